@@ -1,0 +1,60 @@
+"""What a folder of the drive shows: entries, and the content of files."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Protocol, TypeAlias
+
+Path: TypeAlias = tuple[str, ...]
+"""Segments below the drive's root, each in NFC; ``()`` is the root itself."""
+
+
+class Kind(Enum):
+    """Whether an entry can be opened as a folder."""
+
+    FOLDER = "folder"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One folder or file, as a listing shows it.
+
+    Attributes:
+        name: Its segment, in NFC.
+        kind: Folder or file.
+        modified: Last change, in UTC (``tzinfo`` set).
+        size: Bytes of the content; 0 for a folder.
+        etag: Changes whenever the content does; empty where nothing is known.
+        media_type: MIME type of a file; empty for a folder.
+        created: Creation, in UTC; None where it is not known.
+    """
+
+    name: str
+    kind: Kind
+    modified: datetime
+    size: int = 0
+    etag: str = ""
+    media_type: str = ""
+    created: datetime | None = None
+
+    @property
+    def is_folder(self) -> bool:
+        """True where the entry can be listed."""
+        return self.kind is Kind.FOLDER
+
+
+class Content(Protocol):
+    """The bytes of a file, open for reading; a context manager that gives them back."""
+
+    @property
+    def entry(self) -> Entry:
+        """Size, dates and type of exactly these bytes."""
+
+    def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
+        """Yield the bytes from ``start`` to before ``stop`` (offsets in bytes) as one or several buffers."""
+
+
+OpenContent: TypeAlias = AbstractContextManager[Content]

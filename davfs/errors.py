@@ -1,0 +1,141 @@
+"""Every error that this package raises on purpose.
+
+::
+
+    DavfsError
+    ├── PathError                 about one path of the drive
+    │   ├── NotFound              nothing is there
+    │   ├── NotAFolder            a file where a folder is needed
+    │   ├── IsAFolder             a folder where a file is needed
+    │   ├── AlreadyExists         the name is taken
+    │   ├── ParentMissing         the folder that should hold it does not exist
+    │   ├── BadName               no such name can be kept on this drive
+    │   ├── Forbidden             this place, or this configuration, does not allow it
+    │   ├── Conflict              it contradicts what Orthanc already holds
+    │   ├── Rejected              Orthanc refused the content
+    │   ├── NoSpace               the spool's quota, or Orthanc's, is used up
+    │   └── Busy                  the work could not start in time: try again
+    ├── OrthancError              Orthanc's REST API answered with an error
+    │   ├── UnknownResource       … because the resource does not exist (any more)
+    │   ├── BadFile               … because the content is no DICOM file
+    │   ├── StorageFull           … because its storage is full
+    │   └── Unavailable           … because it, or its database, cannot be reached
+    └── ConfigurationError        the administrator has to change something
+        └── LayoutError           … in a layout file: carries file and line
+
+A path error carries the path and a reason that may be shown to the user, never an HTTP status: each door has one table
+from these classes to its own codes.
+"""
+
+
+class DavfsError(Exception):
+    """Root of all errors of this package."""
+
+
+class PathError(DavfsError):
+    """Something is wrong with one path of the drive.
+
+    Args:
+        path: Segments below the drive's root.
+        reason: One sentence for the user, without patient data beyond the path itself.
+    """
+
+    def __init__(self, path: tuple[str, ...], reason: str) -> None:
+        super().__init__(reason)
+        self.path = path
+        self.reason = reason
+
+
+class NotFound(PathError):
+    """Nothing is there."""
+
+
+class NotAFolder(PathError):
+    """A file stands where a folder is needed."""
+
+
+class IsAFolder(PathError):
+    """A folder stands where a file is needed."""
+
+
+class AlreadyExists(PathError):
+    """The name is taken."""
+
+
+class ParentMissing(PathError):
+    """The folder that should hold the path does not exist."""
+
+
+class BadName(PathError):
+    """No such name can be kept on this drive."""
+
+
+class Forbidden(PathError):
+    """This place, or this configuration, does not allow it."""
+
+
+class Conflict(PathError):
+    """It contradicts what Orthanc already holds."""
+
+
+class Rejected(PathError):
+    """Orthanc refused the content."""
+
+
+class NoSpace(PathError):
+    """The spool's quota, or Orthanc's storage, is used up."""
+
+
+class Busy(PathError):
+    """The work could not start in time; trying again later may help."""
+
+
+class OrthancError(DavfsError):
+    """Orthanc's REST API answered with an error.
+
+    Args:
+        reason: What Orthanc said, without patient data.
+        code: Orthanc's own error code (``OrthancPluginErrorCode``) or HTTP status, for the log.
+    """
+
+    def __init__(self, reason: str, code: int | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.code = code
+
+
+class UnknownResource(OrthancError):
+    """The resource does not exist in Orthanc, or not any more."""
+
+
+class BadFile(OrthancError):
+    """Orthanc says that the content is no DICOM file that it can read."""
+
+
+class StorageFull(OrthancError):
+    """Orthanc's storage is full."""
+
+
+class Unavailable(OrthancError):
+    """Orthanc, or its database, cannot be reached."""
+
+
+class ConfigurationError(DavfsError):
+    """The administrator has to change the configuration before the drive can start."""
+
+
+class LayoutError(ConfigurationError):
+    """A layout file is wrong.
+
+    Args:
+        reason: What is wrong and what is allowed.
+        file: The layout's file name.
+        line: Line in that file, from 1; None where the whole file is meant.
+    """
+
+    def __init__(self, reason: str, file: str, line: int | None = None) -> None:
+        where = file if line is None else f"{file}:{line}"
+        super().__init__(f"{where}: {reason}")
+        self.reason = reason
+        self.file = file
+        self.line = line

@@ -1,0 +1,81 @@
+"""The part of Orthanc's REST API that the drive uses, as a Protocol.
+
+Source: https://orthanc.uclouvain.be/api/ and, for each method, the route named in its docstring.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeAlias
+
+from davfs.orthanc.model import (
+    Change,
+    Changes,
+    Instance,
+    Level,
+    OrthancId,
+    Resource,
+    Stored,
+    StoreStatus,
+)
+
+__all__ = [
+    "Buffer",
+    "Change",
+    "Changes",
+    "Instance",
+    "Level",
+    "Orthanc",
+    "OrthancId",
+    "Resource",
+    "StoreStatus",
+    "Stored",
+]
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+"""Bytes that are handed to Orthanc without a copy."""
+
+
+class Orthanc(Protocol):
+    """An Orthanc server.
+
+    Every method raises `UnknownResource` where a resource named by its id does not exist (any more), `Unavailable` where
+    Orthanc cannot answer, `OrthancError` for any other failure. No method may be called on a change callback's thread.
+    """
+
+    def last_change(self) -> int:
+        """Return the newest sequence number of the log of changes (``GET /changes?last``)."""
+
+    def changes(self, since: int, limit: int = 1000) -> Changes:
+        """Return the changes after sequence number ``since`` (``GET /changes?since=&limit=``)."""
+
+    def ids(self, level: Level) -> list[OrthancId]:
+        """Return the ids of all resources of a level, in no particular order (``GET /patients`` …)."""
+
+    def children(self, level: Level, resource: OrthancId) -> list[OrthancId]:
+        """Return the ids of the resources right below a patient, study or series (``GET /{level}/{id}``)."""
+
+    def resources(self, ids: Iterable[OrthancId]) -> list[Resource]:
+        """Return those of the named patients, studies and series that exist (``POST /tools/bulk-content``)."""
+
+    def instances(self, ids: Sequence[OrthancId]) -> list[Instance]:
+        """Return those of the named instances that exist (``POST /tools/bulk-content``)."""
+
+    def instance_size(self, instance: OrthancId) -> int:
+        """Return the size in bytes of an instance's DICOM file (``GET /instances/{id}/attachments/dicom/size``)."""
+
+    def instance_md5(self, instance: OrthancId) -> str:
+        """Return the MD5 of an instance's DICOM file, in hexadecimal (``GET /instances/{id}/attachments/dicom/md5``)."""
+
+    def instance_file(self, instance: OrthancId) -> AbstractContextManager[memoryview]:
+        """Open the DICOM file of an instance; the bytes live as long as the context (``GET /instances/{id}/file``)."""
+
+    def store(self, content: Buffer) -> Stored:
+        """Upload one DICOM file (``POST /instances``).
+
+        Raises:
+            BadFile: Orthanc cannot read it as DICOM.
+            StorageFull: Orthanc has no room for it.
+        """
+
+    def delete(self, level: Level, resource: OrthancId) -> None:
+        """Delete a resource and all below it (``DELETE /{level}/{id}``)."""

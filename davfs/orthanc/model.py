@@ -1,0 +1,111 @@
+"""What Orthanc's REST API tells about its resources, as frozen values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import NewType
+
+OrthancId = NewType("OrthancId", str)
+"""Orthanc's identifier of a resource: five groups of eight hexadecimal digits of a SHA-1, joined by dashes."""
+
+
+class Level(Enum):
+    """The four levels of Orthanc's model; the value is the name in REST paths."""
+
+    PATIENT = "patients"
+    STUDY = "studies"
+    SERIES = "series"
+    INSTANCE = "instances"
+
+    @property
+    def child(self) -> "Level | None":
+        """The level right below, None under an instance."""
+        return {Level.PATIENT: Level.STUDY, Level.STUDY: Level.SERIES, Level.SERIES: Level.INSTANCE}.get(self)
+
+    @property
+    def parent(self) -> "Level | None":
+        """The level right above, None over a patient."""
+        return {Level.STUDY: Level.PATIENT, Level.SERIES: Level.STUDY, Level.INSTANCE: Level.SERIES}.get(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A patient, study or series.
+
+    Attributes:
+        id: Orthanc's identifier.
+        level: Patient, study or series.
+        parent: Identifier of the resource above; None for a patient.
+        tags: Main DICOM tags of this very level, by DICOM keyword.
+        updated: Last change, in UTC (Orthanc's ``LastUpdate``); None where Orthanc does not tell.
+    """
+
+    id: OrthancId
+    level: Level
+    parent: OrthancId | None
+    tags: Mapping[str, str]
+    updated: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One DICOM instance.
+
+    Attributes:
+        id: Orthanc's identifier.
+        series: Identifier of its series.
+        tags: Main DICOM tags of the instance, by DICOM keyword.
+        size: Bytes of its DICOM file.
+        received: Reception by Orthanc, in UTC; None where Orthanc does not tell.
+        uuid: Orthanc's name for the stored file: another content has another one.
+    """
+
+    id: OrthancId
+    series: OrthancId
+    tags: Mapping[str, str]
+    size: int
+    received: datetime | None
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of ``/changes``."""
+
+    seq: int
+    kind: str
+    level: Level
+    id: OrthancId
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """One page of ``/changes``.
+
+    Attributes:
+        entries: The changes, oldest first.
+        last: Sequence number up to which the page reaches.
+        done: True on the last page.
+    """
+
+    entries: tuple[Change, ...]
+    last: int
+    done: bool
+
+
+class StoreStatus(Enum):
+    """What became of an uploaded instance (POST ``/instances``)."""
+
+    SUCCESS = "Success"
+    ALREADY_STORED = "AlreadyStored"
+    FILTERED_OUT = "FilteredOut"
+    FAILURE = "Failure"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Orthanc's answer to the upload of one DICOM file."""
+
+    id: OrthancId
+    status: StoreStatus
