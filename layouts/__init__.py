@@ -1,0 +1,1 @@
+"""The layouts that come with the drive: TOML files, data only."""

@@ -1,0 +1,108 @@
+"""Which DICOM tags Orthanc keeps in its index, and so which a template can use without opening a file.
+
+Source: ``OrthancFramework/Sources/DicomFormat/DicomMap.cpp`` of Orthanc 1.12 (the lists of its main DICOM tags up to
+1.11, which it promises not to change, and ``ResetDefaultMainDicomTags`` for what came after). The keywords are those
+of DICOM PS3.6; Orthanc's own constant for OperatorsName is called OPERATOR_NAME.
+"""
+
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import TypeAlias
+
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+
+from davfs.orthanc.model import Level
+
+Extra: TypeAlias = Mapping[Level, Collection[str]]
+"""Keywords that Orthanc's option ``ExtraMainDicomTags`` adds, by level."""
+
+NO_EXTRA: Extra = MappingProxyType({})
+
+DEFAULT: Mapping[Level, frozenset[str]] = MappingProxyType(
+    {
+        Level.PATIENT: frozenset({"PatientName", "PatientBirthDate", "PatientSex", "OtherPatientIDs", "PatientID"}),
+        Level.STUDY: frozenset(
+            {
+                "StudyDate",
+                "StudyTime",
+                "StudyID",
+                "StudyDescription",
+                "AccessionNumber",
+                "StudyInstanceUID",
+                "RequestedProcedureDescription",
+                "InstitutionName",
+                "RequestingPhysician",
+                "ReferringPhysicianName",
+            }
+        ),
+        Level.SERIES: frozenset(
+            {
+                "SeriesDate",
+                "SeriesTime",
+                "Modality",
+                "Manufacturer",
+                "StationName",
+                "SeriesDescription",
+                "BodyPartExamined",
+                "SequenceName",
+                "ProtocolName",
+                "SeriesNumber",
+                "CardiacNumberOfImages",
+                "ImagesInAcquisition",
+                "NumberOfTemporalPositions",
+                "NumberOfSlices",
+                "NumberOfTimeSlices",
+                "SeriesInstanceUID",
+                "ImageOrientationPatient",
+                "SeriesType",
+                "OperatorsName",
+                "PerformedProcedureStepDescription",
+                "AcquisitionDeviceProcessingDescription",
+                "ContrastBolusAgent",
+            }
+        ),
+        Level.INSTANCE: frozenset(
+            {
+                "InstanceCreationDate",
+                "InstanceCreationTime",
+                "AcquisitionNumber",
+                "ImageIndex",
+                "InstanceNumber",
+                "NumberOfFrames",
+                "TemporalPositionIdentifier",
+                "SOPInstanceUID",
+                "ImagePositionPatient",
+                "ImageComments",
+                "ImageOrientationPatient",
+            }
+        ),
+    }
+)
+"""What every version of Orthanc since 1.4.2 keeps."""
+
+SINCE_1_12_5: Mapping[Level, frozenset[str]] = MappingProxyType(
+    {
+        Level.STUDY: frozenset({"TimezoneOffsetFromUTC"}),
+        Level.SERIES: frozenset(
+            {"TimezoneOffsetFromUTC", "PerformedProcedureStepStartDate", "PerformedProcedureStepStartTime"}
+        ),
+    }
+)
+"""What newer versions keep besides (and RequestAttributesSequence, a sequence: no text); empty in an older Orthanc."""
+
+
+def kept(level: Level, extra: Extra = NO_EXTRA) -> frozenset[str]:
+    """Tell which keywords Orthanc keeps at exactly this level."""
+    return DEFAULT[level].union(SINCE_1_12_5.get(level, ()), extra.get(level, ()))
+
+
+def usable(level: Level, extra: Extra = NO_EXTRA) -> frozenset[str]:
+    """Tell which keywords a template of this level can use: those kept at the level itself or at one above it."""
+    above = usable(level.parent, extra) if level.parent else frozenset()
+    return above | kept(level, extra)
+
+
+def representation(keyword: str) -> str | None:
+    """Tell a keyword's value representation in DICOM PS3.6 (``DA``, ``US or SS``); None where it is unknown there."""
+    tag = tag_for_keyword(keyword)
+    return None if tag is None else dictionary_VR(tag)

@@ -1,0 +1,145 @@
+"""Templates: how a resource is called, out of its DICOM tags.
+
+::
+
+    {Keyword}                   the tag's value; a person's name as "DOE JOHN"
+    {StudyDate:%Y-%m-%d}        a date (DA), time (TM) or both (DT), with %Y %y %m %d %H %M %S
+    {SeriesNumber:03d}          an integer, here with three digits at least
+    {A|B:%Y|literal text}       the first that is not empty; text can only stand last
+    {id}                        ~ and ten digits of the Orthanc id, whatever else is cut
+    {{ and }}                   braces
+
+An empty field takes its separators with it (white space, dashes and ``_ , ; . + & ·``): those next to it vanish at
+both ends of the name and of brackets, between two others the longest of them stays, so ``{A} - {B} {C}`` without B
+gives ``A - C``. Round or square brackets right around a field vanish with it. All other text between the fields stays.
+
+Values are only ever text: no attribute, index or expression is evaluated, and no value is ever taken for a format.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from davfs import names
+from davfs.layout.values import Format, read
+from davfs.orthanc.model import OrthancId
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text between the fields."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Separator:
+    """Text between the fields that has no meaning without them."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """``{id}``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """One alternative of a field: a DICOM tag.
+
+    Attributes:
+        keyword: Its keyword.
+        representation: Its value representation.
+        how: Format of its values; None for the plain value.
+    """
+
+    keyword: str
+    representation: str
+    how: Format | None
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field of one or several alternatives.
+
+    Attributes:
+        tags: Tried in this order.
+        default: Text where all of them are empty.
+        brackets: What stands right around the value, ``()``, ``[]`` or nothing.
+    """
+
+    tags: tuple[Tag, ...]
+    default: str
+    brackets: str = ""
+
+    def render(self, tags: Mapping[str, str]) -> str:
+        """Return the text of the first alternative that has any."""
+        texts = (read(tags.get(tag.keyword, ""), tag.representation, tag.how) for tag in self.tags)
+        text = next((text for text in texts if text), self.default)
+        return f"{self.brackets[:1]}{text}{self.brackets[1:]}" if text else ""
+
+
+Piece: TypeAlias = Text | Separator | Identifier | Field
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A template that was read and found right.
+
+    Attributes:
+        pieces: What it is made of.
+        extension: Ending of a file's name, dot included; empty for folders.
+    """
+
+    pieces: tuple[Piece, ...]
+    extension: str
+
+    @property
+    def keywords(self) -> frozenset[str]:
+        """The tags that it reads."""
+        return frozenset(tag.keyword for piece in self.pieces if isinstance(piece, Field) for tag in piece.tags)
+
+    def render(self, tags: Mapping[str, str], id: OrthancId) -> str:  # noqa: A002  the field is called {id}
+        """Make the base name of one resource.
+
+        Args:
+            tags: Main DICOM tags by keyword, of the resource and of those above it.
+            id: The resource's identifier.
+
+        Returns:
+            A safe name; ``unnamed`` (and the extension) where all the tags are empty.
+        """
+        mark = names.mark(id)
+        text = _join(tuple((piece, _word(piece, tags, mark)) for piece in self.pieces))
+        name = names.safe_file(text, self.extension)
+        if Identifier() in self.pieces and mark not in name:  # it was cut, and was asked for "for good"
+            return names.safe_file(text, f" {mark}{self.extension}")
+        return name
+
+
+def _word(piece: Piece, tags: Mapping[str, str], mark: str) -> str:
+    if isinstance(piece, Field):
+        return piece.render(tags)
+    return mark if isinstance(piece, Identifier) else piece.text
+
+
+def _join(words: Iterable[tuple[Piece, str]]) -> str:
+    """Join what is there; separators wait in the gap until it is known what stands at its other end."""
+    text, gap, hollow = "", [""], False
+    for piece, word in words:
+        if isinstance(piece, Separator):
+            gap.append(word)
+        elif word:
+            edge = text[-1:] in {"", "(", "["} or word[0] in {")", "]"}
+            text += _filled(gap, hollow=hollow, edge=edge) + word
+            gap, hollow = [""], False
+        else:
+            hollow = True
+    return text + _filled(gap, hollow=hollow, edge=True)
+
+
+def _filled(gap: list[str], *, hollow: bool, edge: bool) -> str:
+    if not hollow:
+        return "".join(gap)
+    return "" if edge else max(gap, key=len)  # the first of equals

@@ -1,0 +1,134 @@
+"""How the value of one DICOM tag reads in a name, by its value representation (DICOM PS3.5 section 6.2)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+_NOT_MULTIPLE = frozenset({"LT", "ST", "UT", "UR"})  # there a backslash is a character like any other
+_INTEGERS = frozenset({"IS", "US", "SS", "UL", "SL", "SV", "UV"})
+
+_DAY = r"(?P<Y>\d{4})(?P<dot>[.-]?)(?P<m>\d{2})(?P=dot)(?P<d>\d{2})"  # the dots are those of ACR-NEMA
+_TIME = r"(?P<H>\d{2})(?::?(?P<M>\d{2})(?::?(?P<S>\d{2})(?:\.\d{1,6})?)?)?"
+_MOMENT = rf"(?P<Y>\d{{4}})(?:(?P<m>\d{{2}})(?:(?P<d>\d{{2}})(?:{_TIME})?)?)?(?:[+-]\d{{4}})?"
+_CLOCKS = {"DA": re.compile(_DAY, re.ASCII), "TM": re.compile(_TIME, re.ASCII), "DT": re.compile(_MOMENT, re.ASCII)}
+_DIRECTIVES = {"DA": "Yymd", "TM": "HMS", "DT": "YymdHMS"}
+_INTEGER_FORMAT = re.compile(r"(?:0([1-9][0-9]?))?d")
+
+
+class TemplateError(ValueError):
+    """A template, or the format of a tag in it, cannot be read; the loader adds file and line."""
+
+
+class Format(Protocol):
+    """How a single value is written."""
+
+    def write(self, value: str) -> str:
+        """Write the value; one that does not parse comes back as it is, for a name must never hide what is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockFormat:
+    """Dates and times, with the directives of ``strftime`` that no locale changes.
+
+    Attributes:
+        representation: ``DA``, ``TM`` or ``DT``.
+        text: The format.
+    """
+
+    representation: str
+    text: str
+
+    def write(self, value: str) -> str:
+        """Write the value; one that does not hold all that the format asks for comes back as it is."""
+        match = _CLOCKS[self.representation].fullmatch(value)
+        parts = {} if match is None else {name: part for name, part in match.groupdict().items() if part}
+        if not _is_real(parts) or not self._asked() <= parts.keys():
+            return value
+        parts |= {"y": parts.get("Y", "")[2:], "%": "%"}
+        return re.sub("%(.)", lambda directive: parts[directive[1]], self.text)
+
+    def _asked(self) -> set[str]:
+        return set(re.findall("%(.)", self.text.replace("%y", "%Y"))) - {"%"}
+
+
+@dataclass(frozen=True, slots=True)
+class IntegerFormat:
+    """Integers with leading zeros.
+
+    Attributes:
+        width: Digits at least, the sign included.
+    """
+
+    width: int
+
+    def write(self, value: str) -> str:
+        """Write the value; what is no integer comes back as it is."""
+        return f"{int(value):0{self.width}d}" if re.fullmatch(r"[+-]?[0-9]{1,18}", value) else value
+
+
+def compile_format(representation: str, text: str) -> Format:
+    """Read the format behind a keyword's colon.
+
+    Raises:
+        TemplateError: It does not suit the representation.
+    """
+    if representation in _DIRECTIVES:
+        return _compile_clock(representation, text)
+    if _INTEGERS.isdisjoint(representation.split(" or ")):
+        raise TemplateError(f"a tag of type {representation} takes no format; dates, times and integers do")
+    match = _INTEGER_FORMAT.fullmatch(text)
+    if match is None:
+        raise TemplateError(f'"{text}" is no format of an integer; write d, or 03d for at least three digits')
+    return IntegerFormat(int(match[1] or 1))
+
+
+def read(value: str, representation: str, how: Format | None = None) -> str:
+    """Make readable text of a tag's value.
+
+    Args:
+        value: As Orthanc's REST API gives it; several values are joined by backslashes, and become a list with commas.
+        representation: The tag's value representation.
+        how: Format of every single value; None for the value itself.
+
+    Returns:
+        Text with single spaces; empty where nothing is there.
+    """
+    single = representation in _NOT_MULTIPLE
+    texts = (_single(part, representation, how) for part in ([value] if single else value.split("\\")))
+    return ", ".join(text for text in texts if text)
+
+
+def _single(value: str, representation: str, how: Format | None) -> str:
+    text = " ".join(value.replace("\0", " ").split())  # UIDs are padded with NUL
+    if representation == "PN":
+        return _person(text)
+    return how.write(text) if how and text else text
+
+
+def _person(name: str) -> str:
+    """Join the components, family name first, of the first group that holds any: alphabetic, ideographic, phonetic."""
+    groups = (" ".join(group.replace("^", " ").split()) for group in name.split("="))
+    return next((group for group in groups if group), "")
+
+
+def _compile_clock(representation: str, text: str) -> ClockFormat:
+    known = _DIRECTIVES[representation]
+    unknown = [f"%{letter}" for letter in re.findall("%(.?)", text) if letter not in (*known, "%")]
+    listed = " ".join(f"%{letter}" for letter in known)
+    if unknown:
+        raise TemplateError(f'"{unknown[0]}" is unknown in a format of type {representation}; known are {listed}')
+    if not text.replace("%%", "").count("%"):
+        raise TemplateError(f'the format "{text}" shows nothing of the value; known are {listed}')
+    return ClockFormat(representation, text)
+
+
+def _is_real(parts: Mapping[str, str]) -> bool:
+    """Tell whether the parts make a day of the calendar and a time of the clock (60 is a leap second)."""
+    try:
+        date(*(int(parts.get(name, standin)) for name, standin in (("Y", "2000"), ("m", "1"), ("d", "1"))))
+    except ValueError:
+        return False
+    limits = {"H": 23, "M": 59, "S": 60}
+    return bool(parts) and all(int(parts.get(name, "0")) <= limit for name, limit in limits.items())
