@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
-from typing import Protocol, TypeAlias
+from types import TracebackType
+from typing import Protocol, Self, TypeAlias
 
 Path: TypeAlias = tuple[str, ...]
 """Segments below the drive's root, each in NFC; ``()`` is the root itself."""
@@ -30,6 +31,7 @@ class Entry:
         etag: Changes whenever the content does; empty where nothing is known.
         media_type: MIME type of a file; empty for a folder.
         created: Creation, in UTC; None where it is not known.
+        resource: Orthanc's id of the resource that it shows, for the audit line; empty for none.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Entry:
     etag: str = ""
     media_type: str = ""
     created: datetime | None = None
+    resource: str = ""
 
     @property
     def is_folder(self) -> bool:
@@ -47,7 +50,7 @@ class Entry:
 
 
 class Content(Protocol):
-    """The bytes of a file, open for reading; a context manager that gives them back."""
+    """The bytes of a file, open for reading: a context manager that gives them back at its end."""
 
     @property
     def entry(self) -> Entry:
@@ -56,5 +59,34 @@ class Content(Protocol):
     def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
         """Yield the bytes from ``start`` to before ``stop`` (offsets in bytes) as one or several buffers."""
 
+    def __enter__(self) -> Self: ...
 
-OpenContent: TypeAlias = AbstractContextManager[Content]
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+
+class Opened:
+    """`Content` that is one buffer of memory.
+
+    Args:
+        entry: What it is; its size is replaced by that of the bytes.
+        source: Gives the bytes; entered at once, so that what cannot be opened raises here.
+    """
+
+    def __init__(self, entry: Entry, source: AbstractContextManager[memoryview]) -> None:
+        self._source = source
+        self._data = source.__enter__()
+        self.entry = replace(entry, size=len(self._data))
+
+    def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
+        """See `Content`."""
+        yield self._data[start:stop]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._source.__exit__(kind, error, traceback)

@@ -38,8 +38,8 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 class Orthanc(Protocol):
     """An Orthanc server.
 
-    Every method raises `UnknownResource` where a resource named by its id does not exist (any more), `Unavailable` where
-    Orthanc cannot answer, `OrthancError` for any other failure. No method may be called on a change callback's thread.
+    Every method raises `UnknownResource` where a resource named by its id does not exist (any more), `Unavailable`
+    where Orthanc cannot answer, `OrthancError` for any other failure. None may be called on a change callback's thread.
     """
 
     def last_change(self) -> int:
@@ -54,6 +54,9 @@ class Orthanc(Protocol):
     def children(self, level: Level, resource: OrthancId) -> list[OrthancId]:
         """Return the ids of the resources right below a patient, study or series (``GET /{level}/{id}``)."""
 
+    def exists(self, level: Level, resource: OrthancId) -> bool:
+        """Tell whether a patient, study, series or instance exists now (``GET /{level}/{id}/metadata``)."""
+
     def resources(self, ids: Iterable[OrthancId]) -> list[Resource]:
         """Return those of the named patients, studies and series that exist (``POST /tools/bulk-content``)."""
 
@@ -61,13 +64,13 @@ class Orthanc(Protocol):
         """Return those of the named instances that exist (``POST /tools/bulk-content``)."""
 
     def instance_size(self, instance: OrthancId) -> int:
-        """Return the size in bytes of an instance's DICOM file (``GET /instances/{id}/attachments/dicom/size``)."""
+        """Return the size in bytes of an instance's DICOM file (``…/attachments/dicom/size``)."""
 
     def instance_md5(self, instance: OrthancId) -> str:
-        """Return the MD5 of an instance's DICOM file, in hexadecimal (``GET /instances/{id}/attachments/dicom/md5``)."""
+        """Return the MD5 of an instance's DICOM file, in hexadecimal (``…/attachments/dicom/md5``)."""
 
     def instance_file(self, instance: OrthancId) -> AbstractContextManager[memoryview]:
-        """Open the DICOM file of an instance; the bytes live as long as the context (``GET /instances/{id}/file``)."""
+        """Open the DICOM file of an instance; the bytes live as long as the context (``/instances/{id}/file``)."""
 
     def store(self, content: Buffer) -> Stored:
         """Upload one DICOM file (``POST /instances``).

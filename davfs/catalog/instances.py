@@ -1,0 +1,70 @@
+"""The bounded cache of instances: fetched for a whole series, kept while there is room."""
+
+import itertools
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Mapping
+
+from davfs.orthanc.model import Instance, OrthancId
+
+_MEMORY = 10_000
+"""Forgotten ids that are remembered for fetches under way."""
+
+
+class InstanceCache:
+    """Instances of the series that were shown last.
+
+    Args:
+        capacity: Number of instances; the series that was not asked for the longest goes first.
+    """
+
+    def __init__(self, capacity: int = 200_000) -> None:
+        self._capacity = capacity
+        self._lock = threading.Lock()
+        self._series: OrderedDict[OrthancId, Mapping[OrthancId, Instance]] = OrderedDict()
+        self._owner: dict[OrthancId, OrthancId] = {}
+        self._epoch = 0
+        self._forgotten: deque[str] = deque(maxlen=_MEMORY)
+
+    @property
+    def epoch(self) -> int:
+        """Number of ids forgotten so far: taken before a fetch, it tells `put` what has changed meanwhile."""
+        return self._epoch
+
+    def get(self, series: OrthancId) -> Mapping[OrthancId, Instance] | None:
+        """Return the instances of a series by id, None where they are not kept."""
+        with self._lock:
+            found = self._series.get(series)
+            if found is not None:
+                self._series.move_to_end(series)
+            return found
+
+    def put(self, series: OrthancId, instances: Iterable[Instance], epoch: int) -> Mapping[OrthancId, Instance]:
+        """Keep the instances of a series, unless one of them was forgotten since ``epoch``; return them by id."""
+        kept = {instance.id: instance for instance in instances}
+        with self._lock:
+            if self._holds(series, kept, epoch):
+                self._drop(series)
+                self._series[series] = kept
+                self._owner.update(dict.fromkeys(kept, series))
+                while len(self._owner) > self._capacity and len(self._series) > 1:
+                    self._drop(next(iter(self._series)))
+        return kept
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """Drop what is known of series, or of the series of instances."""
+        with self._lock:
+            for one in ids:
+                self._epoch += 1
+                self._forgotten.append(one)
+                resource = OrthancId(one)
+                self._drop(self._owner.get(resource, resource))
+
+    def _holds(self, series: OrthancId, kept: Mapping[OrthancId, Instance], epoch: int) -> bool:
+        since = self._epoch - epoch
+        recent = itertools.islice(reversed(self._forgotten), since)
+        return since <= _MEMORY and not any(one == series or one in kept for one in recent)
+
+    def _drop(self, series: OrthancId) -> None:
+        for instance in self._series.pop(series, {}):
+            self._owner.pop(instance, None)

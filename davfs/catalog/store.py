@@ -1,0 +1,273 @@
+"""The catalog's file: facts and placements in SQLite.
+
+The file holds nothing that Orthanc does not have: it is made anew where it is missing, damaged or of another schema.
+Every connection is used by one thread at a time; nothing here calls Orthanc.
+"""
+
+import json
+import logging
+import queue
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from davfs.catalog.placing import Ancestor, Placed, Placer
+from davfs.orthanc.model import Level, OrthancId, Resource
+
+_log = logging.getLogger(__name__)
+
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE resource (
+    id TEXT PRIMARY KEY, level TEXT NOT NULL, parent TEXT, tags TEXT NOT NULL, updated INTEGER, as_of INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX resource_parent ON resource (parent);
+CREATE INDEX resource_level ON resource (level);
+CREATE TABLE placement (
+    layout TEXT NOT NULL, folder TEXT NOT NULL, id TEXT NOT NULL, key TEXT NOT NULL, name TEXT NOT NULL,
+    PRIMARY KEY (layout, folder, id)
+) WITHOUT ROWID;
+CREATE INDEX placement_key ON placement (layout, folder, key);
+CREATE INDEX placement_id ON placement (id);
+CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+_ROOT = ""
+"""Folder of the resources right below a layout's root."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One placed resource: its base name (without a suffix) and last change (UTC)."""
+
+    id: OrthancId
+    name: str
+    updated: datetime
+
+
+class Store:
+    """Facts and placements.
+
+    Args:
+        file: The SQLite file; its folder exists.
+        placer: Computes placements; its signature decides whether stored ones still hold.
+    """
+
+    def __init__(self, file: Path, placer: Placer) -> None:
+        self._file = file
+        self._placer = placer
+        self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
+        self._writing = threading.Lock()
+        self._seen = 0
+        self._open()
+
+    def _open(self) -> None:
+        try:
+            self._prepare()
+        except sqlite3.DatabaseError as error:
+            _log.warning("the catalog is made anew: %s", error)
+            self._discard()
+            self._prepare()
+
+    def _prepare(self) -> None:
+        with self._write() as db:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, _SCHEMA_VERSION):
+                raise sqlite3.DatabaseError(f"schema {version} instead of {_SCHEMA_VERSION}")
+            if version == 0:
+                _create(db)
+            elif _state(db, "clean") != "yes" and db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                raise sqlite3.DatabaseError("it is damaged")
+            _set_state(db, "clean", "no")
+            self._seen = int(_state(db, "seen") or 0)
+            if _state(db, "layouts") != self._placer.signature:
+                self._place_all(db)
+
+    def _discard(self) -> None:
+        self._close_idle()
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self._file}{suffix}").unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Mark the file as complete and close it."""
+        with suppress(sqlite3.Error), self._write() as db:
+            _set_state(db, "clean", "yes")
+        self._close_idle()
+
+    def _close_idle(self) -> None:
+        with suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait().close()
+
+    @contextmanager
+    def _read(self) -> Iterator[sqlite3.Connection]:
+        try:
+            db = self._idle.get_nowait()
+        except queue.Empty:
+            db = _connect(self._file)
+        try:
+            yield db
+        finally:
+            self._idle.put(db)
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        with self._writing, self._read() as db:
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                db.rollback()
+                raise
+            db.commit()
+
+    @property
+    def seen(self) -> int:
+        """Sequence number of Orthanc's log of changes up to which everything is in the facts."""
+        return self._seen
+
+    def see(self, seq: int, *, restart: bool = False) -> None:
+        """Record that all changes up to ``seq`` are in the facts; backwards only with ``restart``."""
+        if seq == self._seen or (seq < self._seen and not restart):
+            return
+        with self._write() as db:
+            self._seen = seq if restart else max(seq, self._seen)
+            _set_state(db, "seen", str(self._seen))
+
+    def rows(self, layout: str, folder: OrthancId | None) -> list[Row]:
+        """Return all resources placed in a folder; None stands for the layout's root."""
+        with self._read() as db:
+            found = db.execute(
+                "SELECT p.id, p.name, r.updated FROM placement p JOIN resource r ON r.id = p.id"
+                " WHERE p.layout = ? AND p.folder = ?",
+                (layout, folder or _ROOT),
+            ).fetchall()
+        return [Row(i, name, _moment(updated)) for i, name, updated in found]
+
+    def rows_with(self, layout: str, folder: OrthancId | None, keys: Sequence[str]) -> list[Row]:
+        """Return the resources placed in a folder whose base name has one of the keys (`davfs.names.key`)."""
+        marks = ",".join("?" * len(keys))
+        with self._read() as db:
+            found = db.execute(
+                "SELECT p.id, p.name, r.updated FROM placement p JOIN resource r ON r.id = p.id"  # noqa: S608  only "?"
+                f" WHERE p.layout = ? AND p.folder = ? AND p.key IN ({marks})",
+                (layout, folder or _ROOT, *keys),
+            ).fetchall()
+        return [Row(i, name, _moment(updated)) for i, name, updated in found]
+
+    def ids(self, level: Level) -> set[OrthancId]:
+        """Return the ids of all known resources of a level."""
+        with self._read() as db:
+            return {i for (i,) in db.execute("SELECT id FROM resource WHERE level = ?", (level.value,))}
+
+    def children(self, resource: OrthancId) -> list[OrthancId]:
+        """Return the ids of the known resources right below one."""
+        with self._read() as db:
+            return [i for (i,) in db.execute("SELECT id FROM resource WHERE parent = ?", (resource,))]
+
+    def unknown(self, ids: Iterable[OrthancId]) -> set[OrthancId]:
+        """Return those of the ids that the facts do not have."""
+        with self._read() as db:
+            return {i for i in ids if not db.execute("SELECT 1 FROM resource WHERE id = ?", (i,)).fetchone()}
+
+    def learn(self, resources: Iterable[Resource], as_of: int) -> None:
+        """Take facts over, and place what they change.
+
+        Args:
+            resources: Facts, in any order; the parents of each are known or among them.
+            as_of: Sequence number of Orthanc's log before these facts were read: older facts never replace newer ones.
+        """
+        ordered = sorted(resources, key=lambda resource: list(Level).index(resource.level))
+        with self._write() as db:
+            changed = [resource.id for resource in ordered if _upsert(db, resource, as_of)]
+            placed: set[str] = set()
+            for resource in changed:
+                self._place_below(db, resource, placed)
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """Drop resources and all below them."""
+        with self._write() as db:
+            pending = list(ids)
+            while pending:
+                resource = pending.pop()
+                pending += [i for (i,) in db.execute("SELECT id FROM resource WHERE parent = ?", (resource,))]
+                db.execute("DELETE FROM placement WHERE id = ?", (resource,))
+                db.execute("DELETE FROM resource WHERE id = ?", (resource,))
+
+    def _place_all(self, db: sqlite3.Connection) -> None:
+        db.execute("DELETE FROM placement")
+        placed: set[str] = set()
+        for (patient,) in db.execute("SELECT id FROM resource WHERE parent IS NULL").fetchall():
+            self._place_below(db, patient, placed)
+        _set_state(db, "layouts", self._placer.signature)
+
+    def _place_below(self, db: sqlite3.Connection, resource: str, placed: set[str]) -> None:
+        if resource in placed:
+            return
+        placed.add(resource)
+        _replace(db, resource, self._placer.place(_ancestry(db, resource)))
+        for (child,) in db.execute("SELECT id FROM resource WHERE parent = ?", (resource,)).fetchall():
+            self._place_below(db, child, placed)
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(file, timeout=30, isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")
+    return db
+
+
+def _create(db: sqlite3.Connection) -> None:
+    for statement in _SCHEMA.split(";"):
+        db.execute(statement)
+    db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+
+
+def _state(db: sqlite3.Connection, key: str) -> str | None:
+    found = db.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
+    return found[0] if found else None
+
+
+def _set_state(db: sqlite3.Connection, key: str, value: str) -> None:
+    db.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (key, value))
+
+
+def _upsert(db: sqlite3.Connection, resource: Resource, as_of: int) -> bool:
+    """Store a fact; return whether its placements have to be computed anew."""
+    old = db.execute("SELECT tags, as_of FROM resource WHERE id = ?", (resource.id,)).fetchone()
+    if old and old[1] > as_of:
+        return False
+    tags = json.dumps(dict(resource.tags), sort_keys=True)
+    updated = int(resource.updated.timestamp()) if resource.updated else 0
+    db.execute(
+        "INSERT OR REPLACE INTO resource VALUES (?, ?, ?, ?, ?, ?)",
+        (resource.id, resource.level.value, resource.parent, tags, updated, as_of),
+    )
+    return old is None or old[0] != tags
+
+
+def _ancestry(db: sqlite3.Connection, resource: str | None) -> tuple[Ancestor, ...]:
+    """Return a resource and those above it, the patient first; as far as they are known."""
+    chain: list[Ancestor] = []
+    while resource:
+        found = db.execute("SELECT level, parent, tags FROM resource WHERE id = ?", (resource,)).fetchone()
+        if not found:
+            break
+        chain.append(Ancestor(OrthancId(resource), Level(found[0]), json.loads(found[2])))
+        resource = found[1]
+    return tuple(reversed(chain))
+
+
+def _replace(db: sqlite3.Connection, resource: str, placements: Iterable[Placed]) -> None:
+    db.execute("DELETE FROM placement WHERE id = ?", (resource,))
+    db.executemany(
+        "INSERT INTO placement VALUES (?, ?, ?, ?, ?)",
+        [(placed.layout, placed.folder or _ROOT, resource, placed.key, placed.name) for placed in placements],
+    )
+
+
+def _moment(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,126 @@
+"""The thread that builds the first index, follows Orthanc's events, and reconciles where something was missed."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from davfs.catalog.catalog import Catalog
+from davfs.errors import OrthancError
+from davfs.events import Event, Happening
+
+_log = logging.getLogger(__name__)
+
+_TICK = 0.5
+"""Seconds to wait for an event before looking at what else is due."""
+_BATCH = 1000
+"""Events that are handled together: an import of a series is one refresh, not hundreds."""
+_SHARE = 0.05
+"""Largest part of the time that is spent comparing the whole index."""
+_QUICK = 2.0
+"""Seconds that listings wait for the first index: a small archive is complete from the start."""
+
+
+class Upkeep:
+    """Keeps a catalog in step with its Orthanc.
+
+    Args:
+        next_change: Waits that many seconds for an event; None for none.
+        now: Clock, in seconds.
+    """
+
+    def __init__(
+        self, next_change: Callable[[float], Happening | None], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._next_change = next_change
+        self._now = now
+        self._stopping = threading.Event()
+        self._built = threading.Event()
+        self._due = threading.Event()
+        self._started = False
+        self._not_before = 0.0
+        self._patient_until: float | None = None
+        self._thread: threading.Thread | None = None
+        self.progress = (0, 0)
+
+    def reconcile_soon(self) -> None:
+        """Ask for a comparison of the whole index, as soon as its share of the time allows."""
+        self._due.set()
+
+    def wait_for_first_index(self) -> bool:
+        """Wait for the first index, all callers together no longer than a moment; return whether it is complete."""
+        if self._patient_until is None:
+            self._patient_until = self._now() + _QUICK
+        return self._built.wait(max(0.0, self._patient_until - self._now()))
+
+    @property
+    def built(self) -> bool:
+        """Whether the first index is complete."""
+        return self._built.is_set()
+
+    def start(self, catalog: Catalog) -> None:
+        """Start the thread; the index is built once Orthanc says that it has started."""
+        catalog.building = True
+        self._thread = threading.Thread(target=self._run, args=(catalog,), name="davfs-catalog", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout: float) -> bool:
+        """Stop the thread; return whether it ended within ``timeout`` seconds."""
+        self._stopping.set()
+        if self._thread:
+            self._thread.join(timeout)
+        return not (self._thread and self._thread.is_alive())
+
+    def _run(self, catalog: Catalog) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._step(catalog)
+            except OrthancError as error:
+                _log.warning("the catalog could not follow Orthanc, and will compare itself: %s", error)
+                self.reconcile_soon()
+            except Exception:  # noqa: BLE001  the thread has to live: without it deletions go unnoticed
+                _log.exception("the catalog could not follow Orthanc, and will compare itself")
+                self.reconcile_soon()
+                self._stopping.wait(_TICK)
+
+    def _step(self, catalog: Catalog) -> None:
+        happenings = self._wait()
+        events = {happening.event for happening in happenings}
+        if gone := [happening.id for happening in happenings if happening.event is Event.DELETED]:
+            catalog.forget(gone)
+        if Event.STOPPED in events:
+            self._stopping.set()
+        if Event.STARTED in events:
+            self._started = True
+        if events & {Event.STARTED, Event.LOST}:
+            self.reconcile_soon()
+        if Event.OTHER in events and self._built.is_set():
+            catalog.refresh()
+        if self._due.is_set() and self._started and self._now() >= self._not_before:
+            self._compare(catalog)
+
+    def _wait(self) -> list[Happening]:
+        first = self._next_change(_TICK)
+        if first is None:
+            self._stopping.wait(0.01)  # the queue answers at once while the plugin is being finalized
+            return []
+        happenings = [first]
+        while len(happenings) < _BATCH and (happening := self._next_change(0)):
+            happenings.append(happening)
+        return happenings
+
+    def _compare(self, catalog: Catalog) -> None:
+        started = self._now()
+        self._due.clear()
+        catalog.reconcile(self._report)
+        cost = self._now() - started
+        self._not_before = self._now() + cost * (1 / _SHARE - 1)
+        if not self._built.is_set():
+            catalog.building = False
+            self._built.set()
+            _log.info("the index is complete after %.1f s (%d resources fetched)", cost, self.progress[1])
+
+    def _report(self, done: int, total: int) -> None:
+        self.progress = (done, total)
+        if self._stopping.is_set():
+            raise OrthancError("the catalog is being stopped")

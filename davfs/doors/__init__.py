@@ -1,0 +1,1 @@
+"""The ways into the drive: `collection` inside Orthanc's own HTTP server."""

@@ -1,0 +1,1 @@
+"""The first door: a WebDAV collection of Orthanc's own HTTP server."""

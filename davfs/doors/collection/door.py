@@ -1,0 +1,124 @@
+"""The drive behind the six callbacks."""
+
+import logging
+import threading
+import unicodedata
+from collections.abc import Iterable
+
+from davfs.doors.collection.refusals import code
+from davfs.entry import Content, Entry, Kind, Path
+from davfs.errors import Forbidden, IsAFolder, NotAFolder, NotFound, PathError
+from davfs.filesystem.drive import Drive
+from davfs.sdk.callbacks import Request
+from davfs.sdk.core import Code
+
+MOUNT = "drive"
+"""The one folder of the collection's root, which is what people mount: a request for the root itself kills the core."""
+
+_log = logging.getLogger(__name__)
+_audit = logging.getLogger("davfs.audit")
+
+
+class CollectionDoor:
+    """`davfs.sdk.callbacks.Door` over a drive.
+
+    Args:
+        drive: What is behind the door.
+    """
+
+    def __init__(self, drive: Drive) -> None:
+        self._drive = drive
+        self._asked: dict[int, tuple[Path, Entry]] = {}
+
+    def is_folder(self, path: Path, request: Request) -> bool:
+        """See `Door`. The first callback of each PROPFIND."""
+        if not path:
+            return True
+        try:
+            entry = self._drive.stat(_inside(path))
+        except PathError:
+            return False
+        if not entry.is_folder and request.depth is not None:
+            self._asked[threading.get_ident()] = path, entry
+        return entry.is_folder
+
+    def list_folder(self, path: Path, request: Request) -> Iterable[Entry] | None:  # noqa: ARG002  Door's form
+        """See `Door`. The second callback of a PROPFIND with depth 1."""
+        if not path:
+            return [Entry(MOUNT, Kind.FOLDER, self._drive.stat(()).modified)]
+        try:
+            return sorted(self._drive.list(_inside(path)), key=lambda entry: entry.name)
+        except (NotFound, NotAFolder):
+            return None
+
+    def read_file(self, path: Path, request: Request) -> Content | Entry | None:
+        """See `Door`. The only callback of GET and HEAD, and the second of a PROPFIND on a file.
+
+        The core asks for the whole content in each case. It is a PROPFIND, which needs the size alone, where this very
+        thread has just been told that the path is no folder, in answer to a request with a Depth header. Both have to
+        hold, so that no GET can ever be answered without its bytes.
+        """
+        asked, entry = self._asked.pop(threading.get_ident(), (None, None))
+        if asked == path:
+            return entry
+        return self._read(path, request)
+
+    def _read(self, path: Path, request: Request) -> Content | None:
+        try:
+            content = self._drive.read(_inside(path))
+        except (NotFound, IsAFolder):
+            return None
+        _record(request, "read", content.entry.resource)
+        return content
+
+    def write_file(self, path: Path, request: Request, content: memoryview) -> bool:
+        """See `Door`."""
+        try:
+            entry = self._drive.write(_inside(path), content)
+        except Forbidden as error:
+            return _forbid(request, "write", error)
+        except PathError as error:
+            _record(request, "write", "", error)
+            raise
+        _record(request, "write", entry.resource)
+        return True
+
+    def make_folder(self, path: Path, request: Request) -> bool:
+        """See `Door`."""
+        try:
+            self._drive.make_folder(_inside(path))
+        except Forbidden as error:
+            return _forbid(request, "make folder", error)
+        return True
+
+    def delete_item(self, path: Path, request: Request) -> bool:
+        """See `Door`."""
+        try:
+            resource = self._drive.delete(_inside(path))
+        except Forbidden as error:
+            return _forbid(request, "delete", error)
+        _record(request, "delete", resource)
+        return True
+
+    def code(self, error: Exception) -> Code | None:
+        """See `Door`."""
+        return code(error)
+
+
+def _inside(path: Path) -> Path:
+    """Return the path below the mounted folder, in NFC (macOS sends NFD)."""
+    if not path or path[0] != MOUNT:
+        raise NotFound(path, "there is no such folder")
+    return tuple(unicodedata.normalize("NFC", segment) for segment in path[1:])
+
+
+def _record(request: Request, action: str, resource: str, error: PathError | None = None) -> None:
+    """Write an audit line: who did what to which resource, and what came of it. Names and paths stay out."""
+    result = type(error).__name__ if error else "done"
+    _audit.info("audit user=%r action=%s resource=%s result=%s", request.user, action, resource or "-", result)
+
+
+def _forbid(request: Request, action: str, error: Forbidden) -> bool:
+    _record(request, action, "", error)
+    _log.info("%s refused: %s", action, error.reason)
+    return False

@@ -1,0 +1,100 @@
+"""The whole drive: a README, and one folder for each area."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
+from datetime import datetime
+
+from davfs.entry import Content, Entry, Kind, Opened, Path
+from davfs.errors import AlreadyExists, Forbidden, IsAFolder, NotAFolder, NotFound, ParentMissing
+from davfs.filesystem.area import Area, Deletable, Writable
+from davfs.filesystem.readme import Readme
+from davfs.orthanc import Buffer
+
+README = "README.txt"
+
+
+class Drive:
+    """The drive's root: itself an area, which can be written where its areas can.
+
+    Args:
+        areas: The folders at the root, by name.
+        readme: Writes the text at the root.
+        since: Date of what has no date of its own, in UTC.
+    """
+
+    def __init__(self, areas: Mapping[str, Area], readme: Readme, since: datetime) -> None:
+        self._areas = areas
+        self._readme = readme
+        self._since = since
+
+    def stat(self, path: Path) -> Entry:
+        """See `Area`."""
+        if not path:
+            return Entry("", Kind.FOLDER, self._since)
+        if path == (README,):
+            return self._open_readme().entry
+        area, below = self._area(path)
+        return area.stat(below) if below else Entry(path[0], Kind.FOLDER, self._since)
+
+    def list(self, path: Path) -> Iterable[Entry]:
+        """See `Area`."""
+        if not path:
+            return [
+                self._open_readme().entry,
+                *(Entry(name, Kind.FOLDER, self._since) for name in self._areas),
+            ]
+        if path == (README,):
+            raise NotAFolder(path, f"{README} is a file")
+        area, below = self._area(path)
+        return area.list(below)
+
+    def read(self, path: Path) -> Content:
+        """See `Area`."""
+        if path == (README,):
+            return self._open_readme()
+        if len(path) < 2:  # noqa: PLR2004  the root and the areas are folders
+            self.stat(path)
+            raise IsAFolder(path, "it is a folder")
+        area, below = self._area(path)
+        return area.read(below)
+
+    def write(self, path: Path, content: Buffer) -> Entry:
+        """See `Writable`."""
+        area, below = self._changeable(path)
+        if not isinstance(area, Writable):
+            raise Forbidden(path, "files can be written into inbox/ only")
+        return area.write(below, content)
+
+    def make_folder(self, path: Path) -> None:
+        """See `Writable`."""
+        if len(path) <= 1 and (not path or path[0] in self._areas):
+            raise AlreadyExists(path, "it exists")
+        area, below = self._changeable(path)
+        if not isinstance(area, Writable):
+            raise Forbidden(path, "folders can be made in inbox/ only")
+        area.make_folder(below)
+
+    def delete(self, path: Path) -> str:
+        """See `Deletable`."""
+        area, below = self._changeable(path)
+        if not isinstance(area, Deletable):
+            raise Forbidden(path, "nothing can be deleted here")
+        return area.delete(below)
+
+    def _changeable(self, path: Path) -> tuple[Area, Path]:
+        if len(path) < 2:  # noqa: PLR2004  the root and the areas stay as they are
+            raise Forbidden(path, "the drive's own folders cannot be changed")
+        try:
+            return self._area(path)
+        except NotFound:
+            raise ParentMissing(path, f"there is no folder {path[0]}") from None
+
+    def _area(self, path: Path) -> tuple[Area, Path]:
+        area = self._areas.get(path[0])
+        if area is None:
+            raise NotFound(path, "there is no such folder")
+        return area, path[1:]
+
+    def _open_readme(self) -> Opened:
+        text = memoryview(self._readme.text().encode())
+        return Opened(Entry(README, Kind.FILE, self._since, media_type="text/plain"), nullcontext(text))

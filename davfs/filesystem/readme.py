@@ -1,0 +1,67 @@
+"""README.txt at the drive's root: what this drive is, and how far its index is."""
+
+from collections.abc import Callable, Mapping
+
+_TEXT = """\
+This drive shows the DICOM archive of an Orthanc server.
+
+{folders}
+{upload}
+{delete}
+{state}
+"""
+
+
+class Readme:
+    """Writes the text anew for each reader.
+
+    Args:
+        layouts: Folder of each layout, with its description.
+        allow_upload: Whether inbox/ takes files.
+        allow_delete: Whether resources can be deleted.
+        progress: Number of resources indexed and to be indexed; None once the index is complete.
+    """
+
+    def __init__(
+        self,
+        layouts: Mapping[str, str],
+        *,
+        allow_upload: bool,
+        allow_delete: bool,
+        progress: Callable[[], tuple[int, int] | None],
+    ) -> None:
+        self._layouts = layouts
+        self._allow_upload = allow_upload
+        self._allow_delete = allow_delete
+        self._progress = progress
+
+    def text(self) -> str:
+        """Return the text."""
+        return _TEXT.format(
+            folders="\n".join(f"{name}/\n    {description}" for name, description in self._layouts.items()),
+            upload=self._upload(),
+            delete=self._delete(),
+            state=self._state(),
+        )
+
+    def _upload(self) -> str:
+        if not self._allow_upload:
+            return "Nothing can be written to this drive."
+        return (
+            "inbox/\n"
+            "    Drop DICOM files, folders of them, or ZIP archives of them here: they are imported, and appear in\n"
+            "    the folders above. A copy that ends without an error is in the archive. What Orthanc refuses lies in\n"
+            "    inbox/rejected/, next to a text that says why. Other files stay here for a while and are not imported."
+        )
+
+    def _delete(self) -> str:
+        if self._allow_delete:
+            return "Deleting a patient, study, series or image in the folders above deletes it from the archive."
+        return "Patients, studies, series and images cannot be deleted through this drive."
+
+    def _state(self) -> str:
+        progress = self._progress()
+        if progress is None:
+            return "The folders are complete and up to date."
+        done, total = progress
+        return f"The index is being built ({done} of {total} resources): the folders are not complete yet."

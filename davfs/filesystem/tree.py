@@ -1,0 +1,209 @@
+"""A layout as an area of the drive: folders are patients, studies and series, files are instances."""
+
+import unicodedata
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from davfs import names
+from davfs.catalog.catalog import Catalog, Folder
+from davfs.catalog.placing import base_name
+from davfs.entry import Content, Entry, Kind, Opened, Path
+from davfs.errors import Forbidden, IsAFolder, NotAFolder, NotFound, UnknownResource
+from davfs.filesystem.files import FileNames, NamesCache
+from davfs.layout import Layout
+from davfs.orthanc import Orthanc
+from davfs.orthanc.model import Instance, Level, OrthancId
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+DICOM = "application/dicom"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What a path leads to.
+
+    Attributes:
+        level: Level of the resource; None for the layout's root.
+        id: The resource; None for the layout's root.
+        entry: Its entry, as far as it is known without asking Orthanc.
+        folder: What it is as a folder; None for a file.
+    """
+
+    level: Level | None
+    id: OrthancId | None
+    entry: Entry
+    folder: Folder | None
+
+
+class Tree:
+    """`davfs.filesystem.area.Area` over one layout.
+
+    Args:
+        layout: The levels of the tree.
+        catalog: Who is in which folder.
+        orthanc: Serves the files.
+        delete: Runs a deletion on a worker's thread and waits for it; None where deleting is not allowed.
+        since: Date of the root, in UTC.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        catalog: Catalog,
+        orthanc: Orthanc,
+        delete: Callable[[Callable[[], None]], None] | None,
+        since: datetime,
+    ) -> None:
+        self._layout = layout
+        self._levels = [level.resource for level in layout.levels]
+        self._catalog = catalog
+        self._orthanc = orthanc
+        self._delete = delete
+        self._names = NamesCache()
+        root = Folder(layout.title, None, None, self._levels[0])
+        self._root = Node(None, None, Entry("", Kind.FOLDER, since), root)
+
+    def stat(self, path: Path) -> Entry:
+        """See `Area`."""
+        return self._with(path, self._verified)
+
+    def list(self, path: Path) -> Iterable[Entry]:
+        """See `Area`."""
+        return self._with(path, self._entries)
+
+    def read(self, path: Path) -> Content:
+        """See `Area`."""
+        return self._with(path, lambda node: self._opened(path, node))
+
+    def delete(self, path: Path) -> str:
+        """See `Deletable`."""
+        if self._delete is None:
+            raise Forbidden(path, "AllowDelete is not set: nothing can be deleted from the archive through this drive")
+        run = self._delete
+        return self._with(path, lambda node: self._deleted(path, node, run))
+
+    def _with(self, path: Path, use: Callable[[Node], T]) -> T:
+        """Use what a path leads to.
+
+        What the catalog knows is used as it is. Where it knows nothing, or what it knew is gone, the path is looked up
+        once more after a refresh: a resource may have come under the same name.
+        """
+        node = self._find(path, fresh=False)
+        if node is not None:
+            try:
+                return use(node)
+            except UnknownResource:
+                self._forget(node)
+        node = self._refreshed(path)
+        try:
+            return use(node)
+        except UnknownResource:
+            self._forget(node)
+            raise NotFound(path, "it has been deleted") from None
+
+    def _forget(self, node: Node) -> None:
+        if node.id:
+            self._catalog.forget([node.id])
+
+    def _refreshed(self, path: Path) -> Node:
+        try:
+            self._catalog.refresh()
+            node = self._find(path, fresh=True)
+        except UnknownResource:
+            node = None
+        if node is None:
+            raise NotFound(path, "there is nothing of that name")
+        return node
+
+    def _find(self, path: Path, *, fresh: bool) -> Node | None:
+        node = self._root
+        for segment in path:
+            if node.folder is None:
+                return None
+            below = self._child(node.folder, segment, fresh=fresh)
+            if below is None:
+                return None
+            node = below
+        return node
+
+    def _child(self, folder: Folder, segment: str, *, fresh: bool) -> Node | None:
+        if folder.shows is Level.INSTANCE:
+            return self._file(folder, segment, fresh=fresh)
+        rows = {row.id: row for row in self._catalog.rows_with(folder, names.bases(segment, files=False))}
+        found = names.resolve(segment, {row.id: row.name for row in rows.values()}, files=False)
+        if found is None:
+            return None
+        name = unicodedata.normalize("NFC", segment)
+        return self._folder_node(folder.shows, found, name, rows[found].updated)
+
+    def _folder_node(self, level: Level, resource: OrthancId, name: str, updated: datetime) -> Node:
+        below = self._levels[self._levels.index(level) + 1 :]
+        entry = Entry(name, Kind.FOLDER, updated, resource=resource)
+        return Node(level, resource, entry, Folder(self._layout.title, level, resource, below[0]) if below else None)
+
+    def _file(self, folder: Folder, segment: str, *, fresh: bool) -> Node | None:
+        try:
+            files = self._file_names(folder, fresh=fresh)
+        except UnknownResource:
+            return None
+        found = files.resolve(segment)
+        if found is None:
+            return None
+        entry = _file_entry(unicodedata.normalize("NFC", segment), files.instance(found))
+        return Node(Level.INSTANCE, found, entry, None)
+
+    def _file_names(self, folder: Folder, *, fresh: bool) -> FileNames:
+        instances = self._catalog.instances(folder, fresh=fresh)
+        return self._names.names(folder.id, instances, self._base_name)
+
+    def _base_name(self, instance: Instance) -> str:
+        return base_name(self._layout.levels[-1], [instance.tags], instance.id)
+
+    def _verified(self, node: Node) -> Entry:
+        """Return the entry of a node that Orthanc has now; the size of a file is that of this moment."""
+        if node.level is None or node.id is None:
+            return node.entry
+        if node.level is Level.INSTANCE:
+            return replace(node.entry, size=self._orthanc.instance_size(node.id))
+        if not self._catalog.exists(node.level, node.id):
+            raise UnknownResource("it has been deleted")
+        return node.entry
+
+    def _entries(self, node: Node) -> Iterable[Entry]:
+        if node.folder is None:
+            raise NotAFolder((), "it is a file")
+        if node.folder.shows is Level.INSTANCE:
+            files = self._file_names(node.folder, fresh=True)
+            return [_file_entry(name, files.instance(one)) for one, name in files.shown.items()]
+        rows = {row.id: row for row in self._catalog.rows(node.folder)}
+        shown = names.shown({row.id: row.name for row in rows.values()}, files=False)
+        return [Entry(name, Kind.FOLDER, rows[one].updated, resource=one) for one, name in shown.items()]
+
+    def _opened(self, path: Path, node: Node) -> Content:
+        if node.folder is not None or node.id is None:
+            raise IsAFolder(path, "it is a folder")
+        return Opened(node.entry, self._orthanc.instance_file(node.id))
+
+    def _deleted(self, path: Path, node: Node, run: Callable[[Callable[[], None]], None]) -> str:
+        if node.level is None or node.id is None:
+            raise Forbidden(path, "a layout's own folder cannot be deleted")
+        level, resource = node.level, node.id
+        run(lambda: self._orthanc.delete(level, resource))
+        self._catalog.forget([resource])
+        return resource
+
+
+def _file_entry(name: str, instance: Instance) -> Entry:
+    return Entry(
+        name,
+        Kind.FILE,
+        instance.received or _EPOCH,
+        instance.size,
+        etag=instance.uuid,
+        media_type=DICOM,
+        resource=instance.id,
+    )

@@ -1,0 +1,145 @@
+"""Orthanc's REST API over any transport: turns its JSON into the values of `davfs.orthanc.model`.
+
+Source: https://orthanc.uclouvain.be/api/; the routes behave alike on Orthanc 1.10.1 and 1.12.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from davfs.errors import OrthancError, UnknownResource
+from davfs.orthanc import Buffer
+from davfs.orthanc.model import Change, Changes, Instance, Level, OrthancId, Resource, Stored, StoreStatus
+
+_LEVELS = {"Patient": Level.PATIENT, "Study": Level.STUDY, "Series": Level.SERIES, "Instance": Level.INSTANCE}
+_PARENT_KEYS = {Level.STUDY: "ParentPatient", Level.SERIES: "ParentStudy", Level.INSTANCE: "ParentSeries"}
+_CHILD_KEYS = {Level.PATIENT: "Studies", Level.STUDY: "Series", Level.SERIES: "Instances"}
+
+
+class Transport(Protocol):
+    """Carries requests to Orthanc; raises the subclasses of `OrthancError` for whatever fails."""
+
+    def get(self, path: str) -> bytes:
+        """Return the body of the answer to a GET."""
+
+    def post(self, path: str, body: Buffer) -> bytes:
+        """Return the body of the answer to a POST."""
+
+    def delete(self, path: str) -> None:
+        """Send a DELETE."""
+
+    def instance_file(self, instance: OrthancId) -> AbstractContextManager[memoryview]:
+        """Open the DICOM file of an instance."""
+
+
+class RestOrthanc:
+    """`davfs.orthanc.Orthanc` over a transport."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def last_change(self) -> int:
+        """See `davfs.orthanc.Orthanc`."""
+        return int(self._json("/changes?last")["Last"])
+
+    def changes(self, since: int, limit: int = 1000) -> Changes:
+        """See `davfs.orthanc.Orthanc`."""
+        page = self._json(f"/changes?since={since}&limit={limit}")
+        entries = tuple(
+            Change(entry["Seq"], entry["ChangeType"], _LEVELS[entry["ResourceType"]], OrthancId(entry["ID"]))
+            for entry in page["Changes"]
+            if entry["ResourceType"] in _LEVELS
+        )
+        return Changes(entries, int(page["Last"]), bool(page["Done"]))
+
+    def ids(self, level: Level) -> list[OrthancId]:
+        """See `davfs.orthanc.Orthanc`."""
+        found: list[OrthancId] = self._json(f"/{level.value}")
+        return found
+
+    def children(self, level: Level, resource: OrthancId) -> list[OrthancId]:
+        """See `davfs.orthanc.Orthanc`."""
+        found: list[OrthancId] = self._json(f"/{level.value}/{resource}")[_CHILD_KEYS[level]]
+        return found
+
+    def exists(self, level: Level, resource: OrthancId) -> bool:
+        """See `davfs.orthanc.Orthanc`."""
+        try:
+            self._transport.get(f"/{level.value}/{resource}/metadata")
+        except UnknownResource:
+            return False
+        return True
+
+    def resources(self, ids: Iterable[OrthancId]) -> list[Resource]:
+        """See `davfs.orthanc.Orthanc`."""
+        return [_resource(item) for item in self._bulk(list(ids), metadata=False) if item["Type"] != "Instance"]
+
+    def instances(self, ids: Sequence[OrthancId]) -> list[Instance]:
+        """See `davfs.orthanc.Orthanc`."""
+        return [_instance(item) for item in self._bulk(ids, metadata=True) if item["Type"] == "Instance"]
+
+    def instance_size(self, instance: OrthancId) -> int:
+        """See `davfs.orthanc.Orthanc`."""
+        return int(self._transport.get(f"/instances/{instance}/attachments/dicom/size"))
+
+    def instance_md5(self, instance: OrthancId) -> str:
+        """See `davfs.orthanc.Orthanc`."""
+        return self._transport.get(f"/instances/{instance}/attachments/dicom/md5").decode("ascii")
+
+    def instance_file(self, instance: OrthancId) -> AbstractContextManager[memoryview]:
+        """See `davfs.orthanc.Orthanc`."""
+        return self._transport.instance_file(instance)
+
+    def store(self, content: Buffer) -> Stored:
+        """See `davfs.orthanc.Orthanc`."""
+        answer = json.loads(self._transport.post("/instances", content))
+        if not isinstance(answer, dict):
+            raise OrthancError("Orthanc took the file for an archive")
+        return Stored(OrthancId(answer["ID"]), StoreStatus(answer["Status"]))
+
+    def delete(self, level: Level, resource: OrthancId) -> None:
+        """See `davfs.orthanc.Orthanc`."""
+        self._transport.delete(f"/{level.value}/{resource}")
+
+    def _json(self, path: str) -> Any:
+        return json.loads(self._transport.get(path))
+
+    def _bulk(self, ids: Sequence[OrthancId], *, metadata: bool) -> list[dict[str, Any]]:
+        if not ids:
+            return []
+        request = json.dumps({"Resources": list(ids), "Metadata": metadata}).encode()
+        found: list[dict[str, Any]] = json.loads(self._transport.post("/tools/bulk-content", request))
+        return found
+
+
+def _resource(item: dict[str, Any]) -> Resource:
+    level = _LEVELS[item["Type"]]
+    parent = OrthancId(item[_PARENT_KEYS[level]]) if level in _PARENT_KEYS else None
+    return Resource(
+        OrthancId(item["ID"]), level, parent, _tags(item["MainDicomTags"]), parse_date(item.get("LastUpdate"))
+    )
+
+
+def _instance(item: dict[str, Any]) -> Instance:
+    return Instance(
+        id=OrthancId(item["ID"]),
+        series=OrthancId(item["ParentSeries"]),
+        tags=_tags(item["MainDicomTags"]),
+        size=int(item["FileSize"]),
+        received=parse_date(item.get("Metadata", {}).get("ReceptionDate")),
+        uuid=item["FileUuid"],
+    )
+
+
+def _tags(tags: dict[str, Any]) -> dict[str, str]:
+    return {keyword: value for keyword, value in tags.items() if isinstance(value, str) and value}
+
+
+def parse_date(text: str | None) -> datetime | None:
+    """Return Orthanc's ``YYYYMMDDTHHMMSS`` (UTC) as a date, None for anything else."""
+    try:
+        return datetime.strptime(text or "", "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        return None

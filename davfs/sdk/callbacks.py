@@ -1,0 +1,190 @@
+"""The six WebDAV callbacks, attached to their C side.
+
+`crossing` owns every way from C into Python. Nothing else in this package is called by the core.
+"""
+
+import logging
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from _davfs_sdk import ffi, lib
+
+from davfs.entry import Content, Entry, Path
+from davfs.sdk.core import Code
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the request filter noted of the request.
+
+    Attributes:
+        user: Name of HTTP Basic, empty for none.
+        depth: The Depth header, 0 or 1; -1 for another value; None where none came, so it is no PROPFIND.
+    """
+
+    user: str
+    depth: int | None
+
+
+class Door(Protocol):
+    """What answers the callbacks. Paths come as the core decoded them, bytes that are no UTF-8 as lone surrogates.
+
+    Any exception may leave these methods: `code` turns it into what the core understands.
+    """
+
+    def is_folder(self, path: Path, request: Request) -> bool:
+        """Tell whether the path is a folder; False also where nothing is there."""
+
+    def list_folder(self, path: Path, request: Request) -> Iterable[Entry] | None:
+        """Return the entries of a folder, None where there is none."""
+
+    def read_file(self, path: Path, request: Request) -> Content | Entry | None:
+        """Return a file's content; its entry alone where only its size is asked for; None where there is no file."""
+
+    def write_file(self, path: Path, request: Request, content: memoryview) -> bool:
+        """Store a file; False where that is forbidden. The content lives as long as the call."""
+
+    def make_folder(self, path: Path, request: Request) -> bool:
+        """Make a folder; False where that is forbidden."""
+
+    def delete_item(self, path: Path, request: Request) -> bool:
+        """Delete a file or folder; False where that is forbidden."""
+
+    def code(self, error: Exception) -> Code | None:
+        """Return the core's code for an expected error, None for one that should not have happened."""
+
+
+class _Answering:
+    """The door that answers, set before the first callback."""
+
+    door: Door
+
+
+def answer_with(door: Door) -> None:
+    """Let a door answer the callbacks, which native/door.c has registered and opens when `davfs.plugin.start` ends."""
+    _Answering.door = door
+
+
+def _log_unexpected(name: str, error: BaseException) -> None:
+    """Log where an exception came from; its message stays out, it may hold a path or a tag."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = " < ".join(f"{frame.name} ({frame.filename}:{frame.lineno})" for frame in reversed(frames))
+    _log.error("%s failed: %s in %s", name, type(error).__name__, where or "cffi")
+
+
+def crossing(callback: Callable[..., None]) -> Callable[..., None]:
+    """Attach a function as the C callback of its name.
+
+    The function gets the decoded path and the filter's note, then the C arguments behind the path, and answers through
+    those. What it raises becomes a code by the door's table; what the table does not know is logged and becomes
+    ``Plugin`` (500).
+    """
+    name = callback.__name__.lstrip("_")
+
+    def crossed(depth: int, items: Any, *arguments: Any) -> int:
+        try:
+            note = lib.davfs_take_request()
+            request = Request(ffi.string(note.user).decode("utf-8", "replace"), note.depth if note.has_depth else None)
+            path = tuple(ffi.string(items[i]).decode("utf-8", "surrogateescape") for i in range(depth))
+            callback(path, request, *arguments)
+        except Exception as error:  # noqa: BLE001  nothing may unwind into C
+            return _refusal(name, error)
+        return int(Code.Success)
+
+    def last_resort(kind: type[BaseException], error: BaseException, trace: Any) -> None:  # noqa: ARG001  cffi's form
+        _log_unexpected(name, error)
+
+    ffi.def_extern(name=f"davfs_{name}", error=int(Code.Plugin), onerror=last_resort)(crossed)
+    return callback
+
+
+def _refusal(name: str, error: Exception) -> int:
+    code = _Answering.door.code(error)
+    if code is None:
+        _log_unexpected(name, error)
+        return int(Code.Plugin)
+    return int(code)
+
+
+def _date(moment: datetime) -> bytes:
+    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%S").encode()
+
+
+def _mime(entry: Entry) -> str:
+    # The core logs a warning for each type that it does not know, and guesses by extension where there is none.
+    return entry.media_type if entry.media_type in {"application/dicom", "text/plain"} else ""
+
+
+def _pack(entries: Iterable[Entry]) -> tuple[bytes, int]:
+    rows = []
+    for entry in entries:
+        date = f"{entry.modified:%Y%m%dT%H%M%S}"
+        if entry.is_folder:
+            rows.append(f"D{entry.name}\0{date}\0")
+        else:
+            rows.append(f"F{entry.name}\0{date}\0{entry.size}\0{_mime(entry)}\0")
+    return "".join(rows).encode(), len(rows)
+
+
+@crossing
+def _is_folder(path: Path, request: Request, exists: Any) -> None:
+    exists[0] = int(_Answering.door.is_folder(path, request))
+
+
+@crossing
+def _list_folder(  # noqa: PLR0913, PLR0917  the core's signature
+    path: Path, request: Request, exists: Any, collection: Any, add_file: Any, add_folder: Any
+) -> None:
+    entries = _Answering.door.list_folder(path, request)
+    if entries is None:
+        return
+    packed, count = _pack(entries)
+    refused = lib.davfs_add_entries(collection, add_file, add_folder, packed, len(packed))
+    if refused:
+        _log.error("Orthanc refused %d of %d entries of a listing", refused, count)
+    exists[0] = 1
+
+
+@crossing
+def _read_file(path: Path, request: Request, collection: Any, retrieve: Any) -> None:
+    found = _Answering.door.read_file(path, request)
+    if isinstance(found, Entry):
+        mime, date = _mime(found).encode(), _date(found.modified)
+        _check(lib.davfs_send_zeros(collection, retrieve, found.size, mime, date))
+    elif found is not None:
+        with found as content:
+            _send(content, collection, retrieve)
+
+
+def _send(content: Content, collection: Any, retrieve: Any) -> None:
+    """Hand the whole content to the core: without a copy where it is one buffer."""
+    buffers = list(content.buffers())
+    data = buffers[0] if len(buffers) == 1 else memoryview(b"".join(buffers))
+    mime, date = _mime(content.entry).encode(), _date(content.entry.modified)
+    _check(lib.davfs_send(collection, retrieve, ffi.from_buffer(data), len(data), mime, date))
+
+
+@crossing
+def _write_file(path: Path, request: Request, done: Any, data: Any, size: int) -> None:
+    content = memoryview(ffi.buffer(data, size)) if size else memoryview(b"")
+    done[0] = int(_Answering.door.write_file(path, request, content))
+
+
+@crossing
+def _make_folder(path: Path, request: Request, done: Any) -> None:
+    done[0] = int(_Answering.door.make_folder(path, request))
+
+
+@crossing
+def _delete_item(path: Path, request: Request, done: Any) -> None:
+    done[0] = int(_Answering.door.delete_item(path, request))
+
+
+def _check(code: int) -> None:
+    if code != Code.Success:
+        raise RuntimeError(f"Orthanc refused the content of a file: error {code}")

@@ -1,0 +1,132 @@
+"""Calls into Orthanc's core, with Python's types.
+
+Source: ``orthanc/OrthancCPlugin.h``, section "Orthanc" and "Toolbox".
+"""
+
+from enum import IntEnum
+from types import TracebackType
+from typing import Any, Self
+
+from _davfs_sdk import ffi, lib
+
+
+class Code(IntEnum):
+    """The ``OrthancPluginErrorCode`` values that this plugin knows."""
+
+    Success = lib.OrthancPluginErrorCode_Success
+    InternalError = lib.OrthancPluginErrorCode_InternalError
+    Plugin = lib.OrthancPluginErrorCode_Plugin
+    BadRequest = lib.OrthancPluginErrorCode_BadRequest
+    BadFileFormat = lib.OrthancPluginErrorCode_BadFileFormat
+    UnknownResource = lib.OrthancPluginErrorCode_UnknownResource
+    InexistentItem = lib.OrthancPluginErrorCode_InexistentItem
+    InexistentFile = lib.OrthancPluginErrorCode_InexistentFile
+    InexistentTag = lib.OrthancPluginErrorCode_InexistentTag
+    FullStorage = lib.OrthancPluginErrorCode_FullStorage
+    NotAcceptable = lib.OrthancPluginErrorCode_NotAcceptable
+    DatabaseUnavailable = lib.OrthancPluginErrorCode_DatabaseUnavailable
+    Revision = lib.OrthancPluginErrorCode_Revision
+    UnsupportedMediaType = lib.OrthancPluginErrorCode_UnsupportedMediaType
+
+
+class CoreError(Exception):
+    """A core call failed.
+
+    Args:
+        code: ``OrthancPluginErrorCode``.
+    """
+
+    def __init__(self, code: int) -> None:
+        text = lib.OrthancPluginGetErrorDescription(lib.davfs_context, code)
+        self.code = code
+        self.description = "unknown error" if text == ffi.NULL else ffi.string(text).decode("utf-8", "replace")
+        super().__init__(self.description)
+
+
+class CoreBuffer:
+    """Memory that the core allocated: a context manager over its bytes, freed at the end and at the latest by cffi."""
+
+    def __init__(self) -> None:
+        self.pointer = ffi.gc(ffi.new("OrthancPluginMemoryBuffer*"), _free)
+
+    @classmethod
+    def of_instance(cls, instance: str) -> Self:
+        """Return the DICOM file of an instance (``OrthancPluginGetDicomForInstance``).
+
+        Raises:
+            CoreError: There is no such instance, or its file cannot be read.
+        """
+        buffer = cls()
+        _check(lib.OrthancPluginGetDicomForInstance(lib.davfs_context, buffer.pointer, instance.encode()))
+        return buffer
+
+    def __enter__(self) -> memoryview:
+        return memoryview(ffi.buffer(self.pointer.data, self.pointer.size)) if self.pointer.size else memoryview(b"")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        ffi.release(self.pointer)
+
+
+def _free(pointer: Any) -> None:
+    lib.OrthancPluginFreeMemoryBuffer(lib.davfs_context, pointer)
+
+
+def _check(code: int) -> None:
+    if code != Code.Success:
+        raise CoreError(code)
+
+
+def get(path: str) -> bytes:
+    """Return the answer to a GET on Orthanc's own REST API.
+
+    Raises:
+        CoreError: Orthanc refused.
+    """
+    buffer = CoreBuffer()
+    _check(lib.OrthancPluginRestApiGet(lib.davfs_context, buffer.pointer, path.encode()))
+    with buffer as view:
+        return bytes(view)
+
+
+def post(path: str, body: bytes | bytearray | memoryview) -> bytes:
+    """Return the answer to a POST on Orthanc's own REST API; the body is not copied.
+
+    Raises:
+        CoreError: Orthanc refused.
+    """
+    buffer = CoreBuffer()
+    data = ffi.from_buffer(body) if len(body) else ffi.NULL
+    _check(lib.OrthancPluginRestApiPost(lib.davfs_context, buffer.pointer, path.encode(), data, len(body)))
+    with buffer as view:
+        return bytes(view)
+
+
+def delete(path: str) -> None:
+    """Send a DELETE to Orthanc's own REST API.
+
+    Raises:
+        CoreError: Orthanc refused.
+    """
+    _check(lib.OrthancPluginRestApiDelete(lib.davfs_context, path.encode()))
+
+
+def _owned_string(pointer: Any) -> str:
+    if pointer == ffi.NULL:
+        return ""
+    try:
+        text: str = ffi.string(pointer).decode("utf-8", "replace")
+    finally:
+        lib.OrthancPluginFreeString(lib.davfs_context, pointer)
+    return text
+
+
+def configuration() -> str:
+    """Return Orthanc's whole configuration as JSON, all its files merged."""
+    return _owned_string(lib.OrthancPluginGetConfiguration(lib.davfs_context))
+
+
+def configuration_path() -> str:
+    """Return the configuration's file or folder as it was given to Orthanc, empty for none."""
+    return _owned_string(lib.OrthancPluginGetConfigurationPath(lib.davfs_context))

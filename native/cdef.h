@@ -1,0 +1,78 @@
+/* What Python sees of Orthanc's SDK and of this library. cffi checks each line against orthanc/OrthancCPlugin.h. */
+
+typedef enum {
+  OrthancPluginErrorCode_InternalError,
+  OrthancPluginErrorCode_Success,
+  OrthancPluginErrorCode_Plugin,
+  OrthancPluginErrorCode_BadRequest,
+  OrthancPluginErrorCode_Database,
+  OrthancPluginErrorCode_BadFileFormat,
+  OrthancPluginErrorCode_UnknownResource,
+  OrthancPluginErrorCode_InexistentItem,
+  OrthancPluginErrorCode_InexistentFile,
+  OrthancPluginErrorCode_InexistentTag,
+  OrthancPluginErrorCode_FullStorage,
+  OrthancPluginErrorCode_NotAcceptable,
+  OrthancPluginErrorCode_DatabaseUnavailable,
+  OrthancPluginErrorCode_Revision,
+  OrthancPluginErrorCode_UnsupportedMediaType,
+  ...
+} OrthancPluginErrorCode;
+
+typedef enum {
+  OrthancPluginChangeType_Deleted,
+  OrthancPluginChangeType_OrthancStarted,
+  OrthancPluginChangeType_OrthancStopped,
+  ...
+} OrthancPluginChangeType;
+
+typedef struct { const char* orthancVersion; ...; } OrthancPluginContext;
+typedef struct { void* data; uint32_t size; } OrthancPluginMemoryBuffer;
+typedef ... OrthancPluginWebDavCollection;
+typedef OrthancPluginErrorCode (*OrthancPluginWebDavAddFile)(OrthancPluginWebDavCollection*, const char*, uint64_t,
+                                                             const char*, const char*);
+typedef OrthancPluginErrorCode (*OrthancPluginWebDavAddFolder)(OrthancPluginWebDavCollection*, const char*, const char*);
+typedef OrthancPluginErrorCode (*OrthancPluginWebDavRetrieveFile)(OrthancPluginWebDavCollection*, const void*, uint64_t,
+                                                                  const char*, const char*);
+
+OrthancPluginErrorCode OrthancPluginRestApiGet(OrthancPluginContext*, OrthancPluginMemoryBuffer*, const char*);
+OrthancPluginErrorCode OrthancPluginRestApiPost(OrthancPluginContext*, OrthancPluginMemoryBuffer*, const char*,
+                                                const void*, uint32_t);
+OrthancPluginErrorCode OrthancPluginRestApiDelete(OrthancPluginContext*, const char*);
+OrthancPluginErrorCode OrthancPluginGetDicomForInstance(OrthancPluginContext*, OrthancPluginMemoryBuffer*, const char*);
+void OrthancPluginFreeMemoryBuffer(OrthancPluginContext*, OrthancPluginMemoryBuffer*);
+const char* OrthancPluginGetErrorDescription(OrthancPluginContext*, OrthancPluginErrorCode);
+char* OrthancPluginGetConfiguration(OrthancPluginContext*);
+char* OrthancPluginGetConfigurationPath(OrthancPluginContext*);
+void OrthancPluginFreeString(OrthancPluginContext*, char*);
+void OrthancPluginLogError(OrthancPluginContext*, const char*);
+void OrthancPluginLogWarning(OrthancPluginContext*, const char*);
+void OrthancPluginLogInfo(OrthancPluginContext*, const char*);
+
+/* native/davfs.h */
+typedef struct { int has_depth; int depth; char user[128]; } davfs_request;
+typedef struct { int kind; int level; char id[64]; } davfs_change;
+
+extern OrthancPluginContext* davfs_context;
+davfs_request davfs_take_request(void);
+int davfs_next_change(davfs_change* change, int milliseconds);
+uint32_t davfs_add_entries(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavAddFile add_file,
+                           OrthancPluginWebDavAddFolder add_folder, const char* packed, size_t size);
+OrthancPluginErrorCode davfs_send_zeros(OrthancPluginWebDavCollection* collection,
+                                        OrthancPluginWebDavRetrieveFile retrieve, uint64_t size, const char* mime,
+                                        const char* date);
+OrthancPluginErrorCode davfs_send(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavRetrieveFile retrieve,
+                                  const void* data, uint64_t size, const char* mime, const char* date);
+
+/* The six callbacks: davfs.sdk.callbacks attaches them. */
+extern "Python+C" {
+  int davfs_is_folder(uint32_t depth, const char* const* path, uint8_t* exists);
+  int davfs_list_folder(uint32_t depth, const char* const* path, uint8_t* exists,
+                        OrthancPluginWebDavCollection* collection, OrthancPluginWebDavAddFile add_file,
+                        OrthancPluginWebDavAddFolder add_folder);
+  int davfs_read_file(uint32_t depth, const char* const* path, OrthancPluginWebDavCollection* collection,
+                      OrthancPluginWebDavRetrieveFile retrieve);
+  int davfs_write_file(uint32_t depth, const char* const* path, uint8_t* done, const void* data, uint64_t size);
+  int davfs_make_folder(uint32_t depth, const char* const* path, uint8_t* done);
+  int davfs_delete_item(uint32_t depth, const char* const* path, uint8_t* done);
+}

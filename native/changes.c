@@ -1,0 +1,101 @@
+/* The queue between Orthanc's change callback and Python.
+
+   OnChange runs on the core's only CHANGES thread (but for OrthancStarted, which comes on the main thread). It must not wait for Python's interpreter lock, which a script of the
+   orthanc-python plugin may hold for as long as it likes; so no Python runs here, and none can make a core call here. */
+
+#include "davfs.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define CAPACITY 65536 /* 5 MB; what comes beyond is told as one DAVFS_CHANGES_LOST */
+
+static davfs_change* ring = NULL;
+static size_t first = 0, count = 0;
+static int lost = 0, closed = 0;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t arrived = PTHREAD_COND_INITIALIZER;
+
+static OrthancPluginErrorCode on_change(OrthancPluginChangeType kind, OrthancPluginResourceType level, const char* id)
+{
+  if (kind == OrthancPluginChangeType_OrthancStarted && davfs_start() != 0)
+  {
+    return OrthancPluginErrorCode_Plugin; /* stops Orthanc */
+  }
+  pthread_mutex_lock(&mutex);
+  if (count == CAPACITY || ring == NULL)
+  {
+    lost = 1;
+  }
+  else
+  {
+    davfs_change* change = &ring[(first + count++) % CAPACITY];
+    change->kind = (int) kind;
+    change->level = (int) level;
+    strncpy(change->id, id ? id : "", sizeof(change->id) - 1);
+    change->id[sizeof(change->id) - 1] = '\0';
+  }
+  pthread_cond_signal(&arrived);
+  pthread_mutex_unlock(&mutex);
+  return OrthancPluginErrorCode_Success;
+}
+
+void davfs_watch_changes(void)
+{
+  if (ring == NULL) /* a reset of Orthanc initializes the plugin once more */
+  {
+    ring = calloc(CAPACITY, sizeof(davfs_change));
+  }
+  first = count = 0;
+  lost = closed = 0;
+  OrthancPluginRegisterOnChangeCallback(davfs_context, on_change);
+}
+
+static int take(davfs_change* change)
+{
+  if (count > 0)
+  {
+    *change = ring[first];
+    first = (first + 1) % CAPACITY;
+    count--;
+    return 1;
+  }
+  if (lost)
+  {
+    memset(change, 0, sizeof(*change));
+    change->kind = DAVFS_CHANGES_LOST;
+    lost = 0;
+    return 1;
+  }
+  return 0;
+}
+
+int davfs_next_change(davfs_change* change, int milliseconds)
+{
+  struct timespec until;
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_sec += milliseconds / 1000;
+  until.tv_nsec += (milliseconds % 1000) * 1000000L;
+  until.tv_sec += until.tv_nsec / 1000000000L;
+  until.tv_nsec %= 1000000000L;
+
+  pthread_mutex_lock(&mutex);
+  int taken = take(change);
+  while (!taken && !closed && pthread_cond_timedwait(&arrived, &mutex, &until) != ETIMEDOUT)
+  {
+    taken = take(change);
+  }
+  pthread_mutex_unlock(&mutex);
+  return taken;
+}
+
+void davfs_close_changes(void)
+{
+  pthread_mutex_lock(&mutex);
+  closed = 1;
+  pthread_cond_broadcast(&arrived);
+  pthread_mutex_unlock(&mutex);
+}

@@ -1,0 +1,69 @@
+/* The parts of libOrthancDavfs that are C, and why: Orthanc calls them before Python runs (plugin.c, interpreter.c),
+   on a thread where Python must not wait (changes.c), or once for each request or entry (request.c, door.c). */
+
+#pragma once
+
+#include <orthanc/OrthancCPlugin.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Set by OrthancPluginInitialize, never cleared. */
+extern OrthancPluginContext* davfs_context;
+
+/* plugin.c: starts Python and opens the door, once all plugins are loaded. Returns 0, or -1 where the log says why. */
+int davfs_start(void);
+
+/* interpreter.c: starts Python, or joins the one that is running, and calls davfs.plugin.start().
+   Returns 0, or -1 with one sentence in `reason`. */
+int davfs_start_python(const char* python, char* reason, size_t size);
+/* Calls davfs.plugin.stop() where Python still runs. */
+void davfs_stop_python(void);
+/* Defined next to cffi's generated code, where the static cffi_start_python() is. */
+int davfs_start_cffi(void);
+
+/* json.c: copies the string at the keys `outer`, `inner` of a JSON object into `value`.
+   Returns 1 where it is there, 0 where it is not, -1 where it is no string or does not fit. */
+int davfs_json_string(const char* json, const char* outer, const char* inner, char* value, size_t size);
+
+/* request.c: what the request filter saw of the request that this thread serves. */
+typedef struct
+{
+  int has_depth;   /* a Depth header came: PROPFIND, as far as one can know */
+  int depth;       /* its value; -1 for anything but 0 and 1 */
+  char user[128];  /* name of HTTP Basic, "" for none */
+} davfs_request;
+
+void davfs_watch_requests(const char* outer);
+/* The record of this thread, which is emptied: a later request that skips the filter must not inherit it. */
+davfs_request davfs_take_request(void);
+
+/* changes.c: the queue between Orthanc's change callback and Python. */
+typedef struct
+{
+  int kind;     /* OrthancPluginChangeType, or DAVFS_CHANGES_LOST */
+  int level;    /* OrthancPluginResourceType */
+  char id[64];  /* Orthanc's identifier, "" for none */
+} davfs_change;
+
+#define DAVFS_CHANGES_LOST (-1)
+
+void davfs_watch_changes(void);
+/* Waits for the next change, oldest first. Returns 1 with a change, 0 after `milliseconds` or once closed. */
+int davfs_next_change(davfs_change* change, int milliseconds);
+void davfs_close_changes(void);
+
+/* door.c: registers the six callbacks at both URIs; they answer 503 until the door is opened. Returns 0, or an
+   OrthancPluginErrorCode. */
+int davfs_build_door(const char* outer, const char* inner);
+void davfs_open_door(void);
+/* Refuses new callbacks and waits for the running ones. */
+void davfs_close_door(int milliseconds);
+/* Adds the entries packed as "D" name NUL date NUL, or "F" name NUL date NUL size NUL mime NUL.
+   Returns how many the core refused. */
+uint32_t davfs_add_entries(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavAddFile add_file,
+                           OrthancPluginWebDavAddFolder add_folder, const char* packed, size_t size);
+OrthancPluginErrorCode davfs_send_zeros(OrthancPluginWebDavCollection* collection,
+                                        OrthancPluginWebDavRetrieveFile retrieve, uint64_t size, const char* mime,
+                                        const char* date);
+OrthancPluginErrorCode davfs_send(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavRetrieveFile retrieve,
+                                  const void* data, uint64_t size, const char* mime, const char* date);

@@ -1,0 +1,168 @@
+/* The six callbacks of OrthancPluginRegisterWebDavCollection(), as the core calls them.
+
+   Each sets its answer before anything else (the core leaves it uninitialised), and none enters Python before it has
+   started or once the plugin is being finalized. In store, create and delete the core takes a non-zero "isReadOnly" as done and 0 as refused (403): the
+   opposite of the SDK's documentation (OrthancPlugins.cpp, WebDavCollection), so it is called `done` here. */
+
+#include "davfs.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+/* Declared by cffi next to its generated code, attached by davfs.sdk.callbacks. */
+int davfs_is_folder(uint32_t, const char* const*, uint8_t*);
+int davfs_list_folder(uint32_t, const char* const*, uint8_t*, OrthancPluginWebDavCollection*,
+                      OrthancPluginWebDavAddFile, OrthancPluginWebDavAddFolder);
+int davfs_read_file(uint32_t, const char* const*, OrthancPluginWebDavCollection*, OrthancPluginWebDavRetrieveFile);
+int davfs_write_file(uint32_t, const char* const*, uint8_t*, const void*, uint64_t);
+int davfs_make_folder(uint32_t, const char* const*, uint8_t*);
+int davfs_delete_item(uint32_t, const char* const*, uint8_t*);
+
+static atomic_int running = 0;
+static atomic_int closed = 1;
+
+/* Runs one Python callback, unless the door is closed (503). */
+#define CROSS(call)                                       \
+  do                                                      \
+  {                                                       \
+    int code = OrthancPluginErrorCode_DatabaseUnavailable; \
+    (void) payload;                                       \
+    atomic_fetch_add(&running, 1);                        \
+    if (!atomic_load(&closed))                            \
+    {                                                     \
+      code = (call);                                      \
+    }                                                     \
+    atomic_fetch_sub(&running, 1);                        \
+    return (OrthancPluginErrorCode) code;                 \
+  } while (0)
+
+static OrthancPluginErrorCode is_folder(uint8_t* exists, uint32_t depth, const char* const* path, void* payload)
+{
+  *exists = 0;
+  CROSS(davfs_is_folder(depth, path, exists));
+}
+
+static OrthancPluginErrorCode list_folder(uint8_t* exists, OrthancPluginWebDavCollection* collection,
+                                          OrthancPluginWebDavAddFile add_file, OrthancPluginWebDavAddFolder add_folder,
+                                          uint32_t depth, const char* const* path, void* payload)
+{
+  *exists = 0;
+  CROSS(davfs_list_folder(depth, path, exists, collection, add_file, add_folder));
+}
+
+static OrthancPluginErrorCode read_file(OrthancPluginWebDavCollection* collection,
+                                        OrthancPluginWebDavRetrieveFile retrieve, uint32_t depth,
+                                        const char* const* path, void* payload)
+{
+  CROSS(davfs_read_file(depth, path, collection, retrieve));
+}
+
+static OrthancPluginErrorCode write_file(uint8_t* done, uint32_t depth, const char* const* path, const void* data,
+                                         uint64_t size, void* payload)
+{
+  *done = 0;
+  CROSS(davfs_write_file(depth, path, done, data, size));
+}
+
+static OrthancPluginErrorCode make_folder(uint8_t* done, uint32_t depth, const char* const* path, void* payload)
+{
+  *done = 0;
+  CROSS(davfs_make_folder(depth, path, done));
+}
+
+static OrthancPluginErrorCode delete_item(uint8_t* done, uint32_t depth, const char* const* path, void* payload)
+{
+  *done = 0;
+  CROSS(davfs_delete_item(depth, path, done));
+}
+
+static int register_at(const char* uri)
+{
+  return (int) OrthancPluginRegisterWebDavCollection(davfs_context, uri, is_folder, list_folder, read_file, write_file,
+                                                     make_folder, delete_item, NULL);
+}
+
+int davfs_build_door(const char* outer, const char* inner)
+{
+  davfs_watch_requests(outer);
+  /* The outer collection answers everything; the inner one is there for OPTIONS, which the core answers on the exact
+     root of a collection only. */
+  int code = register_at(outer);
+  return code != 0 ? code : register_at(inner);
+}
+
+void davfs_open_door(void)
+{
+  atomic_store(&closed, 0);
+}
+
+void davfs_close_door(int milliseconds)
+{
+  struct timespec tick = {0, 10 * 1000000L};
+  atomic_store(&closed, 1);
+  for (; atomic_load(&running) > 0 && milliseconds > 0; milliseconds -= 10)
+  {
+    nanosleep(&tick, NULL);
+  }
+}
+
+static const char* next_field(const char** packed)
+{
+  const char* field = *packed;
+  *packed += strlen(field) + 1;
+  return field;
+}
+
+uint32_t davfs_add_entries(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavAddFile add_file,
+                           OrthancPluginWebDavAddFolder add_folder, const char* packed, size_t size)
+{
+  const char* end = packed + size;
+  uint32_t refused = 0;
+  while (packed < end)
+  {
+    char kind = *packed++;
+    const char* name = next_field(&packed);
+    const char* date = next_field(&packed);
+    OrthancPluginErrorCode code;
+    if (kind == 'D')
+    {
+      code = add_folder(collection, name, date);
+    }
+    else
+    {
+      uint64_t bytes = strtoull(next_field(&packed), NULL, 10);
+      code = add_file(collection, name, bytes, next_field(&packed), date);
+    }
+    refused += code != OrthancPluginErrorCode_Success;
+  }
+  return refused;
+}
+
+OrthancPluginErrorCode davfs_send(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavRetrieveFile retrieve,
+                                  const void* data, uint64_t size, const char* mime, const char* date)
+{
+  return retrieve(collection, size ? data : "", size, mime, date);
+}
+
+/* Answers a PROPFIND on a file: the core wants the whole content to learn its size. The pages are the kernel's one page
+   of zeros; nothing is read from the storage. */
+OrthancPluginErrorCode davfs_send_zeros(OrthancPluginWebDavCollection* collection,
+                                        OrthancPluginWebDavRetrieveFile retrieve, uint64_t size, const char* mime,
+                                        const char* date)
+{
+  if (size == 0)
+  {
+    return retrieve(collection, "", 0, mime, date);
+  }
+  void* zeros = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (zeros == MAP_FAILED)
+  {
+    return OrthancPluginErrorCode_NotEnoughMemory;
+  }
+  OrthancPluginErrorCode code = retrieve(collection, zeros, size, mime, date);
+  munmap(zeros, size);
+  return code;
+}

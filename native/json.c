@@ -1,0 +1,193 @@
+/* Finds one string of Orthanc's configuration before there is a Python to parse it. Orthanc hands the configuration over
+   as strict JSON (no comments), so this is a scanner over well-formed text; on any doubt it says "not a string". */
+
+#include "davfs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char* skip_space(const char* p)
+{
+  return p + strspn(p, " \t\r\n");
+}
+
+/* `p` stands on the opening quote; returns what follows the closing one, or NULL. */
+static const char* skip_string(const char* p)
+{
+  for (p++; *p != '\0' && *p != '"'; p++)
+  {
+    if (*p == '\\' && *++p == '\0')
+    {
+      return NULL;
+    }
+  }
+  return *p == '"' ? p + 1 : NULL;
+}
+
+/* Skips a string, a number, a word, or a balanced object or array. */
+static const char* skip_value(const char* p)
+{
+  int nesting = 0;
+  do
+  {
+    p = skip_space(p);
+    if (*p == '"')
+    {
+      p = skip_string(p);
+      if (p == NULL)
+      {
+        return NULL;
+      }
+    }
+    else if (*p == '{' || *p == '[')
+    {
+      nesting++;
+      p++;
+    }
+    else if (*p == '}' || *p == ']')
+    {
+      nesting--;
+      p++;
+    }
+    else if (*p == '\0')
+    {
+      return NULL;
+    }
+    else
+    {
+      size_t length = strcspn(p, " \t\r\n,:{}[]\"");
+      p += length ? length : 1;
+    }
+  } while (nesting > 0);
+  return p;
+}
+
+static unsigned int hexadecimal(const char* p)
+{
+  char digits[5] = {0};
+  strncpy(digits, p, 4);
+  return (unsigned int) strtoul(digits, NULL, 16);
+}
+
+static size_t put_utf8(char* out, unsigned int c)
+{
+  if (c < 0x80)
+  {
+    out[0] = (char) c;
+    return 1;
+  }
+  if (c < 0x800)
+  {
+    out[0] = (char) (0xc0 | (c >> 6));
+    out[1] = (char) (0x80 | (c & 0x3f));
+    return 2;
+  }
+  if (c < 0x10000)
+  {
+    out[0] = (char) (0xe0 | (c >> 12));
+    out[1] = (char) (0x80 | ((c >> 6) & 0x3f));
+    out[2] = (char) (0x80 | (c & 0x3f));
+    return 3;
+  }
+  out[0] = (char) (0xf0 | (c >> 18));
+  out[1] = (char) (0x80 | ((c >> 12) & 0x3f));
+  out[2] = (char) (0x80 | ((c >> 6) & 0x3f));
+  out[3] = (char) (0x80 | (c & 0x3f));
+  return 4;
+}
+
+/* Decodes one escape; `*p` stands behind the backslash and is moved past it. */
+static size_t put_escape(char* out, const char** p)
+{
+  static const char names[] = "bfnrt", values[] = "\b\f\n\r\t";
+  char c = *(*p)++;
+  const char* known = c != '\0' ? strchr(names, c) : NULL;
+  if (known != NULL)
+  {
+    return put_utf8(out, (unsigned char) values[known - names]);
+  }
+  if (c != 'u' || strlen(*p) < 4)
+  {
+    return put_utf8(out, (unsigned char) c);
+  }
+  unsigned int code = hexadecimal(*p);
+  *p += 4;
+  if (code >= 0xd800 && code < 0xdc00 && (*p)[0] == '\\' && (*p)[1] == 'u' && strlen(*p) >= 6)
+  {
+    code = 0x10000 + ((code - 0xd800) << 10) + (hexadecimal(*p + 2) - 0xdc00);
+    *p += 6;
+  }
+  return put_utf8(out, code);
+}
+
+/* Copies the string on whose opening quote `p` stands. Returns 1, or -1 where it does not fit. */
+static int copy_string(const char* p, char* value, size_t size)
+{
+  size_t length = 0;
+  const char* end = skip_string(p);
+  if (end == NULL)
+  {
+    return -1;
+  }
+  p++;
+  while (p < end - 1)
+  {
+    if (length + 5 > size)
+    {
+      return -1;
+    }
+    if (*p == '\\')
+    {
+      p++;
+      length += put_escape(value + length, &p);
+    }
+    else
+    {
+      value[length++] = *p++;
+    }
+  }
+  value[length] = '\0';
+  return 1;
+}
+
+/* Returns the value at `key` of the object on whose brace `p` stands, NULL where there is none. */
+static const char* find_key(const char* p, const char* key)
+{
+  char name[64];
+  p = skip_space(p);
+  if (*p != '{')
+  {
+    return NULL;
+  }
+  p = skip_space(p + 1);
+  while (p != NULL && *p == '"')
+  {
+    int fits = copy_string(p, name, sizeof(name));
+    p = skip_string(p);
+    p = p ? skip_space(p) : NULL;
+    if (p == NULL || *p != ':')
+    {
+      return NULL;
+    }
+    p = skip_space(p + 1);
+    if (fits == 1 && strcmp(name, key) == 0)
+    {
+      return p;
+    }
+    p = skip_value(p);
+    p = p ? skip_space(p) : NULL;
+    p = p && *p == ',' ? skip_space(p + 1) : NULL;
+  }
+  return NULL;
+}
+
+int davfs_json_string(const char* json, const char* outer, const char* inner, char* value, size_t size)
+{
+  const char* p = find_key(json, outer);
+  p = p ? find_key(p, inner) : NULL;
+  if (p == NULL)
+  {
+    return 0;
+  }
+  return *p == '"' ? copy_string(p, value, size) : -1;
+}
