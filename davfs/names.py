@@ -97,6 +97,8 @@ def split(name: str, *, files: bool) -> tuple[str, str]:
 
 def key(name: str) -> str:
     """Return what is compared where case does not count: equal for names that a client may take for the same."""
+    if name.isascii():
+        return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
@@ -115,7 +117,14 @@ def shown(children: Mapping[Id, str], *, files: bool) -> dict[Id, str]:
     Returns:
         Safe names, no two of them with the same `key`.
     """
-    return {child: answers[0] for child, answers in _answers(children, files=files).items()}
+    keys = {child: key(base) for child, base in children.items()}
+    claims = Counter(keys.values())
+    suffixed = [one for one in claims if "~" in one and _looks_suffixed(one, files=files)]
+    # All others are shown as they are: this spares nearly every child of a large folder the work of _answers().
+    contested = {one for one, count in claims.items() if count > 1}
+    contested.update(other for one in suffixed for other in bases(one, files=files))
+    some = {child: base for child, base in children.items() if keys[child] in contested}
+    return dict(children) | {child: answers[0] for child, answers in _answers(some, files=files).items()}
 
 
 def bases(segment: str, *, files: bool) -> tuple[str, ...]:

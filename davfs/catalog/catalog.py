@@ -11,7 +11,7 @@ replace newer ones (`Store.learn`).
 
 import itertools
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -27,6 +27,10 @@ _BULK = 500
 """Resources asked for in one call: about 50 ms of the core's time."""
 _PATIENCE = 1000
 """Unknown resources that one listing fetches while the first index is still being built."""
+_LISTINGS = 100
+"""Folders whose content is kept until the facts change."""
+_LONGEST = 50_000
+"""Rows of the largest folder that is kept."""
 
 T = TypeVar("T")
 
@@ -70,6 +74,7 @@ class Catalog:
         self._orthanc = orthanc
         self._store = store
         self._instances = instances
+        self._rows: dict[Folder, tuple[int, Sequence[Row]]] = {}
         self._reconcile_soon = reconcile_soon
         self._wait_for_first_index = wait_for_first_index
         self.building = False
@@ -120,8 +125,13 @@ class Catalog:
                 found.update((parent.id, parent) for parent in parents)
             self._store.learn(found.values(), as_of)
 
-    def rows(self, folder: Folder) -> list[Row]:
-        """Return what is in a folder now.
+    @property
+    def generation(self) -> int:
+        """Changes whenever `rows` or `rows_with` may answer otherwise: what was made of them can be kept until then."""
+        return self._store.generation
+
+    def rows(self, folder: Folder) -> Sequence[Row]:
+        """Return what is in a folder now; the same object while nothing changed.
 
         Raises:
             UnknownResource: The folder's resource is gone.
@@ -129,16 +139,28 @@ class Catalog:
         as_of = self._store.seen
         self.refresh()
         wanted = set(self._below(folder))
-        rows = self._store.rows(folder.layout, folder.id)
+        rows = self._known_rows(folder)
         known = {row.id for row in rows}
+        if known == wanted:
+            return rows
         missing, gone = wanted - known, known - wanted
         if missing and not (self.building and len(missing) > _PATIENCE):
             self.learn(missing, as_of)
         if gone:
             self.forget(gone)
-        if missing or gone:
-            rows = self._store.rows(folder.layout, folder.id)
-        return [row for row in rows if row.id in wanted]
+        return [row for row in self._known_rows(folder) if row.id in wanted]
+
+    def _known_rows(self, folder: Folder) -> Sequence[Row]:
+        generation = self._store.generation
+        kept = self._rows.get(folder)
+        if kept is not None and kept[0] == generation:
+            return kept[1]
+        rows = self._store.rows(folder.layout, folder.id)
+        if len(rows) < _LONGEST:
+            self._rows[folder] = generation, rows
+        while len(self._rows) > _LISTINGS:
+            self._rows.pop(next(iter(self._rows)), None)
+        return rows
 
     def rows_with(self, folder: Folder, keys: tuple[str, ...]) -> list[Row]:
         """Return what the facts have in a folder under one of the keys, without asking Orthanc."""

@@ -62,6 +62,7 @@ class Store:
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._writing = threading.Lock()
         self._seen = 0
+        self._generation = 0
         self._open()
 
     def _open(self) -> None:
@@ -137,6 +138,11 @@ class Store:
             self._seen = seq if restart else max(seq, self._seen)
             _set_state(db, "seen", str(self._seen))
 
+    @property
+    def generation(self) -> int:
+        """Counts the changes of facts and placements, each after it can be read."""
+        return self._generation
+
     def rows(self, layout: str, folder: OrthancId | None) -> list[Row]:
         """Return all resources placed in a folder; None stands for the layout's root."""
         with self._read() as db:
@@ -186,6 +192,7 @@ class Store:
             placed: set[str] = set()
             for resource in changed:
                 self._place_below(db, resource, placed)
+        self._generation += 1
 
     def forget(self, ids: Iterable[str]) -> None:
         """Drop resources and all below them."""
@@ -196,6 +203,7 @@ class Store:
                 pending += [i for (i,) in db.execute("SELECT id FROM resource WHERE parent = ?", (resource,))]
                 db.execute("DELETE FROM placement WHERE id = ?", (resource,))
                 db.execute("DELETE FROM resource WHERE id = ?", (resource,))
+        self._generation += 1
 
     def _place_all(self, db: sqlite3.Connection) -> None:
         db.execute("DELETE FROM placement")

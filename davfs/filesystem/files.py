@@ -1,19 +1,23 @@
-"""The names of the files of a folder, computed once for as long as its instances stay the same."""
+"""The files of a folder: named once, for as long as its instances stay the same."""
 
 import threading
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 
 from davfs import names
+from davfs.entry import Entry, Kind
 from davfs.orthanc.model import Instance, OrthancId
 
 _KEPT = 256
-"""Folders whose names are kept: those that people have open."""
+"""Folders whose files are kept: those that people have open."""
+_EPOCH = datetime.fromtimestamp(0, UTC)
+DICOM = "application/dicom"
 
 
-class FileNames:
-    """The shown names of the instances of one folder.
+class Files:
+    """The instances of one folder under the names that they are shown with.
 
     Args:
         instances: The folder's instances, a mapping for each series.
@@ -22,49 +26,57 @@ class FileNames:
 
     def __init__(self, instances: Sequence[Mapping[OrthancId, Instance]], base_name: Callable[[Instance], str]) -> None:
         self.instances = instances
-        self._bases = {one.id: base_name(one) for series in instances for one in series.values()}
-        self.shown = names.shown(self._bases, files=True)
-        self._by_name = {name: one for one, name in self.shown.items()}
+        self._all = {one.id: one for series in instances for one in series.values()}
+        self._bases = {one.id: base_name(one) for one in self._all.values()}
+        shown = names.shown(self._bases, files=True)
+        self._by_name = {name: self._entry(name, one) for one, name in shown.items()}
         self._by_key: dict[str, dict[OrthancId, str]] = {}
         for one, base in self._bases.items():
             self._by_key.setdefault(names.key(base), {})[one] = base
 
-    def resolve(self, segment: str) -> OrthancId | None:
-        """Return the instance that a name leads to, None for none."""
-        found = self._by_name.get(unicodedata.normalize("NFC", segment))
-        if found is not None:
-            return found
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """One entry for each instance."""
+        return list(self._by_name.values())
+
+    def find(self, segment: str) -> Entry | None:
+        """Return what a name leads to, None for nothing."""
+        shown = self._by_name.get(segment)
+        if shown is not None:
+            return shown
         candidates = {
             one: base for key in names.bases(segment, files=True) for one, base in self._by_key.get(key, {}).items()
         }
-        return names.resolve(segment, candidates, files=True)
+        found = names.resolve(segment, candidates, files=True)
+        return self._entry(unicodedata.normalize("NFC", segment), found) if found else None
 
-    def instance(self, one: OrthancId) -> Instance:
-        """Return one of the instances."""
-        return next(series[one] for series in self.instances if one in series)
+    def _entry(self, name: str, one: OrthancId) -> Entry:
+        instance = self._all[one]
+        received = instance.received or _EPOCH
+        return Entry(name, Kind.FILE, received, instance.size, instance.uuid, DICOM, resource=one)
 
 
-class NamesCache:
-    """Keeps `FileNames` of the folders used last."""
+class FilesCache:
+    """Keeps the `Files` of the folders used last."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[OrthancId | None, FileNames] = OrderedDict()
+        self._kept: OrderedDict[OrthancId | None, Files] = OrderedDict()
 
-    def names(
+    def files(
         self,
         folder: OrthancId | None,
         instances: Sequence[Mapping[OrthancId, Instance]],
         base_name: Callable[[Instance], str],
-    ) -> FileNames:
-        """Return the names of a folder, computed anew only where its instances are other objects than last time."""
+    ) -> Files:
+        """Return the files of a folder, made anew only where its instances are other objects than last time."""
         with self._lock:
             kept = self._kept.get(folder)
             if kept is not None:
                 self._kept.move_to_end(folder)
         if kept is not None and _same(kept.instances, instances):
             return kept
-        made = FileNames(instances, base_name)
+        made = Files(instances, base_name)
         with self._lock:
             self._kept[folder] = made
             while len(self._kept) > _KEPT:

@@ -1,23 +1,19 @@
 """A layout as an area of the drive: folders are patients, studies and series, files are instances."""
 
-import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TypeVar
 
-from davfs import names
 from davfs.catalog.catalog import Catalog, Folder
 from davfs.catalog.placing import base_name
 from davfs.entry import Content, Entry, Kind, Opened, Path
 from davfs.errors import Forbidden, IsAFolder, NotAFolder, NotFound, UnknownResource
-from davfs.filesystem.files import FileNames, NamesCache
+from davfs.filesystem.files import Files, FilesCache
+from davfs.filesystem.folders import Folders
 from davfs.layout import Layout
 from davfs.orthanc import Orthanc
 from davfs.orthanc.model import Instance, Level, OrthancId
-
-_EPOCH = datetime.fromtimestamp(0, UTC)
-DICOM = "application/dicom"
 
 T = TypeVar("T")
 
@@ -63,7 +59,8 @@ class Tree:
         self._catalog = catalog
         self._orthanc = orthanc
         self._delete = delete
-        self._names = NamesCache()
+        self._folders = Folders(catalog)
+        self._files = FilesCache()
         root = Folder(layout.title, None, None, self._levels[0])
         self._root = Node(None, None, Entry("", Kind.FOLDER, since), root)
 
@@ -133,32 +130,23 @@ class Tree:
     def _child(self, folder: Folder, segment: str, *, fresh: bool) -> Node | None:
         if folder.shows is Level.INSTANCE:
             return self._file(folder, segment, fresh=fresh)
-        rows = {row.id: row for row in self._catalog.rows_with(folder, names.bases(segment, files=False))}
-        found = names.resolve(segment, {row.id: row.name for row in rows.values()}, files=False)
-        if found is None:
+        entry = self._folders.find(folder, segment)
+        if entry is None:
             return None
-        name = unicodedata.normalize("NFC", segment)
-        return self._folder_node(folder.shows, found, name, rows[found].updated)
-
-    def _folder_node(self, level: Level, resource: OrthancId, name: str, updated: datetime) -> Node:
+        level = folder.shows
         below = self._levels[self._levels.index(level) + 1 :]
-        entry = Entry(name, Kind.FOLDER, updated, resource=resource)
+        resource = OrthancId(entry.resource)
         return Node(level, resource, entry, Folder(self._layout.title, level, resource, below[0]) if below else None)
 
     def _file(self, folder: Folder, segment: str, *, fresh: bool) -> Node | None:
         try:
-            files = self._file_names(folder, fresh=fresh)
+            entry = self._files_of(folder, fresh=fresh).find(segment)
         except UnknownResource:
             return None
-        found = files.resolve(segment)
-        if found is None:
-            return None
-        entry = _file_entry(unicodedata.normalize("NFC", segment), files.instance(found))
-        return Node(Level.INSTANCE, found, entry, None)
+        return Node(Level.INSTANCE, OrthancId(entry.resource), entry, None) if entry else None
 
-    def _file_names(self, folder: Folder, *, fresh: bool) -> FileNames:
-        instances = self._catalog.instances(folder, fresh=fresh)
-        return self._names.names(folder.id, instances, self._base_name)
+    def _files_of(self, folder: Folder, *, fresh: bool) -> Files:
+        return self._files.files(folder.id, self._catalog.instances(folder, fresh=fresh), self._base_name)
 
     def _base_name(self, instance: Instance) -> str:
         return base_name(self._layout.levels[-1], [instance.tags], instance.id)
@@ -177,11 +165,8 @@ class Tree:
         if node.folder is None:
             raise NotAFolder((), "it is a file")
         if node.folder.shows is Level.INSTANCE:
-            files = self._file_names(node.folder, fresh=True)
-            return [_file_entry(name, files.instance(one)) for one, name in files.shown.items()]
-        rows = {row.id: row for row in self._catalog.rows(node.folder)}
-        shown = names.shown({row.id: row.name for row in rows.values()}, files=False)
-        return [Entry(name, Kind.FOLDER, rows[one].updated, resource=one) for one, name in shown.items()]
+            return self._files_of(node.folder, fresh=True).entries
+        return self._folders.list(node.folder)
 
     def _opened(self, path: Path, node: Node) -> Content:
         if node.folder is not None or node.id is None:
@@ -195,15 +180,3 @@ class Tree:
         run(lambda: self._orthanc.delete(level, resource))
         self._catalog.forget([resource])
         return resource
-
-
-def _file_entry(name: str, instance: Instance) -> Entry:
-    return Entry(
-        name,
-        Kind.FILE,
-        instance.received or _EPOCH,
-        instance.size,
-        etag=instance.uuid,
-        media_type=DICOM,
-        resource=instance.id,
-    )

@@ -1,0 +1,145 @@
+"""Named threads that do the work which must not pile up: imports and deletions.
+
+1. `ImportQueue.run` puts a job into a bounded queue and waits for that job.
+2. A worker starts it. From here on the caller waits for the end, however long: the job reads the caller's memory.
+3. A job that nobody started in time is withdrawn, and the caller is told to come back.
+
+A `concurrent.futures.Future` decides between "started" and "withdrawn"; there is no executor around it, because that
+one's hook at exit would keep the interpreter alive until the last job is done.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from time import monotonic
+from typing import Generic, TypeVar
+
+from davfs.errors import DavfsError
+
+T = TypeVar("T")
+
+
+class QueueBusy(DavfsError):
+    """The job was not started in time, or the queue is stopping; it never will be started."""
+
+
+class _Ticket(Generic[T]):
+    """A job and the place for its result."""
+
+    __slots__ = ("future", "job")
+
+    def __init__(self, job: Callable[[], T]) -> None:
+        self.job = job
+        self.future: Future[T] = Future()
+
+    def perform(self) -> None:
+        """Run the job, unless it was withdrawn."""
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            result = self.job()
+        except BaseException as error:  # noqa: BLE001  the caller gets whatever it is; the worker lives on
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)
+
+
+class ImportQueue:
+    """A bounded queue of jobs and the threads that do them.
+
+    Args:
+        workers: Number of threads.
+        capacity: Jobs that may wait for a thread.
+        patience: Seconds in which a job has to be started.
+    """
+
+    def __init__(self, *, workers: int = 4, capacity: int = 64, patience: float = 30.0) -> None:
+        self._capacity = capacity
+        self._patience = patience
+        self._waiting: deque[_Ticket[object]] = deque()
+        self._stopping = False
+        self._changed = threading.Condition()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"davfs-import-{number}", daemon=True)
+            for number in range(1, workers + 1)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def run(self, job: Callable[[], T]) -> T:
+        """Have a worker do a job, and wait for its result; not to be called from a job.
+
+        Returns:
+            What the job returned.
+
+        Raises:
+            QueueBusy: No worker could start it in time. It is withdrawn, and will not be started later.
+            BaseException: Whatever the job raised.
+        """
+        ticket = _Ticket(job)
+        deadline = monotonic() + self._patience
+        self._submit(ticket)
+        wait((ticket.future,), timeout=max(0.0, deadline - monotonic()))
+        # A future can be cancelled as long as no worker started it: this line decides between the two of them.
+        if ticket.future.cancel():
+            self._withdraw(ticket)
+            raise QueueBusy("the queue of imports and deletions is busy")
+        return ticket.future.result()
+
+    def stop(self, timeout: float) -> bool:
+        """Refuse new jobs, let the workers finish what waits, and join them; what is not started then is withdrawn.
+
+        Args:
+            timeout: Seconds for all of it.
+
+        Returns:
+            True when all threads ended in time. The others are daemons, and do not keep the interpreter.
+        """
+        deadline = monotonic() + timeout
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - monotonic()))
+        for ticket in self._clear():
+            ticket.future.cancel()
+            ticket.future.set_running_or_notify_cancel()  # wakes its caller
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _submit(self, ticket: "_Ticket[T]") -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._stopping or len(self._waiting) < self._capacity, self._patience)
+            if self._stopping:
+                raise QueueBusy("the drive is stopping")
+            if len(self._waiting) >= self._capacity:
+                raise QueueBusy("the queue of imports and deletions is full")
+            self._waiting.append(ticket)  # type: ignore[arg-type]  # each result goes to its own future
+            self._changed.notify_all()
+
+    def _withdraw(self, ticket: "_Ticket[T]") -> None:
+        """Forget a job, and with it the caller's memory; a worker may have taken it, and then drops it itself."""
+        with self._changed:
+            if ticket in self._waiting:
+                self._waiting.remove(ticket)  # type: ignore[arg-type]  # as above
+                self._changed.notify_all()
+
+    def _clear(self) -> "list[_Ticket[object]]":
+        with self._changed:
+            tickets = list(self._waiting)
+            self._waiting.clear()
+            return tickets
+
+    def _work(self) -> None:
+        while (ticket := self._next()) is not None:
+            ticket.perform()
+            del ticket  # or an idle worker would hold on to its last caller's memory
+
+    def _next(self) -> "_Ticket[object] | None":
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._stopping)
+            if not self._waiting:
+                return None
+            ticket = self._waiting.popleft()
+            self._changed.notify_all()
+            return ticket

@@ -1,0 +1,227 @@
+"""What Orthanc's answers to an upload mean."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import pydicom
+import pydicom.data
+import pytest
+
+from davfs.errors import BadFile, StorageFull, Unavailable, UnknownResource
+from davfs.imports import importer as module
+from davfs.imports.importer import Contradiction, Imported, Importer, Refused, ZipLimits
+from davfs.orthanc import OrthancId, StoreStatus
+from tests.unit.memory_orthanc import MemoryOrthanc, identify
+
+TEST_FILES = Path(str(pydicom.data.get_testdata_file("CT_small.dcm"))).parent
+CT = (TEST_FILES / "CT_small.dcm").read_bytes()
+MR = (TEST_FILES / "MR_small.dcm").read_bytes()
+NO_META = CT[336:]  # the data set alone
+BROKEN = CT[:132] + b"garbage" * 20
+CHANGED = CT[:-1] + bytes([CT[-1] ^ 1])
+
+
+@pytest.fixture
+def orthanc() -> MemoryOrthanc:
+    """An empty Orthanc."""
+    return MemoryOrthanc()
+
+
+def zipped(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """Make a ZIP."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def test_a_new_file_is_imported(orthanc: MemoryOrthanc) -> None:
+    """The answer names the instance, and the size that Orthanc serves."""
+    assert Importer(orthanc).import_dicom(memoryview(CT)) == Imported(identify(CT), len(CT))
+    assert orthanc.files == {identify(CT): CT}
+
+
+def test_the_size_is_that_of_what_orthanc_stores(orthanc: MemoryOrthanc) -> None:
+    """Where Orthanc transcodes, its file differs from the upload."""
+    orthanc.transcoded = CT[:5000]
+    assert Importer(orthanc, transcodes=True).import_dicom(CT).size == 5000
+
+
+@pytest.mark.parametrize("keeps_md5", [True, False])
+def test_importing_again_is_a_success(orthanc: MemoryOrthanc, *, keeps_md5: bool) -> None:
+    """The same bytes are no conflict, also where Orthanc keeps no MD5 ("StoreMD5ForAttachments")."""
+    orthanc.keeps_md5 = keeps_md5
+    importer = Importer(orthanc)
+    assert importer.import_dicom(CT) == importer.import_dicom(CT)
+
+
+@pytest.mark.parametrize("keeps_md5", [True, False])
+def test_another_file_of_the_same_instance_is_a_contradiction(orthanc: MemoryOrthanc, *, keeps_md5: bool) -> None:
+    """Orthanc keeps the first one and would say nothing: the importer compares."""
+    orthanc.keeps_md5 = keeps_md5
+    Importer(orthanc).import_dicom(CT)
+    with pytest.raises(Contradiction, match="different file"):
+        Importer(orthanc).import_dicom(CHANGED)
+    assert orthanc.files[identify(CT)] == CT
+
+
+def test_transcoded_files_are_not_compared(orthanc: MemoryOrthanc) -> None:
+    """With IngestTranscoding the stored bytes always differ."""
+    importer = Importer(orthanc, transcodes=True)
+    importer.import_dicom(CT)
+    assert importer.import_dicom(CHANGED).size == len(CT)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [(StoreStatus.FILTERED_OUT, "filter"), (StoreStatus.FAILURE, "failed to store")]
+)
+def test_refusals_of_orthanc_are_errors(orthanc: MemoryOrthanc, status: StoreStatus, reason: str) -> None:
+    """They carry a sentence for the user."""
+    orthanc.answer = status
+    with pytest.raises(Refused, match=reason):
+        Importer(orthanc).import_dicom(CT)
+
+
+@pytest.mark.parametrize("error", [Unavailable("down"), StorageFull("full"), BadFile("bad")])
+def test_errors_of_orthanc_pass(orthanc: MemoryOrthanc, error: Unavailable | StorageFull | BadFile) -> None:
+    """Whoever asked decides what they mean."""
+    orthanc.failure = error
+    with pytest.raises(type(error)):
+        Importer(orthanc).import_dicom(CT)
+
+
+def test_what_may_be_dicom_may_be_none(orthanc: MemoryOrthanc) -> None:
+    """Orthanc has the last word on files without preamble."""
+    importer = Importer(orthanc)
+    assert importer.import_maybe(NO_META) == Imported(identify(NO_META), len(NO_META))
+    assert importer.import_maybe(BROKEN) is None
+    orthanc.failure = Unavailable("down")
+    with pytest.raises(Unavailable):
+        importer.import_maybe(BROKEN)
+
+
+class Vanishing(MemoryOrthanc):
+    """An Orthanc from which everything is deleted at once."""
+
+    def instance_size(self, instance: OrthancId) -> int:
+        """Fail as for an instance that is gone."""
+        raise UnknownResource(f"{instance} is gone", 404)
+
+
+def test_a_deletion_right_after_the_import_does_not_undo_its_success() -> None:
+    """It was stored; a copy that lost to one that is gone now was not."""
+    orthanc = Vanishing()
+    assert Importer(orthanc).import_dicom(CT) == Imported(identify(CT), len(CT))
+    with pytest.raises(Unavailable):
+        Importer(orthanc).import_dicom(CT)
+
+
+def test_a_zip_is_imported_member_by_member(orthanc: MemoryOrthanc) -> None:
+    """DICOM goes in, in any folder; everything else is ignored, ZIPs and directories of media included."""
+    members = {"a/": b"", "a/1": CT, "a/b/2.dcm": MR, "readme.txt": b"text", "x.zip": zipped({"1": CT})}
+    members |= {"DICOMDIR": (TEST_FILES / "dicomdirtests/DICOMDIR").read_bytes(), "__MACOSX/._1": CT}
+    result = Importer(orthanc).import_zip(zipped(members))
+    assert {each.id for each in result.imported} == {identify(CT), identify(MR)}
+    assert (result.refused, result.ignored) == ((), 5)
+    assert Importer(MemoryOrthanc()).import_zip(zipped({"raw": NO_META})).imported == (
+        Imported(identify(CT), len(NO_META)),
+    )
+    assert orthanc.files[identify(MR)] == MR
+
+
+def test_importing_a_zip_again_is_a_success(orthanc: MemoryOrthanc) -> None:
+    """A client that retries is not punished for what went in the first time."""
+    content = zipped({"1": CT, "2": MR})
+    assert Importer(orthanc).import_zip(content) == Importer(orthanc).import_zip(content)
+
+
+def test_a_zip_with_a_refused_member_is_refused(orthanc: MemoryOrthanc) -> None:
+    """The reason counts; names stand in the details only; the other members are imported."""
+    orthanc.files[identify(CT)] = CHANGED
+    with pytest.raises(Refused) as caught:
+        Importer(orthanc).import_zip(zipped({"Doe John\n/1": CT, "Doe John/2": BROKEN, "3": MR, "4": b"text"}))
+    assert caught.value.reason.startswith("2 of the 3 files to import were refused: Orthanc already holds")
+    assert "Doe" not in str(caught.value)
+    assert caught.value.details[0].startswith("Doe John?/1: Orthanc already holds")
+    assert orthanc.files[identify(MR)] == MR
+
+
+def test_the_details_are_bounded(orthanc: MemoryOrthanc) -> None:
+    """A ZIP of a thousand bad files does not make a book."""
+    with pytest.raises(Refused) as caught:
+        Importer(orthanc).import_zip(zipped({str(number): BROKEN for number in range(1000)}))
+    assert len(caught.value.details) == 101
+    assert caught.value.details[-1] == "… and 900 more"
+
+
+def test_members_that_cannot_be_read_are_refused(orthanc: MemoryOrthanc) -> None:
+    """Damaged or oddly compressed members may be DICOM: they are reported, not passed over."""
+    content = bytearray(zipped({"1": CT, "2": MR}, zipfile.ZIP_STORED))
+    content[content.index(CT) + 20_000] ^= 1
+    with pytest.raises(Refused, match="1 of the 2") as caught:
+        Importer(orthanc).import_zip(bytes(content))
+    assert "1: The member cannot be read: damaged" in caught.value.details[0]
+    assert set(orthanc.files) == {identify(MR)}
+    with pytest.raises(Refused, match="method other than deflate"):
+        Importer(orthanc).import_zip(zipped({"1": CT}, zipfile.ZIP_BZIP2))
+
+
+def test_encrypted_members_are_refused(orthanc: MemoryOrthanc) -> None:
+    """Nobody can tell whether they are DICOM."""
+    content = bytearray(zipped({"1": CT}))
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    with pytest.raises(Refused, match="encrypted"):
+        Importer(orthanc).import_zip(bytes(content))
+
+
+@pytest.mark.parametrize("error", [Unavailable("down"), StorageFull("full")])
+def test_a_zip_ends_where_orthanc_does(orthanc: MemoryOrthanc, error: Unavailable | StorageFull) -> None:
+    """Where Orthanc can take nothing more, the rest is not tried."""
+    orthanc.failure = error
+    with pytest.raises(type(error)):
+        Importer(orthanc).import_zip(zipped({"1": CT, "2": MR}))
+    assert orthanc.uploads == 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (ZipLimits(members=1), "more than 1 members"),
+        (ZipLimits(total_size=49_000), "unpacks to more"),
+        (ZipLimits(ratio=1, spare=0), "unpacks to more"),
+        (ZipLimits(member_size=1000), "larger than 1000"),
+    ],
+)
+def test_a_zip_that_asks_for_too_much_is_refused(orthanc: MemoryOrthanc, limits: ZipLimits, reason: str) -> None:
+    """Members, sizes and the ratio are bounded, and nothing is unpacked beyond that."""
+    with pytest.raises(Refused, match=reason):
+        Importer(orthanc, limits=limits).import_zip(zipped({"1": CT, "2": MR}))
+    assert orthanc.files == {}
+
+
+def test_a_member_that_lies_about_its_size_is_damaged(orthanc: MemoryOrthanc) -> None:
+    """No more is unpacked than the ZIP's directory says."""
+    content = bytearray(zipped({"1": CT}))
+    entry = content.index(b"PK\x01\x02")
+    content[entry + 24 : entry + 28] = (10_000).to_bytes(4, "little")
+    with pytest.raises(Refused, match="damaged"):
+        Importer(orthanc).import_zip(bytes(content))
+    assert orthanc.files == {}
+
+
+def test_large_members_go_through_the_disk(
+    orthanc: MemoryOrthanc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They arrive whole, and leave nothing behind."""
+    monkeypatch.setattr(module, "_IN_MEMORY", 1000)
+    Importer(orthanc, scratch=tmp_path).import_zip(zipped({"1": CT, "2": MR}))
+    assert (orthanc.files[identify(CT)], orthanc.files[identify(MR)]) == (CT, MR)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_zip_is_refused(orthanc: MemoryOrthanc) -> None:
+    """It is an error of the file, not of the program."""
+    with pytest.raises(Refused, match="cannot be imported"):
+        Importer(orthanc).import_zip(b"PK\x03\x04" + bytes(100))

@@ -1,0 +1,181 @@
+"""What a file is, from its first bytes."""
+
+import io
+import random
+import struct
+import zipfile
+from pathlib import Path
+
+import pydicom.data
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from davfs.imports import sniff as module
+from davfs.imports.sniff import HEAD, Sniffed, is_junk, sniff
+
+TEST_FILES = Path(str(pydicom.data.get_testdata_file("CT_small.dcm"))).parent
+PREAMBLE = bytes(128) + b"DICM"
+STARTS = (
+    PREAMBLE,
+    b"PK\x03\x04",
+    b"PK\x05\x06",
+    b"\x08\x00\x05\x00",
+    b"\x02\x00\x00\x00UL",
+    b"\x00\x08\x00\x05CS",
+    b"",
+)
+
+
+def sample(name: str) -> bytes:
+    """Read one of pydicom's own test files."""
+    return (TEST_FILES / name).read_bytes()
+
+
+def zipped(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
+    """Make a ZIP."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def encrypted(archive: bytes) -> bytes:
+    """Set the bit that says encrypted on the first member."""
+    entry = archive.index(b"PK\x01\x02")
+    return archive[:6] + b"\x01" + archive[7 : entry + 8] + b"\x01" + archive[entry + 9 :]
+
+
+@pytest.mark.parametrize(
+    "name", ["CT_small.dcm", "MR_small_bigendian.dcm", "rtplan.dcm", "image_dfl.dcm", "no_meta_group_length.dcm"]
+)
+def test_files_with_preamble_are_dicom(name: str) -> None:
+    """DICOM files of all transfer syntaxes are recognised by their preamble."""
+    assert sniff(memoryview(sample(name))) is Sniffed.DICOM
+
+
+@pytest.mark.parametrize("name", ["ExplVR_LitEndNoMeta.dcm", "ExplVR_BigEndNoMeta.dcm"])
+def test_files_without_preamble_may_be_dicom(name: str) -> None:
+    """Data sets without preamble are recognised in the transfer syntaxes that DICOM had before it."""
+    assert sniff(memoryview(sample(name))) is Sniffed.MAYBE_DICOM
+
+
+def test_every_instance_of_pydicom_is_found_with_and_without_its_preamble() -> None:
+    """What has a preamble is DICOM, and still may be without it."""
+    files = [path.read_bytes() for path in TEST_FILES.glob("*.dcm")]
+    files = [content for content in files if content[128:132] == b"DICM"]
+    assert len(files) > 50
+    assert {sniff(memoryview(content)) for content in files} == {Sniffed.DICOM}
+    assert {sniff(memoryview(content)[132:]) for content in files} == {Sniffed.MAYBE_DICOM}
+
+
+@pytest.mark.parametrize(
+    "name", ["DICOMDIR", "DICOMDIR-implicit", "DICOMDIR-bigEnd", "DICOMDIR-nopatient", "TINY_ALPHA/DICOMDIR"]
+)
+def test_directories_of_media_are_no_images(name: str) -> None:
+    """A DICOMDIR is told from an image, whatever its name."""
+    assert sniff(memoryview(sample(f"dicomdirtests/{name}"))) is Sniffed.DICOMDIR
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"PK",
+        b"\x08\x00",
+        b"hello",
+        b"\x89PNG\r\n\x1a\n" + bytes(500),
+        bytes(4096),
+        struct.pack("<HHI", 8, 5, 4) + b"text and more of it",
+        PREAMBLE[:-1],
+    ],
+)
+def test_other_files_are_nothing(content: bytes) -> None:
+    """Texts, pictures, zeros and stumps are ordinary files."""
+    assert sniff(memoryview(content)) is Sniffed.NOTHING
+
+
+def test_a_zip_is_one_only_with_dicom_in_it() -> None:
+    """A ZIP counts where a member is DICOM by the same rule, however deep in its folders."""
+    image = sample("CT_small.dcm")
+    assert sniff(memoryview(zipped({"a/b/readme.txt": b"text", "a/b/IM1": image}))) is Sniffed.ZIP
+    assert sniff(memoryview(zipped({"IM1": image}, zipfile.ZIP_STORED))) is Sniffed.ZIP
+    assert sniff(memoryview(zipped({"x": sample("ExplVR_LitEndNoMeta.dcm")}))) is Sniffed.ZIP
+    for members in ({}, {"x.txt": b"text"}, {"a/._IM1": image}, {"x.zip": zipped({"IM1": image})}):
+        assert sniff(memoryview(zipped(members))) is Sniffed.NOTHING
+    assert sniff(memoryview(zipped({"DICOMDIR": sample("dicomdirtests/DICOMDIR")}))) is Sniffed.NOTHING
+
+
+def test_members_that_cannot_be_read_do_not_make_a_zip() -> None:
+    """Encrypted, damaged, and oddly compressed members are passed over."""
+    image = sample("CT_small.dcm")
+    archive = zipped({"IM1": image})
+    assert sniff(memoryview(encrypted(archive))) is Sniffed.NOTHING
+    assert sniff(memoryview(archive[:-30])) is Sniffed.NOTHING
+    assert sniff(memoryview(archive[:40] + bytes(200) + archive[240:])) is Sniffed.NOTHING
+    assert sniff(memoryview(zipped({"IM1": image}, zipfile.ZIP_LZMA))) is Sniffed.NOTHING
+    assert sniff(memoryview(zipped({"IM1": image}, zipfile.ZIP_BZIP2))) is Sniffed.NOTHING
+    assert sniff(memoryview(zipped({"a": b"x"}, zipfile.ZIP_LZMA) + archive)) is Sniffed.ZIP
+
+
+def test_a_zip_with_too_large_a_directory_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be looked through goes to the importer, which refuses it aloud."""
+    monkeypatch.setattr(module, "_DIRECTORY_SIZE", 1000)
+    assert sniff(memoryview(zipped({f"{number:03d}": b"" for number in range(100)}))) is Sniffed.ZIP
+
+
+def test_a_preamble_that_looks_like_a_zip_is_dicom() -> None:
+    """The preamble may hold anything (PS3.10 §7.1): the magic behind it counts."""
+    assert sniff(memoryview(b"PK\x03\x04" + sample("CT_small.dcm")[4:])) is Sniffed.DICOM
+
+
+@given(st.sampled_from(STARTS), st.binary(max_size=2 * HEAD))
+def test_garbage_is_sniffed_without_an_error(start: bytes, rest: bytes) -> None:
+    """No bytes at all make it raise."""
+    assert sniff(memoryview(start + rest)) in Sniffed
+
+
+@given(st.integers(0, 2**32), st.integers(1, 40))
+def test_damaged_zips_are_sniffed_without_an_error(seed: int, changes: int) -> None:
+    """A real ZIP with bytes changed anywhere makes nothing raise."""
+    chance = random.Random(seed)  # noqa: S311  reproducible damage, no secret
+    content = bytearray(zipped({"a/1": sample("rtplan.dcm"), "b": b"text" * 100, "c/": b""}))
+    for _ in range(changes):
+        content[chance.randrange(4, len(content))] = chance.randrange(256)
+    assert sniff(memoryview(content)) in Sniffed
+
+
+@given(st.binary(max_size=300), st.data())
+def test_a_data_set_may_be_cut_off_anywhere(tail: bytes, data: st.DataObject) -> None:
+    """Truncated files make nothing raise."""
+    whole = sample("ExplVR_LitEndNoMeta.dcm")
+    assert sniff(memoryview(whole[: data.draw(st.integers(0, 500))] + tail)) in Sniffed
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "._IM1",
+        ".DS_Store",
+        "Thumbs.db",
+        "THUMBS.DB",
+        "desktop.ini",
+        ".hidden",
+        ".Spotlight-V100",
+        "~$report.docx",
+        ".metadata_never_index",
+        ".~lock.x.odt#",
+        ".Trashes",
+        "__MACOSX",
+    ],
+)
+def test_what_desktops_leave_behind_is_junk(name: str) -> None:
+    """Their names are known, in any case."""
+    assert is_junk(name)
+
+
+@pytest.mark.parametrize("name", ["IM1", "image.dcm", "_.dcm", "hidden", "study.zip", "~notes", "DS_Store.dcm", ""])
+def test_ordinary_names_are_no_junk(name: str) -> None:
+    """Names that resemble junk are not taken for it."""
+    assert not is_junk(name)
