@@ -77,7 +77,7 @@ class Opened:
     def __init__(self, entry: Entry, source: AbstractContextManager[memoryview]) -> None:
         self._source = source
         self._data = source.__enter__()
-        self.entry = replace(entry, size=len(self._data))
+        self.entry = entry if entry.size == len(self._data) else replace(entry, size=len(self._data))
 
     def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
         """See `Content`."""

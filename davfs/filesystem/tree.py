@@ -1,7 +1,7 @@
 """A layout as an area of the drive: folders are patients, studies and series, files are instances."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
@@ -10,10 +10,13 @@ from davfs.catalog.placing import base_name
 from davfs.entry import Content, Entry, Kind, Opened, Path
 from davfs.errors import Forbidden, IsAFolder, NotAFolder, NotFound, UnknownResource
 from davfs.filesystem.files import Files, FilesCache
-from davfs.filesystem.folders import Folders
+from davfs.filesystem.folders import Listings, find_folder
 from davfs.layout import Layout
 from davfs.orthanc import Orthanc
 from davfs.orthanc.model import Instance, Level, OrthancId
+
+_KEPT = 10_000
+"""Paths that are kept: more than people have open, a few MB."""
 
 T = TypeVar("T")
 
@@ -33,6 +36,14 @@ class Node:
     id: OrthancId | None
     entry: Entry
     folder: Folder | None
+
+
+@dataclass(slots=True)
+class _Known:
+    """What paths led to in one generation of the catalog; a thread that still uses an older one fills that one."""
+
+    generation: int
+    folders: dict[Path, Node | None] = field(default_factory=dict)
 
 
 class Tree:
@@ -59,9 +70,10 @@ class Tree:
         self._catalog = catalog
         self._orthanc = orthanc
         self._delete = delete
-        self._folders = Folders(catalog)
+        self._listings = Listings(catalog)
         self._files = FilesCache()
         root = Folder(layout.title, None, None, self._levels[0])
+        self._known = _Known(catalog.generation)
         self._root = Node(None, None, Entry("", Kind.FOLDER, since), root)
 
     def stat(self, path: Path) -> Entry:
@@ -117,23 +129,29 @@ class Tree:
         return node
 
     def _find(self, path: Path, *, fresh: bool) -> Node | None:
-        node = self._root
-        for segment in path:
-            if node.folder is None:
-                return None
-            below = self._child(node.folder, segment, fresh=fresh)
-            if below is None:
-                return None
-            node = below
-        return node
+        if len(path) < len(self._levels) or self._levels[-1] is not Level.INSTANCE:
+            return self._find_folder(path)
+        parent = self._find_folder(path[:-1]) if len(path) == len(self._levels) else None
+        return self._file(parent.folder, path[-1], fresh=fresh) if parent and parent.folder else None
 
-    def _child(self, folder: Folder, segment: str, *, fresh: bool) -> Node | None:
-        if folder.shows is Level.INSTANCE:
-            return self._file(folder, segment, fresh=fresh)
-        entry = self._folders.find(folder, segment)
+    def _find_folder(self, path: Path) -> Node | None:
+        known = self._known
+        if known.generation != self._catalog.generation or len(known.folders) > _KEPT:
+            known = self._known = _Known(self._catalog.generation)
+        if path not in known.folders:
+            known.folders[path] = self._walk(path)
+        return known.folders[path]
+
+    def _walk(self, path: Path) -> Node | None:
+        if not path:
+            return self._root
+        parent = self._find_folder(path[:-1])
+        if parent is None or parent.folder is None:
+            return None
+        level = parent.folder.shows
+        entry = find_folder(self._catalog, parent.folder, path[-1])
         if entry is None:
             return None
-        level = folder.shows
         below = self._levels[self._levels.index(level) + 1 :]
         resource = OrthancId(entry.resource)
         return Node(level, resource, entry, Folder(self._layout.title, level, resource, below[0]) if below else None)
@@ -166,7 +184,7 @@ class Tree:
             raise NotAFolder((), "it is a file")
         if node.folder.shows is Level.INSTANCE:
             return self._files_of(node.folder, fresh=True).entries
-        return self._folders.list(node.folder)
+        return self._listings.list(node.folder)
 
     def _opened(self, path: Path, node: Node) -> Content:
         if node.folder is not None or node.id is None:

@@ -1,12 +1,16 @@
 """Orthanc's REST API from inside its own process, through the SDK: no HTTP, and no copy of a DICOM file."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import ParamSpec, TypeVar
 
 from davfs.errors import BadFile, OrthancError, StorageFull, Unavailable, UnknownResource
 from davfs.orthanc import Buffer
 from davfs.orthanc.model import OrthancId
 from davfs.sdk import core
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _ERRORS: dict[int, type[OrthancError]] = {
     core.Code.UnknownResource: UnknownResource,
@@ -24,31 +28,23 @@ class InsideTransport:
 
     def get(self, path: str) -> bytes:
         """See `davfs.orthanc.rest.Transport`."""
-        with _errors():
-            return core.get(path)
+        return _call(core.get, path)
 
     def post(self, path: str, body: Buffer) -> bytes:
         """See `davfs.orthanc.rest.Transport`."""
-        with _errors():
-            return core.post(path, body)
+        return _call(core.post, path, body)
 
     def delete(self, path: str) -> None:
         """See `davfs.orthanc.rest.Transport`."""
-        with _errors():
-            core.delete(path)
+        _call(core.delete, path)
 
-    @contextmanager
-    def instance_file(self, instance: OrthancId) -> Iterator[memoryview]:
+    def instance_file(self, instance: OrthancId) -> AbstractContextManager[memoryview]:
         """See `davfs.orthanc.rest.Transport`; the bytes stay where the core put them."""
-        with _errors():
-            content = core.CoreBuffer.of_instance(instance)
-        with content as view:
-            yield view
+        return _call(core.CoreBuffer.of_instance, instance)
 
 
-@contextmanager
-def _errors() -> Iterator[None]:
+def _call(function: Callable[P, R], *arguments: P.args, **options: P.kwargs) -> R:
     try:
-        yield
+        return function(*arguments, **options)
     except core.CoreError as error:
         raise _ERRORS.get(error.code, OrthancError)(error.description, error.code) from None

@@ -11,12 +11,12 @@ from davfs.errors import Forbidden, IsAFolder, NotAFolder, NotFound, PathError
 from davfs.filesystem.drive import Drive
 from davfs.sdk.callbacks import Request
 from davfs.sdk.core import Code
+from davfs.sdk.log import audit
 
 MOUNT = "drive"
 """The one folder of the collection's root, which is what people mount: a request for the root itself kills the core."""
 
 _log = logging.getLogger(__name__)
-_audit = logging.getLogger("davfs.audit")
 
 
 class CollectionDoor:
@@ -109,13 +109,13 @@ def _inside(path: Path) -> Path:
     """Return the path below the mounted folder, in NFC (macOS sends NFD)."""
     if not path or path[0] != MOUNT:
         raise NotFound(path, "there is no such folder")
-    return tuple(unicodedata.normalize("NFC", segment) for segment in path[1:])
+    return tuple(segment if segment.isascii() else unicodedata.normalize("NFC", segment) for segment in path[1:])
 
 
 def _record(request: Request, action: str, resource: str, error: PathError | None = None) -> None:
     """Write an audit line: who did what to which resource, and what came of it. Names and paths stay out."""
     result = type(error).__name__ if error else "done"
-    _audit.info("audit user=%r action=%s resource=%s result=%s", request.user, action, resource or "-", result)
+    audit(f"user={request.user!r} action={action} resource={resource or '-'} result={result}")
 
 
 def _forbid(request: Request, action: str, error: Forbidden) -> bool:

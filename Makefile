@@ -1,0 +1,98 @@
+# make run     Orthanc with the drive, until Ctrl-C    (ORTHANC_PORT=8042 DAV_PORT=8043 DICOM_PORT=4242)
+# make test    all checks and all tests                (ARGS="-k freshness" goes to pytest)
+# make plugin  build the plugin and print its path     (ORTHANC_SDK_ROOT=/usr/include)
+# make check   ruff, mypy, import-linter
+# make fmt     let ruff format and mend
+# make bench   measure the drive beside Orthanc's REST API and its own WebDAV
+# make clean   remove what was built; make distclean: the environment and the demo's data too
+#
+# Each of them installs what it needs: Debian packages where some are missing, and a virtual environment in .venv.
+
+# Debian's own Python: its libpython is the one that the official orthanc-python plugin brings into Orthanc.
+PYTHON ?= /usr/bin/python3
+SHELL  := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: help run test plugin check fmt bench clean distclean packages test-packages
+
+BIN    := .venv/bin
+PLUGIN := build/libOrthancDavfs.so
+NATIVE := $(shell find native -type f -name '*.[chp]*' -not -path '*/__pycache__/*')
+
+RUN_PACKAGES  := orthanc orthanc-dev gcc libc6-dev python3-dev python3-venv
+TEST_PACKAGES := $(RUN_PACKAGES) orthanc-python
+
+help:
+	@sed -n '/^#/!q; s/^# \?//p' Makefile
+
+run: $(PLUGIN)
+	@$(BIN)/python -m davfs.demo --plugin $(PLUGIN) --folder run
+
+test: check $(PLUGIN) test-packages
+	$(BIN)/pytest $(ARGS)
+
+plugin: $(PLUGIN)
+	@echo $(abspath $(PLUGIN))
+
+check: .venv/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: .venv/.dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: .venv/.dev $(PLUGIN)
+	PYTHONPATH=. $(BIN)/python bench/run.py $(ARGS)
+
+clean:
+	rm -rf build *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf .venv run
+
+# --- set-up: what it prints goes to standard error, so that `make plugin` prints one line ------------------------------
+
+$(PLUGIN): $(NATIVE) .venv/.run | packages
+	@echo "building $@" >&2
+	@$(BIN)/python native/build.py >/dev/null
+	@touch $@
+
+.venv/.run: pyproject.toml | packages
+	@echo "installing the virtual environment" >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1,<27' >&2  # the first with --group
+	@$(BIN)/python -m pip install --quiet --editable . >&2
+	@touch $@
+
+.venv/.dev: .venv/.run
+	@$(BIN)/python -m pip install --quiet --group dev >&2
+	@touch $@
+
+packages:
+	@$(call install,$(RUN_PACKAGES))
+
+test-packages:
+	@$(call install,$(TEST_PACKAGES))
+
+# Installs those of the Debian packages that are missing. Debian starts an Orthanc service of its own along with the
+# package; where the package came from here, that service goes again, since it takes ports 8042 and 4242 from `make run`.
+define install
+missing=(); \
+for name in $(1); do \
+  [ "$$(dpkg-query -W -f '$${db:Status-Status}' $$name 2>/dev/null)" = installed ] || missing+=("$$name"); \
+done; \
+if [ $${#missing[@]} -gt 0 ]; then \
+  as_root=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+  echo "installing $${missing[*]}" >&2; \
+  $$as_root apt-get -qq update >&2; \
+  $$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$${missing[@]}" >&2; \
+  if [[ " $${missing[*]} " == *" orthanc "* && -d /run/systemd/system ]]; then \
+    $$as_root systemctl disable --quiet --now orthanc >&2; \
+    echo "Debian's own orthanc service was switched off; to have it: systemctl enable --now orthanc" >&2; \
+  fi; \
+fi
+endef

@@ -1,0 +1,128 @@
+"""``make run``: Orthanc with the drive and some real DICOM files, in the foreground until Ctrl-C.
+
+Ports come from ``ORTHANC_PORT`` (8042), ``DAV_PORT`` (8043) and ``DICOM_PORT`` (4242) in the environment.
+"""
+
+import os
+import signal
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+
+import httpx
+
+from davfs.demo.mounting import how_to_mount
+from davfs.demo.ports import free_ports
+from davfs.demo.process import OrthancFailed, OrthancProcess, PortTaken
+from davfs.demo.samples import import_samples
+from davfs.errors import ConfigurationError, DavfsError
+
+VARIABLES = {"HTTP": "ORTHANC_PORT", "DICOM": "DICOM_PORT"}
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+HIGHEST_PORT = 65535
+
+
+def main() -> int:
+    """Run the demo and return its exit code: 0 after Ctrl-C, 1 where Orthanc could not do its work."""
+    parser = ArgumentParser(prog="python -m davfs.demo", description=__doc__)
+    parser.add_argument("--plugin", type=Path, required=True, help="libOrthancDavfs.so")
+    parser.add_argument("--folder", type=Path, default=Path("run"), help="where the data are kept (run)")
+    options = parser.parse_args()
+    for number in SIGNALS:
+        signal.signal(number, signal.default_int_handler)  # as Ctrl-C, so that Orthanc is never left behind
+    try:
+        return run(options.plugin, options.folder)
+    except PortTaken as error:
+        return complain(f"{error}.\n{advice(error)}")
+    except (DavfsError, httpx.HTTPError) as error:
+        return complain(str(error))
+    except KeyboardInterrupt:
+        return 0  # while Orthanc started: it was stopped again
+
+
+def run(plugin: Path, folder: Path) -> int:
+    """Serve the drive until a signal comes, and return the exit code.
+
+    Raises:
+        ConfigurationError: A port is no number.
+        PortTaken: Another program listens on one of the ports.
+        OrthancFailed: Orthanc did not start, or ended by itself.
+        httpx.HTTPError: The sample files could not be imported.
+    """
+    orthanc = OrthancProcess(
+        folder,
+        plugins=[plugin],
+        davfs={"Server": {"Enabled": False, "Port": port("DAV_PORT", 8043)}},
+        settings={"HttpPort": port("ORTHANC_PORT", 8042), "DicomPort": port("DICOM_PORT", 4242)},
+    )
+    orthanc.start()
+    try:
+        serve(orthanc)
+    except KeyboardInterrupt:
+        print("\nstopping Orthanc …", flush=True)
+    finally:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave Orthanc behind
+        orthanc.stop()
+    return complain("Orthanc did not stop, and was killed") if orthanc.killed else 0
+
+
+def serve(orthanc: OrthancProcess) -> None:
+    """Import the samples, say how to mount the drive, and stay.
+
+    Raises:
+        OrthancFailed: Orthanc ended by itself.
+        httpx.HTTPError: The sample files could not be imported.
+    """
+    first_import(orthanc)
+    print(how_to_mount(orthanc.drive_url, orthanc.url, str(orthanc.folder), str(orthanc.log)), flush=True)
+    code = orthanc.wait()
+    raise OrthancFailed(f"Orthanc ended by itself, with exit code {code}. Its log:\n{orthanc.log_tail()}")
+
+
+def first_import(orthanc: OrthancProcess) -> None:
+    """Put the sample files into an Orthanc that never had them; what was deleted later does not come back."""
+    done = orthanc.folder / "samples-imported"
+    if done.exists():
+        return
+    taken = import_samples(orthanc.url, show_progress)
+    print(f"\r{taken} sample files of pydicom imported", flush=True)
+    done.touch()
+
+
+def show_progress(done: int, total: int) -> None:
+    """Rewrite one line at a terminal; stay silent elsewhere."""
+    if sys.stdout.isatty():
+        print(f"\rimporting sample files: {done} of {total}", end="", flush=True)
+
+
+def port(variable: str, default: int) -> int:
+    """Return the TCP port that an environment variable names.
+
+    Raises:
+        ConfigurationError: It is no port number.
+    """
+    value = os.environ.get(variable) or str(default)
+    if not value.isdecimal() or not 0 < int(value) <= HIGHEST_PORT:
+        raise ConfigurationError(f"{variable} is {value!r}, and should be a port number from 1 to {HIGHEST_PORT}")
+    return int(value)
+
+
+def advice(taken: PortTaken) -> str:
+    """Say what can be done about ports that are taken."""
+    others = zip(taken.ports, free_ports(len(taken.ports)), strict=True)
+    assignments = " ".join(f"{VARIABLES[purpose]}={free}" for purpose, free in others)
+    return (
+        "If that is Debian's own Orthanc service:  sudo systemctl stop orthanc\n"
+        f"Or take other ports:                      make run {assignments}"
+    )
+
+
+def complain(message: str) -> int:
+    """Say on standard error why it cannot go on, and return the exit code for that."""
+    print(f"davfs: {message}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

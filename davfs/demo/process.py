@@ -1,0 +1,253 @@
+"""One Orthanc server as a child process, with a folder of its own."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from davfs.demo.ports import LOOPBACK, free_ports, is_taken
+from davfs.errors import DavfsError
+
+LOCAL_MODALITIES = ("DAVFS", "STORESCU", "PYNETDICOM")
+"""AE titles from which files are taken by C-STORE; Orthanc's DICOM port cannot be bound to loopback alone."""
+
+
+class OrthancFailed(DavfsError):
+    """Orthanc did not start, or did not stop; the message ends with the last lines of its log."""
+
+
+class PortTaken(DavfsError):
+    """Other programs listen on ports that Orthanc needs.
+
+    Args:
+        ports: Those TCP ports by what they are for, ``HTTP`` or ``DICOM``.
+    """
+
+    def __init__(self, ports: Mapping[str, int]) -> None:
+        named = " and ".join(f"port {port} ({purpose})" for purpose, port in ports.items())
+        super().__init__(f"{named}: taken by another program")
+        self.ports = dict(ports)
+
+
+def merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with ``overrides`` on top, section by section."""
+    result = dict(base)
+    for key, value in overrides.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+class OrthancProcess:
+    """An Orthanc of Debian's package, in a process group of its own; as a context manager, started and stopped.
+
+    The folder holds its configuration (``orthanc.json``, written anew at each start), its log (``orthanc.log``) and
+    its data (``storage/``); a second process with the same folder goes on with the same data.
+
+    Args:
+        folder: Where all that belongs to this server is kept; made where it is missing.
+        plugins: Shared libraries and scripts folders, as in Orthanc's ``Plugins``.
+        davfs: The ``Davfs`` section; ``Python`` is this interpreter unless given.
+        settings: Further keys of Orthanc's configuration, which win over the defaults here; ``HttpPort`` and
+            ``DicomPort`` are free ones unless given.
+        arguments: Options of Orthanc's command line, such as ``--verbose``.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        plugins: Sequence[Path] = (),
+        davfs: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        arguments: Sequence[str] = (),
+    ) -> None:
+        free_http, free_dicom = free_ports(2)
+        self._settings = {"HttpPort": free_http, "DicomPort": free_dicom} | dict(settings or {})
+        self.folder = folder.resolve()
+        self.http_port = int(self._settings["HttpPort"])
+        self.dicom_port = int(self._settings["DicomPort"])
+        self.log = self.folder / "orthanc.log"
+        self.killed = False
+        self._plugins = tuple(plugins)
+        self._davfs = dict(davfs or {})
+        self._arguments = tuple(arguments)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Orthanc's own address, without a slash at its end."""
+        return f"http://{LOOPBACK}:{self.http_port}"
+
+    @property
+    def drive_url(self) -> str:
+        """The address to mount, with a slash at its end."""
+        return f"{self.url}{self._davfs.get('Uri', '/davfs')}/drive/"
+
+    @property
+    def pid(self) -> int:
+        """Process id, and id of the process group.
+
+        Raises:
+            OrthancFailed: It was never started.
+        """
+        return self._started().pid
+
+    @property
+    def running(self) -> bool:
+        """True while the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def configuration(self) -> dict[str, Any]:
+        """Return Orthanc's configuration: open to this machine alone, and without passwords."""
+        storage = str(self.folder / "storage")
+        modalities = {title: [title, LOOPBACK, 104] for title in LOCAL_MODALITIES}
+        base = {
+            "Name": "davfs",
+            "StorageDirectory": storage,
+            "IndexDirectory": storage,
+            "RemoteAccessAllowed": False,
+            "AuthenticationEnabled": False,
+            "DicomAlwaysAllowEcho": False,
+            "DicomAlwaysAllowStore": False,
+            "DicomCheckModalityHost": True,
+            "DicomModalities": modalities,
+            "Plugins": [str(path.resolve()) for path in self._plugins],
+            "Davfs": {"Python": sys.executable} | self._davfs,
+        }
+        return merged(base, self._settings)
+
+    def start(self, deadline: float = 30) -> None:
+        """Start Orthanc and return once it answers.
+
+        Args:
+            deadline: Seconds that it may take.
+
+        Raises:
+            PortTaken: Another program listens on its HTTP port, its DICOM port, or both.
+            OrthancFailed: It ended, or did not answer in time; then it was stopped.
+        """
+        if missing := [str(path) for path in self._plugins if not path.exists()]:
+            raise OrthancFailed(f"no such plugin: {', '.join(missing)}")  # Orthanc would start without it
+        ports = {"HTTP": self.http_port, "DICOM": self.dicom_port}
+        if taken := {purpose: port for purpose, port in ports.items() if is_taken(port)}:
+            raise PortTaken(taken)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        settings = self.folder / "orthanc.json"
+        settings.write_text(json.dumps(self.configuration(), indent=2, ensure_ascii=False) + "\n")
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - our own configuration file, and options of ours
+                [_executable(), *self._arguments, str(settings)],
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self._wait_until_ready(deadline)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _wait_until_ready(self, deadline: float) -> None:
+        end = time.monotonic() + deadline
+        with httpx.Client(base_url=self.url, trust_env=False, timeout=2) as client:
+            while time.monotonic() < end:
+                if not self.running:
+                    raise self._failure(f"Orthanc ended with exit code {self.wait()} while it started")
+                if _answers(client) and _catches_sigterm(self.pid):
+                    return
+                time.sleep(0.05)
+        raise self._failure(f"Orthanc did not answer within {deadline:g} seconds")
+
+    def wait(self) -> int:
+        """Wait until Orthanc ends by itself, and return its exit code (negative: the signal that ended it).
+
+        Raises:
+            OrthancFailed: It was never started.
+        """
+        return self._started().wait()
+
+    def stop(self, limit: float = 20) -> int:
+        """Ask Orthanc to end (SIGTERM), and return its exit code (negative: the signal that ended it).
+
+        Where it does not obey, it is killed and ``killed`` says so. A process that has ended already is left alone.
+
+        Args:
+            limit: Seconds after which it is killed.
+
+        Raises:
+            OrthancFailed: It was never started.
+        """
+        if self.running:
+            os.kill(self.pid, signal.SIGTERM)
+            try:
+                self._started().wait(limit)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        return self.wait()
+
+    def kill(self) -> None:
+        """End Orthanc at once (SIGKILL), with all processes that it started."""
+        self.killed = True
+        os.killpg(self.pid, signal.SIGKILL)
+        self.wait()
+
+    def log_tail(self, lines: int = 40) -> str:
+        """Return the last lines of Orthanc's log."""
+        if not self.log.is_file():
+            return ""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise OrthancFailed("Orthanc was not started")
+        return self._process
+
+    def _failure(self, what: str) -> OrthancFailed:
+        return OrthancFailed(f"{what}. The end of {self.log}:\n{self.log_tail()}")
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def _executable() -> str:
+    """Return the path of Orthanc's program; Debian keeps it in /usr/sbin, which is not on every user's PATH."""
+    found = shutil.which("Orthanc", path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin")))
+    if found is None:
+        raise OrthancFailed("Orthanc is not installed: apt-get install orthanc")
+    return found
+
+
+def _answers(client: httpx.Client) -> bool:
+    """Tell whether Orthanc's REST API answers; with authentication switched on, 401 is an answer too."""
+    try:
+        return client.get("/system").status_code in {httpx.codes.OK, httpx.codes.UNAUTHORIZED}
+    except httpx.TransportError:
+        return False
+
+
+def _catches_sigterm(pid: int) -> bool:
+    """Tell whether SIGTERM would be obeyed rather than kill: HTTP answers a moment before Orthanc minds signals."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)

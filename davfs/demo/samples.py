@@ -1,0 +1,55 @@
+"""Real DICOM files of several patients and modalities, as pydicom ships them for its own tests."""
+
+import warnings
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+
+import httpx
+import pydicom
+from pydicom.errors import InvalidDicomError
+
+
+def samples() -> list[Path]:
+    """Return the files of patients that have an ID, each SOP instance once, in a fixed order."""
+    root = Path(str(files("pydicom"))) / "data" / "test_files"
+    found: dict[str, Path] = {}
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and (instance := _sop_instance(path)):
+            found.setdefault(instance, path)
+    return list(found.values())
+
+
+def import_samples(url: str, progress: Callable[[int, int], None]) -> int:
+    """Upload the samples to an Orthanc without authentication, and return how many it took.
+
+    Files that Orthanc cannot read are left out: some of the samples are broken on purpose.
+
+    Args:
+        url: Orthanc's address.
+        progress: Is told after each file how many are done, and of how many.
+
+    Raises:
+        httpx.HTTPError: Orthanc cannot be reached, or failed in another way.
+    """
+    paths = samples()
+    taken = 0
+    with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
+        for done, path in enumerate(paths, start=1):
+            answer = client.post("/instances", content=path.read_bytes())
+            if answer.status_code != httpx.codes.BAD_REQUEST:
+                answer.raise_for_status()
+                taken += 1
+            progress(done, len(paths))
+    return taken
+
+
+def _sop_instance(path: Path) -> str | None:
+    """Return the SOPInstanceUID of a DICOM file that belongs to a patient with an ID; None for any other file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            dataset = pydicom.dcmread(path, specific_tags=["PatientID", "SOPInstanceUID"], stop_before_pixels=True)
+        except (InvalidDicomError, EOFError, OSError):
+            return None
+        return str(dataset.get("SOPInstanceUID") or "") if dataset.get("PatientID") else None

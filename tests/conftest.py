@@ -1,0 +1,53 @@
+"""The plugin's library, and the logs of servers beside the report of a test that failed."""
+
+import subprocess
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from davfs.demo.process import OrthancProcess
+
+ROOT = Path(__file__).parent.parent
+SERVERS = pytest.StashKey[list[OrthancProcess]]()
+"""Every Orthanc of this session that may still run."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start with no servers."""
+    config.stash[SERVERS] = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the end of each running server's log where a test failed."""
+    report = yield
+    if report.failed:
+        for server in item.config.stash[SERVERS]:
+            report.sections.append((f"log of Orthanc in {server.folder}", server.log_tail(100)))
+    return report
+
+
+@pytest.fixture(scope="session")
+def servers(pytestconfig: pytest.Config) -> list[OrthancProcess]:
+    """The servers whose logs are shown when a test fails: add yours, and take it out when it has stopped."""
+    return pytestconfig.stash[SERVERS]
+
+
+@pytest.fixture(scope="session")
+def plugin() -> Path:
+    """The plugin's library, built anew where its sources are newer."""
+    library = ROOT / "build" / "libOrthancDavfs.so"
+    if not library.is_file() or library.stat().st_mtime < _newest_source():
+        built = subprocess.run(
+            [sys.executable, "native/build.py"], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert built.returncode == 0, f"native/build.py failed:\n{built.stdout}{built.stderr}"
+        library.touch()
+    return library
+
+
+def _newest_source() -> float:
+    sources = [path for path in (ROOT / "native").rglob("*") if path.suffix in {".c", ".h", ".py"}]
+    return max(path.stat().st_mtime for path in sources)
