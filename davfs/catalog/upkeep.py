@@ -15,6 +15,8 @@ _TICK = 0.5
 """Seconds to wait for an event before looking at what else is due."""
 _BATCH = 1000
 """Events that are handled together: an import of a series is one refresh, not hundreds."""
+_LONGEST_STALE = 5.0
+"""Seconds after which arrivals are taken over even where more keep coming: about as many as one call tells."""
 _SHARE = 0.05
 """Largest part of the time that is spent comparing the whole index."""
 _QUICK = 2.0
@@ -39,6 +41,7 @@ class Upkeep:
         self._due = threading.Event()
         self._started = False
         self._not_before = 0.0
+        self._stale_since: float | None = None
         self._patient_until: float | None = None
         self._thread: threading.Thread | None = None
         self.progress = (0, 0)
@@ -94,10 +97,19 @@ class Upkeep:
             self._started = True
         if events & {Event.STARTED, Event.LOST}:
             self.reconcile_soon()
-        if Event.OTHER in events and self._built.is_set():
-            catalog.refresh()
+        self._prefetch(catalog, arriving=Event.OTHER in events)
         if self._due.is_set() and self._started and self._now() >= self._not_before:
             self._compare(catalog)
+
+    def _prefetch(self, catalog: Catalog, *, arriving: bool) -> None:
+        """Take over what has come once nothing more comes: listings refresh by themselves, this makes them quick."""
+        if arriving and self._stale_since is None:
+            self._stale_since = self._now()
+        if self._stale_since is None or not self._built.is_set():
+            return
+        if not arriving or self._now() - self._stale_since > _LONGEST_STALE:
+            self._stale_since = None
+            catalog.refresh()
 
     def _wait(self) -> list[Happening]:
         first = self._next_change(_TICK)
