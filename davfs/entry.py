@@ -56,6 +56,10 @@ class Content(Protocol):
     def entry(self) -> Entry:
         """Size, dates and type of exactly these bytes."""
 
+    @property
+    def steady(self) -> bool:
+        """Whether the path leads to this very resource until the catalog changes."""
+
     def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
         """Yield the bytes from ``start`` to before ``stop`` (offsets in bytes) as one or several buffers."""
 
@@ -72,9 +76,11 @@ class Opened:
     Args:
         entry: What it is; its size is replaced by that of the bytes.
         source: Gives the bytes; entered at once, so that what cannot be opened raises here.
+        steady: Whether the path leads to this very resource until the catalog changes.
     """
 
-    def __init__(self, entry: Entry, source: AbstractContextManager[memoryview]) -> None:
+    def __init__(self, entry: Entry, source: AbstractContextManager[memoryview], *, steady: bool = False) -> None:
+        self.steady = steady
         self._source = source
         self._data = source.__enter__()
         self.entry = entry if entry.size == len(self._data) else replace(entry, size=len(self._data))

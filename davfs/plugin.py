@@ -64,7 +64,14 @@ def start() -> None:
 
     upkeep = Upkeep(changes.next_change)
     store = Store(_made_folder("Davfs.Catalog", settings.catalog.parent) / settings.catalog.name, LayoutPlacer(layouts))
-    catalog = Catalog(orthanc, store, InstanceCache(), upkeep.reconcile_soon, upkeep.wait_for_first_index)
+    catalog = Catalog(
+        orthanc,
+        store,
+        InstanceCache(),
+        reconcile_soon=upkeep.reconcile_soon,
+        wait_for_first_index=upkeep.wait_for_first_index,
+        changed=callbacks.forget_recent,
+    )
     queue = ImportQueue()
     spool = Spool(
         _made_folder("Davfs.Spool", settings.spool),

@@ -37,6 +37,9 @@ void davfs_watch_requests(const char* outer);
 /* The record of this thread, which is emptied: a later request that skips the filter must not inherit it. */
 davfs_request davfs_take_request(void);
 
+/* Writes who did what to which resource, and what came of it, to Orthanc's log (at --verbose). */
+void davfs_audit(const char* user, const char* action, const char* resource, const char* result);
+
 /* changes.c: the queue between Orthanc's change callback and Python. */
 typedef struct
 {
@@ -62,8 +65,17 @@ void davfs_close_door(int milliseconds);
    Returns how many the core refused. */
 uint32_t davfs_add_entries(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavAddFile add_file,
                            OrthancPluginWebDavAddFolder add_folder, const char* packed, size_t size);
+/* Hand a file, or zeros of its size, to the core. */
 OrthancPluginErrorCode davfs_send_zeros(OrthancPluginWebDavCollection* collection,
                                         OrthancPluginWebDavRetrieveFile retrieve, uint64_t size, const char* mime,
                                         const char* date);
 OrthancPluginErrorCode davfs_send(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavRetrieveFile retrieve,
                                   const void* data, uint64_t size, const char* mime, const char* date);
+
+/* recent.c: the files that were read last. The generation tells whether anything was forgotten since it was taken. */
+uint64_t davfs_recent_generation(void);
+void davfs_forget_recent(void);
+void davfs_remember_recent(uint64_t since, uint32_t depth, const char* const* path, const char* id, const char* date);
+/* Sends a file that is remembered. Returns 0, an OrthancPluginErrorCode of the core, or -1 where Python has to answer. */
+int davfs_send_recent(uint32_t depth, const char* const* path, OrthancPluginWebDavCollection* collection,
+                      OrthancPluginWebDavRetrieveFile retrieve);

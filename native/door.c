@@ -39,10 +39,21 @@ static atomic_int closed = 1;
     return (OrthancPluginErrorCode) code;                 \
   } while (0)
 
+/* This thread was just told that a path is no folder. A PROPFIND on a file asks that, and then for the file; GET never
+   asks. Python answers what may be a PROPFIND, for it can do that without reading the file. */
+static _Thread_local int asked = 0;
+
+static int ask(uint32_t depth, const char* const* path, uint8_t* exists)
+{
+  int code = davfs_is_folder(depth, path, exists);
+  asked = code == OrthancPluginErrorCode_Success && !*exists;
+  return code;
+}
+
 static OrthancPluginErrorCode is_folder(uint8_t* exists, uint32_t depth, const char* const* path, void* payload)
 {
   *exists = 0;
-  CROSS(davfs_is_folder(depth, path, exists));
+  CROSS(ask(depth, path, exists));
 }
 
 static OrthancPluginErrorCode list_folder(uint8_t* exists, OrthancPluginWebDavCollection* collection,
@@ -53,11 +64,20 @@ static OrthancPluginErrorCode list_folder(uint8_t* exists, OrthancPluginWebDavCo
   CROSS(davfs_list_folder(depth, path, exists, collection, add_file, add_folder));
 }
 
+static int read_any(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavRetrieveFile retrieve, uint32_t depth,
+                    const char* const* path)
+{
+  int may_be_propfind = asked;
+  asked = 0;
+  int code = may_be_propfind ? -1 : davfs_send_recent(depth, path, collection, retrieve);
+  return code >= 0 ? code : davfs_read_file(depth, path, collection, retrieve);
+}
+
 static OrthancPluginErrorCode read_file(OrthancPluginWebDavCollection* collection,
                                         OrthancPluginWebDavRetrieveFile retrieve, uint32_t depth,
                                         const char* const* path, void* payload)
 {
-  CROSS(davfs_read_file(depth, path, collection, retrieve));
+  CROSS(read_any(collection, retrieve, depth, path));
 }
 
 static OrthancPluginErrorCode write_file(uint8_t* done, uint32_t depth, const char* const* path, const void* data,

@@ -139,3 +139,19 @@ davfs_request davfs_take_request(void)
   memset(&current, 0, sizeof(current));
   return taken;
 }
+
+void davfs_audit(const char* user, const char* action, const char* resource, const char* result)
+{
+  char line[512], shown[sizeof(current.user)];
+  size_t length = strlen(user);
+  length = length < sizeof(shown) ? length : sizeof(shown) - 1;
+  for (size_t i = 0; i < length; i++) /* a user may call himself anything, line breaks included */
+  {
+    unsigned char c = (unsigned char) user[i];
+    shown[i] = c < 0x20 || c == 0x7f || c == '"' ? '?' : user[i];
+  }
+  shown[length] = '\0';
+  snprintf(line, sizeof(line), "davfs: audit user=\"%s\" action=%s resource=%s result=%s", shown, action,
+           *resource ? resource : "-", result);
+  OrthancPluginLogInfo(davfs_context, line);
+}

@@ -61,15 +61,18 @@ class Catalog:
         instances: Cache of instances.
         reconcile_soon: Called where the log of changes has a gap, so that the whole index should be compared.
         wait_for_first_index: Called by what needs the index while it is still being built; waits a moment.
+        changed: Called after each change of what names lead to.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what it reads, and three things that it tells others
         self,
         orthanc: Orthanc,
         store: Store,
         instances: InstanceCache,
-        reconcile_soon: Callable[[], None] = lambda: None,
+        *,
+        reconcile_soon: Callable[[], object] = lambda: None,
         wait_for_first_index: Callable[[], object] = lambda: None,
+        changed: Callable[[], object] = lambda: None,
     ) -> None:
         self._orthanc = orthanc
         self._store = store
@@ -77,6 +80,7 @@ class Catalog:
         self._rows: dict[Folder, tuple[int, Sequence[Row]]] = {}
         self._reconcile_soon = reconcile_soon
         self._wait_for_first_index = wait_for_first_index
+        self._changed = changed
         self.building = False
 
     def refresh(self) -> None:
@@ -110,6 +114,7 @@ class Catalog:
 
     def _take(self, page: Changes, as_of: int) -> None:
         self._instances.forget(change.id for change in page.entries if change.level is Level.INSTANCE)
+        self._changed()
         self.learn({change.id for change in page.entries if change.level is not Level.INSTANCE}, as_of)
 
     def learn(self, ids: Collection[OrthancId], as_of: int) -> None:
@@ -124,6 +129,7 @@ class Catalog:
                     break
                 found.update((parent.id, parent) for parent in parents)
             self._store.learn(found.values(), as_of)
+            self._changed()
 
     @property
     def generation(self) -> int:
@@ -227,6 +233,7 @@ class Catalog:
         gone = tuple(ids)
         self._instances.forget(gone)
         self._store.forget(gone)
+        self._changed()
 
     def reconcile(self, progress: Callable[[int, int], None]) -> None:
         """Compare the ids of all patients, studies and series with Orthanc's; fetch and drop what differs.

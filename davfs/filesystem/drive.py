@@ -11,6 +11,7 @@ from davfs.filesystem.readme import Readme
 from davfs.orthanc import Buffer
 
 README = "README.txt"
+_OWN = "the drive's own folders cannot be changed"
 
 
 class Drive:
@@ -76,14 +77,17 @@ class Drive:
 
     def delete(self, path: Path) -> str:
         """See `Deletable`."""
-        area, below = self._changeable(path)
+        if len(path) < 2:  # noqa: PLR2004  the root and the areas stay as they are
+            self.stat(path)
+            raise Forbidden(path, _OWN)
+        area, below = self._area(path)
         if not isinstance(area, Deletable):
             raise Forbidden(path, "nothing can be deleted here")
         return area.delete(below)
 
     def _changeable(self, path: Path) -> tuple[Area, Path]:
         if len(path) < 2:  # noqa: PLR2004  the root and the areas stay as they are
-            raise Forbidden(path, "the drive's own folders cannot be changed")
+            raise Forbidden(path, _OWN)
         try:
             return self._area(path)
         except NotFound:

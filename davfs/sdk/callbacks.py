@@ -152,6 +152,7 @@ def _list_folder(  # noqa: PLR0913, PLR0917  the core's signature
 
 @crossing
 def _read_file(path: Path, request: Request, collection: Any, retrieve: Any) -> None:
+    since = lib.davfs_recent_generation()
     found = _Answering.door.read_file(path, request)
     if isinstance(found, Entry):
         mime, date = _mime(found).encode(), _date(found.modified)
@@ -159,6 +160,8 @@ def _read_file(path: Path, request: Request, collection: Any, retrieve: Any) -> 
     elif found is not None:
         with found as content:
             _send(content, collection, retrieve)
+            if getattr(content, "steady", False):
+                _remember(since, path, content.entry)
 
 
 def _send(content: Content, collection: Any, retrieve: Any) -> None:
@@ -167,6 +170,17 @@ def _send(content: Content, collection: Any, retrieve: Any) -> None:
     data = buffers[0] if len(buffers) == 1 else memoryview(b"".join(buffers))
     mime, date = _mime(content.entry).encode(), _date(content.entry.modified)
     _check(lib.davfs_send(collection, retrieve, ffi.from_buffer(data), len(data), mime, date))
+
+
+def _remember(since: int, path: Path, entry: Entry) -> None:
+    """Let native/recent.c answer the next GET of an instance."""
+    segments = [ffi.new("char[]", segment.encode("utf-8", "surrogateescape")) for segment in path]
+    lib.davfs_remember_recent(since, len(path), segments, entry.resource.encode(), _date(entry.modified))
+
+
+def forget_recent() -> None:
+    """Let Python answer every GET anew; to be called after each change of what paths lead to."""
+    lib.davfs_forget_recent()
 
 
 @crossing

@@ -19,9 +19,9 @@ class CoreHandler(logging.Handler):
             lib.OrthancPluginLogInfo(lib.davfs_context, line)
 
 
-def audit(line: str) -> None:
-    """Write one line of information at the price of a C call: there is one for each file that is read."""
-    lib.OrthancPluginLogInfo(lib.davfs_context, f"davfs: audit {line}".encode("utf-8", "replace"))
+def audit(user: str, action: str, resource: str, result: str) -> None:
+    """Write who did what to which resource, and what came of it."""
+    lib.davfs_audit(user.encode("utf-8", "replace"), action.encode(), resource.encode(), result.encode())
 
 
 def install() -> None:

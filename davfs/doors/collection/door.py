@@ -115,7 +115,7 @@ def _inside(path: Path) -> Path:
 def _record(request: Request, action: str, resource: str, error: PathError | None = None) -> None:
     """Write an audit line: who did what to which resource, and what came of it. Names and paths stay out."""
     result = type(error).__name__ if error else "done"
-    audit(f"user={request.user!r} action={action} resource={resource or '-'} result={result}")
+    audit(request.user, action, resource, result)
 
 
 def _forbid(request: Request, action: str, error: Forbidden) -> bool:
