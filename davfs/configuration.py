@@ -32,7 +32,7 @@ class Configuration:
         allow_delete: Whether patients, studies, series and instances can be deleted through the drive.
         spool: Folder that holds what is dropped into ``inbox/``.
         spool_maximum_size: Bytes that the spool may hold; 0 for no limit.
-        spool_maximum_age: Seconds after which what was dropped into ``inbox/`` is not listed any more.
+        spool_maximum_age: Seconds after which what was dropped into ``inbox/`` is not listed any more; 0 for no limit.
         catalog: The local index, an SQLite file.
     """
 

@@ -32,6 +32,7 @@ class Entry:
         media_type: MIME type of a file; empty for a folder.
         created: Creation, in UTC; None where it is not known.
         resource: Orthanc's id of the resource that it shows, for the audit line; empty for none.
+        steady: Whether its path leads to this very resource until the catalog changes.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Entry:
     media_type: str = ""
     created: datetime | None = None
     resource: str = ""
+    steady: bool = False
 
     @property
     def is_folder(self) -> bool:
@@ -55,10 +57,6 @@ class Content(Protocol):
     @property
     def entry(self) -> Entry:
         """Size, dates and type of exactly these bytes."""
-
-    @property
-    def steady(self) -> bool:
-        """Whether the path leads to this very resource until the catalog changes."""
 
     def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
         """Yield the bytes from ``start`` to before ``stop`` (offsets in bytes) as one or several buffers."""
@@ -76,11 +74,9 @@ class Opened:
     Args:
         entry: What it is; its size is replaced by that of the bytes.
         source: Gives the bytes; entered at once, so that what cannot be opened raises here.
-        steady: Whether the path leads to this very resource until the catalog changes.
     """
 
-    def __init__(self, entry: Entry, source: AbstractContextManager[memoryview], *, steady: bool = False) -> None:
-        self.steady = steady
+    def __init__(self, entry: Entry, source: AbstractContextManager[memoryview]) -> None:
         self._source = source
         self._data = source.__enter__()
         self.entry = entry if entry.size == len(self._data) else replace(entry, size=len(self._data))

@@ -20,11 +20,17 @@
     │   ├── BadFile               … because the content is no DICOM file
     │   ├── StorageFull           … because its storage is full
     │   └── Unavailable           … because it, or its database, cannot be reached
+    ├── NotImported               some content cannot be imported, wherever on the drive it was dropped
+    │   ├── Refused               Orthanc will not take it, however often it is tried
+    │   │   └── Contradiction     … because it holds a different file under the same identifiers
+    │   ├── DamagedZip            a ZIP, or one of its members, cannot be read
+    │   └── ZipTooLarge           a ZIP has a larger directory than is read into memory
     └── ConfigurationError        the administrator has to change something
         └── LayoutError           … in a layout file: carries file and line
 
 A path error carries the path and a reason that may be shown to the user, never an HTTP status: each door has one table
-from these classes to its own codes.
+from these classes to its own codes. What is not imported never reaches a door: the inbox knows the path, and raises the
+path error that it means.
 """
 
 
@@ -118,6 +124,36 @@ class StorageFull(OrthancError):
 
 class Unavailable(OrthancError):
     """Orthanc, or its database, cannot be reached."""
+
+
+class NotImported(DavfsError):
+    """Some content cannot be imported."""
+
+
+class Refused(NotImported):
+    """Orthanc will not take this content, however often it is tried.
+
+    Args:
+        reason: One sentence for the user, without patient data.
+        details: Lines for the text file beside the refused file; may name members of a ZIP, so never for a log.
+    """
+
+    def __init__(self, reason: str, details: tuple[str, ...] = ()) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.details = details
+
+
+class Contradiction(Refused):
+    """Orthanc already holds a different file under the same identifiers."""
+
+
+class DamagedZip(NotImported):
+    """A ZIP, or one of its members, cannot be read."""
+
+
+class ZipTooLarge(NotImported):
+    """A ZIP has a larger directory than is read into memory."""
 
 
 class ConfigurationError(DavfsError):

@@ -40,6 +40,7 @@ _REPLACED = re.compile(
 _DROPPED = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?= *(?:\.|\Z))", re.IGNORECASE)
 _EXTENSION = re.compile(r"\.(?=[0-9]*[A-Za-z])[A-Za-z0-9]{1,8}\Z")
+_BEFORE_EXTENSION = re.compile(r" +(?=\.[^. ]*\Z)")  # where a suffix goes, which has a space of its own
 _SUFFIX = re.compile(rf" ~(?:[0-9a-f]{{{_SHORT}}}|[0-9a-f]{{{_FULL}}})\Z")
 
 
@@ -192,7 +193,7 @@ def _looks_suffixed(base: str, *, files: bool) -> bool:
 
 
 def _trimmed(text: str) -> str:
-    text = text.lstrip(" ").rstrip(" .")
+    text = _BEFORE_EXTENSION.sub("", text.lstrip(" ").rstrip(" ."))
     return "_" + text[1:] if text.startswith(".") else text
 
 

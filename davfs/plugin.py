@@ -17,7 +17,6 @@ from davfs.catalog.upkeep import Upkeep
 from davfs.configuration import Configuration
 from davfs.doors.collection.door import MOUNT, CollectionDoor
 from davfs.errors import ConfigurationError
-from davfs.filesystem.area import Area
 from davfs.filesystem.drive import Drive
 from davfs.filesystem.inbox import Inbox
 from davfs.filesystem.readme import Readme
@@ -73,24 +72,21 @@ def start() -> None:
         changed=callbacks.forget_recent,
     )
     queue = ImportQueue()
-    spool = Spool(
-        _made_folder("Davfs.Spool", settings.spool),
-        maximum_size=settings.spool_maximum_size,
-        maximum_age=settings.spool_maximum_age,
-    )
+    spool = _spool(settings)
     sweeper = Sweeper(spool, settings.spool_maximum_age)
 
     delete = queue.run if settings.allow_delete else None
-    areas: dict[str, Area] = {layout.title: Tree(layout, catalog, orthanc, delete, since) for layout in layouts}
-    importer = Importer(orthanc, transcodes=bool(orthanc_configuration.get("IngestTranscoding")))
-    areas[INBOX] = Inbox(orthanc, spool, queue, importer, allow_upload=settings.allow_upload)
+    trees = {layout.title: Tree(layout, catalog, orthanc, delete, since) for layout in layouts}
+    transcodes = bool(orthanc_configuration.get("IngestTranscoding"))
+    importer = Importer(orthanc, transcodes=transcodes, scratch=spool.scratch)
+    inbox = Inbox(orthanc, spool, queue, importer, allow_upload=settings.allow_upload)
     readme = Readme(
         {layout.title: layout.description for layout in layouts},
         allow_upload=settings.allow_upload,
         allow_delete=settings.allow_delete,
         progress=lambda: None if upkeep.built else upkeep.progress,
     )
-    callbacks.answer_with(CollectionDoor(Drive(areas, readme, since)))
+    callbacks.answer_with(CollectionDoor(Drive({**trees, INBOX: inbox}, readme, since)))
 
     upkeep.start(catalog)
     sweeper.start()
@@ -128,6 +124,14 @@ def _made_folder(key: str, folder: Path) -> Path:
     except OSError as error:
         raise ConfigurationError(f"{key}: the folder {folder} cannot be made: {error.strerror}") from error
     return folder
+
+
+def _spool(settings: Configuration) -> Spool:
+    root = _made_folder("Davfs.Spool", settings.spool)
+    try:
+        return Spool(root, maximum_size=settings.spool_maximum_size, maximum_age=settings.spool_maximum_age)
+    except OSError as error:
+        raise ConfigurationError(f"Davfs.Spool: the folder {root} cannot be used: {error.strerror}") from error
 
 
 def _extra_tags(orthanc_configuration: Mapping[str, Any]) -> Mapping[Level, Collection[str]]:

@@ -53,7 +53,7 @@ class Files:
     def _entry(self, name: str, one: OrthancId) -> Entry:
         instance = self._all[one]
         received = instance.received or _EPOCH
-        return Entry(name, Kind.FILE, received, instance.size, instance.uuid, DICOM, resource=one)
+        return Entry(name, Kind.FILE, received, instance.size, instance.uuid, DICOM, resource=one, steady=True)
 
 
 class FilesCache:

@@ -22,18 +22,21 @@ from davfs.errors import (
     BadFile,
     Busy,
     Conflict,
+    Contradiction,
     Forbidden,
     NoSpace,
     NotFound,
     PathError,
+    Refused,
     Rejected,
     StorageFull,
     UnknownResource,
 )
-from davfs.imports.importer import UNREADABLE, Contradiction, Importer, Refused
-from davfs.imports.queue import ImportQueue, QueueBusy
+from davfs.imports.importer import UNREADABLE, Importer
+from davfs.imports.items import LONGEST_NAME, Item, Receipt
+from davfs.imports.queue import ImportQueue
 from davfs.imports.sniff import Sniffed, is_junk, sniff
-from davfs.imports.spool import LONGEST_NAME, Item, Receipt, Spool
+from davfs.imports.spool import Spool
 from davfs.orthanc import Buffer, Orthanc
 
 REJECTED = "rejected"
@@ -203,12 +206,13 @@ class Inbox:
         """Have the queue do an import; keep the file in rejected/ where Orthanc refuses it."""
         try:
             return self._queue.run(job)
-        except QueueBusy as error:
-            raise Busy(path, f"Nothing was imported: {error}. Try again later.") from error
+        except Busy as error:
+            raise Busy(path, f"Nothing was imported: {error.reason}. Try again later.") from error
         except (Refused, BadFile, StorageFull) as error:
-            refusal = _refusal(path, error)
-            self._keep_refused(refusal, view, error.details if isinstance(error, Refused) else ())
-            raise refusal from error
+            details = error.details if isinstance(error, Refused) else ()
+            self._keep_refused(_refusal(path, error), view, details)
+            # Not kept in a variable: an error that its own traceback leads to would keep hold of the caller's memory.
+            raise _refusal(path, error) from error
 
     def _keep_refused(self, refusal: PathError, view: memoryview, details: tuple[str, ...]) -> None:
         """Put a refused file and the reason into rejected/; where that fails, the refusal still is the error."""
@@ -224,12 +228,11 @@ class Inbox:
             self._spool.make_folder((REJECTED,))
         for _ in range(_ATTEMPTS):
             free = self._free_name(name)
-            try:
+            with suppress(AlreadyExists):  # another refusal of the same name was faster
                 self._spool.write((REJECTED, free), view, replace=False)
-            except AlreadyExists:  # another refusal of the same name was faster
-                continue
-            self._spool.write((REJECTED, f"{free}.txt"), text)
-            return
+                self._spool.write((REJECTED, f"{free}.txt"), text)
+                return
+        raise Busy((REJECTED, name), "Others take each free name first.")
 
     def _free_name(self, name: str) -> str:
         """Return the name, or the name with a number, for which neither a file nor a text is there."""

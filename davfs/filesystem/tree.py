@@ -189,7 +189,7 @@ class Tree:
     def _opened(self, path: Path, node: Node) -> Content:
         if node.folder is not None or node.id is None:
             raise IsAFolder(path, "it is a folder")
-        return Opened(node.entry, self._orthanc.instance_file(node.id), steady=True)
+        return Opened(node.entry, self._orthanc.instance_file(node.id))
 
     def _deleted(self, path: Path, node: Node, run: Callable[[Callable[[], None]], None]) -> str:
         if node.level is None or node.id is None:

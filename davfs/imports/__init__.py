@@ -1,0 +1,12 @@
+"""What becomes of a file that is dropped into ``inbox/``.
+
+- `sniff`: what a file is, from its first bytes.
+- `importer`: hands DICOM files and the members of ZIPs to Orthanc, and tells a success from a refusal.
+- `queue`: the named threads that do so, a bounded number of jobs at a time.
+- `spool`: the real folder behind the inbox: what it shows, and until when.
+- `disk`: that folder on the disk, and the steps that change it, each in full or not at all.
+- `descriptors`: open folders and files of the disk; no link is followed.
+- `items`: what one name in it stands for: a folder, an ordinary file, or a receipt.
+- `quota`: how many bytes it holds.
+- `sweeper`: the thread that removes what has expired.
+"""

@@ -13,8 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path as DiskPath
 from typing import IO
 
-from davfs.errors import BadFile, DavfsError, StorageFull, Unavailable, UnknownResource
-from davfs.imports.sniff import DamagedZip, Sniffed, ZipTooLarge, open_member, open_zip, sniff_member, zip_errors
+from davfs.errors import (
+    BadFile,
+    Contradiction,
+    DamagedZip,
+    Refused,
+    StorageFull,
+    Unavailable,
+    UnknownResource,
+    ZipTooLarge,
+)
+from davfs.imports.sniff import Sniffed, open_member, open_zip, sniff_member, zip_errors
 from davfs.orthanc import Buffer, Orthanc, OrthancId, Stored, StoreStatus
 
 UNREADABLE = "Orthanc cannot read it as a DICOM file."
@@ -27,24 +36,6 @@ _REASONS = {
     StoreStatus.FILTERED_OUT: "A filter of this Orthanc refused it.",
     StoreStatus.FAILURE: "Orthanc failed to store it.",
 }
-
-
-class Refused(DavfsError):
-    """Orthanc will not take this content, however often it is tried.
-
-    Args:
-        reason: One sentence for the user, without patient data.
-        details: Lines for the text file beside the refused file; may name members of a ZIP, so never for a log.
-    """
-
-    def __init__(self, reason: str, details: tuple[str, ...] = ()) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.details = details
-
-
-class Contradiction(Refused):
-    """Orthanc already holds a different file under the same identifiers."""
 
 
 @dataclass(frozen=True, slots=True)

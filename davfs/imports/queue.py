@@ -15,13 +15,9 @@ from concurrent.futures import Future, wait
 from time import monotonic
 from typing import Generic, TypeVar
 
-from davfs.errors import DavfsError
+from davfs.errors import Busy
 
 T = TypeVar("T")
-
-
-class QueueBusy(DavfsError):
-    """The job was not started in time, or the queue is stopping; it never will be started."""
 
 
 class _Ticket(Generic[T]):
@@ -41,6 +37,7 @@ class _Ticket(Generic[T]):
             result = self.job()
         except BaseException as error:  # noqa: BLE001  the caller gets whatever it is; the worker lives on
             self.future.set_exception(error)
+            del self  # as in `ImportQueue.run`
         else:
             self.future.set_result(result)
 
@@ -59,7 +56,10 @@ class ImportQueue:
         self._patience = patience
         self._waiting: deque[_Ticket[object]] = deque()
         self._stopping = False
-        self._changed = threading.Condition()
+        # Two conditions of one lock: a job wakes one worker, not all of them and everyone who waits for room.
+        lock = threading.Lock()
+        self._arrived = threading.Condition(lock)
+        self._room = threading.Condition(lock)
         self._threads = [
             threading.Thread(target=self._work, name=f"davfs-import-{number}", daemon=True)
             for number in range(1, workers + 1)
@@ -74,7 +74,8 @@ class ImportQueue:
             What the job returned.
 
         Raises:
-            QueueBusy: No worker could start it in time. It is withdrawn, and will not be started later.
+            Busy: No worker could start it in time, or the queue is stopping; it never will be started. The queue knows
+                no path: that of the error is empty.
             BaseException: Whatever the job raised.
         """
         ticket = _Ticket(job)
@@ -84,8 +85,13 @@ class ImportQueue:
         # A future can be cancelled as long as no worker started it: this line decides between the two of them.
         if ticket.future.cancel():
             self._withdraw(ticket)
-            raise QueueBusy("the queue of imports and deletions is busy")
-        return ticket.future.result()
+            raise Busy((), "the queue of imports and deletions is busy")
+        try:
+            return ticket.future.result()
+        finally:
+            # An error's traceback leads to this variable, and the ticket to the error. The circle would keep hold of
+            # the caller's memory; and where that is cffi's, collecting it crashes the process (seen on Python 3.11).
+            del ticket
 
     def stop(self, timeout: float) -> bool:
         """Refuse new jobs, let the workers finish what waits, and join them; what is not started then is withdrawn.
@@ -97,9 +103,10 @@ class ImportQueue:
             True when all threads ended in time. The others are daemons, and do not keep the interpreter.
         """
         deadline = monotonic() + timeout
-        with self._changed:
+        with self._arrived:
             self._stopping = True
-            self._changed.notify_all()
+            self._arrived.notify_all()
+            self._room.notify_all()
         for thread in self._threads:
             thread.join(max(0.0, deadline - monotonic()))
         for ticket in self._clear():
@@ -108,24 +115,24 @@ class ImportQueue:
         return not any(thread.is_alive() for thread in self._threads)
 
     def _submit(self, ticket: "_Ticket[T]") -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._stopping or len(self._waiting) < self._capacity, self._patience)
+        with self._room:
+            self._room.wait_for(lambda: self._stopping or len(self._waiting) < self._capacity, self._patience)
             if self._stopping:
-                raise QueueBusy("the drive is stopping")
+                raise Busy((), "the drive is stopping")
             if len(self._waiting) >= self._capacity:
-                raise QueueBusy("the queue of imports and deletions is full")
+                raise Busy((), "the queue of imports and deletions is full")
             self._waiting.append(ticket)  # type: ignore[arg-type]  # each result goes to its own future
-            self._changed.notify_all()
+            self._arrived.notify()
 
     def _withdraw(self, ticket: "_Ticket[T]") -> None:
         """Forget a job, and with it the caller's memory; a worker may have taken it, and then drops it itself."""
-        with self._changed:
+        with self._room:
             if ticket in self._waiting:
                 self._waiting.remove(ticket)  # type: ignore[arg-type]  # as above
-                self._changed.notify_all()
+                self._room.notify()
 
     def _clear(self) -> "list[_Ticket[object]]":
-        with self._changed:
+        with self._room:
             tickets = list(self._waiting)
             self._waiting.clear()
             return tickets
@@ -136,10 +143,10 @@ class ImportQueue:
             del ticket  # or an idle worker would hold on to its last caller's memory
 
     def _next(self) -> "_Ticket[object] | None":
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._stopping)
+        with self._arrived:
+            self._arrived.wait_for(lambda: self._waiting or self._stopping)
             if not self._waiting:
                 return None
             ticket = self._waiting.popleft()
-            self._changed.notify_all()
+            self._room.notify()
             return ticket

@@ -13,7 +13,7 @@ from enum import Enum, auto
 from fnmatch import fnmatchcase
 from itertools import islice
 
-from davfs.errors import DavfsError
+from davfs.errors import DamagedZip, DavfsError, ZipTooLarge
 
 HEAD = 4096
 """Bytes from the start of a file that are looked at."""
@@ -62,14 +62,6 @@ class Sniffed(Enum):
     """The directory of a medium: an ordinary file here, since CDs are dragged in whole."""
     ZIP = auto()
     """A ZIP that holds DICOM, or too many members to tell."""
-
-
-class DamagedZip(DavfsError):
-    """A ZIP, or one of its members, cannot be read."""
-
-
-class ZipTooLarge(DavfsError):
-    """A ZIP has a larger directory than is read into memory."""
 
 
 def is_junk(name: str) -> bool:

@@ -5,9 +5,9 @@
 
 import logging
 import traceback
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Protocol
 
 from _davfs_sdk import ffi, lib
@@ -40,7 +40,7 @@ class Door(Protocol):
     def is_folder(self, path: Path, request: Request) -> bool:
         """Tell whether the path is a folder; False also where nothing is there."""
 
-    def list_folder(self, path: Path, request: Request) -> Iterable[Entry] | None:
+    def list_folder(self, path: Path, request: Request) -> Sequence[Entry] | None:
         """Return the entries of a folder, None where there is none."""
 
     def read_file(self, path: Path, request: Request) -> Content | Entry | None:
@@ -111,8 +111,8 @@ def _refusal(name: str, error: Exception) -> int:
     return int(code)
 
 
-def _date(moment: datetime) -> bytes:
-    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%S").encode()
+def _date(moment: datetime) -> str:
+    return f"{moment:%Y%m%dT%H%M%S}"  # the drive's dates are in UTC
 
 
 def _mime(entry: Entry) -> str:
@@ -123,7 +123,7 @@ def _mime(entry: Entry) -> str:
 def _pack(entries: Iterable[Entry]) -> tuple[bytes, int]:
     rows = []
     for entry in entries:
-        date = f"{entry.modified:%Y%m%dT%H%M%S}"
+        date = _date(entry.modified)
         if entry.is_folder:
             rows.append(f"D{entry.name}\0{date}\0")
         else:
@@ -140,9 +140,11 @@ def _is_folder(path: Path, request: Request, exists: Any) -> None:
 def _list_folder(  # noqa: PLR0913, PLR0917  the core's signature
     path: Path, request: Request, exists: Any, collection: Any, add_file: Any, add_folder: Any
 ) -> None:
+    since = lib.davfs_recent_generation()
     entries = _Answering.door.list_folder(path, request)
     if entries is None:
         return
+    _remember(since, path, entries)
     packed, count = _pack(entries)
     refused = lib.davfs_add_entries(collection, add_file, add_folder, packed, len(packed))
     if refused:
@@ -155,27 +157,30 @@ def _read_file(path: Path, request: Request, collection: Any, retrieve: Any) -> 
     since = lib.davfs_recent_generation()
     found = _Answering.door.read_file(path, request)
     if isinstance(found, Entry):
-        mime, date = _mime(found).encode(), _date(found.modified)
+        mime, date = _mime(found).encode(), _date(found.modified).encode()
         _check(lib.davfs_send_zeros(collection, retrieve, found.size, mime, date))
     elif found is not None:
         with found as content:
             _send(content, collection, retrieve)
-            if getattr(content, "steady", False):
-                _remember(since, path, content.entry)
+            _remember(since, path[:-1], [replace(content.entry, name=path[-1])])
 
 
 def _send(content: Content, collection: Any, retrieve: Any) -> None:
     """Hand the whole content to the core: without a copy where it is one buffer."""
     buffers = list(content.buffers())
     data = buffers[0] if len(buffers) == 1 else memoryview(b"".join(buffers))
-    mime, date = _mime(content.entry).encode(), _date(content.entry.modified)
-    _check(lib.davfs_send(collection, retrieve, ffi.from_buffer(data), len(data), mime, date))
+    mime, date = _mime(content.entry).encode(), _date(content.entry.modified).encode()
+    with ffi.from_buffer(data) as pointer:  # see davfs.sdk.core.post
+        _check(lib.davfs_send(collection, retrieve, pointer, len(data), mime, date))
 
 
-def _remember(since: int, path: Path, entry: Entry) -> None:
-    """Let native/recent.c answer the next GET of an instance."""
-    segments = [ffi.new("char[]", segment.encode("utf-8", "surrogateescape")) for segment in path]
-    lib.davfs_remember_recent(since, len(path), segments, entry.resource.encode(), _date(entry.modified))
+def _remember(since: int, folder: Path, entries: Iterable[Entry]) -> None:
+    """Let native/recent.c answer the next GET of those of a folder's files that are steady."""
+    rows = [f"{one.name}\0{one.resource}\0{_date(one.modified)}\0" for one in entries if one.steady]
+    if rows:
+        packed = "".join(rows).encode("utf-8", "surrogateescape")
+        joined = "".join(f"{segment}/" for segment in folder).encode("utf-8", "surrogateescape")
+        lib.davfs_remember_recent(since, joined, packed, len(packed))
 
 
 def forget_recent() -> None:

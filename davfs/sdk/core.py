@@ -97,8 +97,9 @@ def post(path: str, body: bytes | bytearray | memoryview) -> bytes:
         CoreError: Orthanc refused.
     """
     buffer = CoreBuffer()
-    data = ffi.from_buffer(body) if len(body) else ffi.NULL
-    _check(lib.OrthancPluginRestApiPost(lib.davfs_context, buffer.pointer, path.encode(), data, len(body)))
+    # Released at once, never by the garbage collector: it crashes on a cycle that holds both a view and this.
+    with ffi.from_buffer(body) as data:
+        _check(lib.OrthancPluginRestApiPost(lib.davfs_context, buffer.pointer, path.encode(), data, len(body)))
     with buffer as view:
         return bytes(view)
 

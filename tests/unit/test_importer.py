@@ -8,9 +8,9 @@ import pydicom
 import pydicom.data
 import pytest
 
-from davfs.errors import BadFile, StorageFull, Unavailable, UnknownResource
+from davfs.errors import BadFile, Contradiction, Refused, StorageFull, Unavailable, UnknownResource
 from davfs.imports import importer as module
-from davfs.imports.importer import Contradiction, Imported, Importer, Refused, ZipLimits
+from davfs.imports.importer import Imported, Importer, ZipLimits
 from davfs.orthanc import OrthancId, StoreStatus
 from tests.unit.memory_orthanc import MemoryOrthanc, identify
 

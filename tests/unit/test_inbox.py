@@ -1,13 +1,17 @@
 """The folder that imports."""
 
+import gc
 import hashlib
 import io
 import logging
+import os
 import threading
 import time
+import weakref
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path as DiskPath
 
 import pydicom.data
@@ -306,6 +310,16 @@ def test_refused_files_of_one_name_do_not_overwrite_each_other(inbox: Inbox) -> 
     assert {content(inbox, ("rejected", name))[-1] for name in files} == {0, 1, 2, 3}
 
 
+def test_an_expired_refusal_does_not_block_its_name(inbox: Inbox, tmp_path: DiskPath) -> None:
+    """What is not listed any more, but not yet swept, gives way to the next refusal."""
+    for number in range(2):
+        with pytest.raises(Rejected):
+            inbox.write(("a.dcm",), BROKEN + bytes([number]))
+        assert content(inbox, ("rejected", "a.dcm"))[-1] == number
+        for name in ("a.dcm", "a.dcm.txt"):
+            os.utime(tmp_path / "files" / "rejected" / name, (0, 0))
+
+
 def test_rejected_is_there_only_with_something_in_it(inbox: Inbox) -> None:
     """It can be read and emptied, and then it is gone."""
     with pytest.raises(Rejected):
@@ -435,6 +449,29 @@ def test_the_import_runs_on_a_worker_without_a_copy(
     Inbox(orthanc, spool, queue, Importer(orthanc)).write(("a",), memoryview(CT))
     assert seen[0][0] == "davfs-import-1"
     assert seen[0][1] is CT
+
+
+class Memory(bytearray):
+    """A caller's memory, which can be referred to weakly."""
+
+
+@pytest.mark.parametrize("data", [CT, BROKEN, CHANGED, zipped({"1": CT}), zipped({"1": BROKEN}), b"text"])
+def test_nothing_keeps_the_callers_memory(inbox: Inbox, data: bytes) -> None:
+    """Neither a success nor an error leaves a circle behind that only the garbage collector would break."""
+    inbox.write(("a",), CT)
+    gc.disable()
+    try:
+        memory = Memory(data)
+        held = weakref.ref(memory)
+        with suppress(PathError):
+            inbox.write(("b",), memoryview(memory))
+        del memory
+        deadline = time.monotonic() + 5
+        while held() is not None and time.monotonic() < deadline:  # the worker may still be about to let go
+            time.sleep(0.001)
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 def test_many_clients_import_at_once(inbox: Inbox, orthanc: MemoryOrthanc) -> None:

@@ -28,7 +28,9 @@ from davfs.errors import (
     PathError,
 )
 from davfs.imports import spool as module
-from davfs.imports.spool import Receipt, Spool, is_name
+from davfs.imports.items import Receipt, is_name
+from davfs.imports.spool import Spool
+from davfs.imports.sweeper import Sweeper
 from davfs.orthanc import OrthancId
 
 RECEIPT = Receipt(OrthancId("01234567-89abcdef-01234567-89abcdef-01234567"), 39206)
@@ -170,7 +172,7 @@ def test_what_cannot_be_done_is_an_error(spool: Spool, error: type[PathError], a
     assert type(caught.value) is error
     assert caught.value.path
     assert spool.list(()) == before
-    assert list(spool._incoming.iterdir()) == []
+    assert list(spool._disk._incoming.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -240,7 +242,16 @@ def test_only_the_owner_can_read_the_disk(spool: Spool, tmp_path: DiskPath) -> N
     spool.make_folder(("a",))
     spool.write(("a", "b"), b"1")
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
-    assert modes == {"files": 0o700, "incoming": 0o700, "a": 0o700, "b": 0o600}
+    assert modes == {"files": 0o700, "incoming": 0o700, "scratch": 0o700, "a": 0o700, "b": 0o600}
+
+
+def test_the_folder_around_the_spool_stays_as_it_was(tmp_path: DiskPath) -> None:
+    """An administrator may have named one that others use as well."""
+    tmp_path.chmod(0o755)
+    Spool(tmp_path, maximum_size=0, maximum_age=0)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+    Spool(tmp_path / "a" / "new", maximum_size=0, maximum_age=0)
+    assert stat.S_IMODE((tmp_path / "a" / "new").stat().st_mode) == 0o700
 
 
 def test_a_receipt_stands_for_a_file(spool: Spool, tmp_path: DiskPath) -> None:
@@ -376,17 +387,19 @@ def test_a_new_start_counts_what_is_there(spool: Spool, tmp_path: DiskPath) -> N
     spool.put_receipt(("r",), RECEIPT)
     (tmp_path / "incoming" / "half").write_bytes(bytes(500))
     (tmp_path / "incoming" / "link").symlink_to(tmp_path / "files")
+    (spool.scratch / "member").write_bytes(bytes(500))
     again = Spool(tmp_path, maximum_size=1000, maximum_age=DAY)
-    assert list((tmp_path / "incoming").iterdir()) == []
+    assert list((tmp_path / "incoming").iterdir()) == list(again.scratch.iterdir()) == []
     assert again._quota._used == 900
     with pytest.raises(NoSpace):
         again.write(("b",), bytes(101))
     assert names(again) == ["d", "r"]
 
 
-def test_no_limit_is_no_limit(tmp_path: DiskPath) -> None:
-    """A maximum of 0 bytes and of infinite seconds lets everything in and nothing out."""
-    spool = Spool(tmp_path, maximum_size=0, maximum_age=math.inf)
+@pytest.mark.parametrize("maximum_age", [0, math.inf, 10**400])
+def test_no_limit_is_no_limit(tmp_path: DiskPath, maximum_age: float) -> None:
+    """A maximum of 0 bytes lets everything in, one of 0 or of very many seconds lets nothing out."""
+    spool = Spool(tmp_path, maximum_size=0, maximum_age=maximum_age)
     spool.write(("a",), bytes(100_000))
     os.utime(tmp_path / "files" / "a", (0, 0))
     assert spool.expire() == 0
@@ -431,35 +444,85 @@ def test_expiry_removes_what_is_old(spool: Spool, clock: Clock, tmp_path: DiskPa
     assert (tmp_path / "files").is_dir()
 
 
+def test_an_expired_file_does_not_block_its_name(spool: Spool, clock: Clock) -> None:
+    """Not even where nothing may be replaced."""
+    spool.write(("a",), b"old")
+    clock.ahead = 2 * DAY
+    assert spool.write(("a",), b"new", replace=False).entry.size == 3
+    clock.ahead = 0
+    assert content(spool, ("a",)) == b"new"
+
+
+@pytest.mark.parametrize(
+    ("maximum_age", "pause"), [(1, 1), (3600, 36), (7 * DAY, 600), (math.inf, 600), (10**400, 600)]
+)
+def test_the_sweeper_sweeps_as_often_as_is_needed(spool: Spool, maximum_age: float, pause: float) -> None:
+    """A hundred times in the life of a file, at most once a second, at least every ten minutes; and it stops."""
+    sweeper = Sweeper(spool, maximum_age)
+    assert sweeper._pause == pause
+    sweeper.start()
+    assert sweeper._thread.is_alive()
+    assert sweeper.stop(10)
+
+
+def test_the_sweeper_removes_what_has_expired(spool: Spool, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes on after an error of the disk."""
+    spool.write(("a",), b"1")
+    clock.ahead = 2 * DAY
+    calls: list[str] = []
+    genuine = Spool.expire
+
+    def expire(self: Spool) -> int:
+        calls.append("sweep")
+        if len(calls) == 1:
+            raise OSError(5, "Input/output error")
+        return genuine(self)
+
+    monkeypatch.setattr(Spool, "expire", expire)
+    sweeper = Sweeper(spool, DAY)
+    sweeper._pause = 0.001
+    sweeper.start()
+    deadline = time.monotonic() + 10
+    while spool._quota._used and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert sweeper.stop(10)
+    assert spool._quota._used == 0
+
+
+def test_nothing_is_swept_where_nothing_expires(spool: Spool) -> None:
+    """No thread is started, and stopping is no error."""
+    sweeper = Sweeper(spool, 0)
+    sweeper.start()
+    assert not sweeper._thread.is_alive()
+    assert sweeper.stop(0)
+
+
 def test_an_old_decision_does_not_remove_a_new_file(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the look and the removal somebody wrote a file, which is put back."""
+    """Between the look and the removal somebody wrote a file, which stays."""
     spool.put_receipt(("a",), RECEIPT)
-    genuine = os.rename
 
-    def rename(source: object, target: object, **descriptors: int) -> None:
-        if source == "a":
-            monkeypatch.setattr(os, "rename", genuine)
-            spool.write(("a",), b"new")
-        genuine(source, target, **descriptors)  # type: ignore[arg-type]  # as given by the spool
+    def read_receipt(*_: object) -> Receipt:
+        spool.write(("a",), b"new")
+        return RECEIPT
 
-    monkeypatch.setattr(os, "rename", rename)
+    monkeypatch.setattr(module, "read_receipt", read_receipt)
     spool.drop_receipt(("a",), RECEIPT)
     assert content(spool, ("a",)) == b"new"
     assert spool._quota._used == 3
-    assert list(spool._incoming.iterdir()) == []
+    assert list(spool._disk._incoming.iterdir()) == []
 
 
-def test_an_old_decision_does_not_move_a_folder(spool: Spool, tmp_path: DiskPath) -> None:
+def test_an_old_decision_does_not_remove_a_folder(spool: Spool, tmp_path: DiskPath) -> None:
     """What was a receipt when it was looked at may be a folder with files now."""
     spool.put_receipt(("a",), RECEIPT)
     status = (tmp_path / "files" / "a").lstat()
     spool.delete(("a",))
     spool.make_folder(("a",))
     spool.write(("a", "b"), b"new")
-    with spool._parent(("a",), NotFound) as parent:
-        assert not spool._remove(parent, ("a",), status)
+    with spool._disk.parent(("a",), NotFound) as parent:
+        assert not spool._disk.remove(parent, ("a",), status)
     assert content(spool, ("a", "b")) == b"new"
-    assert list(spool._incoming.iterdir()) == []
+    assert list(spool._disk._incoming.iterdir()) == []
 
 
 def test_a_receipt_is_dropped_only_if_it_still_is_the_same(spool: Spool) -> None:
@@ -486,7 +549,7 @@ def test_a_failed_write_leaves_the_old_file(spool: Spool, monkeypatch: pytest.Mo
     with pytest.raises(NoSpace, match="disk"):
         spool.write(("a",), b"newer")
     assert content(spool, ("a",)) == b"old"
-    assert list(spool._incoming.iterdir()) == []
+    assert list(spool._disk._incoming.iterdir()) == []
     assert spool._quota._used == 3
 
 
@@ -494,9 +557,10 @@ def test_a_folder_that_is_filled_meanwhile_is_busy(spool: Spool, monkeypatch: py
     """Deleting ends, whatever others do."""
     spool.make_folder(("a",))
     spool.write(("a", "b"), b"1")
-    monkeypatch.setattr(module, "_unlink", lambda *_: None)
-    with pytest.raises(Busy):
-        spool.delete(("a",))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", lambda *_, **__: None)
+        with pytest.raises(Busy):
+            spool.delete(("a",))
 
 
 def test_readers_never_see_half_a_file(tmp_path: DiskPath) -> None:
@@ -549,7 +613,7 @@ def test_many_threads_leave_the_count_and_the_disk_right(tmp_path: DiskPath) -> 
     spool.expire()
     files = [path.lstat() for path in (tmp_path / "files").rglob("*")]
     assert spool._quota._used == sum(status.st_size for status in files if stat.S_ISREG(status.st_mode))
-    assert list(spool._incoming.iterdir()) == []
+    assert list(spool._disk._incoming.iterdir()) == []
 
 
 def test_the_root_is_a_folder_that_stays(spool: Spool) -> None:

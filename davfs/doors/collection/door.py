@@ -3,7 +3,7 @@
 import logging
 import threading
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from davfs.doors.collection.refusals import code
 from davfs.entry import Content, Entry, Kind, Path
@@ -42,7 +42,7 @@ class CollectionDoor:
             self._asked[threading.get_ident()] = path, entry
         return entry.is_folder
 
-    def list_folder(self, path: Path, request: Request) -> Iterable[Entry] | None:  # noqa: ARG002  Door's form
+    def list_folder(self, path: Path, request: Request) -> Sequence[Entry] | None:  # noqa: ARG002  Door's form
         """See `Door`. The second callback of a PROPFIND with depth 1."""
         if not path:
             return [Entry(MOUNT, Kind.FOLDER, self._drive.stat(()).modified)]

@@ -1,0 +1,110 @@
+"""Folders and files of the disk that are open: nothing here follows a link, whoever changes the disk meanwhile."""
+
+import errno
+import io
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path as DiskPath
+
+from davfs.entry import Path
+from davfs.orthanc import Buffer
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # O_NONBLOCK: a pipe must not hang its reader
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@contextmanager
+def closing(descriptor: int) -> Iterator[int]:
+    """Close a descriptor at the end."""
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def open_folder(name: str | DiskPath, parent: int | None = None) -> int:
+    """Open a folder, by its name in an open one or by its whole path; the caller closes the descriptor.
+
+    Raises:
+        OSError: It is not there, or no folder.
+    """
+    return os.open(name, _FOLDER, dir_fd=parent)
+
+
+def open_below(root: DiskPath, path: Path) -> int:
+    """Open a folder below another one, segment by segment; the caller closes the descriptor.
+
+    Raises:
+        OSError: A part of the path is not there, or no folder.
+    """
+    descriptor = open_folder(root)
+    for name in path:
+        with closing(descriptor) as parent:
+            descriptor = open_folder(name, parent)
+    return descriptor
+
+
+def open_file(parent: int, name: str) -> io.FileIO:
+    """Open a regular file for reading; the caller closes it.
+
+    Raises:
+        OSError: It is not there, or no regular file.
+    """
+    descriptor = os.open(name, _READ, dir_fd=parent)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(errno.ENOENT, "no regular file")
+    return os.fdopen(descriptor, "rb", buffering=0)
+
+
+def write_synced(target: DiskPath, content: Buffer) -> None:
+    """Make a file for its owner alone; when this returns, its content has reached the disk.
+
+    Raises:
+        OSError: It could not be written.
+    """
+    with os.fdopen(os.open(target, _NEW, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def walk(folder: int, path: Path = ()) -> Iterator[tuple[int, Path, os.stat_result]]:
+    """Yield all below an open folder, leaves first: the folder it is in, its path, its status before the descent."""
+    for name in os.listdir(folder):
+        try:
+            status = os.lstat(name, dir_fd=folder)
+            inner = open_folder(name, folder) if stat.S_ISDIR(status.st_mode) else None
+        except OSError:  # gone meanwhile
+            continue
+        if inner is not None:
+            with closing(inner):
+                yield from walk(inner, (*path, name))
+        yield folder, (*path, name), status
+
+
+def empty(folder: DiskPath) -> None:
+    """Remove all in a folder, as far as that is possible.
+
+    Raises:
+        OSError: The folder cannot be opened.
+    """
+    with closing(open_folder(folder)) as descriptor:
+        for parent, path, status in walk(descriptor):
+            with suppress(OSError):
+                unlink(parent, path[-1], status)
+
+
+def unlink(parent: int, name: str, status: os.stat_result) -> None:
+    """Remove what had this status: an empty folder, or anything else.
+
+    Raises:
+        OSError: It is gone, replaced or filled meanwhile.
+    """
+    if stat.S_ISDIR(status.st_mode):
+        os.rmdir(name, dir_fd=parent)
+    else:
+        os.unlink(name, dir_fd=parent)
