@@ -58,7 +58,7 @@ davfs_request davfs_take_request(void);
 void davfs_audit(const char* user, const char* action, const char* resource, const char* result);
 uint64_t davfs_recent_generation(void);
 void davfs_forget_recent(void);
-void davfs_remember_recent(uint64_t since, uint32_t depth, const char* const* path, const char* id, const char* date);
+void davfs_remember_recent(uint64_t since, const char* folder, const char* packed, size_t size);
 int davfs_next_change(davfs_change* change, int milliseconds);
 uint32_t davfs_add_entries(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavAddFile add_file,
                            OrthancPluginWebDavAddFolder add_folder, const char* packed, size_t size);

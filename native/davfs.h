@@ -72,10 +72,11 @@ OrthancPluginErrorCode davfs_send_zeros(OrthancPluginWebDavCollection* collectio
 OrthancPluginErrorCode davfs_send(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavRetrieveFile retrieve,
                                   const void* data, uint64_t size, const char* mime, const char* date);
 
-/* recent.c: the files that were read last. The generation tells whether anything was forgotten since it was taken. */
+/* recent.c: the files that were read last. The generation tells whether anything was forgotten since it was taken;
+   files are packed as name NUL instance NUL date NUL, and their folder ends with a slash. */
 uint64_t davfs_recent_generation(void);
 void davfs_forget_recent(void);
-void davfs_remember_recent(uint64_t since, uint32_t depth, const char* const* path, const char* id, const char* date);
+void davfs_remember_recent(uint64_t since, const char* folder, const char* packed, size_t size);
 /* Sends a file that is remembered. Returns 0, an OrthancPluginErrorCode of the core, or -1 where Python has to answer. */
 int davfs_send_recent(uint32_t depth, const char* const* path, OrthancPluginWebDavCollection* collection,
                       OrthancPluginWebDavRetrieveFile retrieve);

@@ -6,6 +6,7 @@
 
 #include "davfs.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,22 +168,33 @@ OrthancPluginErrorCode davfs_send(OrthancPluginWebDavCollection* collection, Ort
   return retrieve(collection, size ? data : "", size, mime, date);
 }
 
+#define ZEROS (64u << 20) /* most files; page tables of 128 KB, and no other memory */
+
+static const void* zeros = MAP_FAILED;
+
+static void map_zeros(void)
+{
+  zeros = mmap(NULL, ZEROS, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
 /* Answers a PROPFIND on a file: the core wants the whole content to learn its size. The pages are the kernel's one page
-   of zeros; nothing is read from the storage. */
+   of zeros; nothing is read from the storage. They stay mapped, for mapping them costs more than copying them. */
 OrthancPluginErrorCode davfs_send_zeros(OrthancPluginWebDavCollection* collection,
                                         OrthancPluginWebDavRetrieveFile retrieve, uint64_t size, const char* mime,
                                         const char* date)
 {
-  if (size == 0)
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, map_zeros);
+  if (size <= ZEROS && zeros != MAP_FAILED)
   {
-    return retrieve(collection, "", 0, mime, date);
+    return retrieve(collection, zeros, size, mime, date);
   }
-  void* zeros = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (zeros == MAP_FAILED)
+  void* more = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (more == MAP_FAILED)
   {
     return OrthancPluginErrorCode_NotEnoughMemory;
   }
-  OrthancPluginErrorCode code = retrieve(collection, zeros, size, mime, date);
-  munmap(zeros, size);
+  OrthancPluginErrorCode code = retrieve(collection, more, size, mime, date);
+  munmap(more, size);
   return code;
 }

@@ -96,7 +96,8 @@ static size_t put_utf8(char* out, unsigned int c)
   return 4;
 }
 
-/* Decodes one escape; `*p` stands behind the backslash and is moved past it. */
+/* Decodes one escape; `*p` stands behind the backslash and is moved past it. Returns the number of bytes, 0 for what no
+   C string in UTF-8 can hold: NUL, and half of a surrogate pair. */
 static size_t put_escape(char* out, const char** p)
 {
   static const char names[] = "bfnrt", values[] = "\b\f\n\r\t";
@@ -114,10 +115,14 @@ static size_t put_escape(char* out, const char** p)
   *p += 4;
   if (code >= 0xd800 && code < 0xdc00 && (*p)[0] == '\\' && (*p)[1] == 'u' && strlen(*p) >= 6)
   {
-    code = 0x10000 + ((code - 0xd800) << 10) + (hexadecimal(*p + 2) - 0xdc00);
-    *p += 6;
+    unsigned int low = hexadecimal(*p + 2);
+    if (low >= 0xdc00 && low < 0xe000)
+    {
+      code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+      *p += 6;
+    }
   }
-  return put_utf8(out, code);
+  return code == 0 || (code >= 0xd800 && code < 0xe000) ? 0 : put_utf8(out, code);
 }
 
 /* Copies the string on whose opening quote `p` stands. Returns 1, or -1 where it does not fit. */
@@ -139,7 +144,12 @@ static int copy_string(const char* p, char* value, size_t size)
     if (*p == '\\')
     {
       p++;
-      length += put_escape(value + length, &p);
+      size_t decoded = put_escape(value + length, &p);
+      if (decoded == 0)
+      {
+        return -1;
+      }
+      length += decoded;
     }
     else
     {

@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CAPACITY 4096 /* files, each in the one place that its path's hash gives */
+#define CAPACITY 16384 /* files, each in the one place that its path's hash gives */
+#define SEED 14695981039346656037u
 
 typedef struct
 {
@@ -41,34 +42,23 @@ static int is_path(const char* joined, uint32_t depth, const char* const* path)
 }
 
 /* FNV-1a */
-static recent_file* place(uint32_t depth, const char* const* path)
+static uint64_t hash(uint64_t seed, const char* text)
 {
-  uint64_t hash = 14695981039346656037u;
-  for (uint32_t i = 0; i < depth; i++)
+  for (; *text != '\0'; text++)
   {
-    for (const char* c = path[i]; *c != '\0'; c++)
-    {
-      hash = (hash ^ (unsigned char) *c) * 1099511628211u;
-    }
-    hash = (hash ^ '/') * 1099511628211u;
+    seed = (seed ^ (unsigned char) *text) * 1099511628211u;
   }
-  return &files[hash % CAPACITY];
+  return seed;
 }
 
-static char* join(uint32_t depth, const char* const* path)
+static recent_file* place(uint32_t depth, const char* const* path)
 {
-  size_t size = 1;
+  uint64_t hashed = SEED;
   for (uint32_t i = 0; i < depth; i++)
   {
-    size += strlen(path[i]) + 1;
+    hashed = hash(i == 0 ? hashed : hash(hashed, "/"), path[i]);
   }
-  char* joined = malloc(size);
-  char* end = joined;
-  for (uint32_t i = 0; joined != NULL && i < depth; i++)
-  {
-    end += sprintf(end, i == 0 ? "%s" : "/%s", path[i]);
-  }
-  return joined;
+  return &files[hashed % CAPACITY];
 }
 
 uint64_t davfs_recent_generation(void)
@@ -86,22 +76,35 @@ void davfs_forget_recent(void)
   pthread_mutex_unlock(&mutex);
 }
 
-void davfs_remember_recent(uint64_t since, uint32_t depth, const char* const* path, const char* id, const char* date)
+static void remember(recent_file* file, const char* folder, const char* name, const char* id, const char* date)
 {
-  recent_file* file = place(depth, path);
-  char* joined = join(depth, path);
-  pthread_mutex_lock(&mutex);
-  if (since == generation && joined != NULL)
+  size_t size = strlen(folder) + strlen(name) + 1;
+  char* path = malloc(size);
+  if (path != NULL)
   {
-    char* old = file->path;
-    file->path = joined;
-    joined = old;
-    file->generation = since;
+    snprintf(path, size, "%s%s", folder, name);
+    free(file->path);
+    file->path = path;
+    file->generation = generation;
     snprintf(file->id, sizeof(file->id), "%s", id);
     snprintf(file->date, sizeof(file->date), "%s", date);
   }
+}
+
+void davfs_remember_recent(uint64_t since, const char* folder, const char* packed, size_t size)
+{
+  const char* end = packed + size;
+  uint64_t seed = hash(SEED, folder);
+  pthread_mutex_lock(&mutex);
+  while (since == generation && packed < end)
+  {
+    const char* name = packed;
+    const char* id = name + strlen(name) + 1;
+    const char* date = id + strlen(id) + 1;
+    remember(&files[hash(seed, name) % CAPACITY], folder, name, id, date);
+    packed = date + strlen(date) + 1;
+  }
   pthread_mutex_unlock(&mutex);
-  free(joined);
 }
 
 static int find(uint32_t depth, const char* const* path, char* id, char* date)
