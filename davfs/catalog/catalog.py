@@ -91,9 +91,8 @@ class Catalog:
         seen = self._store.seen
         if last == seen:
             return
-        if seen == 0 or last < seen:
-            # A new catalog, or another database than the one that was indexed: to compare beats to read the whole log.
-            self._store.see(last, restart=True)
+        if self._is_other_log(last):
+            self._start_over(last)
             self._reconcile_soon()
             return
         reached = seen
@@ -101,6 +100,18 @@ class Catalog:
             self._take(page, as_of=last)
             reached = max(reached, page.last)
         self._store.see(max(last, reached))
+
+    def _is_other_log(self, last: int) -> bool:
+        return last < self._store.seen or (self._store.seen == 0 and last > 0)
+
+    def _start_over(self, last: int) -> None:
+        """Begin a new catalog, or one of another database than the one that was indexed.
+
+        To compare all ids beats to read the whole log; and facts of another log cannot be told from newer ones.
+        """
+        self._store.start_over(last)
+        self._instances.clear()
+        self._changed()
 
     def _pages(self, since: int) -> Iterator[Changes]:
         while True:
@@ -235,6 +246,11 @@ class Catalog:
         self._store.forget(gone)
         self._changed()
 
+    def deleted(self, ids: Sequence[OrthancId]) -> None:
+        """Drop resources whose deletion Orthanc tells of, which it does late: some may have come again meanwhile."""
+        there = {resource.id for some in _batches(ids) for resource in self._orthanc.resources(some)}
+        self.forget(i for i in ids if i not in there)
+
     def reconcile(self, progress: Callable[[int, int], None]) -> None:
         """Compare the ids of all patients, studies and series with Orthanc's; fetch and drop what differs.
 
@@ -242,8 +258,8 @@ class Catalog:
             progress: Told the number of resources fetched, and how many there are to fetch.
         """
         as_of = self._orthanc.last_change()
-        if not 0 < self._store.seen <= as_of:
-            self._store.see(as_of, restart=True)
+        if self._is_other_log(as_of):
+            self._start_over(as_of)
         levels = (Level.PATIENT, Level.STUDY, Level.SERIES)
         theirs = [self._orthanc.ids(level) for level in levels]
         ours = [self._store.ids(level) for level in levels]

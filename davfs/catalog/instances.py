@@ -60,6 +60,13 @@ class InstanceCache:
                 resource = OrthancId(one)
                 self._drop(self._owner.get(resource, resource))
 
+    def clear(self) -> None:
+        """Drop everything."""
+        with self._lock:
+            self._epoch += _MEMORY + 1
+            self._series.clear()
+            self._owner.clear()
+
     def _holds(self, series: OrthancId, kept: Mapping[OrthancId, Instance], epoch: int) -> bool:
         since = self._epoch - epoch
         recent = itertools.islice(reversed(self._forgotten), since)

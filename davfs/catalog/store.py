@@ -130,13 +130,22 @@ class Store:
         """Sequence number of Orthanc's log of changes up to which everything is in the facts."""
         return self._seen
 
-    def see(self, seq: int, *, restart: bool = False) -> None:
-        """Record that all changes up to ``seq`` are in the facts; backwards only with ``restart``."""
-        if seq == self._seen or (seq < self._seen and not restart):
+    def see(self, seq: int) -> None:
+        """Record that all changes up to ``seq`` are in the facts."""
+        if seq <= self._seen:
             return
         with self._write() as db:
-            self._seen = seq if restart else max(seq, self._seen)
+            self._seen = max(seq, self._seen)
             _set_state(db, "seen", str(self._seen))
+
+    def start_over(self, seq: int) -> None:
+        """Drop everything: what follows is another log of changes, which is at ``seq`` now."""
+        with self._write() as db:
+            db.execute("DELETE FROM placement")
+            db.execute("DELETE FROM resource")
+            self._seen = seq
+            _set_state(db, "seen", str(seq))
+        self._generation += 1
 
     @property
     def generation(self) -> int:

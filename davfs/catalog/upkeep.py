@@ -8,6 +8,7 @@ from collections.abc import Callable
 from davfs.catalog.catalog import Catalog
 from davfs.errors import OrthancError
 from davfs.events import Event, Happening
+from davfs.orthanc.model import OrthancId
 
 _log = logging.getLogger(__name__)
 
@@ -89,8 +90,8 @@ class Upkeep:
     def _step(self, catalog: Catalog) -> None:
         happenings = self._wait()
         events = {happening.event for happening in happenings}
-        if gone := [happening.id for happening in happenings if happening.event is Event.DELETED]:
-            catalog.forget(gone)
+        if gone := [OrthancId(happening.id) for happening in happenings if happening.event is Event.DELETED]:
+            catalog.deleted(gone)
         if Event.STOPPED in events:
             self._stopping.set()
         if Event.STARTED in events:
