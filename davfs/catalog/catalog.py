@@ -91,18 +91,17 @@ class Catalog:
         seen = self._store.seen
         if last == seen:
             return
-        if self._is_other_log(last):
+        if last < seen:
             self._start_over(last)
             self._reconcile_soon()
             return
+        if seen == 0 and self.building:
+            return  # the comparison that is about to begin takes everything over
         reached = seen
         for page in self._pages(seen):
             self._take(page, as_of=last)
             reached = max(reached, page.last)
         self._store.see(max(last, reached))
-
-    def _is_other_log(self, last: int) -> bool:
-        return last < self._store.seen or (self._store.seen == 0 and last > 0)
 
     def _start_over(self, last: int) -> None:
         """Begin a new catalog, or one of another database than the one that was indexed.
@@ -258,7 +257,7 @@ class Catalog:
             progress: Told the number of resources fetched, and how many there are to fetch.
         """
         as_of = self._orthanc.last_change()
-        if self._is_other_log(as_of):
+        if as_of < self._store.seen or self._store.seen == 0:
             self._start_over(as_of)
         levels = (Level.PATIENT, Level.STUDY, Level.SERIES)
         theirs = [self._orthanc.ids(level) for level in levels]
