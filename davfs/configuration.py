@@ -19,6 +19,7 @@ _TAKEN = frozenset({
     "statistics", "storage-commitment", "studies", "system", "tools", "webdav",
 })  # fmt: skip
 _LONGEST_URI = 200
+_LAST_PORT = 65535
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +102,11 @@ def _text(key: str, value: Any) -> str:
 
 
 def _uri(key: str, value: Any) -> str:
-    allowed = "must be a path such as /davfs: letters, digits, '-', '_', '~' and inner dots, without a slash at its end"
-    if not isinstance(value, str) or not _URI.fullmatch(value) or len(value) > _LONGEST_URI:
+    allowed = (
+        f"must be a path such as /davfs of less than {_LONGEST_URI} characters:"
+        " letters, digits, '-', '_', '~' and inner dots, without a slash at its end"
+    )
+    if not isinstance(value, str) or not _URI.fullmatch(value) or len(value) >= _LONGEST_URI:
         raise ConfigurationError(f"{key} is {value!r} and {allowed}")
     if value.split("/")[1] in _TAKEN:
         raise ConfigurationError(
@@ -121,7 +125,8 @@ def _server(key: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ConfigurationError(f"{key} is {value!r} and must be an object with the keys Enabled and Port")
     _check_keys(key, value, {"Enabled": None, "Port": None})
-    _number(f"{key}.Port", value.get("Port", 0))
+    if _number(f"{key}.Port", value.get("Port", 0)) > _LAST_PORT:
+        raise ConfigurationError(f"{key}.Port is {value['Port']!r} and must be a TCP port, at most {_LAST_PORT}")
     if _flag(f"{key}.Enabled", value.get("Enabled", False)):
         raise ConfigurationError(f"{key}.Enabled must be false: this version has no server of its own yet")
     return value

@@ -2,13 +2,11 @@
 
 import json
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
-from davfs import configuration
+from davfs import setup
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import LayoutPlacer
@@ -25,15 +23,12 @@ from davfs.imports.importer import Importer
 from davfs.imports.queue import ImportQueue
 from davfs.imports.spool import Spool
 from davfs.imports.sweeper import Sweeper
-from davfs.layout import Layout, load, shipped
 from davfs.orthanc.inside import InsideTransport
-from davfs.orthanc.model import Level
 from davfs.orthanc.rest import RestOrthanc
 from davfs.sdk import callbacks, changes, core, log
 
 _log = logging.getLogger(__name__)
 
-INBOX = "inbox"
 _STOP_SECONDS = 1.0
 """Time that each thread gets to end; Orthanc itself is given five seconds by most service managers' users."""
 
@@ -55,14 +50,13 @@ def start() -> None:
         ConfigurationError: The administrator has to change something; the message says what.
     """
     log.install()
-    orthanc_configuration = json.loads(core.configuration())
-    settings = configuration.read(orthanc_configuration, _home())
-    layouts = _layouts(settings, _extra_tags(orthanc_configuration))
+    checked = setup.read(json.loads(core.configuration()), core.configuration_path())
+    settings, layouts = checked.settings, checked.layouts
     orthanc = RestOrthanc(InsideTransport())
     since = datetime.now(UTC)
 
     upkeep = Upkeep(changes.next_change)
-    store = Store(_made_folder("Davfs.Catalog", settings.catalog.parent) / settings.catalog.name, LayoutPlacer(layouts))
+    store = Store(settings.catalog, LayoutPlacer(layouts), lost=upkeep.reconcile_soon)
     catalog = Catalog(
         orthanc,
         store,
@@ -77,8 +71,7 @@ def start() -> None:
 
     delete = queue.run if settings.allow_delete else None
     trees = {layout.title: Tree(layout, catalog, orthanc, delete, since) for layout in layouts}
-    transcodes = bool(orthanc_configuration.get("IngestTranscoding"))
-    importer = Importer(orthanc, transcodes=transcodes, scratch=spool.scratch)
+    importer = Importer(orthanc, transcodes=checked.transcodes, scratch=spool.scratch)
     inbox = Inbox(orthanc, spool, queue, importer, allow_upload=settings.allow_upload)
     readme = Readme(
         {layout.title: layout.description for layout in layouts},
@@ -86,7 +79,7 @@ def start() -> None:
         allow_delete=settings.allow_delete,
         progress=lambda: None if upkeep.built else upkeep.progress,
     )
-    callbacks.answer_with(CollectionDoor(Drive({**trees, INBOX: inbox}, readme, since)))
+    callbacks.answer_with(CollectionDoor(Drive({**trees, setup.INBOX: inbox}, readme, since)))
 
     upkeep.start(catalog)
     sweeper.start()
@@ -109,57 +102,9 @@ def stop() -> None:
     _running.stops = ()
 
 
-def _home() -> Path:
-    """Return the folder that Orthanc resolves relative paths against: that of its configuration."""
-    path = core.configuration_path()
-    if not path:
-        return Path.cwd()
-    absolute = Path(path).absolute()
-    return absolute if absolute.is_dir() else absolute.parent
-
-
-def _made_folder(key: str, folder: Path) -> Path:
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError(f"{key}: the folder {folder} cannot be made: {error.strerror}") from error
-    return folder
-
-
 def _spool(settings: Configuration) -> Spool:
-    root = _made_folder("Davfs.Spool", settings.spool)
+    root = settings.spool
     try:
         return Spool(root, maximum_size=settings.spool_maximum_size, maximum_age=settings.spool_maximum_age)
     except OSError as error:
-        raise ConfigurationError(f"Davfs.Spool: the folder {root} cannot be used: {error.strerror}") from error
-
-
-def _extra_tags(orthanc_configuration: Mapping[str, Any]) -> Mapping[Level, Collection[str]]:
-    extra = orthanc_configuration.get("ExtraMainDicomTags", {})
-    names = {"Patient": Level.PATIENT, "Study": Level.STUDY, "Series": Level.SERIES, "Instance": Level.INSTANCE}
-    return {names[name]: tags for name, tags in extra.items() if name in names}
-
-
-def _layouts(settings: Configuration, extra: Mapping[Level, Collection[str]]) -> tuple[Layout, ...]:
-    loaded = tuple(load(_layout_file(name), extra=extra) for name in settings.layouts)
-    _check_titles(layout.title for layout in loaded)
-    return loaded
-
-
-def _layout_file(name: str) -> Path:
-    if name.endswith(".toml"):
-        if Path(name).is_absolute():
-            return Path(name)
-        raise ConfigurationError(f"Davfs.Layouts has {name!r}: a layout of your own needs its whole path")
-    found = shipped(name)
-    if found is None:
-        raise ConfigurationError(f"Davfs.Layouts has {name!r}, and no such layout is shipped")
-    return found
-
-
-def _check_titles(titles: Iterable[str]) -> None:
-    seen = {INBOX, "search", "trash", "README.txt"}
-    for title in titles:
-        if title in seen:
-            raise ConfigurationError(f"Davfs.Layouts has two folders {title!r}: change the title in one layout file")
-        seen.add(title)
+        raise ConfigurationError(f"Davfs.Spool: the folder '{root}' cannot be used: {error.strerror}") from error

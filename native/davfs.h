@@ -13,6 +13,10 @@ extern OrthancPluginContext* davfs_context;
 /* plugin.c: starts Python and opens the door, once all plugins are loaded. Returns 0, or -1 where the log says why. */
 int davfs_start(void);
 
+/* check.c: asks the configured Python whether the drive can start with this configuration (JSON) of this path. Returns 0,
+   or -1 with one sentence in `reason`. */
+int davfs_check(const char* python, const char* configuration, const char* path, char* reason, size_t size);
+
 /* interpreter.c: starts Python, or joins the one that is running, and calls davfs.plugin.start().
    Returns 0, or -1 with one sentence in `reason`. */
 int davfs_start_python(const char* python, char* reason, size_t size);

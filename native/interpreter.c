@@ -50,11 +50,18 @@ static int settle_libraries(char* reason, size_t size)
 
 static int start_interpreter(const char* python, char* reason, size_t size)
 {
+  PyPreConfig before;
+  PyPreConfig_InitIsolatedConfig(&before);
+  before.utf8_mode = 1; /* services run without a locale, and names of files are UTF-8 */
+
+  PyStatus status = Py_PreInitialize(&before);
   PyConfig config;
   PyConfig_InitIsolatedConfig(&config);
   config.install_signal_handlers = 0;
-
-  PyStatus status = PyConfig_SetBytesString(&config, &config.program_name, python);
+  if (!PyStatus_Exception(status))
+  {
+    status = PyConfig_SetBytesString(&config, &config.program_name, python);
+  }
   if (!PyStatus_Exception(status))
   {
     status = PyConfig_SetBytesString(&config, &config.executable, python);

@@ -12,17 +12,15 @@ OrthancPluginContext* davfs_context = NULL;
 static char python[1024];
 static int started = 0;
 
-/* Copies Davfs.`key` of the configuration, or the default where it is not set. */
-static int find_setting(const char* key, const char* otherwise, char* value, size_t size)
+/* Copies Davfs.`key`, or the default where it is not set. Returns 0, or -1 where it is no absolute path that fits. */
+static int find_setting(const char* configuration, const char* key, const char* otherwise, char* value, size_t size)
 {
-  char* configuration = OrthancPluginGetConfiguration(davfs_context);
-  int found = configuration == NULL ? -1 : davfs_json_string(configuration, "Davfs", key, value, size);
-  OrthancPluginFreeString(davfs_context, configuration);
+  int found = davfs_json_string(configuration, "Davfs", key, value, size);
   if (found == 0)
   {
     found = snprintf(value, size, "%s", otherwise) < (int) size ? 1 : -1;
   }
-  return found == 1 && value[0] == '/' && value[1] != '\0' ? 0 : -1;
+  return found == 1 && value[0] == '/' ? 0 : -1;
 }
 
 static int32_t refuse(const char* reason)
@@ -33,25 +31,20 @@ static int32_t refuse(const char* reason)
   return -1;
 }
 
-ORTHANC_PLUGINS_API int32_t OrthancPluginInitialize(OrthancPluginContext* context)
+static int32_t initialize(const char* configuration, const char* path)
 {
-  char outer[200], inner[220], reason[256];
-
-  davfs_context = context;
-  if (OrthancPluginCheckVersionAdvanced(context, OLDEST_ORTHANC) == 0)
+  char outer[256], inner[272], reason[1280];
+  if (find_setting(configuration, "Python", DAVFS_PYTHON, python, sizeof(python)) != 0)
   {
-    snprintf(reason, sizeof(reason), "this is Orthanc %s, and WebDAV plugins need Orthanc 1.10.1 or newer",
-             context->orthancVersion);
+    return refuse("Davfs.Python must be the absolute path of a virtual environment's bin/python3, in quotes");
+  }
+  if (davfs_check(python, configuration, path, reason, sizeof(reason)) != 0)
+  {
     return refuse(reason);
   }
-  OrthancPluginSetDescription(context, "Orthanc as a network drive: a configurable WebDAV view of the archive.");
-  if (find_setting("Python", DAVFS_PYTHON, python, sizeof(python)) != 0)
+  if (find_setting(configuration, "Uri", "/davfs", outer, sizeof(outer)) != 0)
   {
-    return refuse("Davfs.Python must be the absolute path of a virtual environment's bin/python3");
-  }
-  if (find_setting("Uri", "/davfs", outer, sizeof(outer)) != 0)
-  {
-    return refuse("Davfs.Uri must be a path such as /davfs, of less than 200 characters");
+    return refuse("Davfs.Uri must be a path such as /davfs");
   }
   snprintf(inner, sizeof(inner), "%s/drive", outer); /* davfs.doors.collection.door.MOUNT */
   davfs_watch_changes();
@@ -60,6 +53,26 @@ ORTHANC_PLUGINS_API int32_t OrthancPluginInitialize(OrthancPluginContext* contex
     return refuse("Orthanc refuses Davfs.Uri: does another plugin use it?");
   }
   return 0;
+}
+
+ORTHANC_PLUGINS_API int32_t OrthancPluginInitialize(OrthancPluginContext* context)
+{
+  davfs_context = context;
+  if (OrthancPluginCheckVersionAdvanced(context, OLDEST_ORTHANC) == 0)
+  {
+    char reason[256];
+    snprintf(reason, sizeof(reason), "this is Orthanc %s, and WebDAV plugins need Orthanc 1.10.1 or newer",
+             context->orthancVersion);
+    return refuse(reason);
+  }
+  OrthancPluginSetDescription(context, "Orthanc as a network drive: a configurable WebDAV view of the archive.");
+
+  char* configuration = OrthancPluginGetConfiguration(context);
+  char* path = OrthancPluginGetConfigurationPath(context);
+  int32_t failed = initialize(configuration ? configuration : "{}", path ? path : "");
+  OrthancPluginFreeString(context, configuration);
+  OrthancPluginFreeString(context, path);
+  return failed;
 }
 
 int davfs_start(void)

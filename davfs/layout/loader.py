@@ -70,8 +70,17 @@ def shipped(name: str) -> Path | None:
     Returns:
         The file; None where no layout of that name is shipped.
     """
-    found = (file for file in resources.files("davfs.layouts").iterdir() if file.name == f"{name}.toml")
-    return next((file for file in found if isinstance(file, Path)), None)
+    return _shipped().get(name)
+
+
+def shipped_names() -> list[str]:
+    """Return the names of all layouts that come with this package."""
+    return sorted(_shipped())
+
+
+def _shipped() -> dict[str, Path]:
+    files = resources.files("davfs.layouts").iterdir()
+    return {file.stem: file for file in files if isinstance(file, Path) and file.suffix == ".toml"}
 
 
 @dataclass(frozen=True, slots=True)

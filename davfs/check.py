@@ -1,0 +1,25 @@
+"""Tells whether the drive can start with a configuration: ``python -m davfs.check PATH < CONFIGURATION``.
+
+native/check.c asks this before Orthanc opens its ports. PATH is that of Orthanc's configuration, the input its merged
+content as JSON. Prints nothing and exits with 0, or prints one line that says what to change and exits with 1.
+"""
+
+import json
+import sys
+
+from davfs import setup
+from davfs.errors import ConfigurationError
+
+
+def main() -> int:
+    """Check standard input; return the exit status."""
+    try:
+        setup.read(json.load(sys.stdin), sys.argv[1])
+    except ConfigurationError as error:
+        print(" ".join(str(error).split()))  # noqa: T201  this is what it is for
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

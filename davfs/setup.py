@@ -1,0 +1,89 @@
+"""Everything that the configuration names, found and checked: the same before the start and at the start."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from davfs import configuration, names
+from davfs.configuration import Configuration
+from davfs.errors import ConfigurationError
+from davfs.layout import Layout, load, shipped, shipped_names
+from davfs.orthanc.model import Level
+
+INBOX = "inbox"
+_RESERVED = (INBOX, "search", "trash", "README.txt")
+_LEVELS = {"Patient": Level.PATIENT, "Study": Level.STUDY, "Series": Level.SERIES, "Instance": Level.INSTANCE}
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A configuration that the drive can start with.
+
+    Attributes:
+        settings: The ``Davfs`` section.
+        layouts: The layouts that it names.
+        transcodes: Whether Orthanc transcodes what it stores (``IngestTranscoding``).
+    """
+
+    settings: Configuration
+    layouts: tuple[Layout, ...]
+    transcodes: bool
+
+
+def read(orthanc: Mapping[str, Any], path: str) -> Setup:
+    """Read Orthanc's configuration, and make the folders of the spool and the catalog.
+
+    Args:
+        orthanc: Orthanc's whole configuration, as parsed JSON.
+        path: Its file or folder, as it was given to Orthanc; empty for none.
+
+    Raises:
+        ConfigurationError: The administrator has to change something; the message says what.
+    """
+    settings = configuration.read(orthanc, _home(path))
+    layouts = tuple(load(_layout_file(name), extra=_extra_tags(orthanc)) for name in settings.layouts)
+    _check_titles(layout.title for layout in layouts)
+    _make_folder("Davfs.Spool", settings.spool)
+    _make_folder("Davfs.Catalog", settings.catalog.parent)
+    if settings.catalog.is_dir():
+        raise ConfigurationError(f"Davfs.Catalog is '{settings.catalog}', which is a folder: it must be a file's path")
+    return Setup(settings, layouts, transcodes=bool(orthanc.get("IngestTranscoding")))
+
+
+def _home(path: str) -> Path:
+    """Return the folder that Orthanc resolves relative paths against: that of its configuration."""
+    absolute = Path(path or ".").absolute()
+    return absolute if absolute.is_dir() else absolute.parent
+
+
+def _make_folder(key: str, folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{key}: the folder '{folder}' cannot be made: {error.strerror}") from error
+
+
+def _extra_tags(orthanc: Mapping[str, Any]) -> Mapping[Level, Collection[str]]:
+    extra = orthanc.get("ExtraMainDicomTags", {})
+    return {_LEVELS[name]: tags for name, tags in extra.items() if name in _LEVELS}
+
+
+def _layout_file(name: str) -> Path:
+    if name.endswith(".toml"):
+        if Path(name).is_absolute():
+            return Path(name)
+        raise ConfigurationError(f"Davfs.Layouts has {name!r}: a layout of your own needs its whole path")
+    found = shipped(name)
+    if found is None:
+        known = ", ".join(shipped_names())
+        raise ConfigurationError(f"Davfs.Layouts has {name!r}, and no such layout is shipped: there are {known}")
+    return found
+
+
+def _check_titles(titles: Iterable[str]) -> None:
+    seen = {names.key(name) for name in _RESERVED}
+    for title in titles:
+        if names.key(title) in seen:
+            raise ConfigurationError(f"Davfs.Layouts has two folders {title!r}: change the title in one layout file")
+        seen.add(names.key(title))

@@ -1,0 +1,213 @@
+"""What stops the plugin from starting stops Orthanc, with one line for the administrator."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from davfs.demo.process import OrthancFailed, OrthancProcess
+from tests.orthanc.conftest import RunOrthanc
+from tests.support.webdav import WebDav
+
+REFUSAL = "davfs: the drive does not start: "
+AT_ONCE = 3
+"""Servers that start at the same time: most of their time is Orthanc waiting for its own threads."""
+LAYOUT = 'title = "{title}"\n[[level]]\npatient = "{{{tag}}}"\n'
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A configuration that is refused.
+
+    Attributes:
+        davfs: The section, or what stands in its place.
+        says: What the line has to hold: the key, the value, and what to do about it.
+    """
+
+    davfs: Any
+    says: tuple[str, ...]
+
+
+URI = "must be a path such as /davfs"
+FLAG = "must be true or false"
+NUMBER = "must be a whole number"
+TEXT = "must be a path in quotes"
+LIST = "must be a list of names of layouts"
+PYTHON = "must be the absolute path of a virtual environment's bin/python3"
+
+BAD = {
+    "section": Bad([], ("Davfs", "must be an object", "AllowDelete")),
+    "near miss": Bad({"AllowDelet": True}, ("Davfs.AllowDelet ", "did you mean AllowDelete?")),
+    "unknown key": Bad({"Quux": 1}, ("Davfs.Quux ", "known are", "AllowUpload")),
+    "case of a key": Bad({"uri": "/x"}, ("Davfs.uri ", "did you mean Uri?")),
+    "Uri a number": Bad({"Uri": 5}, ("Davfs.Uri", "5", URI)),
+    "Uri empty": Bad({"Uri": ""}, ("Davfs.Uri", "''", URI)),
+    "Uri relative": Bad({"Uri": "mine"}, ("Davfs.Uri", "mine", URI)),
+    "Uri with a slash": Bad({"Uri": "/mine/"}, ("Davfs.Uri", "'/mine/'", URI)),
+    "Uri with a space": Bad({"Uri": "/my drive"}, ("Davfs.Uri", "'/my drive'", URI)),
+    "Uri with dots": Bad({"Uri": "/mine/.."}, ("Davfs.Uri", "'/mine/..'", URI)),
+    "Uri too long": Bad({"Uri": "/" + "m" * 300}, ("Davfs.Uri", "mmm", "less than 200 characters")),
+    "Uri of REST": Bad({"Uri": "/patients"}, ("Davfs.Uri", "'/patients'", "choose another")),
+    "Uri below REST": Bad({"Uri": "/tools/drive"}, ("Davfs.Uri", "'/tools/drive'", "choose another")),
+    "Uri of WebDAV": Bad({"Uri": "/webdav"}, ("Davfs.Uri", "'/webdav'", "choose another")),
+    "Server": Bad({"Server": 5}, ("Davfs.Server", "5", "Enabled and Port")),
+    "Server's key": Bad({"Server": {"Prot": 1}}, ("Davfs.Server.Prot", "did you mean Port?")),
+    "Server enabled": Bad({"Server": {"Enabled": True}}, ("Davfs.Server.Enabled", "must be false")),
+    "Server enabled with text": Bad({"Server": {"Enabled": "no"}}, ("Davfs.Server.Enabled", "'no'", FLAG)),
+    "Server's port": Bad({"Server": {"Port": "8043"}}, ("Davfs.Server.Port", "'8043'", NUMBER)),
+    "Layouts text": Bad({"Layouts": "by-patient"}, ("Davfs.Layouts", "'by-patient'", LIST)),
+    "Layouts empty": Bad({"Layouts": []}, ("Davfs.Layouts", "[]", LIST)),
+    "Layouts of numbers": Bad({"Layouts": [5]}, ("Davfs.Layouts", "[5]", LIST)),
+    "Layouts unknown": Bad({"Layouts": ["by-size"]}, ("Davfs.Layouts", "'by-size'", "by-patient")),
+    "Layouts relative": Bad({"Layouts": ["mine.toml"]}, ("Davfs.Layouts", "'mine.toml'", "whole path")),
+    "Layouts twice": Bad({"Layouts": ["by-patient"] * 2}, ("Davfs.Layouts", "'by-patient'", "change the title")),
+    "AllowUpload": Bad({"AllowUpload": "yes"}, ("Davfs.AllowUpload", "'yes'", FLAG)),
+    "AllowDelete": Bad({"AllowDelete": 1}, ("Davfs.AllowDelete", "1", FLAG)),
+    "Spool": Bad({"Spool": 5}, ("Davfs.Spool", "5", TEXT)),
+    "SpoolMaximumSize": Bad({"SpoolMaximumSize": -1}, ("Davfs.SpoolMaximumSize", "-1", NUMBER)),
+    "SpoolMaximumAge": Bad({"SpoolMaximumAge": 1.5}, ("Davfs.SpoolMaximumAge", "1.5", NUMBER)),
+    "Catalog": Bad({"Catalog": ["c"]}, ("Davfs.Catalog", "['c']", TEXT)),
+    "Python a number": Bad({"Python": 5}, ("Davfs.Python", PYTHON)),
+    "Python relative": Bad({"Python": "bin/python3"}, ("Davfs.Python", "bin/python3", PYTHON)),
+    "Python missing": Bad({"Python": "/no/bin/python3"}, ("Davfs.Python", "/no/bin/python3", "virtual environment")),
+    "Python of Debian": Bad({"Python": "/usr/bin/python3"}, ("Davfs.Python", "/usr/bin/python3", "make it anew")),
+    "Python a folder": Bad({"Python": "/usr/bin"}, ("Davfs.Python", "/usr/bin", "virtual environment")),
+}
+
+Refused: TypeAlias = Callable[[Any], str]
+
+
+def refusal(plugin: Path, folder: Path, davfs: Any) -> str:
+    """Start an Orthanc that must not come up; return the sentence that it logged."""
+    server = OrthancProcess(folder, plugins=[plugin], settings={"Davfs": davfs})
+    try:
+        with pytest.raises(OrthancFailed, match="while it started"):
+            server.start()
+    finally:
+        server.stop()
+    log = server.log.read_text()
+    lines = [line for line in log.splitlines() if REFUSAL in line]
+    assert server.wait() > 0, log
+    assert len(lines) == 1, log
+    assert lines[0].startswith("E"), "an error in Orthanc's log"
+    assert lines[0].partition("] ")[2].startswith(REFUSAL)
+    assert "Traceback" not in log
+    return lines[0].partition(REFUSAL)[2]
+
+
+def assert_says(line: str, *words: str) -> None:
+    """Assert that all of these stand in the line."""
+    assert not [word for word in words if word not in line], line
+
+
+@pytest.fixture(scope="module")
+def refused(plugin: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Future[str]]]:
+    """The refusals of all bad configurations, some at a time."""
+    folder = tmp_path_factory.mktemp("refused")
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {
+            name: pool.submit(refusal, plugin, folder / name.replace(" ", "-"), _with_python(bad.davfs))
+            for name, bad in BAD.items()
+        }
+
+
+def _with_python(davfs: Any) -> Any:
+    return {"Python": sys.executable} | davfs if isinstance(davfs, dict) else davfs
+
+
+@pytest.fixture
+def refuse(plugin: Path, tmp_path: Path) -> Refused:
+    """Starts an Orthanc with this section, and returns the sentence that it must log."""
+    return lambda davfs: refusal(plugin, tmp_path / "server", _with_python(davfs))
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_settings(refused: Mapping[str, Future[str]], name: str) -> None:
+    """The line names the key, the value and what is allowed."""
+    assert_says(refused[name].result(), *BAD[name].says)
+
+
+def test_environment_without_this_package(refuse: Refused, tmp_path: Path) -> None:
+    """An empty virtual environment is named, with what to install there."""
+    python = _environment(tmp_path / "empty")
+    assert_says(refuse({"Python": python}), "Davfs.Python", python, "install")
+
+
+def test_environment_with_cffi_alone(refuse: Refused, tmp_path: Path) -> None:
+    """An environment that is made for something else, and has cffi by chance, is refused no less clearly."""
+    python = _environment(tmp_path / "other")
+    (packages,) = (tmp_path / "other").glob("lib/python*/site-packages")
+    for name in ("cffi", "_cffi_backend"):
+        spec = find_spec(name)
+        assert spec is not None
+        assert spec.origin is not None
+        source = Path(spec.origin)
+        if spec.submodule_search_locations:
+            shutil.copytree(source.parent, packages / name)
+        else:
+            shutil.copy(source, packages)
+    assert_says(refuse({"Python": python}), "Davfs.Python", python, "install")
+
+
+def _environment(folder: Path) -> str:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    return str(folder / "bin" / "python3")
+
+
+def test_bad_layout_file(refuse: Refused, tmp_path: Path) -> None:
+    """The line of the layout file is told, and the tags that would do."""
+    layout = tmp_path / "mine.toml"
+    layout.write_text(LAYOUT.format(title="mine", tag="PatientNam"))
+    assert_says(refuse({"Layouts": ["by-patient", str(layout)]}), f"{layout}:3: ", "PatientNam", "PatientName")
+
+
+def test_layout_file_is_missing(refuse: Refused, tmp_path: Path) -> None:
+    """A layout file that is not there is named."""
+    layout = tmp_path / "mine.toml"
+    assert_says(refuse({"Layouts": [str(layout)]}), str(layout), "No such file")
+
+
+@pytest.mark.parametrize("title", ["inbox", "Inbox", "by-patient", "README.txt", "readme.TXT"])
+def test_title_is_taken(refuse: Refused, tmp_path: Path, title: str) -> None:
+    """Two folders of the drive cannot have one name, not even in another case."""
+    layout = tmp_path / "mine.toml"
+    layout.write_text(LAYOUT.format(title=title, tag="PatientID"))
+    assert_says(refuse({"Layouts": ["by-patient", str(layout)]}), "Davfs.Layouts", f"'{title}'", "change the title")
+
+
+def test_extra_tags_are_known(refuse: Refused, run_orthanc: RunOrthanc, tmp_path: Path) -> None:
+    """A tag is refused in a layout, unless ExtraMainDicomTags has it."""
+    layout = tmp_path / "mine.toml"
+    layout.write_text(LAYOUT.format(title="mine", tag="PatientWeight"))
+    assert_says(refuse({"Layouts": [str(layout)]}), f"{layout}:3: ", "PatientWeight")
+    extra = {"ExtraMainDicomTags": {"Patient": ["PatientWeight"]}}
+    with run_orthanc(davfs={"Layouts": [str(layout)]}, settings=extra) as server, WebDav(server.drive_url) as drive:
+        assert "mine" in drive.listing()
+
+
+@pytest.mark.parametrize("key", ["Spool", "Catalog"])
+def test_folder_cannot_be_made(refuse: Refused, tmp_path: Path, key: str) -> None:
+    """Where a file stands in the way, the key, the folder and the reason are told."""
+    (tmp_path / "file").touch()
+    line = refuse({key: str(tmp_path / "file" / "below" / "it")})
+    assert_says(line, f"Davfs.{key}", str(tmp_path / "file" / "below"), "cannot be made")
+
+
+def test_spool_is_a_file(refuse: Refused, tmp_path: Path) -> None:
+    """A file in place of the spool is named."""
+    (tmp_path / "file").touch()
+    assert_says(refuse({"Spool": str(tmp_path / "file")}), "Davfs.Spool", str(tmp_path / "file"), "cannot be made")
+
+
+def test_catalog_is_a_folder(refuse: Refused, tmp_path: Path) -> None:
+    """A folder in place of the catalog is named, and left alone."""
+    (tmp_path / "folder").mkdir()
+    assert_says(refuse({"Catalog": str(tmp_path / "folder")}), "Davfs.Catalog", str(tmp_path / "folder"))
+    assert (tmp_path / "folder").is_dir()

@@ -1,0 +1,114 @@
+"""The Davfs section of Orthanc's configuration: defaults, relative paths, and nothing bad that passes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from davfs.configuration import Configuration, read
+from davfs.errors import ConfigurationError
+
+HOME = Path("/etc/orthanc")
+KEYS = (
+    "Uri",
+    "Server",
+    "Layouts",
+    "AllowUpload",
+    "AllowDelete",
+    "Spool",
+    "SpoolMaximumSize",
+    "SpoolMaximumAge",
+    "Catalog",
+    "Python",
+)
+leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+values = st.recursive(
+    leaves, lambda deeper: st.lists(deeper, max_size=3) | st.dictionaries(st.text(), deeper, max_size=3)
+)
+
+
+def davfs(**settings: Any) -> Configuration:
+    """Read a section."""
+    return read({"Davfs": settings}, HOME)
+
+
+@pytest.mark.parametrize("configuration", [{}, {"Davfs": {}}])
+def test_defaults(configuration: dict[str, Any]) -> None:
+    """Without a section everything has a value, beside Orthanc's own data; nothing can be deleted."""
+    data = HOME / "OrthancStorage" / "davfs"
+    assert read(configuration, HOME) == Configuration(
+        uri="/davfs",
+        layouts=("by-patient",),
+        allow_upload=True,
+        allow_delete=False,
+        spool=data / "spool",
+        spool_maximum_size=10 * 1024**3,
+        spool_maximum_age=7 * 24 * 3600,
+        catalog=data / "catalog.sqlite",
+    )
+
+
+@pytest.mark.parametrize(
+    ("orthanc", "data"),
+    [
+        ({"StorageDirectory": "here"}, HOME / "here"),
+        ({"StorageDirectory": "/var/storage"}, Path("/var/storage")),
+        ({"StorageDirectory": "/var/storage", "IndexDirectory": "/var/index"}, Path("/var/index")),
+        ({"IndexDirectory": "index"}, HOME / "index"),
+    ],
+)
+def test_data_beside_the_index(orthanc: dict[str, Any], data: Path) -> None:
+    """Spool and catalog lie where Orthanc has its index."""
+    found = read(orthanc, HOME)
+    assert found.spool == data / "davfs" / "spool"
+    assert found.catalog == data / "davfs" / "catalog.sqlite"
+
+
+def test_relative_and_absolute_paths() -> None:
+    """Relative paths start at the folder of Orthanc's configuration."""
+    found = davfs(Spool="spool", Catalog="/var/c.sqlite")
+    assert found.spool == HOME / "spool"
+    assert found.catalog == Path("/var/c.sqlite")
+
+
+@pytest.mark.parametrize("uri", ["/davfs", "/a/b", "/my.drive", "/~user/x_y-z", "/patients2", "/drive/patients"])
+def test_good_uris(uri: str) -> None:
+    """Paths of safe characters are taken, REST's words included where they do not come first."""
+    assert davfs(Uri=uri).uri == uri
+
+
+@pytest.mark.parametrize(
+    "uri", ["", "/", "davfs", "/a/", "//a", "/a//b", "/a b", "/a/.", "/..", "/a.", "/é", "/a%20b", "/a\n"]
+)
+def test_bad_uris(uri: str) -> None:
+    """What the core would read as another path is refused with what is allowed."""
+    with pytest.raises(ConfigurationError, match=r"Davfs\.Uri .* must be a path such as /davfs"):
+        davfs(Uri=uri)
+
+
+@given(st.sampled_from(KEYS), values)
+def test_any_value(key: str, value: Any) -> None:
+    """Every value is taken, or refused with the key; nothing else is raised."""
+    try:
+        found = davfs(**{key: value})
+    except ConfigurationError as error:
+        assert f"Davfs.{key}" in str(error)  # noqa: PT017  most values are refused, not all
+    else:
+        assert found.spool.is_absolute()
+
+
+@given(st.text().filter(lambda key: key not in KEYS))
+def test_any_unknown_key(key: str) -> None:
+    """A key that is not known is named."""
+    with pytest.raises(ConfigurationError) as caught:
+        davfs(**{key: 1})
+    assert str(caught.value).startswith(f"Davfs.{key} is not a setting of this plugin: ")
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 70000])
+def test_no_port(port: int) -> None:
+    """A number that is no TCP port is refused, also while there is no server."""
+    with pytest.raises(ConfigurationError, match=r"Davfs\.Server\.Port"):
+        davfs(Server={"Enabled": False, "Port": port})
