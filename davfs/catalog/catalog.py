@@ -81,7 +81,14 @@ class Catalog:
         self._reconcile_soon = reconcile_soon
         self._wait_for_first_index = wait_for_first_index
         self._changed = changed
+        self._emptied = 0
+        self._same_log = False
         self.building = False
+
+    @property
+    def suspect(self) -> bool:
+        """True after an administrator emptied the log of changes, until the whole index has been read again."""
+        return self._emptied > 0
 
     def refresh(self) -> None:
         """Take over all that Orthanc's log of changes has and the facts do not."""
@@ -89,11 +96,10 @@ class Catalog:
             self._wait_for_first_index()
         last = self._orthanc.last_change()
         seen = self._store.seen
-        if last == seen:
-            return
-        if last < seen:
+        if self._is_other_log(last):
             self._start_over(last)
             self._reconcile_soon()
+        if last <= seen:
             return
         if seen == 0 and self.building:
             return  # the comparison that is about to begin takes everything over
@@ -103,11 +109,22 @@ class Catalog:
             reached = max(reached, page.last)
         self._store.see(max(last, reached))
 
+    def _is_other_log(self, last: int) -> bool:
+        """Tell whether the newest number cannot be one of the log that was read before this process began.
+
+        In the same log it goes back too, where the resource of the newest entry is deleted; but what comes next is
+        newer than all that was seen.
+        """
+        if last >= self._store.seen:
+            self._same_log = True
+        return not self._same_log
+
     def _start_over(self, last: int) -> None:
         """Begin a new catalog, or one of another database than the one that was indexed.
 
         To compare all ids beats to read the whole log; and facts of another log cannot be told from newer ones.
         """
+        self._same_log = True
         self._store.start_over(last)
         self._instances.clear()
         self._changed()
@@ -116,11 +133,20 @@ class Catalog:
         while True:
             page = self._orthanc.changes(since)
             if not page.entries or page.entries[0].seq > since + 1:
-                self._reconcile_soon()
+                self._meet_gap(since)
             yield page
             if page.done or page.last <= since:
                 return
             since = page.last
+
+    def _meet_gap(self, since: int) -> None:
+        """Find out why entries are missing: a deleted resource takes its own along, emptying the log takes all."""
+        oldest = self._orthanc.changes(0, 1).entries
+        if not oldest or oldest[0].seq > since + 1:
+            self._emptied += 1
+            self._instances.clear()
+            self._changed()
+        self._reconcile_soon()
 
     def _take(self, page: Changes, as_of: int) -> None:
         self._instances.forget(change.id for change in page.entries if change.level is Level.INSTANCE)
@@ -157,9 +183,9 @@ class Catalog:
         wanted = set(self._below(folder))
         rows = self._known_rows(folder)
         known = {row.id for row in rows}
-        if known == wanted:
+        if known == wanted and not self.suspect:
             return rows
-        missing, gone = wanted - known, known - wanted
+        missing, gone = wanted if self.suspect else wanted - known, known - wanted
         if missing and not (self.building and len(missing) > _PATIENCE):
             self.learn(missing, as_of)
         if gone:
@@ -247,7 +273,7 @@ class Catalog:
 
     def deleted(self, ids: Sequence[OrthancId]) -> None:
         """Drop resources whose deletion Orthanc tells of, which it does late: some may have come again meanwhile."""
-        there = {resource.id for some in _batches(ids) for resource in self._orthanc.resources(some)}
+        there = set().union(*(self._orthanc.existing(some) for some in _batches(ids)))
         self.forget(i for i in ids if i not in there)
 
     def reconcile(self, progress: Callable[[int, int], None]) -> None:
@@ -257,20 +283,23 @@ class Catalog:
             progress: Told the number of resources fetched, and how many there are to fetch.
         """
         as_of = self._orthanc.last_change()
-        if as_of < self._store.seen or self._store.seen == 0:
+        if self._is_other_log(as_of) or self._store.seen == 0:
             self._start_over(as_of)
+        emptied = self._emptied
         levels = (Level.PATIENT, Level.STUDY, Level.SERIES)
         theirs = [self._orthanc.ids(level) for level in levels]
         ours = [self._store.ids(level) for level in levels]
         for here, there in zip(ours, theirs, strict=True):
             if gone := here - set(there):
                 self.forget(gone)
-        missing = [i for here, there in zip(ours, theirs, strict=True) for i in there if i not in here]
+        missing = [i for here, there in zip(ours, theirs, strict=True) for i in there if emptied or i not in here]
         done = 0
         for some in _batches(missing):
             self.learn(some, as_of)
             done += len(some)
             progress(done, len(missing))
+        if emptied == self._emptied:
+            self._emptied = 0
 
 
 def _batches(items: Collection[T]) -> Iterator[list[T]]:

@@ -9,13 +9,14 @@ import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from davfs.catalog.placing import Ancestor, Placed, Placer
+from davfs.errors import Unavailable
 from davfs.orthanc.model import Level, OrthancId, Resource
 
 _log = logging.getLogger(__name__)
@@ -54,16 +55,21 @@ class Store:
     Args:
         file: The SQLite file; its folder exists.
         placer: Computes placements; its signature decides whether stored ones still hold.
+        lost: Called where the file turned out to be damaged, and an empty one has taken its place.
     """
 
-    def __init__(self, file: Path, placer: Placer) -> None:
+    def __init__(self, file: Path, placer: Placer, lost: Callable[[], object] = lambda: None) -> None:
         self._file = file
         self._placer = placer
+        self._lost = lost
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
-        self._writing = threading.Lock()
+        self._writing = threading.RLock()
+        self._life = 0
         self._seen = 0
         self._generation = 0
+        self._opened = False
         self._open()
+        self._opened = True
 
     def _open(self) -> None:
         try:
@@ -87,7 +93,19 @@ class Store:
             if _state(db, "layouts") != self._placer.signature:
                 self._place_all(db)
 
+    def _replace_damaged(self, life: int) -> None:
+        with self._writing:
+            if life != self._life:
+                return  # another thread has met the same damage
+            _log.warning("the catalog was damaged and is made anew")
+            self._discard()
+            self._seen = 0
+            self._prepare()
+            self._generation += 1
+        self._lost()
+
     def _discard(self) -> None:
+        self._life += 1
         self._close_idle()
         for suffix in ("", "-wal", "-shm"):
             Path(f"{self._file}{suffix}").unlink(missing_ok=True)
@@ -105,14 +123,23 @@ class Store:
 
     @contextmanager
     def _read(self) -> Iterator[sqlite3.Connection]:
+        life = self._life
         try:
             db = self._idle.get_nowait()
         except queue.Empty:
             db = _connect(self._file)
         try:
             yield db
+        except sqlite3.DatabaseError as error:
+            if self._opened and type(error) is sqlite3.DatabaseError:  # damage; its subclasses are other troubles
+                self._replace_damaged(life)
+                raise Unavailable("the catalog was damaged and is being made anew: try again") from error
+            raise
         finally:
-            self._idle.put(db)
+            if life == self._life:
+                self._idle.put(db)
+            else:
+                db.close()
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
@@ -120,10 +147,11 @@ class Store:
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
+                db.commit()
             except BaseException:
-                db.rollback()
+                with suppress(sqlite3.Error):
+                    db.rollback()
                 raise
-            db.commit()
 
     @property
     def seen(self) -> int:

@@ -9,7 +9,7 @@ Paths, also those in errors, are relative to the inbox.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -82,14 +82,14 @@ class Inbox:
             return replace(item.entry, size=self._orthanc.instance_size(item.receipt.instance))
 
     def list(self, path: Path) -> Iterable[Entry]:
-        """Return the entries of a folder, by name; receipts as they were when they were made.
+        """Return the entries of a folder, by name; receipts whose instance Orthanc does not have any more are dropped.
 
         Raises:
             NotFound: Nothing is there.
             NotAFolder: It is a file.
         """
         self._find(path)
-        entries = [item.entry for item in self._spool.list(path)]
+        entries = [item.entry for item in self._present(path, self._spool.list(path))]
         return entries if path else [entry for entry in entries if entry.name != REJECTED or self._has_rejected()]
 
     def read(self, path: Path) -> Content:
@@ -178,6 +178,15 @@ class Inbox:
         if path == (REJECTED,) and not self._has_rejected():
             raise NotFound(path, "Nothing is there.")
         return item
+
+    def _present(self, path: Path, items: Sequence[Item]) -> Iterator[Item]:
+        instances = [item.receipt.instance for item in items if item.receipt]
+        there = self._orthanc.existing(instances)
+        for item in items:
+            if item.receipt is None or item.receipt.instance in there:
+                yield item
+            else:
+                self._spool.drop_receipt((*path, item.entry.name), item.receipt)
 
     def _has_rejected(self) -> bool:
         try:

@@ -121,12 +121,22 @@ class Tree:
     def _refreshed(self, path: Path) -> Node:
         try:
             self._catalog.refresh()
+            if self._catalog.suspect:
+                self._read_again(path)
             node = self._find(path, fresh=True)
         except UnknownResource:
             node = None
         if node is None:
             raise NotFound(path, "there is nothing of that name")
         return node
+
+    def _read_again(self, path: Path) -> None:
+        """Compare the folders on the way with Orthanc: the log of changes cannot tell what has come into them."""
+        for depth in range(min(len(path), len(self._levels))):
+            parent = self._find_folder(path[:depth])
+            if parent is None or parent.folder is None or parent.folder.shows is Level.INSTANCE:
+                return
+            self._catalog.rows(parent.folder)
 
     def _find(self, path: Path, *, fresh: bool) -> Node | None:
         if len(path) < len(self._levels) or self._levels[-1] is not Level.INSTANCE:

@@ -57,6 +57,9 @@ class Orthanc(Protocol):
     def exists(self, level: Level, resource: OrthancId) -> bool:
         """Tell whether a patient, study, series or instance exists now (``GET /{level}/{id}/metadata``)."""
 
+    def existing(self, ids: Sequence[OrthancId]) -> set[OrthancId]:
+        """Return those of the named resources, of any level, that exist now (``POST /tools/bulk-content``)."""
+
     def resources(self, ids: Iterable[OrthancId]) -> list[Resource]:
         """Return those of the named patients, studies and series that exist (``POST /tools/bulk-content``)."""
 

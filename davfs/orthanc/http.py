@@ -10,12 +10,19 @@ from davfs.errors import BadFile, OrthancError, StorageFull, Unavailable, Unknow
 from davfs.orthanc import Buffer
 from davfs.orthanc.model import OrthancId
 
-_ERRORS: dict[int, type[OrthancError]] = {
+_STATUSES: dict[int, type[OrthancError]] = {
     HTTPStatus.NOT_FOUND: UnknownResource,
     HTTPStatus.BAD_REQUEST: BadFile,
     HTTPStatus.SERVICE_UNAVAILABLE: Unavailable,
     HTTPStatus.INSUFFICIENT_STORAGE: StorageFull,
 }
+_CODES: dict[int, type[OrthancError]] = {
+    15: BadFile,  # BadFileFormat
+    17: UnknownResource,
+    19: StorageFull,  # FullStorage
+    21: BadFile,  # InexistentTag: a data set without the UIDs that every instance has; its status is 404
+}
+"""Orthanc's own codes (``OrthancPluginErrorCode``), which it puts into the body of an answer: they say more."""
 
 
 class HttpTransport:
@@ -52,6 +59,13 @@ class HttpTransport:
             raise Unavailable(f"Orthanc does not answer: {type(error).__name__}") from error
         if answer.is_success:
             return answer.content
-        raise _ERRORS.get(answer.status_code, OrthancError)(
-            f"Orthanc answered {answer.status_code}", answer.status_code
-        )
+        raise _error(answer)
+
+
+def _error(answer: httpx.Response) -> OrthancError:
+    try:
+        code = answer.json()["OrthancStatus"]
+    except (ValueError, KeyError, TypeError):
+        code = None
+    kind = _CODES.get(code) or _STATUSES.get(answer.status_code, OrthancError)
+    return kind(f"Orthanc answered {answer.status_code}", code or answer.status_code)

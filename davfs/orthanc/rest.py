@@ -72,6 +72,10 @@ class RestOrthanc:
             return False
         return True
 
+    def existing(self, ids: Sequence[OrthancId]) -> set[OrthancId]:
+        """See `davfs.orthanc.Orthanc`."""
+        return {OrthancId(item["ID"]) for item in self._bulk(ids, metadata=False)}
+
     def resources(self, ids: Iterable[OrthancId]) -> list[Resource]:
         """See `davfs.orthanc.Orthanc`."""
         return [_resource(item) for item in self._bulk(list(ids), metadata=False) if item["Type"] != "Instance"]

@@ -12,7 +12,7 @@ from davfs.errors import BadFile, Contradiction, Refused, StorageFull, Unavailab
 from davfs.imports import importer as module
 from davfs.imports.importer import Imported, Importer, ZipLimits
 from davfs.orthanc import OrthancId, StoreStatus
-from tests.unit.memory_orthanc import MemoryOrthanc, identify
+from tests.support.memory_orthanc import MemoryOrthanc, identify
 
 TEST_FILES = Path(str(pydicom.data.get_testdata_file("CT_small.dcm"))).parent
 CT = (TEST_FILES / "CT_small.dcm").read_bytes()

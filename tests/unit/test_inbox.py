@@ -42,7 +42,7 @@ from davfs.imports.importer import Importer
 from davfs.imports.queue import ImportQueue
 from davfs.imports.spool import Spool
 from davfs.orthanc import Orthanc, StoreStatus
-from tests.unit.memory_orthanc import MemoryOrthanc, identify
+from tests.support.memory_orthanc import MemoryOrthanc, identify
 
 TEST_FILES = DiskPath(str(pydicom.data.get_testdata_file("CT_small.dcm"))).parent
 CT = (TEST_FILES / "CT_small.dcm").read_bytes()

@@ -35,7 +35,7 @@ class CollectionDoor:
         if not path:
             return True
         try:
-            entry = self._drive.stat(_inside(path))
+            entry = self._drive.stat(_existing(path))
         except PathError:
             return False
         if not entry.is_folder and request.depth is not None:
@@ -47,7 +47,7 @@ class CollectionDoor:
         if not path:
             return [Entry(MOUNT, Kind.FOLDER, self._drive.stat(()).modified)]
         try:
-            return sorted(self._drive.list(_inside(path)), key=lambda entry: entry.name)
+            return sorted(self._drive.list(_existing(path)), key=lambda entry: entry.name)
         except (NotFound, NotAFolder):
             return None
 
@@ -65,7 +65,7 @@ class CollectionDoor:
 
     def _read(self, path: Path, request: Request) -> Content | None:
         try:
-            content = self._drive.read(_inside(path))
+            content = self._drive.read(_existing(path))
         except (NotFound, IsAFolder):
             return None
         _record(request, "read", content.entry.resource)
@@ -94,7 +94,7 @@ class CollectionDoor:
     def delete_item(self, path: Path, request: Request) -> bool:
         """See `Door`."""
         try:
-            resource = self._drive.delete(_inside(path))
+            resource = self._drive.delete(_existing(path))
         except Forbidden as error:
             return _forbid(request, "delete", error)
         _record(request, "delete", resource)
@@ -110,6 +110,17 @@ def _inside(path: Path) -> Path:
     if not path or path[0] != MOUNT:
         raise NotFound(path, "there is no such folder")
     return tuple(segment if segment.isascii() else unicodedata.normalize("NFC", segment) for segment in path[1:])
+
+
+def _existing(path: Path) -> Path:
+    """Return the path below the mounted folder; nothing that exists has a name that is no UTF-8."""
+    if not all(segment.isascii() or _is_text(segment) for segment in path):
+        raise NotFound(path, "there is nothing of that name")
+    return _inside(path)
+
+
+def _is_text(segment: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in segment)
 
 
 def _record(request: Request, action: str, resource: str, error: PathError | None = None) -> None:

@@ -1,0 +1,103 @@
+"""Every implementation of `davfs.orthanc.Orthanc`, each over an empty archive."""
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from davfs import errors
+from davfs.demo.process import OrthancProcess
+from davfs.orthanc import Buffer, Orthanc, OrthancId
+from davfs.orthanc.http import HttpTransport
+from davfs.orthanc.rest import RestOrthanc
+from tests.support.memory_orthanc import MemoryOrthanc
+
+PYTHON_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancPython.so")
+
+# orthanc-python shares its interpreter with the plugin: so its script can use what works inside Orthanc only.
+SCRIPT = """
+import base64, json, orthanc
+
+def call(output, uri, **request):
+    from davfs.errors import OrthancError
+    from davfs.orthanc.inside import InsideTransport
+    asked, transport = json.loads(request['body']), InsideTransport()
+    try:
+        if asked['method'] == 'instance_file':
+            with transport.instance_file(asked['path']) as view:
+                answer = bytes(view)
+        elif asked['method'] == 'post':
+            answer = transport.post(asked['path'], base64.b64decode(asked['body']))
+        else:
+            answer = getattr(transport, asked['method'])(asked['path'])
+    except OrthancError as error:
+        told = {'error': type(error).__name__, 'reason': error.reason, 'code': error.code}
+    else:
+        told = {'answer': base64.b64encode(answer or b'').decode()}
+    output.AnswerBuffer(json.dumps(told), 'application/json')
+
+orthanc.RegisterRestCallback('/call', call)
+"""
+
+
+class RemoteInside:
+    """`davfs.orthanc.rest.Transport`: the `InsideTransport` of a running Orthanc, called through the script."""
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    def get(self, path: str) -> bytes:
+        """See `davfs.orthanc.rest.Transport`."""
+        return self._call("get", path)
+
+    def post(self, path: str, body: Buffer) -> bytes:
+        """See `davfs.orthanc.rest.Transport`."""
+        return self._call("post", path, bytes(body))
+
+    def delete(self, path: str) -> None:
+        """See `davfs.orthanc.rest.Transport`."""
+        self._call("delete", path)
+
+    @contextmanager
+    def instance_file(self, instance: OrthancId) -> Iterator[memoryview]:
+        """See `davfs.orthanc.rest.Transport`."""
+        yield memoryview(self._call("instance_file", instance))
+
+    def _call(self, method: str, path: str, body: bytes = b"") -> bytes:
+        request = {"method": method, "path": path, "body": base64.b64encode(body).decode()}
+        answer = self._client.post("/call", json=request)
+        assert answer.status_code == httpx.codes.OK, answer.text
+        told: dict[str, Any] = answer.json()
+        if "error" in told:
+            raise getattr(errors, told["error"])(told["reason"], told["code"])
+        return base64.b64decode(told["answer"])
+
+
+@pytest.fixture(scope="session")
+def rest(
+    plugin: Path, servers: list[OrthancProcess], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[httpx.Client]:
+    """A client of a real Orthanc, with the plugin and the script."""
+    folder = tmp_path_factory.mktemp("contract")
+    (folder / "call.py").write_text(SCRIPT)
+    settings = {"PythonScript": str(folder / "call.py")}
+    with OrthancProcess(folder / "server", plugins=[plugin, PYTHON_PLUGIN], settings=settings) as server:
+        servers.append(server)
+        with httpx.Client(base_url=server.url, trust_env=False, timeout=10) as client:
+            yield client
+        servers.remove(server)
+
+
+@pytest.fixture(params=["memory", "http", "inside"])
+def orthanc(request: pytest.FixtureRequest) -> Orthanc:
+    """An Orthanc with nothing in it."""
+    if request.param == "memory":
+        return MemoryOrthanc()
+    client: httpx.Client = request.getfixturevalue("rest")
+    for patient in client.get("/patients").json():
+        client.delete(f"/patients/{patient}").raise_for_status()
+    return RestOrthanc(HttpTransport(client) if request.param == "http" else RemoteInside(client))

@@ -1,0 +1,288 @@
+"""What every implementation of `davfs.orthanc.Orthanc` answers."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from davfs.errors import BadFile, OrthancError, UnknownResource
+from davfs.orthanc import Change, Level, Orthanc, OrthancId, Resource, StoreStatus
+from tests.support import dicom
+
+FIRST = dicom.instance("p1", study=1, series=1, number=1)
+SAME_SERIES = dicom.instance("p1", study=1, series=1, number=2)
+NEXT_SERIES = dicom.instance("p1", study=1, series=2, number=1)
+NEXT_STUDY = dicom.instance("p1", study=2, series=1, number=1)
+OTHER = dicom.instance("p2", study=1, series=1, number=1, pixels=2048)
+ALL = (FIRST, SAME_SERIES, NEXT_SERIES, NEXT_STUDY, OTHER)
+UNKNOWN = OrthancId("01234567-89abcdef-01234567-89abcdef-01234567")
+NO_UIDS = dicom.instance("p1", tags={"StudyInstanceUID": None, "SeriesInstanceUID": None})
+RESOURCES = (Level.PATIENT, Level.STUDY, Level.SERIES)
+
+
+def path(content: bytes) -> dict[Level, OrthancId]:
+    """Return Orthanc's ids of an instance and of all above it."""
+    ids = dicom.ids(content)
+    return dict(zip(Level, map(OrthancId, (ids.patient, ids.study, ids.series, ids.instance)), strict=True))
+
+
+def instance(content: bytes) -> OrthancId:
+    """Return the id of an instance."""
+    return path(content)[Level.INSTANCE]
+
+
+def fill(orthanc: Orthanc) -> None:
+    """Store five instances: two patients, three studies, four series."""
+    for content in ALL:
+        assert orthanc.store(content).status is StoreStatus.SUCCESS
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_store(orthanc: Orthanc, kind: Callable[[bytes], Any]) -> None:
+    """A new instance is stored from any buffer, under the id that its tags give it."""
+    stored = orthanc.store(kind(FIRST))
+    assert (stored.id, stored.status) == (instance(FIRST), StoreStatus.SUCCESS)
+    with orthanc.instance_file(stored.id) as view:
+        assert view == FIRST
+
+
+def test_store_again(orthanc: Orthanc) -> None:
+    """What is there already is not replaced, not even by other content under the same UIDs, and is no change."""
+    orthanc.store(FIRST)
+    last = orthanc.last_change()
+    for content in (FIRST, dicom.instance("p1", tags={"ImageComments": "other"})):
+        assert (stored := orthanc.store(content)).status is StoreStatus.ALREADY_STORED
+        assert stored.id == instance(FIRST)
+    with orthanc.instance_file(instance(FIRST)) as view:
+        assert view == FIRST
+    assert orthanc.last_change() == last
+
+
+@pytest.mark.parametrize("content", [b"", b"no DICOM", b"\0" * 1000, FIRST[:200], NO_UIDS], ids=len)
+def test_store_no_dicom(orthanc: Orthanc, content: bytes) -> None:
+    """What is no DICOM instance is refused, and leaves nothing behind."""
+    with pytest.raises(BadFile):
+        orthanc.store(content)
+    assert orthanc.ids(Level.INSTANCE) == []
+
+
+def test_nothing(orthanc: Orthanc) -> None:
+    """An empty archive has nothing at any level."""
+    assert [orthanc.ids(level) for level in Level] == [[], [], [], []]
+    assert orthanc.resources([]) == []
+    assert orthanc.instances([]) == []
+
+
+def test_ids_and_children(orthanc: Orthanc) -> None:
+    """Each level has its ids, and each resource those right below it."""
+    fill(orthanc)
+    for level in Level:
+        assert sorted(orthanc.ids(level)) == sorted({path(content)[level] for content in ALL})
+    for level in RESOURCES:
+        assert level.child
+        for content in ALL:
+            ids = [path(other)[level.child] for other in ALL if path(other)[level] == path(content)[level]]
+            assert sorted(orthanc.children(level, path(content)[level])) == sorted(set(ids))
+
+
+def test_exists(orthanc: Orthanc) -> None:
+    """A resource exists at its own level, and an unknown one at none."""
+    fill(orthanc)
+    for level in Level:
+        assert {other for other in Level if orthanc.exists(level, path(FIRST)[other])} == {level}
+        assert not orthanc.exists(level, UNKNOWN)
+
+
+def test_resources(orthanc: Orthanc) -> None:
+    """Patients, studies and series come with level, parent and the tags of their own level."""
+    fill(orthanc)
+    ids = path(NEXT_SERIES)
+    found = {each.id: each for each in orthanc.resources([ids[level] for level in RESOURCES])}
+    assert [found[ids[level]].level for level in RESOURCES] == list(RESOURCES)
+    assert [found[ids[level]].parent for level in RESOURCES] == [None, ids[Level.PATIENT], ids[Level.STUDY]]
+    assert found[ids[Level.PATIENT]].tags == {
+        "PatientBirthDate": "19700101",
+        "PatientID": "p1",
+        "PatientName": "Doe^p1",
+        "PatientSex": "O",
+    }
+    assert found[ids[Level.STUDY]].tags["StudyDescription"] == "Study 1"
+    assert found[ids[Level.STUDY]].tags["StudyDate"] == "20240229"
+    assert found[ids[Level.SERIES]].tags["SeriesNumber"] == "2"
+    assert "PatientID" not in found[ids[Level.STUDY]].tags
+    assert all(_is_now(each.updated) for each in found.values())
+
+
+def _is_now(moment: datetime | None) -> bool:
+    return moment is not None and abs(datetime.now(UTC) - moment) < timedelta(seconds=30)
+
+
+def test_resources_that_are_gone(orthanc: Orthanc) -> None:
+    """Of many ids, those that do not exist are left out, and instances are no answer."""
+    fill(orthanc)
+    orthanc.delete(Level.PATIENT, path(OTHER)[Level.PATIENT])
+    asked = [UNKNOWN, path(OTHER)[Level.PATIENT], path(FIRST)[Level.STUDY], path(OTHER)[Level.STUDY], instance(FIRST)]
+    found: list[Resource] = orthanc.resources(iter(asked))
+    assert [each.id for each in found] == [path(FIRST)[Level.STUDY]]
+    assert orthanc.resources([UNKNOWN]) == []
+
+
+def test_existing(orthanc: Orthanc) -> None:
+    """Of many ids, of any level, those that exist now are told."""
+    fill(orthanc)
+    orthanc.delete(Level.PATIENT, path(OTHER)[Level.PATIENT])
+    assert orthanc.existing([UNKNOWN, *path(FIRST).values(), *path(OTHER).values()]) == set(path(FIRST).values())
+    assert orthanc.existing([]) == set()
+
+
+def test_instances(orthanc: Orthanc) -> None:
+    """Instances come with their series, tags, size and date; unknown ones, and other levels, are left out."""
+    fill(orthanc)
+    found = orthanc.instances([instance(OTHER), UNKNOWN, instance(SAME_SERIES), path(FIRST)[Level.SERIES]])
+    by_id = {each.id: each for each in found}
+    assert sorted(by_id) == sorted([instance(OTHER), instance(SAME_SERIES)])
+    other, same = by_id[instance(OTHER)], by_id[instance(SAME_SERIES)]
+    assert [other.series, same.series] == [path(OTHER)[Level.SERIES], path(FIRST)[Level.SERIES]]
+    assert [other.size, same.size] == [len(OTHER), len(SAME_SERIES)]
+    assert [other.tags["InstanceNumber"], same.tags["InstanceNumber"]] == ["1", "2"]
+    assert _is_now(other.received)
+    assert other.uuid
+    assert other.uuid != same.uuid
+
+
+def test_uuid_tells_contents_apart(orthanc: Orthanc) -> None:
+    """An instance that is deleted and stored anew has another name for its file."""
+    orthanc.store(FIRST)
+    (before,) = orthanc.instances([instance(FIRST)])
+    orthanc.delete(Level.INSTANCE, instance(FIRST))
+    orthanc.store(FIRST)
+    (after,) = orthanc.instances([instance(FIRST)])
+    assert before.uuid != after.uuid
+
+
+def test_file(orthanc: Orthanc) -> None:
+    """Size, MD5 and content of a file are those of what was stored."""
+    fill(orthanc)
+    for content in ALL:
+        assert orthanc.instance_size(instance(content)) == len(content)
+        assert orthanc.instance_md5(instance(content)) == hashlib.md5(content, usedforsecurity=False).hexdigest()
+        with orthanc.instance_file(instance(content)) as view:
+            assert view == content
+
+
+def test_delete(orthanc: Orthanc) -> None:
+    """What is deleted takes with it all below it, and all above it that is empty then."""
+    fill(orthanc)
+    orthanc.delete(Level.INSTANCE, instance(FIRST))
+    assert orthanc.children(Level.SERIES, path(FIRST)[Level.SERIES]) == [instance(SAME_SERIES)]
+    orthanc.delete(Level.INSTANCE, instance(SAME_SERIES))
+    assert not orthanc.exists(Level.SERIES, path(FIRST)[Level.SERIES])
+    assert orthanc.exists(Level.STUDY, path(FIRST)[Level.STUDY])
+    orthanc.delete(Level.SERIES, path(NEXT_SERIES)[Level.SERIES])
+    assert not orthanc.exists(Level.STUDY, path(FIRST)[Level.STUDY])
+    assert orthanc.exists(Level.PATIENT, path(FIRST)[Level.PATIENT])
+    orthanc.delete(Level.STUDY, path(NEXT_STUDY)[Level.STUDY])
+    assert orthanc.ids(Level.PATIENT) == [path(OTHER)[Level.PATIENT]]
+    orthanc.delete(Level.PATIENT, path(OTHER)[Level.PATIENT])
+    assert [orthanc.ids(level) for level in Level] == [[], [], [], []]
+
+
+@pytest.mark.parametrize("level", Level)
+def test_delete_what_is_not_there(orthanc: Orthanc, level: Level) -> None:
+    """An unknown id, and one of another level, are refused and delete nothing."""
+    fill(orthanc)
+    for wrong in (UNKNOWN, *(path(FIRST)[other] for other in Level if other is not level)):
+        with pytest.raises(UnknownResource):
+            orthanc.delete(level, wrong)
+    assert len(orthanc.ids(Level.INSTANCE)) == len(ALL)
+
+
+QUESTIONS: dict[str, Callable[[Orthanc, OrthancId], object]] = {
+    "size": lambda orthanc, wanted: orthanc.instance_size(wanted),
+    "md5": lambda orthanc, wanted: orthanc.instance_md5(wanted),
+    "file": lambda orthanc, wanted: orthanc.instance_file(wanted).__enter__(),
+    "patient": lambda orthanc, wanted: orthanc.children(Level.PATIENT, wanted),
+    "study": lambda orthanc, wanted: orthanc.children(Level.STUDY, wanted),
+    "series": lambda orthanc, wanted: orthanc.children(Level.SERIES, wanted),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_unknown_ids(orthanc: Orthanc, question: str) -> None:
+    """A question about a resource that was never there, or is gone, has one answer."""
+    fill(orthanc)
+    orthanc.delete(Level.PATIENT, path(OTHER)[Level.PATIENT])
+    level = Level[question.upper()] if question.upper() in Level.__members__ else Level.INSTANCE
+    for wanted in (UNKNOWN, path(OTHER)[level]):
+        with pytest.raises(UnknownResource) as caught:
+            QUESTIONS[question](orthanc, wanted)
+        assert isinstance(caught.value, OrthancError)
+
+
+def test_changes(orthanc: Orthanc) -> None:
+    """The log tells of each new resource once, with its level, and its last number is that of the log."""
+    before = orthanc.last_change()
+    orthanc.store(FIRST)
+    orthanc.store(SAME_SERIES)
+    page = orthanc.changes(before)
+    assert page.done
+    assert page.last == orthanc.last_change() == page.entries[-1].seq
+    new = [(change.kind, change.level, change.id) for change in page.entries if change.kind.startswith("New")]
+    assert sorted(new, key=str) == sorted(
+        [
+            ("NewInstance", Level.INSTANCE, instance(FIRST)),
+            ("NewSeries", Level.SERIES, path(FIRST)[Level.SERIES]),
+            ("NewStudy", Level.STUDY, path(FIRST)[Level.STUDY]),
+            ("NewPatient", Level.PATIENT, path(FIRST)[Level.PATIENT]),
+            ("NewInstance", Level.INSTANCE, instance(SAME_SERIES)),
+        ],
+        key=str,
+    )
+
+
+def test_changes_in_pages(orthanc: Orthanc) -> None:
+    """Pages follow each other without a gap, and only the last one says that it is."""
+    before = orthanc.last_change()
+    fill(orthanc)
+    (whole, pages) = (orthanc.changes(before), list[Change]())
+    since = before
+    while not (page := orthanc.changes(since, limit=3)).done:
+        assert len(page.entries) == 3
+        pages += page.entries
+        since = page.last
+    assert (*pages, *page.entries) == whole.entries
+    assert [change.seq for change in whole.entries] == sorted({change.seq for change in whole.entries})
+
+
+def test_no_changes(orthanc: Orthanc) -> None:
+    """After the last change there is an empty page, which reaches no further."""
+    fill(orthanc)
+    last = orthanc.last_change()
+    page = orthanc.changes(last)
+    assert (page.entries, page.last, page.done) == ((), last, True)
+
+
+def test_deletions_leave_no_change(orthanc: Orthanc) -> None:
+    """A deletion is not in the log, and takes the entries of what it deleted out of it."""
+    before = orthanc.last_change()
+    fill(orthanc)
+    orthanc.delete(Level.PATIENT, path(OTHER)[Level.PATIENT])
+    left = {change.id for change in orthanc.changes(before).entries}
+    assert left.isdisjoint(path(OTHER).values())
+    assert left.issuperset(path(FIRST).values())
+
+
+def test_last_change_can_go_back(orthanc: Orthanc) -> None:
+    """The newest number is that of the newest entry left; where none is, of all that were. None is used twice."""
+    orthanc.store(FIRST)
+    first = orthanc.last_change()
+    orthanc.store(OTHER)
+    highest = orthanc.last_change()
+    orthanc.delete(Level.PATIENT, path(OTHER)[Level.PATIENT])
+    assert orthanc.last_change() == first < highest
+    orthanc.delete(Level.PATIENT, path(FIRST)[Level.PATIENT])
+    assert orthanc.last_change() == highest
+    orthanc.store(FIRST)
+    assert orthanc.changes(first).entries[0].seq == highest + 1

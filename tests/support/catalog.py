@@ -1,0 +1,81 @@
+"""A catalog over an Orthanc in memory, as the plugin puts it together, but without its thread."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from davfs.catalog.catalog import Catalog, Folder
+from davfs.catalog.instances import InstanceCache
+from davfs.catalog.placing import LayoutPlacer
+from davfs.catalog.store import Store
+from davfs.layout import load_text
+from davfs.orthanc import Level, OrthancId, Resource
+from tests.support.memory_orthanc import MemoryOrthanc
+
+LAYOUT = """
+title = "all"
+[[level]]
+patient = "{patient}"
+[[level]]
+study = "{{StudyDescription}}"
+[[level]]
+series = "{{SeriesDescription}}"
+[[level]]
+instance = "{{InstanceNumber}}.dcm"
+"""
+BY_ID, BY_NAME = "{PatientID}", "{PatientName}"
+ROOT = Folder("all", None, None, Level.PATIENT)
+
+
+class CountingOrthanc(MemoryOrthanc):
+    """Counts the resources that were asked for, and can let something happen while its answers are under way."""
+
+    asked = 0
+    meanwhile: Callable[[], object] = staticmethod(lambda: None)
+    after_last: Callable[[], object] = staticmethod(lambda: None)
+
+    def last_change(self) -> int:
+        """See `Orthanc`."""
+        last = super().last_change()
+        self.after_last()
+        return last
+
+    def resources(self, ids: Iterable[OrthancId]) -> list[Resource]:
+        """See `Orthanc`."""
+        wanted = list(ids)
+        self.asked += len(wanted)
+        found = super().resources(wanted)
+        self.meanwhile()
+        return found
+
+
+@dataclass
+class Index:
+    """A catalog over a file, and how often it asked to be compared."""
+
+    orthanc: CountingOrthanc
+    file: Path
+    patient: str = BY_ID
+    comparisons: int = 0
+    store: Store = field(init=False)
+    catalog: Catalog = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.store = Store(self.file, LayoutPlacer([load_text(LAYOUT.format(patient=self.patient), "test.toml")]))
+        self.catalog = Catalog(self.orthanc, self.store, InstanceCache(), reconcile_soon=self._compare_soon)
+
+    def _compare_soon(self) -> None:
+        self.comparisons += 1
+
+    def names(self, folder: Folder = ROOT) -> list[str]:
+        """Return the base names in a folder."""
+        return sorted(row.name for row in self.catalog.rows(folder))
+
+    def compare(self) -> None:
+        """Compare with Orthanc, as the upkeep does when it was asked to."""
+        self.catalog.reconcile(lambda _done, _total: None)
+
+    def restart(self, patient: str | None = None) -> "Index":
+        """Close the file and open it again."""
+        self.store.close()
+        return Index(self.orthanc, self.file, patient or self.patient)

@@ -1,0 +1,221 @@
+"""An Orthanc in memory, with the answers of a real one: tests/contract holds it to that."""
+
+import hashlib
+import io
+import itertools
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+
+import pydicom
+from pydicom.errors import InvalidDicomError
+
+from davfs.errors import BadFile, OrthancError, UnknownResource
+from davfs.layout.tags import DEFAULT
+from davfs.orthanc import Buffer, Change, Changes, Instance, Level, OrthancId, Resource, Stored, StoreStatus
+
+_KINDS = {
+    Level.PATIENT: "NewPatient",
+    Level.STUDY: "NewStudy",
+    Level.SERIES: "NewSeries",
+    Level.INSTANCE: "NewInstance",
+}
+
+
+@dataclass
+class MemoryOrthanc:
+    """Keeps DICOM files by the id that Orthanc gives them, and the patients, studies and series that they belong to.
+
+    Attributes:
+        files: What it holds.
+        log: The log of changes, oldest first.
+        last: Sequence number of the newest change that ever was.
+        failure: Raised by every upload, where set.
+        answer: Status of every upload, where set.
+        transcoded: What it stores in place of every upload, where set.
+        gate: Uploads wait until it is set.
+        keeps_md5: False as with ``"StoreMD5ForAttachments": false``.
+        uploads: Number of uploads that were tried.
+    """
+
+    files: dict[OrthancId, bytes] = field(default_factory=dict)
+    log: list[Change] = field(default_factory=list)
+    last: int = 0
+    failure: OrthancError | None = None
+    answer: StoreStatus | None = None
+    transcoded: bytes | None = None
+    gate: threading.Event = field(default_factory=threading.Event)
+    keeps_md5: bool = True
+    uploads: int = 0
+    _resources: dict[OrthancId, Resource] = field(default_factory=dict)
+    _instances: dict[OrthancId, Instance] = field(default_factory=dict)
+    _uuids: Iterator[int] = field(default_factory=itertools.count)
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    def store(self, content: Buffer) -> Stored:
+        """See `Orthanc`."""
+        self.uploads += 1
+        assert self.gate.wait(10)
+        if self.failure:
+            raise self.failure
+        facts = _facts(bytes(content))
+        identifier = facts.ids[Level.INSTANCE]
+        if self.answer:
+            return Stored(identifier, self.answer)
+        if identifier in self.files:
+            return Stored(identifier, StoreStatus.ALREADY_STORED)
+        self.files[identifier] = self.transcoded or bytes(content)
+        self._arrive(facts)
+        return Stored(identifier, StoreStatus.SUCCESS)
+
+    def retag(self, resource: OrthancId, tags: Mapping[str, str]) -> None:
+        """Give a patient, study or series other tags, as a reconstruction does."""
+        old = self._resources[resource]
+        self._resources[resource] = replace(old, tags=dict(old.tags) | dict(tags))
+        self._note("UpdatedMetadata", old.level, resource)
+
+    def instance_size(self, instance: OrthancId) -> int:
+        """See `Orthanc`."""
+        return len(self._file(instance))
+
+    def instance_md5(self, instance: OrthancId) -> str:
+        """See `Orthanc`."""
+        if not self.keeps_md5:
+            raise UnknownResource("no MD5", 404)
+        return hashlib.md5(self._file(instance), usedforsecurity=False).hexdigest()
+
+    @contextmanager
+    def instance_file(self, instance: OrthancId) -> Iterator[memoryview]:
+        """See `Orthanc`."""
+        yield memoryview(self._file(instance))
+
+    def instances(self, ids: Sequence[OrthancId]) -> list[Instance]:
+        """See `Orthanc`."""
+        found = [each for each in ids if each in self.files]
+        unknown = Instance(OrthancId(""), OrthancId(""), {}, 0, None, "")  # put into `files` by a test
+        return [replace(self._instances.get(each, unknown), id=each, size=len(self.files[each])) for each in found]
+
+    def ids(self, level: Level) -> list[OrthancId]:
+        """See `Orthanc`."""
+        if level is Level.INSTANCE:
+            return list(self.files)
+        return [each.id for each in self._resources.values() if each.level is level]
+
+    def delete(self, level: Level, resource: OrthancId) -> None:
+        """See `Orthanc`."""
+        if not self.exists(level, resource):
+            raise UnknownResource("unknown resource", 404)
+        parent = self._above(resource)
+        self._remove(resource)
+        while parent and not self._below(parent):
+            empty, parent = parent, self._above(parent)
+            self._remove(empty)
+
+    def exists(self, level: Level, resource: OrthancId) -> bool:
+        """See `Orthanc`."""
+        if level is Level.INSTANCE:
+            return resource in self.files
+        return resource in self._resources and self._resources[resource].level is level
+
+    def existing(self, ids: Sequence[OrthancId]) -> set[OrthancId]:
+        """See `Orthanc`."""
+        return {each for each in ids if each in self._resources or each in self.files}
+
+    def last_change(self) -> int:
+        """See `Orthanc`."""
+        return self.log[-1].seq if self.log else self.last
+
+    def changes(self, since: int, limit: int = 1000) -> Changes:
+        """See `Orthanc`."""
+        after = [change for change in self.log if change.seq > since]
+        page = tuple(after[:limit])
+        return Changes(page, page[-1].seq if page else since, done=len(after) <= limit)
+
+    def children(self, level: Level, resource: OrthancId) -> list[OrthancId]:
+        """See `Orthanc`."""
+        if not self.exists(level, resource):
+            raise UnknownResource(f"no {level.value} {resource}", 404)
+        return self._below(resource)
+
+    def resources(self, ids: Iterable[OrthancId]) -> list[Resource]:
+        """See `Orthanc`."""
+        return [self._resources[each] for each in ids if each in self._resources]
+
+    def _arrive(self, facts: "_Facts") -> None:
+        now = datetime.now(UTC).replace(microsecond=0)
+        parent, new = None, []
+        for level, identifier in facts.ids.items():
+            if level is Level.INSTANCE:
+                assert parent is not None
+                uuid = str(next(self._uuids))
+                self._instances[identifier] = Instance(identifier, parent, facts.tags[level], 0, now, uuid)
+            elif identifier in self._resources:
+                self._resources[identifier] = replace(self._resources[identifier], updated=now)
+            else:
+                new.append(level)
+                self._resources[identifier] = Resource(identifier, level, parent, facts.tags[level], now)
+            parent = identifier
+        for level in (Level.INSTANCE, *reversed(new)):
+            self._note(_KINDS[level], level, facts.ids[level])
+
+    def _note(self, kind: str, level: Level, resource: OrthancId) -> None:
+        self.last += 1
+        self.log.append(Change(self.last, kind, level, resource))
+
+    def _below(self, resource: OrthancId) -> list[OrthancId]:
+        found = [each.id for each in self._resources.values() if each.parent == resource]
+        return found or [each.id for each in self._instances.values() if each.series == resource]
+
+    def _above(self, resource: OrthancId) -> OrthancId | None:
+        if resource in self._instances:
+            return self._instances[resource].series
+        return self._resources[resource].parent if resource in self._resources else None
+
+    def _remove(self, resource: OrthancId) -> None:
+        for below in self._below(resource):
+            self._remove(below)
+        for kept in (self._resources, self._instances, self.files):
+            kept.pop(resource, None)
+        self.log = [change for change in self.log if change.id != resource]
+
+    def _file(self, instance: OrthancId) -> bytes:
+        try:
+            return self.files[instance]
+        except KeyError:
+            raise UnknownResource("unknown resource", 404) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """The ids of an instance and of all above it, and the main DICOM tags of each; the patient first."""
+
+    ids: Mapping[Level, OrthancId]
+    tags: Mapping[Level, Mapping[str, str]]
+
+
+@lru_cache(maxsize=1000)
+def _facts(content: bytes) -> _Facts:
+    try:
+        # Without a preamble DCMTK goes by the first bytes; pydicom would read anything.
+        force = content[:2] in (b"\x08\x00", b"\x02\x00", b"\x00\x08") and b"1.2.840." in content
+        data = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True, force=force)
+        identifiers = (data.PatientID, data.StudyInstanceUID, data.SeriesInstanceUID, data.SOPInstanceUID)
+    except (InvalidDicomError, AttributeError, EOFError):
+        raise BadFile("Bad file format", 15) from None
+    tags = {level: {name: str(data[name].value) for name in DEFAULT[level] if data.get(name)} for level in Level}
+    return _Facts({level: _hash(identifiers[: depth + 1]) for depth, level in enumerate(Level)}, tags)
+
+
+def _hash(identifiers: Sequence[str]) -> OrthancId:
+    digest = hashlib.sha1("|".join(identifiers).encode(), usedforsecurity=False).hexdigest()
+    return OrthancId("-".join(digest[start : start + 8] for start in range(0, 40, 8)))
+
+
+def identify(content: bytes) -> OrthancId:
+    """Return the id that Orthanc derives from the four identifiers of an instance."""
+    return _facts(content).ids[Level.INSTANCE]

@@ -1,0 +1,243 @@
+"""The request filter in C: it refuses the one path that kills the core, and notes who asks on this thread."""
+
+import base64
+import ctypes
+import subprocess
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+ROOT = Path(__file__).parent.parent.parent
+LONGEST_USER = 127
+
+# A core that does no more than keep the filter, and hand requests to it.
+CORE = r"""
+#include "davfs.h"
+#include <stddef.h>
+
+OrthancPluginContext* davfs_context = NULL;
+
+static OrthancPluginIncomingHttpRequestFilter2 filter = NULL;
+
+static OrthancPluginErrorCode invoke(OrthancPluginContext* context, _OrthancPluginService service, const void* params)
+{
+  if (service == _OrthancPluginService_RegisterIncomingHttpRequestFilter2)
+  {
+    filter = ((const _OrthancPluginIncomingHttpRequestFilter2*) params)->callback;
+  }
+  return OrthancPluginErrorCode_Success;
+}
+
+static OrthancPluginContext core = {NULL, "1.10.1", NULL, invoke};
+
+void core_start(const char* outer)
+{
+  davfs_context = &core;
+  davfs_watch_requests(outer);
+}
+
+int32_t core_ask(const char* uri, uint32_t headers, const char* const* keys, const char* const* values)
+{
+  return filter(OrthancPluginHttpMethod_Get, uri, "127.0.0.1", headers, keys, values, 0, NULL, NULL);
+}
+"""
+
+
+class Record(ctypes.Structure):
+    """``davfs_request`` of native/davfs.h."""
+
+    _fields_ = [("has_depth", ctypes.c_int), ("depth", ctypes.c_int), ("user", ctypes.c_char * 128)]
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What the filter noted: the user, and the depth where a Depth header came."""
+
+    user: bytes = b""
+    depth: int | None = None
+
+
+NOTHING = Noted()
+Headers = Sequence[tuple[str, bytes]]
+
+
+class Filter:
+    """The compiled filter behind a core that asks it."""
+
+    def __init__(self, library: Path) -> None:
+        self._library = ctypes.CDLL(str(library))
+        self._library.davfs_take_request.restype = Record
+
+    def watch(self, outer: str) -> None:
+        """Register the filter for an outer root."""
+        self._library.core_start(outer.encode())
+
+    def ask(self, uri: str, headers: Headers = ()) -> bool:
+        """Tell whether a request may go on."""
+        strings = ctypes.c_char_p * len(headers)
+        keys, values = strings(*(key.encode() for key, _ in headers)), strings(*(value for _, value in headers))
+        answer = self._library.core_ask(uri.encode("utf-8", "surrogateescape"), len(headers), keys, values)
+        assert answer in {0, 1}
+        return bool(answer)
+
+    def take(self) -> Noted:
+        """Take the note of this thread, as a callback does."""
+        record = self._library.davfs_take_request()
+        return Noted(record.user, record.depth if record.has_depth else None)
+
+    def user(self, authorization: bytes) -> bytes:
+        """Return the user that is noted for an Authorization header."""
+        assert self.ask("/davfs/drive", [("authorization", authorization)])
+        return self.take().user
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Filter:
+    """The filter as a library of its own."""
+    folder = tmp_path_factory.mktemp("request")
+    (folder / "core.c").write_text(CORE)
+    includes = [f"-I{ROOT / 'native'}", "-I/usr/include"]
+    sources = [folder / "core.c", ROOT / "native" / "request.c"]
+    done = subprocess.run(
+        ["gcc", "-shared", "-fPIC", "-Wall", *includes, *map(str, sources), "-o", str(folder / "request.so")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return Filter(folder / "request.so")
+
+
+@pytest.fixture
+def request_filter(compiled: Filter) -> Filter:
+    """The filter, watching /davfs and with no note on this thread."""
+    compiled.watch("/davfs")
+    compiled.take()
+    return compiled
+
+
+def basic(user: str, password: str = "") -> bytes:
+    """Return the value of an Authorization header (RFC 7617)."""
+    return b"Basic " + base64.b64encode(f"{user}:{password}".encode())
+
+
+segments = st.sampled_from(
+    ["", ".", "..", "...", "davfs", "davfs.", "davfs..", "DAVFS", "davf", "davfss", "drive", "a.b"]
+)
+paths = st.lists(segments | st.text(st.characters(exclude_characters="\0/", exclude_categories=["Cs"])), max_size=6)
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.sampled_from(["/davfs", "/a.b/davfs", "/davfs/davfs"]), paths, st.sampled_from(["", "/", "//"]))
+@example("/davfs", ["davfs"], "")
+@example("/davfs", ["", "davfs...", "."], "//")
+@example("/a.b/davfs", ["a.b", "..", "davfs"], "/")
+def test_only_the_outer_root_is_refused(compiled: Filter, outer: str, path: list[str], end: str) -> None:
+    """Refused is whatever has the outer root's segments alone, empty ones and trailing dots left out."""
+    compiled.watch(outer)
+    uri = "/" + "/".join(path) + end
+    counting = [segment.rstrip(".") for segment in uri.split("/") if segment.rstrip(".")]
+    assert compiled.ask(uri) == (counting != outer.strip("/").split("/"))
+
+
+@pytest.mark.parametrize("uri", ["/davfs", "/davfs/", "//davfs//", "/davfs.", "/davfs.../", "/./davfs/.", "/davfs/.."])
+def test_spellings_of_the_outer_root(request_filter: Filter, uri: str) -> None:
+    """All that the core reads as the outer root is refused."""
+    assert not request_filter.ask(uri)
+
+
+@pytest.mark.parametrize(
+    "uri", ["", "/", "/davfs/drive", "/davfs/.drive", "/davfs2", "/Davfs", "/patients/davfs", "/.davfs"]
+)
+def test_all_else_passes(request_filter: Filter, uri: str) -> None:
+    """The rest of Orthanc is no business of this filter."""
+    assert request_filter.ask(uri)
+
+
+names = st.text(st.characters(exclude_characters="\0:", exclude_categories=["Cs"]), max_size=30)
+
+
+@settings(max_examples=500, deadline=None)
+@given(names, st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), st.booleans(), st.booleans())
+def test_users_are_decoded(compiled: Filter, user: str, password: str, padded: bool, lower: bool) -> None:  # noqa: FBT001
+    """Every user of HTTP Basic is noted, whatever the password, the padding and the case of the scheme."""
+    compiled.watch("/davfs")
+    header = basic(user, password)
+    header = header if padded else header.rstrip(b"=")
+    header = header.replace(b"Basic", b"bAsIc") if lower else header
+    assert compiled.user(header) == user.encode()
+
+
+@given(st.binary(max_size=400).filter(lambda value: b"\0" not in value))
+@example(b"Basic")
+@example(b"Basic ")
+@example(b"basic    ====")
+def test_garbage_is_no_user(compiled: Filter, value: bytes) -> None:
+    """No header makes the filter do more than note some text; other schemes name nobody."""
+    compiled.watch("/davfs")
+    user = compiled.user(value)
+    assert len(user) <= LONGEST_USER
+    assume(not value.lower().startswith(b"basic "))
+    assert user == b""
+
+
+def test_long_headers(request_filter: Filter) -> None:
+    """A header of 10 KB is read as far as there is room, and a password of that length is none of our business."""
+    assert request_filter.user(basic("u" * 10_000)) == b"u" * LONGEST_USER
+    assert request_filter.user(basic("alice", "p" * 10_000)) == b"alice"
+    assert request_filter.user(b"Basic " + b"!" * 10_000) == b""
+    assert request_filter.user(b"Bearer " + b"b" * 10_000) == b""
+
+
+@pytest.mark.parametrize(
+    ("value", "depth"), [(b"0", 0), (b"1", 1), (b"infinity", -1), (b"", -1), (b"2", -1), (b"10", -1)]
+)
+@pytest.mark.parametrize("key", ["depth", "Depth", "DEPTH"])
+def test_depth(request_filter: Filter, key: str, value: bytes, depth: int) -> None:
+    """Any Depth header is noted; the values that nobody should send look alike."""
+    request_filter.ask("/davfs/drive/x", [("host", b"x"), (key, value)])
+    assert request_filter.take() == Noted(depth=depth)
+
+
+def test_note_is_emptied_when_taken(request_filter: Filter) -> None:
+    """A second callback of the same request, or a request that skips the filter, inherits nothing."""
+    request_filter.ask("/davfs/drive", [("Authorization", basic("alice")), ("Depth", b"0")])
+    assert request_filter.take() == Noted(b"alice", 0)
+    assert request_filter.take() == NOTHING
+
+
+@pytest.mark.parametrize("uri", ["/davfs/drive", "/davfs", "/patients", "/"])
+def test_note_ends_with_the_next_request(request_filter: Filter, uri: str) -> None:
+    """Where no callback took the note, the next request of any kind on this thread removes it."""
+    request_filter.ask("/davfs/drive", [("Authorization", basic("alice")), ("Depth", b"1")])
+    request_filter.ask(uri)
+    assert request_filter.take() == NOTHING
+
+
+@pytest.mark.parametrize("uri", ["/davfs", "/patients", "/tools/find", "/webdav/x"])
+def test_other_requests_leave_no_note(request_filter: Filter, uri: str) -> None:
+    """What does not lead to the callbacks is not noted, so nobody can take it later."""
+    request_filter.ask(uri, [("Authorization", basic("alice")), ("Depth", b"1")])
+    assert request_filter.take() == NOTHING
+
+
+def test_threads_have_notes_of_their_own(request_filter: Filter) -> None:
+    """A request on another thread neither sees nor removes the note of this one."""
+    request_filter.ask("/davfs/drive", [("Authorization", basic("alice"))])
+    seen: list[Noted] = []
+
+    def other() -> None:
+        seen.append(request_filter.take())
+        request_filter.ask("/davfs/drive", [("Authorization", basic("bob"))])
+        seen.append(request_filter.take())
+
+    thread = threading.Thread(target=other, name="other-client")
+    thread.start()
+    thread.join(5)
+    assert seen == [NOTHING, Noted(b"bob")]
+    assert request_filter.take() == Noted(b"alice")
