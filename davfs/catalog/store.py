@@ -1,25 +1,20 @@
 """The catalog's file: facts and placements in SQLite.
 
 The file holds nothing that Orthanc does not have: it is made anew where it is missing, damaged or of another schema.
-Every connection is used by one thread at a time; nothing here calls Orthanc.
+Nothing here calls Orthanc.
 """
 
 import json
-import logging
-import queue
 import sqlite3
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from davfs.catalog.database import Database
 from davfs.catalog.placing import Ancestor, Placed, Placer
-from davfs.errors import Unavailable
 from davfs.orthanc.model import Level, OrthancId, Resource
-
-_log = logging.getLogger(__name__)
 
 _SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -59,99 +54,31 @@ class Store:
     """
 
     def __init__(self, file: Path, placer: Placer, lost: Callable[[], object] = lambda: None) -> None:
-        self._file = file
         self._placer = placer
-        self._lost = lost
-        self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
-        self._writing = threading.RLock()
-        self._life = 0
         self._seen = 0
         self._generation = 0
-        self._opened = False
-        self._open()
-        self._opened = True
+        self._database = Database(file, self._prepare, lost)
+        self._database.open()
 
-    def _open(self) -> None:
-        try:
-            self._prepare()
-        except sqlite3.DatabaseError as error:
-            _log.warning("the catalog is made anew: %s", error)
-            self._discard()
-            self._prepare()
-
-    def _prepare(self) -> None:
-        with self._write() as db:
-            version = db.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, _SCHEMA_VERSION):
-                raise sqlite3.DatabaseError(f"schema {version} instead of {_SCHEMA_VERSION}")
-            if version == 0:
-                _create(db)
-            elif _state(db, "clean") != "yes" and db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-                raise sqlite3.DatabaseError("it is damaged")
-            _set_state(db, "clean", "no")
-            self._seen = int(_state(db, "seen") or 0)
-            if _state(db, "layouts") != self._placer.signature:
-                self._place_all(db)
-
-    def _replace_damaged(self, life: int) -> None:
-        with self._writing:
-            if life != self._life:
-                return  # another thread has met the same damage
-            _log.warning("the catalog was damaged and is made anew")
-            self._discard()
-            self._seen = 0
-            self._prepare()
-            self._generation += 1
-        self._lost()
-
-    def _discard(self) -> None:
-        self._life += 1
-        self._close_idle()
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{self._file}{suffix}").unlink(missing_ok=True)
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, _SCHEMA_VERSION):
+            raise sqlite3.DatabaseError(f"schema {version} instead of {_SCHEMA_VERSION}")
+        if version == 0:
+            _create(db)
+        elif _state(db, "clean") != "yes" and db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError("it is damaged")
+        _set_state(db, "clean", "no")
+        self._seen = int(_state(db, "seen") or 0)
+        self._generation += 1
+        if _state(db, "layouts") != self._placer.signature:
+            self._place_all(db)
 
     def close(self) -> None:
         """Mark the file as complete and close it."""
-        with suppress(sqlite3.Error), self._write() as db:
+        with suppress(sqlite3.Error), self._database.write() as db:
             _set_state(db, "clean", "yes")
-        self._close_idle()
-
-    def _close_idle(self) -> None:
-        with suppress(queue.Empty):
-            while True:
-                self._idle.get_nowait().close()
-
-    @contextmanager
-    def _read(self) -> Iterator[sqlite3.Connection]:
-        life = self._life
-        try:
-            db = self._idle.get_nowait()
-        except queue.Empty:
-            db = _connect(self._file)
-        try:
-            yield db
-        except sqlite3.DatabaseError as error:
-            if self._opened and type(error) is sqlite3.DatabaseError:  # damage; its subclasses are other troubles
-                self._replace_damaged(life)
-                raise Unavailable("the catalog was damaged and is being made anew: try again") from error
-            raise
-        finally:
-            if life == self._life:
-                self._idle.put(db)
-            else:
-                db.close()
-
-    @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
-        with self._writing, self._read() as db:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-                db.commit()
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    db.rollback()
-                raise
+        self._database.close()
 
     @property
     def seen(self) -> int:
@@ -162,13 +89,13 @@ class Store:
         """Record that all changes up to ``seq`` are in the facts."""
         if seq <= self._seen:
             return
-        with self._write() as db:
+        with self._database.write() as db:
             self._seen = max(seq, self._seen)
             _set_state(db, "seen", str(self._seen))
 
     def start_over(self, seq: int) -> None:
         """Drop everything: what follows is another log of changes, which is at ``seq`` now."""
-        with self._write() as db:
+        with self._database.write() as db:
             db.execute("DELETE FROM placement")
             db.execute("DELETE FROM resource")
             self._seen = seq
@@ -182,7 +109,7 @@ class Store:
 
     def rows(self, layout: str, folder: OrthancId | None) -> list[Row]:
         """Return all resources placed in a folder; None stands for the layout's root."""
-        with self._read() as db:
+        with self._database.read() as db:
             found = db.execute(
                 "SELECT p.id, p.name, r.updated FROM placement p JOIN resource r ON r.id = p.id"
                 " WHERE p.layout = ? AND p.folder = ?",
@@ -193,7 +120,7 @@ class Store:
     def rows_with(self, layout: str, folder: OrthancId | None, keys: Sequence[str]) -> list[Row]:
         """Return the resources placed in a folder whose base name has one of the keys (`davfs.names.key`)."""
         marks = ",".join("?" * len(keys))
-        with self._read() as db:
+        with self._database.read() as db:
             found = db.execute(
                 "SELECT p.id, p.name, r.updated FROM placement p JOIN resource r ON r.id = p.id"  # noqa: S608  only "?"
                 f" WHERE p.layout = ? AND p.folder = ? AND p.key IN ({marks})",
@@ -203,17 +130,17 @@ class Store:
 
     def ids(self, level: Level) -> set[OrthancId]:
         """Return the ids of all known resources of a level."""
-        with self._read() as db:
+        with self._database.read() as db:
             return {i for (i,) in db.execute("SELECT id FROM resource WHERE level = ?", (level.value,))}
 
     def children(self, resource: OrthancId) -> list[OrthancId]:
         """Return the ids of the known resources right below one."""
-        with self._read() as db:
+        with self._database.read() as db:
             return [i for (i,) in db.execute("SELECT id FROM resource WHERE parent = ?", (resource,))]
 
     def unknown(self, ids: Iterable[OrthancId]) -> set[OrthancId]:
         """Return those of the ids that the facts do not have."""
-        with self._read() as db:
+        with self._database.read() as db:
             return {i for i in ids if not db.execute("SELECT 1 FROM resource WHERE id = ?", (i,)).fetchone()}
 
     def learn(self, resources: Iterable[Resource], as_of: int) -> None:
@@ -224,7 +151,7 @@ class Store:
             as_of: Sequence number of Orthanc's log before these facts were read: older facts never replace newer ones.
         """
         ordered = sorted(resources, key=lambda resource: list(Level).index(resource.level))
-        with self._write() as db:
+        with self._database.write() as db:
             changed = [resource.id for resource in ordered if _upsert(db, resource, as_of)]
             placed: set[str] = set()
             for resource in changed:
@@ -233,7 +160,7 @@ class Store:
 
     def forget(self, ids: Iterable[str]) -> None:
         """Drop resources and all below them."""
-        with self._write() as db:
+        with self._database.write() as db:
             pending = list(ids)
             while pending:
                 resource = pending.pop()
@@ -256,13 +183,6 @@ class Store:
         _replace(db, resource, self._placer.place(_ancestry(db, resource)))
         for (child,) in db.execute("SELECT id FROM resource WHERE parent = ?", (resource,)).fetchall():
             self._place_below(db, child, placed)
-
-
-def _connect(file: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(file, timeout=30, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = NORMAL")
-    return db
 
 
 def _create(db: sqlite3.Connection) -> None:
