@@ -222,6 +222,10 @@ class Catalog:
             self.refresh()
         return [self._instances_of(series, fresh=fresh) for series in self._series(folder)]
 
+    def tags(self, series: OrthancId) -> tuple[Mapping[str, str], ...]:
+        """Return the tags of a series and of those above it, the patient's first, without asking Orthanc."""
+        return self._store.tags(series)
+
     def _instances_of(self, series: OrthancId, *, fresh: bool) -> Mapping[OrthancId, Instance]:
         epoch = self._instances.epoch
         known = self._instances.get(series)

@@ -6,7 +6,7 @@ Nothing here calls Orthanc.
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -137,6 +137,11 @@ class Store:
         """Return the ids of the known resources right below one."""
         with self._database.read() as db:
             return [i for (i,) in db.execute("SELECT id FROM resource WHERE parent = ?", (resource,))]
+
+    def tags(self, resource: OrthancId) -> tuple[Mapping[str, str], ...]:
+        """Return the known tags of a resource and of those above it, the patient's first."""
+        with self._database.read() as db:
+            return tuple(link.tags for link in _ancestry(db, resource))
 
     def unknown(self, ids: Iterable[OrthancId]) -> set[OrthancId]:
         """Return those of the ids that the facts do not have."""

@@ -5,6 +5,7 @@ import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 from davfs import names
 from davfs.entry import Entry, Kind
@@ -15,19 +16,29 @@ _KEPT = 256
 _EPOCH = datetime.fromtimestamp(0, UTC)
 DICOM = "application/dicom"
 
+TagsAbove: TypeAlias = Mapping[OrthancId, Sequence[Mapping[str, str]]]
+"""Tags of series and of what is above them, the patient's first."""
+
 
 class Files:
     """The instances of one folder under the names that they are shown with.
 
     Args:
         instances: The folder's instances, a mapping for each series.
+        above: Tags of the series and above, for each series, as far as names are made from them.
         base_name: Gives the name of an instance before suffixes.
     """
 
-    def __init__(self, instances: Sequence[Mapping[OrthancId, Instance]], base_name: Callable[[Instance], str]) -> None:
+    def __init__(
+        self,
+        instances: Sequence[Mapping[OrthancId, Instance]],
+        above: TagsAbove,
+        base_name: Callable[[Instance, TagsAbove], str],
+    ) -> None:
         self.instances = instances
+        self.above = above
         self._all = {one.id: one for series in instances for one in series.values()}
-        self._bases = {one.id: base_name(one) for one in self._all.values()}
+        self._bases = {one.id: base_name(one, above) for one in self._all.values()}
         shown = names.shown(self._bases, files=True)
         self._by_name = {name: self._entry(name, one) for one, name in shown.items()}
         self._by_key: dict[str, dict[OrthancId, str]] = {}
@@ -67,16 +78,17 @@ class FilesCache:
         self,
         folder: OrthancId | None,
         instances: Sequence[Mapping[OrthancId, Instance]],
-        base_name: Callable[[Instance], str],
+        above: TagsAbove,
+        base_name: Callable[[Instance, TagsAbove], str],
     ) -> Files:
-        """Return the files of a folder, made anew only where its instances are other objects than last time."""
+        """Return the files of a folder, made anew only where its instances are others, or other tags are above them."""
         with self._lock:
             kept = self._kept.get(folder)
             if kept is not None:
                 self._kept.move_to_end(folder)
-        if kept is not None and _same(kept.instances, instances):
+        if kept is not None and kept.above == above and _same(kept.instances, instances):
             return kept
-        made = Files(instances, base_name)
+        made = Files(instances, above, base_name)
         with self._lock:
             self._kept[folder] = made
             while len(self._kept) > _KEPT:

@@ -1,6 +1,6 @@
 """A layout as an area of the drive: folders are patients, studies and series, files are instances."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
@@ -9,9 +9,10 @@ from davfs.catalog.catalog import Catalog, Folder
 from davfs.catalog.placing import base_name
 from davfs.entry import Content, Entry, Kind, Opened, Path
 from davfs.errors import Forbidden, IsAFolder, NotAFolder, NotFound, UnknownResource
-from davfs.filesystem.files import Files, FilesCache
+from davfs.filesystem.files import Files, FilesCache, TagsAbove
 from davfs.filesystem.folders import Listings, find_folder
 from davfs.layout import Layout
+from davfs.layout.tags import DEFAULT
 from davfs.orthanc import Orthanc
 from davfs.orthanc.model import Instance, Level, OrthancId
 
@@ -29,7 +30,7 @@ class Node:
         level: Level of the resource; None for the layout's root.
         id: The resource; None for the layout's root.
         entry: Its entry, as far as it is known without asking Orthanc.
-        folder: What it is as a folder; None for a file.
+        folder: What can be found below it; None for a file, and for a folder at the end of a layout without files.
     """
 
     level: Level | None
@@ -72,6 +73,7 @@ class Tree:
         self._delete = delete
         self._listings = Listings(catalog)
         self._files = FilesCache()
+        self._named_from_above = bool(layout.levels[-1].template.keywords - DEFAULT[Level.INSTANCE])
         root = Folder(layout.title, None, None, self._levels[0])
         self._known = _Known(catalog.generation)
         self._root = Node(None, None, Entry("", Kind.FOLDER, since), root)
@@ -174,10 +176,18 @@ class Tree:
         return Node(Level.INSTANCE, OrthancId(entry.resource), entry, None) if entry else None
 
     def _files_of(self, folder: Folder, *, fresh: bool) -> Files:
-        return self._files.files(folder.id, self._catalog.instances(folder, fresh=fresh), self._base_name)
+        instances = self._catalog.instances(folder, fresh=fresh)
+        return self._files.files(folder.id, instances, self._tags_above(instances), self._base_name)
 
-    def _base_name(self, instance: Instance) -> str:
-        return base_name(self._layout.levels[-1], [instance.tags], instance.id)
+    def _tags_above(self, instances: Sequence[Mapping[OrthancId, Instance]]) -> TagsAbove:
+        """Return the tags of the series that files are named from, none where they are named from their own alone."""
+        if not self._named_from_above:
+            return {}
+        series = {next(iter(found.values())).series for found in instances if found}
+        return {one: self._catalog.tags(one) for one in series}
+
+    def _base_name(self, instance: Instance, above: TagsAbove) -> str:
+        return base_name(self._layout.levels[-1], [*above.get(instance.series, ()), instance.tags], instance.id)
 
     def _verified(self, node: Node) -> Entry:
         """Return the entry of a node that Orthanc has now; the size of a file is that of this moment."""
@@ -190,14 +200,16 @@ class Tree:
         return node.entry
 
     def _entries(self, node: Node) -> Iterable[Entry]:
-        if node.folder is None:
+        if not node.entry.is_folder:
             raise NotAFolder((), "it is a file")
+        if node.folder is None:
+            return []  # the layout ends here
         if node.folder.shows is Level.INSTANCE:
             return self._files_of(node.folder, fresh=True).entries
         return self._listings.list(node.folder)
 
     def _opened(self, path: Path, node: Node) -> Content:
-        if node.folder is not None or node.id is None:
+        if node.entry.is_folder or node.id is None:
             raise IsAFolder(path, "it is a folder")
         return Opened(node.entry, self._orthanc.instance_file(node.id))
 

@@ -11,7 +11,8 @@ one's hook at exit would keep the interpreter alive until the last job is done.
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from time import monotonic
 from typing import Generic, TypeVar
 
@@ -81,7 +82,8 @@ class ImportQueue:
         ticket = _Ticket(job)
         deadline = monotonic() + self._patience
         self._submit(ticket)
-        wait((ticket.future,), timeout=max(0.0, deadline - monotonic()))
+        with suppress(TimeoutError, CancelledError):  # what the job raises is returned here, and raised below
+            ticket.future.exception(max(0.0, deadline - monotonic()))
         # A future can be cancelled as long as no worker started it: this line decides between the two of them.
         if ticket.future.cancel():
             self._withdraw(ticket)
