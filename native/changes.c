@@ -15,7 +15,7 @@
 
 static davfs_change* ring = NULL;
 static size_t first = 0, count = 0;
-static int lost = 0, closed = 0;
+static int others = 0, lost = 0, closed = 0;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t arrived = PTHREAD_COND_INITIALIZER;
 
@@ -25,8 +25,14 @@ static OrthancPluginErrorCode on_change(OrthancPluginChangeType kind, OrthancPlu
   {
     return OrthancPluginErrorCode_Plugin; /* stops Orthanc */
   }
+  int awaited = kind == OrthancPluginChangeType_Deleted || kind == OrthancPluginChangeType_OrthancStarted ||
+                kind == OrthancPluginChangeType_OrthancStopped;
   pthread_mutex_lock(&mutex);
-  if (count == CAPACITY || ring == NULL)
+  if (!awaited)
+  {
+    others = 1; /* found in Orthanc's log of changes, with all that came along: nobody has to wake up for each */
+  }
+  else if (count == CAPACITY || ring == NULL)
   {
     lost = 1;
   }
@@ -38,7 +44,10 @@ static OrthancPluginErrorCode on_change(OrthancPluginChangeType kind, OrthancPlu
     strncpy(change->id, id ? id : "", sizeof(change->id) - 1);
     change->id[sizeof(change->id) - 1] = '\0';
   }
-  pthread_cond_signal(&arrived);
+  if (awaited)
+  {
+    pthread_cond_signal(&arrived);
+  }
   pthread_mutex_unlock(&mutex);
   return OrthancPluginErrorCode_Success;
 }
@@ -50,8 +59,15 @@ void davfs_watch_changes(void)
     ring = calloc(CAPACITY, sizeof(davfs_change));
   }
   first = count = 0;
-  lost = closed = 0;
+  others = lost = closed = 0;
   OrthancPluginRegisterOnChangeCallback(davfs_context, on_change);
+}
+
+static int tell(davfs_change* change, int kind)
+{
+  memset(change, 0, sizeof(*change));
+  change->kind = kind;
+  return 1;
 }
 
 static int take(davfs_change* change)
@@ -65,10 +81,8 @@ static int take(davfs_change* change)
   }
   if (lost)
   {
-    memset(change, 0, sizeof(*change));
-    change->kind = DAVFS_CHANGES_LOST;
     lost = 0;
-    return 1;
+    return tell(change, DAVFS_CHANGES_LOST);
   }
   return 0;
 }
@@ -87,6 +101,11 @@ int davfs_next_change(davfs_change* change, int milliseconds)
   while (!taken && !closed && pthread_cond_timedwait(&arrived, &mutex, &until) != ETIMEDOUT)
   {
     taken = take(change);
+  }
+  if (!taken && others)
+  {
+    taken = tell(change, DAVFS_CHANGES_OTHER);
+    others = 0;
   }
   pthread_mutex_unlock(&mutex);
   return taken;

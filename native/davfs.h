@@ -47,15 +47,17 @@ void davfs_audit(const char* user, const char* action, const char* resource, con
 /* changes.c: the queue between Orthanc's change callback and Python. */
 typedef struct
 {
-  int kind;     /* OrthancPluginChangeType, or DAVFS_CHANGES_LOST */
+  int kind;     /* OrthancPluginChangeType, or one of DAVFS_CHANGES_… */
   int level;    /* OrthancPluginResourceType */
   char id[64];  /* Orthanc's identifier, "" for none */
 } davfs_change;
 
-#define DAVFS_CHANGES_LOST (-1)
+#define DAVFS_CHANGES_LOST (-1)  /* the queue was full: any number is missing */
+#define DAVFS_CHANGES_OTHER (-2) /* any number of resources have come or changed */
 
 void davfs_watch_changes(void);
-/* Waits for the next change, oldest first. Returns 1 with a change, 0 after `milliseconds` or once closed. */
+/* Waits for the next deletion, start or stop, oldest first. Returns 1 with a change, 0 where there was none for so many
+   milliseconds, or once closed. */
 int davfs_next_change(davfs_change* change, int milliseconds);
 void davfs_close_changes(void);
 
