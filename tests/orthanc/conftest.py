@@ -10,10 +10,17 @@ import httpx
 import pytest
 
 from davfs.demo.process import OrthancProcess
+from tests.support.drive import rest_client
 from tests.support.webdav import WebDav
 
 STOPPING = 5
 """Seconds within which Orthanc ends after SIGTERM."""
+
+REFUSAL = "davfs: the drive does not start: "
+"""Begins the line that Orthanc logs where the plugin refuses to start."""
+
+PYTHON_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancPython.so")
+"""The plugin orthanc-python."""
 
 RunOrthanc: TypeAlias = Callable[..., AbstractContextManager[OrthancProcess]]
 """The type of the fixture `run_orthanc`."""
@@ -65,9 +72,9 @@ def url(orthanc: OrthancProcess) -> str:
 
 
 @pytest.fixture(scope="module")
-def rest(url: str) -> Iterator[httpx.Client]:
+def rest(orthanc: OrthancProcess) -> Iterator[httpx.Client]:
     """A client of the shared Orthanc's REST API."""
-    with httpx.Client(base_url=url, trust_env=False, timeout=10) as client:
+    with rest_client(orthanc) as client:
         yield client
 
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-import httpx
 import pytest
 
 from davfs.demo.process import OrthancProcess
 from tests.orthanc.conftest import RunOrthanc
 from tests.support import dicom
+from tests.support.drive import import_by_rest, rest_client
 from tests.support.webdav import WebDav
 
 COLLIDING = ("doe", "DOE")
@@ -48,11 +48,6 @@ def seen(server: OrthancProcess) -> dict[str, bytes]:
         return tree(drive)
 
 
-def rest(server: OrthancProcess) -> httpx.Client:
-    """Return a client of a server's REST API."""
-    return httpx.Client(base_url=server.url, trust_env=False)
-
-
 def catalog(folder: Path) -> Path:
     """Return the catalog's file of a server that has this folder."""
     return folder / "storage" / "davfs" / "catalog.sqlite"
@@ -61,10 +56,9 @@ def catalog(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def filled(run_orthanc: RunOrthanc) -> tuple[Path, dict[str, bytes]]:
     """The folder of a server that has been stopped, and the tree that it showed."""
-    with run_orthanc() as server, rest(server) as client:
+    with run_orthanc() as server, rest_client(server) as client:
         files = archive()
-        for content in files.values():
-            assert client.post("/instances", content=content).json()["Status"] == "Success"
+        import_by_rest(client, *files.values())
         shown = seen(server)
         assert sorted(shown.values()) == sorted(files.values())
         assert sum("~" in path for path in shown) == 6
@@ -126,7 +120,7 @@ def test_names_outlive_the_catalog(
     damage(catalog(folder))
     with run_orthanc(folder) as server:
         assert seen(server) == shown
-        with rest(server) as client, WebDav(server.drive_url) as drive:
+        with rest_client(server) as client, WebDav(server.drive_url) as drive:
             added = client.post("/instances", content=dicom.instance("added")).json()
             assert "Doe added (added)" in drive.listing("by-patient")
             client.delete(f"/patients/{added['ParentPatient']}")
@@ -151,9 +145,8 @@ def test_killed_server_shows_the_same_names(
     servers.append(killed)
     killed.start()
     try:
-        with rest(killed) as client:
-            for content in archive().values():
-                client.post("/instances", content=content)
+        with rest_client(killed) as client:
+            import_by_rest(client, *archive().values())
         shown = seen(killed)
     finally:
         killed.kill()
@@ -166,20 +159,22 @@ def test_killed_server_shows_the_same_names(
 def test_what_happened_without_the_plugin_is_shown(run_orthanc: RunOrthanc, *, emptied: bool) -> None:
     """Deletions, arrivals and changes made while the plugin was not loaded show as they do with a new catalog."""
     files = archive()
-    with run_orthanc() as server, rest(server) as client:
-        for content in files.values():
-            client.post("/instances", content=content)
+    with run_orthanc() as server, rest_client(server) as client:
+        import_by_rest(client, *files.values())
         assert len(seen(server)) == len(files)
         folder = server.folder
-    with run_orthanc(folder, plugins=[], settings={"OverwriteInstances": True}) as server, rest(server) as client:
+    with (
+        run_orthanc(folder, plugins=[], settings={"OverwriteInstances": True}) as server,
+        rest_client(server) as client,
+    ):
         ids = {name: dicom.ids(content) for name, content in files.items()}
         client.delete(f"/patients/{ids['doe'].patient}")
         client.delete(f"/studies/{ids['plain b 1'].study}")
         client.delete(f"/studies/{ids['same study 1'].study}")
         client.delete(f"/instances/{ids['same file 1'].instance}")
-        client.post("/instances", content=dicom.instance("arrived"))
+        import_by_rest(client, dicom.instance("arrived"))
         client.delete(f"/patients/{ids['long'].patient}")
-        client.post("/instances", content=dicom.instance("long", tags={"PatientName": "Short"}))
+        import_by_rest(client, dicom.instance("long", tags={"PatientName": "Short"}))
         if emptied:
             client.delete("/changes")
     with run_orthanc(folder) as server:

@@ -3,9 +3,8 @@
 import io
 import itertools
 import socket
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -18,10 +17,11 @@ from pynetdicom import AE
 from davfs.demo.process import OrthancProcess
 from tests.orthanc.conftest import RunOrthanc
 from tests.support import cstore, dicom
+from tests.support.drive import LEVELS, Server, connected, delete_all, import_by_rest, place, resource
 from tests.support.webdav import WebDav
+from tests.support.zips import zipped
 
 TURNS = 200
-LEVELS = ("patients", "studies", "series", "instances")
 LOOKS = ("root", "patient", "study", "series", "propfind", "get")
 """Where to look first after a change: four listings, and two requests for a file itself."""
 DELETED = {
@@ -51,21 +51,13 @@ class File:
 
     def resource(self, level: str) -> str:
         """Return the REST path of its resource at a level."""
-        found = dicom.ids(self.content)
-        values = (found.patient, found.study, found.series, found.instance)
-        return f"/{level}/{values[LEVELS.index(level)]}"
+        return resource(self.content, level)
 
 
 def file(patient: str, study: int = 1, series: int = 1, number: int = 1, **options: Any) -> File:
     """Return a file of `dicom.instance`."""
-    tags: dict[str, str] = options.get("tags", {})
-    folders = (
-        f"{tags.get('PatientName', f'Doe {patient}')} ({patient})",
-        f"2024-02-29 {tags.get('StudyDescription', f'Study {study}')}",
-        f"{series:03d} CT {tags.get('SeriesDescription', f'Series {series}')}",
-    )
-    path = ("by-patient", *folders, f"{number:05d}.dcm")
-    return File(dicom.instance(patient, study, series, number, **options), path)
+    path = place(patient, study, series, number, options.get("tags"))
+    return File(dicom.instance(patient, study, series, number, **options), tuple(path.split("/")))
 
 
 def made(look: str, number: int) -> File:
@@ -94,11 +86,8 @@ def shows(drive: WebDav, look: str, wanted: File) -> bool:
 
 def import_all(rest: httpx.Client, files: Iterable[File]) -> None:
     """Give many files to Orthanc, as one ZIP."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for number, each in enumerate(files):
-            archive.writestr(str(number), each.content)
-    assert all(one["Status"] == "Success" for one in rest.post("/instances", content=buffer.getvalue()).json())
+    archive = zipped({str(number): each.content for number, each in enumerate(files)})
+    assert all(one["Status"] == "Success" for one in rest.post("/instances", content=archive).json())
 
 
 @contextmanager
@@ -128,18 +117,16 @@ def orthanc(run_orthanc: RunOrthanc) -> Iterator[OrthancProcess]:
 
 
 @pytest.fixture(scope="module")
-def overwriting(run_orthanc: RunOrthanc) -> Iterator[tuple[WebDav, httpx.Client]]:
+def overwriting(run_orthanc: RunOrthanc) -> Iterator[Server]:
     """A drive and a REST API where an instance with known identifiers replaces the one that is there."""
-    with run_orthanc(settings={"OverwriteInstances": True}) as server, ExitStack() as clients:
-        drive = clients.enter_context(WebDav(server.drive_url))
-        yield drive, clients.enter_context(httpx.Client(base_url=server.url, trust_env=False))
+    with run_orthanc(settings={"OverwriteInstances": True}) as process, connected(process) as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)
 def _empty(rest: httpx.Client) -> None:
     """Each test starts with an empty archive."""
-    for patient in rest.get("/patients").json():
-        rest.delete(f"/patients/{patient}")
+    delete_all(rest)
 
 
 @pytest.mark.parametrize("listed", [False, True], ids=["unseen", "listed"])
@@ -232,9 +219,9 @@ def test_emptied_log_of_changes_hides_nothing(rest: httpx.Client, drive: WebDav,
 
 @pytest.mark.parametrize("emptied", [False, True], ids=["log kept", "log emptied"])
 @pytest.mark.parametrize("level", ["patients", "studies"])
-def test_changed_tags_change_names(overwriting: tuple[WebDav, httpx.Client], level: str, *, emptied: bool) -> None:
+def test_changed_tags_change_names(overwriting: Server, level: str, *, emptied: bool) -> None:
     """Tags that are changed in place change the names in the next listing, and the old ones lead nowhere."""
-    drive, rest = overwriting
+    drive, rest = overwriting.drive, overwriting.rest
     patient = f"{level} {emptied}"
     old = file(patient)
     rest.post("/instances", content=old.content)
@@ -256,12 +243,12 @@ def test_changed_tags_change_names(overwriting: tuple[WebDav, httpx.Client], lev
 
 @pytest.mark.parametrize("emptied", [False, True], ids=["log kept", "log emptied"])
 @pytest.mark.parametrize("look", ["listing", "propfind", "get"])
-def test_overwritten_file_is_the_new_one(overwriting: tuple[WebDav, httpx.Client], look: str, *, emptied: bool) -> None:
+def test_overwritten_file_is_the_new_one(overwriting: Server, look: str, *, emptied: bool) -> None:
     """Once an instance was overwritten, its size in the next answer and its bytes are those of the new file."""
-    drive, rest = overwriting
+    drive, rest = overwriting.drive, overwriting.rest
     for turn in range(50):
         new = file(look, pixels=dicom.ROW * (turn + 1))
-        assert rest.post("/instances", content=new.content).json()["Status"] == "Success"
+        import_by_rest(rest, new.content)
         if emptied:
             rest.delete("/changes")
         if look == "listing":
@@ -273,9 +260,9 @@ def test_overwritten_file_is_the_new_one(overwriting: tuple[WebDav, httpx.Client
             assert (answer.status_code, answer.content) == (200, new.content), turn
 
 
-def test_receipt_of_an_overwritten_file(overwriting: tuple[WebDav, httpx.Client]) -> None:
+def test_receipt_of_an_overwritten_file(overwriting: Server) -> None:
     """A receipt serves the bytes that Orthanc has now, and tells their size."""
-    drive, _ = overwriting
+    drive = overwriting.drive
     for turn in range(5):
         content = dicom.instance("receipt", pixels=dicom.ROW * (turn + 1))
         assert drive.put(f"inbox/{turn}.dcm", content).status_code == 201

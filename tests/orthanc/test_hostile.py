@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from davfs.demo.process import OrthancProcess
 from tests.support import dicom
+from tests.support.drive import delete_all, import_by_rest, place
 from tests.support.webdav import WebDav, parse
 
 REQUESTS: tuple[tuple[str, str, bytes], ...] = (
@@ -124,14 +125,6 @@ def files(drive: WebDav, folder: str) -> Iterator[tuple[str, bytes]]:
             yield entry.href, content.content
 
 
-def import_by_rest(rest: httpx.Client, content: bytes) -> str:
-    """Give a file to Orthanc; return its id of the patient."""
-    answer = rest.post("/instances", content=content)
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["Status"] == "Success"
-    return str(answer.json()["ParentPatient"])
-
-
 # --- requests ---------------------------------------------------------------------------------------------------------
 
 
@@ -209,8 +202,7 @@ def test_names_that_clients_take_for_the_same(rest: httpx.Client, drive: WebDav,
     """Patients whose names differ in case or normal form alone have folders of their own, each with its own file."""
     before = set(drive.listing("by-patient"))
     contents = [dicom.instance(f"same {one!a}", tags={"PatientID": one, "PatientName": one}) for one in pair]
-    for content in contents:
-        import_by_rest(rest, content)
+    import_by_rest(rest, *contents)
     names = set(drive.listing("by-patient")) - before
     found = [[content for _, content in files(drive, drive.href(f"by-patient/{name}"))] for name in names]
     assert sorted(found) == sorted([content] for content in contents)
@@ -220,9 +212,10 @@ def test_either_normal_form_leads_to_an_entry(rest: httpx.Client, drive: WebDav)
     """Names are listed in NFC, and found in NFC and, as macOS asks, in NFD; whatever form the file had."""
     for form in ("NFC", "NFD"):
         text = unicodedata.normalize(form, f"Zo\u00eb {form}")
-        content = dicom.instance(form, tags={"PatientName": text, "StudyDescription": text})
+        tags = {"PatientName": text, "StudyDescription": text}
+        content = dicom.instance(form, tags=tags)
         import_by_rest(rest, content)
-        path = f"by-patient/Zo\u00eb {form} ({form})/2024-02-29 Zo\u00eb {form}/001 CT Series 1/00001.dcm"
+        path = place(form, tags=tags)
         for asked in ("NFC", "NFD"):
             wanted = unicodedata.normalize(asked, path)
             assert drive.get(wanted).content == content
@@ -246,9 +239,7 @@ TEXTS = st.fixed_dictionaries({"PatientID": ANY_TEXT, "PatientName": ANY_TEXT, "
 @example([{"PatientID": text, "PatientName": "", "StudyDescription": ""} for text in ("a", "A", "a ~0123456789")])
 def test_whatever_is_listed_can_be_fetched(rest: httpx.Client, drive: WebDav, several: list[dict[str, Any]]) -> None:
     """Files of any names are in the tree, each once, and come back byte for byte under the hrefs shown for them."""
-    for patient in rest.get("/patients").json():
-        rest.delete(f"/patients/{patient}")
+    delete_all(rest)
     contents = [dicom.instance("any", number, tags=tags) for number, tags in enumerate(several)]
-    for content in contents:
-        import_by_rest(rest, content)
+    import_by_rest(rest, *contents)
     assert sorted(content for _, content in files(drive, drive.href("by-patient"))) == sorted(contents)

@@ -13,12 +13,11 @@ import httpx
 import pytest
 
 from davfs.demo.process import OrthancProcess
-from tests.orthanc.conftest import RunOrthanc
+from tests.orthanc.conftest import PYTHON_PLUGIN, REFUSAL, RunOrthanc
 from tests.support import dicom
+from tests.support.drive import only_file
 from tests.support.webdav import WebDav
 
-PYTHON_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancPython.so")
-REFUSAL = "davfs: the drive does not start: "
 OPENED = "davfs: the drive is at "
 
 SCRIPT = """
@@ -98,10 +97,7 @@ def assert_drive_works(server: OrthancProcess, patient: str) -> None:
     with WebDav(server.drive_url) as drive:
         assert drive.put(f"inbox/{patient}.dcm", content).status_code == httpx.codes.CREATED
         (folder,) = (name for name in drive.listing("by-patient") if f"({patient})" in name)
-        study = next(iter(drive.listing(f"by-patient/{folder}")))
-        series = next(iter(drive.listing(f"by-patient/{folder}/{study}")))
-        file = next(iter(drive.listing(f"by-patient/{folder}/{study}/{series}")))
-        assert drive.get(f"by-patient/{folder}/{study}/{series}/{file}").content == content
+        assert drive.get(only_file(drive, f"by-patient/{folder}")).content == content
 
 
 def test_alone(run_orthanc: RunOrthanc) -> None:
@@ -178,10 +174,7 @@ def test_credentials_and_audit(guarded: OrthancProcess) -> None:
         assert drive.request("PROPFIND", headers={"Depth": "1"}).status_code == httpx.codes.MULTI_STATUS
         assert drive.put("inbox/secret-name.dcm", content).status_code == httpx.codes.CREATED
         (folder,) = drive.listing("by-patient")
-        (study,) = drive.listing(f"by-patient/{folder}")
-        (series,) = drive.listing(f"by-patient/{folder}/{study}")
-        (file,) = drive.listing(f"by-patient/{folder}/{study}/{series}")
-        assert drive.get(f"by-patient/{folder}/{study}/{series}/{file}").content == content
+        assert drive.get(only_file(drive, f"by-patient/{folder}")).content == content
         assert drive.delete(f"by-patient/{folder}").status_code == httpx.codes.NO_CONTENT
         assert drive.delete("by-patient").status_code == httpx.codes.FORBIDDEN
     lines = [line for line in guarded.log.read_text().splitlines() if "davfs: audit " in line]

@@ -13,10 +13,9 @@ from typing import Any, TypeAlias
 import pytest
 
 from davfs.demo.process import OrthancFailed, OrthancProcess
-from tests.orthanc.conftest import RunOrthanc
+from tests.orthanc.conftest import REFUSAL, RunOrthanc
 from tests.support.webdav import WebDav
 
-REFUSAL = "davfs: the drive does not start: "
 AT_ONCE = 3
 """Servers that start at the same time: most of their time is Orthanc waiting for its own threads."""
 LAYOUT = 'title = "{title}"\n[[level]]\npatient = "{{{tag}}}"\n'

@@ -18,11 +18,11 @@ import httpx
 import pytest
 
 from davfs.demo.process import OrthancProcess
-from tests.orthanc.conftest import RunOrthanc
+from tests.orthanc.conftest import PYTHON_PLUGIN, RunOrthanc
 from tests.support import cstore, dicom
+from tests.support.drive import rest_client
 from tests.support.webdav import Listed, WebDav, parse
 
-PYTHON_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancPython.so")
 LIMIT = 10
 """Seconds that a request may take."""
 CLIENTS = 8
@@ -269,7 +269,7 @@ def test_no_deadlock(run_orthanc: RunOrthanc, plugin: Path, tmp_path: Path, seco
                 closing.callback(client.close)
             run_all(everybody, seconds)
         acknowledged = modality.acknowledged.union(*(client.acknowledged for client in clients))
-        with httpx.Client(base_url=server.url, trust_env=False, timeout=LIMIT) as rest:
+        with rest_client(server) as rest:
             assert set(rest.get("/instances").json()) == acknowledged
             seen = rest.get("/seen").json()
         assert all(seen.values()), seen
