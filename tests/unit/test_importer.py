@@ -1,6 +1,5 @@
 """What Orthanc's answers to an upload mean."""
 
-import io
 import zipfile
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from davfs.imports import importer as module
 from davfs.imports.importer import Imported, Importer, ZipLimits
 from davfs.orthanc import OrthancId, StoreStatus
 from tests.support.memory_orthanc import MemoryOrthanc, identify
+from tests.support.zips import zipped
 
 TEST_FILES = Path(str(pydicom.data.get_testdata_file("CT_small.dcm"))).parent
 CT = (TEST_FILES / "CT_small.dcm").read_bytes()
@@ -26,15 +26,6 @@ CHANGED = CT[:-1] + bytes([CT[-1] ^ 1])
 def orthanc() -> MemoryOrthanc:
     """An empty Orthanc."""
     return MemoryOrthanc()
-
-
-def zipped(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """Make a ZIP."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", compression) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
 
 
 def test_a_new_file_is_imported(orthanc: MemoryOrthanc) -> None:

@@ -1,6 +1,5 @@
 """What a file is, from its first bytes."""
 
-import io
 import random
 import struct
 import zipfile
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 
 from davfs.imports import sniff as module
 from davfs.imports.sniff import HEAD, Sniffed, is_junk, sniff
+from tests.support.zips import zipped
 
 TEST_FILES = Path(str(pydicom.data.get_testdata_file("CT_small.dcm"))).parent
 PREAMBLE = bytes(128) + b"DICM"
@@ -30,15 +30,6 @@ STARTS = (
 def sample(name: str) -> bytes:
     """Read one of pydicom's own test files."""
     return (TEST_FILES / name).read_bytes()
-
-
-def zipped(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """Make a ZIP."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", compression) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
 
 
 def encrypted(archive: bytes) -> bytes:

@@ -1,0 +1,140 @@
+"""Changes of the inbox's folder that fail, or meet others."""
+
+import os
+import random
+import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path as DiskPath
+
+import pytest
+
+from davfs.errors import Busy, NoSpace, NotFound, PathError
+from davfs.imports import spool as module
+from davfs.imports.items import Receipt
+from davfs.imports.spool import Spool
+from tests.support import spool as spools
+from tests.support.spool import DAY, RECEIPT, Act, content, names
+
+# pytest finds fixtures by the names in a module.
+clock, spool = spools.clock, spools.spool
+
+
+def test_an_old_decision_does_not_remove_a_new_file(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look and the removal somebody wrote a file, which stays."""
+    spool.put_receipt(("a",), RECEIPT)
+
+    def read_receipt(*_: object) -> Receipt:
+        spool.write(("a",), b"new")
+        return RECEIPT
+
+    monkeypatch.setattr(module, "read_receipt", read_receipt)
+    spool.drop_receipt(("a",), RECEIPT)
+    assert content(spool, ("a",)) == b"new"
+    assert spool._quota._used == 3
+    assert list(spool._disk._incoming.iterdir()) == []
+
+
+def test_an_old_decision_does_not_remove_a_folder(spool: Spool, tmp_path: DiskPath) -> None:
+    """What was a receipt when it was looked at may be a folder with files now."""
+    spool.put_receipt(("a",), RECEIPT)
+    status = (tmp_path / "files" / "a").lstat()
+    spool.delete(("a",))
+    spool.make_folder(("a",))
+    spool.write(("a", "b"), b"new")
+    with spool._disk.parent(("a",), NotFound) as parent:
+        assert not spool._disk.remove(parent, ("a",), status)
+    assert content(spool, ("a", "b")) == b"new"
+    assert list(spool._disk._incoming.iterdir()) == []
+
+
+def test_a_receipt_is_dropped_only_if_it_still_is_the_same(spool: Spool) -> None:
+    """Another receipt, a file, and nothing at all are left alone."""
+    spool.put_receipt(("a",), RECEIPT)
+    spool.drop_receipt(("a",), Receipt(RECEIPT.instance, 1))
+    assert names(spool) == ["a"]
+    spool.drop_receipt(("a",), RECEIPT)
+    spool.drop_receipt(("a",), RECEIPT)
+    assert names(spool) == []
+    spool.write(("a",), b"1")
+    spool.drop_receipt(("a",), RECEIPT)
+    assert names(spool) == ["a"]
+
+
+def test_a_failed_write_leaves_the_old_file(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk is no space, and what was there stays."""
+    spool.write(("a",), b"old")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(NoSpace, match="disk"):
+        spool.write(("a",), b"newer")
+    assert content(spool, ("a",)) == b"old"
+    assert list(spool._disk._incoming.iterdir()) == []
+    assert spool._quota._used == 3
+
+
+def test_a_folder_that_is_filled_meanwhile_is_busy(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deleting ends, whatever others do."""
+    spool.make_folder(("a",))
+    spool.write(("a", "b"), b"1")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", lambda *_, **__: None)
+        with pytest.raises(Busy):
+            spool.delete(("a",))
+
+
+def test_readers_never_see_half_a_file(tmp_path: DiskPath) -> None:
+    """While two writers replace it, every read is one of the two contents, and the count stays right."""
+    spool = Spool(tmp_path, maximum_size=0, maximum_age=DAY)
+    contents = (b"a" * 10_000, b"b" * 20_000)
+    spool.write(("x",), contents[0])
+    done = threading.Event()
+
+    def read() -> set[bytes]:
+        seen = set()
+        while not done.is_set():
+            seen.add(content(spool, ("x",)))
+        return seen
+
+    with ThreadPoolExecutor(4) as pool:
+        readers = [pool.submit(read) for _ in range(2)]
+        writers = [pool.submit(lambda data: [spool.write(("x",), data) for _ in range(50)], data) for data in contents]
+        for writer in writers:
+            writer.result(30)
+        done.set()
+        assert {data for reader in readers for data in reader.result(30)} <= set(contents)
+    spool.delete(("x",))
+    assert spool._quota._used == 0
+
+
+def test_many_threads_leave_the_count_and_the_disk_right(tmp_path: DiskPath) -> None:
+    """Whatever they do to the same names, only errors of this package come out."""
+    spool = Spool(tmp_path, maximum_size=0, maximum_age=DAY)
+    acts: list[Act] = [
+        lambda path: spool.write(path, bytes(len(path) * 7)),
+        lambda path: spool.write(path, b"new", replace=False),
+        lambda path: spool.put_receipt(path, RECEIPT),
+        lambda path: spool.drop_receipt(path, RECEIPT),
+        spool.make_folder,
+        spool.delete,
+        spool.stat,
+        spool.list,
+        lambda path: content(spool, path),
+    ]
+
+    def work(seed: int) -> None:
+        chance = random.Random(seed)  # noqa: S311  a reproducible mixture, no secret
+        for _ in range(300):
+            with suppress(PathError):
+                chance.choice(acts)(chance.choice([("a",), ("d",), ("d", "a"), ("d", "d"), ()]))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+    spool.expire()
+    files = [path.lstat() for path in (tmp_path / "files").rglob("*")]
+    assert spool._quota._used == sum(status.st_size for status in files if stat.S_ISREG(status.st_mode))
+    assert list(spool._disk._incoming.iterdir()) == []
