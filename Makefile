@@ -65,7 +65,7 @@ $(PLUGIN): $(NATIVE) .venv/.run | packages
 	@echo "installing the virtual environment" >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1,<27' >&2  # the first with --group
-	@$(BIN)/python -m pip install --quiet --editable . >&2
+	@$(BIN)/python -m pip install --quiet --editable . --group build >&2
 	@touch $@
 
 .venv/.dev: .venv/.run

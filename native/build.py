@@ -54,7 +54,14 @@ def builder() -> FFI:
             ("DAVFS_VERSION", f'"{version("orthanc-davfs")}"'),
             ("DAVFS_PYTHON", f'"{sys.prefix}/bin/python3"'),
         ],
-        extra_compile_args=["-O2", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fvisibility=hidden"],
+        extra_compile_args=[
+            "-O2",
+            "-Wall",
+            "-Wextra",
+            "-Wno-unused-parameter",
+            "-Wno-deprecated-declarations",
+            "-fvisibility=hidden",
+        ],
     )
     return ffi
 

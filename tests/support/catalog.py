@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from davfs.catalog.catalog import Catalog, Folder
 from davfs.catalog.instances import InstanceCache
@@ -75,7 +76,14 @@ class Index:
         """Compare with Orthanc, as the upkeep does when it was asked to."""
         self.catalog.reconcile(lambda _done, _total: None)
 
-    def restart(self, patient: str | None = None) -> "Index":
+    def restart(self, patient: str | None = None) -> Self:
         """Close the file and open it again."""
+        self.close()
+        self.patient = patient or self.patient
+        self.comparisons = 0
+        self.__post_init__()
+        return self
+
+    def close(self) -> None:
+        """Close the file."""
         self.store.close()
-        return Index(self.orthanc, self.file, patient or self.patient)

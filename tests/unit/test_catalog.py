@@ -1,7 +1,8 @@
 """The catalog is never older than its Orthanc, whatever happens between two questions."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,10 @@ from tests.support.memory_orthanc import MemoryOrthanc
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> Index:
+def index(tmp_path: Path) -> Iterator[Index]:
     """An empty catalog of an empty Orthanc."""
-    return Index(CountingOrthanc(), tmp_path / "catalog.sqlite")
+    with closing(Index(CountingOrthanc(), tmp_path / "catalog.sqlite")) as index:
+        yield index
 
 
 def once(act: Callable[[], object]) -> Callable[[], None]:
@@ -82,12 +84,12 @@ def test_listings_are_fresh(tmp_path: Path, first: str) -> None:
     """Whatever the order of arrivals, updates and deletions, each listing shows all that was before it."""
     for number, order in enumerate(itertools.permutations(STEPS, 4)):
         if order[0] == first:
-            index = Index(CountingOrthanc(), tmp_path / f"{number}.sqlite")
-            index.orthanc.store(A)
-            assert_fresh(index)
-            for step in order:
-                _step(index.orthanc, step)
+            with closing(Index(CountingOrthanc(), tmp_path / f"{number}.sqlite")) as index:
+                index.orthanc.store(A)
                 assert_fresh(index)
+                for step in order:
+                    _step(index.orthanc, step)
+                    assert_fresh(index)
 
 
 def _step(orthanc: MemoryOrthanc, step: str) -> None:

@@ -2,7 +2,8 @@
 
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,10 @@ A, B = dicom.instance("a"), dicom.instance("b")
 
 
 @pytest.fixture
-def index(tmp_path: Path) -> Index:
+def index(tmp_path: Path) -> Iterator[Index]:
     """An empty catalog of an empty Orthanc."""
-    return Index(CountingOrthanc(), tmp_path / "catalog.sqlite")
+    with closing(Index(CountingOrthanc(), tmp_path / "catalog.sqlite")) as index:
+        yield index
 
 
 def test_restart_keeps_the_facts(index: Index) -> None:
@@ -29,10 +31,10 @@ def test_restart_keeps_the_facts(index: Index) -> None:
     index = index.restart()
     assert index.names() == ["a", "b"]
     assert index.orthanc.asked == 0
-    index.store.close()
+    index.close()
     index.orthanc.delete(Level.PATIENT, OrthancId(dicom.orthanc_id("b")))
     index.orthanc.store(dicom.instance("c"))
-    assert Index(index.orthanc, index.file).names() == ["a", "c"]
+    assert index.restart().names() == ["a", "c"]
 
 
 def test_new_layout_is_placed_without_asking(index: Index) -> None:
@@ -74,11 +76,11 @@ def test_bad_file_is_made_anew(index: Index, tmp_path: Path, damage: Callable[[P
         if Path(f"{index.file}{suffix}").exists():
             shutil.copy(f"{index.file}{suffix}", f"{file}{suffix}")
     damage(file)
-    again = Index(index.orthanc, file)
-    assert len(again.names()) == 100
-    again.compare()
-    assert again.store.ids(Level.SERIES) == set(index.orthanc.ids(Level.SERIES))
-    assert len(again.restart().names()) == 100
+    with closing(Index(index.orthanc, file)) as again:
+        assert len(again.names()) == 100
+        again.compare()
+        assert again.store.ids(Level.SERIES) == set(index.orthanc.ids(Level.SERIES))
+        assert len(again.restart().names()) == 100
 
 
 def test_crash_loses_nothing(index: Index, tmp_path: Path) -> None:
@@ -88,5 +90,6 @@ def test_crash_loses_nothing(index: Index, tmp_path: Path) -> None:
     for suffix in ("", "-wal"):
         shutil.copy(f"{index.file}{suffix}", f"{tmp_path / 'copy.sqlite'}{suffix}")
     index.orthanc.asked = 0
-    assert Index(index.orthanc, tmp_path / "copy.sqlite").names() == ["a"]
+    with closing(Index(index.orthanc, tmp_path / "copy.sqlite")) as again:
+        assert again.names() == ["a"]
     assert index.orthanc.asked == 0
