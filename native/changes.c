@@ -31,6 +31,7 @@ static OrthancPluginErrorCode on_change(OrthancPluginChangeType kind, OrthancPlu
   if (!awaited)
   {
     others = 1; /* found in Orthanc's log of changes, with all that came along: nobody has to wake up for each */
+    davfs_forget_recent();
   }
   else if (count == CAPACITY || ring == NULL)
   {

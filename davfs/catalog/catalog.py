@@ -1,9 +1,8 @@
 """What the drive asks: who is in a folder, now.
 
 Freshness: a listing shows all that Orthanc had committed when the request arrived. Additions and updates come from
-``/changes``, read before each listing; deletions are found by comparing with Orthanc's own list of children. Looking
-one name up is optimistic instead: what the catalog knows leads to the resource that it was shown for, which can only
-have gone; what it does not know is looked up again after a refresh.
+``/changes``, read before each listing and before a name is looked up; deletions are found by comparing a listing with
+Orthanc's own list of children. A name that is looked up leads to what the facts know, which can only have gone.
 
 No lock is held across a call to Orthanc: threads that refresh at the same time do the same work, and older facts never
 replace newer ones (`Store.learn`).

@@ -23,6 +23,7 @@ class InstanceCache:
         self._lock = threading.Lock()
         self._series: OrderedDict[OrthancId, Mapping[OrthancId, Instance]] = OrderedDict()
         self._owner: dict[OrthancId, OrthancId] = {}
+        self._former: OrderedDict[OrthancId, OrthancId] = OrderedDict()
         self._epoch = 0
         self._forgotten: deque[str] = deque(maxlen=_MEMORY)
 
@@ -58,7 +59,8 @@ class InstanceCache:
                 self._epoch += 1
                 self._forgotten.append(one)
                 resource = OrthancId(one)
-                self._drop(self._owner.get(resource, resource))
+                owner = self._owner.get(resource) or self._former.get(resource, resource)
+                self._drop(owner)
 
     def clear(self) -> None:
         """Drop everything."""
@@ -66,6 +68,7 @@ class InstanceCache:
             self._epoch += _MEMORY + 1
             self._series.clear()
             self._owner.clear()
+            self._former.clear()
 
     def _holds(self, series: OrthancId, kept: Mapping[OrthancId, Instance], epoch: int) -> bool:
         since = self._epoch - epoch
@@ -75,3 +78,7 @@ class InstanceCache:
     def _drop(self, series: OrthancId) -> None:
         for instance in self._series.pop(series, {}):
             self._owner.pop(instance, None)
+            self._former[instance] = series
+            self._former.move_to_end(instance)
+        while len(self._former) > self._capacity:
+            self._former.popitem(last=False)

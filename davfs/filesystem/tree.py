@@ -100,16 +100,16 @@ class Tree:
     def _with(self, path: Path, use: Callable[[Node], T]) -> T:
         """Use what a path leads to.
 
-        What the catalog knows is used as it is. Where it knows nothing, or what it knew is gone, the path is looked up
-        once more after a refresh: a resource may have come under the same name.
+        The log of changes is asked first, for a name can have been claimed by a second resource. Where nothing is
+        found, or what was found is gone, the folders themselves are asked.
         """
-        node = self._find(path, fresh=False)
-        if node is not None:
-            try:
-                return use(node)
-            except UnknownResource:
-                self._forget(node)
-        node = self._refreshed(path)
+        self._catalog.refresh()
+        node = self._find(path, fresh=False) or self._found_again(path)
+        try:
+            return use(node)
+        except UnknownResource:
+            self._forget(node)
+        node = self._found_again(path)
         try:
             return use(node)
         except UnknownResource:
@@ -120,9 +120,8 @@ class Tree:
         if node.id:
             self._catalog.forget([node.id])
 
-    def _refreshed(self, path: Path) -> Node:
+    def _found_again(self, path: Path) -> Node:
         try:
-            self._catalog.refresh()
             if self._catalog.suspect:
                 self._read_again(path)
             node = self._find(path, fresh=True)

@@ -104,7 +104,7 @@ class Promise(RuleBasedStateMachine):
     def event(self) -> None:
         """The event of the oldest deletion comes."""
         if self.late:
-            self.catalog.forget([self.late.pop(0)])
+            self.catalog.deleted([self.late.pop(0)])
 
     @rule(title=st.sampled_from(["deep", "flat"]), chance=st.lists(st.integers(0, 99), max_size=3))
     def walk(self, title: str, chance: list[int]) -> None:

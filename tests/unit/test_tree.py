@@ -9,10 +9,10 @@ from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import LayoutPlacer
 from davfs.catalog.store import Store
-from davfs.errors import IsAFolder
+from davfs.errors import IsAFolder, NotFound
 from davfs.filesystem.tree import Tree
 from davfs.layout import load_text
-from davfs.orthanc import Level
+from davfs.orthanc import Level, OrthancId
 from tests.support import dicom
 from tests.support.catalog import CountingOrthanc
 
@@ -71,3 +71,36 @@ def test_folders_without_files(tmp_path: Path) -> None:
     with pytest.raises(IsAFolder):
         shown.read(("p",))
     assert names(shown) == ["p"]
+
+
+SERIES = """
+title = "all"
+[[level]]
+patient = "{PatientName}"
+[[level]]
+series = "{SeriesDescription}"
+[[level]]
+instance = "{InstanceNumber}.dcm"
+"""
+
+
+@pytest.mark.parametrize("again", ["series", "instance"])
+def test_path_of_what_comes_back(tmp_path: Path, again: str) -> None:
+    """A path that led to a second resource, while the first was gone, does not when the first is there again."""
+    orthanc = CountingOrthanc()
+    tags = {"SeriesDescription": "axial", "InstanceNumber": 1}
+    first = dicom.instance("p", 1, 1, 1, tags=tags)
+    second = dicom.instance("p", 1, *((2, 1) if again == "series" else (1, 2)), tags=tags)
+    orthanc.store(first)
+    shown = tree(orthanc, tmp_path, SERIES)
+    path = ("Doe p", "axial", "1.dcm")
+    wanted = shown.stat(path).resource
+    orthanc.delete(Level.INSTANCE, OrthancId(wanted))
+    orthanc.store(second)
+    assert names(shown, "Doe p") == ["axial"]
+    assert shown.stat(path).resource != wanted
+    orthanc.store(first)
+    with pytest.raises(NotFound):
+        shown.stat(path)
+    with pytest.raises(NotFound):
+        shown.read(path)
