@@ -80,14 +80,14 @@ class Catalog:
         self._reconcile_soon = reconcile_soon
         self._wait_for_first_index = wait_for_first_index
         self._changed = changed
-        self._emptied = 0
+        self._doubts = 0
         self._same_log = False
         self.building = False
 
     @property
     def suspect(self) -> bool:
-        """True after an administrator emptied the log of changes, until the whole index has been read again."""
-        return self._emptied > 0
+        """True while facts may be missing or old: until the index is complete, and after the log was emptied."""
+        return self._doubts > 0 or self.building
 
     def refresh(self) -> None:
         """Take over all that Orthanc's log of changes has and the facts do not."""
@@ -124,6 +124,7 @@ class Catalog:
         To compare all ids beats to read the whole log; and facts of another log cannot be told from newer ones.
         """
         self._same_log = True
+        self._doubts += 1
         self._store.start_over(last)
         self._instances.clear()
         self._changed()
@@ -142,7 +143,7 @@ class Catalog:
         """Find out why entries are missing: a deleted resource takes its own along, emptying the log takes all."""
         oldest = self._orthanc.changes(0, 1).entries
         if not oldest or oldest[0].seq > since + 1:
-            self._emptied += 1
+            self._doubts += 1
             self._instances.clear()
             self._changed()
         self._reconcile_soon()
@@ -182,9 +183,9 @@ class Catalog:
         wanted = set(self._below(folder))
         rows = self._known_rows(folder)
         known = {row.id for row in rows}
-        if known == wanted and not self.suspect:
+        if known == wanted and not self._doubts:
             return rows
-        missing, gone = wanted if self.suspect else wanted - known, known - wanted
+        missing, gone = wanted if self._doubts else wanted - known, known - wanted
         if missing and not (self.building and len(missing) > _PATIENCE):
             self.learn(missing, as_of)
         if gone:
@@ -288,21 +289,21 @@ class Catalog:
         as_of = self._orthanc.last_change()
         if self._is_other_log(as_of) or self._store.seen == 0:
             self._start_over(as_of)
-        emptied = self._emptied
+        doubts = self._doubts
         levels = (Level.PATIENT, Level.STUDY, Level.SERIES)
         theirs = [self._orthanc.ids(level) for level in levels]
         ours = [self._store.ids(level) for level in levels]
         for here, there in zip(ours, theirs, strict=True):
             if gone := here - set(there):
                 self.forget(gone)
-        missing = [i for here, there in zip(ours, theirs, strict=True) for i in there if emptied or i not in here]
+        missing = [i for here, there in zip(ours, theirs, strict=True) for i in there if doubts or i not in here]
         done = 0
         for some in _batches(missing):
             self.learn(some, as_of)
             done += len(some)
             progress(done, len(missing))
-        if emptied == self._emptied:
-            self._emptied = 0
+        if doubts == self._doubts:
+            self._doubts = 0
 
 
 def _batches(items: Collection[T]) -> Iterator[list[T]]:

@@ -1,6 +1,7 @@
 """A layout as an area of the drive: folders are patients, studies and series, files are instances."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
@@ -104,6 +105,8 @@ class Tree:
         found, or what was found is gone, the folders themselves are asked.
         """
         self._catalog.refresh()
+        if self._catalog.suspect:
+            self._read_again(path)
         node = self._find(path, fresh=False) or self._found_again(path)
         try:
             return use(node)
@@ -122,8 +125,6 @@ class Tree:
 
     def _found_again(self, path: Path) -> Node:
         try:
-            if self._catalog.suspect:
-                self._read_again(path)
             node = self._find(path, fresh=True)
         except UnknownResource:
             node = None
@@ -132,12 +133,13 @@ class Tree:
         return node
 
     def _read_again(self, path: Path) -> None:
-        """Compare the folders on the way with Orthanc: the log of changes cannot tell what has come into them."""
+        """Compare the folders on the way with Orthanc, where facts may be missing: a name may not be the only one."""
         for depth in range(min(len(path), len(self._levels))):
             parent = self._find_folder(path[:depth])
             if parent is None or parent.folder is None or parent.folder.shows is Level.INSTANCE:
                 return
-            self._catalog.rows(parent.folder)
+            with suppress(UnknownResource):
+                self._catalog.rows(parent.folder)
 
     def _find(self, path: Path, *, fresh: bool) -> Node | None:
         if len(path) < len(self._levels) or self._levels[-1] is not Level.INSTANCE:

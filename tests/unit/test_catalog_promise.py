@@ -76,6 +76,7 @@ class Promise(RuleBasedStateMachine):
         """Open the catalog's file, and a tree for each layout."""
         self.store = Store(self.folder / "catalog.sqlite", LayoutPlacer(self.layouts))
         self.catalog = Catalog(self.orthanc, self.store, InstanceCache(capacity=6))
+        self.catalog.building = True  # as Upkeep has it, until everything was compared once
         since = datetime(2024, 2, 29, tzinfo=UTC)
         self.trees = {
             layout.title: Tree(layout, self.catalog, self.orthanc, lambda act: act(), since) for layout in self.layouts
@@ -155,6 +156,7 @@ class Promise(RuleBasedStateMachine):
     def reconcile(self) -> None:
         """The upkeep compares everything."""
         self.catalog.reconcile(lambda _done, _total: None)
+        self.catalog.building = False
 
     @rule()
     def restart(self) -> None:
