@@ -1,11 +1,9 @@
 /* What Python sees of Orthanc's SDK and of this library. cffi checks each line against orthanc/OrthancCPlugin.h. */
 
 typedef enum {
-  OrthancPluginErrorCode_InternalError,
   OrthancPluginErrorCode_Success,
   OrthancPluginErrorCode_Plugin,
   OrthancPluginErrorCode_BadRequest,
-  OrthancPluginErrorCode_Database,
   OrthancPluginErrorCode_BadFileFormat,
   OrthancPluginErrorCode_UnknownResource,
   OrthancPluginErrorCode_InexistentItem,
@@ -51,7 +49,7 @@ void OrthancPluginLogInfo(OrthancPluginContext*, const char*);
 
 /* native/davfs.h */
 typedef struct { int has_depth; int depth; char user[128]; } davfs_request;
-typedef struct { int kind; int level; char id[64]; } davfs_change;
+typedef struct { int kind; char id[64]; } davfs_change;
 
 extern OrthancPluginContext* davfs_context;
 davfs_request davfs_take_request(void);

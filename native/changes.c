@@ -21,6 +21,7 @@ static pthread_cond_t arrived = PTHREAD_COND_INITIALIZER;
 
 static OrthancPluginErrorCode on_change(OrthancPluginChangeType kind, OrthancPluginResourceType level, const char* id)
 {
+  (void) level;
   if (kind == OrthancPluginChangeType_OrthancStarted && davfs_start() != 0)
   {
     return OrthancPluginErrorCode_Plugin; /* stops Orthanc */
@@ -41,7 +42,6 @@ static OrthancPluginErrorCode on_change(OrthancPluginChangeType kind, OrthancPlu
   {
     davfs_change* change = &ring[(first + count++) % CAPACITY];
     change->kind = (int) kind;
-    change->level = (int) level;
     strncpy(change->id, id ? id : "", sizeof(change->id) - 1);
     change->id[sizeof(change->id) - 1] = '\0';
   }

@@ -48,7 +48,6 @@ void davfs_audit(const char* user, const char* action, const char* resource, con
 typedef struct
 {
   int kind;     /* OrthancPluginChangeType, or one of DAVFS_CHANGES_… */
-  int level;    /* OrthancPluginResourceType */
   char id[64];  /* Orthanc's identifier, "" for none */
 } davfs_change;
 

@@ -133,11 +133,6 @@ class Store:
         with self._database.read() as db:
             return {i for (i,) in db.execute("SELECT id FROM resource WHERE level = ?", (level.value,))}
 
-    def children(self, resource: OrthancId) -> list[OrthancId]:
-        """Return the ids of the known resources right below one."""
-        with self._database.read() as db:
-            return [i for (i,) in db.execute("SELECT id FROM resource WHERE parent = ?", (resource,))]
-
     def tags(self, resource: OrthancId) -> tuple[Mapping[str, str], ...]:
         """Return the known tags of a resource and of those above it, the patient's first."""
         with self._database.read() as db:

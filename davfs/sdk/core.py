@@ -14,7 +14,6 @@ class Code(IntEnum):
     """The ``OrthancPluginErrorCode`` values that this plugin knows."""
 
     Success = lib.OrthancPluginErrorCode_Success
-    InternalError = lib.OrthancPluginErrorCode_InternalError
     Plugin = lib.OrthancPluginErrorCode_Plugin
     BadRequest = lib.OrthancPluginErrorCode_BadRequest
     BadFileFormat = lib.OrthancPluginErrorCode_BadFileFormat

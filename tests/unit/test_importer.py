@@ -3,23 +3,15 @@
 import zipfile
 from pathlib import Path
 
-import pydicom
-import pydicom.data
 import pytest
 
 from davfs.errors import BadFile, Contradiction, Refused, StorageFull, Unavailable, UnknownResource
 from davfs.imports import importer as module
 from davfs.imports.importer import Imported, Importer, ZipLimits
 from davfs.orthanc import OrthancId, StoreStatus
+from tests.support.inbox import BROKEN, CHANGED, CT, MR, NO_PREAMBLE, TEST_FILES
 from tests.support.memory_orthanc import MemoryOrthanc, identify
 from tests.support.zips import zipped
-
-TEST_FILES = Path(str(pydicom.data.get_testdata_file("CT_small.dcm"))).parent
-CT = (TEST_FILES / "CT_small.dcm").read_bytes()
-MR = (TEST_FILES / "MR_small.dcm").read_bytes()
-NO_META = CT[336:]  # the data set alone
-BROKEN = CT[:132] + b"garbage" * 20
-CHANGED = CT[:-1] + bytes([CT[-1] ^ 1])
 
 
 @pytest.fixture
@@ -86,7 +78,7 @@ def test_errors_of_orthanc_pass(orthanc: MemoryOrthanc, error: Unavailable | Sto
 def test_what_may_be_dicom_may_be_none(orthanc: MemoryOrthanc) -> None:
     """Orthanc has the last word on files without preamble."""
     importer = Importer(orthanc)
-    assert importer.import_maybe(NO_META) == Imported(identify(NO_META), len(NO_META))
+    assert importer.import_maybe(NO_PREAMBLE) == Imported(identify(NO_PREAMBLE), len(NO_PREAMBLE))
     assert importer.import_maybe(BROKEN) is None
     orthanc.failure = Unavailable("down")
     with pytest.raises(Unavailable):
@@ -116,8 +108,8 @@ def test_a_zip_is_imported_member_by_member(orthanc: MemoryOrthanc) -> None:
     result = Importer(orthanc).import_zip(zipped(members))
     assert {each.id for each in result.imported} == {identify(CT), identify(MR)}
     assert (result.refused, result.ignored) == ((), 5)
-    assert Importer(MemoryOrthanc()).import_zip(zipped({"raw": NO_META})).imported == (
-        Imported(identify(CT), len(NO_META)),
+    assert Importer(MemoryOrthanc()).import_zip(zipped({"raw": NO_PREAMBLE})).imported == (
+        Imported(identify(CT), len(NO_PREAMBLE)),
     )
     assert orthanc.files[identify(MR)] == MR
 
