@@ -1,7 +1,9 @@
 """The parts of the drive. Paths are relative to the area; ``()`` is its own root."""
 
 from collections.abc import Iterable
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self, runtime_checkable
 
 from davfs.entry import Content, Entry, Path
 from davfs.orthanc import Buffer
@@ -55,6 +57,103 @@ class Writable(Protocol):
             ParentMissing: Its folder does not exist.
             BadName: The name cannot be kept.
         """
+
+
+class Upload(Protocol):
+    """A file on its way in: a context manager that drops what was not finished.
+
+    The lasting name appears with `finish`, complete, or not at all.
+    """
+
+    def write(self, block: Buffer) -> None:
+        """Append bytes; they are not used after the return.
+
+        Raises:
+            NoSpace: There is no room for them.
+        """
+
+    def finish(self) -> Entry:
+        """Take what was written as the whole file, once; what can be raised is that of `Writable.write`."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+
+@runtime_checkable
+class Receiving(Protocol):
+    """An area that takes files in pieces, however large they are, in bounded memory."""
+
+    def receive(self, path: Path, size: int | None = None) -> Upload:
+        """Begin a file.
+
+        Args:
+            path: Where to.
+            size: Bytes that are to come; None where that is not known.
+
+        Raises:
+            PathError: What `Writable.write` would raise, as far as it can be known before the first byte.
+        """
+
+
+@runtime_checkable
+class Movable(Protocol):
+    """An area within which files and folders can be renamed and copied; raises `Forbidden` where that is not allowed.
+
+    Both are done in full, or not at all; with ``replace``, there is no moment at which the target is missing.
+    """
+
+    def move(self, source: Path, target: Path, *, replace: bool) -> None:
+        """Give a file, or a folder with all that is in it, another path.
+
+        Args:
+            source: What.
+            target: Where to.
+            replace: Whether what is at the target gives way.
+
+        Raises:
+            NotFound: Nothing is at the source.
+            AlreadyExists: The target is taken, and must not be replaced.
+            ParentMissing: The folder that should hold the target does not exist.
+            BadName: The target's name cannot be kept.
+            Forbidden: The target is the source, or lies in it.
+        """
+
+    def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:
+        """Copy a file or a folder; as `move`, and the source stays.
+
+        Args:
+            source: What.
+            target: Where to.
+            replace: Whether what is at the target gives way.
+            deep: Whether a folder is copied with all that is in it, or empty.
+
+        Raises:
+            NoSpace: There is no room for it.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How full an area is.
+
+    Attributes:
+        used: Bytes that are in it.
+        available: Bytes that it still takes; None for no limit that is known.
+    """
+
+    used: int
+    available: int | None
+
+
+@runtime_checkable
+class Limited(Protocol):
+    """An area that can take only so much."""
+
+    def room(self) -> Room:
+        """Return how full it is now (RFC 4331)."""
 
 
 @runtime_checkable
