@@ -4,13 +4,13 @@ Unknown keys and bad values are refused with the key, the value and what is allo
 configuration must not become a default.
 """
 
-import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from davfs.checks import address, flag, is_loopback, layout_names, nearest, number, port, text
 from davfs.errors import ConfigurationError
 
 _URI = re.compile(r"(/[A-Za-z0-9_~-]+(\.[A-Za-z0-9_~-]+)*)+")
@@ -19,7 +19,27 @@ _TAKEN = frozenset({
     "statistics", "storage-commitment", "studies", "system", "tools", "webdav",
 })  # fmt: skip
 _LONGEST_URI = 200
-_LAST_PORT = 65535
+LOOPBACK = "127.0.0.1"
+DEFAULT_PORT = 8043
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The drive's own WebDAV server (door 2).
+
+    Attributes:
+        enabled: Whether there is one.
+        address: Where it listens: an IP address, or ``localhost``.
+        port: Its TCP port.
+        certificate: Its certificate for TLS, a PEM file; None for plain HTTP.
+        key: The certificate's private key, a PEM file; None where the certificate's file holds it too.
+    """
+
+    enabled: bool
+    address: str
+    port: int
+    certificate: Path | None
+    key: Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +47,11 @@ class Configuration:
     """What an administrator can set.
 
     Attributes:
-        uri: Where Orthanc's HTTP server has the collection; users mount ``{uri}/drive/``.
+        uri: Where Orthanc's HTTP server has the collection; users mount ``{uri}/drive/``. Empty where there is none.
         layouts: Names of shipped layouts, or absolute paths of TOML files; each is a folder of the drive.
         allow_upload: Whether ``inbox/`` takes files.
         allow_delete: Whether patients, studies, series and instances can be deleted through the drive.
+        server: The drive's own WebDAV server.
         spool: Folder that holds what is dropped into ``inbox/``.
         spool_maximum_size: Bytes that the spool may hold; 0 for no limit.
         spool_maximum_age: Seconds after which what was dropped into ``inbox/`` is not listed any more; 0 for no limit.
@@ -41,6 +62,7 @@ class Configuration:
     layouts: tuple[str, ...]
     allow_upload: bool
     allow_delete: bool
+    server: Server
     spool: Path
     spool_maximum_size: int
     spool_maximum_age: int
@@ -68,6 +90,7 @@ def read(orthanc: Mapping[str, Any], home: Path) -> Configuration:
         layouts=tuple(value["Layouts"]),
         allow_upload=value["AllowUpload"],
         allow_delete=value["AllowDelete"],
+        server=_server(value["Server"], orthanc, home),
         spool=home / (value["Spool"] or data / "davfs" / "spool"),
         spool_maximum_size=value["SpoolMaximumSize"] * 1024 * 1024,
         spool_maximum_age=value["SpoolMaximumAge"],
@@ -75,30 +98,10 @@ def read(orthanc: Mapping[str, Any], home: Path) -> Configuration:
     )
 
 
-def _check_keys(where: str, section: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+def _check_keys(where: str, section: Mapping[str, Any], known: Iterable[str]) -> None:
     for key in section:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
-            raise ConfigurationError(f"{where}.{key} is not a setting of this plugin: {hint}")
-
-
-def _flag(key: str, value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise ConfigurationError(f"{key} is {value!r} and must be true or false")
-
-
-def _number(key: str, value: Any) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    raise ConfigurationError(f"{key} is {value!r} and must be a whole number, 0 or more")
-
-
-def _text(key: str, value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    raise ConfigurationError(f"{key} is {value!r} and must be a path in quotes")
+            raise ConfigurationError(f"{where}.{key} is not a setting of this plugin: {nearest(key, known)}")
 
 
 def _uri(key: str, value: Any) -> str:
@@ -115,32 +118,49 @@ def _uri(key: str, value: Any) -> str:
     return value
 
 
-def _layouts(key: str, value: Any) -> list[str]:
-    if isinstance(value, list) and value and all(isinstance(item, str) and item for item in value):
-        return value
-    raise ConfigurationError(f"{key} is {value!r} and must be a list of names of layouts, such as ['by-patient']")
-
-
-def _server(key: str, value: Any) -> dict[str, Any]:
+def _table(key: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ConfigurationError(f"{key} is {value!r} and must be an object with the keys Enabled and Port")
-    _check_keys(key, value, {"Enabled": None, "Port": None})
-    if _number(f"{key}.Port", value.get("Port", 0)) > _LAST_PORT:
-        raise ConfigurationError(f"{key}.Port is {value['Port']!r} and must be a TCP port, at most {_LAST_PORT}")
-    if _flag(f"{key}.Enabled", value.get("Enabled", False)):
-        raise ConfigurationError(f"{key}.Enabled must be false: this version has no server of its own yet")
-    return value
+        raise ConfigurationError(f"{key} is {value!r} and must be an object with the keys {', '.join(_SERVER)}")
+    _check_keys(key, value, _SERVER)
+    return {name: check(f"{key}.{name}", value.get(name, default)) for name, (default, check) in _SERVER.items()}
 
 
+def _server(value: Mapping[str, Any], orthanc: Mapping[str, Any], home: Path) -> Server:
+    """Return the server, which is never more open than Orthanc itself."""
+    remote = orthanc.get("RemoteAccessAllowed") is True
+    where = value["Address"] or ("0.0.0.0" if remote else LOOPBACK)  # noqa: S104  as Orthanc listens itself
+    if not remote and not is_loopback(where):
+        reason = "while Orthanc's own RemoteAccessAllowed is false: the drive is never more open than Orthanc"
+        raise ConfigurationError(f"Davfs.Server.Address is {where!r}, {reason}")
+    if value["Key"] and not value["Certificate"]:
+        raise ConfigurationError("Davfs.Server.Key is the key of a Certificate, and there is none")
+    return Server(value["Enabled"], where, value["Port"], *_certificate(value, orthanc, home))
+
+
+def _certificate(value: Mapping[str, Any], orthanc: Mapping[str, Any], home: Path) -> tuple[Path | None, Path | None]:
+    if value["Certificate"]:
+        return home / value["Certificate"], home / value["Key"] if value["Key"] else None
+    if orthanc.get("SslEnabled") is True:
+        return home / str(orthanc.get("SslCertificate", "certificate.pem")), None  # Orthanc keeps the key in it
+    return None, None
+
+
+_SERVER: dict[str, tuple[Any, Callable[[str, Any], Any]]] = {
+    "Enabled": (False, flag),
+    "Address": ("", address),  # Orthanc's own decides
+    "Port": (DEFAULT_PORT, port),
+    "Certificate": ("", text),
+    "Key": ("", text),
+}
 _DEFAULTS: dict[str, tuple[Any, Callable[[str, Any], Any]]] = {
     "Uri": ("/davfs", _uri),
-    "Server": ({}, _server),
-    "Layouts": (["by-patient"], _layouts),
-    "AllowUpload": (True, _flag),
-    "AllowDelete": (False, _flag),
-    "Spool": ("", _text),
-    "SpoolMaximumSize": (10 * 1024, _number),  # MB, as Orthanc's MaximumStorageSize
-    "SpoolMaximumAge": (7 * 24 * 3600, _number),  # seconds, as Orthanc's StableAge
-    "Catalog": ("", _text),
-    "Python": ("", _text),  # read by native/plugin.c, before there is a Python
+    "Server": ({}, _table),
+    "Layouts": (["by-patient"], layout_names),
+    "AllowUpload": (True, flag),
+    "AllowDelete": (False, flag),
+    "Spool": ("", text),
+    "SpoolMaximumSize": (10 * 1024, number),  # MB, as Orthanc's MaximumStorageSize
+    "SpoolMaximumAge": (7 * 24 * 3600, number),  # seconds, as Orthanc's StableAge
+    "Catalog": ("", text),
+    "Python": ("", text),  # read by native/plugin.c, before there is a Python
 }

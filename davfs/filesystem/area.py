@@ -86,6 +86,9 @@ class Upload(Protocol):
 class Receiving(Protocol):
     """An area that takes files in pieces, however large they are, in bounded memory."""
 
+    def takes_files(self, path: Path) -> bool:
+        """Tell whether files can be written into a folder."""
+
     def receive(self, path: Path, size: int | None = None) -> Upload:
         """Begin a file.
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from davfs.entry import Content, Entry, Kind, Opened, Path
 from davfs.errors import AlreadyExists, Forbidden, IsAFolder, NotAFolder, NotFound, ParentMissing
-from davfs.filesystem.area import Area, Deletable, Writable
+from davfs.filesystem.area import Area, Deletable, Limited, Movable, Receiving, Room, Upload, Writable
 from davfs.filesystem.readme import Readme
 from davfs.orthanc import Buffer
 
@@ -66,6 +66,33 @@ class Drive:
             raise Forbidden(path, "files can be written into inbox/ only")
         return area.write(below, content)
 
+    def receive(self, path: Path, size: int | None = None) -> Upload:
+        """See `Receiving`."""
+        area, below = self._changeable(path)
+        if not isinstance(area, Receiving):
+            raise Forbidden(path, "files can be written into inbox/ only")
+        return area.receive(below, size)
+
+    def takes_files(self, path: Path) -> bool:
+        """Tell whether files can be written into a folder."""
+        area = self._areas.get(path[0]) if path else None
+        return isinstance(area, Receiving) and area.takes_files(path[1:])
+
+    def room(self, path: Path) -> Room | None:
+        """Return how full the area of a path is; None where that means nothing."""
+        area = self._areas.get(path[0]) if path else None
+        return area.room() if isinstance(area, Limited) else None
+
+    def move(self, source: Path, target: Path, *, replace: bool) -> None:
+        """See `Movable`."""
+        area, below = self._movable(source, target)
+        area.move(source[1:], below, replace=replace)
+
+    def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:
+        """See `Movable`."""
+        area, below = self._movable(source, target)
+        area.copy(source[1:], below, replace=replace, deep=deep)
+
     def make_folder(self, path: Path) -> None:
         """See `Writable`."""
         if len(path) <= 1 and (not path or path[0] in self._areas):
@@ -92,6 +119,19 @@ class Drive:
             return self._area(path)
         except NotFound:
             raise ParentMissing(path, f"there is no folder {path[0]}") from None
+
+    def _movable(self, source: Path, target: Path) -> tuple[Movable, Path]:
+        """Return the area that both paths are in, and the target's path in it."""
+        if len(source) < 2:  # noqa: PLR2004  the root and the areas stay as they are
+            self.stat(source)
+            raise Forbidden(source, _OWN)
+        held, _ = self._area(source)
+        area, below = self._changeable(target)
+        if isinstance(area, Movable) and area is held:
+            return area, below
+        if isinstance(area, Movable):
+            raise Forbidden(target, "the archive holds it already: copying it into the inbox would change nothing")
+        raise Forbidden(target, "the archive's folders are made from its images: nothing can be moved or copied here")
 
     def _area(self, path: Path) -> tuple[Area, Path]:
         area = self._areas.get(path[0])

@@ -58,7 +58,7 @@ BAD = {
     "Uri of WebDAV": Bad({"Uri": "/webdav"}, ("Davfs.Uri", "'/webdav'", "choose another")),
     "Server": Bad({"Server": 5}, ("Davfs.Server", "5", "Enabled and Port")),
     "Server's key": Bad({"Server": {"Prot": 1}}, ("Davfs.Server.Prot", "did you mean Port?")),
-    "Server enabled": Bad({"Server": {"Enabled": True}}, ("Davfs.Server.Enabled", "must be false")),
+    "Server without a port": Bad({"Server": {"Enabled": True, "Port": 0}}, ("Davfs.Server.Port", "0", "TCP port")),
     "Server enabled with text": Bad({"Server": {"Enabled": "no"}}, ("Davfs.Server.Enabled", "'no'", FLAG)),
     "Server's port": Bad({"Server": {"Port": "8043"}}, ("Davfs.Server.Port", "'8043'", NUMBER)),
     "Layouts text": Bad({"Layouts": "by-patient"}, ("Davfs.Layouts", "'by-patient'", LIST)),

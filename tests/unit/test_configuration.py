@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from davfs.configuration import Configuration, read
+from davfs.configuration import Configuration, Server, read
 from davfs.errors import ConfigurationError
 
 HOME = Path("/etc/orthanc")
@@ -43,6 +43,7 @@ def test_defaults(configuration: dict[str, Any]) -> None:
         layouts=("by-patient",),
         allow_upload=True,
         allow_delete=False,
+        server=Server(enabled=False, port=8043),
         spool=data / "spool",
         spool_maximum_size=10 * 1024**3,
         spool_maximum_age=7 * 24 * 3600,

@@ -1,0 +1,118 @@
+"""Puts a drive together over an Orthanc, wherever that is: both doors and both ways to run are made of these parts."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from davfs import setup
+from davfs.catalog.catalog import Catalog
+from davfs.catalog.instances import InstanceCache
+from davfs.catalog.placing import LayoutPlacer
+from davfs.catalog.store import Store
+from davfs.catalog.upkeep import Upkeep
+from davfs.configuration import Configuration
+from davfs.errors import ConfigurationError
+from davfs.events import Happening
+from davfs.filesystem.drive import Drive
+from davfs.filesystem.inbox import Inbox
+from davfs.filesystem.readme import Readme
+from davfs.filesystem.tree import Tree
+from davfs.imports.importer import Importer
+from davfs.imports.queue import ImportQueue
+from davfs.imports.spool import Spool
+from davfs.imports.sweeper import Sweeper
+from davfs.orthanc import Orthanc
+from davfs.setup import Setup
+
+_log = logging.getLogger(__name__)
+
+_STOP_SECONDS = 1.0
+"""Time that each thread gets to end; Orthanc itself is given five seconds by most service managers' users."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A drive and what keeps it going.
+
+    Attributes:
+        drive: What the doors show.
+        upkeep: Tells how far the first index is.
+        stops: Stop the threads and close the files, in this order.
+    """
+
+    drive: Drive
+    upkeep: Upkeep
+    stops: tuple[Callable[[], object], ...]
+
+
+def assemble(
+    checked: Setup,
+    orthanc: Orthanc,
+    next_change: Callable[[float], Happening | None],
+    changed: Callable[[], None] = lambda: None,
+) -> Assembly:
+    """Make a drive, and start the threads behind it.
+
+    Args:
+        checked: The configuration.
+        orthanc: Whose archive the drive shows.
+        next_change: Waits so many seconds for an event of that Orthanc; None for none.
+        changed: Is called when a path may lead to something else than before.
+
+    Raises:
+        ConfigurationError: The administrator has to change something; the message says what.
+    """
+    settings, layouts = checked.settings, checked.layouts
+    since = datetime.now(UTC)
+
+    upkeep = Upkeep(next_change)
+    store = Store(settings.catalog, LayoutPlacer(layouts), lost=upkeep.reconcile_soon)
+    catalog = Catalog(
+        orthanc,
+        store,
+        InstanceCache(),
+        reconcile_soon=upkeep.reconcile_soon,
+        wait_for_first_index=upkeep.wait_for_first_index,
+        changed=changed,
+    )
+    queue = ImportQueue()
+    spool = _spool(settings)
+    sweeper = Sweeper(spool, settings.spool_maximum_age)
+
+    delete = queue.run if settings.allow_delete else None
+    trees = {layout.title: Tree(layout, catalog, orthanc, delete, since) for layout in layouts}
+    importer = Importer(orthanc, transcodes=checked.transcodes, scratch=spool.scratch)
+    inbox = Inbox(orthanc, spool, queue, importer, allow_upload=settings.allow_upload)
+    readme = Readme(
+        {layout.title: layout.description for layout in layouts},
+        allow_upload=settings.allow_upload,
+        allow_delete=settings.allow_delete,
+        progress=lambda: None if upkeep.built else upkeep.progress,
+    )
+    upkeep.start(catalog)
+    sweeper.start()
+    stops = (
+        lambda: queue.stop(_STOP_SECONDS),
+        lambda: sweeper.stop(_STOP_SECONDS),
+        lambda: upkeep.stop(_STOP_SECONDS),
+        store.close,
+    )
+    return Assembly(Drive({**trees, setup.INBOX: inbox}, readme, since), upkeep, stops)
+
+
+def stop(stops: tuple[Callable[[], object], ...]) -> None:
+    """Stop every part, each within its time limit, whatever becomes of the others."""
+    for one in stops:
+        try:
+            one()
+        except Exception as error:  # noqa: BLE001  the others have to be stopped as well
+            _log.error("a part of the drive did not stop: %s", type(error).__name__)
+
+
+def _spool(settings: Configuration) -> Spool:
+    root = settings.spool
+    try:
+        return Spool(root, maximum_size=settings.spool_maximum_size, maximum_age=settings.spool_maximum_age)
+    except OSError as error:
+        raise ConfigurationError(f"Davfs.Spool: the folder '{root}' cannot be used: {error.strerror}") from error

@@ -1,0 +1,72 @@
+"""What a setting may be, wherever it was written: a value that is not allowed is refused with what is.
+
+Each check takes the setting as the administrator knows it (``Davfs.Server.Port``, ``--port``) and its value, and returns
+the value, or raises `ConfigurationError`.
+"""
+
+import difflib
+from collections.abc import Iterable
+from ipaddress import ip_address
+from typing import Any
+
+from davfs.errors import ConfigurationError
+
+_LAST_PORT = 65535
+_LOCALHOST = "localhost"
+
+
+def nearest(key: str, known: Iterable[str]) -> str:
+    """Say what somebody may have meant by a key that is not known."""
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+
+
+def flag(key: str, value: Any) -> bool:
+    """Return a value that is true or false."""
+    if isinstance(value, bool):
+        return value
+    raise ConfigurationError(f"{key} is {value!r} and must be true or false")
+
+
+def number(key: str, value: Any) -> int:
+    """Return a value that counts something."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise ConfigurationError(f"{key} is {value!r} and must be a whole number, 0 or more")
+
+
+def port(key: str, value: Any) -> int:
+    """Return a value that is a TCP port."""
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _LAST_PORT:
+        return value
+    raise ConfigurationError(f"{key} is {value!r} and must be a TCP port: 1 to {_LAST_PORT}")
+
+
+def text(key: str, value: Any) -> str:
+    """Return a value that is a path."""
+    if isinstance(value, str) and "\0" not in value:
+        return value
+    raise ConfigurationError(f"{key} is {value!r} and must be a path in quotes")
+
+
+def address(key: str, value: Any) -> str:
+    """Return a value that says where to listen."""
+    if value in ("", _LOCALHOST):
+        return str(value)
+    try:
+        return str(ip_address(value if isinstance(value, str) else ""))
+    except ValueError:
+        allowed = "an IP address of this machine: 127.0.0.1 for itself alone, 0.0.0.0 or :: for everybody"
+        raise ConfigurationError(f"{key} is {value!r} and must be {allowed}") from None
+
+
+def is_loopback(value: str) -> bool:
+    """Tell whether nobody but this machine reaches what listens at an address."""
+    return value == _LOCALHOST or ip_address(value).is_loopback
+
+
+def layout_names(key: str, value: Any) -> list[str]:
+    """Return a value that names layouts."""
+    if isinstance(value, list) and value and all(isinstance(item, str) and item for item in value):
+        return value
+    raise ConfigurationError(f"{key} is {value!r} and must be a list of names of layouts, such as ['by-patient']")

@@ -1,0 +1,37 @@
+"""What the parts of door 2 work with."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from davfs.filesystem.drive import Drive
+
+Environ: TypeAlias = dict[str, Any]
+"""A request, as WSGI has it (PEP 3333)."""
+
+KEY = "davfs"
+"""Where WsgiDAV's configuration, which each request carries, holds the `Context`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the parts of the door share.
+
+    Attributes:
+        drive: What is behind the door.
+        audit: Writes who did what to which resource (Orthanc's id, empty for none), and what came of it.
+    """
+
+    drive: Drive
+    audit: Callable[[str, str, str, str], None]
+
+
+def context_of(configuration: Mapping[str, Any]) -> Context:
+    """Return the context that WsgiDAV's configuration carries."""
+    context: Context = configuration[KEY]
+    return context
+
+
+def user_of(environ: Environ) -> str:
+    """Return the name of a request's user; empty for an anonymous one."""
+    return environ.get("wsgidav.auth.user_name") or ""

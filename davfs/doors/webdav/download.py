@@ -1,0 +1,156 @@
+"""GET and HEAD of files, past WsgiDAV: it would copy all bytes, and does not know ``If-Range`` with a date.
+
+Everything else, folders among it, goes on to the next application.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from http import HTTPStatus
+from typing import Any
+
+from wsgidav.mw.base_mw import BaseMiddleware
+from wsgidav.util import send_status_response
+
+from davfs.doors.webdav import paths
+from davfs.doors.webdav.context import Environ, context_of, user_of
+from davfs.doors.webdav.ranges import Unsatisfiable, part
+from davfs.doors.webdav.refusals import refusal
+from davfs.doors.webdav.validators import CONDITIONS, entity_tag, http_date, same_version, unmet
+from davfs.entry import Content, Entry, Path
+from davfs.errors import DavfsError, IsAFolder
+
+Start = Callable[..., Any]
+Answer = Iterable[bytes | memoryview]
+
+
+class Incomplete(Exception):
+    """A file ended before its announced length: the connection has to break, so that the client notices."""
+
+
+class Download(BaseMiddleware):
+    """Answers GET and HEAD of files; a middleware of WsgiDAV."""
+
+    def __call__(self, environ: Environ, start_response: Start) -> Answer:
+        """Answer a request, or let the next application do so."""
+        method = environ["REQUEST_METHOD"]
+        if method not in ("GET", "HEAD") or "HTTP_IF" in environ:
+            return self._passed_on(environ, start_response)
+        path = paths.segments(environ["PATH_INFO"])
+        try:
+            if method == "HEAD":
+                return self._head(environ, start_response, path)
+            return self._get(environ, start_response, path)
+        except IsAFolder:
+            return self._passed_on(environ, start_response)
+        except DavfsError as error:
+            found: Answer = send_status_response(environ, start_response, refusal(error), is_head=method == "HEAD")
+            return found
+
+    def _passed_on(self, environ: Environ, start_response: Start) -> Answer:
+        answer: Answer = self.next_app(environ, start_response)
+        return answer
+
+    def _head(self, environ: Environ, start_response: Start, path: Path) -> Answer:
+        """Describe a file without a look at its bytes; ``Range`` means nothing here (RFC 9110 §14.2)."""
+        entry = context_of(self.config).drive.stat(path)
+        if entry.is_folder:
+            raise IsAFolder(path, "it is a folder")
+        if (status := unmet(environ, entry)) is not None:
+            return _without_content(start_response, status, entry)
+        _start(start_response, HTTPStatus.OK, entry, entry.size)
+        return []
+
+    def _get(self, environ: Environ, start_response: Start, path: Path) -> Answer:
+        context = context_of(self.config)
+        if any(header in environ for header in CONDITIONS):
+            entry = context.drive.stat(path)
+            if not entry.is_folder and (status := unmet(environ, entry)) is not None:
+                return _without_content(start_response, status, entry)
+        content = context.drive.read(path).__enter__()
+        try:
+            answer = _answer(environ, start_response, content)
+        except BaseException:
+            content.__exit__(None, None, None)
+            raise
+        context.audit(user_of(environ), "read", content.entry.resource, "done")
+        return answer
+
+
+class Part:
+    """A part of open content, as WSGI iterates over it; closes the content at its end.
+
+    Args:
+        content: Open content.
+        start: The first byte.
+        stop: The byte behind the last one.
+    """
+
+    def __init__(self, content: Content, start: int, stop: int) -> None:
+        self._content = content
+        self._start = start
+        self._stop = stop
+
+    def __iter__(self) -> Iterator[memoryview]:
+        missing = self._stop - self._start
+        if not missing:
+            return
+        for block in self._content.buffers(self._start, self._stop):
+            missing -= block.nbytes
+            yield block
+        if missing:
+            raise Incomplete
+
+    def close(self) -> None:
+        """Give the bytes back (PEP 3333)."""
+        self._content.__exit__(None, None, None)
+
+
+def _answer(environ: Environ, start_response: Start, content: Content) -> Answer:
+    """Start the answer to a GET; what it returns closes the content."""
+    entry = content.entry
+    if (status := unmet(environ, entry)) is not None:  # it can have been replaced since it was looked at
+        content.__exit__(None, None, None)
+        return _without_content(start_response, status, entry)
+    try:
+        chosen = _chosen(environ, entry)
+    except Unsatisfiable:
+        content.__exit__(None, None, None)
+        _start(start_response, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, entry, 0, f"bytes */{entry.size}")
+        return []
+    if chosen is None:
+        _start(start_response, HTTPStatus.OK, entry, entry.size)
+        return Part(content, 0, entry.size)
+    start, stop = chosen
+    place = f"bytes {start}-{stop - 1}/{entry.size}"
+    _start(start_response, HTTPStatus.PARTIAL_CONTENT, entry, stop - start, place)
+    return Part(content, start, stop)
+
+
+def _chosen(environ: Environ, entry: Entry) -> tuple[int, int] | None:
+    asked = environ.get("HTTP_RANGE")
+    if asked is None:
+        return None
+    version = environ.get("HTTP_IF_RANGE")
+    if version is not None and not same_version(version, entry):
+        return None
+    return part(asked, entry.size)
+
+
+def _start(start_response: Start, status: HTTPStatus, entry: Entry, length: int, place: str = "") -> None:
+    headers = [("Content-Length", str(length)), *_validators(entry), ("Accept-Ranges", "bytes")]
+    if status is not HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        headers.append(("Content-Type", entry.media_type or "application/octet-stream"))
+    if place:
+        headers.append(("Content-Range", place))
+    start_response(f"{status.value} {status.phrase}", headers)
+
+
+def _without_content(start_response: Start, status: HTTPStatus, entry: Entry) -> Answer:
+    start_response(f"{status.value} {status.phrase}", [("Content-Length", "0"), *_validators(entry)])
+    return []
+
+
+def _validators(entry: Entry) -> list[tuple[str, str]]:
+    headers = [("Last-Modified", http_date(entry.modified))]
+    if entry.etag:
+        headers.append(("ETag", entity_tag(entry)))
+    return headers

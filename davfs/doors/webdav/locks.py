@@ -1,0 +1,46 @@
+"""Locks of door 2, in memory: an inbox belongs to one process, and so do its locks."""
+
+from http import HTTPStatus
+from typing import Any
+
+from wsgidav.lock_man.lock_storage import LockStorageDict
+
+from davfs.doors.webdav.refusals import Refusal
+
+MOST_LOCKS = 10_000
+"""About 10 MB; clients hold one for each file that they write."""
+
+
+class Locks(LockStorageDict):
+    """WsgiDAV's storage of locks, with a bound, and safe while locks expire."""
+
+    def create(self, path: str, lock: dict[str, Any]) -> dict[str, Any]:
+        """Keep a new lock.
+
+        Raises:
+            Refusal: There are too many.
+        """
+        if len(self._dict) // 2 >= MOST_LOCKS:
+            self._purge()
+        if len(self._dict) // 2 >= MOST_LOCKS:
+            raise Refusal(
+                HTTPStatus.INSUFFICIENT_STORAGE, "There are too many locks: release some, or let them expire."
+            )
+        kept: dict[str, Any] = super().create(path, lock)
+        return kept
+
+    def get_lock_list(self, path: str, **how: Any) -> list[Any]:
+        """Return the locks of a path, without those that have expired: WsgiDAV drops them from what it walks over."""
+        if how.get("include_children"):
+            self._purge()
+        kept: list[Any] = super().get_lock_list(path, **how)
+        return kept
+
+    @property
+    def any(self) -> bool:
+        """Whether there is any lock, be it expired."""
+        return bool(self._dict)
+
+    def _purge(self) -> None:
+        for token in [key for key in self._dict if not key.startswith("URL2TOKEN:")]:
+            self.get(token)

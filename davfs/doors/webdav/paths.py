@@ -1,0 +1,40 @@
+"""Paths of requests: percent-decoded UTF-8 on the outside, NFC segments on the inside."""
+
+import unicodedata
+from urllib.parse import quote
+
+from davfs.entry import Path
+from davfs.errors import BadName
+
+_SAFE = "/!*'(),$-_|."
+"""What WsgiDAV leaves as it is in a URL, so that the fast answers and its own look alike."""
+
+
+def decoded(path_info: str) -> str:
+    """Return ``PATH_INFO`` as text.
+
+    Args:
+        path_info: The percent-decoded path, each character a byte of it (PEP 3333).
+
+    Raises:
+        BadName: It is no UTF-8.
+    """
+    try:
+        return path_info.encode("latin-1").decode()
+    except UnicodeError as error:
+        raise BadName((), "The path is no UTF-8.") from error
+
+
+def segments(path: str) -> Path:
+    """Return the segments of a path, in NFC: macOS sends NFD."""
+    return tuple(unicodedata.normalize("NFC", segment) for segment in path.split("/") if segment)
+
+
+def joined(path: Path) -> str:
+    """Return a path as WsgiDAV writes it, without a slash at its end; ``/`` for the root."""
+    return "/" + "/".join(path)
+
+
+def quoted(path: Path, *, folder: bool) -> str:
+    """Return a path as it stands in a URL; that of a folder ends in a slash (RFC 4918 §5.2)."""
+    return quote(joined(path) + ("/" if folder and path else ""), safe=_SAFE)

@@ -1,0 +1,54 @@
+"""The drive as a provider of WsgiDAV."""
+
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any
+
+from wsgidav.dav_provider import DAVProvider
+
+from davfs import errors
+from davfs.doors.webdav import paths
+from davfs.doors.webdav.context import Environ
+from davfs.doors.webdav.refusals import refused
+from davfs.doors.webdav.resources import CREATED, FileResource, FolderResource, resource
+from davfs.entry import Path
+from davfs.filesystem.drive import Drive
+
+Handler = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+
+class DriveProvider(DAVProvider):
+    """Finds resources of the drive.
+
+    Args:
+        drive: Where.
+    """
+
+    def __init__(self, drive: Drive) -> None:
+        super().__init__()
+        self._drive = drive
+
+    def get_resource_inst(self, path: str, environ: Environ) -> FileResource | FolderResource | None:
+        """Return what is at a path, None for nothing."""
+        segments = paths.segments(path)
+        with refused():
+            try:
+                return resource(segments, environ, self._drive.stat(segments))
+            except errors.NotFound:
+                return None
+
+    def ref_url(self, path: Path, *, folder: bool) -> str:
+        """Return the key of a path for locks and properties, as `get_ref_url` does for a resource."""
+        return paths.quoted(path, folder=folder)
+
+    def custom_request_handler(
+        self, environ: Environ, start_response: Callable[..., Any], default_handler: Handler
+    ) -> Iterable[bytes]:
+        """Answer COPY and MOVE to a new place with 201, which WsgiDAV does not know of (RFC 4918 §9.8.5, §9.9.4)."""
+
+        def started(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+            if environ.get(CREATED) and status.startswith(str(HTTPStatus.NO_CONTENT.value)):
+                status = f"{HTTPStatus.CREATED.value} {HTTPStatus.CREATED.phrase}"
+            return start_response(status, headers, *more)
+
+        return default_handler(environ, started)

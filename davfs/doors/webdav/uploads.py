@@ -1,0 +1,77 @@
+"""The bodies of PUT requests on their way into the drive."""
+
+import logging
+from collections.abc import Iterable
+from http import HTTPStatus
+
+from davfs.doors.webdav.context import Environ
+from davfs.doors.webdav.refusals import Refusal, refused
+from davfs.entry import Entry
+from davfs.filesystem.area import Upload
+
+_log = logging.getLogger(__name__)
+
+
+class Sink:
+    """What WsgiDAV writes a body into: nothing is stored before the whole of it has come.
+
+    Args:
+        upload: Takes the bytes; it is given up unless all of them come.
+        expected: Number of bytes that the client announced; None where it did not.
+
+    Attributes:
+        entry: What was stored; None before.
+    """
+
+    entry: Entry | None
+
+    def __init__(self, upload: Upload, expected: int | None) -> None:
+        self._upload = upload.__enter__()
+        self._expected = expected
+        self._received = 0
+        self.entry = None
+
+    def writelines(self, blocks: Iterable[bytes]) -> None:
+        """Take the blocks of a body.
+
+        Raises:
+            Refusal: They end too early, or cannot be taken.
+        """
+        with refused():
+            for block in blocks:
+                self._upload.write(block)
+                self._received += len(block)
+        if self._expected is not None and self._received != self._expected:
+            raise Refusal(
+                HTTPStatus.BAD_REQUEST,
+                f"The upload broke off after {self._received} of {self._expected} bytes: nothing was stored.",
+            )
+
+    def close(self) -> None:
+        """Store what has come.
+
+        Raises:
+            Refusal: It cannot be stored.
+        """
+        with refused():
+            self.entry = self._upload.finish()
+
+    def release(self) -> None:
+        """Give up what was not stored."""
+        self._upload.__exit__(None, None, None)
+
+
+def announced(environ: Environ) -> int | None:
+    """Return how many bytes the body of a request has; None where the client does not tell.
+
+    Finder sends bodies in chunks, and their length in a header of its own.
+
+    Raises:
+        Refusal: The length is no number.
+    """
+    value = environ.get("CONTENT_LENGTH") or environ.get("HTTP_X_EXPECTED_ENTITY_LENGTH")
+    if not value:
+        return None
+    if not (value.isascii() and value.isdigit()):
+        raise Refusal(HTTPStatus.BAD_REQUEST, "The length of the body is no number.")
+    return int(value)
