@@ -14,6 +14,13 @@ SERVERS = pytest.StashKey[list[OrthancProcess]]()
 """Every Orthanc of this session that may still run."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let tests/contract/test_filesystem.py run against servers that run already."""
+    parser.addoption("--drive", help="address of a drive")
+    parser.addoption("--orthanc", help="address of the Orthanc behind it")
+    parser.addoption("--user", help="NAME:PASSWORD for both")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Start with no servers."""
     config.stash[SERVERS] = []

@@ -12,8 +12,12 @@ from davfs import errors
 from davfs.doors.webdav import paths
 from davfs.doors.webdav.context import KEY, Context, Environ
 from davfs.doors.webdav.locks import Locks
+from davfs.doors.webdav.messages import Messages
 from davfs.doors.webdav.properties import Properties
 from davfs.doors.webdav.provider import DriveProvider
+
+_BLOCK = 256 * 1024
+"""Bytes that WsgiDAV reads and writes at once."""
 
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
@@ -30,13 +34,14 @@ def application(context: Context, properties: Properties) -> Application:
         {
             KEY: context,
             "provider_mapping": {"/": DriveProvider(context.drive)},
-            "middleware_stack": [ErrorPrinter, RequestResolver],
+            "middleware_stack": [ErrorPrinter, Messages, RequestResolver],
             "lock_storage": Locks(),
             "property_manager": properties,
             "add_header_MS_Author_Via": True,
             "suppress_version_info": True,
             "logging": {"enable": False},
             "verbose": 0,
+        "block_size": _BLOCK,
         }
     )
 

@@ -71,7 +71,8 @@ class Properties:
         Raises:
             Refusal: It is too large, or there are too many.
         """
-        if len(property_value) > _LARGEST or len(self.get_properties(norm_url, environ)) >= _MOST:
+        others = set(self.get_properties(norm_url, environ)) - {name}
+        if len(property_value) > _LARGEST or len(others) >= _MOST:
             raise Refusal(HTTPStatus.INSUFFICIENT_STORAGE, "This property is too large, or there are too many of them.")
         if not dry_run:
             with self._lock:

@@ -1,0 +1,61 @@
+"""Locks: bounded in number, and safe while some expire."""
+
+import time
+from typing import Any
+
+import pytest
+
+from davfs.doors.webdav import locks
+from davfs.doors.webdav.locks import Locks
+from davfs.doors.webdav.refusals import Refusal
+
+
+@pytest.fixture
+def kept() -> Locks:
+    """An empty storage."""
+    storage = Locks()
+    storage.open()
+    return storage
+
+
+def lock(seconds: float = 600) -> dict[str, Any]:
+    """Return a lock as WsgiDAV's manager hands it over."""
+    return {
+        "root": "/inbox/x",
+        "type": "write",
+        "scope": "exclusive",
+        "depth": "0",
+        "owner": b"",
+        "timeout": seconds,
+        "principal": "me",
+    }
+
+
+def test_bound(kept: Locks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One too many is refused; where some have expired, they make room."""
+    monkeypatch.setattr(locks, "MOST_LOCKS", 3)
+    for number in range(3):
+        kept.create(f"/inbox/{number}", lock(0.05 if number == 1 else 600))
+    with pytest.raises(Refusal) as caught:
+        kept.create("/inbox/more", lock())
+    assert caught.value.value == 507
+    time.sleep(0.06)
+    assert kept.create("/inbox/more", lock())["token"]
+
+
+def test_expiry_while_looking_below(kept: Locks) -> None:
+    """Asking for the locks below a folder while some of them expire finds the others."""
+    for number in range(5):
+        kept.create(f"/inbox/{number}", lock(0.01 if number % 2 else 600))
+    time.sleep(0.02)
+    found = kept.get_lock_list("/inbox", include_root=False, include_children=True, token_only=False)
+    assert sorted(each["root"] for each in found) == ["/inbox/0", "/inbox/2", "/inbox/4"]
+
+
+def test_any(kept: Locks) -> None:
+    """Whether there is a lock at all is told without a search."""
+    assert not kept.any
+    token = kept.create("/inbox/x", lock())["token"]
+    assert kept.any
+    kept.delete(token)
+    assert not kept.any

@@ -1,0 +1,40 @@
+"""Every error of the drive has a status of its own at door 2."""
+
+import inspect
+
+import pytest
+from wsgidav.dav_error import get_http_status_string
+
+from davfs import errors
+from davfs.doors.webdav.refusals import REFUSALS, Refusal, refusal, refused
+
+NOT_AT_A_DOOR = {errors.DavfsError, errors.PathError}
+CARRIED = [
+    kind
+    for _, kind in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(kind, errors.PathError | errors.OrthancError) and kind not in NOT_AT_A_DOOR
+]
+
+
+@pytest.mark.parametrize("kind", CARRIED)
+def test_every_error(kind: type[errors.DavfsError]) -> None:
+    """No error that can reach a door is missing in the table, and each status has its words."""
+    assert kind in REFUSALS
+    error = kind(("inbox", "x"), "Why.") if issubclass(kind, errors.PathError) else kind("Why.")
+    answer = refusal(error)
+    assert answer.value == REFUSALS[kind]
+    assert get_http_status_string(answer).startswith(f"{answer.value} ")
+    assert answer.get_response_page() == ("text/plain; charset=utf-8", b"Why.\n")
+
+
+def test_busy() -> None:
+    """Who shall come back is told when."""
+    with pytest.raises(Refusal) as caught, refused():
+        raise errors.Busy((), "Too much to do.")
+    assert caught.value.add_headers == [("Retry-After", "5")]
+
+
+def test_unknown_error() -> None:
+    """What the drive raises by mistake is no error of its own, and is not hidden."""
+    with pytest.raises(ZeroDivisionError), refused():
+        1 / 0  # noqa: B018  raises
