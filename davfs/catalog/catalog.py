@@ -108,8 +108,12 @@ class Catalog:
             reached = max(reached, page.last)
         self._store.see(max(last, reached))
 
+    def doubt_log(self) -> None:
+        """Find out anew whether the log is the one that was read: Orthanc has started, maybe on another database."""
+        self._same_log = False
+
     def _is_other_log(self, last: int) -> bool:
-        """Tell whether the newest number cannot be one of the log that was read before this process began.
+        """Tell whether the newest number cannot be one of the log that was read before Orthanc was started.
 
         In the same log it goes back too, where the resource of the newest entry is deleted; but what comes next is
         newer than all that was seen.
@@ -227,17 +231,20 @@ class Catalog:
         return self._store.tags(series)
 
     def _instances_of(self, series: OrthancId, *, fresh: bool) -> Mapping[OrthancId, Instance]:
-        epoch = self._instances.epoch
+        epoch, arrivals = self._instances.epoch, self._instances.arrivals
         known = self._instances.get(series)
-        if known is not None and not fresh:
+        if known is not None and not fresh and self._instances.is_complete(series):
             return known
         wanted = self._children(Level.SERIES, series)
         if known is not None and known.keys() == set(wanted):
+            self._instances.confirm(series, arrivals)
             return known
         kept = [known[i] for i in wanted if known and i in known]
         news = [i for i in wanted if not known or i not in known]
         fetched = itertools.chain.from_iterable(self._orthanc.instances(some) for some in _batches(news))
-        return self._instances.put(series, [*kept, *fetched], epoch)
+        put = self._instances.put(series, [*kept, *fetched], epoch)
+        self._instances.confirm(series, arrivals)
+        return put
 
     def _series(self, folder: Folder) -> list[OrthancId]:
         if folder.level is Level.SERIES and folder.id:

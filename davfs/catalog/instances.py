@@ -25,12 +25,29 @@ class InstanceCache:
         self._owner: dict[OrthancId, OrthancId] = {}
         self._former: OrderedDict[OrthancId, OrthancId] = OrderedDict()
         self._epoch = 0
+        self._arrivals = 0
+        self._complete: dict[OrthancId, int] = {}
         self._forgotten: deque[str] = deque(maxlen=_MEMORY)
 
     @property
     def epoch(self) -> int:
         """Number of ids forgotten so far: taken before a fetch, it tells `put` what has changed meanwhile."""
         return self._epoch
+
+    @property
+    def arrivals(self) -> int:
+        """Number of instances of unknown series that have come so far: taken before a look, for `confirm`."""
+        return self._arrivals
+
+    def is_complete(self, series: OrthancId) -> bool:
+        """Tell whether nothing has come since the series was fetched or confirmed: each instance may be one of it."""
+        return self._complete.get(series, -1) == self._arrivals
+
+    def confirm(self, series: OrthancId, arrivals: int) -> None:
+        """Note that a series that is kept had no other instances when so many had come."""
+        with self._lock:
+            if series in self._series:
+                self._complete[series] = arrivals
 
     def get(self, series: OrthancId) -> Mapping[OrthancId, Instance] | None:
         """Return the instances of a series by id, None where they are not kept."""
@@ -60,6 +77,7 @@ class InstanceCache:
                 self._forgotten.append(one)
                 resource = OrthancId(one)
                 owner = self._owner.get(resource) or self._former.get(resource, resource)
+                self._arrivals += owner not in self._series
                 self._drop(owner)
 
     def clear(self) -> None:
@@ -67,6 +85,7 @@ class InstanceCache:
         with self._lock:
             self._epoch += _MEMORY + 1
             self._series.clear()
+            self._complete.clear()
             self._owner.clear()
             self._former.clear()
 
@@ -76,6 +95,7 @@ class InstanceCache:
         return since <= _MEMORY and not any(one == series or one in kept for one in recent)
 
     def _drop(self, series: OrthancId) -> None:
+        self._complete.pop(series, None)
         for instance in self._series.pop(series, {}):
             self._owner.pop(instance, None)
             self._former[instance] = series

@@ -96,6 +96,7 @@ class Upkeep:
             self._stopping.set()
         if Event.STARTED in events:
             self._started = True
+            catalog.doubt_log()
         if events & {Event.STARTED, Event.LOST}:
             self.reconcile_soon()
         self._prefetch(catalog, arriving=Event.OTHER in events)

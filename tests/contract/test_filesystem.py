@@ -98,7 +98,7 @@ def test_root(drive: WebDav) -> None:
 
 def test_uploaded_image(drive: WebDav, rest: httpx.Client) -> None:
     """An image is in Orthanc when the answer comes; its receipt and its place in the layout give the same bytes."""
-    content = dicom.instance("contract", pixels=64)
+    content = dicom.instance("contract", pixels=dicom.CT_IMAGE)
     assert drive.put("inbox/contract.dcm", content).status_code in STORED
     assert has(rest, content)
     for path in ("inbox/contract.dcm", place("contract")):
@@ -169,9 +169,9 @@ def test_zip(drive: WebDav, rest: httpx.Client) -> None:
 
 def test_refused_image(drive: WebDav, rest: httpx.Client) -> None:
     """Another image under known identifiers is an error, changes nothing, and lies in rejected/ with the reason."""
-    content = dicom.instance("twice", pixels=32)
+    content = dicom.instance("twice", tags={"ImageComments": "one"})
     import_by_rest(rest, content)
-    other = dicom.instance("twice", pixels=48)
+    other = dicom.instance("twice", tags={"ImageComments": "another"})
     assert drive.put("inbox/twice.dcm", other).status_code == 409
     assert has(rest, content)
     assert drive.get("inbox/rejected/twice.dcm").content == other
@@ -247,7 +247,7 @@ def test_two_of_a_name(drive: WebDav, rest: httpx.Client) -> None:
 
 def test_only_one_way_down(drive: WebDav, rest: httpx.Client) -> None:
     """Following a listing from folder to folder ends at the image."""
-    content = dicom.instance("way", pixels=16)
+    content = dicom.instance("way", pixels=dicom.CT_IMAGE)
     import_by_rest(rest, content)
     patient = next(name for name in drive.listing("by-patient") if name.startswith("Doe way"))
     assert drive.get(only_file(drive, f"by-patient/{patient}")).content == content
