@@ -68,22 +68,64 @@ class Content(Protocol):
     ) -> None: ...
 
 
-class Opened:
-    """`Content` that is one buffer of memory.
+class Readable(Protocol):
+    """Bytes that are open for reading, by range and in any order, on one thread at a time."""
+
+    @property
+    def size(self) -> int:
+        """Number of bytes."""
+
+    def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
+        """Yield the bytes from ``start`` to before ``stop`` as one or several buffers."""
+
+
+class InMemory:
+    """`Readable` bytes that are one buffer of memory: a context manager over what holds it.
+
+    Args:
+        source: Gives the buffer, and takes it back at the end.
+    """
+
+    def __init__(self, source: AbstractContextManager[memoryview]) -> None:
+        self._source = source
+        self._data = memoryview(b"")
+
+    @property
+    def size(self) -> int:
+        """See `Readable`."""
+        return len(self._data)
+
+    def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
+        """See `Readable`; it is always one."""
+        yield self._data[start:stop]
+
+    def __enter__(self) -> Self:
+        self._data = self._source.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._source.__exit__(kind, error, traceback)
+
+
+class Streamed:
+    """`Content` of a file that is read where it lies.
 
     Args:
         entry: What it is; its size is replaced by that of the bytes.
         source: Gives the bytes; entered at once, so that what cannot be opened raises here.
     """
 
-    def __init__(self, entry: Entry, source: AbstractContextManager[memoryview]) -> None:
+    def __init__(self, entry: Entry, source: AbstractContextManager[Readable]) -> None:
         self._source = source
-        self._data = source.__enter__()
-        self.entry = entry if entry.size == len(self._data) else replace(entry, size=len(self._data))
+        self._bytes = source.__enter__()
+        size = self._bytes.size
+        self.entry = entry if entry.size == size else replace(entry, size=size)
 
     def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
         """See `Content`."""
-        yield self._data[start:stop]
+        return self._bytes.buffers(start, stop)
 
     def __enter__(self) -> Self:
         return self
@@ -92,3 +134,15 @@ class Opened:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._source.__exit__(kind, error, traceback)
+
+
+class Opened(Streamed):
+    """`Content` that is one buffer of memory.
+
+    Args:
+        entry: What it is; its size is replaced by that of the bytes.
+        source: Gives the bytes; entered at once, so that what cannot be opened raises here.
+    """
+
+    def __init__(self, entry: Entry, source: AbstractContextManager[memoryview]) -> None:
+        super().__init__(entry, InMemory(source))

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeAlias
 
+from davfs.entry import Readable
 from davfs.orthanc.model import (
     Change,
     Changes,
+    Counts,
     Instance,
     Level,
     OrthancId,
@@ -22,6 +24,7 @@ __all__ = [
     "Buffer",
     "Change",
     "Changes",
+    "Counts",
     "Instance",
     "Level",
     "Orthanc",
@@ -48,6 +51,9 @@ class Orthanc(Protocol):
     def changes(self, since: int, limit: int = 1000) -> Changes:
         """Return the changes after sequence number ``since`` (``GET /changes?since=&limit=``)."""
 
+    def counts(self) -> Counts:
+        """Return how many resources there are (``GET /statistics``): Orthanc counts them, which takes its time."""
+
     def ids(self, level: Level) -> list[OrthancId]:
         """Return the ids of all resources of a level, in no particular order (``GET /patients`` …)."""
 
@@ -72,8 +78,19 @@ class Orthanc(Protocol):
     def instance_md5(self, instance: OrthancId) -> str:
         """Return the MD5 of an instance's DICOM file, in hexadecimal (``…/attachments/dicom/md5``)."""
 
+    def open_instance(self, instance: OrthancId, start: int = 0) -> AbstractContextManager[Readable]:
+        """Open the DICOM file of an instance, however large it is (``/instances/{id}/file``).
+
+        While its bytes are read, `Unavailable` may be raised too: they never end early without an error. Inside
+        Orthanc they are one buffer, the core's own.
+
+        Args:
+            instance: Which one; that it exists is known when the context is entered.
+            start: Where reading is going to begin, in bytes; any other place can be read as well, at a higher cost.
+        """
+
     def instance_file(self, instance: OrthancId) -> AbstractContextManager[memoryview]:
-        """Open the DICOM file of an instance; the bytes live as long as the context (``/instances/{id}/file``)."""
+        """Return the whole DICOM file of an instance in one buffer, which lives as long as the context."""
 
     def store(self, content: Buffer) -> Stored:
         """Upload one DICOM file (``POST /instances``).

@@ -1,71 +1,117 @@
 """Orthanc's REST API over HTTP, from any machine."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http import HTTPStatus
+import ssl
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from pathlib import Path
 
 import httpx
 
-from davfs.errors import BadFile, OrthancError, StorageFull, Unavailable, UnknownResource
+from davfs.errors import ConfigurationError
 from davfs.orthanc import Buffer
+from davfs.orthanc.answers import check, httpx_errors
+from davfs.orthanc.download import Download, Downloads
 from davfs.orthanc.model import OrthancId
 
-_STATUSES: dict[int, type[OrthancError]] = {
-    HTTPStatus.NOT_FOUND: UnknownResource,
-    HTTPStatus.BAD_REQUEST: BadFile,
-    HTTPStatus.SERVICE_UNAVAILABLE: Unavailable,
-    HTTPStatus.INSUFFICIENT_STORAGE: StorageFull,
-}
-_CODES: dict[int, type[OrthancError]] = {
-    15: BadFile,  # BadFileFormat
-    17: UnknownResource,
-    19: StorageFull,  # FullStorage
-    21: BadFile,  # InexistentTag: a data set without the UIDs that every instance has; its status is 404
-}
-"""Orthanc's own codes (``OrthancPluginErrorCode``), which it puts into the body of an answer: they say more."""
+_TIMEOUT = httpx.Timeout(60, connect=5)
+"""Seconds without a byte: Orthanc reads a whole file from its storage before the first one of it."""
+_LIMITS = httpx.Limits(max_connections=40, max_keepalive_connections=10, keepalive_expiry=0.8)
+"""Fewer than the 50 requests that Orthanc serves at once; and idle for less than the second after which it hangs up."""
+_SLOWEST = 5_000_000
+"""Bytes a second at which Orthanc writes at least: it answers an upload when it has stored all of it."""
+_BLOCK = 1 << 18
+
+
+def connect(
+    url: str, username: str = "", password: str = "", *, verify: bool | Path = True, timeout: httpx.Timeout = _TIMEOUT
+) -> httpx.Client:
+    """Return a client for `HttpTransport`; nothing is sent yet.
+
+    Proxies that the environment names are not used: what is sent are patients' data, and the password.
+
+    Args:
+        url: Orthanc's root, such as ``https://pacs.example.org:8042`` or ``https://example.org/orthanc/``.
+        username: A user of Orthanc; empty for none.
+        password: That user's password.
+        verify: Whether its certificate has to be one that this system trusts; or a file of certificates to trust.
+        timeout: Seconds that each step of a request may take.
+
+    Raises:
+        ConfigurationError: There can be no Orthanc at such an address, or the certificates cannot be read.
+    """
+    return httpx.Client(
+        base_url=_checked(url),
+        auth=(username, password) if username else None,
+        verify=_trust(verify),
+        timeout=timeout,
+        limits=_LIMITS,
+        trust_env=False,
+    )
+
+
+def _checked(text: str) -> httpx.URL:
+    try:
+        url = httpx.URL(text.strip())
+    except httpx.InvalidURL as error:
+        raise ConfigurationError(f"the address of Orthanc cannot be read: {error}") from error
+    if url.userinfo:
+        raise ConfigurationError(
+            "the address of Orthanc must not hold a user name or a password: set them apart from it"
+        )
+    if url.scheme not in {"http", "https"} or not url.host or url.query or url.fragment:
+        raise ConfigurationError(f"the address of Orthanc is '{text}': it has to look like http://HOST:8042")
+    return url
+
+
+def _trust(verify: bool | Path) -> ssl.SSLContext | bool:  # noqa: FBT001  as httpx has it
+    if verify is False:
+        return False
+    try:
+        return ssl.create_default_context(cafile=None if verify is True else str(verify))
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(f"the certificates in '{verify}' cannot be read: {error.strerror or error}") from error
 
 
 class HttpTransport:
     """`davfs.orthanc.rest.Transport` over httpx.
 
     Args:
-        client: A client whose ``base_url`` is Orthanc's root, with its credentials and time limits.
+        client: A client whose ``base_url`` is Orthanc's root, with its credentials and time limits; see `connect`.
     """
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
+        self._downloads = Downloads(client)
 
     def get(self, path: str) -> bytes:
         """See `davfs.orthanc.rest.Transport`."""
         return self._send("GET", path)
 
     def post(self, path: str, body: Buffer) -> bytes:
-        """See `davfs.orthanc.rest.Transport`."""
-        return self._send("POST", path, bytes(body))
+        """See `davfs.orthanc.rest.Transport`; the body is sent as it lies in memory, never as a whole copy."""
+        with memoryview(body) as view, closing(_blocks(view)) as blocks:
+            return self._send("POST", path, blocks, len(view))
 
     def delete(self, path: str) -> None:
         """See `davfs.orthanc.rest.Transport`."""
         self._send("DELETE", path)
 
-    @contextmanager
-    def instance_file(self, instance: OrthancId) -> Iterator[memoryview]:
+    def open_file(self, instance: OrthancId, start: int) -> Download:
         """See `davfs.orthanc.rest.Transport`."""
-        yield memoryview(self._send("GET", f"/instances/{instance}/file"))
+        return Download(self._downloads, instance, start)
 
-    def _send(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        try:
-            answer = self._client.request(method, path, content=body)
-        except httpx.TransportError as error:
-            raise Unavailable(f"Orthanc does not answer: {type(error).__name__}") from error
-        if answer.is_success:
-            return answer.content
-        raise _error(answer)
+    def _send(self, method: str, path: str, body: Iterable[bytes] | None = None, size: int = 0) -> bytes:
+        # With its length, a body of several blocks is not sent "chunked", which Orthanc 1.10.1 does not take.
+        headers = {} if body is None else {"Content-Length": str(size)}
+        limits = httpx.Timeout(**self._client.timeout.as_dict())
+        if limits.read is not None:
+            limits.read += size / _SLOWEST
+        with httpx_errors():
+            answer = self._client.request(method, path, content=body, headers=headers, timeout=limits)
+        check(answer)
+        return answer.content
 
 
-def _error(answer: httpx.Response) -> OrthancError:
-    try:
-        code = answer.json()["OrthancStatus"]
-    except (ValueError, KeyError, TypeError):
-        code = None
-    kind = _CODES.get(code) or _STATUSES.get(answer.status_code, OrthancError)
-    return kind(f"Orthanc answered {answer.status_code}", code or answer.status_code)
+def _blocks(view: memoryview) -> Generator[bytes, None, None]:
+    for start in range(0, len(view), _BLOCK):
+        yield bytes(view[start : start + _BLOCK])

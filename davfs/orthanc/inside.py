@@ -1,9 +1,9 @@
 """Orthanc's REST API from inside its own process, through the SDK: no HTTP, and no copy of a DICOM file."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import ParamSpec, TypeVar
 
+from davfs.entry import InMemory
 from davfs.errors import BadFile, OrthancError, StorageFull, Unavailable, UnknownResource
 from davfs.orthanc import Buffer
 from davfs.orthanc.model import OrthancId
@@ -38,9 +38,9 @@ class InsideTransport:
         """See `davfs.orthanc.rest.Transport`."""
         _call(core.delete, path)
 
-    def instance_file(self, instance: OrthancId) -> AbstractContextManager[memoryview]:
-        """See `davfs.orthanc.rest.Transport`; the bytes stay where the core put them."""
-        return _call(core.CoreBuffer.of_instance, instance)
+    def open_file(self, instance: OrthancId, start: int) -> InMemory:  # noqa: ARG002  Transport's form
+        """See `davfs.orthanc.rest.Transport`; the bytes stay where the core put them, all of them."""
+        return InMemory(_call(core.CoreBuffer.of_instance, instance))
 
 
 def _call(function: Callable[P, R], *arguments: P.args, **options: P.kwargs) -> R:

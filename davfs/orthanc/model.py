@@ -94,6 +94,16 @@ class Changes:
     done: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many resources of each level there are."""
+
+    patients: int
+    studies: int
+    series: int
+    instances: int
+
+
 class StoreStatus(Enum):
     """What became of an uploaded instance (POST ``/instances``)."""
 

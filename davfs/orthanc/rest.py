@@ -4,14 +4,15 @@ Source: https://orthanc.uclouvain.be/api/; the routes behave alike on Orthanc 1.
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from davfs.entry import Readable
 from davfs.errors import OrthancError, UnknownResource
 from davfs.orthanc import Buffer
-from davfs.orthanc.model import Change, Changes, Instance, Level, OrthancId, Resource, Stored, StoreStatus
+from davfs.orthanc.model import Change, Changes, Counts, Instance, Level, OrthancId, Resource, Stored, StoreStatus
 
 _LEVELS = {"Patient": Level.PATIENT, "Study": Level.STUDY, "Series": Level.SERIES, "Instance": Level.INSTANCE}
 _PARENT_KEYS = {Level.STUDY: "ParentPatient", Level.SERIES: "ParentStudy", Level.INSTANCE: "ParentSeries"}
@@ -30,8 +31,8 @@ class Transport(Protocol):
     def delete(self, path: str) -> None:
         """Send a DELETE."""
 
-    def instance_file(self, instance: OrthancId) -> AbstractContextManager[memoryview]:
-        """Open the DICOM file of an instance."""
+    def open_file(self, instance: OrthancId, start: int) -> AbstractContextManager[Readable]:
+        """Open the DICOM file of an instance, to be read from ``start`` on."""
 
 
 class RestOrthanc:
@@ -53,6 +54,11 @@ class RestOrthanc:
             if entry["ResourceType"] in _LEVELS
         )
         return Changes(entries, int(page["Last"]), bool(page["Done"]))
+
+    def counts(self) -> Counts:
+        """See `davfs.orthanc.Orthanc`."""
+        told = self._json("/statistics")
+        return Counts(told["CountPatients"], told["CountStudies"], told["CountSeries"], told["CountInstances"])
 
     def ids(self, level: Level) -> list[OrthancId]:
         """See `davfs.orthanc.Orthanc`."""
@@ -92,9 +98,16 @@ class RestOrthanc:
         """See `davfs.orthanc.Orthanc`."""
         return self._transport.get(f"/instances/{instance}/attachments/dicom/md5").decode("ascii")
 
-    def instance_file(self, instance: OrthancId) -> AbstractContextManager[memoryview]:
+    def open_instance(self, instance: OrthancId, start: int = 0) -> AbstractContextManager[Readable]:
         """See `davfs.orthanc.Orthanc`."""
-        return self._transport.instance_file(instance)
+        return self._transport.open_file(instance, start)
+
+    @contextmanager
+    def instance_file(self, instance: OrthancId) -> Iterator[memoryview]:
+        """See `davfs.orthanc.Orthanc`."""
+        with self._transport.open_file(instance, 0) as file:
+            buffers = list(file.buffers())
+            yield buffers[0] if len(buffers) == 1 else memoryview(b"".join(buffers))
 
     def store(self, content: Buffer) -> Stored:
         """See `davfs.orthanc.Orthanc`."""

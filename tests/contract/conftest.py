@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ import pytest
 
 from davfs import errors
 from davfs.demo.process import OrthancProcess
+from davfs.entry import InMemory
 from davfs.orthanc import Buffer, Orthanc, OrthancId
 from davfs.orthanc.http import HttpTransport
+from davfs.orthanc.ranges import RangeCache
 from davfs.orthanc.rest import RestOrthanc
 from tests.support.memory_orthanc import MemoryOrthanc
 
@@ -27,8 +29,10 @@ def call(output, uri, **request):
     from davfs.orthanc.inside import InsideTransport
     asked, transport = json.loads(request['body']), InsideTransport()
     try:
-        if asked['method'] == 'instance_file':
-            with transport.instance_file(asked['path']) as view:
+        if asked['method'] == 'open_file':
+            with transport.open_file(asked['path'], 0) as file:
+                (view,) = file.buffers()
+                assert file.size == len(view)
                 answer = bytes(view)
         elif asked['method'] == 'post':
             answer = transport.post(asked['path'], base64.b64decode(asked['body']))
@@ -62,10 +66,9 @@ class RemoteInside:
         """See `davfs.orthanc.rest.Transport`."""
         self._call("delete", path)
 
-    @contextmanager
-    def instance_file(self, instance: OrthancId) -> Iterator[memoryview]:
+    def open_file(self, instance: OrthancId, start: int) -> InMemory:  # noqa: ARG002  Transport's form
         """See `davfs.orthanc.rest.Transport`."""
-        yield memoryview(self._call("instance_file", instance))
+        return InMemory(nullcontext(memoryview(self._call("open_file", instance))))
 
     def _call(self, method: str, path: str, body: bytes = b"") -> bytes:
         request = {"method": method, "path": path, "body": base64.b64encode(body).decode()}
@@ -92,12 +95,26 @@ def rest(
         servers.remove(server)
 
 
-@pytest.fixture(params=["memory", "http", "inside"])
-def orthanc(request: pytest.FixtureRequest) -> Orthanc:
+@pytest.fixture
+def empty(rest: httpx.Client) -> httpx.Client:
+    """A client of a real Orthanc with nothing in it."""
+    for patient in rest.get("/patients").json():
+        rest.delete(f"/patients/{patient}").raise_for_status()
+    return rest
+
+
+@pytest.fixture(params=["memory", "http", "inside", "memory, ranges", "http, ranges", "inside, ranges"])
+def orthanc(request: pytest.FixtureRequest) -> Iterator[Orthanc]:
     """An Orthanc with nothing in it."""
-    if request.param == "memory":
-        return MemoryOrthanc()
-    client: httpx.Client = request.getfixturevalue("rest")
-    for patient in client.get("/patients").json():
-        client.delete(f"/patients/{patient}").raise_for_status()
-    return RestOrthanc(HttpTransport(client) if request.param == "http" else RemoteInside(client))
+    where, _, ranges = request.param.partition(", ")
+    found = MemoryOrthanc() if where == "memory" else _real(where, request.getfixturevalue("empty"))
+    if not ranges:
+        yield found
+        return
+    cache = RangeCache(found, largest=4096)
+    yield cache
+    cache.close()
+
+
+def _real(where: str, client: httpx.Client) -> Orthanc:
+    return RestOrthanc(HttpTransport(client) if where == "http" else RemoteInside(client))

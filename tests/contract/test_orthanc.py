@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from davfs.errors import BadFile, OrthancError, UnknownResource
-from davfs.orthanc import Change, Level, Orthanc, OrthancId, Resource, StoreStatus
+from davfs.orthanc import Change, Counts, Level, Orthanc, OrthancId, Resource, StoreStatus
 from tests.support import dicom
 
 FIRST = dicom.instance("p1", study=1, series=1, number=1)
@@ -172,6 +172,59 @@ def test_file(orthanc: Orthanc) -> None:
             assert view == content
 
 
+RANGES = [(0, None), (0, 100), (100, 200), (200, None), (0, 1), (3, 3), (50, 10**9), (10**9, None), (0, None)]
+
+
+def test_ranges(orthanc: Orthanc) -> None:
+    """A file can be read from anywhere to anywhere, in any order, however it was opened."""
+    fill(orthanc)
+    for content in (FIRST, OTHER):
+        for first in (0, 100, len(content) - 1):
+            with orthanc.open_instance(instance(content), first) as file:
+                assert file.size == len(content)
+                for start, stop in [(first, None), *RANGES]:
+                    assert b"".join(file.buffers(start, stop)) == content[start:stop]
+
+
+def test_ranges_one_by_one(orthanc: Orthanc) -> None:
+    """A file can be read in ranges that open it anew each time, one after the other or across each other."""
+    fill(orthanc)
+    for content in (FIRST, OTHER):
+        for start in (*range(0, len(content), 100), *range(0, len(content), 333), len(content) - 1):
+            with orthanc.open_instance(instance(content)) as file:
+                assert b"".join(file.buffers(start, start + 100)) == content[start : start + 100]
+
+
+def test_two_readers_of_one_file(orthanc: Orthanc) -> None:
+    """Ranges of one open file that are read at the same time do not disturb each other."""
+    orthanc.store(OTHER)
+    with orthanc.open_instance(instance(OTHER)) as file:
+        some, others = file.buffers(0, 300), file.buffers(200, None)
+        assert next(others) == OTHER[200 : 200 + len(next(file.buffers(200, None)))]
+        assert b"".join(some) == OTHER[:300]
+
+
+def test_deleted_between_ranges(orthanc: Orthanc) -> None:
+    """What was read a moment ago is gone at once when it is deleted, and what comes in its place is itself."""
+    same_size = dicom.instance("p2", pixels=2048, tags={"ImageComments": "new"})
+    orthanc.store(dicom.instance("p2", pixels=2048, tags={"ImageComments": "old"}))
+    for content in (same_size.replace(b"new ", b"old "), same_size):
+        for _ in range(4):
+            with orthanc.open_instance(instance(OTHER)) as file:
+                assert b"".join(file.buffers(10, 1000)) == content[10:1000]
+        orthanc.delete(Level.INSTANCE, instance(OTHER))
+        with pytest.raises(UnknownResource):
+            orthanc.open_instance(instance(OTHER)).__enter__()
+        orthanc.store(same_size)
+
+
+def test_counts(orthanc: Orthanc) -> None:
+    """Orthanc knows how many resources of each level there are."""
+    assert orthanc.counts() == Counts(0, 0, 0, 0)
+    fill(orthanc)
+    assert orthanc.counts() == Counts(2, 3, 4, 5)
+
+
 def test_delete(orthanc: Orthanc) -> None:
     """What is deleted takes with it all below it, and all above it that is empty then."""
     fill(orthanc)
@@ -203,6 +256,8 @@ QUESTIONS: dict[str, Callable[[Orthanc, OrthancId], object]] = {
     "size": lambda orthanc, wanted: orthanc.instance_size(wanted),
     "md5": lambda orthanc, wanted: orthanc.instance_md5(wanted),
     "file": lambda orthanc, wanted: orthanc.instance_file(wanted).__enter__(),
+    "open": lambda orthanc, wanted: orthanc.open_instance(wanted).__enter__(),
+    "open at": lambda orthanc, wanted: orthanc.open_instance(wanted, 100).__enter__(),
     "patient": lambda orthanc, wanted: orthanc.children(Level.PATIENT, wanted),
     "study": lambda orthanc, wanted: orthanc.children(Level.STUDY, wanted),
     "series": lambda orthanc, wanted: orthanc.children(Level.SERIES, wanted),

@@ -5,7 +5,7 @@ import io
 import itertools
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -13,9 +13,10 @@ from functools import lru_cache
 import pydicom
 from pydicom.errors import InvalidDicomError
 
+from davfs.entry import InMemory
 from davfs.errors import BadFile, OrthancError, UnknownResource
 from davfs.layout.tags import DEFAULT
-from davfs.orthanc import Buffer, Change, Changes, Instance, Level, OrthancId, Resource, Stored, StoreStatus
+from davfs.orthanc import Buffer, Change, Changes, Counts, Instance, Level, OrthancId, Resource, Stored, StoreStatus
 
 _KINDS = {
     Level.PATIENT: "NewPatient",
@@ -89,6 +90,10 @@ class MemoryOrthanc:
             raise UnknownResource("no MD5", 404)
         return hashlib.md5(self._file(instance), usedforsecurity=False).hexdigest()
 
+    def open_instance(self, instance: OrthancId, start: int = 0) -> AbstractContextManager[InMemory]:  # noqa: ARG002
+        """See `Orthanc`."""
+        return InMemory(nullcontext(memoryview(self._file(instance))))
+
     @contextmanager
     def instance_file(self, instance: OrthancId) -> Iterator[memoryview]:
         """See `Orthanc`."""
@@ -99,6 +104,10 @@ class MemoryOrthanc:
         found = [each for each in ids if each in self.files]
         unknown = Instance(OrthancId(""), OrthancId(""), {}, 0, None, "")  # put into `files` by a test
         return [replace(self._instances.get(each, unknown), id=each, size=len(self.files[each])) for each in found]
+
+    def counts(self) -> Counts:
+        """See `Orthanc`."""
+        return Counts(*(len(self.ids(level)) for level in Level))
 
     def ids(self, level: Level) -> list[OrthancId]:
         """See `Orthanc`."""

@@ -276,6 +276,23 @@ def test_another_database_has_other_tags(index: Index) -> None:
     assert index.names() == ["Doe c", "Restored"]
 
 
+def test_another_database_behind_the_same_address(index: Index) -> None:
+    """Beside Orthanc the drive goes on where that is started again on a backup: what it has is shown all the same."""
+    index = index.restart(BY_NAME)
+    for content in (A, A2, A_SERIES, A_STUDY, B, dicom.instance("d"), dicom.instance("e")):
+        index.orthanc.store(content)
+    index.names()
+    backup = other_database(index)
+    index.catalog._orthanc = backup
+    events = [Happening(Event.STARTED, ""), Happening(Event.LOST, "")]
+    upkeep = Upkeep(lambda _: events.pop(0) if events else None)
+    upkeep._step(index.catalog)
+    assert index.names() == ["Doe c", "Restored"]
+    backup.store(B)
+    index.catalog.refresh()
+    assert [row.id for row in index.catalog.rows_with(ROOT, ("doe b",))] == [patient_id("b")]
+
+
 def instances(series: str, count: int) -> list[Instance]:
     """Make the instances of a series."""
     return [Instance(OrthancId(f"{series}{n}"), OrthancId(series), {}, 1, None, "") for n in range(count)]

@@ -1,0 +1,247 @@
+"""May this user? Orthanc itself is asked, with the user's own password, so that the drive is never more open than it.
+
+Orthanc knows more than its list of users: an ``IncomingHttpRequestFilter`` in Lua, or a plugin, can refuse a method or
+a path to some of them. So a permission is not looked up, it is tried, with requests that do nothing where they are
+allowed. What Orthanc 1.10.1 answers, and logs at its default level:
+
+=========================================  =======  ==============  ===========  =====================
+request                                    allowed  wrong password  by a filter  log
+=========================================  =======  ==============  ===========  =====================
+GET /system                                200      401             403          nothing
+GET /patients/… of an id that cannot be    404      401             403          nothing
+GET /instances/…/file of such an id        404      401             403          nothing
+POST /instances, a ZIP without a file      200      401             403          nothing
+POST /instances, an empty body             400      401             403          an error: bad file format
+DELETE /instances/… of such an id          404      401             403          nothing
+=========================================  =======  ==============  ===========  =====================
+
+A 404 alone would be a poor witness, since any server that is not Orthanc gives one: so ``/system`` is asked first, and
+has to be Orthanc's. Patients' names are as worth guarding as images, and each of Orthanc's four levels has paths of its
+own that a filter can name: so reading and deleting are tried on each.
+
+What three permissions cannot follow: a filter that lets a user see some patients and not others, and one that goes by
+the client's address, which in these requests is that of the drive.
+"""
+
+import base64
+import binascii
+import hashlib
+import io
+import secrets
+import ssl
+import threading
+import time
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Self
+
+import httpx
+
+from davfs.errors import Unavailable
+
+LIFETIME = 60.0
+"""Seconds for which a permission that was given holds without asking again."""
+
+_CAPACITY = 4096
+_TIMEOUT = 10.0
+_KEEP_ALIVE = 0.5  # Orthanc closes an idle connection after 1 s: a request must not cross with that
+
+_NOBODY = "00000000-00000000-00000000-00000000-00000000"
+"""A well-formed id, for filters that look at it, and of nothing: it would be the SHA-1 of a resource's identifiers."""
+
+
+def _empty_zip() -> bytes:
+    """Return a ZIP with one folder and no file: Orthanc imports nothing of it, and complains of nothing."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("empty/"), b"")
+    return content.getvalue()
+
+
+class Permission(Enum):
+    """What a user may do with Orthanc's resources."""
+
+    READ = auto()
+    WRITE = auto()
+    DELETE = auto()
+
+
+class Answer(Enum):
+    """What Orthanc says to a request for a permission."""
+
+    GRANTED = auto()
+    REFUSED = auto()
+    """It knows the user, and does not let them (403)."""
+    UNKNOWN = auto()
+    """It wants a name and a password, or others than these (401)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A name and a password.
+
+    Attributes:
+        user: The name, for logs.
+        secret: Name, colon and password in the bytes that the client sent (RFC 7617 §2): the encoding is its own.
+    """
+
+    user: str
+    secret: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, user: str, password: str) -> Self:
+        """Return the credentials of a user whose password is known, in UTF-8 as in Orthanc's configuration."""
+        return cls(user, f"{user}:{password}".encode())
+
+    @classmethod
+    def from_basic(cls, token: str) -> Self | None:
+        """Return what stands behind ``Basic`` in an Authorization header, None where that is nothing sensible."""
+        try:
+            secret = base64.b64decode(token, validate=True)
+        except (binascii.Error, ValueError):
+            return None
+        user, colon, _ = secret.partition(b":")
+        return cls(decoded(user), secret) if colon else None
+
+    @property
+    def authorization(self) -> bytes:
+        """The Authorization header; Orthanc takes ``Basic`` in this very spelling, with one space."""
+        return b"Basic " + base64.b64encode(self.secret)
+
+
+def decoded(name: bytes) -> str:
+    """Return a user's name as text: UTF-8, or Latin-1 from the clients that know nothing else."""
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        return name.decode("latin-1")
+
+
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    method: str
+    path: str
+    allowed: frozenset[int]
+    body: bytes | None = None
+
+
+def _each_level(method: str, *paths: str) -> tuple[_Probe, ...]:
+    return tuple(_Probe(method, path, frozenset({httpx.codes.NOT_FOUND})) for path in paths)
+
+
+_SYSTEM = _Probe("GET", "system", frozenset({httpx.codes.OK}))
+_LEVELS = tuple(f"{level}/{_NOBODY}" for level in ("patients", "studies", "series", "instances"))
+_PROBES: dict[Permission, tuple[_Probe, ...]] = {
+    Permission.READ: (_SYSTEM, *_each_level("GET", *_LEVELS, f"instances/{_NOBODY}/file")),
+    Permission.WRITE: (
+        _SYSTEM,
+        _Probe("POST", "instances", frozenset({httpx.codes.OK, httpx.codes.BAD_REQUEST}), _empty_zip()),
+    ),
+    Permission.DELETE: (_SYSTEM, *_each_level("DELETE", *_LEVELS)),
+}
+
+
+class Access:
+    """Asks Orthanc what a user may do, and remembers each yes for a while; a no is never remembered.
+
+    Args:
+        url: Orthanc's address; a name and a password in it are left out, they are not the users'.
+        verify: How Orthanc's certificate is checked, as httpx takes it.
+        lifetime: Seconds for which a yes holds.
+        clock: Monotonic time in seconds.
+        capacity: How many answers are remembered at most.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        verify: ssl.SSLContext | bool = True,
+        lifetime: float = LIFETIME,
+        clock: Callable[[], float] = time.monotonic,
+        capacity: int = _CAPACITY,
+    ) -> None:
+        self._client = httpx.Client(
+            base_url=httpx.URL(url).copy_with(userinfo=b""),
+            verify=verify,
+            trust_env=False,  # neither proxies nor the passwords of ~/.netrc
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # a session is its user's, not the next one's
+            timeout=_TIMEOUT,
+            limits=httpx.Limits(keepalive_expiry=_KEEP_ALIVE),
+        )
+        self._lifetime = lifetime
+        self._clock = clock
+        self._capacity = capacity
+        self._salt = secrets.token_bytes(hashlib.blake2b.MAX_KEY_SIZE)
+        self._lock = threading.Lock()
+        self._granted: OrderedDict[bytes, float] = OrderedDict()
+
+    def ask(self, permission: Permission, credentials: Credentials | None) -> Answer:
+        """Return whether Orthanc lets this user.
+
+        Args:
+            permission: What for.
+            credentials: Name and password; None for somebody who gave none.
+
+        Raises:
+            Unavailable: Orthanc does not answer, or not as Orthanc does.
+        """
+        key, asked = self._key(permission, credentials), self._clock()
+        with self._lock:
+            if asked < self._granted.get(key, asked):
+                return Answer.GRANTED
+        answer = self._try(permission, credentials)
+        if answer is Answer.GRANTED:
+            self._remember(key, asked + self._lifetime)
+        return answer
+
+    def close(self) -> None:
+        """Close the connections to Orthanc."""
+        self._client.close()
+
+    def _key(self, permission: Permission, credentials: Credentials | None) -> bytes:
+        salted = hashlib.blake2b(permission.name.encode(), key=self._salt)
+        if credentials is not None:
+            salted.update(b"\0" + credentials.secret)
+        return salted.digest()
+
+    def _remember(self, key: bytes, until: float) -> None:
+        with self._lock:
+            self._granted[key] = until
+            self._granted.move_to_end(key)
+            if len(self._granted) > self._capacity:
+                self._granted.popitem(last=False)
+
+    def _try(self, permission: Permission, credentials: Credentials | None) -> Answer:
+        headers = {} if credentials is None else {b"Authorization": credentials.authorization}
+        for probe in _PROBES[permission]:
+            answer = self._send(probe, headers)
+            if answer is not Answer.GRANTED:
+                return answer
+        return Answer.GRANTED
+
+    def _send(self, probe: _Probe, headers: dict[bytes, bytes]) -> Answer:
+        try:
+            response = self._client.request(probe.method, probe.path, headers=headers, content=probe.body)
+        except httpx.TransportError as error:
+            raise Unavailable(f"Orthanc does not answer: {type(error).__name__}") from error
+        match response.status_code:
+            case httpx.codes.UNAUTHORIZED:
+                return Answer.UNKNOWN
+            case httpx.codes.FORBIDDEN:
+                return Answer.REFUSED
+            case status if status in probe.allowed and (probe is not _SYSTEM or _is_orthanc(response)):
+                return Answer.GRANTED
+        raise Unavailable(f"Orthanc answered {response.status_code} where it was asked for a permission")
+
+
+def _is_orthanc(response: httpx.Response) -> bool:
+    """Tell whether ``/system`` was answered by Orthanc, rather than by the login page of a proxy before it."""
+    try:
+        return "ApiVersion" in response.json()
+    except (ValueError, TypeError):
+        return False

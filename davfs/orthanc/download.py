@@ -1,0 +1,207 @@
+"""DICOM files over HTTP, in bounded memory.
+
+1. Opening a file asks for it and reads no further than the header, which tells the size.
+2. Its bytes come off the one connection as they are asked for, and never end early without an error.
+3. A place further on is reached with ``Range`` where Orthanc knows it (since 1.12.5, by ``…/attachments/dicom/data``
+   alone), which is known by what it answers; elsewhere what comes before is read and dropped.
+4. Closing it before its end closes the connection, so that the rest is not transferred.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from http import HTTPStatus
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from davfs.errors import OrthancError, Unavailable
+from davfs.orthanc.answers import check, httpx_errors
+from davfs.orthanc.model import OrthancId
+
+_BLOCK = 1 << 18
+"""Bytes that are handed on at once: what comes off the network is a quarter of that or less."""
+_WINDOW = 1 << 23
+"""Bytes that are asked for at once by range."""
+_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_AS_STORED = {"Accept-Encoding": "identity"}
+"""Without it Orthanc compresses even DICOM files, and tells the compressed size (``HttpCompressionEnabled``)."""
+
+
+class Downloads:
+    """Opens the DICOM files of one Orthanc.
+
+    Args:
+        client: See `davfs.orthanc.http.HttpTransport`.
+    """
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+        self.may_know_ranges = True
+
+    def size(self, instance: OrthancId) -> int:
+        """Return the size of a file, in bytes."""
+        with httpx_errors():
+            answer = self._client.get(f"/instances/{instance}/attachments/dicom/size")
+        check(answer)
+        return int(answer.text)
+
+    def begin(self, instance: OrthancId, start: int = 0, stop: int = 0) -> "Stream":
+        """Ask for a file from ``start`` to before ``stop``; all of it comes where that is 0, or ranges are not known.
+
+        Raises:
+            UnknownResource: There is no such instance.
+            Unavailable: Orthanc does not answer.
+            OrthancError: Its answer makes no sense.
+        """
+        if start and self.may_know_ranges:
+            data = f"/instances/{instance}/attachments/dicom/data"
+            stream = self._send(data, {"Range": f"bytes={start}-{stop - 1}"}, start)
+            self.may_know_ranges = stream.position == start
+            return stream
+        return self._send(f"/instances/{instance}/file", {}, 0)
+
+    def _send(self, path: str, headers: dict[str, str], start: int) -> "Stream":
+        request = self._client.build_request("GET", path, headers=headers | _AS_STORED)
+        with httpx_errors():
+            answer = self._client.send(request, stream=True)
+        try:
+            check(answer)
+            return Stream(answer, start)
+        except OrthancError:
+            answer.close()
+            raise
+
+
+class Stream:
+    """The bytes of one answer, in their order: from ``position`` to ``end`` of a file of ``size`` bytes.
+
+    Args:
+        answer: Whose body is to be read.
+        start: Where it was asked to begin.
+
+    Raises:
+        OrthancError: The answer does not tell how long the file is, or is another part of it.
+    """
+
+    def __init__(self, answer: httpx.Response, start: int) -> None:
+        self.position, self.end, self.size = _extent(answer, start)
+        self._answer = answer
+        self._blocks = _blocks(answer)
+        self._left = memoryview(b"")
+
+    def take(self, most: int) -> memoryview:
+        """Return the next bytes before the end, at least one and at most so many.
+
+        Raises:
+            Unavailable: The connection ended before the file did.
+        """
+        if not self._left:
+            with httpx_errors():
+                self._left = memoryview(next(self._blocks, b""))
+        if not self._left:
+            raise Unavailable("Orthanc ended a file too early")
+        taken, self._left = self._left[:most], self._left[most:]
+        self.position += len(taken)
+        return taken
+
+    def skip(self, position: int) -> None:
+        """Read on to a position, and drop what comes before."""
+        while self.position < position:
+            self.take(position - self.position)
+
+    def close(self) -> None:
+        """End the answer; the connection can be used again where the whole of it was read."""
+        if self.position == self.end:
+            with suppress(httpx.RequestError):
+                next(self._blocks, None)  # the end of the answer, which has no bytes
+        self._answer.close()
+
+
+class Download:
+    """`davfs.entry.Readable` file: a context manager that holds one connection until its end.
+
+    Args:
+        downloads: Asks for it.
+        instance: Which one.
+        start: Where reading is going to begin, in bytes.
+    """
+
+    def __init__(self, downloads: Downloads, instance: OrthancId, start: int) -> None:
+        self._downloads = downloads
+        self._instance = instance
+        self._stream: Stream | None
+        if start and downloads.may_know_ranges:
+            self._stream, self.size = None, downloads.size(instance)
+        else:
+            self._stream = downloads.begin(instance)
+            self.size = self._stream.size
+
+    def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
+        """See `davfs.entry.Readable`.
+
+        Raises:
+            UnknownResource: The instance was deleted after it was opened.
+            Unavailable: The connection ended too early.
+            OrthancError: The file was replaced by one of another size after it was opened.
+        """
+        stop = self.size if stop is None else min(stop, self.size)
+        while start < stop:
+            block = self._at(start).take(stop - start)
+            yield block
+            start += len(block)
+
+    def _at(self, start: int) -> Stream:
+        stream = self._stream
+        if stream is None or not self._leads_to(stream, start):
+            self._close()
+            # Orthanc reads the whole range before it sends the first byte, and refuses one that ends behind the file.
+            stream = self._downloads.begin(self._instance, start, min(start + _WINDOW, self.size))
+            self._stream = stream
+        if stream.size != self.size:
+            raise OrthancError("a file was replaced while it was read")
+        stream.skip(start)
+        return stream
+
+    def _leads_to(self, stream: Stream, start: int) -> bool:
+        """Tell whether a stream comes to a position, at a cost that is worth it."""
+        far = start - stream.position > _BLOCK and self._downloads.may_know_ranges
+        return stream.position <= start < stream.end and not far
+
+    def _close(self) -> None:
+        if self._stream:
+            self._stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._close()
+
+
+def _extent(answer: httpx.Response, start: int) -> tuple[int, int, int]:
+    """Return where the body of an answer begins and ends in the file, and the size of the whole file."""
+    if "Content-Encoding" in answer.headers or not answer.headers.get("Content-Length", "").isdigit():
+        raise OrthancError("Orthanc, or a proxy before it, does not tell the size of a file")
+    length = int(answer.headers["Content-Length"])
+    if answer.status_code != HTTPStatus.PARTIAL_CONTENT:
+        return 0, length, length
+    told = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+    first, last, size = map(int, told.groups()) if told else (0, 0, 0)
+    if (first, last + 1) != (start, start + length) or not 0 < length <= size - start:
+        raise OrthancError("Orthanc answered with another part of a file than was asked for")
+    return start, start + length, size
+
+
+def _blocks(answer: httpx.Response) -> Iterator[bytes]:
+    pieces, size = list[bytes](), 0
+    for piece in answer.iter_raw():
+        pieces.append(piece)
+        size += len(piece)
+        if size >= _BLOCK:
+            yield b"".join(pieces)
+            pieces, size = [], 0
+    yield b"".join(pieces)

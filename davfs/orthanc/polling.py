@@ -1,0 +1,143 @@
+"""What happens in an Orthanc of which nobody tells: it is asked from time to time.
+
+1. Additions and updates move the last number of the log of changes, which is asked for every second.
+2. Deletions are in no log: they show in the counts of ``/statistics``, where those are not what they were and what the
+   log tells of as new. Orthanc counts its rows for them, so they are asked for as often as their measured cost allows.
+3. Whatever else may have been missed, as while Orthanc was away, is found by comparing everything: that event is LOST.
+"""
+
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from davfs.events import Event, Happening
+from davfs.orthanc import Counts, Orthanc
+
+_log = logging.getLogger(__name__)
+
+_PERIOD = 1.0
+"""Seconds between two looks at the log of changes: a listing looks by itself, this only prepares it."""
+_LONGEST = 30.0
+"""Seconds between two attempts to reach an Orthanc that has been away for a while."""
+_SHARE = 0.05
+"""Largest part of the time that Orthanc spends on counting."""
+_UNSETTLED = 5
+"""Counts in a row that mean nothing, for something was stored meanwhile; then everything is compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """Counts, and the newest number of the log when they were taken."""
+
+    last: int
+    counts: Counts
+
+
+class Polling:
+    """Source of events for `davfs.catalog.upkeep.Upkeep` beside an Orthanc, for one thread.
+
+    Args:
+        orthanc: Is asked.
+        now: Clock, in seconds.
+        sleep: Waits that many seconds.
+    """
+
+    def __init__(
+        self,
+        orthanc: Orthanc,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._orthanc = orthanc
+        self._now = now
+        self._sleep = sleep
+        self._ready = deque[Event]()
+        self._next = 0.0
+        self._next_count = 0.0
+        self._failures = 0
+        self._last: int | None = None
+        self._counted: _Count | None = None
+        self._unsettled = 0
+
+    def next_change(self, timeout: float) -> Happening | None:
+        """Wait for the next event; nothing is ever raised.
+
+        Args:
+            timeout: Seconds; an Orthanc that does not answer takes longer, by its client's time limits.
+
+        Returns:
+            STARTED when Orthanc answers for the first time, and again with LOST when it was away; OTHER where something
+            was added or changed; LOST where something was deleted; None after the time limit.
+        """
+        if not self._ready:
+            until_next = self._next - self._now()
+            self._sleep(max(0.0, min(timeout, until_next)))
+            if until_next > timeout:
+                return None
+            self._look()
+        return Happening(self._ready.popleft(), "") if self._ready else None
+
+    def _look(self) -> None:
+        try:
+            self._ask()
+        except Exception as error:  # noqa: BLE001  what answers at that address may be no Orthanc at all
+            if not self._failures:
+                _log.warning("Orthanc does not answer as it should, and is asked again: %s", type(error).__name__)
+            self._next = self._now() + min(_PERIOD * 2**self._failures, _LONGEST)
+            self._failures = min(self._failures + 1, 10)
+        else:
+            self._next = self._now() + _PERIOD
+
+    def _ask(self) -> None:
+        last = self._orthanc.last_change()
+        if self._last is None or self._failures:
+            self._ready += [Event.STARTED] if self._last is None else [Event.STARTED, Event.LOST]
+            self._counted = None
+            _log.info("Orthanc answers")
+        elif last < self._last:
+            self._ready.append(Event.LOST)  # the number goes back where the newest of all resources is deleted
+        elif last > self._last:
+            self._ready.append(Event.OTHER)
+        self._failures = 0
+        self._last = last
+        if self._now() >= self._next_count:
+            self._count()
+
+    def _count(self) -> None:
+        """Count, and see whether the log explains what is different from the last time."""
+        started = self._now()
+        try:
+            before = self._orthanc.last_change()
+            counts = self._orthanc.counts()
+            expected = self._expected(before)
+            settled = self._orthanc.last_change() == before
+        finally:
+            ended = self._now()
+            self._next_count = ended + (ended - started) * (1 / _SHARE - 1)
+        self._unsettled = 0 if settled else self._unsettled + 1
+        if not settled and self._unsettled < _UNSETTLED:
+            return
+        if expected is not None and (not settled or expected != _folders(counts)):
+            self._ready.append(Event.LOST)
+        self._unsettled = 0
+        self._counted = _Count(before, counts)
+
+    def _expected(self, last: int) -> tuple[int, int, int] | None:
+        """Return how many patients, studies and series there have to be if none was deleted; None at first."""
+        if self._counted is None:
+            return None
+        new = Counter[str]()
+        since, done = self._counted.last, False
+        while since < last and not done:
+            page = self._orthanc.changes(since)
+            new.update(change.kind for change in page.entries if change.seq <= last)
+            done, since = page.done or page.last <= since, page.last
+        patients, studies, series = _folders(self._counted.counts)
+        return patients + new["NewPatient"], studies + new["NewStudy"], series + new["NewSeries"]
+
+
+def _folders(counts: Counts) -> tuple[int, int, int]:
+    """Return the counts of what is in the catalog; an instance that is gone shows in its series' own listing."""
+    return counts.patients, counts.studies, counts.series

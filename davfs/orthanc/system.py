@@ -1,0 +1,96 @@
+"""What an Orthanc tells of itself."""
+
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from pydicom.datadict import keyword_for_tag
+
+from davfs.errors import ConfigurationError, OrthancError, Unavailable, UnknownResource
+from davfs.orthanc.answers import check, httpx_errors
+from davfs.orthanc.model import Level
+
+_LEVELS = {"Patient": Level.PATIENT, "Study": Level.STUDY, "Series": Level.SERIES, "Instance": Level.INSTANCE}
+_GATEWAY = frozenset({httpx.codes.BAD_GATEWAY, httpx.codes.GATEWAY_TIMEOUT})
+_ADVICE: dict[int | None, str] = {
+    httpx.codes.UNAUTHORIZED: "does not take this user name and password (401)",
+    httpx.codes.FORBIDDEN: "does not let this user in (403)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """An Orthanc.
+
+    Attributes:
+        name: Its ``Name``; may be empty.
+        version: Its version, such as ``1.12.7``.
+        tags: Keywords of the main DICOM tags that it keeps, by level; empty where it does not tell, before 1.11.
+        transcodes: Whether it transcodes what it stores; False where it does not tell.
+    """
+
+    name: str
+    version: str
+    tags: Mapping[Level, frozenset[str]]
+    transcodes: bool
+
+
+def ask(client: httpx.Client, seconds: float) -> System:
+    """Ask an Orthanc what it is (``GET /system``).
+
+    Args:
+        client: A client of it.
+        seconds: How long each step of the request may take.
+
+    Raises:
+        Unavailable: It does not answer; it may do so later.
+        ConfigurationError: It will not answer later either: the administrator has to change something.
+    """
+    url = str(client.base_url).rstrip("/")
+    try:
+        with httpx_errors():
+            answer = client.get("/system", timeout=seconds)
+        check(answer)
+        found = json.loads(answer.content)
+        return _system(found)
+    except Unavailable as error:
+        if _distrusts(error):
+            reason = "cannot be trusted: name a file of certificates that it is signed by, or one of its own"
+            raise ConfigurationError(f"the certificate of {url} {reason}") from error
+        raise
+    except UnknownResource as error:
+        raise ConfigurationError(f"{url} is no Orthanc: it has no /system") from error
+    except OrthancError as error:
+        if error.code in _GATEWAY:
+            raise Unavailable(error.reason, error.code) from error
+        raise ConfigurationError(f"Orthanc at {url} {_ADVICE.get(error.code, error.reason)}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigurationError(f"{url} is no Orthanc: its /system cannot be read") from error
+
+
+def _system(found: Mapping[str, Any]) -> System:
+    tags = found.get("MainDicomTags", {})
+    return System(
+        name=str(found.get("Name", "")),
+        version=str(found["Version"]),
+        tags={_LEVELS[level]: _keywords(listed) for level, listed in tags.items() if level in _LEVELS},
+        transcodes=bool(found.get("IngestTranscoding")),
+    )
+
+
+def _keywords(listed: str) -> frozenset[str]:
+    """Return the keywords of tags as Orthanc lists them: ``0010,0010;0010,0020``."""
+    tags = (int(tag.replace(",", ""), 16) for tag in listed.split(";") if tag)
+    return frozenset(keyword for tag in tags if (keyword := keyword_for_tag(tag)))
+
+
+def _distrusts(error: BaseException | None) -> bool:
+    """Tell whether a certificate is why a request failed: waiting would not help."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

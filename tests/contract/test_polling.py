@@ -1,0 +1,43 @@
+"""The events of a real Orthanc beside which the drive runs, over HTTP."""
+
+import time
+from pathlib import Path
+
+from davfs.demo.process import OrthancProcess
+from davfs.events import Event
+from davfs.orthanc import Level
+from davfs.orthanc.http import HttpTransport, connect
+from davfs.orthanc.polling import Polling
+from davfs.orthanc.rest import RestOrthanc
+from tests.support import dicom
+
+
+def wait(polling: Polling, wanted: Event) -> list[Event]:
+    """Return the events up to the first of a kind."""
+    found, deadline = list[Event](), time.monotonic() + 30
+    while wanted not in found:
+        assert time.monotonic() < deadline, found
+        happening = polling.next_change(0.5)
+        found += [happening.event] if happening else []
+    return found
+
+
+def test_events(tmp_path: Path, servers: list[OrthancProcess]) -> None:
+    """Arrivals and deletions are noticed, by whomever, and so is an Orthanc that was away."""
+    server = OrthancProcess(tmp_path)
+    servers.append(server)
+    with connect(server.url) as client:
+        orthanc = RestOrthanc(HttpTransport(client))
+        polling = Polling(orthanc)
+        assert polling.next_change(0.5) is None
+        with server:
+            assert wait(polling, Event.STARTED) == [Event.STARTED]
+            orthanc.store(dicom.instance("a"))
+            orthanc.store(dicom.instance("b"))
+            assert wait(polling, Event.OTHER) == [Event.OTHER]
+            orthanc.delete(Level.STUDY, orthanc.ids(Level.STUDY)[0])
+            assert set(wait(polling, Event.LOST)) <= {Event.OTHER, Event.LOST}
+        assert polling.next_change(2) is None
+        with server:
+            assert wait(polling, Event.LOST) == [Event.STARTED, Event.LOST]
+    servers.remove(server)
