@@ -67,8 +67,9 @@ function enqueue(uploadsToDo) {
 async function run() {
   uploads.running += 1;
   while (uploads.waiting.length) {
+    const upload = uploads.waiting.shift();
     tell();
-    await store(uploads.waiting.shift());
+    await store(upload);
   }
   uploads.running -= 1;
   tell();
@@ -79,8 +80,8 @@ function tell() {
   const { waiting, running, done, failed } = uploads;
   const files = (count) => (count === 1 ? "1 file" : `${count} files`);
   const open = waiting.length + running;
-  const refused = failed ? `, ${files(failed)} not` : "";
-  byId("state").textContent = open ? `Uploading: ${files(open)} to go.` : `${files(done)} uploaded${refused}.`;
+  const ended = [done && `${files(done)} uploaded`, failed && `${files(failed)} not uploaded`].filter(Boolean).join(", ");
+  byId("state").textContent = open ? `Uploading: ${files(open)} to go.` : `${ended}.`;
 }
 
 /** Upload one file; no other of that name is replaced unless the reader says so. */

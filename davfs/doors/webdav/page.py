@@ -1,13 +1,13 @@
 """Folders in a browser: an HTML page that lists a folder and, where files can be written, uploads them.
 
-Browsing works without JavaScript, and all links are plain and relative to the folder, so that ``lftp``, ``wget`` and a
-proxy with a prefix of its own follow them. Style and script stand in the page and are allowed by their hashes; nothing
-comes from anywhere else.
+Browsing works without JavaScript, and all links are plain and relative to the folder: ``wget`` and ``lftp`` follow
+them. Style and script stand in the page and are allowed by their hashes; nothing comes from anywhere else.
 
 The page of a foreign site cannot upload in the name of a reader who is logged in: a form sends neither PUT nor MKCOL,
-and a script of another origin may send them only where the server has agreed in its answer to OPTIONS (CORS preflight,
-https://fetch.spec.whatwg.org/#cors-preflight-fetch). So no answer of door 2 may ever carry an ``Access-Control-Allow-…``
-header; a test holds it to that.
+and a script of another origin may send them only where the server has agreed in its answer to OPTIONS. So no answer of
+door 2 may ever carry an ``Access-Control-Allow-…`` header; a test holds it to that.
+
+Source: https://fetch.spec.whatwg.org/#cors-preflight-fetch
 """
 
 import base64
@@ -37,6 +37,8 @@ _DIGITS = re.compile(r"([0-9]+)")
 _STEP = 1000
 _ONE_DIGIT = 9.95  # rounds to 10
 _LARGEST_UNIT = "TB"
+_SPACE = "\N{NO-BREAK SPACE}"
+_NO_SIZE = "\N{EN DASH}"
 
 
 class Page(BaseMiddleware):
@@ -78,7 +80,7 @@ def page(path: Path, entries: Iterable[Entry], *, takes_files: bool, slash: bool
     """
     shown = sorted(entries, key=_order)
     name = path[-1] if path else ROOT_NAME
-    base = f'<base href="{_href(name)}/">\n' if path and not slash else ""
+    base = f'<base href="{paths.quoted(path, folder=True)}">\n' if path and not slash else ""
     text = _PAGE.substitute(
         base=base,
         title=escape(name),
@@ -93,15 +95,19 @@ def page(path: Path, entries: Iterable[Entry], *, takes_files: bool, slash: bool
 
 
 def readable(size: int) -> str:
-    """Return a number of bytes with two or three digits and a unit: ``526 kB``, ``1.4 GB``."""
+    """Return a number of bytes with two or three digits and a unit: ``526 kB``, ``1.4 GB``.
+
+    Between them is a space that does not break: ``lftp`` takes the number for the bytes of the file where it can read
+    it, and asks for them otherwise (src/HttpDir.cc, try_csm_proxy).
+    """
     if size < _STEP:
-        return f"{size} B"
+        return f"{size}{_SPACE}B"
     value = float(size)
     for unit in ("kB", "MB", "GB", _LARGEST_UNIT):
         value /= _STEP
         if round(value) < _STEP or unit == _LARGEST_UNIT:
             break
-    return f"{value:.1f} {unit}" if value < _ONE_DIGIT else f"{value:.0f} {unit}"
+    return f"{value:.1f}{_SPACE}{unit}" if value < _ONE_DIGIT else f"{value:.0f}{_SPACE}{unit}"
 
 
 def _order(entry: Entry) -> tuple[bool, list[str | int], str]:
@@ -120,7 +126,7 @@ def _crumbs(path: Path) -> Iterator[str]:
 def _row(entry: Entry) -> str:
     slash = "/" if entry.is_folder else ""
     modified = entry.modified.astimezone(UTC)
-    size = "" if entry.is_folder else f'<span title="{entry.size:,} bytes">{readable(entry.size)}</span>'
+    size = _NO_SIZE if entry.is_folder else f'<span title="{entry.size:,} bytes">{readable(entry.size)}</span>'
     return (
         f'<tr class="{entry.kind.value}">'
         f'<th scope="row"><a href="{_href(entry.name)}{slash}"><bdi>{escape(entry.name)}</bdi></a></th>'
