@@ -1,0 +1,46 @@
+"""How cheroot's connections behave at this door: the two things in which its own would let a stranger hurt others."""
+
+import ssl
+from typing import Any
+
+from cheroot.errors import FatalSSLAlert
+from cheroot.server import HTTPRequest
+from cheroot.ssl import Adapter
+from cheroot.ssl.builtin import BuiltinSSLAdapter
+
+
+class ClosingRequest(HTTPRequest):
+    """A request whose connection is closed where the answer says so.
+
+    cheroot sends ``Connection: close`` and keeps it open, after it has read what is left of the request's body into
+    memory: of any size, before anybody has logged in.
+    """
+
+    def send_headers(self) -> None:
+        """Send the headers of the answer."""
+        if (b"connection", b"close") in ((name.lower(), value.lower()) for name, value in self.outheaders):
+            self.close_connection = True
+        super().send_headers()
+
+
+class TlsAdapter(BuiltinSSLAdapter):
+    """TLS with a context made elsewhere, for ``ssl_adapter`` of a server.
+
+    The handshake is left to whoever reads the request. cheroot's own adapter does it as soon as it has accepted a
+    connection, and on that one thread a client that says nothing holds up all others until it times out.
+
+    Args:
+        context: Of a server, with its certificate.
+    """
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        Adapter.__init__(self, "", "")  # BuiltinSSLAdapter's own would read a certificate from a file
+        self.context = context
+
+    def wrap(self, sock: Any) -> tuple[ssl.SSLSocket, dict[str, str]]:
+        """Return the socket of a new connection, and what its requests carry."""
+        try:
+            wrapped = self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        except OSError as error:
+            raise FatalSSLAlert(*error.args) from error
+        return wrapped, {"wsgi.url_scheme": "https", "HTTPS": "on"}

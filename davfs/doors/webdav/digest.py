@@ -1,0 +1,124 @@
+"""Digest: a login that does not send the password, for Windows, which sends none over plain HTTP (KB 841215).
+
+Only with MD5 and ``qop=auth``, which all clients know, and only for users whose passwords are known here: Orthanc's
+``RegisteredUsers``. Source: RFC 7616.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Self
+from urllib.parse import unquote_to_bytes
+
+from davfs.doors.webdav.nonces import Nonces
+from davfs.orthanc.access import Credentials, decoded
+
+_PARAMETER = re.compile(r'\b(\w+)=(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_ESCAPED = re.compile(r"\\(.)")
+_ORIGIN = re.compile(r"^https?://[^/?]*", re.IGNORECASE)  # of a target in absolute form (RFC 9112 §3.2.2)
+_NEEDED = frozenset({"username", "realm", "nonce", "uri", "response", "qop", "nc", "cnonce"})
+_HEXADECIMAL = 16
+
+
+class Failure(Enum):
+    """Why a login failed."""
+
+    WRONG = auto()
+    """The user, the password, or what it was meant for."""
+    STALE = auto()
+    """The password is right, the nonce is not: with a new one the client logs in without asking its user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a client sent behind ``Digest`` (RFC 7616 §3.4); each character is a byte (PEP 3333).
+
+    Attributes:
+        user: The name, as text.
+        parameters: All that was sent, quotes taken off.
+    """
+
+    user: str
+    parameters: Mapping[str, str]
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Return what an Authorization header claims, None where something is missing or not offered here."""
+        found = {name.lower(): plain or _ESCAPED.sub(r"\1", quoted) for name, quoted, plain in _PARAMETER.findall(text)}
+        offered = found.get("algorithm", "MD5").upper() == "MD5" and found.get("qop", "").lower() == "auth"
+        if not offered or not found.keys() >= _NEEDED:
+            return None
+        return cls(decoded(found["username"].encode("latin-1")), found)
+
+
+class Digest:
+    """Challenges and checks.
+
+    Args:
+        users: Passwords of the users.
+        realm: Told to them, so that they know which password is asked for; without quotes.
+        nonces: Makes and remembers nonces.
+    """
+
+    def __init__(self, users: Mapping[str, str], realm: str, nonces: Nonces) -> None:
+        self._users = dict(users)
+        self._realm = realm
+        self._nonces = nonces
+        self._nobody = secrets.token_hex()
+
+    def challenge(self, *, stale: bool = False) -> str:
+        """Return a value of WWW-Authenticate (RFC 7616 §3.3)."""
+        suffix = ", stale=true" if stale else ""
+        nonce = self._nonces.fresh()
+        return f'Digest realm="{self._realm}", qop="auth", algorithm=MD5, nonce="{nonce}", charset=UTF-8{suffix}'
+
+    def check(self, claim: Claim, method: str, target: str) -> Credentials | Failure:
+        """Return the user's credentials where the claim holds.
+
+        Args:
+            claim: What the client sent.
+            method: The request's method.
+            target: The request's target, as it stood in the request's first line.
+        """
+        password = self._users.get(claim.user)
+        right = self._right(claim.parameters, method, password if password is not None else self._nobody)
+        meant = claim.parameters["realm"] == self._realm and same_resource(claim.parameters["uri"], target)
+        if password is None or not right or not meant:
+            return Failure.WRONG
+        try:
+            count = int(claim.parameters["nc"], _HEXADECIMAL)
+        except ValueError:
+            return Failure.WRONG
+        if not self._nonces.use(claim.parameters["nonce"], count):
+            return Failure.STALE
+        return Credentials.of(claim.user, password)
+
+    def _right(self, sent: Mapping[str, str], method: str, password: str) -> bool:
+        """Compare with what a client that knows the password sends (RFC 7616 §3.4.1), in time that tells nothing."""
+        name = sent["username"].encode("latin-1")
+        resource = _md5(f"{method}:{sent['uri']}".encode("latin-1"))
+        proof = ":".join([sent["nonce"], sent["nc"], sent["cnonce"], sent["qop"], resource]).encode("latin-1")
+        right = False
+        for encoding in ("utf-8", "latin-1"):  # UTF-8 is offered, and not all clients look at that
+            secret = _md5(b"%b:%b:%b" % (name, self._realm.encode(), password.encode(encoding, "replace")))
+            expected = _md5(secret.encode("ascii") + b":" + proof).encode("ascii")
+            right |= hmac.compare_digest(expected, sent["response"].lower().encode("latin-1"))
+        return right
+
+
+def same_resource(uri: str, target: str) -> bool:
+    """Tell whether two spellings of a request's target mean the same, so that a login counts for one (§3.4.6)."""
+    return _canonical(uri) == _canonical(target)
+
+
+def _canonical(target: str) -> tuple[list[bytes], str]:
+    path, _, query = _ORIGIN.sub("", target).partition("?")
+    return [unquote_to_bytes(segment.encode("latin-1")) for segment in path.split("/")], query
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()

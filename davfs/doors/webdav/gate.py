@@ -1,0 +1,31 @@
+"""What the door asks before it lets anybody in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from davfs.doors.webdav.throttle import Throttle
+from davfs.orthanc.access import Access
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What `authentication.Authentication` works with.
+
+    Attributes:
+        access: Asks Orthanc.
+        throttle: Slows down who guesses.
+        digest_users: Passwords of the users that can log in by Digest; with none it is not offered.
+        realm: What is logged in to, in plain ASCII and without quotes.
+    """
+
+    access: Access
+    throttle: Throttle
+    digest_users: Mapping[str, str] = field(default_factory=dict, repr=False)
+    realm: str = "Orthanc"
+
+
+def gate_of(context: Any) -> Gate:
+    """Return the gate of a door's context."""
+    gate: Gate = context.gate
+    return gate

@@ -1,0 +1,85 @@
+"""An Orthanc with users and a filter, and a bare application behind the door's authentication."""
+
+import json
+import ssl
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from davfs.demo.ports import LOOPBACK
+from davfs.demo.process import OrthancProcess
+from davfs.doors.webdav.authentication import Authentication
+from davfs.doors.webdav.gate import Gate
+from davfs.doors.webdav.permissions import PERMISSIONS
+from davfs.doors.webdav.server import Server
+
+USERS = {"alice": "secret", "reader": "read", "feeder": "feed", "blind": "dark", "müller": "paßwort"}
+"""Users of the guarded Orthanc; what its filter lets each of them do says `ALLOWED`."""
+
+ALLOWED = {
+    "alice": {"read", "write", "delete"},
+    "reader": {"read"},
+    "feeder": {"read", "write"},
+    "blind": {"write", "delete"},  # images it may not read, so the door lets it do nothing
+    "müller": {"read", "write", "delete"},
+}
+
+_FILTER = """
+function IncomingHttpRequestFilter(method, uri, ip, username, headers)
+  if username == 'reader' then return method == 'GET' end
+  if username == 'feeder' then return method ~= 'DELETE' end
+  if username == 'blind' then return string.find(uri, '/file') == nil end
+  return true
+end
+"""
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def guarded_orthanc(folder: Path, settings: Mapping[str, Any] | None = None) -> OrthancProcess:
+    """Return an Orthanc without plugins, not started, that asks for passwords and filters requests."""
+    script = folder / "filter.lua"
+    script.write_text(_FILTER)
+    guards = {"AuthenticationEnabled": True, "RegisteredUsers": USERS, "LuaScripts": [str(script)]}
+    return OrthancProcess(folder, settings=guards | dict(settings or {}))
+
+
+def who(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """Answer with the user, what they may do, and how many bytes the request brought."""
+    size = 0
+    while piece := environ["wsgi.input"].read(65536):
+        size += len(piece)
+    permissions = environ[PERMISSIONS]
+    allowed = [name for name in ("read", "write", "delete") if getattr(permissions, name)]
+    body = json.dumps({"user": environ["wsgidav.auth.user_name"], "allowed": allowed, "size": size}).encode()
+    start_response("200 OK", [("Content-Length", str(len(body))), ("Content-Type", "application/json")])
+    return [body]
+
+
+@contextmanager
+def serving(application: Application, tls: ssl.SSLContext | None = None) -> Iterator[str]:
+    """Serve an application with door 2's own server; give its address without a slash at its end."""
+    server = Server(application, LOOPBACK, 0, tls=tls, threads=6)
+    server.start()
+    try:
+        yield f"{'https' if tls else 'http'}://{LOOPBACK}:{server.port}"
+    finally:
+        assert server.stop(10)
+
+
+def behind(gate: Gate, application: Application = who) -> Authentication:
+    """Return an application behind the door's authentication."""
+    return Authentication(None, application, {"davfs": SimpleNamespace(gate=gate)})
+
+
+def certificate(folder: Path, name: str = "certificate", *, password: str = "") -> tuple[Path, Path]:
+    """Make a self-signed certificate for loopback; return its file and that of its key."""
+    files = folder / f"{name}.crt", folder / f"{name}.key"
+    key = ["-passout", f"pass:{password}"] if password else ["-nodes"]
+    subject = ["-subj", "/CN=localhost", "-addext", f"subjectAltName=IP:{LOOPBACK}"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-days", "2", *subject, *key]
+    subprocess.run([*command, "-out", files[0], "-keyout", files[1]], check=True, capture_output=True)
+    return files

@@ -1,0 +1,69 @@
+"""A nonce is good for a while, and once for each count."""
+
+import pytest
+
+from davfs.doors.webdav.nonces import LIFETIME, Nonces
+
+
+class Clock:
+    """A clock that the test winds."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        """Return the time in seconds."""
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The time."""
+    return Clock()
+
+
+def test_each_count_once(clock: Clock) -> None:
+    """Counts may overtake each other a little, and none is taken twice."""
+    nonces = Nonces(clock=clock)
+    nonce = nonces.fresh()
+    for count in (1, 3, 2, 70, 69, 7, 1_000_000, 999_937):
+        assert nonces.use(nonce, count), count
+        assert not nonces.use(nonce, count), count
+    for count in (3, 71, 999_936):
+        assert not nonces.use(nonce, count), count
+
+
+def test_lifetime(clock: Clock) -> None:
+    """A nonce expires some minutes after it was made or used last."""
+    nonces = Nonces(clock=clock)
+    used, unused = nonces.fresh(), nonces.fresh()
+    for count in range(1, 4):
+        clock.now += LIFETIME - 1
+        assert nonces.use(used, count)
+    assert not nonces.use(unused, 1)
+    clock.now += LIFETIME
+    assert not nonces.use(used, 10)
+
+
+def test_only_our_own(clock: Clock) -> None:
+    """What this process did not make is no nonce."""
+    nonces = Nonces(clock=clock)
+    nonce = nonces.fresh()
+    assert nonce != nonces.fresh()
+    wrong = ["", "=", "é", "a" * 44, nonce[:-1], nonce[:-4], "B" * 4 + nonce[4:], nonce + "AAAA", Nonces().fresh()]
+    assert not any(nonces.use(each, 1) for each in wrong)
+    assert nonces.use(nonce, 1)
+
+
+def test_what_was_forgotten_has_expired(clock: Clock) -> None:
+    """Where memory is full the oldest goes, and is never good again, used or not."""
+    nonces = Nonces(clock=clock, capacity=10)
+    old = [nonces.fresh() for _ in range(2)]
+    assert nonces.use(old[0], 1)
+    clock.now += 1
+    for _ in range(50):
+        assert nonces.use(nonces.fresh(), 1)
+        clock.now += 1
+    assert len(nonces._uses) == 10
+    for nonce in old:
+        assert not nonces.use(nonce, 1)
+        assert not nonces.use(nonce, 2)

@@ -1,0 +1,43 @@
+"""What a request needs from Orthanc, by its method and its path."""
+
+import pytest
+
+from davfs.doors.webdav.permissions import needed
+from davfs.entry import Path
+from davfs.orthanc.access import Permission
+
+INBOX: Path = ("inbox", "a.dcm")
+LAYOUT: Path = ("by-patient", "Doe (1)")
+WRITE, DELETE = Permission.WRITE, Permission.DELETE
+
+
+@pytest.mark.parametrize("path", [(), INBOX, LAYOUT])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PROPFIND"])
+def test_reading(method: str, path: Path) -> None:
+    """Looking needs nothing beyond reading."""
+    assert needed(method, path) == ()
+
+
+@pytest.mark.parametrize("path", [(), INBOX, LAYOUT])
+@pytest.mark.parametrize("method", ["PUT", "MKCOL", "PROPPATCH", "LOCK", "UNLOCK", "COPY", "POST", "get", "WHATEVER"])
+def test_writing(method: str, path: Path) -> None:
+    """What changes something, or may, needs writing."""
+    assert needed(method, path) == (WRITE,)
+
+
+@pytest.mark.parametrize(
+    ("path", "deleting", "moving"),
+    [
+        (INBOX, (WRITE,), (WRITE,)),
+        (("inbox",), (WRITE,), (WRITE,)),
+        (LAYOUT, (DELETE,), (WRITE, DELETE)),
+        ((), (DELETE,), (WRITE, DELETE)),
+        (("trash", "Doe (1)"), (DELETE,), (WRITE, DELETE)),
+        (("Inbox", "a.dcm"), (DELETE,), (WRITE, DELETE)),
+        (("inbox", "..", "by-patient"), (DELETE,), (WRITE, DELETE)),
+    ],
+)
+def test_removing(path: Path, deleting: tuple[Permission, ...], moving: tuple[Permission, ...]) -> None:
+    """What goes away in the inbox is the drive's own; elsewhere it is Orthanc's."""
+    assert needed("DELETE", path) == deleting
+    assert needed("MOVE", path) == moving

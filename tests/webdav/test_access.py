@@ -1,0 +1,214 @@
+"""Permissions are those that Orthanc gives, at the time."""
+
+import base64
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from davfs.demo.process import OrthancProcess
+from davfs.doors.webdav import tls
+from davfs.errors import ConfigurationError, Unavailable
+from davfs.orthanc import loopback
+from davfs.orthanc.access import LIFETIME, Access, Answer, Credentials, Permission
+from tests.support.guarded import ALLOWED, USERS, certificate, guarded_orthanc, serving
+
+ALICE = Credentials.of("alice", USERS["alice"])
+
+
+class Clock:
+    """A clock that the test winds."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """Return the time in seconds."""
+        return self.now
+
+
+@pytest.fixture(scope="module")
+def orthanc(servers: list[OrthancProcess], tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrthancProcess]:
+    """An Orthanc with users and a filter, shared by the tests of this module."""
+    with guarded_orthanc(tmp_path_factory.mktemp("guarded")) as server:
+        servers.append(server)
+        yield server
+        servers.remove(server)
+
+
+@pytest.fixture
+def access(orthanc: OrthancProcess) -> Iterator[Access]:
+    """Asks the shared Orthanc."""
+    asked = Access(orthanc.url)
+    yield asked
+    asked.close()
+
+
+@pytest.mark.parametrize("permission", Permission)
+@pytest.mark.parametrize("user", USERS)
+def test_permissions(access: Access, user: str, permission: Permission) -> None:
+    """A user may what Orthanc's filter lets them, and is known for the rest."""
+    expected = Answer.GRANTED if permission.name.lower() in ALLOWED[user] else Answer.REFUSED
+    assert access.ask(permission, Credentials.of(user, USERS[user])) is expected
+
+
+@pytest.mark.parametrize("permission", Permission)
+@pytest.mark.parametrize("given", [None, ("alice", "wrong"), ("nobody", "secret"), ("", ""), ("alice", "secret\n")])
+def test_strangers(access: Access, given: tuple[str, str] | None, permission: Permission) -> None:
+    """Whoever gives no password or a wrong one is not known."""
+    assert access.ask(permission, given and Credentials.of(*given)) is Answer.UNKNOWN
+
+
+def test_asking_leaves_no_trace(orthanc: OrthancProcess, access: Access) -> None:
+    """What is asked changes nothing in Orthanc, and its log stays as it is."""
+    before = orthanc.log.read_text()
+    for permission in Permission:
+        assert access.ask(permission, ALICE) is Answer.GRANTED
+    assert orthanc.log.read_text() == before
+
+
+def test_a_yes_holds_for_a_minute(servers: list[OrthancProcess], tmp_path: Path) -> None:
+    """A yes is remembered for its lifetime, also while Orthanc is away; then nobody is let in without it."""
+    clock = Clock()
+    with guarded_orthanc(tmp_path) as server:
+        servers.append(server)
+        access = Access(server.url, clock=clock)
+        assert access.ask(Permission.READ, ALICE) is Answer.GRANTED
+        servers.remove(server)
+    clock.now += LIFETIME - 1
+    assert access.ask(Permission.READ, ALICE) is Answer.GRANTED
+    for other in (None, Credentials.of("alice", "wrong"), Credentials.of("alic", "e:secret")):
+        with pytest.raises(Unavailable):
+            access.ask(Permission.READ, other)
+    with pytest.raises(Unavailable):
+        access.ask(Permission.WRITE, ALICE)
+    clock.now += 1
+    with pytest.raises(Unavailable):
+        access.ask(Permission.READ, ALICE)
+    access.close()
+
+
+def test_a_no_is_not_remembered(tmp_path: Path) -> None:
+    """A password that Orthanc did not take a moment ago is good as soon as Orthanc takes it."""
+    with guarded_orthanc(tmp_path, {"RegisteredUsers": {"alice": "old"}}) as server:
+        access = Access(server.url, clock=Clock())
+        assert access.ask(Permission.READ, ALICE) is Answer.UNKNOWN
+        assert access.ask(Permission.READ, None) is Answer.UNKNOWN
+    with guarded_orthanc(tmp_path, {"HttpPort": server.http_port}):
+        assert access.ask(Permission.READ, ALICE) is Answer.GRANTED
+    with guarded_orthanc(tmp_path, {"HttpPort": server.http_port, "AuthenticationEnabled": False}):
+        assert access.ask(Permission.READ, None) is Answer.GRANTED
+    access.close()
+
+
+def test_memory_is_bounded_and_keeps_no_password(tmp_path: Path) -> None:
+    """However many users log in, so many answers are kept, and no name or password with them."""
+    with guarded_orthanc(tmp_path, {"AuthenticationEnabled": False, "LuaScripts": []}) as server:
+        access = Access(server.url, capacity=10)
+        for number in range(30):
+            assert access.ask(Permission.WRITE, Credentials.of(f"user{number}", "password")) is Answer.GRANTED
+        assert len(access._granted) == 10
+        assert {len(key) for key in access._granted} == {64}
+        assert "password" not in repr(Credentials.of("user", "password"))
+        access.close()
+
+
+def test_credentials_in_the_address_are_nobodys(orthanc: OrthancProcess) -> None:
+    """A name and a password in Orthanc's address do not let anonymous users in."""
+    access = Access(orthanc.url.replace("//", "//alice:secret@"))
+    assert access.ask(Permission.READ, None) is Answer.UNKNOWN
+    assert access.ask(Permission.READ, ALICE) is Answer.GRANTED
+    access.close()
+
+
+def test_sessions_are_not_shared() -> None:
+    """Where a proxy before Orthanc opens a session for one user, the next one is not taken for them."""
+
+    def proxy(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        known = "HTTP_AUTHORIZATION" in environ or "session=" in environ.get("HTTP_COOKIE", "")
+        found = environ["PATH_INFO"] == "/system"
+        status = ("200 OK" if found else "404 Not Found") if known else "401 Unauthorized"
+        start_response(status, [("Set-Cookie", "session=alice"), ("Content-Length", "17")])
+        return [b'{"ApiVersion":16}']
+
+    with serving(proxy) as url:
+        access = Access(url)
+        assert access.ask(Permission.READ, ALICE) is Answer.GRANTED
+        assert access.ask(Permission.READ, None) is Answer.UNKNOWN
+        access.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [("200 OK", b"<h1>Log in</h1>"), ("200 OK", b"1"), ("302 Found", b""), ("404 Not Found", b""), ("502 Bad", b"")],
+)
+def test_only_orthanc_is_believed(status: str, body: bytes) -> None:
+    """What is not Orthanc's answer is no yes."""
+
+    def other(_: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response(status, [("Content-Length", str(len(body))), ("Location", "/login")])
+        return [body]
+
+    with serving(other) as url:
+        access = Access(url)
+        for permission in Permission:
+            with pytest.raises(Unavailable):
+                access.ask(permission, ALICE)
+        access.close()
+
+
+def test_bytes_go_through_unchanged() -> None:
+    """Orthanc gets the password in the bytes, and so in the encoding, that the client chose."""
+    for secret in ("müller:paßwort".encode(), "müller:paßwort".encode("latin-1"), b"a:", b":", b"a:b:c", b"a:\xff\0"):
+        token = base64.b64encode(secret).decode("ascii")
+        credentials = Credentials.from_basic(token)
+        assert credentials is not None
+        assert credentials.authorization == f"Basic {token}".encode()
+    for token in ("", "====", "!", "é", base64.b64encode(b"no colon").decode("ascii")):
+        assert Credentials.from_basic(token) is None
+
+
+def test_over_tls(tmp_path: Path) -> None:
+    """Orthanc is believed with its own certificate, whoever signed it, and with no other.
+
+    Another server stands in for it: Orthanc 1.10.1 of Debian 12 dies of the first HTTPS request (its CivetWeb does not
+    know OpenSSL 3).
+    """
+
+    def orthanc(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK" if environ["PATH_INFO"] == "/system" else "404 Not Found", [("Content-Length", "17")])
+        return [b'{"ApiVersion":16}']
+
+    one, key = certificate(tmp_path, "one")
+    two, _ = certificate(tmp_path, "two")
+    one.write_text(f"{key.read_text()}{one.read_text()}{two.read_text()}")  # as Orthanc wants it, with its issuer
+    with serving(orthanc, tls.context(one)) as url:
+        settings = {"SslEnabled": True, "HttpPort": int(url.rpartition(":")[2]), "SslCertificate": "one.crt"}
+        own, trusted = loopback.address(settings, tmp_path)
+        assert own == url
+        access = Access(own, verify=trusted)
+        assert access.ask(Permission.READ, ALICE) is Answer.GRANTED
+        access.close()
+        _, other = loopback.address(settings | {"SslCertificate": str(two)}, tmp_path)
+        for verify in (other, True):
+            access = Access(own, verify=verify)
+            with pytest.raises(Unavailable):
+                access.ask(Permission.READ, ALICE)
+            access.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "word"),
+    [
+        ({"SslEnabled": True, "SslVerifyPeers": True}, "SslVerifyPeers"),
+        ({"SslEnabled": True, "SslCertificate": "missing.pem"}, "missing.pem"),
+        ({"SslEnabled": True, "SslCertificate": "empty.pem"}, "empty.pem"),
+        ({"HttpServerEnabled": False}, "HttpServerEnabled"),
+    ],
+)
+def test_settings_that_leave_no_way(tmp_path: Path, settings: dict[str, Any], word: str) -> None:
+    """Where Orthanc cannot be asked, the error names the setting."""
+    (tmp_path / "empty.pem").touch()
+    with pytest.raises(ConfigurationError, match=word):
+        loopback.address(settings, tmp_path)
