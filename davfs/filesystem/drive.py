@@ -12,6 +12,10 @@ from davfs.orthanc import Buffer
 
 README = "README.txt"
 _OWN = "the drive's own folders cannot be changed"
+_READ_ONLY = "files can be written into inbox/ only"
+_MADE = "the archive's folders are made from its images, nothing can be put there: DICOM goes into inbox/"
+_NOT_OUT = "nothing can be moved out of the archive's folders: copy it to a disk of your own"
+_POINTLESS = "the archive holds it already: copying it into the inbox would change nothing"
 
 
 class Drive:
@@ -63,14 +67,14 @@ class Drive:
         """See `Writable`."""
         area, below = self._changeable(path)
         if not isinstance(area, Writable):
-            raise Forbidden(path, "files can be written into inbox/ only")
+            raise Forbidden(path, _READ_ONLY)
         return area.write(below, content)
 
     def receive(self, path: Path, size: int | None = None) -> Upload:
         """See `Receiving`."""
         area, below = self._changeable(path)
         if not isinstance(area, Receiving):
-            raise Forbidden(path, "files can be written into inbox/ only")
+            raise Forbidden(path, _READ_ONLY)
         return area.receive(below, size)
 
     def takes_files(self, path: Path) -> bool:
@@ -85,13 +89,13 @@ class Drive:
 
     def move(self, source: Path, target: Path, *, replace: bool) -> None:
         """See `Movable`."""
-        area, below = self._movable(source, target)
-        area.move(source[1:], below, replace=replace)
+        area = self._movable(source, target, _NOT_OUT)
+        area.move(source[1:], target[1:], replace=replace)
 
     def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:
         """See `Movable`."""
-        area, below = self._movable(source, target)
-        area.copy(source[1:], below, replace=replace, deep=deep)
+        area = self._movable(source, target, _POINTLESS)
+        area.copy(source[1:], target[1:], replace=replace, deep=deep)
 
     def make_folder(self, path: Path) -> None:
         """See `Writable`."""
@@ -120,18 +124,23 @@ class Drive:
         except NotFound:
             raise ParentMissing(path, f"there is no folder {path[0]}") from None
 
-    def _movable(self, source: Path, target: Path) -> tuple[Movable, Path]:
-        """Return the area that both paths are in, and the target's path in it."""
+    def _movable(self, source: Path, target: Path, not_between: str) -> Movable:
+        """Return the area that both paths are in.
+
+        Args:
+            source: What is moved or copied.
+            target: Where to.
+            not_between: Why that cannot be done from one area to another one.
+        """
         if len(source) < 2:  # noqa: PLR2004  the root and the areas stay as they are
             self.stat(source)
             raise Forbidden(source, _OWN)
         held, _ = self._area(source)
-        area, below = self._changeable(target)
-        if isinstance(area, Movable) and area is held:
-            return area, below
-        if isinstance(area, Movable):
-            raise Forbidden(target, "the archive holds it already: copying it into the inbox would change nothing")
-        raise Forbidden(target, "the archive's folders are made from its images: nothing can be moved or copied here")
+        area, _ = self._changeable(target)
+        if area is held and isinstance(area, Movable):
+            return area
+        self.stat(source)
+        raise Forbidden(target, not_between if isinstance(area, Movable) else _MADE)
 
     def _area(self, path: Path) -> tuple[Area, Path]:
         area = self._areas.get(path[0])

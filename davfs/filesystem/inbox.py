@@ -1,52 +1,29 @@
 """inbox/: write anything here; DICOM files and ZIPs of DICOM are imported into Orthanc.
 
-1. A complete file is sniffed. What is no DICOM stays as an ordinary file until it expires.
-2. DICOM is imported by the queue, and the write ends when Orthanc has it. In the file's place stands a receipt, which
-   serves Orthanc's bytes. A ZIP is imported too, but stays itself: Orthanc cannot give its bytes back.
-3. What Orthanc refuses goes to rejected/ with the reason in a text file, and the write is an error.
+1. A complete file goes through the `davfs.filesystem.intake`. What is no DICOM stays until it expires.
+2. For DICOM that was imported there stands a receipt, which serves Orthanc's bytes.
+3. Files and folders can be renamed and copied. Whatever comes to an ordinary name without having gone through the
+   intake goes through it then.
 
 Paths, also those in errors, are relative to the inbox.
 """
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import replace
-from datetime import UTC, datetime
-from pathlib import PurePosixPath
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace as altered
 
-from davfs.entry import Content, Entry, Opened, Path
-from davfs.errors import (
-    AlreadyExists,
-    BadFile,
-    Busy,
-    Conflict,
-    Contradiction,
-    Forbidden,
-    NoSpace,
-    NotFound,
-    PathError,
-    Refused,
-    Rejected,
-    StorageFull,
-    UnknownResource,
-)
-from davfs.imports.importer import UNREADABLE, Importer
-from davfs.imports.items import LONGEST_NAME, Item, Receipt
+from davfs.entry import Content, Entry, Path, Streamed
+from davfs.errors import AlreadyExists, Forbidden, NotFound, PathError, UnknownResource
+from davfs.filesystem.area import Room, Upload
+from davfs.filesystem.intake import REJECTED, Given, InboxUpload, Intake, is_aside
+from davfs.imports.importer import Importer
+from davfs.imports.items import Item, Receipt
 from davfs.imports.queue import ImportQueue
-from davfs.imports.sniff import Sniffed, is_junk, sniff
 from davfs.imports.spool import Spool
 from davfs.orthanc import Buffer, Orthanc
 
-REJECTED = "rejected"
-"""The folder of the inbox that holds what Orthanc refused."""
-
-_LOG = logging.getLogger(__name__)
-_ATTEMPTS = 5
-_LONGEST_SUFFIX = 32  # bytes; what is longer is no suffix, but a name with a dot in it
 _NO_UPLOAD = "Uploads are switched off on this drive."
-T = TypeVar("T")
+_OWN = "Only the drive itself puts files here."
 
 
 class Inbox:
@@ -65,8 +42,7 @@ class Inbox:
     ) -> None:
         self._orthanc = orthanc
         self._spool = spool
-        self._queue = queue
-        self._importer = importer
+        self._intake = Intake(spool, queue, importer)
         self._allow_upload = allow_upload
 
     def stat(self, path: Path) -> Entry:
@@ -79,7 +55,7 @@ class Inbox:
         if item.receipt is None:
             return item.entry
         with self._gone(path, item.receipt):
-            return replace(item.entry, size=self._orthanc.instance_size(item.receipt.instance))
+            return altered(item.entry, size=self._orthanc.instance_size(item.receipt.instance))
 
     def list(self, path: Path) -> Iterable[Entry]:
         """Return the entries of a folder, by name; receipts whose instance Orthanc does not have any more are dropped.
@@ -103,7 +79,7 @@ class Inbox:
         if item.receipt is None:
             return self._spool.open(path)
         with self._gone(path, item.receipt):
-            return Opened(item.entry, self._orthanc.instance_file(item.receipt.instance))
+            return Streamed(item.entry, self._orthanc.open_instance(item.receipt.instance))
 
     def write(self, path: Path, content: Buffer) -> Entry:
         """Take a complete file; returns when Orthanc has it, or when it lies on the disk.
@@ -124,14 +100,15 @@ class Inbox:
             Unavailable: Orthanc does not answer; nothing was kept.
         """
         self._check_changeable(path)
-        view = memoryview(content)
-        found = Sniffed.NOTHING if any(map(is_junk, path)) else sniff(view)
-        if found in (Sniffed.DICOM, Sniffed.MAYBE_DICOM):
-            return self._write_dicom(path, view, certain=found is Sniffed.DICOM).entry
-        if found is Sniffed.ZIP:
-            self._spool.check_write(path, len(view))
-            self._import(path, view, lambda: self._importer.import_zip(view))
-        return self._spool.write(path, view).entry
+        return self._intake.take(path, Given(self._spool, content))
+
+    def receive(self, path: Path, size: int | None = None) -> Upload:
+        """Begin a file that comes in pieces; see `Receiving`, and `write` for what `finish` raises.
+
+        Its bytes go to the disk as they come, and are mapped from there to be imported.
+        """
+        self._check_changeable(path)
+        return InboxUpload(path, self._spool.receive(path, size), self._intake)
 
     def make_folder(self, path: Path) -> None:
         """Make a folder.
@@ -165,13 +142,74 @@ class Inbox:
         self._spool.delete(path)
         return ""
 
+    def move(self, source: Path, target: Path, *, replace: bool) -> None:
+        """Give a file, or a folder with all that is in it, another path; see `Movable`.
+
+        What was kept without being imported (see `is_aside`) and gets an ordinary name is imported as if it was written
+        there: programs save under another name first. Where Orthanc refuses it, it stays where it is.
+
+        Raises:
+            NotFound, AlreadyExists, ParentMissing, BadName: See `Movable`.
+            Forbidden: This cannot be moved, or not to there.
+            IsAFolder: A folder is at the target of a file that is imported.
+            Rejected, Conflict, NoSpace, Busy, Unavailable: As for `write`, where it is imported.
+        """
+        if source in ((), (REJECTED,)) and self._allow_upload:
+            raise Forbidden(source, "The drive's own folders cannot be moved.")
+        if not self._starts_anew(source, target, replace=replace, deep=True):
+            self._spool.move(source, target, replace=replace)
+            return
+        with self._spool.adopt(source) as adopted:
+            self._intake.take(target, adopted, replace=replace, keep_refused=source[0] != REJECTED)
+            self._spool.drop_adopted(source, adopted)
+
+    def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:
+        """Copy a file or a folder; see `Movable`, and `move` for what is imported then and what is raised.
+
+        A copy takes no room: it is the same file on the disk, with the same date, and expires with it.
+        """
+        if not self._starts_anew(source, target, replace=replace, deep=deep):
+            self._spool.copy(source, target, replace=replace, deep=deep)
+            return
+        with self._spool.adopt(source) as adopted:
+            self._intake.take(target, adopted, replace=replace, keep_refused=source[0] != REJECTED)
+
+    def room(self) -> Room:
+        """Return how full the inbox is, by its quota and its disk; receipts take no room."""
+        return Room(self._spool.used, self._spool.available)
+
+    def takes_files(self, path: Path) -> bool:
+        """Tell whether files can be written into a folder of the inbox."""
+        return self._allow_upload and path[:1] != (REJECTED,)
+
+    def _starts_anew(self, source: Path, target: Path, *, replace: bool, deep: bool) -> bool:
+        """Check what can be told of a move or a copy before; return whether it is to be imported at the target."""
+        self._check_changeable(target)
+        if not source:
+            raise Forbidden(source, "The inbox itself cannot be copied.")
+        entry = self.stat(source)
+        if not replace and self._is_there(target):
+            raise AlreadyExists(target, "The name is taken.")
+        if not is_aside(source) or is_aside(target) or (entry.is_folder and not deep):
+            return False
+        if entry.is_folder:
+            raise Forbidden(source, "What is in this folder was never imported: take the files out of it one by one.")
+        return self._find(source).receipt is None
+
+    def _is_there(self, path: Path) -> bool:
+        try:
+            self.stat(path)  # which drops a receipt whose instance Orthanc does not have any more
+        except NotFound:
+            return False
+        return True
+
     def _check_changeable(self, path: Path) -> None:
         if not self._allow_upload:
             raise Forbidden(path, _NO_UPLOAD)
         if not path:
             raise Forbidden(path, "The inbox itself cannot be replaced.")
         if path[0] == REJECTED:
-            raise Forbidden(path, "Only the drive itself puts files here.")
+            raise Forbidden(path, _OWN)
 
     def _find(self, path: Path) -> Item:
         item = self._spool.stat(path)
@@ -202,72 +240,3 @@ class Inbox:
         except UnknownResource as error:
             self._spool.drop_receipt(path, receipt)
             raise NotFound(path, "Orthanc does not have it any more.") from error
-
-    def _write_dicom(self, path: Path, view: memoryview, *, certain: bool) -> Item:
-        self._spool.check_write(path)
-        job = self._importer.import_dicom if certain else self._importer.import_maybe
-        imported = self._import(path, view, lambda: job(view))
-        if imported is None:
-            return self._spool.write(path, view)
-        return self._spool.put_receipt(path, Receipt(imported.id, imported.size))
-
-    def _import(self, path: Path, view: memoryview, job: Callable[[], T]) -> T:
-        """Have the queue do an import; keep the file in rejected/ where Orthanc refuses it."""
-        try:
-            return self._queue.run(job)
-        except Busy as error:
-            raise Busy(path, f"Nothing was imported: {error.reason}. Try again later.") from error
-        except (Refused, BadFile, StorageFull) as error:
-            details = error.details if isinstance(error, Refused) else ()
-            self._keep_refused(_refusal(path, error), view, details)
-            # Not kept in a variable: an error that its own traceback leads to would keep hold of the caller's memory.
-            raise _refusal(path, error) from error
-
-    def _keep_refused(self, refusal: PathError, view: memoryview, details: tuple[str, ...]) -> None:
-        """Put a refused file and the reason into rejected/; where that fails, the refusal still is the error."""
-        when = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
-        lines = ["/".join(refusal.path), f"was not imported on {when}.", "", refusal.reason, *details, ""]
-        try:
-            self._write_refused(refusal.path[-1], view, "\n".join(lines).encode())
-        except (PathError, OSError) as error:
-            _LOG.warning("a refused file could not be kept in the inbox: %s", type(error).__name__)
-
-    def _write_refused(self, name: str, view: memoryview, text: bytes) -> None:
-        with suppress(AlreadyExists):
-            self._spool.make_folder((REJECTED,))
-        for _ in range(_ATTEMPTS):
-            free = self._free_name(name)
-            with suppress(AlreadyExists):  # another refusal of the same name was faster
-                self._spool.write((REJECTED, free), view, replace=False)
-                self._spool.write((REJECTED, f"{free}.txt"), text)
-                return
-        raise Busy((REJECTED, name), "Others take each free name first.")
-
-    def _free_name(self, name: str) -> str:
-        """Return the name, or the name with a number, for which neither a file nor a text is there."""
-        taken = {item.entry.name for item in self._spool.list((REJECTED,))}
-        number = 1
-        while not taken.isdisjoint({candidate := _numbered(name, number), f"{candidate}.txt"}):
-            number += 1
-        return candidate
-
-
-def _refusal(path: Path, error: Refused | BadFile | StorageFull) -> PathError:
-    match error:
-        case Contradiction():
-            return Conflict(path, error.reason)
-        case StorageFull():
-            return NoSpace(path, "Orthanc has no room for it.")
-        case BadFile():
-            return Rejected(path, UNREADABLE)
-    return Rejected(path, error.reason)
-
-
-def _numbered(name: str, number: int) -> str:
-    """Put a number before the suffix of a name, and shorten its stem until ``.txt`` fits behind it."""
-    suffix = PurePosixPath(name).suffix
-    if len(suffix.encode()) > _LONGEST_SUFFIX:
-        suffix = ""
-    ending = suffix if number == 1 else f" ({number}){suffix}"
-    stem = name.removesuffix(suffix).encode()
-    return stem[: LONGEST_NAME - len(f"{ending}.txt".encode())].decode(errors="ignore") + ending

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from davfs.catalog.catalog import Catalog, Folder
 from davfs.catalog.placing import base_name
-from davfs.entry import Content, Entry, Kind, Opened, Path
+from davfs.entry import Content, Entry, Kind, Path, Streamed
 from davfs.errors import Forbidden, IsAFolder, NotAFolder, NotFound, UnknownResource
 from davfs.filesystem.files import Files, FilesCache, TagsAbove
 from davfs.filesystem.folders import Listings, find_folder
@@ -212,7 +212,7 @@ class Tree:
     def _opened(self, path: Path, node: Node) -> Content:
         if node.entry.is_folder or node.id is None:
             raise IsAFolder(path, "it is a folder")
-        return Opened(node.entry, self._orthanc.instance_file(node.id))
+        return Streamed(node.entry, self._orthanc.open_instance(node.id))
 
     def _deleted(self, path: Path, node: Node, run: Callable[[Callable[[], None]], None]) -> str:
         if node.level is None or node.id is None:

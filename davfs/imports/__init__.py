@@ -3,9 +3,14 @@
 - `sniff`: what a file is, from its first bytes.
 - `importer`: hands DICOM files and the members of ZIPs to Orthanc, and tells a success from a refusal.
 - `queue`: the named threads that do so, a bounded number of jobs at a time.
-- `spool`: the real folder behind the inbox: what it shows, and until when.
+- `spool`: the real folder behind the inbox: what is written into it, in one piece or in several.
+- `shelf`: what of it is shown, and until when.
+- `relocation`: renaming and copying in it.
+- `incoming`: a file that is on its way into it.
 - `disk`: that folder on the disk, and the steps that change it, each in full or not at all.
+- `renaming`: the two system calls behind those steps.
 - `descriptors`: open folders and files of the disk; no link is followed.
+- `refusals`: what the disk says, as errors about a path.
 - `items`: what one name in it stands for: a folder, an ordinary file, or a receipt.
 - `quota`: how many bytes it holds.
 - `sweeper`: the thread that removes what has expired.

@@ -13,7 +13,7 @@ from davfs.orthanc import Buffer
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # O_NONBLOCK: a pipe must not hang its reader
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def open_below(root: DiskPath, path: Path) -> int:
     return descriptor
 
 
-def open_file(parent: int, name: str) -> io.FileIO:
+def open_file(parent: int | None, name: str) -> io.FileIO:
     """Open a regular file for reading; the caller closes it.
 
     Raises:
@@ -60,15 +60,35 @@ def open_file(parent: int, name: str) -> io.FileIO:
     return os.fdopen(descriptor, "rb", buffering=0)
 
 
-def write_synced(target: DiskPath, content: Buffer) -> None:
-    """Make a file for its owner alone; when this returns, its content has reached the disk.
+def new_file(target: DiskPath) -> io.FileIO:
+    """Make a file for its owner alone, open for writing and reading; the caller closes it.
+
+    Raises:
+        OSError: It cannot be made.
+    """
+    return os.fdopen(os.open(target, _NEW, 0o600), "w+b", buffering=0)
+
+
+def write_all(file: io.FileIO, content: Buffer) -> None:
+    """Append all of a buffer, which the system may take in several parts.
 
     Raises:
         OSError: It could not be written.
     """
-    with os.fdopen(os.open(target, _NEW, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
+    with memoryview(content) as rest:
+        done = 0
+        while done < len(rest):
+            done += file.write(rest[done:])
+
+
+def write_synced(target: DiskPath, content: Buffer) -> None:
+    """Make a file; when this returns, its content has reached the disk.
+
+    Raises:
+        OSError: It could not be written.
+    """
+    with new_file(target) as file:
+        write_all(file, content)
         os.fsync(file.fileno())
 
 
@@ -98,7 +118,7 @@ def empty(folder: DiskPath) -> None:
                 unlink(parent, path[-1], status)
 
 
-def unlink(parent: int, name: str, status: os.stat_result) -> None:
+def unlink(parent: int | None, name: str, status: os.stat_result) -> None:
     """Remove what had this status: an empty folder, or anything else.
 
     Raises:

@@ -7,13 +7,13 @@
     root/scratch/    for whoever works on what comes in; emptied at every start
 
 Nothing here follows a link: every path is walked from ``files`` through descriptors. Names come and go under one lock,
-so that looking at what is there and removing it is one step: Linux has no "unlink if it still is that file", and a file
-that was acknowledged must not fall to an old decision. Content is written and synchronised without the lock.
+so that looking at what is there and removing or replacing it is one step: Linux has no "unlink if it still is that
+file", and a file that was acknowledged must not fall to an old decision. Content is written and synchronised without
+the lock. No file is ever changed in its place, so that a copy is another name of it, and takes no room.
 
 The paths in errors are relative to ``files``.
 """
 
-import errno
 import os
 import stat
 import threading
@@ -23,31 +23,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path as DiskPath
 
 from davfs.entry import Path
-from davfs.errors import (
-    AlreadyExists,
-    BadName,
-    Busy,
-    IsAFolder,
-    NoSpace,
-    NotAFolder,
-    NotFound,
-    ParentMissing,
-    PathError,
-)
+from davfs.errors import AlreadyExists, Busy, IsAFolder, NotFound, ParentMissing, PathError
 from davfs.imports.descriptors import closing, empty, open_below, open_folder, unlink, walk
-from davfs.imports.items import is_name
+from davfs.imports.items import DEEPEST, is_name
 from davfs.imports.quota import Quota
+from davfs.imports.refusals import REASONS, missing
+from davfs.imports.renaming import Spot, exchange, rename
 
-REASONS: dict[type[PathError], str] = {
-    NotFound: "Nothing is there.",
-    NotAFolder: "This is a file, not a folder.",
-    IsAFolder: "This is a folder, not a file.",
-    AlreadyExists: "The name is taken.",
-    ParentMissing: "The folder that should hold it does not exist.",
-}
-"""What the errors tell the user."""
-
-_DEEPEST = 64
 _ATTEMPTS = 3
 
 
@@ -74,8 +56,22 @@ class Disk:
             folder.chmod(0o700)
         empty(self._incoming)
         empty(self.scratch)
-        for _, path, status in self.walk():
-            quota.note(path, _size(status))
+        for _, _, status in self.walk():
+            self._count(status)
+
+    def free(self) -> int:
+        """Return how many bytes the disk has room for."""
+        found = os.statvfs(self.files)
+        return found.f_bavail * found.f_frsize
+
+    @staticmethod
+    def gives_way(parent: int, name: str) -> int:
+        """Return the inode whose bytes are free once a name is gone; 0 where none are."""
+        try:
+            found = os.lstat(name, dir_fd=parent)
+        except FileNotFoundError:
+            return 0
+        return found.st_ino if stat.S_ISREG(found.st_mode) and found.st_nlink == 1 else 0
 
     @contextmanager
     def folder(self, path: Path, error: type[PathError]) -> Iterator[int]:
@@ -88,7 +84,7 @@ class Disk:
     @contextmanager
     def parent(self, path: Path, error: type[PathError]) -> Iterator[int]:
         """Open the folder that holds a path. In the context, each segment of the path is fit for the disk."""
-        if not path or len(path) > _DEEPEST or not all(map(is_name, path)):
+        if not path or len(path) > DEEPEST or not all(map(is_name, path)):
             raise error(path, REASONS[error])
         with self.folder(path[:-1], error) as parent:
             yield parent
@@ -100,14 +96,14 @@ class Disk:
 
     @contextmanager
     def temporary(self) -> Iterator[DiskPath]:
-        """Yield the path for a new file or link, which `place` gives its name; dropped at the end otherwise."""
+        """Yield the path for something new, which `place` or `move` gives its name; dropped at the end otherwise."""
         path = self._incoming / uuid.uuid4().hex
         try:
             yield path
         finally:
-            path.unlink(missing_ok=True)
+            self._discard(path)
 
-    def place(self, temporary: DiskPath, parent: int, path: Path, *, replace: bool) -> os.stat_result:
+    def place(self, temporary: DiskPath, target: Spot, *, replace: bool) -> os.stat_result:
         """Give a complete temporary file or link its name, and return its status.
 
         Raises:
@@ -116,27 +112,63 @@ class Disk:
             ParentMissing: The folder is gone.
         """
         status = temporary.lstat()
-        with self._changing, _taken(path), missing(path, ParentMissing):
-            if replace:
-                os.rename(temporary, path[-1], dst_dir_fd=parent)
-            else:
-                os.link(temporary, path[-1], dst_dir_fd=parent, follow_symlinks=False)
-            self._quota.note(path, _size(status))
+        with self._changing, missing(target[1], ParentMissing):
+            old = self._occupant(target, replace=replace)
+            if old and stat.S_ISDIR(old.st_mode):
+                raise IsAFolder(target[1], REASONS[IsAFolder])
+            self._put((None, (str(temporary),)), status, target, old)
         return status
 
-    def link(self, target: str, parent: int, path: Path) -> os.stat_result:
-        """Make a link, which replaces a file or another link, and return its status.
+    def move(self, source: Spot, target: Spot, *, replace: bool) -> None:
+        """Give a file, link or folder another name; what had that name before is missing at no moment, and then gone.
+
+        Where one of the two is a folder, they change places first: until the old one is removed, which comes next, it
+        stands at the source.
+
+        Raises:
+            NotFound: The source is gone.
+            AlreadyExists: The name is taken and must not be replaced.
+            ParentMissing: The folder that should hold the target is gone.
+            Forbidden: One lies in the other, or the disk cannot let them change places.
+        """
+        with self._changing:
+            with missing(source[1], NotFound):
+                moved = os.lstat(source[1][-1], dir_fd=source[0])
+            with missing(target[1], ParentMissing):
+                displaced = self._put(source, moved, target, self._occupant(target, replace=replace))
+        if displaced:
+            self._discard(displaced)
+
+    def duplicate(self, source: Spot, target: Spot) -> None:
+        """Give a file or a link a second name, which must not be taken.
+
+        Raises:
+            NotFound: It is gone.
+            Busy: It has become a folder.
+        """
+        (parent, path), (target_parent, target_path) = source, target
+        names = (path[-1], target_path[-1])
+        try:
+            with self._changing, missing(path, NotFound):
+                os.link(*names, src_dir_fd=parent, dst_dir_fd=target_parent, follow_symlinks=False)
+        except PermissionError as error:
+            raise Busy(path, "It was replaced by a folder while it was copied.") from error
+
+    def link(self, text: str, target: Spot, *, replace: bool) -> os.stat_result:
+        """Make a link, which replaces a file or another link where that is allowed, and return its status.
 
         Raises:
             IsAFolder: A folder of this name exists.
+            AlreadyExists: The name is taken and must not be replaced.
             ParentMissing: The folder is gone.
         """
-        with suppress(FileExistsError), missing(path, ParentMissing):
-            os.symlink(target, path[-1], dir_fd=parent)
+        parent, path = target
+        with suppress(FileExistsError), self._changing, missing(path, ParentMissing):
+            os.symlink(text, path[-1], dir_fd=parent)
             return os.lstat(path[-1], dir_fd=parent)
         with self.temporary() as temporary:
-            temporary.symlink_to(target)
-            return self.place(temporary, parent, path, replace=True)
+            temporary.symlink_to(text)
+            return self.place(temporary, target, replace=replace)
 
     def make_folder(self, parent: int, path: Path) -> None:
         """Make a folder.
@@ -145,16 +177,26 @@ class Disk:
             AlreadyExists: The name is taken.
             ParentMissing: The folder that should hold it is gone.
         """
-        with _taken(path), missing(path, ParentMissing):
-            os.mkdir(path[-1], mode=0o700, dir_fd=parent)
+        with self._changing, missing(path, ParentMissing):
+            try:
+                os.mkdir(path[-1], mode=0o700, dir_fd=parent)
+            except FileExistsError as error:
+                raise AlreadyExists(path, REASONS[AlreadyExists]) from error
 
     def remove(self, parent: int, path: Path, expected: os.stat_result) -> bool:
         """Remove the very file or link that has this status; False where it is gone, or another took its place."""
         with self._changing, suppress(FileNotFoundError):
             found = os.lstat(path[-1], dir_fd=parent)
             if os.path.samestat(found, expected) and found.st_mtime_ns == expected.st_mtime_ns:
-                self._unlink(parent, path, found)
+                self._unlink(parent, path[-1], found)
                 return True
+        return False
+
+    def remove_empty(self, parent: int, path: Path) -> bool:
+        """Remove a folder; False where it is gone, or not empty."""
+        with self._changing, suppress(OSError):
+            os.rmdir(path[-1], dir_fd=parent)
+            return True
         return False
 
     def delete_file(self, parent: int, path: Path) -> None:
@@ -164,12 +206,11 @@ class Disk:
             NotFound: Nothing is there.
             Busy: It has become a folder.
         """
-        try:
-            with self._changing, missing(path, NotFound):
-                os.unlink(path[-1], dir_fd=parent)
-                self._quota.note(path, 0)
-        except IsADirectoryError as error:
-            raise Busy(path, "It was replaced by a folder while it was deleted.") from error
+        with self._changing, missing(path, NotFound):
+            found = os.lstat(path[-1], dir_fd=parent)
+            if stat.S_ISDIR(found.st_mode):
+                raise Busy(path, "It was replaced by a folder while it was deleted.")
+            self._unlink(parent, path[-1], found)
 
     def delete_folder(self, parent: int, path: Path) -> None:
         """Remove a folder with all in it, from the leaves up.
@@ -182,72 +223,61 @@ class Disk:
             with missing(path, NotFound):
                 folder = open_folder(path[-1], parent)
             with closing(folder):
-                for found in walk(folder, path):
-                    self._drop(*found)
-            with suppress(OSError):
-                os.rmdir(path[-1], dir_fd=parent)
+                self._empty(folder)
+            if self.remove_empty(parent, path):
                 return
         raise Busy(path, "The folder is being filled while it is deleted.")
 
-    def _drop(self, parent: int, path: Path, status: os.stat_result) -> None:
-        with self._changing, suppress(OSError):  # gone, filled, or replaced: the folder's own removal will tell
-            self._unlink(parent, path, status)
+    def _occupant(self, target: Spot, *, replace: bool) -> os.stat_result | None:
+        """Return what a name stands for now, None for nothing; raise `AlreadyExists` unless it may be replaced."""
+        parent, path = target
+        try:
+            found = os.lstat(path[-1], dir_fd=parent)
+        except FileNotFoundError:
+            return None
+        if not replace:
+            raise AlreadyExists(path, REASONS[AlreadyExists])
+        return found
 
-    def _unlink(self, parent: int, path: Path, status: os.stat_result) -> None:
-        unlink(parent, path[-1], status)
-        self._quota.note(path, 0)
+    def _put(self, source: Spot, moved: os.stat_result, target: Spot, old: os.stat_result | None) -> DiskPath | None:
+        """Give the source the target's name; return where what had to step aside is now."""
+        if old and os.path.samestat(moved, old):  # two names of one file: rename(2) would leave both
+            os.unlink(source[1][-1], dir_fd=source[0])
+        elif old and (stat.S_ISDIR(moved.st_mode) or stat.S_ISDIR(old.st_mode)):
+            exchange(source, target)
+            aside = self.scratch / uuid.uuid4().hex
+            rename(source, (None, (str(aside),)))
+            return aside
+        else:
+            rename(source, target)
+            if old:
+                self._forget(old)
+            self._count(moved)
+        return None
 
+    def _discard(self, path: DiskPath) -> None:
+        """Remove what no path of the inbox leads to any more, a folder with all that is in it."""
+        with suppress(OSError):
+            found = path.lstat()
+            if stat.S_ISDIR(found.st_mode):
+                with closing(open_folder(path)) as folder:
+                    self._empty(folder)
+            with self._changing:
+                self._unlink(None, str(path), path.lstat())
 
-def check_names(path: Path) -> None:
-    """Tell whether something may be kept at a path.
+    def _empty(self, folder: int) -> None:
+        for parent, path, _ in walk(folder):
+            with self._changing, suppress(OSError):  # gone or filled: the folder's own removal will tell
+                self._unlink(parent, path[-1], os.lstat(path[-1], dir_fd=parent))
 
-    Raises:
-        BadName: A name, or the depth, does not allow it.
-    """
-    if len(path) > _DEEPEST:
-        raise BadName(path, f"Folders can be nested {_DEEPEST} levels deep, and no deeper.")
-    if not all(map(is_name, path)):
-        raise BadName(path, "The inbox cannot keep a file or folder of this name.")
+    def _unlink(self, parent: int | None, name: str, found: os.stat_result) -> None:
+        unlink(parent, name, found)
+        self._forget(found)
 
+    def _count(self, status: os.stat_result) -> None:
+        self._quota.note(status.st_ino, status.st_size if stat.S_ISREG(status.st_mode) else 0)
 
-@contextmanager
-def missing(path: Path, error: type[PathError]) -> Iterator[None]:
-    """Raise ``error`` where a part of the path is not there, is no folder, or is a link."""
-    try:
-        yield
-    except OSError as cause:
-        if cause.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-            raise
-        raise error(path, REASONS[error]) from cause
-
-
-@contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Raise what a disk that is full, or keeps shorter names, means for a path.
-
-    Raises:
-        NoSpace: The disk is full.
-        BadName: The name is too long.
-    """
-    try:
-        yield
-    except OSError as cause:
-        if cause.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NoSpace(path, "The disk of the inbox is full.") from cause
-        if cause.errno == errno.ENAMETOOLONG:  # some file systems keep less than LONGEST_NAME
-            raise BadName(path, "The name is too long for the disk of the inbox.") from cause
-        raise
-
-
-@contextmanager
-def _taken(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except IsADirectoryError as error:
-        raise IsAFolder(path, REASONS[IsAFolder]) from error
-    except FileExistsError as error:
-        raise AlreadyExists(path, REASONS[AlreadyExists]) from error
-
-
-def _size(status: os.stat_result) -> int:
-    return status.st_size if stat.S_ISREG(status.st_mode) else 0
+    def _forget(self, status: os.stat_result) -> None:
+        """Count a file no more, unless what was removed was one name of several."""
+        if status.st_nlink <= 1:
+            self._quota.note(status.st_ino, 0)

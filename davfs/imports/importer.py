@@ -7,7 +7,7 @@ import mmap
 import tempfile
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path as DiskPath
@@ -160,7 +160,7 @@ class Importer:
         return result
 
     def _check_same(self, stored: Stored, content: Buffer) -> None:
-        if not self._transcodes and _md5(content) != self._held_md5(stored.id):
+        if not self._transcodes and _md5([content]) != self._held_md5(stored.id):
             raise Contradiction(
                 "Orthanc already holds a different file with this SOP instance UID: nothing was changed."
             )
@@ -169,8 +169,8 @@ class Importer:
         try:
             return self._orthanc.instance_md5(instance).lower()
         except UnknownResource:  # gone, or merely not kept: "StoreMD5ForAttachments" may be off
-            with self._orthanc.instance_file(instance) as held:
-                return _md5(held)
+            with self._orthanc.open_instance(instance) as held:
+                return _md5(held.buffers())
 
     def _check_limits(self, members: list[zipfile.ZipInfo], packed: int) -> None:
         # The sizes in the directory are the ZIP's own claim, but zipfile never unpacks more than they say.
@@ -221,8 +221,11 @@ class Importer:
             yield memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
-def _md5(content: Buffer) -> str:
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+def _md5(blocks: Iterable[Buffer]) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    for block in blocks:
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: IO[bytes]) -> None:

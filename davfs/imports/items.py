@@ -21,6 +21,9 @@ from davfs.orthanc import OrthancId
 LONGEST_NAME = 255
 """Bytes of UTF-8 that a name may have, which is what Linux keeps."""
 
+DEEPEST = 64
+"""Segments that a path may have."""
+
 _BLOCK = 1 << 20
 _RECEIPT = re.compile(r"orthanc-instance:([0-9a-f]{8}(?:-[0-9a-f]{8}){4})\?size=(0|[1-9][0-9]{0,18})")
 # Separators, control characters, and what XML 1.0 §2.2 cannot carry.

@@ -1,38 +1,29 @@
 """The real folder behind inbox/: ordinary files, folders, and receipts for what Orthanc holds.
 
-Something on the disk that is neither a folder, a regular file nor a receipt is never shown, and never in the way. The
-same holds for what has expired, until `Spool.expire` removes it.
-
 The paths in errors are relative to the inbox.
 """
 
 import os
-import stat
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path as DiskPath
 
-from davfs.entry import Content, Path
-from davfs.errors import IsAFolder, NotAFolder, NotFound, ParentMissing
-from davfs.imports.descriptors import open_file, write_synced
-from davfs.imports.disk import REASONS, Disk, check_names, disk_errors, missing
-from davfs.imports.items import (
-    Item,
-    OpenFile,
-    Receipt,
-    file_item,
-    folder_item,
-    is_name,
-    read_item,
-    read_receipt,
-    receipt_item,
-)
-from davfs.imports.quota import Quota
+from davfs.entry import Path
+from davfs.errors import IsAFolder, NoSpace, NotFound, ParentMissing
+from davfs.imports.descriptors import new_file, open_file, write_synced
+from davfs.imports.disk import Disk
+from davfs.imports.incoming import Incoming
+from davfs.imports.items import Item, Receipt, file_item, read_receipt, receipt_item
+from davfs.imports.quota import Quota, Reservation
+from davfs.imports.refusals import FULL_DISK, REASONS, check_names, disk_errors, missing
+from davfs.imports.relocation import Relocation
+from davfs.imports.shelf import Shelf
 from davfs.orthanc import Buffer
 
 
-class Spool:
+class Spool(Shelf):
     """The files of the inbox.
 
     Args:
@@ -51,52 +42,27 @@ class Spool:
     def __init__(
         self, root: DiskPath, *, maximum_size: int, maximum_age: float, now: Callable[[], float] = time.time
     ) -> None:
-        self._maximum_age = maximum_age
-        self._now = now
         self._quota = Quota(maximum_size)
-        self._disk = Disk(root, self._quota)
+        super().__init__(Disk(root, self._quota), maximum_age, now)
+        self._relocation = Relocation(self._disk, self)
         self.scratch = self._disk.scratch
 
-    def stat(self, path: Path) -> Item:
-        """Return what is at a path.
+    @property
+    def used(self) -> int:
+        """Bytes of all ordinary files, those that are being written included; a copied file counts once."""
+        return self._quota.used
 
-        Raises:
-            NotFound: Nothing is there.
-        """
-        if not path:
-            return folder_item("", self._disk.files.stat())
-        with self._disk.parent(path, NotFound) as parent:
-            return self._find(parent, path)
+    @property
+    def available(self) -> int:
+        """Bytes that may still come, by the quota and by the disk."""
+        free, allowed = self._disk.free(), self._quota.available
+        return free if allowed is None else min(free, allowed)
 
-    def list(self, path: Path) -> list[Item]:
-        """Return what is in a folder, by name.
-
-        Raises:
-            NotFound: Nothing is there.
-            NotAFolder: It is a file.
-        """
-        if not self.stat(path).entry.is_folder:
-            raise NotAFolder(path, REASONS[NotAFolder])
-        with self._disk.folder(path, NotFound) as folder:
-            names = sorted(os.listdir(folder))  # noqa: PTH208  pathlib knows no descriptors
-            items = [self._item(folder, name) for name in names if is_name(name)]
-        return [item for item in items if item]
-
-    def open(self, path: Path) -> Content:
-        """Open an ordinary file; the caller closes it, as a context manager.
-
-        Raises:
-            NotFound: Nothing is there, or a receipt.
-            IsAFolder: It is a folder.
-        """
-        with self._disk.parent(path, NotFound) as parent:
-            if self._find(parent, path).entry.is_folder:
-                raise IsAFolder(path, REASONS[IsAFolder])
-            with missing(path, NotFound):
-                return OpenFile(path[-1], open_file(parent, path[-1]))
-
-    def check_write(self, path: Path, size: int = 0) -> None:
+    def check_write(self, path: Path, size: int = 0) -> int:
         """Raise what `write` of so many bytes would raise, as far as can be known before.
+
+        Returns:
+            Inode of the file that would give way and free its bytes; 0 for none.
 
         Raises:
             BadName: Such a name cannot be kept.
@@ -106,10 +72,12 @@ class Spool:
         """
         check_names(path)
         with self._disk.parent(path, ParentMissing) as parent:
-            item = self._item(parent, path[-1])
+            item = self.item(parent, path[-1])
+            gives_way = self._disk.gives_way(parent, path[-1])
         if item and item.entry.is_folder:
             raise IsAFolder(path, REASONS[IsAFolder])
-        self._quota.check(path, size)
+        self._quota.check(path, size, gives_way)
+        return gives_way
 
     def write(self, path: Path, content: Buffer, *, replace: bool = True) -> Item:
         """Keep a file durably: when this returns it has been synchronised to the disk.
@@ -126,29 +94,75 @@ class Spool:
             AlreadyExists: The name is taken and must not be replaced.
             NoSpace: The quota, or the disk, does not allow it.
         """
-        self.check_write(path)
-        with disk_errors(path), self._disk.parent(path, ParentMissing) as parent:
-            if not replace:
-                self._clear_hidden(parent, path)
-            with self._quota.reserved(path, len(content)), self._disk.temporary() as temporary:
+        gives_way = self.check_write(path)
+        with self._quota.reserve(path, len(content), gives_way) as reserved, self._disk.temporary() as temporary:
+            with disk_errors(path):
                 write_synced(temporary, content)
-                status = self._disk.place(temporary, parent, path, replace=replace)
-            os.fsync(parent)
-        return file_item(path[-1], status)
+            return self._keep(temporary, reserved, path, replace=replace)
 
-    def put_receipt(self, path: Path, receipt: Receipt) -> Item:
-        """Put a receipt at a path, replacing a file or another receipt.
+    def receive(self, path: Path, size: int | None = None) -> Incoming:
+        """Begin a file that comes in pieces; the caller closes it, as a context manager.
+
+        Args:
+            path: Where to.
+            size: Bytes that are to come; None where that is not known.
+
+        Raises:
+            PathError: What `write` would raise, as far as it can be known before.
+        """
+        gives_way = self.check_write(path)
+        if size and size > self._disk.free():
+            raise NoSpace(path, FULL_DISK)
+        with disk_errors(path), ExitStack() as resources:
+            reservation = resources.enter_context(self._quota.reserve(path, size or 0, gives_way))
+            temporary = resources.enter_context(self._disk.temporary())
+            file = resources.enter_context(new_file(temporary))
+            return Incoming(path, file, reservation, partial(self._keep, temporary, reservation), resources.pop_all())
+
+    def adopt(self, path: Path) -> Incoming:
+        """Take an ordinary file once more, as if it came in now; it stays where it is. The caller closes it.
+
+        Raises:
+            NotFound: Nothing is there, or a receipt.
+            IsAFolder: It is a folder.
+        """
+        with self._disk.parent(path, NotFound) as parent, disk_errors(path), ExitStack() as resources:
+            if self.find(parent, path).entry.is_folder:
+                raise IsAFolder(path, REASONS[IsAFolder])
+            reservation = resources.enter_context(self._quota.reserve(path, 0))
+            temporary = resources.enter_context(self._disk.temporary())
+            self._disk.duplicate((parent, path), (None, (str(temporary),)))
+            with missing(path, NotFound):
+                file = resources.enter_context(open_file(None, str(temporary)))
+            return Incoming(path, file, reservation, partial(self._keep, temporary, reservation), resources.pop_all())
+
+    def drop_adopted(self, path: Path, adopted: Incoming) -> None:
+        """Remove a file that was adopted unless something else has taken its place."""
+        with suppress(NotFound), self._disk.parent(path, NotFound) as parent:
+            if self._disk.remove(parent, path, adopted.status()):
+                os.fsync(parent)
+
+    def put_receipt(self, path: Path, receipt: Receipt, *, replace: bool = True) -> Item:
+        """Put a receipt at a path.
 
         It is not synchronised: it holds no content, and Orthanc has the file whatever becomes of it.
+
+        Args:
+            path: Where to.
+            receipt: What stands there then.
+            replace: Whether a file or another receipt gives way.
 
         Raises:
             BadName: Such a name cannot be kept.
             ParentMissing: There is no folder to hold it.
             IsAFolder: A folder of this name exists.
+            AlreadyExists: The name is taken and must not be replaced.
         """
         check_names(path)
         with disk_errors(path), self._disk.parent(path, ParentMissing) as parent:
-            status = self._disk.link(receipt.target, parent, path)
+            if not replace:
+                self.clear_hidden(parent, path)
+            status = self._disk.link(receipt.target, (parent, path), replace=replace)
         return receipt_item(path[-1], receipt, status)
 
     def drop_receipt(self, path: Path, receipt: Receipt) -> None:
@@ -168,9 +182,17 @@ class Spool:
         """
         check_names(path)
         with disk_errors(path), self._disk.parent(path, ParentMissing) as parent:
-            self._clear_hidden(parent, path)
+            self.clear_hidden(parent, path)
             self._disk.make_folder(parent, path)
             os.fsync(parent)
+
+    def move(self, source: Path, target: Path, *, replace: bool) -> None:
+        """See `davfs.imports.relocation.Relocation.move`."""
+        self._relocation.move(source, target, replace=replace)
+
+    def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:
+        """See `davfs.imports.relocation.Relocation.copy`."""
+        self._relocation.copy(source, target, replace=replace, deep=deep)
 
     def delete(self, path: Path) -> None:
         """Remove a file, a receipt, or a folder with all in it, from the leaves up.
@@ -180,45 +202,18 @@ class Spool:
             Busy: It was filled, or replaced, again and again meanwhile.
         """
         with self._disk.parent(path, NotFound) as parent:
-            if self._find(parent, path).entry.is_folder:
+            if self.find(parent, path).entry.is_folder:
                 self._disk.delete_folder(parent, path)
             else:
                 self._disk.delete_file(parent, path)
 
-    def expire(self) -> int:
-        """Remove what is older than the maximum age, and folders that are old and empty; return how many."""
-        return sum(self._expire_one(*found) for found in self._disk.walk())
-
-    def _find(self, parent: int, path: Path) -> Item:
-        item = self._item(parent, path[-1])
-        if item is None:
-            raise NotFound(path, REASONS[NotFound])
-        return item
-
-    def _item(self, parent: int, name: str) -> Item | None:
-        """Return what a name in an open folder shows, None where it shows nothing."""
-        try:
-            status = os.lstat(name, dir_fd=parent)
-        except FileNotFoundError:
-            return None
-        expired = self._is_old(status) and not stat.S_ISDIR(status.st_mode)
-        return None if expired else read_item(parent, name, status)
-
-    def _is_old(self, status: os.stat_result) -> bool:
-        return 0 < self._maximum_age < self._now() - status.st_mtime
-
-    def _clear_hidden(self, parent: int, path: Path) -> None:
-        with suppress(FileNotFoundError):
-            status = os.lstat(path[-1], dir_fd=parent)
-            if self._item(parent, path[-1]) is None:
-                self._disk.remove(parent, path, status)
-
-    def _expire_one(self, parent: int, path: Path, status: os.stat_result) -> bool:
-        if not self._is_old(status):
-            return False
-        with suppress(OSError):  # filled, or gone, meanwhile
-            if not stat.S_ISDIR(status.st_mode):
-                return self._disk.remove(parent, path, status)
-            os.rmdir(path[-1], dir_fd=parent)
-            return True
-        return False
+    def _keep(self, temporary: DiskPath, reservation: Reservation, path: Path, *, replace: bool) -> Item:
+        """Give a file that is complete and synchronised its lasting name."""
+        check_names(path)
+        with disk_errors(path), self._disk.parent(path, ParentMissing) as parent:
+            if not replace:
+                self.clear_hidden(parent, path)
+            status = self._disk.place(temporary, (parent, path), replace=replace)
+            reservation.release()
+            os.fsync(parent)
+        return file_item(path[-1], status)

@@ -1,0 +1,224 @@
+"""What becomes of a complete file that is dropped into the inbox.
+
+1. It is sniffed. What is no DICOM becomes an ordinary file.
+2. DICOM is imported by the queue; in the file's place stands a receipt. A ZIP is imported too, but stays itself.
+3. What Orthanc refuses goes to rejected/ with the reason in a text file, and the refusal is an error.
+
+Paths, also those in errors, are relative to the inbox.
+"""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from types import TracebackType
+from typing import Protocol, Self, TypeVar
+
+from davfs.entry import Entry, Path
+from davfs.errors import (
+    AlreadyExists,
+    BadFile,
+    Busy,
+    Conflict,
+    Contradiction,
+    NoSpace,
+    PathError,
+    Refused,
+    Rejected,
+    StorageFull,
+)
+from davfs.imports.importer import UNREADABLE, Importer
+from davfs.imports.incoming import Incoming
+from davfs.imports.items import LONGEST_NAME, Item, Receipt
+from davfs.imports.queue import ImportQueue
+from davfs.imports.sniff import Sniffed, is_junk, sniff
+from davfs.imports.spool import Spool
+from davfs.orthanc import Buffer
+
+REJECTED = "rejected"
+"""The folder of the inbox that holds what Orthanc refused."""
+
+_LOG = logging.getLogger(__name__)
+_ATTEMPTS = 5
+_LONGEST_SUFFIX = 32  # bytes; what is longer is no suffix, but a name with a dot in it
+T = TypeVar("T")
+
+
+class Arrival(Protocol):
+    """A complete file that has no lasting name yet."""
+
+    @property
+    def needed(self) -> int:
+        """Bytes that keeping it takes from the quota."""
+
+    def view(self) -> memoryview:
+        """Return its bytes."""
+
+    def keep(self, path: Path, *, replace: bool = True) -> Item:
+        """Make an ordinary file of it, as `Spool.write` does."""
+
+
+class Given:
+    """An `Arrival` in the caller's memory.
+
+    Args:
+        spool: Keeps it.
+        content: All of its bytes.
+    """
+
+    def __init__(self, spool: Spool, content: Buffer) -> None:
+        self._spool = spool
+        self._view = memoryview(content)
+        self.needed = len(self._view)
+
+    def view(self) -> memoryview:
+        """See `Arrival`."""
+        return self._view
+
+    def keep(self, path: Path, *, replace: bool = True) -> Item:
+        """See `Arrival`."""
+        return self._spool.write(path, self._view, replace=replace)
+
+
+class Intake:
+    """Imports files, or keeps them.
+
+    Args:
+        spool: Keeps ordinary files and receipts.
+        queue: Does the imports.
+        importer: What the queue is made to do.
+    """
+
+    def __init__(self, spool: Spool, queue: ImportQueue, importer: Importer) -> None:
+        self._spool = spool
+        self._queue = queue
+        self._importer = importer
+
+    def take(self, path: Path, arrival: Arrival, *, replace: bool = True, keep_refused: bool = True) -> Entry:
+        """Take a complete file; returns when Orthanc has it, or when it lies on the disk.
+
+        Args:
+            path: Where to.
+            arrival: The file.
+            replace: Whether a file or a receipt at the path gives way.
+            keep_refused: Whether what Orthanc refuses goes to rejected/.
+
+        Raises:
+            PathError: As for `davfs.filesystem.area.Writable.write`; AlreadyExists where nothing gives way.
+            Unavailable: Orthanc does not answer; nothing was kept.
+        """
+        try:
+            return self._take(path, arrival, replace=replace).entry
+        except (Refused, BadFile, StorageFull) as error:
+            if keep_refused:
+                details = error.details if isinstance(error, Refused) else ()
+                self._keep_refused(_refusal(path, error), arrival, details)
+            # Not kept in a variable: an error that its own traceback leads to would keep hold of the caller's memory.
+            raise _refusal(path, error) from error
+
+    def _take(self, path: Path, arrival: Arrival, *, replace: bool) -> Item:
+        view = arrival.view()
+        found = Sniffed.NOTHING if is_aside(path) else sniff(view)
+        if found in (Sniffed.DICOM, Sniffed.MAYBE_DICOM):
+            self._spool.check_write(path)
+            job = self._importer.import_dicom if found is Sniffed.DICOM else self._importer.import_maybe
+            imported = self._run(path, lambda: job(view))
+            if imported:
+                return self._spool.put_receipt(path, Receipt(imported.id, imported.size), replace=replace)
+        if found is Sniffed.ZIP:
+            self._spool.check_write(path, arrival.needed)
+            self._run(path, lambda: self._importer.import_zip(view))
+        return arrival.keep(path, replace=replace)
+
+    def _run(self, path: Path, job: Callable[[], T]) -> T:
+        try:
+            return self._queue.run(job)
+        except Busy as error:
+            raise Busy(path, f"Nothing was imported: {error.reason}. Try again later.") from error
+
+    def _keep_refused(self, refusal: PathError, arrival: Arrival, details: tuple[str, ...]) -> None:
+        """Put a refused file and the reason into rejected/; where that fails, the refusal still is the error."""
+        when = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
+        lines = ["/".join(refusal.path), f"was not imported on {when}.", "", refusal.reason, *details, ""]
+        try:
+            self._write_refused(refusal.path[-1], arrival, "\n".join(lines).encode())
+        except (PathError, OSError) as error:
+            _LOG.warning("a refused file could not be kept in the inbox: %s", type(error).__name__)
+
+    def _write_refused(self, name: str, arrival: Arrival, text: bytes) -> None:
+        with suppress(AlreadyExists):
+            self._spool.make_folder((REJECTED,))
+        for _ in range(_ATTEMPTS):
+            free = self._free_name(name)
+            with suppress(AlreadyExists):  # another refusal of the same name was faster
+                arrival.keep((REJECTED, free), replace=False)
+                self._spool.write((REJECTED, f"{free}.txt"), text)
+                return
+        raise Busy((REJECTED, name), "Others take each free name first.")
+
+    def _free_name(self, name: str) -> str:
+        """Return the name, or the name with a number, for which neither a file nor a text is there."""
+        taken = {item.entry.name for item in self._spool.list((REJECTED,))}
+        number = 1
+        while not taken.isdisjoint({candidate := _numbered(name, number), f"{candidate}.txt"}):
+            number += 1
+        return candidate
+
+
+class InboxUpload:
+    """A file of the inbox on its way in: `davfs.filesystem.area.Upload`.
+
+    Args:
+        path: Where to.
+        incoming: Takes the bytes.
+        intake: Takes the complete file.
+    """
+
+    def __init__(self, path: Path, incoming: Incoming, intake: Intake) -> None:
+        self._path = path
+        self._incoming = incoming
+        self._intake = intake
+
+    def write(self, block: Buffer) -> None:
+        """See `Upload`."""
+        self._incoming.write(block)
+
+    def finish(self) -> Entry:
+        """See `Upload`, and `Intake.take`."""
+        with self._incoming:
+            return self._intake.take(self._path, self._incoming)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._incoming.__exit__(kind, error, traceback)
+
+
+def is_aside(path: Path) -> bool:
+    """Tell whether files at a path are kept without being imported: under a name that desktops use, or in rejected/."""
+    return path[:1] == (REJECTED,) or any(map(is_junk, path))
+
+
+def _refusal(path: Path, error: Refused | BadFile | StorageFull) -> PathError:
+    match error:
+        case Contradiction():
+            return Conflict(path, error.reason)
+        case StorageFull():
+            return NoSpace(path, "Orthanc has no room for it.")
+        case BadFile():
+            return Rejected(path, UNREADABLE)
+    return Rejected(path, error.reason)
+
+
+def _numbered(name: str, number: int) -> str:
+    """Put a number before the suffix of a name, and shorten its stem until ``.txt`` fits behind it."""
+    suffix = PurePosixPath(name).suffix
+    if len(suffix.encode()) > _LONGEST_SUFFIX:
+        suffix = ""
+    ending = suffix if number == 1 else f" ({number}){suffix}"
+    stem = name.removesuffix(suffix).encode()
+    return stem[: LONGEST_NAME - len(f"{ending}.txt".encode())].decode(errors="ignore") + ending

@@ -1,0 +1,62 @@
+"""Giving what is on the disk another name, each in one step of the file system."""
+
+import ctypes
+import errno
+import os
+from typing import TypeAlias
+
+from davfs.entry import Path
+from davfs.errors import Forbidden
+
+Spot: TypeAlias = tuple[int | None, Path]
+"""An open folder, and a path whose last segment is a name in it; no folder where that segment is an absolute path."""
+
+_CURRENT_FOLDER = -100  # AT_FDCWD, which an absolute path ignores
+_EXCHANGE = 2  # RENAME_EXCHANGE
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def rename(source: Spot, target: Spot) -> None:
+    """Give a file, link or folder another name; a file or link of that name is replaced.
+
+    Raises:
+        Forbidden: It is a folder, and the target lies in it.
+        OSError: Anything else.
+    """
+    (parent, path), (target_parent, target_path) = source, target
+    try:
+        os.rename(path[-1], target_path[-1], src_dir_fd=parent, dst_dir_fd=target_parent)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise Forbidden(target_path, "A folder cannot be put into itself.") from error
+
+
+def exchange(one: Spot, other: Spot) -> None:
+    """Let what two names stand for change places, folders or not; neither is missing at any moment.
+
+    Raises:
+        Forbidden: One lies in the other, or the file system cannot do it.
+        OSError: Anything else.
+    """
+    try:
+        _exchange(one, other)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EXDEV):
+            raise
+        raise Forbidden(other[1], "It cannot replace what is there: delete that first.") from error
+
+
+def _exchange(one: Spot, other: Spot) -> None:
+    """Call renameat2(2), which Python's os module does not have; glibc has it since 2.28."""
+    try:
+        renameat2 = _LIBC.renameat2
+    except AttributeError:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from None
+    if renameat2(*_place(one), *_place(other), ctypes.c_uint(_EXCHANGE)):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def _place(spot: Spot) -> tuple[int, bytes]:
+    parent, path = spot
+    return _CURRENT_FOLDER if parent is None else parent, os.fsencode(path[-1])

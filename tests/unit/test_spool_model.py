@@ -1,0 +1,172 @@
+"""The inbox's folder against a model of it: whatever is done in whatever order."""
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path as DiskPath
+from typing import TypeAlias
+
+from hypothesis import settings, strategies
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from davfs.entry import Path
+from davfs.errors import (
+    AlreadyExists,
+    Forbidden,
+    IsAFolder,
+    NoSpace,
+    NotFound,
+    ParentMissing,
+    PathError,
+)
+from davfs.imports.spool import Spool
+from tests.support.spool import DAY, RECEIPT, content
+
+MAXIMUM = 1000
+PATHS = strategies.lists(strategies.sampled_from("ab"), min_size=1, max_size=3).map(tuple)
+SIZES = strategies.integers(0, 600)
+
+Node: TypeAlias = tuple[str, int] | None
+"""What is at a path: a file's bytes by the number of its inode and its size, a receipt, None for a folder."""
+
+
+class Model(RuleBasedStateMachine):
+    """Does everything twice: to a spool, and to a mapping from path to node."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = DiskPath(tempfile.mkdtemp())
+        self.spool = Spool(self.root, maximum_size=MAXIMUM, maximum_age=DAY)
+        self.nodes: dict[Path, Node] = {}
+        self.made = 0
+
+    def teardown(self) -> None:
+        """Drop the folder."""
+        shutil.rmtree(self.root)
+
+    @rule(path=PATHS, size=SIZES, pieces=strategies.booleans(), replace=strategies.booleans())
+    def write(self, path: Path, size: int, pieces: bool, replace: bool) -> None:  # noqa: FBT001  hypothesis' own form
+        """A file, in one piece or in several."""
+        self.made += 1
+        data = (b"%d " % self.made).ljust(size, b".")
+        wanted = self._parent_error(path) or (IsAFolder if self._is_folder(path) else None)
+        if not wanted and path in self.nodes and not replace:
+            wanted = AlreadyExists
+        if not wanted and self._used({**self.nodes, path: (str(self.made), len(data))}) > MAXIMUM:
+            wanted = NoSpace
+        try:
+            if pieces:
+                with self.spool.receive(path) as file:
+                    file.write(data[:5])
+                    file.write(data[5:])
+                    file.keep(path, replace=replace)
+            else:
+                self.spool.write(path, data, replace=replace)
+        except PathError as error:
+            # Where it is both too large and not to be replaced, either is the truth.
+            assert wanted is type(error) or (wanted and type(error) is NoSpace)  # noqa: PT017  no raise is right, too
+        else:
+            assert wanted is None
+            self.nodes[path] = (str(self.made), len(data))
+
+    @rule(path=PATHS)
+    def receipt(self, path: Path) -> None:
+        """A receipt."""
+        wanted = self._parent_error(path) or (IsAFolder if self._is_folder(path) else None)
+        if self._agrees(wanted, lambda: self.spool.put_receipt(path, RECEIPT)):
+            self.nodes[path] = ("receipt", 0)
+
+    @rule(path=PATHS)
+    def folder(self, path: Path) -> None:
+        """A folder."""
+        wanted = self._parent_error(path) or (AlreadyExists if path in self.nodes else None)
+        if self._agrees(wanted, lambda: self.spool.make_folder(path)):
+            self.nodes[path] = None
+
+    @rule(path=PATHS)
+    def delete(self, path: Path) -> None:
+        """A removal."""
+        if self._agrees(None if path in self.nodes else NotFound, lambda: self.spool.delete(path)):
+            self._drop(path)
+
+    @rule(path=PATHS, other=PATHS, replace=strategies.booleans())
+    def move(self, path: Path, other: Path, replace: bool) -> None:  # noqa: FBT001  hypothesis' own form
+        """A new path."""
+        wanted = self._relocation_error(path, other, replace=replace)
+        if self._agrees(wanted, lambda: self.spool.move(path, other, replace=replace)):
+            moved = self._below(path)
+            self._drop(path)
+            self._drop(other)
+            self.nodes |= {other + each[len(path) :]: node for each, node in moved.items()}
+
+    @rule(path=PATHS, other=PATHS, replace=strategies.booleans(), deep=strategies.booleans())
+    def copy(self, path: Path, other: Path, replace: bool, deep: bool) -> None:  # noqa: FBT001  hypothesis' own form
+        """A copy."""
+        wanted = self._relocation_error(path, other, replace=replace)
+        if self._agrees(wanted, lambda: self.spool.copy(path, other, replace=replace, deep=deep)):
+            copied = self._below(path) if deep else {path: self.nodes[path]}
+            self._drop(other)
+            self.nodes |= {other + each[len(path) :]: node for each, node in copied.items()}
+
+    @rule()
+    def restart(self) -> None:
+        """Another process."""
+        self.spool = Spool(self.root, maximum_size=MAXIMUM, maximum_age=DAY)
+
+    @invariant()
+    def both_are_alike(self) -> None:
+        """Names, contents, and the room that is used."""
+        assert self._shown(()) == self.nodes
+        assert self.spool.used == self._used(self.nodes)
+        assert list(self.spool._disk._incoming.iterdir()) == list(self.spool.scratch.iterdir()) == []
+
+    def _shown(self, folder: Path) -> dict[Path, Node]:
+        found: dict[Path, Node] = {}
+        for item in self.spool.list(folder):
+            path = (*folder, item.entry.name)
+            if item.entry.is_folder:
+                found |= {path: None, **self._shown(path)}
+            elif item.receipt:
+                found[path] = ("receipt", 0)
+            else:
+                data = content(self.spool, path)
+                found[path] = (data.split(b" ")[0].decode(), len(data))
+        return found
+
+    def _agrees(self, wanted: type[PathError] | None, act: Callable[[], object]) -> bool:
+        """Do something; return whether it was done, as it should be."""
+        try:
+            act()
+        except PathError as error:
+            assert type(error) is wanted  # noqa: PT017  no raise is right, too
+            return False
+        assert wanted is None
+        return True
+
+    def _is_folder(self, path: Path) -> bool:
+        return not path or self.nodes.get(path, ("", 0)) is None
+
+    def _parent_error(self, path: Path) -> type[PathError] | None:
+        return None if self._is_folder(path[:-1]) else ParentMissing
+
+    def _relocation_error(self, source: Path, target: Path, *, replace: bool) -> type[PathError] | None:
+        if source not in self.nodes:
+            return NotFound
+        if target[: len(source)] == source or (replace and source[: len(target)] == target):
+            return Forbidden
+        return self._parent_error(target) or (AlreadyExists if target in self.nodes and not replace else None)
+
+    def _below(self, path: Path) -> dict[Path, Node]:
+        return {each: node for each, node in self.nodes.items() if each[: len(path)] == path}
+
+    def _drop(self, path: Path) -> None:
+        for each in self._below(path):
+            del self.nodes[each]
+
+    @staticmethod
+    def _used(nodes: dict[Path, Node]) -> int:
+        return sum(size for _, size in {node for node in nodes.values() if node})
+
+
+TestModel = Model.TestCase
+TestModel.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
