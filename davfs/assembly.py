@@ -23,6 +23,7 @@ from davfs.imports.queue import ImportQueue
 from davfs.imports.spool import Spool
 from davfs.imports.sweeper import Sweeper
 from davfs.orthanc import Orthanc
+from davfs.orthanc.ranges import RangeCache
 from davfs.setup import Setup
 
 _log = logging.getLogger(__name__)
@@ -50,7 +51,9 @@ def assemble(
     checked: Setup,
     orthanc: Orthanc,
     next_change: Callable[[float], Happening | None],
+    *,
     changed: Callable[[], None] = lambda: None,
+    open_files: int = 4,
 ) -> Assembly:
     """Make a drive, and start the threads behind it.
 
@@ -59,6 +62,7 @@ def assemble(
         orthanc: Whose archive the drive shows.
         next_change: Waits so many seconds for an event of that Orthanc; None for none.
         changed: Is called when a path may lead to something else than before.
+        open_files: Large files that are kept open between two ranges of them; inside Orthanc each is in memory.
 
     Raises:
         ConfigurationError: The administrator has to change something; the message says what.
@@ -80,10 +84,11 @@ def assemble(
     spool = _spool(settings)
     sweeper = Sweeper(spool, settings.spool_maximum_age)
 
+    ranges = RangeCache(orthanc, open_files=open_files)
     delete = queue.run if settings.allow_delete else None
-    trees = {layout.title: Tree(layout, catalog, orthanc, delete, since) for layout in layouts}
+    trees = {layout.title: Tree(layout, catalog, ranges, delete, since) for layout in layouts}
     importer = Importer(orthanc, transcodes=checked.transcodes, scratch=spool.scratch)
-    inbox = Inbox(orthanc, spool, queue, importer, allow_upload=settings.allow_upload)
+    inbox = Inbox(ranges, spool, queue, importer, allow_upload=settings.allow_upload)
     readme = Readme(
         {layout.title: layout.description for layout in layouts},
         allow_upload=settings.allow_upload,
@@ -96,6 +101,7 @@ def assemble(
         lambda: queue.stop(_STOP_SECONDS),
         lambda: sweeper.stop(_STOP_SECONDS),
         lambda: upkeep.stop(_STOP_SECONDS),
+        ranges.close,
         store.close,
     )
     return Assembly(Drive({**trees, setup.INBOX: inbox}, readme, since), upkeep, stops)

@@ -1,6 +1,6 @@
 """What a setting may be, wherever it was written: a value that is not allowed is refused with what is.
 
-Each check takes the setting as the administrator knows it (``Davfs.Server.Port``, ``--port``) and its value, and returns
+Each check takes the setting as the administrator knows it (``Davfs.Server.Port``, ``--port``) and its value. It returns
 the value, or raises `ConfigurationError`.
 """
 

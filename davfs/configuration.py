@@ -31,7 +31,7 @@ class Server:
         enabled: Whether there is one.
         address: Where it listens: an IP address, or ``localhost``.
         port: Its TCP port.
-        certificate: Its certificate for TLS, a PEM file; None for plain HTTP.
+        certificate: Its own certificate for TLS, a PEM file; None for that of Orthanc, if any.
         key: The certificate's private key, a PEM file; None where the certificate's file holds it too.
     """
 
@@ -134,15 +134,8 @@ def _server(value: Mapping[str, Any], orthanc: Mapping[str, Any], home: Path) ->
         raise ConfigurationError(f"Davfs.Server.Address is {where!r}, {reason}")
     if value["Key"] and not value["Certificate"]:
         raise ConfigurationError("Davfs.Server.Key is the key of a Certificate, and there is none")
-    return Server(value["Enabled"], where, value["Port"], *_certificate(value, orthanc, home))
-
-
-def _certificate(value: Mapping[str, Any], orthanc: Mapping[str, Any], home: Path) -> tuple[Path | None, Path | None]:
-    if value["Certificate"]:
-        return home / value["Certificate"], home / value["Key"] if value["Key"] else None
-    if orthanc.get("SslEnabled") is True:
-        return home / str(orthanc.get("SslCertificate", "certificate.pem")), None  # Orthanc keeps the key in it
-    return None, None
+    certificate, key = (home / value[name] if value[name] else None for name in ("Certificate", "Key"))
+    return Server(value["Enabled"], where, value["Port"], certificate, key)
 
 
 _SERVER: dict[str, tuple[Any, Callable[[str, Any], Any]]] = {

@@ -2,18 +2,23 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from davfs import assembly, setup
 from davfs.configuration import Configuration
 from davfs.doors.collection.door import MOUNT, CollectionDoor
+from davfs.doors.webdav import tls
 from davfs.doors.webdav.application import application
 from davfs.doors.webdav.context import Context
+from davfs.doors.webdav.gate import Gate
 from davfs.doors.webdav.properties import Properties
 from davfs.doors.webdav.server import Server
-from davfs.errors import ConfigurationError
+from davfs.doors.webdav.throttle import Throttle
 from davfs.filesystem.drive import Drive
+from davfs.orthanc import loopback
+from davfs.orthanc.access import Access
 from davfs.orthanc.inside import InsideTransport
 from davfs.orthanc.rest import RestOrthanc
 from davfs.sdk import callbacks, changes, core, log
@@ -43,15 +48,17 @@ def start() -> None:
     configuration = json.loads(core.configuration())
     checked = setup.read(configuration, core.configuration_path())
     parts = assembly.assemble(
-        checked, RestOrthanc(InsideTransport()), changes.next_change, changed=callbacks.forget_recent
+        checked,
+        RestOrthanc(InsideTransport()),
+        changes.next_change,
+        changed=callbacks.forget_recent,
+        open_files=1,
     )
     _running.stops = parts.stops
     callbacks.answer_with(CollectionDoor(parts.drive))
     _log.warning("the drive is at %s/%s/ of Orthanc's HTTP server", checked.settings.uri, MOUNT)
     if checked.settings.server.enabled:
-        if configuration.get("AuthenticationEnabled", configuration.get("RemoteAccessAllowed")):
-            raise ConfigurationError("Davfs.Server.Enabled: it cannot check passwords yet")
-        _running.stops = (*_open_second_door(checked.settings, parts.drive), *parts.stops)
+        _running.stops = (*_open_second_door(configuration, checked.settings, parts.drive), *parts.stops)
 
 
 def stop() -> None:
@@ -60,9 +67,18 @@ def stop() -> None:
     _running.stops = ()
 
 
-def _open_second_door(settings: Configuration, drive: Drive) -> tuple[Callable[[], object], ...]:
+def _open_second_door(
+    orthanc: Mapping[str, Any], settings: Configuration, drive: Drive
+) -> tuple[Callable[[], object], ...]:
+    home = setup.home(core.configuration_path())
+    url, verify = loopback.address(orthanc, home)
+    access = Access(url, verify=verify)
+    gate = Gate(access, Throttle(), orthanc.get("RegisteredUsers", {}))
     properties = Properties(settings.spool / "properties.sqlite")
-    server = Server(application(Context(drive, log.audit), properties), "127.0.0.1", settings.server.port)
+    own, listening = settings.server.certificate, settings.server
+    certificate = tls.context(own, listening.key) if own else tls.context_of_orthanc(orthanc, home)
+    door = application(Context(drive, log.audit, gate), properties)
+    server = Server(door, listening.address, listening.port, tls=certificate)
     server.start()
-    _log.warning("the drive is at http://127.0.0.1:%d/", settings.server.port)
-    return (lambda: server.stop(_STOP_SECONDS), properties.close)
+    _log.warning("the drive is at port %d as well", settings.server.port)
+    return (lambda: server.stop(_STOP_SECONDS), access.close, properties.close)

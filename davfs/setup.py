@@ -1,6 +1,6 @@
 """Everything that the configuration names, found and checked: the same before the start and at the start."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,11 @@ from davfs import configuration, names
 from davfs.configuration import Configuration
 from davfs.errors import ConfigurationError
 from davfs.layout import Layout, load, shipped, shipped_names
+from davfs.layout.tags import Extra
 from davfs.orthanc.model import Level
 
 INBOX = "inbox"
-_RESERVED = (INBOX, "search", "trash", "README.txt")
+_RESERVED = (INBOX, "search", "trash", "README.txt", "davfs-api")
 _LEVELS = {"Patient": Level.PATIENT, "Study": Level.STUDY, "Series": Level.SERIES, "Instance": Level.INSTANCE}
 
 
@@ -21,7 +22,7 @@ class Setup:
     """A configuration that the drive can start with.
 
     Attributes:
-        settings: The ``Davfs`` section.
+        settings: The ``Davfs`` section, or what stands for it.
         layouts: The layouts that it names.
         transcodes: Whether Orthanc transcodes what it stores (``IngestTranscoding``).
     """
@@ -41,17 +42,49 @@ def read(orthanc: Mapping[str, Any], path: str) -> Setup:
     Raises:
         ConfigurationError: The administrator has to change something; the message says what.
     """
-    settings = configuration.read(orthanc, _home(path))
-    layouts = tuple(load(_layout_file(name), extra=_extra_tags(orthanc)) for name in settings.layouts)
-    _check_titles(layout.title for layout in layouts)
+    settings = configuration.read(orthanc, home(path))
+    layouts = load_layouts(settings, _extra_tags(orthanc))
+    make_folders(settings)
+    return Setup(settings, layouts, transcodes=bool(orthanc.get("IngestTranscoding")))
+
+
+def make_folders(settings: Configuration) -> None:
+    """Make the folders of the spool and the catalog.
+
+    Raises:
+        ConfigurationError: They cannot be made.
+    """
     _make_folder("Davfs.Spool", settings.spool)
     _make_folder("Davfs.Catalog", settings.catalog.parent)
     if settings.catalog.is_dir():
         raise ConfigurationError(f"Davfs.Catalog is '{settings.catalog}', which is a folder: it must be a file's path")
-    return Setup(settings, layouts, transcodes=bool(orthanc.get("IngestTranscoding")))
 
 
-def _home(path: str) -> Path:
+def layout_files(settings: Configuration) -> tuple[Path, ...]:
+    """Return the files of the layouts that the settings name.
+
+    Raises:
+        ConfigurationError: There is no such layout.
+    """
+    return tuple(map(_layout_file, settings.layouts))
+
+
+def load_layouts(settings: Configuration, extra: Extra) -> tuple[Layout, ...]:
+    """Load the layouts that the settings name.
+
+    Args:
+        settings: What names them.
+        extra: Tags that Orthanc keeps besides its usual ones, by level.
+
+    Raises:
+        ConfigurationError: There is no such layout, one is wrong, or two have the same title.
+    """
+    layouts = tuple(load(file, extra=extra) for file in layout_files(settings))
+    _check_titles(layout.title for layout in layouts)
+    return layouts
+
+
+def home(path: str) -> Path:
     """Return the folder that Orthanc resolves relative paths against: that of its configuration."""
     absolute = Path(path or ".").absolute()
     return absolute if absolute.is_dir() else absolute.parent
@@ -64,7 +97,7 @@ def _make_folder(key: str, folder: Path) -> None:
         raise ConfigurationError(f"{key}: the folder '{folder}' cannot be made: {error.strerror}") from error
 
 
-def _extra_tags(orthanc: Mapping[str, Any]) -> Mapping[Level, Collection[str]]:
+def _extra_tags(orthanc: Mapping[str, Any]) -> Extra:
     extra = orthanc.get("ExtraMainDicomTags", {})
     return {_LEVELS[name]: tags for name, tags in extra.items() if name in _LEVELS}
 

@@ -43,7 +43,7 @@ def test_defaults(configuration: dict[str, Any]) -> None:
         layouts=("by-patient",),
         allow_upload=True,
         allow_delete=False,
-        server=Server(enabled=False, port=8043),
+        server=Server(enabled=False, address="127.0.0.1", port=8043, certificate=None, key=None),
         spool=data / "spool",
         spool_maximum_size=10 * 1024**3,
         spool_maximum_age=7 * 24 * 3600,
@@ -113,3 +113,29 @@ def test_no_port(port: int) -> None:
     """A number that is no TCP port is refused, also while there is no server."""
     with pytest.raises(ConfigurationError, match=r"Davfs\.Server\.Port"):
         davfs(Server={"Enabled": False, "Port": port})
+
+
+def test_the_server_listens_as_orthanc_does() -> None:
+    """It is reached from elsewhere where Orthanc is, and its own certificate lies beside Orthanc's configuration."""
+    section = {"Server": {"Enabled": True, "Certificate": "drive.pem", "Key": "/etc/ssl/drive.key"}}
+    found = read({"RemoteAccessAllowed": True, "Davfs": section}, HOME).server
+    assert found == Server(
+        enabled=True,
+        address="0.0.0.0",  # noqa: S104  as Orthanc
+        port=8043,
+        certificate=HOME / "drive.pem",
+        key=Path("/etc/ssl/drive.key"),
+    )
+
+
+def test_the_server_is_never_more_open_than_orthanc() -> None:
+    """An address that others reach is refused while Orthanc itself answers its own machine alone."""
+    assert davfs(Server={"Address": "::1"}).server.address == "::1"
+    with pytest.raises(ConfigurationError, match=r"Davfs\.Server\.Address is '0\.0\.0\.0', while Orthanc's own"):
+        davfs(Server={"Address": "0.0.0.0"})  # noqa: S104  this is what is refused
+
+
+def test_a_key_without_a_certificate() -> None:
+    """A private key alone is a mistake."""
+    with pytest.raises(ConfigurationError, match=r"Davfs\.Server\.Key is the key of a Certificate"):
+        davfs(Server={"Key": "drive.key"})

@@ -1,4 +1,4 @@
-"""Bodies of requests: whatever the framing, all of the bytes or an error, in bounded memory."""
+"""Framing of bodies: whatever the framing, all of the bytes or an error, in bounded memory."""
 
 from io import BytesIO
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from davfs.doors.webdav.bodies import Body, ChunkedBody, KnownBody
+from davfs.doors.webdav.framing import Body, ChunkedBody, KnownBody
 from davfs.doors.webdav.refusals import Refusal
 
 BLOCK = 64 * 1024
@@ -65,15 +65,6 @@ def test_the_last_chunk_never_comes() -> None:
     body = ChunkedBody(Connection(chunked(b"12345", b"678", end=b"")), expected=8)
     assert read_all(body, 100) == b"12345678"
     assert not body.finished
-
-
-def test_the_last_chunk_comes_late() -> None:
-    """The last chunk, where it does come, is read before the connection is used again."""
-    source = Connection(chunked(b"12345678") + b"GET /")
-    body = ChunkedBody(source, expected=8)
-    read_all(body, 100)
-    assert body.discard(BLOCK)
-    assert source.read() == b"GET /"
 
 
 def test_an_empty_file_of_finder() -> None:

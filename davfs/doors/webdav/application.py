@@ -1,20 +1,26 @@
 """The WSGI application of door 2: middlewares, and WsgiDAV at their end."""
 
 import logging
+import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from wsgidav.error_printer import ErrorPrinter
-from wsgidav.request_resolver import RequestResolver
+from wsgidav.util import send_status_response
 from wsgidav.wsgidav_app import WsgiDAVApp
 
-from davfs import errors
-from davfs.doors.webdav import paths
+from davfs.doors.webdav import headers, paths
+from davfs.doors.webdav.authentication import Authentication
 from davfs.doors.webdav.context import KEY, Context, Environ
+from davfs.doors.webdav.download import Download
 from davfs.doors.webdav.locks import Locks
 from davfs.doors.webdav.messages import Messages
+from davfs.doors.webdav.methods import Resolver
+from davfs.doors.webdav.page import Page
 from davfs.doors.webdav.properties import Properties
+from davfs.doors.webdav.propfind import Propfind
 from davfs.doors.webdav.provider import DriveProvider
+from davfs.doors.webdav.refusals import Refusal, refused
 
 _BLOCK = 256 * 1024
 """Bytes that WsgiDAV reads and writes at once."""
@@ -34,27 +40,26 @@ def application(context: Context, properties: Properties) -> Application:
         {
             KEY: context,
             "provider_mapping": {"/": DriveProvider(context.drive)},
-            "middleware_stack": [ErrorPrinter, Messages, RequestResolver],
+            "middleware_stack": [Authentication, Propfind, Download, Page, ErrorPrinter, Messages, Resolver],
             "lock_storage": Locks(),
             "property_manager": properties,
             "add_header_MS_Author_Via": True,
             "suppress_version_info": True,
             "logging": {"enable": False},
             "verbose": 0,
-        "block_size": _BLOCK,
+            "block_size": _BLOCK,
         }
     )
 
     def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         try:
-            paths.decoded(environ["PATH_INFO"])
-        except errors.BadName as error:
-            body = f"{error.reason}\n".encode()
-            start_response(
-                "400 Bad Request",
-                [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))],
-            )
-            return [body]
+            with refused():
+                path = unicodedata.normalize("NFC", paths.decoded(environ["PATH_INFO"]))
+            headers.check(environ)
+        except Refusal as refusal:
+            refusing: Iterable[bytes] = send_status_response(environ, start_response, refusal)
+            return refusing
+        environ["PATH_INFO"] = path.encode().decode("latin-1")  # as PEP 3333 has it
         answered: Iterable[bytes] = dav(environ, start_response)
         return answered
 

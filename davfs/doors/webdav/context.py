@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from davfs.doors.webdav.gate import Gate
 from davfs.filesystem.drive import Drive
 
 Environ: TypeAlias = dict[str, Any]
@@ -20,10 +21,12 @@ class Context:
     Attributes:
         drive: What is behind the door.
         audit: Writes who did what to which resource (Orthanc's id, empty for none), and what came of it.
+        gate: Decides who comes in.
     """
 
     drive: Drive
     audit: Callable[[str, str, str, str], None]
+    gate: Gate
 
 
 def context_of(configuration: Mapping[str, Any]) -> Context:

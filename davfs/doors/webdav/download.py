@@ -4,6 +4,7 @@ Everything else, folders among it, goes on to the next application.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from http import HTTPStatus
 from typing import Any
 
@@ -65,29 +66,30 @@ class Download(BaseMiddleware):
             entry = context.drive.stat(path)
             if not entry.is_folder and (status := unmet(environ, entry)) is not None:
                 return _without_content(start_response, status, entry)
-        content = context.drive.read(path).__enter__()
-        try:
-            answer = _answer(environ, start_response, content)
-        except BaseException:
-            content.__exit__(None, None, None)
-            raise
-        context.audit(user_of(environ), "read", content.entry.resource, "done")
-        return answer
+        with ExitStack() as open_content:
+            content = open_content.enter_context(context.drive.read(path))
+            chosen = _started(environ, start_response, content.entry)
+            if chosen is None:
+                return []
+            context.audit(user_of(environ), "read", content.entry.resource, "done")
+            return Part(content, *chosen, open_content.pop_all())
 
 
 class Part:
-    """A part of open content, as WSGI iterates over it; closes the content at its end.
+    """A part of a file, as WSGI iterates over it.
 
     Args:
-        content: Open content.
-        start: The first byte.
-        stop: The byte behind the last one.
+        content: Its bytes.
+        start: The first of them.
+        stop: The one behind the last.
+        ends: Closes the content.
     """
 
-    def __init__(self, content: Content, start: int, stop: int) -> None:
+    def __init__(self, content: Content, start: int, stop: int, ends: ExitStack) -> None:
         self._content = content
         self._start = start
         self._stop = stop
+        self.close = ends.close
 
     def __iter__(self) -> Iterator[memoryview]:
         missing = self._stop - self._start
@@ -99,30 +101,23 @@ class Part:
         if missing:
             raise Incomplete
 
-    def close(self) -> None:
-        """Give the bytes back (PEP 3333)."""
-        self._content.__exit__(None, None, None)
 
-
-def _answer(environ: Environ, start_response: Start, content: Content) -> Answer:
-    """Start the answer to a GET; what it returns closes the content."""
-    entry = content.entry
+def _started(environ: Environ, start_response: Start, entry: Entry) -> tuple[int, int] | None:
+    """Start the answer to a GET, and return which bytes are to follow; None for none."""
     if (status := unmet(environ, entry)) is not None:  # it can have been replaced since it was looked at
-        content.__exit__(None, None, None)
-        return _without_content(start_response, status, entry)
+        _without_content(start_response, status, entry)
+        return None
     try:
         chosen = _chosen(environ, entry)
     except Unsatisfiable:
-        content.__exit__(None, None, None)
         _start(start_response, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, entry, 0, f"bytes */{entry.size}")
-        return []
+        return None
     if chosen is None:
         _start(start_response, HTTPStatus.OK, entry, entry.size)
-        return Part(content, 0, entry.size)
+        return 0, entry.size
     start, stop = chosen
-    place = f"bytes {start}-{stop - 1}/{entry.size}"
-    _start(start_response, HTTPStatus.PARTIAL_CONTENT, entry, stop - start, place)
-    return Part(content, start, stop)
+    _start(start_response, HTTPStatus.PARTIAL_CONTENT, entry, stop - start, f"bytes {start}-{stop - 1}/{entry.size}")
+    return chosen
 
 
 def _chosen(environ: Environ, entry: Entry) -> tuple[int, int] | None:
@@ -145,7 +140,8 @@ def _start(start_response: Start, status: HTTPStatus, entry: Entry, length: int,
 
 
 def _without_content(start_response: Start, status: HTTPStatus, entry: Entry) -> Answer:
-    start_response(f"{status.value} {status.phrase}", [("Content-Length", "0"), *_validators(entry)])
+    length = entry.size if status is HTTPStatus.NOT_MODIFIED else 0  # that of the content not sent (RFC 9110 §8.6)
+    start_response(f"{status.value} {status.phrase}", [("Content-Length", str(length)), *_validators(entry)])
     return []
 
 

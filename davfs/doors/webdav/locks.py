@@ -3,12 +3,17 @@
 from http import HTTPStatus
 from typing import Any
 
+from wsgidav.lock_man.lock_manager import normalize_lock_root
 from wsgidav.lock_man.lock_storage import LockStorageDict
 
 from davfs.doors.webdav.refusals import Refusal
 
 MOST_LOCKS = 10_000
 """About 10 MB; clients hold one for each file that they write."""
+
+
+MOST_SHARED = 100
+"""Shared locks of one file or folder, which are looked through for each request about it."""
 
 
 class Locks(LockStorageDict):
@@ -26,6 +31,8 @@ class Locks(LockStorageDict):
             raise Refusal(
                 HTTPStatus.INSUFFICIENT_STORAGE, "There are too many locks: release some, or let them expire."
             )
+        if len(self._dict.get(f"URL2TOKEN:{normalize_lock_root(path)}", ())) >= MOST_SHARED:
+            raise Refusal(HTTPStatus.INSUFFICIENT_STORAGE, "It has too many locks: release some, or let them expire.")
         kept: dict[str, Any] = super().create(path, lock)
         return kept
 

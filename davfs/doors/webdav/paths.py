@@ -6,6 +6,7 @@ from urllib.parse import quote
 from davfs.entry import Path
 from davfs.errors import BadName
 
+_DOTS = frozenset({".", ".."})
 _SAFE = "/!*'(),$-_|."
 """What WsgiDAV leaves as it is in a URL, so that the fast answers and its own look alike."""
 
@@ -17,12 +18,15 @@ def decoded(path_info: str) -> str:
         path_info: The percent-decoded path, each character a byte of it (PEP 3333).
 
     Raises:
-        BadName: It is no UTF-8.
+        BadName: It is no UTF-8, or has segments that clients resolve before they ask (RFC 3986 §5.2.4).
     """
     try:
-        return path_info.encode("latin-1").decode()
+        path = path_info.encode("latin-1").decode()
     except UnicodeError as error:
         raise BadName((), "The path is no UTF-8.") from error
+    if not _DOTS.isdisjoint(path.split("/")):
+        raise BadName((), "The path has dots for a segment.")
+    return path
 
 
 def segments(path: str) -> Path:

@@ -1,20 +1,14 @@
 """The drive as a provider of WsgiDAV."""
 
-from collections.abc import Callable, Iterable
-from http import HTTPStatus
-from typing import Any
-
 from wsgidav.dav_provider import DAVProvider
 
 from davfs import errors
 from davfs.doors.webdav import paths
 from davfs.doors.webdav.context import Environ
 from davfs.doors.webdav.refusals import refused
-from davfs.doors.webdav.resources import CREATED, FileResource, FolderResource, resource
+from davfs.doors.webdav.resources import FileResource, FolderResource, resource
 from davfs.entry import Path
 from davfs.filesystem.drive import Drive
-
-Handler = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 
 class DriveProvider(DAVProvider):
@@ -40,15 +34,3 @@ class DriveProvider(DAVProvider):
     def ref_url(self, path: Path, *, folder: bool) -> str:
         """Return the key of a path for locks and properties, as `get_ref_url` does for a resource."""
         return paths.quoted(path, folder=folder)
-
-    def custom_request_handler(
-        self, environ: Environ, start_response: Callable[..., Any], default_handler: Handler
-    ) -> Iterable[bytes]:
-        """Answer COPY and MOVE to a new place with 201, which WsgiDAV does not know of (RFC 4918 §9.8.5, §9.9.4)."""
-
-        def started(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
-            if environ.get(CREATED) and status.startswith(str(HTTPStatus.NO_CONTENT.value)):
-                status = f"{HTTPStatus.CREATED.value} {HTTPStatus.CREATED.phrase}"
-            return start_response(status, headers, *more)
-
-        return default_handler(environ, started)

@@ -2,7 +2,7 @@
 
 import re
 
-_ONE = re.compile(r"bytes[ \t]*=[ \t]*(\d*)-(\d*)[ \t]*", re.ASCII | re.IGNORECASE)
+_ONE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII | re.IGNORECASE)
 _LONGEST = 20  # digits: more than any file has bytes, and quickly read
 
 
@@ -24,7 +24,7 @@ def part(header: str, size: int) -> tuple[int, int] | None:
         Unsatisfiable: The range lies behind the end.
     """
     found = _ONE.fullmatch(header.strip())
-    if found is None or not any(found.groups()) or len(max(found.groups(), key=len)) > _LONGEST:
+    if found is None or not 0 < max(map(len, found.groups())) <= _LONGEST:
         return None
     first, last = found.groups()
     if not first:

@@ -1,14 +1,12 @@
 """The drive's files and folders, as WsgiDAV wants to see them."""
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from http import HTTPStatus
 from io import RawIOBase
 from typing import Any
 
 from wsgidav.dav_provider import DAVCollection, DAVNonCollection
 
-from davfs import errors
 from davfs.doors.webdav import paths
 from davfs.doors.webdav.context import Context, Environ, context_of, user_of
 from davfs.doors.webdav.refusals import Refusal, refused
@@ -17,8 +15,6 @@ from davfs.entry import Content, Entry, Kind, Path
 
 LARGEST_ANSWER = 10_000
 """Entries that a PROPFIND of infinite depth shows at most."""
-CREATED = "davfs.created"
-"""Key of a request that made its destination anew."""
 
 _WIN32 = "{urn:schemas-microsoft-com:}"
 
@@ -74,32 +70,20 @@ class _Resource:
         self._forget()
         return True
 
-    def handle_move(self, dest_path: str) -> bool:
-        """Give it another path at once, instead of copying and deleting it."""
-        target = paths.segments(dest_path)
-        self.environ[CREATED] = not self._there(target)
+    def move_to(self, target: Path) -> None:
+        """Give it another path, in place of what is there."""
         with refused():
             self.context.drive.move(self.segments, target, replace=True)
         self.context.audit(user_of(self.environ), "move", self.entry.resource, "done")
         self._carry_properties(target, move=True)
         self.remove_all_locks(recursive=True)
-        return True
 
-    def handle_copy(self, dest_path: str, *, depth_infinity: bool) -> bool:
-        """Copy it at once."""
-        target = paths.segments(dest_path)
-        self.environ[CREATED] = not self._there(target)
+    def copy_to(self, target: Path, *, deep: bool) -> None:
+        """Copy it, in place of what is there; ``deep`` with all that is in it."""
         with refused():
-            self.context.drive.copy(self.segments, target, replace=True, deep=depth_infinity)
+            self.context.drive.copy(self.segments, target, replace=True, deep=deep)
         self.context.audit(user_of(self.environ), "copy", self.entry.resource, "done")
-        self._carry_properties(target, move=False, deep=depth_infinity)
-        return True
-
-    def _there(self, path: Path) -> bool:
-        with suppress(errors.NotFound):
-            self.context.drive.stat(path)
-            return True
-        return False
+        self._carry_properties(target, move=False, deep=deep)
 
     def _check_locks(self, depth: str) -> None:
         self.provider.lock_manager.check_write_permission(

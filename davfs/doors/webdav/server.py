@@ -1,14 +1,96 @@
-"""The HTTP server of door 2: cheroot."""
+"""The HTTP server of door 2: cheroot's requests and answers, with the drive's own threads and connections.
 
+1. One thread waits for all connections (`waiting`). Where the whole head of a request has arrived, a worker gets it.
+2. A worker (`workers`) reads the request and calls the application (`exchange`).
+3. The answer's buffers go to the socket as they are (`streams`); then the connection waits again.
+"""
+
+import errno
 import logging
+import socket
+import ssl
 import threading
 from typing import Any
 
-from cheroot import wsgi
+from cheroot.server import HTTPServer
 
+from davfs.doors.webdav.connections import TlsAdapter
+from davfs.doors.webdav.exchange import Gateway
+from davfs.doors.webdav.streams import LARGEST_HEAD
+from davfs.doors.webdav.waiting import Waiting
+from davfs.doors.webdav.workers import Workers, report
 from davfs.errors import ConfigurationError
 
+THREADS = 32
+"""Requests that are answered at the same time; a slow download keeps one of them busy."""
+_BACKLOG = 512
+_INTERVAL = 0.5
+
 _log = logging.getLogger(__name__)
+
+
+class _HttpServer(HTTPServer):
+    """cheroot, with other parts.
+
+    Args:
+        address: Host and port.
+        application: A WSGI application.
+        threads: Number of workers.
+    """
+
+    _connections: Any
+    requests: Any
+    max_request_header_size = LARGEST_HEAD
+    request_queue_size = _BACKLOG
+
+    def __init__(self, address: tuple[str, int], application: Any, threads: int) -> None:
+        super().__init__(address, Gateway, server_name="davfs")
+        self.wsgi_app = application
+        self.requests = Workers(self, threads)
+        self._refusal = ""
+
+    def prepare(self) -> None:
+        """Listen.
+
+        Raises:
+            ConfigurationError: The port cannot be had.
+        """
+        try:
+            super().prepare()
+        except OSError as error:
+            raise ConfigurationError(self._refusal or str(error)) from error
+        self.socket.setblocking(False)  # noqa: FBT003  the standard library's
+        self._connections.close()
+        self._connections = Waiting(self)
+
+    def bind(self, family: int, type: int, proto: int = 0) -> socket.socket:  # noqa: A002  cheroot's
+        """Bind to one of the addresses of a host's name; cheroot would leave the socket open where it cannot."""
+        made: socket.socket = self.prepare_socket(self.bind_addr, family, type, proto, self.nodelay, self.ssl_adapter)
+        try:
+            made.bind(self.bind_addr)
+        except OSError as error:
+            made.close()
+            self._refusal = _reason(self.bind_addr, error)
+            raise
+        self.socket = made
+        self.bind_addr = made.getsockname()[:2]
+        return made
+
+    def serve(self) -> None:
+        """Serve until `stop`."""
+        self._connections.run(_INTERVAL)
+
+    def stop_within(self, timeout: float) -> bool:
+        """Stop, and tell whether all threads have ended in time."""
+        self.ready = False
+        self._connections.stop()
+        self.socket.close()
+        self._connections.close()  # from here on, what comes back is closed
+        return bool(self.requests.stop(timeout))
+
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002  cheroot's
+        """Log what cheroot could not cope with."""
+        report("a request failed", level)
 
 
 class Server:
@@ -17,12 +99,22 @@ class Server:
     Args:
         application: A WSGI application.
         address: Where to listen: a host's name or IP address.
-        port: TCP port.
+        port: TCP port; 0 for a free one.
+        tls: Makes the connections secret; None for plain HTTP.
+        threads: Requests that are answered at the same time.
     """
 
-    def __init__(self, application: Any, address: str, port: int) -> None:
-        self._server = wsgi.Server((address, port), application, server_name="davfs", numthreads=16)
+    def __init__(
+        self, application: Any, address: str, port: int, *, tls: ssl.SSLContext | None = None, threads: int = THREADS
+    ) -> None:
+        self._server = _HttpServer((address, port), application, threads)
+        self._server.ssl_adapter = TlsAdapter(tls) if tls else None
         self._thread: threading.Thread | None = None
+
+    @property
+    def port(self) -> int:
+        """The TCP port."""
+        return int(self._server.bind_addr[1])
 
     def start(self) -> None:
         """Start to listen.
@@ -30,21 +122,31 @@ class Server:
         Raises:
             ConfigurationError: The port cannot be had.
         """
-        try:
-            self._server.prepare()
-        except OSError as error:
-            raise ConfigurationError(f"Davfs.Server.Port: {error}") from error
+        self._server.prepare()
         self._thread = threading.Thread(target=self._server.serve, name="davfs-webdav", daemon=True)
         self._thread.start()
 
     def stop(self, timeout: float) -> bool:
-        """Stop listening, and wait for the requests under way.
+        """Stop listening, and let the requests under way end; connections of those that do not are broken.
 
         Args:
             timeout: Seconds.
+
+        Returns:
+            Whether all threads have ended.
         """
-        self._server.shutdown_timeout = timeout
-        self._server.stop()
-        if self._thread:
-            self._thread.join(timeout)
-        return not (self._thread and self._thread.is_alive())
+        if self._thread is None:
+            return True
+        ended = self._server.stop_within(timeout)
+        self._thread.join(timeout)
+        return ended and not self._thread.is_alive()
+
+
+def _reason(address: tuple[str, int], error: OSError) -> str:
+    where = f"Davfs.Server: port {address[1]} of {address[0]}"
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"{where} is taken by another program: set Davfs.Server.Port to a free one"
+        case errno.EACCES:
+            return f"{where} may not be used by this user: set Davfs.Server.Port to one above 1023"
+    return f"{where} cannot be listened on: {error.strerror or error}"

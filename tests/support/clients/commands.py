@@ -11,15 +11,14 @@ from tests.support.clients import Client, ClientFailed
 from tests.support.clients.programs import run
 from tests.support.webdav import parse
 
-_LISTED = re.compile(r"(?:Coll:| {5}|Ref: ?)[* ]\s*(?P<name>.+?)\s+\d+\s+\S+\s+\d+\s+\S+")
+_LISTED = re.compile(r"(?:Coll:| {5}) [ *] (?P<name>.+?) +\d+ +(?:\(unknown\)|\w{3} [ \d]\d +\d[\d:]+) *")
 """A line of cadaver's ``ls``: kind, name, size, and date as in ``Nov 23 21:50`` or ``Nov 23  2025``."""
 
 
 @contextmanager
 def curl(url: str, folder: Path) -> Iterator[Client]:
     """Connect with curl's ordinary options."""
-    content = folder / "content"
-    yield Curl(url, content)
+    yield Curl(url, folder / "put")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ class Cadaver:
     def list(self, folder: str) -> set[str]:
         """See `Client`."""
         said = self._cadaver(f"ls {_quoted(folder)}" if folder else "ls")
-        return {found["name"] for line in said.splitlines() if (found := _LISTED.fullmatch(line.rstrip()))}
+        return {found["name"] for line in said.splitlines() if (found := _LISTED.fullmatch(line))}
 
     def read(self, path: str) -> bytes:
         """See `Client`."""

@@ -1,6 +1,5 @@
 """GVFS, the client behind GNOME Files: the commands of ``gio``, and its FUSE mount."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,8 +10,6 @@ from tests.support.clients import Client
 from tests.support.clients.mounts import Mounted
 from tests.support.clients.programs import run, running, wait_until
 
-_BUS = "--address=unix:path={socket}"
-
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -21,9 +18,14 @@ class Session:
     folder: Path
     environment: Mapping[str, str]
 
-    def gio(self, *arguments: str | Path, content: bytes | None = None) -> bytes:
+    def gio(self, *arguments: str | Path, content: bytes = b"") -> bytes:
         """Run one command of gio."""
         return run(["gio", *arguments], content=content, environment=self.environment)
+
+    @property
+    def mounts(self) -> Path:
+        """The folder in which programs that know nothing of GVFS see its mounts."""
+        return Path(self.environment["XDG_RUNTIME_DIR"]) / "gvfs"
 
 
 @contextmanager
@@ -39,7 +41,7 @@ def _session(folder: Path) -> Iterator[Session]:
         "DBUS_SESSION_BUS_ADDRESS": f"unix:path={socket}",
         "GIO_USE_VOLUME_MONITOR": "unix",
     }
-    command = ["dbus-daemon", "--session", "--nofork", "--nopidfile", _BUS.format(socket=socket)]
+    command = ["dbus-daemon", "--session", "--nofork", "--nopidfile", f"--address=unix:path={socket}"]
     with running(command, folder / "bus.log", environment=environment):
         wait_until(socket.exists, "the session bus")
         yield Session(folder, environment)
@@ -51,10 +53,12 @@ def _mounted(url: str, folder: Path) -> Iterator[tuple[Session, str]]:
     location = f"dav{url.removeprefix('http')}"
     with _session(folder) as session:
         session.gio("mount", "--anonymous", location)
+        wait_until(session.mounts.is_mount, "gvfsd-fuse mounts")
         try:
             yield session, location
         finally:
             session.gio("mount", "--unmount", location)
+            run(["fusermount3", "-u", session.mounts])  # a bus that ends would leave it behind, and broken
 
 
 @contextmanager
@@ -108,7 +112,6 @@ class Gio:
 def gvfs_fuse(url: str, folder: Path) -> Iterator[Client]:
     """Connect with the folder in which programs that know nothing of GVFS see its mounts."""
     with _mounted(url, folder) as (session, _location):
-        top = Path(session.environment["XDG_RUNTIME_DIR"]) / "gvfs"
-        wait_until(lambda: top.is_mount() and len(os.listdir(top)) == 1, "gvfsd-fuse mounts")
-        (root,) = top.iterdir()
+        wait_until(lambda: any(session.mounts.iterdir()), "gvfsd-fuse shows the drive")
+        (root,) = session.mounts.iterdir()
         yield Mounted(root)

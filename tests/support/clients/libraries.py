@@ -1,34 +1,48 @@
 """Libraries for scripts: webdavclient3 of Python, and ``webdav`` of npm."""
 
+import importlib
 import io
+import os
 import shutil
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import requests
-from webdav3.client import Client as PythonWebDav  # type: ignore[import-untyped]  # it ships no types
-from webdav3.exceptions import WebDavException  # type: ignore[import-untyped]  # it ships no types
+from urllib.parse import urlsplit
 
 from tests.support.clients import Client, ClientFailed, Connect
 from tests.support.clients.programs import run
 
 
+def _imported(module: str) -> Any:
+    """Import webdavclient3, whose sources make the compiler warn, or what comes with it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return importlib.import_module(module)
+
+
 @contextmanager
 def _failures() -> Iterator[None]:
+    errors = _imported("webdav3.exceptions")
     try:
         yield
-    except (WebDavException, requests.RequestException) as error:
+    except (errors.WebDavException, _imported("requests").RequestException) as error:
         raise ClientFailed(f"webdavclient3: {error}") from error
 
 
 @contextmanager
-def webdavclient3(url: str, folder: Path) -> Iterator[Client]:
-    """Connect with webdavclient3."""
-    root = url.rstrip("/")
-    client = PythonWebDav({"webdav_hostname": root, "webdav_timeout": 10})
+def webdavclient3(url: str, folder: Path, *, disable_check: bool = False) -> Iterator[Client]:
+    """Connect with webdavclient3; unless ``disable_check``, it asks with HEAD for whatever it is to use."""
+    parts = urlsplit(url)
+    options = {
+        "webdav_hostname": f"{parts.scheme}://{parts.netloc}",
+        "webdav_root": parts.path,
+        "webdav_timeout": 10,
+        "disable_check": disable_check,
+    }
+    client = _imported("webdav3.client").Client(options)
     client.session.trust_env = False
     with client.session:
         yield WebDavClient3(client, folder)
@@ -89,7 +103,7 @@ def node_webdav(sources: Path) -> Connect:
     def connect(url: str, folder: Path) -> Iterator[Client]:
         package = shutil.copytree(sources, folder / "node")
         quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"]
-        run(["npm", "ci", *quiet], folder=package)
+        run(["npm", "ci", *quiet], folder=package, environment=os.environ)  # with proxies: it goes to the registry
         yield NodeWebDav(url, package / "drive.mjs")
 
     return connect

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import chown
+from tempfile import TemporaryDirectory
 
 from tests.support.clients import Client, Connect
 from tests.support.clients.commands import rclone_settings
@@ -70,20 +71,22 @@ def davfs2(*, locks: bool) -> Connect:
     def connect(url: str, folder: Path) -> Iterator[Client]:
         mountpoint = folder / "mnt"
         mountpoint.mkdir()
-        settings = _davfs_settings(folder, locks=locks)
-        run(["mount", "-t", "davfs", "-o", f"conf={settings}", url, mountpoint])
-        try:
-            yield Mounted(mountpoint)
-        finally:
-            _unmount_davfs(mountpoint)
+        with TemporaryDirectory(
+            prefix="davfs2-"
+        ) as cache:  # not below pytest's folders, which davfs2's user cannot enter
+            settings = _davfs_settings(folder, Path(cache), locks=locks)
+            run(["mount", "-t", "davfs", "-o", f"conf={settings}", url, mountpoint])
+            try:
+                yield Mounted(mountpoint)
+            finally:
+                _unmount_davfs(mountpoint)
 
     return connect
 
 
-def _davfs_settings(folder: Path, *, locks: bool) -> Path:
-    """Write davfs2's configuration, and make its cache."""
-    cache, secrets, settings = folder / "cache", folder / "secrets", folder / "davfs2.conf"
-    cache.mkdir(mode=0o775)
+def _davfs_settings(folder: Path, cache: Path, *, locks: bool) -> Path:
+    """Write davfs2's configuration, and give it a folder for its cache."""
+    secrets, settings = folder / "secrets", folder / "davfs2.conf"
     cache.chmod(0o775)
     chown(cache, "root", "davfs2")
     secrets.touch(mode=0o600)
@@ -105,7 +108,14 @@ def rclone_mount(url: str, folder: Path) -> Iterator[Client]:
     """Mount with rclone, which uploads at once and remembers nothing about folders."""
     mountpoint = folder / "mnt"
     mountpoint.mkdir()
-    remote = ["drive:", mountpoint, "--config", rclone_settings(url, folder), "--cache-dir", folder / "cache"]
+    remote: list[str | Path] = [
+        "drive:",
+        mountpoint,
+        "--config",
+        rclone_settings(url, folder),
+        "--cache-dir",
+        folder / "cache",
+    ]
     caching = ["--vfs-cache-mode", "writes", "--vfs-write-back", "0s", "--dir-cache-time", "0s", "--attr-timeout", "0s"]
     tries = ["--retries", "1", "--low-level-retries", "2"]
     with running(["rclone", "mount", *remote, *caching, *tries], folder / "rclone.log"):
@@ -114,5 +124,3 @@ def rclone_mount(url: str, folder: Path) -> Iterator[Client]:
             yield Mounted(mountpoint)
         finally:
             run(["fusermount3", "-u", mountpoint])
-
-

@@ -14,9 +14,10 @@ from tests.support.clients import LIMIT, ClientFailed
 def run(
     command: Sequence[str | Path],
     *,
-    content: bytes | None = None,
+    content: bytes = b"",
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
+    limit: float = LIMIT,
 ) -> bytes:
     """Run a program to its end, and return what it printed.
 
@@ -25,6 +26,7 @@ def run(
         content: Bytes for its standard input.
         environment: What is different from our own environment.
         folder: Where it runs.
+        limit: Seconds that it may take.
 
     Raises:
         ClientFailed: It ended with an error, or did not end in time.
@@ -32,15 +34,15 @@ def run(
     try:
         done = subprocess.run(
             command,
-            input=content if content is not None else b"",
+            input=content,
             capture_output=True,
             check=False,
             cwd=folder,
             env=environment_with(environment),
-            timeout=LIMIT,
+            timeout=limit,
         )
     except subprocess.TimeoutExpired as error:
-        raise ClientFailed(f"{command[0]} did not end within {LIMIT} s") from error
+        raise ClientFailed(f"{command[0]} did not end within {limit:g} s") from error
     if done.returncode:
         said = (done.stderr or done.stdout)[-2000:].decode(errors="replace").strip()
         raise ClientFailed(f"{command[0]} ended with {done.returncode}: {said}")

@@ -1,0 +1,73 @@
+"""Headers that WsgiDAV takes apart without doubting them: what cannot be taken apart is refused before."""
+
+import re
+from http import HTTPStatus
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from davfs import errors
+from davfs.doors.webdav import paths
+from davfs.doors.webdav.context import Environ
+from davfs.doors.webdav.refusals import Refusal
+from davfs.entry import Path
+
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<open>\()|(?P<close>\))|(?P<item><[^<>]*>|\[[^\[\]]*\])|(?P<not>Not\b))""", re.IGNORECASE
+)
+
+
+def check(environ: Environ) -> None:
+    """Refuse a request whose ``If`` cannot be understood.
+
+    Raises:
+        Refusal: It is one.
+
+    Source: RFC 4918 §10.4.
+    """
+    if "HTTP_IF" in environ and not _is_condition(environ["HTTP_IF"]):
+        raise Refusal(HTTPStatus.BAD_REQUEST, "The header If cannot be understood.")
+
+
+def destination(environ: Environ) -> Path:
+    """Return where a COPY or MOVE is to.
+
+    The scheme does not count: behind a proxy that ends TLS, it is that of the proxy.
+
+    Raises:
+        Refusal: There is no such header, it cannot be understood, or it is another server's.
+
+    Source: RFC 4918 §10.3.
+    """
+    try:
+        url = urlsplit(environ.get("HTTP_DESTINATION", ""))
+        path = paths.decoded(unquote_to_bytes(url.path.encode("latin-1")).decode("latin-1"))
+    except (ValueError, errors.BadName) as error:
+        raise Refusal(HTTPStatus.BAD_REQUEST, "The header Destination cannot be understood.") from error
+    if not path.startswith("/"):
+        raise Refusal(HTTPStatus.BAD_REQUEST, "The header Destination is missing, or has no absolute path.")
+    hosts = {environ.get(name, "").lower() for name in ("HTTP_HOST", "HTTP_X_FORWARDED_HOST")}
+    if url.netloc and url.netloc.lower() not in hosts:
+        raise Refusal(HTTPStatus.BAD_GATEWAY, "The destination is on another server.")
+    return paths.segments(path)
+
+
+def _is_condition(value: str) -> bool:
+    """Tell whether an ``If`` is made of lists in parentheses, each with something in it, and of tags between them."""
+    place, inside, items, lists = 0, False, 0, 0
+    value = value.rstrip()
+    while place < len(value):
+        token = _TOKEN.match(value, place)
+        if not token:
+            return False
+        place = token.end()
+        match token.lastgroup:
+            case "open" if not inside:
+                inside, items = True, 0
+            case "close" if inside and items:
+                inside, lists = False, lists + 1
+            case "item":
+                items += 1
+            case "not" if inside:
+                pass
+            case _:
+                return False
+    return lists > 0 and not inside

@@ -1,0 +1,84 @@
+"""Door 2 in this process: a real server on a real port, over an inbox with an Orthanc in memory."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path as DiskPath
+from typing import Any, cast
+
+from davfs.demo.ports import LOOPBACK
+from davfs.doors.webdav.application import application
+from davfs.doors.webdav.context import Context
+from davfs.doors.webdav.gate import Gate
+from davfs.doors.webdav.properties import Properties
+from davfs.doors.webdav.server import Server
+from davfs.doors.webdav.throttle import Throttle
+from davfs.filesystem.area import Area
+from davfs.filesystem.drive import Drive
+from davfs.filesystem.inbox import Inbox
+from davfs.filesystem.readme import Readme
+from davfs.imports.importer import Importer
+from davfs.imports.queue import ImportQueue
+from davfs.imports.spool import Spool
+from davfs.orthanc.access import Access, Answer
+from tests.support.memory_orthanc import MemoryOrthanc
+from tests.support.webdav import WebDav
+
+SINCE = datetime(2024, 2, 29, 12, tzinfo=UTC)
+
+
+class _Open:
+    """An Orthanc that lets in anybody."""
+
+    def ask(self, *_: object) -> Answer:
+        """See `Access`."""
+        return Answer.GRANTED
+
+
+@dataclass
+class LocalDoor:
+    """A running door.
+
+    Attributes:
+        drive: A client of it.
+        inbox: What is behind it.
+        orthanc: What is behind that.
+        audited: Lines of the audit.
+        areas: Folders at the root.
+    """
+
+    drive: WebDav
+    inbox: Inbox
+    orthanc: MemoryOrthanc
+    audited: list[tuple[str, ...]]
+    areas: dict[str, Area]
+
+
+@contextmanager
+def local_door(folder: DiskPath) -> Iterator[LocalDoor]:
+    """Open a door, and close it."""
+    orthanc, queue = MemoryOrthanc(), ImportQueue(workers=1, patience=5)
+    inbox = Inbox(orthanc, Spool(folder, maximum_size=1 << 30, maximum_age=0), queue, Importer(orthanc))
+    properties = Properties(folder / "properties.sqlite")
+    areas: dict[str, Area] = {"inbox": inbox}
+    audited: list[tuple[str, ...]] = []
+    drive = Drive(areas, Readme({}, allow_upload=True, allow_delete=False, progress=lambda: None), SINCE)
+    gate = Gate(cast("Access", _Open()), Throttle())
+    context = Context(drive=drive, audit=lambda *line: audited.append(line), gate=gate)
+    served = application(context, properties)
+    with serving(served) as server, WebDav(f"http://{LOOPBACK}:{server.port}/") as client:
+        yield LocalDoor(client, inbox, orthanc, audited, areas)
+    properties.close()
+    assert queue.stop(5)
+
+
+@contextmanager
+def serving(served: Callable[..., Any], **options: Any) -> Iterator[Server]:
+    """Run an application on a free port."""
+    server = Server(served, LOOPBACK, 0, **options)
+    server.start()
+    try:
+        yield server
+    finally:
+        assert server.stop(10)

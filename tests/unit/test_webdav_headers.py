@@ -1,0 +1,82 @@
+"""Headers of door 2: what they mean, or a clear refusal."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from davfs.doors.webdav import paths
+from davfs.doors.webdav.headers import check, destination
+from davfs.doors.webdav.refusals import Refusal
+from davfs.entry import Path
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/"), min_size=1).filter(
+    lambda name: name not in {".", ".."}
+)
+
+
+@given(st.lists(NAMES, max_size=4).map(tuple))
+def test_any_destination(path: Path) -> None:
+    """Whatever is in a name, the destination is what the client quoted, in NFC."""
+    expected = paths.segments(paths.joined(path))
+    for prefix in ("", "http://Host:8043", "https://host:8043"):
+        asked = {"HTTP_DESTINATION": prefix + paths.quoted(path, folder=False), "HTTP_HOST": "host:8043"}
+        assert destination(asked) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [
+        ("", 400),
+        ("inbox/x", 400),
+        ("http://[::1", 400),
+        ("/inbox/../x", 400),
+        ("/inbox/%2e%2e/x", 400),
+        ("/inbox/%ff", 400),
+        ("http://other/inbox/x", 502),
+        ("//other/inbox/x", 502),
+    ],
+)
+def test_no_destination(value: str, status: int) -> None:
+    """What leads nowhere, or to another server, is refused."""
+    with pytest.raises(Refusal) as caught:
+        destination({"HTTP_DESTINATION": value, "HTTP_HOST": "host"})
+    assert caught.value.value == status
+
+
+def test_behind_a_proxy() -> None:
+    """The name that a proxy has outside is as good as the own one."""
+    asked = {"HTTP_DESTINATION": "https://drive.example/inbox/x", "HTTP_HOST": "localhost:8043"}
+    assert destination({**asked, "HTTP_X_FORWARDED_HOST": "drive.example"}) == ("inbox", "x")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "(<opaquelocktoken:1>)",
+        "(<opaquelocktoken:1>) (Not <DAV:no-lock>)",
+        '(<opaquelocktoken:1> ["etag"]) ([W/"weak"])',
+        "<http://host/inbox/x> (<opaquelocktoken:1>)",
+        "<http://host/a> (<t:1>) <http://host/b> (not <t:2>)  ",
+    ],
+)
+def test_conditions(value: str) -> None:
+    """Conditions of RFC 4918 §10.4 pass."""
+    check({"HTTP_IF": value})
+
+
+@pytest.mark.parametrize(
+    "value", ["", "()", "(<t:1>", "<t:1>)", "((<t:1>))", "<t:1>", "Not (<t:1>)", "(x)", "(<t:1>) x"]
+)
+def test_no_conditions(value: str) -> None:
+    """What is no condition is refused."""
+    with pytest.raises(Refusal):
+        check({"HTTP_IF": value})
+
+
+@given(st.text())
+def test_any_condition(value: str) -> None:
+    """Any text is a condition, or refused."""
+    try:
+        check({"HTTP_IF": value})
+    except Refusal as refusal:
+        assert refusal.value == 400  # noqa: PT017  most texts are refused, not all

@@ -1,0 +1,154 @@
+"""GET and HEAD of files through door 2 (RFC 9110 §13 and §14)."""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path as DiskPath
+
+import httpx
+import pytest
+
+from davfs.entry import Entry, Kind, Opened, Path
+from davfs.errors import NotFound
+from tests.support.inbox import CT
+from tests.support.local_door import SINCE, LocalDoor, local_door
+
+CONTENT = bytes(range(256)) * 40
+FILE = "inbox/file.bin"
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalDoor]:
+    """A door with an ordinary file, an empty one and an image."""
+    with local_door(tmp_path_factory.mktemp("door")) as door:
+        for name, content in (("file.bin", CONTENT), ("empty", b""), ("ct.dcm", CT)):
+            door.inbox.write((name,), content)
+        yield door
+
+
+def get(door: LocalDoor, path: str = FILE, **headers: str) -> httpx.Response:
+    """Send GET with headers, whose names are written with underscores."""
+    return door.drive.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+
+@pytest.mark.parametrize(("path", "content"), [(FILE, CONTENT), ("inbox/empty", b""), ("inbox/ct.dcm", CT)])
+def test_whole_files(door: LocalDoor, path: str, content: bytes) -> None:
+    """GET sends all bytes with all that is known about them, and HEAD the same without the bytes."""
+    answer, head = door.drive.get(path), door.drive.head(path)
+    assert (answer.status_code, answer.content) == (200, content)
+    assert (head.status_code, head.content) == (200, b"")
+    for name in ("content-length", "content-type", "etag", "last-modified", "accept-ranges"):
+        assert answer.headers[name] == head.headers[name]
+    assert answer.headers["content-length"] == str(len(content))
+    assert answer.headers["etag"].startswith('"')
+    assert answer.headers["accept-ranges"] == "bytes"
+
+
+def test_audit(door: LocalDoor) -> None:
+    """Reading is written down with Orthanc's id, and asking for the size alone is not."""
+    door.audited.clear()
+    door.drive.head("inbox/ct.dcm")
+    get(door, "inbox/ct.dcm", Range="bytes=0-1")
+    (image,) = door.orthanc.files
+    assert door.audited == [("", "read", image, "done")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "part"),
+    [("bytes=100-199", slice(100, 200)), ("bytes=10000-", slice(10000, None)), ("bytes=-5", slice(-5, None))],
+)
+def test_ranges(door: LocalDoor, asked: str, part: slice) -> None:
+    """A part of a file comes with 206, and says which it is."""
+    answer = get(door, Range=asked)
+    start, stop, _ = part.indices(len(CONTENT))
+    assert (answer.status_code, answer.content) == (206, CONTENT[part])
+    assert answer.headers["content-range"] == f"bytes {start}-{stop - 1}/{len(CONTENT)}"
+
+
+def test_behind_the_end(door: LocalDoor) -> None:
+    """A part behind the end is refused with the size, also of an empty file."""
+    for path, size in ((FILE, len(CONTENT)), ("inbox/empty", 0)):
+        answer = get(door, path, Range=f"bytes={size}-")
+        assert (answer.status_code, answer.content) == (416, b"")
+        assert answer.headers["content-range"] == f"bytes */{size}"
+
+
+def test_several_ranges(door: LocalDoor) -> None:
+    """Several parts at once are answered with the whole file."""
+    answer = get(door, Range="bytes=0-1,5-6")
+    assert (answer.status_code, answer.content) == (200, CONTENT)
+
+
+def test_if_range(door: LocalDoor) -> None:
+    """A download goes on where the file is still the same, and starts over where it is not."""
+    head = door.drive.head(FILE).headers
+    for same in (head["etag"], head["last-modified"]):
+        assert get(door, Range="bytes=1-", If_Range=same).status_code == 206
+    for other in ('"other"', f"W/{head['etag']}", "Thu, 01 Jan 1970 00:00:00 GMT"):
+        answer = get(door, Range="bytes=1-", If_Range=other)
+        assert (answer.status_code, answer.content) == (200, CONTENT)
+
+
+def test_not_modified(door: LocalDoor) -> None:
+    """Who has the file already gets no bytes, and one connection serves the next request."""
+    tag = door.drive.head(FILE).headers["etag"]
+    answer = get(door, If_None_Match=tag)
+    assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", tag)
+    assert door.drive.request("HEAD", FILE, headers={"If-None-Match": tag}).status_code == 304
+    assert get(door, If_None_Match='"other"').content == CONTENT
+
+
+def test_precondition(door: LocalDoor) -> None:
+    """Who asks for one version alone gets no other."""
+    answer = get(door, If_Match='"other"')
+    assert (answer.status_code, answer.content) == (412, b"")
+    assert get(door, If_Match=door.drive.head(FILE).headers["etag"]).content == CONTENT
+
+
+def test_folders_and_nothing(door: LocalDoor) -> None:
+    """HEAD of a folder is 200, and what is not there is 404."""
+    assert door.drive.head("inbox").status_code == 200
+    assert door.drive.head("inbox/none").status_code == 404
+    assert get(door, "inbox/none").status_code == 404
+    assert get(door, "none/none", If_None_Match="*").status_code == 404
+
+
+class Broken:
+    """An area with files that end early: ``short`` without a word, ``torn`` with an error."""
+
+    entry = Entry("short", Kind.FILE, SINCE, 100_000, "tag")
+
+    def stat(self, path: Path) -> Entry:
+        """See `Area`."""
+        return replace(self.entry, name=path[-1])
+
+    def list(self, path: Path) -> list[Entry]:
+        """See `Area`."""
+        raise NotFound(path, "Nothing is there.")
+
+    def read(self, path: Path) -> "BrokenContent":
+        """See `Area`."""
+        return BrokenContent(self.stat(path))
+
+
+class BrokenContent(Opened):
+    """Half of what was announced."""
+
+    def __init__(self, entry: Entry) -> None:
+        super().__init__(entry, nullcontext(memoryview(bytes(entry.size))))
+
+    def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:  # noqa: ARG002  Content's form
+        """See `Content`."""
+        yield memoryview(bytes(50_000))
+        if self.entry.name == "torn":
+            raise OSError("the disk is gone")
+
+
+@pytest.mark.parametrize("name", ["short", "torn"])
+def test_breaks_off(tmp_path: DiskPath, name: str) -> None:
+    """A file that cannot be sent to its end breaks the connection, so that nobody takes it for whole."""
+    with local_door(tmp_path) as door:
+        door.areas["broken"] = Broken()
+        with pytest.raises(httpx.RemoteProtocolError):
+            door.drive.get(f"broken/{name}")
+        assert door.drive.get("README.txt").status_code == 200

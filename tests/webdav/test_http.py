@@ -1,0 +1,314 @@
+"""The HTTP server of door 2: connections, bodies, limits, TLS, start and stop."""
+
+import http.client
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from davfs.demo.ports import LOOPBACK, free_ports
+from davfs.doors.webdav import waiting
+from davfs.doors.webdav.server import THREADS, Server
+from davfs.errors import ConfigurationError
+from tests.support.local_door import serving
+
+LARGE = bytes(range(256)) * 40_000
+"""More than the buffers of both sides hold."""
+SECONDS = 20
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+class Application:
+    """Answers with what it has read, after ``gate`` is open."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.threads: set[str] = set()
+        self.entered = threading.Semaphore(0)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[Any]:
+        """Answer a request (PEP 3333)."""
+        self.threads.add(threading.current_thread().name)
+        self.entered.release()
+        assert self.gate.wait(SECONDS)
+        path = environ["PATH_INFO"]
+        if path == "/error":
+            raise ZeroDivisionError
+        read = b"" if path == "/unread" else environ["wsgi.input"].read()
+        body = {"/large": LARGE, "/echo": read, "/scheme": environ["wsgi.url_scheme"].encode()}.get(path, b"hello")
+        start_response("200 OK", [("Content-Length", str(len(body) + (path == "/short")))])
+        return [memoryview(body)[:1], b"", memoryview(body)[1:]]
+
+
+@pytest.fixture
+def application() -> Application:
+    """What is served."""
+    return Application()
+
+
+@pytest.fixture
+def server(application: Application) -> Iterator[Server]:
+    """A running server."""
+    with serving(application) as server:
+        yield server
+
+
+@contextmanager
+def client(server: Server, **options: Any) -> Iterator[http.client.HTTPConnection]:
+    """Connect."""
+    connection = http.client.HTTPConnection(LOOPBACK, server.port, timeout=SECONDS, **options)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def ask(connection: http.client.HTTPConnection, method: str, path: str, **options: Any) -> tuple[int, bytes]:
+    """Send a request, and return status and content."""
+    connection.request(method, path, **options)
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def raw(server: Server, *pieces: bytes) -> bytes:
+    """Send bytes over a connection of their own, and return what comes back until the server closes it."""
+    with socket.create_connection((LOOPBACK, server.port), timeout=SECONDS) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+        return b"".join(iter(lambda: connection.recv(1 << 16), b""))
+
+
+@pytest.mark.parametrize("header", ["TE", "Keep-Alive", "keep-alive, TE"])
+def test_connection_is_kept(server: Server, header: str) -> None:
+    """One connection serves many requests, also where the client talks about transfer encodings (neon)."""
+    with client(server) as connection:
+        connection.connect()
+        first = connection.sock
+        for path in ("/", "/large", "/short2", "/unread"):
+            status, _ = ask(connection, "GET", path, headers={"Connection": header, "TE": "trailers"})
+            assert status == 200
+            assert connection.sock is first
+
+
+def test_large_answers(server: Server) -> None:
+    """What does not fit into the buffers arrives whole, at a client that takes its time too."""
+    with client(server) as connection:
+        connection.request("GET", "/large")
+        time.sleep(0.2)
+        assert connection.getresponse().read() == LARGE
+        assert ask(connection, "GET", "/large") == (200, LARGE)
+
+
+def test_requests_in_a_row(server: Server) -> None:
+    """Requests that are sent before the answers to others are all answered, in order."""
+    answer = raw(server, GET * 3, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert answer.count(b"HTTP/1.1 200 OK") == answer.count(b"hello") == 4
+
+
+def test_head_in_pieces(server: Server) -> None:
+    """A request may come byte by byte."""
+    request = b"POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 4\r\n\r\nabcd"
+    assert raw(server, *(request[n : n + 1] for n in range(len(request)))).endswith(b"\r\n\r\nabcd")
+
+
+def test_old_clients(server: Server) -> None:
+    """HTTP/1.0 is answered, and the connection closed."""
+    assert raw(server, b"GET / HTTP/1.0\r\n\r\n").endswith(b"\r\n\r\nhello")
+
+
+def test_continue(server: Server) -> None:
+    """A client that waits to be told to send its body is told so."""
+    head = b"PUT /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+    with socket.create_connection((LOOPBACK, server.port), timeout=SECONDS) as connection:
+        connection.sendall(head)
+        assert connection.recv(100).startswith(b"HTTP/1.1 100 Continue\r\n\r\n")
+        connection.sendall(b"abc")
+        assert b"".join(iter(lambda: connection.recv(1 << 16), b"")).endswith(b"\r\n\r\nabc")
+
+
+def test_chunks(server: Server) -> None:
+    """A body in chunks arrives whole, and the connection goes on behind it."""
+    with client(server) as connection:
+        for _ in range(2):
+            pieces = (LARGE[start : start + 100_000] for start in range(0, 1_000_000, 100_000))
+            assert ask(connection, "PUT", "/echo", body=pieces) == (200, LARGE[:1_000_000])
+
+
+def test_last_chunk_is_missing(server: Server) -> None:
+    """Some versions of Finder tell the length in a header of their own, and never end the body."""
+    head = b"PUT /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\nX-Expected-Entity-Length: 5\r\n\r\n"
+    assert b"\r\n\r\nhello" in raw(server, head, b"5\r\nhello\r\n")
+
+
+def test_body_that_nobody_reads(server: Server) -> None:
+    """What was sent but not wanted is not taken for the next request."""
+    with client(server) as connection:
+        for _ in range(2):
+            assert ask(connection, "PUT", "/unread", body=GET + LARGE) == (200, b"hello")
+    answer = raw(server, b"PUT /unread HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"%x\r\n%s" % (len(GET), GET))
+    assert answer.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nContent-Length: +1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nContent-Length: 1_0\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", 400),
+        (b"get / HTTP/1.1\r\n\r\n", 400),
+        (b"GET /\r\n\r\n", 400),
+        (b"GET / HTTP/2.0\r\n\r\n", 505),
+        (b"GET / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"\r\n\r\n\r\n", 400),
+    ],
+)
+def test_bad_requests(server: Server, request_: bytes, status: int) -> None:
+    """What is no request, or leaves its end in doubt, is refused and the connection closed."""
+    assert raw(server, request_).startswith(b"HTTP/1.1 %d " % status)
+
+
+@pytest.mark.parametrize(
+    "head", [b"GET / HTTP/1.1\r\n" + b"X-Header: value\r\n" * 600_000, b"GET /" + b"x" * 10_000_000]
+)
+def test_large_heads(server: Server, head: bytes) -> None:
+    """Heads of 10 MB are refused with a clear answer."""
+    with socket.create_connection((LOOPBACK, server.port), timeout=SECONDS) as connection:
+        with suppress(OSError):  # it may be closed meanwhile
+            connection.sendall(head)
+        assert connection.recv(1 << 16).split()[1] in {b"413", b"414"}
+
+
+def test_short_answers(server: Server) -> None:
+    """An answer that ends too early breaks the connection."""
+    with client(server) as connection, pytest.raises(http.client.IncompleteRead):
+        ask(connection, "GET", "/short")
+
+
+def test_errors(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    """An error of the application is 500, its text is not logged, and the thread goes on."""
+    for _ in range(THREADS + 1):
+        with client(server) as connection:
+            assert ask(connection, "GET", "/error")[0] == 500
+    assert "ZeroDivisionError" in caplog.text
+    assert {record.name.split(".")[0] for record in caplog.records} == {"davfs"}
+
+
+def test_slow_heads(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand clients that never finish a request keep nobody waiting, and go away."""
+    monkeypatch.setattr(waiting, "MOST", 300)
+    with ExitStack() as stack:
+        slow = [stack.enter_context(socket.create_connection((LOOPBACK, server.port))) for _ in range(400)]
+        for each in slow:
+            each.sendall(b"GET / HTTP/1.1\r\nHost:")
+        with client(server) as connection:
+            assert ask(connection, "GET", "/") == (200, b"hello")
+        monkeypatch.setattr(waiting, "_HEAD_SECONDS", 0)
+        for each in slow[-5:]:
+            each.settimeout(SECONDS)
+            assert each.recv(100).startswith(b"HTTP/1.1 408 ")
+        with client(server) as connection:
+            assert ask(connection, "GET", "/") == (200, b"hello")
+
+
+def test_refused_clients_stay(application: Application) -> None:
+    """Clients that are refused and do not close their connections keep no thread busy."""
+    with serving(application, threads=1) as server, ExitStack() as stack:
+        for _ in range(30):
+            connection = stack.enter_context(socket.create_connection((LOOPBACK, server.port), timeout=SECONDS))
+            connection.sendall(b"nonsense\r\n\r\n")
+            assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+        with client(server) as honest:
+            assert ask(honest, "GET", "/") == (200, b"hello")
+
+
+def test_many_clients(server: Server) -> None:
+    """More clients than threads are all answered."""
+    with ExitStack() as stack:
+        clients = [stack.enter_context(client(server)) for _ in range(3 * THREADS)]
+        for _ in range(2):
+            for each in clients:
+                each.request("GET", "/")
+            assert [each.getresponse().read() for each in clients] == [b"hello"] * len(clients)
+
+
+def test_names_of_threads(server: Server, application: Application) -> None:
+    """Threads can be told apart in a debugger."""
+    with client(server) as connection:
+        ask(connection, "GET", "/")
+    assert all(name.startswith("davfs-webdav-") for name in application.threads)
+
+
+def test_port_is_taken(application: Application) -> None:
+    """Who configures a port that is in use is told which one, and by what key to change it."""
+    with socket.socket() as taken:
+        taken.bind((LOOPBACK, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=rf"port {port} .* Davfs\.Server\.Port"):
+            Server(application, LOOPBACK, port).start()
+
+
+def test_graceful_stop(application: Application) -> None:
+    """A request that is being answered when the server stops gets its answer."""
+    answers: list[bytes] = []
+    with serving(application) as server:
+        application.gate.clear()
+        thread = threading.Thread(target=lambda: answers.append(raw(server, GET)))
+        thread.start()
+        assert application.entered.acquire(timeout=SECONDS)
+        threading.Timer(0.3, application.gate.set).start()
+    thread.join(SECONDS)
+    assert answers[0].endswith(b"hello")
+
+
+def test_stop_has_an_end(application: Application) -> None:
+    """Stopping does not wait for clients that do not take their answers, nor for those that send nothing."""
+    server = Server(application, LOOPBACK, 0)
+    server.start()
+    with ExitStack() as stack:
+        for request in (b"GET /large HTTP/1.1\r\n\r\n", b"PUT /echo HTTP/1.1\r\nContent-Length: 9\r\n\r\n", b"GET"):
+            connection = stack.enter_context(socket.create_connection((LOOPBACK, server.port)))
+            connection.sendall(request)
+        for _ in range(2):
+            assert application.entered.acquire(timeout=SECONDS)
+        assert server.stop(2)
+
+
+def test_stopped_before_it_started(application: Application) -> None:
+    """A server that never started can be stopped."""
+    assert Server(application, LOOPBACK, *free_ports(1)).stop(1)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate with its key in one file."""
+    folder = tmp_path_factory.mktemp("tls")
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout key -out certificate"
+    subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+    both = folder / "both.pem"
+    both.write_bytes((folder / "key").read_bytes() + (folder / "certificate").read_bytes())
+    return both
+
+
+def test_tls(application: Application, certificate: Path) -> None:
+    """With TLS everything works alike, and a client that says nothing holds up nobody."""
+    theirs, ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(certificate))
+    theirs.load_cert_chain(certificate)
+    ours.check_hostname = False
+    with serving(application, tls=theirs) as server, socket.create_connection((LOOPBACK, server.port)):
+        connection = http.client.HTTPSConnection(LOOPBACK, server.port, timeout=SECONDS, context=ours)
+        for _ in range(2):
+            assert ask(connection, "GET", "/large") == (200, LARGE)
+            assert ask(connection, "PUT", "/echo", body=LARGE) == (200, LARGE)
+            assert ask(connection, "GET", "/scheme") == (200, b"https")
+        connection.close()
+        assert raw(server, GET) == b""
