@@ -13,10 +13,10 @@ from davfs.doors.webdav import tls
 from davfs.doors.webdav.application import application
 from davfs.doors.webdav.context import Context
 from davfs.doors.webdav.gate import Gate
+from davfs.doors.webdav.health import Health, Readiness
 from davfs.doors.webdav.properties import Properties
 from davfs.doors.webdav.server import Server
 from davfs.doors.webdav.throttle import Throttle
-from davfs.filesystem.drive import Drive
 from davfs.orthanc import loopback
 from davfs.orthanc.access import Access
 from davfs.orthanc.inside import InsideTransport
@@ -58,7 +58,7 @@ def start() -> None:
     callbacks.answer_with(CollectionDoor(parts.drive))
     _log.warning("the drive is at %s/%s/ of Orthanc's HTTP server", checked.settings.uri, MOUNT)
     if checked.settings.server.enabled:
-        _running.stops = (*_open_second_door(configuration, checked.settings, parts.drive), *parts.stops)
+        _running.stops = (*_open_second_door(configuration, checked.settings, parts), *parts.stops)
 
 
 def stop() -> None:
@@ -68,7 +68,7 @@ def stop() -> None:
 
 
 def _open_second_door(
-    orthanc: Mapping[str, Any], settings: Configuration, drive: Drive
+    orthanc: Mapping[str, Any], settings: Configuration, parts: assembly.Assembly
 ) -> tuple[Callable[[], object], ...]:
     home = setup.home(core.configuration_path())
     url, verify = loopback.address(orthanc, home)
@@ -77,8 +77,9 @@ def _open_second_door(
     properties = Properties(settings.spool / "properties.sqlite")
     own, listening = settings.server.certificate, settings.server
     certificate = tls.context(own, listening.key) if own else tls.context_of_orthanc(orthanc, home)
-    door = application(Context(drive, log.audit, gate), properties)
-    server = Server(door, listening.address, listening.port, tls=certificate)
+    door = application(Context(parts.drive, log.audit, gate), properties)
+    readiness = Readiness(lambda: None if parts.upkeep.built else "The first index is being built.")
+    server = Server(Health(door, readiness), listening.address, listening.port, tls=certificate)
     server.start()
     _log.warning("the drive is at port %d as well", settings.server.port)
     return (lambda: server.stop(_STOP_SECONDS), access.close, properties.close)

@@ -15,10 +15,11 @@ from davfs.demo.ports import LOOPBACK, free_ports
 from davfs.demo.process import OrthancProcess
 from tests.support import dicom
 from tests.support.drive import has, import_by_rest, only_file, place, place_of, resource
+from tests.support.serving import ServeProcess
 from tests.support.webdav import WebDav
 from tests.support.zips import zipped
 
-DOORS = ("collection", "server")
+DOORS = ("collection", "server", "standalone")
 """Orthanc's own port; the server in the plugin; the server beside an Orthanc without the plugin."""
 STORED = {201, 204}
 TAKEN = {405, 406}
@@ -45,9 +46,19 @@ def door(
     if request.config.getoption("--drive"):
         yield from _given(request)
         return
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "standalone":
+        with (
+            OrthancProcess(folder / "orthanc") as process,
+            ServeProcess(folder, process.url, "--allow-delete") as serving,
+        ):
+            servers.append(process)
+            yield from _door(request.param, serving.ready().url, process.url)
+            servers.remove(process)
+        return
     (port,) = free_ports(1)
     davfs = {"AllowDelete": True, "Server": {"Enabled": True, "Port": port}}
-    with OrthancProcess(tmp_path_factory.mktemp(request.param), plugins=[plugin], davfs=davfs) as process:
+    with OrthancProcess(folder, plugins=[plugin], davfs=davfs) as process:
         servers.append(process)
         url = process.drive_url if request.param == "collection" else f"http://{LOOPBACK}:{port}/"
         yield from _door(request.param, url, process.url)

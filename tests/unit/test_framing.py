@@ -115,7 +115,7 @@ def test_nothing_comes() -> None:
     """A connection that falls silent is an error with a status of its own."""
 
     class Silent(Connection):
-        def read(self, size: int | None = -1, /) -> bytes:
+        def read(self, _: int | None = -1, /) -> bytes:
             raise TimeoutError
 
     with pytest.raises(Refusal) as caught:

@@ -1,28 +1,13 @@
-"""TLS and the address of door 2: as Orthanc has them, or not at all."""
+"""TLS of door 2: as Orthanc has it, or not at all."""
 
 import ssl
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from davfs.doors.webdav import tls
 from davfs.errors import ConfigurationError
 from tests.support.guarded import certificate
-
-
-@pytest.mark.parametrize(
-    ("settings", "address"),
-    [
-        ({}, "127.0.0.1"),
-        ({"RemoteAccessAllowed": False}, "127.0.0.1"),
-        ({"RemoteAccessAllowed": "yes"}, "127.0.0.1"),
-        ({"RemoteAccessAllowed": True}, "0.0.0.0"),  # noqa: S104 - as Orthanc
-    ],
-)
-def test_address(settings: dict[str, Any], address: str) -> None:
-    """The door is open to other machines only where Orthanc is."""
-    assert tls.bind_address(settings) == address
 
 
 def test_none_where_orthanc_has_none(tmp_path: Path) -> None:

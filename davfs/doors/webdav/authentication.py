@@ -18,9 +18,8 @@ from typing import Any
 from wsgidav.mw.base_mw import BaseMiddleware
 
 from davfs.doors.webdav import paths
-from davfs.doors.webdav.context import KEY, Environ
+from davfs.doors.webdav.context import Environ, context_of
 from davfs.doors.webdav.digest import Claim, Digest, Failure
-from davfs.doors.webdav.gate import gate_of
 from davfs.doors.webdav.nonces import Nonces
 from davfs.doors.webdav.permissions import PERMISSIONS, Permissions, needed
 from davfs.errors import Unavailable
@@ -57,7 +56,7 @@ class Authentication(BaseMiddleware):
 
     def __init__(self, wsgidav_app: Any, next_app: Any, config: Mapping[str, Any]) -> None:
         super().__init__(wsgidav_app, next_app, config)
-        gate = gate_of(config[KEY])
+        gate = context_of(config).gate
         self._gate = gate
         self._digest = Digest(gate.digest_users, gate.realm, Nonces()) if gate.digest_users else None
 

@@ -17,6 +17,8 @@ from davfs.orthanc import Buffer
 _DISCARDED = 64 * 1024 * 1024
 """Bytes of a refused body that are read and thrown away: Explorer reads no answer before it has sent all."""
 _LINGER_SECONDS = 0.02
+_ONCE = frozenset({b"Content-Length", b"Host", b"Authorization", b"Depth", b"Destination"})
+"""Headers of which a client sends one."""
 
 
 class Gateway(Gateway_10):
@@ -53,6 +55,15 @@ class Gateway(Gateway_10):
             request.write(block)
 
 
+class _Headers(dict[bytes, bytes]):
+    """Headers of a request, of which some must not contradict each other."""
+
+    def __setitem__(self, name: bytes, value: bytes) -> None:
+        if name in _ONCE and self.get(name, value) != value:
+            raise ValueError("The headers contradict each other.")
+        super().__setitem__(name, value)
+
+
 class Request(ClosingRequest):
     """A request on a `Connection`."""
 
@@ -61,14 +72,23 @@ class Request(ClosingRequest):
 
     def read_request_headers(self) -> bool:
         """Read the headers, and refuse those that leave the end of the body in doubt (RFC 9112 §6.3)."""
-        if not super().read_request_headers():  # type: ignore[no-untyped-call]  # cheroot's
+        self.inheaders = _Headers()
+        try:
+            if not super().read_request_headers():  # type: ignore[no-untyped-call]  # cheroot's
+                return False
+        except UnboundLocalError:  # cheroot's answer to a first line that continues another
+            self.simple_response("400 Bad Request", "The headers begin with a blank.")
             return False
-        length = self.inheaders.get(b"Content-Length")
-        if length is not None and not length.isdigit():
+        length, coding = self.inheaders.get(b"Content-Length", b"0"), self.inheaders.get(b"Transfer-Encoding")
+        if not length.isdigit():
             self.simple_response("400 Bad Request", "The length of the body is no number.")
             return False
-        if length is not None and self.chunked_read:
-            self.close_connection = True
+        if coding is not None and (b"Content-Length" in self.inheaders or coding.lower() != b"chunked"):
+            self.simple_response("400 Bad Request", "It is not clear where the body ends.")
+            return False
+        if coding is not None and not self.chunked_read:
+            self.simple_response("400 Bad Request", "Bodies in chunks need HTTP/1.1.")
+            return False
         return True
 
     def simple_response(self, status: str, msg: str = "") -> None:

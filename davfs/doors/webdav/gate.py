@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from davfs.doors.webdav.throttle import Throttle
 from davfs.orthanc.access import Access
@@ -23,9 +22,3 @@ class Gate:
     throttle: Throttle
     digest_users: Mapping[str, str] = field(default_factory=dict, repr=False)
     realm: str = "Orthanc"
-
-
-def gate_of(context: Any) -> Gate:
-    """Return the gate of a door's context."""
-    gate: Gate = context.gate
-    return gate

@@ -1,4 +1,4 @@
-"""TLS for door 2, with Orthanc's certificate or one of its own, and where it listens: never more open than Orthanc."""
+"""TLS for door 2, with Orthanc's certificate or one of its own."""
 
 import ssl
 from collections.abc import Mapping
@@ -10,11 +10,6 @@ from davfs.errors import ConfigurationError
 _CERTIFICATE = "certificate.pem"
 _TLS_1_3 = 5
 _NO_KEY = "it needs the certificate and, in the same file or in one of its own, the private key, in PEM format"
-
-
-def bind_address(orthanc: Mapping[str, Any]) -> str:
-    """Return where to listen: on this machine alone, unless Orthanc's ``RemoteAccessAllowed`` says otherwise."""
-    return "0.0.0.0" if orthanc.get("RemoteAccessAllowed", False) is True else "127.0.0.1"  # noqa: S104 - as Orthanc
 
 
 def context_of_orthanc(orthanc: Mapping[str, Any], home: Path) -> ssl.SSLContext | None:

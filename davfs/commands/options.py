@@ -1,0 +1,233 @@
+"""The options of ``davfs serve``, each with its variable, and the key that it has in the configuration file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import typer
+
+from davfs.checks import nearest
+from davfs.errors import ConfigurationError
+from davfs.settings_file import Given
+
+PASSWORD = "DAVFS_PASSWORD"  # noqa: S105  the name of a variable
+"""A password is no option: every user of the machine could read it from the list of processes."""
+
+KEYS = {
+    "orthanc": "Orthanc.Url",
+    "username": "Orthanc.Username",
+    "password_file": "Orthanc.PasswordFile",
+    "orthanc_certificate": "Orthanc.Certificate",
+    "verify_peer": "Orthanc.VerifyPeer",
+    "wait": "Wait",
+    "address": "Server.Address",
+    "port": "Server.Port",
+    "certificate": "Server.Certificate",
+    "key": "Server.Key",
+    "layout": "Layouts",
+    "allow_upload": "AllowUpload",
+    "allow_delete": "AllowDelete",
+    "spool": "Spool",
+    "spool_maximum_size": "SpoolMaximumSize",
+    "spool_maximum_age": "SpoolMaximumAge",
+    "catalog": "Catalog",
+}
+_ORTHANC, _SERVER, _DRIVE = "Orthanc", "Server", "Drive"
+
+
+def _whole(value: str) -> int:
+    """Return a whole number; typer's own refusal does not repeat what was given."""
+    try:
+        return int(value)
+    except ValueError:
+        raise typer.BadParameter(f"{value!r} is no whole number") from None
+
+
+Config: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(envvar="DAVFS_CONFIG", help="A TOML file with the keys of Orthanc's Davfs section, and [Orthanc]."),
+]
+OrthancUrl: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        envvar="DAVFS_ORTHANC_URL",
+        help="Orthanc's address. Default: http://127.0.0.1:8042.",
+        metavar="URL",
+        rich_help_panel=_ORTHANC,
+    ),
+]
+Username: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        envvar="DAVFS_USERNAME",
+        help=f"A user of Orthanc; the password comes from a file, or from {PASSWORD}.",
+        rich_help_panel=_ORTHANC,
+    ),
+]
+PasswordFile: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        envvar="DAVFS_PASSWORD_FILE",
+        help="A file that holds that user's password.",
+        metavar="PATH",
+        rich_help_panel=_ORTHANC,
+    ),
+]
+OrthancCertificate: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        envvar="DAVFS_ORTHANC_CERTIFICATE",
+        help="Certificates (PEM) that Orthanc's is signed by, instead of this system's.",
+        metavar="PATH",
+        rich_help_panel=_ORTHANC,
+    ),
+]
+VerifyPeer: TypeAlias = Annotated[
+    bool | None,
+    typer.Option(
+        envvar="DAVFS_VERIFY_PEER",
+        help="Whether Orthanc's certificate is checked. Default: verify-peer.",
+        rich_help_panel=_ORTHANC,
+    ),
+]
+Wait: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        parser=_whole,
+        envvar="DAVFS_WAIT",
+        help="Give up where Orthanc does not answer within so many seconds. Default: wait as long as it takes.",
+        metavar="SECONDS",
+        rich_help_panel=_ORTHANC,
+    ),
+]
+Address: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        envvar="DAVFS_ADDRESS",
+        help="Where to listen: 127.0.0.1 for this machine alone, 0.0.0.0 or :: for everybody. Default: 127.0.0.1.",
+        metavar="IP",
+        rich_help_panel=_SERVER,
+    ),
+]
+Port: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        parser=_whole,
+        envvar="DAVFS_PORT",
+        help="The TCP port. Default: 8043.",
+        metavar="PORT",
+        rich_help_panel=_SERVER,
+    ),
+]
+Certificate: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        envvar="DAVFS_CERTIFICATE",
+        help="The server's own certificate (PEM): HTTPS instead of HTTP.",
+        metavar="PATH",
+        rich_help_panel=_SERVER,
+    ),
+]
+Key: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        envvar="DAVFS_KEY",
+        help="The certificate's private key (PEM), unless it is in the same file.",
+        metavar="PATH",
+        rich_help_panel=_SERVER,
+    ),
+]
+Layouts: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        envvar="DAVFS_LAYOUTS",
+        help="A folder at the top: a shipped layout, or a .toml file. Can be repeated. Default: by-patient.",
+        metavar="NAME",
+        rich_help_panel=_DRIVE,
+    ),
+]
+AllowUpload: TypeAlias = Annotated[
+    bool | None,
+    typer.Option(
+        envvar="DAVFS_ALLOW_UPLOAD",
+        help="Whether inbox/ takes files. Default: allow-upload.",
+        rich_help_panel=_DRIVE,
+    ),
+]
+AllowDelete: TypeAlias = Annotated[
+    bool | None,
+    typer.Option(
+        envvar="DAVFS_ALLOW_DELETE",
+        help="Whether deleting in a layout deletes in Orthanc. Default: no-allow-delete.",
+        rich_help_panel=_DRIVE,
+    ),
+]
+Spool: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        envvar="DAVFS_SPOOL",
+        help="The folder behind inbox/. Default: one for each Orthanc, below $XDG_STATE_HOME/davfs.",
+        metavar="PATH",
+        rich_help_panel=_DRIVE,
+    ),
+]
+SpoolMaximumSize: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        parser=_whole,
+        envvar="DAVFS_SPOOL_MAXIMUM_SIZE",
+        help="Megabytes that it may hold; 0: no limit. Default: 10240.",
+        metavar="MB",
+        rich_help_panel=_DRIVE,
+    ),
+]
+SpoolMaximumAge: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        parser=_whole,
+        envvar="DAVFS_SPOOL_MAXIMUM_AGE",
+        help="Seconds after which it lists a file no more; 0: never. Default: 604800.",
+        metavar="SECONDS",
+        rich_help_panel=_DRIVE,
+    ),
+]
+Catalog: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        envvar="DAVFS_CATALOG",
+        help="The local index, an SQLite file. Default: beside the spool.",
+        metavar="PATH",
+        rich_help_panel=_DRIVE,
+    ),
+]
+Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", envvar="DAVFS_VERBOSE", help="Log more.")]
+
+
+def given(context: typer.Context, environment: Mapping[str, str]) -> dict[str, Given]:
+    """Return what options and variables say, by key of the configuration.
+
+    Raises:
+        ConfigurationError: A variable is not known.
+    """
+    variables = {str(parameter.envvar) for parameter in context.command.params if parameter.envvar} | {PASSWORD}
+    for name in environment:
+        if name.startswith("DAVFS_") and name not in variables:
+            raise ConfigurationError(f"{name} is no variable of davfs serve: {nearest(name, variables)}")
+    found = {
+        KEYS[str(parameter.name)]: Given(value, _where(context, parameter))
+        for parameter in context.command.params
+        if parameter.name in KEYS and (value := _value(context, parameter)) is not None
+    }
+    password = environment.get(PASSWORD)
+    return found | ({"Orthanc.Password": Given(password, PASSWORD)} if password else {})
+
+
+def _value(context: typer.Context, parameter: Any) -> Any:
+    value = context.params[str(parameter.name)]
+    return list(value) or None if isinstance(value, (list, tuple)) else value
+
+
+def _where(context: typer.Context, parameter: Any) -> str:
+    source = context.get_parameter_source(str(parameter.name))
+    from_environment = source is not None and source.name == "ENVIRONMENT"
+    return str(parameter.envvar if from_environment else parameter.opts[0])

@@ -1,0 +1,156 @@
+"""``davfs serve``: the drive beside an Orthanc."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import typer
+
+from davfs.checks import is_loopback
+from davfs.commands import mounting, options
+from davfs.commands.talk import Announcement, Talk
+from davfs.configuration import Server
+from davfs.errors import ConfigurationError, OrthancError, Unavailable
+from davfs.orthanc.system import System
+from davfs.standalone import Standalone
+from davfs.standalone_configuration import StandaloneConfiguration, read
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_TICK = 0.2
+_REMIND = 60.0
+_FAILED, _MISCONFIGURED = 1, 2  # 2 is also what the command line's own errors exit with
+
+_log = logging.getLogger("davfs.serve")
+
+
+def serve(
+    context: typer.Context,
+    *,
+    config: options.Config = None,
+    orthanc: options.OrthancUrl = None,
+    username: options.Username = None,
+    password_file: options.PasswordFile = None,
+    orthanc_certificate: options.OrthancCertificate = None,
+    verify_peer: options.VerifyPeer = None,
+    wait: options.Wait = None,
+    address: options.Address = None,
+    port: options.Port = None,
+    certificate: options.Certificate = None,
+    key: options.Key = None,
+    layout: options.Layouts = None,
+    allow_upload: options.AllowUpload = None,
+    allow_delete: options.AllowDelete = None,
+    spool: options.Spool = None,
+    spool_maximum_size: options.SpoolMaximumSize = None,
+    spool_maximum_age: options.SpoolMaximumAge = None,
+    catalog: options.Catalog = None,
+    verbose: options.Verbose = False,
+) -> None:
+    """Serve the archive of an Orthanc as a network drive.
+
+    An option wins over the environment, the environment over the file. Exits with 0 after SIGTERM or Ctrl-C, with 1
+    where Orthanc did not answer in time, and with 2 where something has to be configured differently.
+    """
+    talk = Talk(os.environ, verbose=verbose)
+    try:
+        configuration = read(options.given(context, os.environ), config, os.environ)
+        with _until_signalled() as stopping:
+            _run(configuration, talk, stopping)
+    except ConfigurationError as error:
+        _log.error("%s", str(error).replace("Davfs.", ""))  # the keys have no section here
+        raise typer.Exit(_MISCONFIGURED) from error
+    except Unavailable as error:
+        _log.error("%s; it was waited for as long as --wait says", error)
+        raise typer.Exit(_FAILED) from error
+
+
+def _run(configuration: StandaloneConfiguration, talk: Talk, stopping: threading.Event) -> None:
+    drive = Standalone(configuration)
+    try:
+        drive.listen()
+        warn(configuration)
+        found = drive.find_orthanc(stopping, _Reminder(configuration.orthanc.url))
+        if found:
+            folders = drive.open(found)
+            if drive.is_open() and not is_loopback(configuration.drive.server.address):
+                _log.warning("Orthanc asks for no password: whoever reaches this address sees all patients")
+            talk.announce(_announcement(configuration, found, folders))
+            _follow_index(drive, talk, stopping)
+            stopping.wait()
+        _log.info("stopping, once the requests under way have ended")
+    finally:
+        talk.quiet()
+        if not drive.stop():
+            _log.warning("some requests did not end in time, and were given up")
+    _log.info("stopped")
+
+
+def _follow_index(drive: Standalone, talk: Talk, stopping: threading.Event) -> None:
+    while (progress := drive.progress()) and not stopping.wait(_TICK):
+        talk.indexing(*progress, now=time.monotonic())
+    talk.quiet()
+
+
+class _Reminder:
+    """Says that Orthanc is away: at once, and then once in a while."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._next = 0.0
+
+    def __call__(self, error: OrthancError) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _REMIND
+            _log.warning("waiting for Orthanc at %s: %s", self._url, error)
+
+
+def _announcement(configuration: StandaloneConfiguration, found: System, folders: tuple[str, ...]) -> Announcement:
+    settings = configuration.drive
+    url = _url(settings.server)
+    inbox = "inbox/ takes files" if settings.allow_upload else "inbox/ takes no files"
+    deleting = "deleting deletes in Orthanc" if settings.allow_delete else "nothing can be deleted in Orthanc"
+    return Announcement(
+        orthanc=f"{found.name} {found.version} at {configuration.orthanc.url}".strip(),
+        layouts=", ".join(folders),
+        writing=f"{inbox}, {deleting}",
+        url=url,
+        mount=mounting.command(mounting.this_system(), mounting.place(url)),
+    )
+
+
+def _url(server: Server) -> str:
+    """Return the address under which this machine reaches the server."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(server.address, server.address)  # noqa: S104  to compare
+    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    return f"{'https' if server.certificate else 'http'}://{host}:{server.port}/"
+
+
+def warn(configuration: StandaloneConfiguration) -> None:
+    """Say what is less safe than it could be."""
+    server = configuration.drive.server
+    if not is_loopback(server.address) and not server.certificate:
+        _log.warning("images and passwords cross the network unencrypted: give the server a certificate")
+    if configuration.orthanc.url.startswith("https:") and not configuration.orthanc.verify_peer:
+        _log.warning("Orthanc's certificate is not checked: whoever is on the way to it can read and change everything")
+
+
+@contextmanager
+def _until_signalled() -> Iterator[threading.Event]:
+    """Yield what is set by SIGINT or SIGTERM; the second of them ends the process at once."""
+    stopping = threading.Event()
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        stopping.set()
+
+    before = {number: signal.signal(number, stop) for number in _SIGNALS}
+    try:
+        yield stopping
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

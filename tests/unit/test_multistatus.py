@@ -1,0 +1,126 @@
+"""The answer to a PROPFIND, read back by a parser."""
+
+from datetime import UTC, datetime
+from urllib.parse import quote, unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from davfs.doors.webdav.multistatus import LIVE, Mode, Shown, Wanted, multistatus
+from davfs.doors.webdav.propfind import parsed
+from davfs.doors.webdav.refusals import Refusal
+from davfs.entry import Entry, Kind
+from davfs.filesystem.area import Room
+
+WHEN = datetime(2024, 2, 29, 12, tzinfo=UTC)
+FILE = Entry("a & b <c>.dcm", Kind.FILE, WHEN, 5, "tag", "application/dicom", created=WHEN)
+FOLDER = Entry("folder", Kind.FOLDER, WHEN)
+EXECUTABLE = "{http://apache.org/dav/props/}executable"
+DAV = "{DAV:}"
+
+
+def answered(wanted: Wanted, *shown: Shown) -> list[dict[str, dict[str, str]]]:
+    """Return for each resource the text of its properties, by status and name."""
+    root = etree.fromstring(b"".join(multistatus(wanted, shown)))
+    return [
+        {
+            propstat.findtext(f"{DAV}status", "").split(" ", 1)[1]: {
+                str(each.tag): "".join(map(str, each.itertext())) for each in propstat.iterfind(f"{DAV}prop/*")
+            }
+            for propstat in response.iterfind(f"{DAV}propstat")
+        }
+        for response in root.iterfind(f"{DAV}response")
+    ]
+
+
+def test_all_of_a_file() -> None:
+    """A file shows what there is of it, and nothing that there is not."""
+    (found,) = answered(Wanted(Mode.ALL), Shown("/a", FILE))
+    assert found == {
+        "200 OK": {
+            f"{DAV}resourcetype": "",
+            f"{DAV}displayname": "a & b <c>.dcm",
+            f"{DAV}getlastmodified": "Thu, 29 Feb 2024 12:00:00 GMT",
+            f"{DAV}creationdate": "2024-02-29T12:00:00Z",
+            f"{DAV}getcontentlength": "5",
+            f"{DAV}getcontenttype": "application/dicom",
+            f"{DAV}getetag": '"tag"',
+        }
+    }
+
+
+def test_named() -> None:
+    """What an entry lacks is answered as missing, whatever its namespace, and never as empty."""
+    names = (f"{DAV}getcontentlength", f"{DAV}quota-used-bytes", EXECUTABLE, "plain", "{urn:100%25s&'a}x")
+    file, folder = answered(Wanted(Mode.NAMED, names), Shown("/a", FILE), Shown("/f/", FOLDER, room=Room(7, None)))
+    assert file == {"200 OK": {names[0]: "5"}, "404 Not Found": dict.fromkeys(names[1:], "")}
+    assert folder == {"200 OK": {names[1]: "7"}, "404 Not Found": dict.fromkeys([names[0], *names[2:]], "")}
+
+
+def test_names_alone() -> None:
+    """The names of properties come without their values, quota included."""
+    (found,) = answered(Wanted(Mode.NAMES), Shown("/f/", FOLDER, lockable=True, room=Room(7, 8)))
+    assert set(found) == {"200 OK"}
+    assert set(found["200 OK"].values()) == {""}
+    assert {f"{DAV}quota-available-bytes", f"{DAV}supportedlock"} < set(found["200 OK"]) <= LIVE
+
+
+def test_more_than_all() -> None:
+    """With an include element, what all properties leave out comes too (RFC 4918 §14.8)."""
+    (found,) = answered(Wanted(Mode.ALL, (f"{DAV}quota-used-bytes",)), Shown("/f/", FOLDER, room=Room(7, 8)))
+    assert found["200 OK"][f"{DAV}quota-used-bytes"] == "7"
+    (found,) = answered(Wanted(Mode.ALL), Shown("/f/", FOLDER, room=Room(7, 8)))
+    assert f"{DAV}quota-used-bytes" not in found["200 OK"]
+
+
+@given(name=st.text(st.characters(exclude_categories=["Cs"]), min_size=1), folder=st.booleans())
+def test_any_name(*, name: str, folder: bool) -> None:
+    """Whatever a name holds, the answer is well-formed, and shows it unless XML cannot."""
+    entry = Entry(name, Kind.FOLDER if folder else Kind.FILE, WHEN)
+    body = b"".join(multistatus(Wanted(Mode.ALL), [Shown("/" + quote(name, safe=""), entry)]))
+    root = etree.fromstring(body)
+    assert unquote(root.findtext(f".//{DAV}href", "")) == f"/{name}"
+    shown = root.findtext(f".//{DAV}displayname", "")
+    assert len(shown) == len(name)
+    assert all(one in (other, "\N{REPLACEMENT CHARACTER}", "\n") for one, other in zip(shown, name, strict=True))
+
+
+def test_many() -> None:
+    """A long answer comes in blocks, and is complete."""
+    shown = [Shown(f"/{number}", FILE) for number in range(3001)]
+    blocks = list(multistatus(Wanted(Mode.ALL), shown))
+    assert len(blocks) > 1
+    hrefs = [each.text for each in etree.fromstring(b"".join(blocks)).iterfind(f".//{DAV}href")]
+    assert hrefs == [each.href for each in shown]
+
+
+@pytest.mark.parametrize(
+    ("inner", "expected"),
+    [
+        ("<allprop/>", Wanted(Mode.ALL)),
+        ("<propname/>", Wanted(Mode.NAMES)),
+        ("<prop><a/><!-- c --><b xmlns='x'/><a/></prop>", Wanted(Mode.NAMED, ("{DAV:}a", "{x}b"))),
+        ("<prop/>", Wanted(Mode.NAMED)),
+        ("<allprop/><include><a/></include>", Wanted(Mode.ALL, ("{DAV:}a",))),
+        ("<unknown/><allprop/>", Wanted(Mode.ALL)),
+    ],
+)
+def test_requests(inner: str, expected: Wanted) -> None:
+    """Requests are understood as RFC 4918 §9.1 says; elements that are not known are skipped (§17)."""
+    assert parsed(f"<propfind xmlns='DAV:'>{inner}</propfind>".encode()) == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"x", b"<a/>", b"<propfind xmlns='DAV:'/>", b"<propfind xmlns='DAV:'><allprop/><propname/></propfind>",
+        b"<!DOCTYPE propfind><propfind xmlns='DAV:'><allprop/></propfind>", b"\xff\xfe<", b"<D:propfind/>",
+    ],
+)  # fmt: skip
+def test_bad_requests(body: bytes) -> None:
+    """Anything else is refused as a bad request."""
+    with pytest.raises(Refusal) as caught:
+        parsed(body)
+    assert caught.value.value == 400

@@ -1,0 +1,183 @@
+"""The configuration of ``davfs serve``: what wins over what, and refusals that say where to look."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from davfs.configuration import Configuration, Server
+from davfs.errors import ConfigurationError
+from davfs.settings_file import Given, read_file
+from davfs.standalone_configuration import Connection, StandaloneConfiguration, read
+from davfs.state import folder_of
+
+STATE = {"STATE_DIRECTORY": "/var/lib/davfs"}
+KEYS = (
+    "Layouts",
+    "AllowUpload",
+    "AllowDelete",
+    "Spool",
+    "SpoolMaximumSize",
+    "SpoolMaximumAge",
+    "Catalog",
+    "Wait",
+    "Server.Address",
+    "Server.Port",
+    "Server.Certificate",
+    "Server.Key",
+    "Orthanc.Url",
+    "Orthanc.Username",
+    "Orthanc.Password",
+    "Orthanc.PasswordFile",
+    "Orthanc.Certificate",
+    "Orthanc.VerifyPeer",
+)
+leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
+values = leaves | st.lists(leaves, max_size=3) | st.dictionaries(st.text(), leaves, max_size=3)
+
+
+def options(**settings: Any) -> dict[str, Given]:
+    """Return settings as if they were options; a key's dot is written ``__``."""
+    return {key.replace("__", "."): Given(value, f"--{key}") for key, value in settings.items()}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A configuration file that sets a little of everything."""
+    path = tmp_path / "davfs.toml"
+    path.write_text(
+        '# the drive\nLayouts = ["by-patient", "mine.toml"]\nSpool = "spool"\n\n'
+        '[Server]\nPort = 9000\n\n[Orthanc]\nUrl = "https://pacs.example"\nUsername = "drive"\nPassword = "secret"\n'
+    )
+    return path
+
+
+def test_defaults() -> None:
+    """Without any setting the drive of this machine's Orthanc is served to this machine alone."""
+    folder = folder_of("http://127.0.0.1:8042", STATE)
+    assert read({}, None, STATE) == StandaloneConfiguration(
+        drive=Configuration(
+            uri="",
+            layouts=("by-patient",),
+            allow_upload=True,
+            allow_delete=False,
+            server=Server(enabled=True, address="127.0.0.1", port=8043, certificate=None, key=None),
+            spool=folder / "spool",
+            spool_maximum_size=10 * 1024**3,
+            spool_maximum_age=7 * 24 * 3600,
+            catalog=folder / "catalog.sqlite",
+        ),
+        orthanc=Connection("http://127.0.0.1:8042", "", "", None, verify_peer=True),
+        wait=None,
+    )
+
+
+def test_a_file(file: Path) -> None:
+    """What the file says is taken, with paths from its own folder."""
+    found = read({}, file, STATE)
+    assert found.drive.layouts == ("by-patient", str(file.parent / "mine.toml"))
+    assert found.drive.spool == file.parent / "spool"
+    assert found.drive.server.port == 9000
+    assert (found.orthanc.url, found.orthanc.username, found.orthanc.password) == (
+        "https://pacs.example",
+        "drive",
+        "secret",
+    )
+
+
+def test_options_win_over_the_file(file: Path) -> None:
+    """An option replaces what the file says, and nothing else of it."""
+    found = read(options(Server__Port=9001), file, STATE)
+    assert found.drive.server.port == 9001
+    assert found.orthanc.url == "https://pacs.example"
+
+
+def test_a_password_file_wins_over_a_password_in_the_file(file: Path, tmp_path: Path) -> None:
+    """A password from a file that an option names replaces one that the configuration file holds."""
+    (tmp_path / "password").write_text("from a file\n")
+    found = read(options(Orthanc__PasswordFile=str(tmp_path / "password")), file, STATE)
+    assert found.orthanc.password == "from a file"
+
+
+def test_passwords_are_not_shown(file: Path) -> None:
+    """A configuration that is printed shows no password."""
+    assert "secret" not in repr(read({}, file, STATE))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("Layout = ['by-patient']", "{file}:2: Layout is not a setting of davfs serve: did you mean Layouts?"),
+        ("Server = 8043", "{file}:2: Server must be a table: [Server]"),
+        ("[Server]\nPrt = 1", "{file}:3: Server.Prt is not a setting of davfs serve: did you mean Server.Port?"),
+        ("[Server]\n\nPort = 70000", "{file}:4: Server.Port is 70000 and must be a TCP port: 1 to 65535"),
+        ("[Server]\nEnabled = true", "{file}:3: Server.Enabled is a setting of the plugin alone: leave it out"),
+        ("Uri = '/davfs'", "{file}:2: Uri is a setting of the plugin alone: leave it out"),
+        ("AllowDelete = 'no'", "{file}:2: AllowDelete is 'no' and must be true or false"),
+        ("[Orthanc]\nPassword = 1234", "{file}:3: Orthanc.Password must be text in quotes"),
+        ("AllowDelete = ", "{file}:2: no valid TOML"),
+    ],
+)
+def test_refusals_in_a_file(tmp_path: Path, line: str, message: str) -> None:
+    """What is wrong in a file is refused with the file, the line and what is allowed."""
+    path = tmp_path / "davfs.toml"
+    path.write_text(f"# a comment\n{line}\n")
+    with pytest.raises(ConfigurationError) as caught:
+        read({}, path, STATE)
+    assert str(caught.value).startswith(message.format(file=path))
+
+
+def test_no_file(tmp_path: Path) -> None:
+    """A configuration file that is missing is refused, not passed over."""
+    with pytest.raises(ConfigurationError, match="cannot be read: No such file"):
+        read({}, tmp_path / "none.toml", STATE)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"Server.Address": "example.org"}, "--x is 'example.org' and must be an IP address"),
+        ({"Server.Key": __file__}, "--x is the key of a certificate, and there is none"),
+        ({"Server.Certificate": "/nowhere.pem"}, "--x is '/nowhere.pem', and there is no such file"),
+        ({"Orthanc.Url": "pacs.example:8042"}, "--x is 'pacs.example:8042' and must be Orthanc's address"),
+        ({"Orthanc.Url": "http://pacs.example/?q"}, "--x is 'http://pacs.example/\\?q' and must be .* without '\\?'"),
+        ({"Orthanc.Url": "http://me:secret@pacs"}, "--x holds a user name"),
+        ({"Orthanc.Username": "me"}, "--x needs a password as well"),
+        ({"Orthanc.Password": "secret"}, "--x needs a user name as well"),
+        ({"Orthanc.Password": "secret", "Orthanc.PasswordFile": __file__}, "--x and --x are both given"),
+    ],
+)
+def test_refusals(settings: dict[str, Any], message: str) -> None:
+    """What cannot work is refused before anything starts, and no password is repeated."""
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        read({key: Given(value, "--x") for key, value in settings.items()}, None, STATE)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_empty_password_file(tmp_path: Path) -> None:
+    """A file without a password is no password."""
+    empty = tmp_path / "password"
+    empty.touch()
+    with pytest.raises(ConfigurationError, match="which is empty"):
+        read(options(Orthanc__Username="me", Orthanc__PasswordFile=str(empty)), None, STATE)
+
+
+@given(st.sampled_from(KEYS), values)
+def test_any_value(key: str, value: Any) -> None:
+    """Every value is taken, or refused by its name; nothing else is raised."""
+    try:
+        read({key: Given(value, "--the-option")}, None, STATE)
+    except ConfigurationError as error:
+        assert "--the-option" in str(error)  # noqa: PT017  most values are refused, not all
+
+
+def test_the_example_knows_every_setting(tmp_path: Path) -> None:
+    """With every comment sign before a setting taken away, the example in docs/ names all settings but the password."""
+    example = Path(__file__).parents[2] / "docs" / "davfs.toml"
+    everything = tmp_path / "davfs.toml"
+    everything.write_text(re.sub(r"^#(\w+ = )", r"\1", example.read_text(), flags=re.MULTILINE))
+    assert set(read_file(everything, KEYS)) == set(KEYS) - {"Orthanc.Password"}
+    assert read({}, example, STATE) == read({}, None, STATE)

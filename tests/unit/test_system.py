@@ -1,0 +1,79 @@
+"""What an Orthanc tells of itself, and what stands for none."""
+
+import ssl
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from davfs.errors import ConfigurationError, Unavailable
+from davfs.orthanc.model import Level
+from davfs.orthanc.system import System, ask
+
+
+def asked(answer: Callable[[httpx.Request], httpx.Response]) -> System:
+    """Ask a server that answers like this."""
+    with httpx.Client(base_url="http://pacs.example", transport=httpx.MockTransport(answer)) as client:
+        return ask(client, 1)
+
+
+def test_a_new_orthanc() -> None:
+    """Since 1.11 it tells which tags it keeps, and whether it transcodes; a private tag has no keyword."""
+    told = {
+        "Name": "pacs",
+        "Version": "1.12.7",
+        "MainDicomTags": {"Patient": "0010,0010;0010,0020", "Study": "0009,0010;0008,1010", "Series": "", "Other": ""},
+        "IngestTranscoding": "1.2.840.10008.1.2.4.80",
+    }
+    assert asked(lambda _: httpx.Response(200, json=told)) == System(
+        name="pacs",
+        version="1.12.7",
+        tags={
+            Level.PATIENT: frozenset({"PatientName", "PatientID"}),
+            Level.STUDY: frozenset({"StationName"}),
+            Level.SERIES: frozenset(),
+        },
+        transcodes=True,
+    )
+
+
+def test_an_old_orthanc() -> None:
+    """Before 1.11 it tells neither."""
+    assert asked(lambda _: httpx.Response(200, json={"Name": "", "Version": "1.10.1"})) == System(
+        name="", version="1.10.1", tags={}, transcodes=False
+    )
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_it_may_come_later(status: int) -> None:
+    """A proxy before an Orthanc that is starting says so."""
+    with pytest.raises(Unavailable):
+        asked(lambda _: httpx.Response(status))
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (httpx.Response(401), "does not take this user name and password"),
+        (httpx.Response(403), "does not let this user in"),
+        (httpx.Response(404), "is no Orthanc: it has no /system"),
+        (httpx.Response(302), "Orthanc answered 302"),
+        (httpx.Response(200, text="<html>"), "is no Orthanc: its /system cannot be read"),
+        (httpx.Response(200, json=[]), "is no Orthanc"),
+        (httpx.Response(200, json={"Version": "1", "MainDicomTags": {"Study": "x"}}), "is no Orthanc"),
+    ],
+)
+def test_it_will_not_come_later(answer: httpx.Response, reason: str) -> None:
+    """What no waiting would mend is said at once."""
+    with pytest.raises(ConfigurationError, match=reason):
+        asked(lambda _: answer)
+
+
+def test_a_certificate_that_is_not_trusted() -> None:
+    """Waiting does not make a certificate better."""
+
+    def refuse(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("no") from ssl.SSLCertVerificationError("self-signed certificate")
+
+    with pytest.raises(ConfigurationError, match=r"the certificate of .* cannot be trusted"):
+        asked(refuse)
