@@ -7,9 +7,10 @@ and length are read, into a buffer that is used again and again.
 
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from davfs.demo.ports import LOOPBACK
 
@@ -20,6 +21,8 @@ _IDLE = 0.5
 """Seconds after which Orthanc may close a connection soon (it does after 1)."""
 _END = b"\r\n\r\n"
 _LENGTH = b"\r\nContent-Length: "
+_CHUNKED = b"\r\nTransfer-Encoding: chunked\r\n"
+_LINE = b"\r\n"
 _ROOM = 64 * 1024
 
 
@@ -37,6 +40,7 @@ class Question:
         status: Status of the right answer.
         size: Bytes of the right answer's body; None where that is not known beforehand.
         holds: Bytes that the right answer's body contains.
+        port: TCP port of the server that is asked, where there are several.
     """
 
     head: bytes
@@ -44,6 +48,7 @@ class Question:
     status: int = 200
     size: int | None = None
     holds: bytes = b""
+    port: int = 0
 
     def __str__(self) -> str:
         return self.head.partition(b"\r\n")[0].decode()
@@ -71,6 +76,23 @@ def question(  # noqa: PLR0913 - a request has that many parts
     return Question("\r\n".join([*lines, "", ""]).encode("ascii"), body, status, size, holds)
 
 
+class Client(Protocol):
+    """Asks one thing after the other."""
+
+    def open(self) -> None:
+        """Make sure that no server will close a connection during the next request."""
+
+    def ask(self, asked: Question) -> float:
+        """Send a request, wait for the whole answer, and return the seconds that it took.
+
+        Raises:
+            WrongAnswer: It is not as it has to be.
+        """
+
+    def close(self) -> None:
+        """Close what is open; the next request opens another connection."""
+
+
 class Connection:
     """A connection to a server on this machine.
 
@@ -83,12 +105,12 @@ class Connection:
         self._socket: socket.socket | None = None
         self._used = 0.0
         self._buffer = bytearray(_ROOM)
-        self._body = slice(0, 0)
+        self._body: list[slice] = []
 
     @property
     def body(self) -> bytes:
         """The body of the last answer."""
-        return bytes(self._buffer[self._body])
+        return b"".join(self._buffer[part] for part in self._body)
 
     def open(self) -> None:
         """Make sure that the server will not close the connection during the next request."""
@@ -124,13 +146,35 @@ class Connection:
             end = self._buffer.find(_END, 0, filled)
         status = int(self._buffer[9:12])  # "HTTP/1.1 200 OK"
         start = end + len(_END)
+        if self._buffer.find(_CHUNKED, 0, start) >= 0:
+            self._body = self._chunks(source, start, filled)
+            return status
         total = start + self._length(end)
-        if total > len(self._buffer):
+        self._fill_to(source, filled, total)
+        self._body = [slice(start, total)]
+        return status
+
+    def _chunks(self, source: socket.socket, start: int, filled: int) -> list[slice]:
+        """Read a body in chunks, and return where they are."""
+        found = []
+        while True:
+            while (end := self._buffer.find(_LINE, start, filled)) < 0:
+                filled = self._fill_to(source, filled, filled + 1)
+            size = int(self._buffer[start:end], 16)
+            start = end + len(_LINE)
+            found.append(slice(start, start + size))
+            start += size + len(_LINE)
+            filled = self._fill_to(source, filled, start)
+            if not size:
+                return found
+
+    def _fill_to(self, source: socket.socket, filled: int, total: int) -> int:
+        """Read until so many bytes are there, and return how many are."""
+        if total + _ROOM > len(self._buffer):
             self._buffer.extend(bytes(total + _ROOM - len(self._buffer)))
         while filled < total:
-            filled += self._fill(source, filled, total)
-        self._body = slice(start, total)
-        return status
+            filled += self._fill(source, filled, len(self._buffer))
+        return filled
 
     def _length(self, end: int) -> int:
         found = self._buffer.find(_LENGTH, 0, end)
@@ -143,16 +187,16 @@ class Connection:
         with memoryview(self._buffer) as view, view[start:end] as room:
             received = source.recv_into(room)
         if not received:
-            raise WrongAnswer("Orthanc closed the connection in the middle of an answer")
+            raise WrongAnswer("the server closed the connection in the middle of an answer")
         return received
 
     def _check(self, asked: Question, status: int) -> None:
-        size = self._body.stop - self._body.start
+        size = sum(part.stop - part.start for part in self._body)
         if status != asked.status:
             raise WrongAnswer(f"{asked}: status {status} instead of {asked.status}")
         if asked.size is not None and size != asked.size:
             raise WrongAnswer(f"{asked}: {size} bytes instead of {asked.size}")
-        if asked.holds and self._buffer.find(asked.holds, self._body.start, self._body.stop) < 0:
+        if asked.holds and asked.holds not in self.body:
             raise WrongAnswer(f"{asked}: the answer does not hold {asked.holds!r}")
 
     def close(self) -> None:
@@ -160,6 +204,39 @@ class Connection:
         if self._socket is not None:
             self._socket.close()
         self._socket = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Connections:
+    """One client's connections to several servers, which are told apart by their ports.
+
+    Args:
+        ports: TCP ports.
+    """
+
+    def __init__(self, ports: Sequence[int]) -> None:
+        self._by_port = {port: Connection(port) for port in ports}
+
+    def open(self) -> None:
+        """See `Client`."""
+        for each in self._by_port.values():
+            each.open()
+
+    def ask(self, asked: Question) -> float:
+        """See `Client`."""
+        return self._by_port[asked.port].ask(asked)
+
+    def close(self) -> None:
+        """See `Client`."""
+        for each in self._by_port.values():
+            each.close()
 
     def __enter__(self) -> Self:
         return self

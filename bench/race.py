@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Barrier
 
-from bench.connection import Connection, Question
+from bench.connection import Client, Question
 
 Questions = Callable[[int, int], Question]
 """Gives the request of a client (from 0) in its turn (from 0)."""
@@ -64,7 +64,7 @@ class Comparison:
         return None if self.goal is None else self.ratio >= self.goal
 
 
-def run(race: Race, connections: Sequence[Connection]) -> list[Comparison]:
+def run(race: Race, connections: Sequence[Client]) -> list[Comparison]:
     """Run all rounds, after one block of each contestant that does not count.
 
     All contestants of a round share its connections. Each round has new ones: how fast a thread of Orthanc can get and
@@ -97,19 +97,19 @@ def _rotated(names: Sequence[str], number: int) -> list[str]:
     return [*names[first:], *names[:first]]
 
 
-def _alone(connection: Connection, questions: Sequence[Question]) -> float:
+def _alone(connection: Client, questions: Sequence[Question]) -> float:
     """Return the median of the seconds that one client waits."""
     connection.open()
     return statistics.median([connection.ask(each) for each in questions])
 
 
 def _together(
-    pool: ThreadPoolExecutor, connections: Sequence[Connection], questions: Sequence[Sequence[Question]]
+    pool: ThreadPoolExecutor, connections: Sequence[Client], questions: Sequence[Sequence[Question]]
 ) -> float:
     """Return the seconds from one answer to the next: the clients' requests per second, added up and turned over."""
     ready = Barrier(len(connections))
 
-    def client(connection: Connection, own: Sequence[Question]) -> list[float]:
+    def client(connection: Client, own: Sequence[Question]) -> list[float]:
         connection.open()
         ready.wait()
         return [connection.ask(each) for each in own]

@@ -69,7 +69,7 @@ def _first_reads(own: Places, built_in: Places, rest: Sequence[Question], rounds
     """Read no file twice: the drive sends one that it has just sent without looking for it again."""
     files = {DRIVE: own.files, REST: rest, WEBDAV: built_in.files}
     title = "GET files, each for the first time"
-    return Race(title, _walks(files), _AS_FAST_AS_REST, requests=len(rest) // (rounds + 1), rounds=rounds)
+    return Race(title, walks(files), _AS_FAST_AS_REST, requests=len(rest) // (rounds + 1), rounds=rounds)
 
 
 def _downloads(own: Places, built_in: Places, rest: Sequence[Question], rounds: int) -> list[Race]:
@@ -79,18 +79,18 @@ def _downloads(own: Places, built_in: Places, rest: Sequence[Question], rounds: 
     one_size = {name: [each[len(each) // 2]] for name, each in sizes.items()}
     goal = {WEBDAV: 10.0}
     return [
-        Race("GET one file again and again", _walks(one), _AS_FAST_AS_REST, requests=25, rounds=rounds),
-        Race("GET files, each once more", _walks(files), _AS_FAST_AS_REST, requests=25, rounds=rounds),
+        Race("GET one file again and again", walks(one), _AS_FAST_AS_REST, requests=25, rounds=rounds),
+        Race("GET files, each once more", walks(files), _AS_FAST_AS_REST, requests=25, rounds=rounds),
         Race(
             f"GET files, {CLIENTS} clients at once",
-            _walks(files, CLIENTS),
+            walks(files, CLIENTS),
             _AS_FAST_AS_REST,
             requests=15,
             rounds=rounds,
             clients=CLIENTS,
         ),
-        Race("PROPFIND 0 of one file", _walks(one_size), goal, requests=25, rounds=rounds),
-        Race("PROPFIND 0 of one file after the other", _walks(sizes), goal, requests=25, rounds=rounds),
+        Race("PROPFIND 0 of one file", walks(one_size), goal, requests=25, rounds=rounds),
+        Race("PROPFIND 0 of one file after the other", walks(sizes), goal, requests=25, rounds=rounds),
     ]
 
 
@@ -99,13 +99,13 @@ def _listings(own: Places, built_in: Places, rounds: int) -> list[Race]:
     patients = {DRIVE: own.patients, WEBDAV: built_in.patients}
     series = {DRIVE: [own.series], WEBDAV: [built_in.series]}
     return [
-        Race("list all patients", _walks(roots), {WEBDAV: 1.0}, requests=3, rounds=rounds),
-        Race("list one patient after the other", _walks(patients), {WEBDAV: 5.0}, requests=10, rounds=rounds),
-        Race("list the big series", _walks(series), requests=5, rounds=rounds),
+        Race("list all patients", walks(roots), {WEBDAV: 1.0}, requests=3, rounds=rounds),
+        Race("list one patient after the other", walks(patients), {WEBDAV: 5.0}, requests=10, rounds=rounds),
+        Race("list the big series", walks(series), requests=5, rounds=rounds),
     ]
 
 
-def _walks(contestants: Mapping[str, Sequence[Question]], clients: int = 1) -> dict[str, Questions]:
+def walks(contestants: Mapping[str, Sequence[Question]], clients: int = 1) -> dict[str, Questions]:
     """Let everybody walk over its own requests, round and round, each from a start of its own.
 
     So none of them finds what another one has just brought into Orthanc's cache.

@@ -1,4 +1,4 @@
-"""Measure door 1 of the drive beside Orthanc's REST API and Orthanc's own WebDAV (see README.md)."""
+"""Measure the drive beside Orthanc's REST API, Orthanc's own WebDAV, and other WebDAV servers (see README.md)."""
 
 import json
 import sys
@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from bench import second_door
 from bench.archive import Archive
 from bench.connection import Connection, WrongAnswer, question
 from bench.places import wait_for_index
 from bench.race import Comparison
 from bench.races import CLIENTS, compare
 from bench.report import table, write_json
+from davfs.demo.ports import free_ports
 from davfs.demo.process import OrthancFailed, OrthancProcess
 
 ROOT = Path(__file__).resolve().parent.parent
-FULL = Archive(patients=3000, images=1000)
+FULL = Archive(patients=4999, images=1000)  # with the one of the big series, 5,000 patients
 QUICK = Archive(patients=200, images=50)
 FULL_ROUNDS, QUICK_ROUNDS = 24, 5
 
@@ -59,7 +61,9 @@ def measure(plugin: Path, archive: Archive, rounds: int) -> tuple[dict[str, Any]
         WrongAnswer: Orthanc did not answer as it has to.
     """
     folder = ROOT / "build" / "bench" / f"{archive.patients}-{archive.images}"
-    with OrthancProcess(folder, plugins=[plugin]) as orthanc, ExitStack() as stack:
+    (door,) = free_ports(1)
+    server = {"Server": {"Enabled": True, "Port": door}}
+    with OrthancProcess(folder, plugins=[plugin], davfs=server) as orthanc, ExitStack() as stack:
         connections = [stack.enter_context(Connection(orthanc.http_port)) for _ in range(CLIENTS)]
         drive = urlsplit(orthanc.drive_url).path
         archive.fill(connections[0])
@@ -71,7 +75,8 @@ def measure(plugin: Path, archive: Archive, rounds: int) -> tuple[dict[str, Any]
             "images": archive.images,
             "rounds": rounds,
         }
-        return settings, compare(connections, drive, archive, rounds)
+        found = compare(connections, drive, archive, rounds)
+        return settings, found + second_door.compare(folder / "mirror", orthanc.http_port, door, archive, rounds)
 
 
 def _title(settings: dict[str, Any]) -> str:

@@ -1,0 +1,98 @@
+"""Other WebDAV servers, over a folder on the disk that looks like by-patient/ of the drive."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.archive import CT_PATIENT, Archive
+from bench.connection import Connection, WrongAnswer
+from bench.places import children
+from davfs.demo.ports import LOOPBACK, free_ports, is_taken
+
+_SECONDS = 30
+_TOP = "/by-patient"
+
+
+def mirror(connection: Connection, folder: Path, archive: Archive, files: Sequence[bytes]) -> None:
+    """Make folders and files with the names that door 2 shows, unless an earlier run did.
+
+    Args:
+        connection: Asks door 2.
+        folder: Where to make them.
+        archive: What must be there.
+        files: Contents of the first files of the big series; the others get their size alone, which a listing needs.
+    """
+    if folder.is_dir():
+        return
+    unfinished = folder.with_suffix(".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    for patient in children(connection, _TOP):
+        made = unfinished / _TOP.strip("/") / patient.name
+        made.mkdir(parents=True)
+        if CT_PATIENT in patient.name:
+            _mirror_series(connection, patient.href, made, archive, files)
+    unfinished.rename(folder)
+
+
+def _mirror_series(connection: Connection, patient: str, made: Path, archive: Archive, files: Sequence[bytes]) -> None:
+    (study,) = children(connection, patient)
+    (series,) = children(connection, study.href)
+    target = made / study.name / series.name
+    target.mkdir(parents=True)
+    images = children(connection, series.href)
+    if len(images) != archive.images:
+        raise WrongAnswer(f"the series has {len(images)} images instead of {archive.images}")
+    for number, image in enumerate(images):
+        if number < len(files):
+            (target / image.name).write_bytes(files[number])
+        else:
+            with (target / image.name).open("wb") as file:
+                file.truncate(image.size)
+
+
+@contextmanager
+def rclone(folder: Path) -> Iterator[int]:
+    """Serve a folder with rclone, and give the port.
+
+    Raises:
+        WrongAnswer: It is not installed, or does not start.
+    """
+    program = shutil.which("rclone")
+    if program is None:
+        raise WrongAnswer("rclone is not installed: apt-get install rclone")
+    (port,) = free_ports(1)
+    command = [program, "serve", "webdav", "--addr", f"{LOOPBACK}:{port}", "--config", os.devnull, str(folder)]
+    with _running(command, port):
+        yield port
+
+
+@contextmanager
+def wsgidav(folder: Path) -> Iterator[int]:
+    """Serve a folder with WsgiDAV as it comes, and give the port.
+
+    Raises:
+        WrongAnswer: It does not start.
+    """
+    (port,) = free_ports(1)
+    with _running([sys.executable, str(Path(__file__).with_name("stock.py")), str(folder), str(port)], port):
+        yield port
+
+
+@contextmanager
+def _running(command: Sequence[str], port: int) -> Iterator[None]:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603  ours
+    try:
+        end = time.monotonic() + _SECONDS
+        while not is_taken(port):
+            if process.poll() is not None or time.monotonic() > end:
+                raise WrongAnswer(f"{command[0]} did not start")
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(_SECONDS)
