@@ -31,6 +31,9 @@ class Drive:
         self._areas = areas
         self._readme = readme
         self._since = since
+        # Worked out once: to look at a runtime Protocol takes longer than most of what is asked here.
+        self._receiving = {name: area for name, area in areas.items() if isinstance(area, Receiving)}
+        self._limited = {name: area for name, area in areas.items() if isinstance(area, Limited)}
 
     def stat(self, path: Path) -> Entry:
         """See `Area`."""
@@ -72,20 +75,21 @@ class Drive:
 
     def receive(self, path: Path, size: int | None = None) -> Upload:
         """See `Receiving`."""
-        area, below = self._changeable(path)
-        if not isinstance(area, Receiving):
+        _, below = self._changeable(path)
+        area = self._receiving.get(path[0])
+        if area is None:
             raise Forbidden(path, _READ_ONLY)
         return area.receive(below, size)
 
     def takes_files(self, path: Path) -> bool:
         """Tell whether files can be written into a folder."""
-        area = self._areas.get(path[0]) if path else None
-        return isinstance(area, Receiving) and area.takes_files(path[1:])
+        area = self._receiving.get(path[0]) if path else None
+        return area is not None and area.takes_files(path[1:])
 
     def room(self, path: Path) -> Room | None:
         """Return how full the area of a path is; None where that means nothing."""
-        area = self._areas.get(path[0]) if path else None
-        return area.room() if isinstance(area, Limited) else None
+        area = self._limited.get(path[0]) if path else None
+        return area.room() if area else None
 
     def move(self, source: Path, target: Path, *, replace: bool) -> None:
         """See `Movable`."""

@@ -19,6 +19,10 @@ from davfs.doors.webdav.validators import CONDITIONS, entity_tag, http_date, sam
 from davfs.entry import Content, Entry, Path
 from davfs.errors import DavfsError, IsAFolder
 
+_HARMLESS = frozenset({"application/dicom", "application/octet-stream", "application/pdf", "text/plain"})
+"""Types of which browsers run nothing; they show no PDF in a sandbox."""
+_SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
 Start = Callable[..., Any]
 Answer = Iterable[bytes | memoryview]
 
@@ -133,10 +137,16 @@ def _chosen(environ: Environ, entry: Entry) -> tuple[int, int] | None:
 def _start(start_response: Start, status: HTTPStatus, entry: Entry, length: int, place: str = "") -> None:
     headers = [("Content-Length", str(length)), *_validators(entry), ("Accept-Ranges", "bytes")]
     if status is not HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-        headers.append(("Content-Type", entry.media_type or "application/octet-stream"))
+        headers += _kind(entry.media_type or "application/octet-stream")
     if place:
         headers.append(("Content-Range", place))
     start_response(f"{status.value} {status.phrase}", headers)
+
+
+def _kind(media_type: str) -> list[tuple[str, str]]:
+    """Return what tells a browser how to show a file: one that was uploaded must not act in the drive's own name."""
+    headers = [("Content-Type", media_type), ("X-Content-Type-Options", "nosniff")]
+    return headers if media_type in _HARMLESS else [*headers, ("Content-Security-Policy", _SANDBOX)]
 
 
 def _without_content(start_response: Start, status: HTTPStatus, entry: Entry) -> Answer:

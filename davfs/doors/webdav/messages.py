@@ -13,6 +13,7 @@ from davfs.doors.webdav.refusals import Refusal
 
 LARGEST = 1024 * 1024
 """Bytes of XML that a request may have; a PROPPATCH carries values."""
+_PROPNAME = "{DAV:}propname"
 _WITH_XML = frozenset({"PROPFIND", "PROPPATCH", "LOCK"})
 
 
@@ -28,27 +29,31 @@ class Messages(BaseMiddleware):
             if len(body) > LARGEST:
                 raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body has at most {LARGEST} bytes here.")
             if environ["REQUEST_METHOD"] in _WITH_XML:
-                check(body)
+                body = checked(body)
             environ["wsgi.input"] = BytesIO(body)
             environ["CONTENT_LENGTH"] = str(len(body))
         answer: Iterable[bytes] = self.next_app(environ, start_response)
         return answer
 
 
-def check(body: bytes) -> None:
-    """Refuse XML that has a document type: entities are what attacks are made of, and WebDAV needs none.
+def checked(body: bytes) -> bytes:
+    """Return XML as WsgiDAV understands it; with a document type it is refused: attacks need entities, WebDAV does not.
 
     Raises:
         Refusal: It has one, or is no XML.
     """
     if not body:
-        return
+        return body
     try:
-        parsed = etree.fromstring(body, parser())
+        root = etree.fromstring(body, parser())
     except etree.XMLSyntaxError as error:
         raise Refusal(HTTPStatus.BAD_REQUEST, "The body is no well-formed XML.") from error
-    if parsed.getroottree().docinfo.internalDTD is not None:
+    if root.getroottree().docinfo.internalDTD is not None:
         raise Refusal(HTTPStatus.BAD_REQUEST, "The body has a document type, which is not allowed.")
+    for asked in root.iterfind(_PROPNAME):
+        asked.tag = "{DAV:}name"  # what WsgiDAV 4.4 calls it
+        body = etree.tostring(root)
+    return body
 
 
 def parser() -> etree.XMLParser:

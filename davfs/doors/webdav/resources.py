@@ -5,6 +5,7 @@ from http import HTTPStatus
 from io import RawIOBase
 from typing import Any
 
+from wsgidav.dav_error import DAVError
 from wsgidav.dav_provider import DAVCollection, DAVNonCollection
 
 from davfs.doors.webdav import paths
@@ -44,6 +45,13 @@ class _Resource:
 
     def get_etag(self) -> str | None:
         return self.entry.etag or None
+
+    def get_property_value(self, name: str) -> object:
+        """Return a property: entity tags in their quotes, and none that is not there (RFC 9110 §8.8.3, RFC 4331)."""
+        value = super().get_property_value(name)  # type: ignore[misc]  # WsgiDAV's
+        if value is None:
+            raise DAVError(HTTPStatus.NOT_FOUND)
+        return f'"{value}"' if name == "{DAV:}getetag" else value
 
     def prevent_locking(self) -> bool:
         """Refuse locks where nothing can be written."""
@@ -188,15 +196,25 @@ class FolderResource(_Resource, DAVCollection):
         return found
 
     def get_descendants(self, **how: Any) -> list["FileResource | FolderResource"]:
-        """Return what is below, as WsgiDAV does; a tree of unknown size is walked up to a bound.
+        """Return what is below, parents before their children, or after them with ``depth_first``.
 
         Raises:
-            Refusal: There are more than `LARGEST_ANSWER` (RFC 4918 §9.1.1: ``propfind-finite-depth``).
+            Refusal: There is more than `LARGEST_ANSWER` (RFC 4918 §9.1.1: ``propfind-finite-depth``).
         """
-        found: list[FileResource | FolderResource] = super().get_descendants(**how)
-        if how.get("depth", "infinity") == "infinity":
-            self._count(len(found))
-        return found
+        deep = how.get("depth", "infinity") == "infinity"
+        found: list[FileResource | FolderResource] = [self] if how.get("add_self") else []
+        waiting: list[FolderResource] = [self]
+        while waiting:
+            members = waiting.pop().get_member_list()
+            found += members
+            waiting += [member for member in members if deep and isinstance(member, FolderResource)]
+            if deep and len(found) > LARGEST_ANSWER:
+                raise Refusal(
+                    HTTPStatus.FORBIDDEN,
+                    "There is too much below this folder for one answer.",
+                    condition="{DAV:}propfind-finite-depth",
+                )
+        return found[::-1] if how.get("depth_first") else found
 
     def create_empty_resource(self, name: str) -> FileResource:
         """Return a file that a PUT is about to write, or, for a LOCK, make it (RFC 4918 §9.10.4)."""
@@ -216,14 +234,6 @@ class FolderResource(_Resource, DAVCollection):
     def _entries(self) -> list[Entry]:
         with refused():
             return list(self.context.drive.list(self.segments))
-
-    def _count(self, more: int) -> None:
-        if more > LARGEST_ANSWER:
-            raise Refusal(
-                HTTPStatus.FORBIDDEN,
-                "There is too much below this folder for one answer.",
-                condition="{DAV:}propfind-finite-depth",
-            )
 
 
 class ContentFile(RawIOBase):

@@ -1,0 +1,127 @@
+"""Properties that clients set, and those that WsgiDAV shows beside them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from lxml import etree
+
+from davfs.demo.process import OrthancProcess
+from davfs.doors.webdav import resources
+from tests.support import doors
+from tests.support.doors import Door
+from tests.support.local_door import local_door
+from tests.support.webdav import WebDav
+
+process = doors.process
+SET = '<propertyupdate xmlns="DAV:"><set><prop><x:colour xmlns:x="urn:x">blue</x:colour></prop></set></propertyupdate>'
+PROPNAME = '<propfind xmlns="DAV:"><propname/></propfind>'
+ALL = '<propfind xmlns="DAV:"><allprop/></propfind>'
+
+
+@pytest.fixture(scope="module")
+def server(process: OrthancProcess) -> Iterator[Door]:
+    """The server in the plugin."""
+    with doors.opened(doors.SERVER, process) as each:
+        yield each
+
+
+@pytest.fixture
+def drive(server: Door) -> Iterator[WebDav]:
+    """A drive with a file that has a property of its own."""
+    assert server.drive.put("inbox/painted", b"x").is_success
+    assert server.drive.request("PROPPATCH", "inbox/painted", content=SET).status_code == 207
+    yield server.drive
+    server.drive.delete("inbox/painted")
+
+
+def found(answer: httpx.Response, status: int = 200) -> dict[str, str | None]:
+    """Return the properties of the first response that have this status, by name."""
+    assert answer.status_code == 207, answer.text
+    response = etree.fromstring(answer.content)[0]
+    return {
+        str(element.tag): element.text
+        for part in response.iterfind("{DAV:}propstat")
+        if f" {status} " in str(part.findtext("{DAV:}status"))
+        for element in part.iterfind("{DAV:}prop/*")
+    }
+
+
+def propfind(drive: WebDav, path: str, body: str, depth: str = "0") -> httpx.Response:
+    """Ask for properties."""
+    return drive.request("PROPFIND", path, content=body, headers={"Depth": depth})
+
+
+def test_shown_with_all(drive: WebDav) -> None:
+    """A property that was set is shown beside the live ones, which are what they are without it."""
+    shown = found(propfind(drive, "inbox/painted", ALL))
+    assert shown.pop("{urn:x}colour") == "blue"
+    drive.put("inbox/plain", b"x")
+    plain = found(propfind(drive, "inbox/plain", ALL))
+    assert shown.keys() == plain.keys()
+    for name in ("{DAV:}getcontentlength", "{DAV:}getcontenttype"):
+        assert shown[name] == plain[name]
+    assert shown["{DAV:}getetag"] == drive.head("inbox/painted").headers["ETag"]
+
+
+def test_names_alone(drive: WebDav) -> None:
+    """The names of all properties are told without their values (RFC 4918 §9.1)."""
+    names = found(propfind(drive, "inbox/painted", PROPNAME))
+    assert {"{urn:x}colour", "{DAV:}getetag", "{DAV:}resourcetype"} <= names.keys()
+    assert not any(names.values())
+
+
+@pytest.mark.parametrize("name", ["quota-used-bytes", "creationdate", "nothing"])
+def test_what_is_not_there(drive: WebDav, name: str) -> None:
+    """A property that a file does not have is not found, also where WsgiDAV answers."""
+    body = f'<propfind xmlns="DAV:"><prop><{name}/><getetag/><c:colour xmlns:c="urn:x"/></prop></propfind>'
+    answer = propfind(drive, "inbox/painted", body)
+    assert f"{{DAV:}}{name}" in found(answer, 404) or name == "quota-used-bytes"
+    assert found(answer)["{urn:x}colour"] == "blue"
+
+
+def test_gone_with_the_file(drive: WebDav) -> None:
+    """A new file of the same name has no property of the old one."""
+    drive.delete("inbox/painted")
+    drive.put("inbox/painted", b"new")
+    assert "{urn:x}colour" not in found(propfind(drive, "inbox/painted", ALL))
+
+
+def test_carried(drive: WebDav) -> None:
+    """A property goes with its file, and into a copy of it."""
+    target = drive.http.base_url.join(drive.href("inbox/moved"))
+    assert drive.request("MOVE", "inbox/painted", headers={"Destination": str(target)}).status_code == 201
+    assert found(propfind(drive, "inbox/moved", ALL))["{urn:x}colour"] == "blue"
+    back = {"Destination": drive.href("inbox/painted")}
+    assert drive.request("COPY", "inbox/moved", headers=back).status_code == 201
+    assert found(propfind(drive, "inbox/painted", ALL))["{urn:x}colour"] == "blue"
+    drive.delete("inbox/moved")
+
+
+def test_infinite_depth(drive: WebDav) -> None:
+    """All below a folder is shown at once, parents before what is in them; a missing depth is infinite."""
+    for folder in ("inbox/deep", "inbox/deep/deeper"):
+        drive.mkcol(folder)
+    drive.put("inbox/deep/deeper/file", b"x")
+    for headers in ({"Depth": "infinity"}, {}):
+        answer = drive.request("PROPFIND", "inbox/deep", headers=headers)
+        hrefs = [element.findtext("{DAV:}href") for element in etree.fromstring(answer.content)]
+        assert hrefs == [
+            drive.href("inbox/deep/"),
+            drive.href("inbox/deep/deeper/"),
+            drive.href("inbox/deep/deeper/file"),
+        ]
+    drive.delete("inbox/deep")
+
+
+def test_too_much_for_one_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond a bound the client is told to go step by step (RFC 4918 §9.1.1)."""
+    monkeypatch.setattr(resources, "LARGEST_ANSWER", 5)
+    with local_door(tmp_path) as door:
+        for number in range(5):
+            door.drive.put(f"inbox/{number}", b"x")
+        refused = door.drive.request("PROPFIND", headers={"Depth": "infinity"})
+        assert refused.status_code == 403
+        assert b"propfind-finite-depth" in refused.content
+        assert len(door.drive.propfind("inbox")) == 6
