@@ -4,6 +4,8 @@
 # make check   ruff, mypy, import-linter
 # make fmt     let ruff format and mend
 # make bench   measure the drive beside Orthanc's REST API and its own WebDAV
+# make test-large   transfers of 1 GB, in bounded memory
+# make test-docker  build the images, and let the suites and real clients loose on them (needs Docker and Compose)
 # make clean   remove what was built; make distclean: the environment and the demo's data too
 #
 # Each of them installs what it needs: Debian packages where some are missing, and a virtual environment in .venv.
@@ -13,14 +15,15 @@ PYTHON ?= /usr/bin/python3
 SHELL  := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help run test plugin check fmt bench clean distclean packages test-packages
+.PHONY: help run test test-large test-docker plugin check fmt bench clean distclean packages test-packages
 
 BIN    := .venv/bin
 PLUGIN := build/libOrthancDavfs.so
 NATIVE := $(shell find native -type f -name '*.[chp]*' -not -path '*/__pycache__/*')
 
 RUN_PACKAGES  := orthanc orthanc-dev gcc libc6-dev python3-dev python3-venv
-TEST_PACKAGES := $(RUN_PACKAGES) orthanc-python
+TEST_PACKAGES := $(RUN_PACKAGES) orthanc-python litmus cadaver curl davfs2 rclone fuse3 gvfs gvfs-backends gvfs-fuse \
+                 libglib2.0-bin dbus-daemon chromium nodejs $(if $(shell command -v npm),,npm)
 
 help:
 	@sed -n '/^#/!q; s/^# \?//p' Makefile
@@ -30,6 +33,12 @@ run: $(PLUGIN)
 
 test: check $(PLUGIN) test-packages
 	$(BIN)/pytest $(ARGS)
+
+test-large: $(PLUGIN) .venv/.dev test-packages
+	DAVFS_TEST_FRAMES=2048 $(BIN)/pytest tests/contract/test_transfer.py $(ARGS)
+
+test-docker:
+	docker/test.sh
 
 plugin: $(PLUGIN)
 	@echo $(abspath $(PLUGIN))

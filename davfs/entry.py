@@ -30,7 +30,6 @@ class Entry:
         size: Bytes of the content; 0 for a folder.
         etag: Changes whenever the content does; empty where nothing is known.
         media_type: MIME type of a file; empty for a folder.
-        created: Creation, in UTC; None where it is not known.
         resource: Orthanc's id of the resource that it shows, for the audit line; empty for none.
         steady: Whether its path leads to this very resource until the catalog changes.
     """
@@ -41,7 +40,6 @@ class Entry:
     size: int = 0
     etag: str = ""
     media_type: str = ""
-    created: datetime | None = None
     resource: str = ""
     steady: bool = False
 

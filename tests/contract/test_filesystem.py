@@ -6,7 +6,6 @@
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import pytest
@@ -21,6 +20,7 @@ from tests.support.zips import zipped
 
 DOORS = ("collection", "server", "standalone")
 """Orthanc's own port; the server in the plugin; the server beside an Orthanc without the plugin."""
+GIVEN = "given"
 STORED = {201, 204}
 TAKEN = {405, 406}
 """Orthanc 1.10.1 has no code that becomes 405."""
@@ -35,15 +35,19 @@ class Door:
     rest: httpx.Client
 
 
-@pytest.fixture(scope="module", params=DOORS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run over each door, or over the drive that was named on the command line."""
+    if "door" in metafunc.fixturenames:
+        given = metafunc.config.getoption("--drive")
+        metafunc.parametrize("door", [GIVEN] if given else DOORS, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
 def door(
-    request: pytest.FixtureRequest,
-    plugin: Path,
-    servers: list[OrthancProcess],
-    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest, servers: list[OrthancProcess], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Door]:
-    """Each door in turn, or the one that was named on the command line."""
-    if request.config.getoption("--drive"):
+    """A drive behind one of the doors."""
+    if request.param == GIVEN:
         yield from _given(request)
         return
     folder = tmp_path_factory.mktemp(request.param)
@@ -58,7 +62,7 @@ def door(
         return
     (port,) = free_ports(1)
     davfs = {"AllowDelete": True, "Server": {"Enabled": True, "Port": port}}
-    with OrthancProcess(folder, plugins=[plugin], davfs=davfs) as process:
+    with OrthancProcess(folder, plugins=[request.getfixturevalue("plugin")], davfs=davfs) as process:
         servers.append(process)
         url = process.drive_url if request.param == "collection" else f"http://{LOOPBACK}:{port}/"
         yield from _door(request.param, url, process.url)
@@ -66,16 +70,10 @@ def door(
 
 
 def _given(request: pytest.FixtureRequest) -> Iterator[Door]:
-    if request.param != DOORS[0]:
-        pytest.skip("one drive was named on the command line")
-    user = request.config.getoption("--user")
-    name, _, password = (user or "").partition(":")
-    yield from _door(
-        "given",
-        request.config.getoption("--drive"),
-        request.config.getoption("--orthanc"),
-        (name, password) if user else None,
-    )
+    options = request.config
+    name, _, password = (options.getoption("--user") or "").partition(":")
+    auth = (name, password) if name else None
+    yield from _door(GIVEN, options.getoption("--drive"), options.getoption("--orthanc"), auth)
 
 
 def _door(name: str, url: str, orthanc: str, auth: tuple[str, str] | None = None) -> Iterator[Door]:

@@ -59,3 +59,11 @@ def test_any(kept: Locks) -> None:
     assert kept.any
     kept.delete(token)
     assert not kept.any
+
+
+@pytest.mark.parametrize(("asked", "granted"), [(600, 600), (-1, 3600), (10**9, 3600)])
+def test_duration(kept: Locks, asked: float, granted: float) -> None:
+    """No lock lasts longer than an hour, unless it is refreshed."""
+    made = kept.create("/inbox/x", lock(asked))
+    assert made["timeout"] == granted
+    assert kept.refresh(made["token"], timeout=asked)["timeout"] == granted

@@ -15,7 +15,7 @@ from davfs.entry import Entry, Kind
 from davfs.filesystem.area import Room
 
 WHEN = datetime(2024, 2, 29, 12, tzinfo=UTC)
-FILE = Entry("a & b <c>.dcm", Kind.FILE, WHEN, 5, "tag", "application/dicom", created=WHEN)
+FILE = Entry("a & b <c>.dcm", Kind.FILE, WHEN, 5, "tag", "application/dicom")
 FOLDER = Entry("folder", Kind.FOLDER, WHEN)
 EXECUTABLE = "{http://apache.org/dav/props/}executable"
 DAV = "{DAV:}"

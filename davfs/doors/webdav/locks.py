@@ -12,6 +12,8 @@ MOST_LOCKS = 10_000
 """About 10 MB; clients hold one for each file that they write."""
 
 
+LONGEST = 3600.0
+"""Seconds that a lock lasts unless it is refreshed: clients that crash leave theirs behind (RFC 4918 §6.6)."""
 MOST_SHARED = 100
 """Shared locks of one file or folder, which are looked through for each request about it."""
 
@@ -33,7 +35,13 @@ class Locks(LockStorageDict):
             )
         if len(self._dict.get(f"URL2TOKEN:{normalize_lock_root(path)}", ())) >= MOST_SHARED:
             raise Refusal(HTTPStatus.INSUFFICIENT_STORAGE, "It has too many locks: release some, or let them expire.")
+        lock["timeout"] = _granted(lock["timeout"])
         kept: dict[str, Any] = super().create(path, lock)
+        return kept
+
+    def refresh(self, token: str, *, timeout: float) -> dict[str, Any]:
+        """Give a lock more time."""
+        kept: dict[str, Any] = super().refresh(token, timeout=_granted(timeout))
         return kept
 
     def get_lock_list(self, path: str, **how: Any) -> list[Any]:
@@ -51,3 +59,8 @@ class Locks(LockStorageDict):
     def _purge(self) -> None:
         for token in [key for key in self._dict if not key.startswith("URL2TOKEN:")]:
             self.get(token)
+
+
+def _granted(seconds: float) -> float:
+    """Return the time that is granted; less than none stands for "infinite"."""
+    return seconds if 0 < seconds < LONGEST else LONGEST

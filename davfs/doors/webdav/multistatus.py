@@ -79,7 +79,7 @@ Value: TypeAlias = Callable[[Shown], object]
 Live: TypeAlias = tuple[str, Value | None]
 """A property's content as a template, and what fills it in."""
 
-Shape: TypeAlias = tuple[bool, bool, bool, bool, Room | None]
+Shape: TypeAlias = tuple[bool, bool, bool, Room | None]
 """All that the set of an entry's properties depends on."""
 
 
@@ -109,7 +109,7 @@ class _Responses:
     def of(self, shown: Shown) -> str:
         """Return the ``response`` element of a resource."""
         entry = shown.entry
-        shape = (entry.is_folder, entry.created is not None, bool(entry.etag), shown.lockable, shown.room)
+        shape = (entry.is_folder, bool(entry.etag), shown.lockable, shown.room)
         known = self._templates.get(shape)
         if known is None:
             known = self._templates[shape] = _template(self._wanted, _live(shape))
@@ -155,14 +155,13 @@ def _element(name: str, content: str = "") -> str:
 
 def _live(shape: Shape) -> dict[str, Live]:
     """Return the live properties of all entries of one shape."""
-    folder, created, tagged, lockable, room = shape
+    folder, tagged, lockable, room = shape
     found: dict[str, Live] = {
         "resourcetype": ("<D:collection/>" if folder else "", None),
         "displayname": ("%s", _display_name),
+        "creationdate": ("%s", _creation_date),
         "getlastmodified": ("%s", lambda shown: http_date(shown.entry.modified)),
     }
-    if created:
-        found["creationdate"] = ("%s", _creation_date)
     if not folder:
         found["getcontentlength"] = ("%s", lambda shown: shown.entry.size)
         found["getcontenttype"] = ("%s", lambda shown: _text(shown.entry.media_type or "application/octet-stream"))
@@ -183,8 +182,8 @@ def _display_name(shown: Shown) -> str:
 
 
 def _creation_date(shown: Shown) -> str:
-    created = shown.entry.created
-    return f"{created:%Y-%m-%dT%H:%M:%SZ}" if created else ""
+    """Return the date of the last change: nothing on the drive changes but by being made anew."""
+    return f"{shown.entry.modified:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _text(value: str) -> str:

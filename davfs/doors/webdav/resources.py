@@ -31,8 +31,8 @@ class _Resource:
     get_ref_url: Callable[[], str]
     remove_all_locks: Callable[..., None]
 
-    def get_creation_date(self) -> float | None:
-        return self.entry.created.timestamp() if self.entry.created else None
+    def get_creation_date(self) -> float:
+        return self.entry.modified.timestamp()  # nothing on the drive changes but by being made anew
 
     def get_last_modified(self) -> float:
         return self.entry.modified.timestamp()

@@ -1,0 +1,58 @@
+"""Clients at work, each connected once for all of its operations."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.clients.steps import STEPS, Desk
+from tests.support import doors
+from tests.support.clients import Client, Connect
+from tests.support.clients.commands import cadaver, curl, rclone
+from tests.support.clients.gvfs import gio, gvfs_fuse
+from tests.support.clients.libraries import node_webdav, webdavclient3
+from tests.support.clients.mounts import davfs2, rclone_mount
+from tests.support.doors import Door
+
+# pytest finds fixtures by the names in a module.
+process, standalone, door, server = doors.process, doors.standalone, doors.door, doors.server
+
+CLIENTS: dict[str, Connect] = {
+    "davfs2": davfs2(locks=False),
+    "davfs2 with locks": davfs2(locks=True),
+    "GVFS, gio": gio,
+    "GVFS, FUSE": gvfs_fuse,
+    "rclone": rclone,
+    "rclone mount": rclone_mount,
+    "cadaver": cadaver,
+    "curl": curl,
+    "webdavclient3": webdavclient3,
+    "npm webdav": node_webdav(Path(__file__).parent / "node"),
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the table in the documentation be written instead of compared."""
+    parser.addoption("--write-table", action="store_true", help="write the table in docs/clients.md")
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A connected client."""
+
+    name: str
+    client: Client
+    desk: Desk
+
+
+@pytest.fixture(scope="module", params=CLIENTS)
+def worker(request: pytest.FixtureRequest, door: Door, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
+    """Each client in turn, connected to a drive on which everything is prepared."""
+    name: str = request.param
+    desk = Desk(door, f"inbox/{door.name} {name}")
+    assert door.drive.mkcol(desk.folder).status_code == 201
+    for step in STEPS.values():
+        step.prepare(desk)
+    with CLIENTS[name](door.url, tmp_path_factory.mktemp("client")) as client:
+        yield Worker(name, client, desk)

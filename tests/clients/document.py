@@ -1,0 +1,67 @@
+"""The tables of docs/clients.md, as the tests' expectations have them."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tests.clients.expectations import expected
+from tests.clients.steps import STEPS
+from tests.litmus.expectations import COLLECTION_FAILURES
+from tests.support.doors import DOORS
+
+DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "clients.md"
+
+
+def with_tables(text: str, clients: Iterable[str]) -> str:
+    """Return the document with each table as it should be.
+
+    Tables stand between ``<!-- begin: NAME -->`` and ``<!-- end -->``, where NAME is one of `DOORS` or ``litmus``.
+
+    Args:
+        text: The document.
+        clients: The names of the clients, in the table's order.
+    """
+    tables = {door: clients_table(door, tuple(clients)) for door in DOORS} | {"litmus": litmus_table()}
+    for name, lines in tables.items():
+        before, begin, rest = text.partition(f"<!-- begin: {name} -->\n")
+        _old, end, after = rest.partition("<!-- end -->")
+        assert end, f"{DOCUMENT.name} has no place for the table {name}"
+        text = before + begin + lines + end + after
+    return text
+
+
+def clients_table(door: str, clients: tuple[str, ...]) -> str:
+    """Return how the operations of all clients end at a door, with a list of the reasons below."""
+    reasons: dict[str, int] = {}
+    rows = [[f"**{client}**", *(_cell(door, client, step, reasons) for step in STEPS)] for client in clients]
+    notes = [f"{number}. {reason}" for reason, number in reasons.items()]
+    return "\n".join([*_table(["", *STEPS], rows), "", *notes, *[""] * bool(notes)])
+
+
+def _cell(door: str, client: str, step: str, reasons: dict[str, int]) -> str:
+    """Return one outcome, with the number of its reason, which is added to those before."""
+    end = expected(door, client, step)
+    if not end.reason:
+        return end.outcome.value
+    number = reasons.setdefault(end.reason, len(reasons) + 1)
+    return f"{end.outcome.value} [{number}]"
+
+
+def litmus_table() -> str:
+    """Return why tests of litmus fail at Orthanc's own port."""
+    rows = [[suite, ", ".join(tests), reason] for suite, reason, tests in _failures()]
+    return "\n".join([*_table(["suite", "tests that fail", "reason"], rows), ""])
+
+
+def _failures() -> Iterator[tuple[str, str, list[str]]]:
+    """Yield suite, reason, and the tests that fail for it."""
+    for suite, failures in COLLECTION_FAILURES.items():
+        for reason in dict.fromkeys(failures.values()):
+            yield suite, reason, [f"`{test}`" for test, why in failures.items() if why == reason]
+
+
+def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+    return [_row(each) for each in (head, ["---"] * len(head), *rows)]
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,86 @@
+"""How each client's operations are expected to end: well, but for what is listed here with its reason."""
+
+from dataclasses import dataclass
+
+from tests.clients.outcomes import Outcome
+from tests.support.doors import COLLECTION
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The end of an operation, and why it is not a good one."""
+
+    outcome: Outcome
+    reason: str = ""
+
+
+DONE = Expected(Outcome.DONE)
+NO_COMMAND = Expected(Outcome.NO_COMMAND)
+
+NO_MOVE = Expected(
+    Outcome.REFUSED, "Orthanc's core answers MOVE with 400: copy to the new name, and delete the old one."
+)
+NO_RANGE = Expected(Outcome.REFUSED, "Orthanc's core ignores `Range`; this client notices, and gives up.")
+WRONG_RANGE = Expected(
+    Outcome.SILENTLY_WRONG,
+    "Orthanc's core ignores `Range` and sends the file from its beginning, which these clients take for the part"
+    " that they asked for.",
+)
+WRONG_RETURN = Expected(
+    Outcome.SILENTLY_WRONG,
+    "GVFS reads by ranges what it has just written, and takes the file for an empty one.",
+)
+FILES_ARE_FOLDERS = (
+    "Orthanc's core describes a file by its folder (PROPFIND with depth 0), so rclone takes files for folders:"
+    " it reads nothing from a single file, and refuses to replace or delete one. Whole folders can be copied."
+)
+UPLOAD_DOUBTED = Expected(
+    Outcome.DONE_WITH_ERROR, "The upload arrives; rclone then looks at the file, and takes it for a folder."
+)
+FOLDERS_MISSED = Expected(
+    Outcome.REFUSED,
+    "Before it does anything webdavclient3 asks for a folder with HEAD, which Orthanc's core answers with 404."
+    " With its option `disable_check` all of this works, but for renaming.",
+)
+
+NO_COMMANDS = {("GVFS, gio", "read a range"), ("cadaver", "read a range"), ("webdavclient3", "read a range")}
+"""What a client cannot be asked to do, at any door."""
+
+LIMITS: dict[str, dict[str, dict[str, Expected]]] = {
+    COLLECTION: {
+        "GVFS, FUSE": {"read a range": WRONG_RANGE, "read it back": WRONG_RETURN},
+        "rclone": {
+            "read": Expected(Outcome.SILENTLY_WRONG, FILES_ARE_FOLDERS),
+            "read a range": Expected(Outcome.SILENTLY_WRONG, FILES_ARE_FOLDERS),
+            "write a file": UPLOAD_DOUBTED,
+            "write an image": UPLOAD_DOUBTED,
+            "read it back": Expected(Outcome.REFUSED, FILES_ARE_FOLDERS),
+            "overwrite": Expected(Outcome.REFUSED, FILES_ARE_FOLDERS),
+            "overwrite an image": Expected(Outcome.REFUSED, FILES_ARE_FOLDERS),
+            "delete a file": Expected(Outcome.REFUSED, FILES_ARE_FOLDERS),
+            "delete an image": Expected(Outcome.REFUSED, FILES_ARE_FOLDERS),
+        },
+        "rclone mount": {"read a range": WRONG_RANGE},
+        "curl": {"read a range": WRONG_RANGE},
+        "webdavclient3": {
+            "list": FOLDERS_MISSED,
+            "write a file": FOLDERS_MISSED,
+            "write an image": FOLDERS_MISSED,
+            "read it back": FOLDERS_MISSED,
+            "overwrite": FOLDERS_MISSED,
+            "overwrite an image": FOLDERS_MISSED,
+            "new folder": FOLDERS_MISSED,
+        },
+        "npm webdav": {"read a range": NO_RANGE},
+    }
+}
+"""What does not end well, by door, client and operation; renaming, which no client can do there, is not listed."""
+
+
+def expected(door: str, client: str, step: str) -> Expected:
+    """Return how an operation of a client is expected to end."""
+    if (client, step) in NO_COMMANDS:
+        return NO_COMMAND
+    if door == COLLECTION and step.startswith("rename"):
+        return NO_MOVE
+    return LIMITS.get(door, {}).get(client, {}).get(step, DONE)

@@ -1,0 +1,55 @@
+"""litmus 0.13 at every door: in the inbox, where everything can be written, and in a layout, where nothing can."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from davfs.demo.process import OrthancProcess
+from tests.litmus.expectations import COLLECTION_FAILURES, COLLECTION_PASSES, SERVER_PASSES, UNDECIDED
+from tests.support.doors import COLLECTION, Door, opened
+from tests.support.litmus import Suite, litmus
+
+
+@pytest.fixture(scope="module")
+def collection(process: OrthancProcess) -> Iterator[Door]:
+    """Orthanc's own port."""
+    with opened(COLLECTION, process) as each:
+        yield each
+
+
+def inbox(door: Door) -> str:
+    """Make a folder in the inbox, and return its address."""
+    assert door.drive.mkcol(f"inbox/{door.name}").status_code == 201
+    return f"{door.url}inbox/{door.name}/"
+
+
+def test_complete_server_passes_everything(server: Door, tmp_path: Path) -> None:
+    """In the inbox of the complete server every test of every suite passes, without a warning."""
+    suites = litmus(inbox(server), tmp_path)
+    flaws = {name: (each.failures, each.skipped, each.warnings) for name, each in suites.items()}
+    assert flaws == dict.fromkeys(SERVER_PASSES, ([], [], []))
+    assert {name: (each.passed, each.total) for name, each in suites.items()} == SERVER_PASSES
+
+
+def test_failures_at_orthancs_port_are_known(collection: Door, tmp_path: Path) -> None:
+    """In the inbox at Orthanc's own port no other test fails than those whose reasons are documented."""
+    suites = litmus(inbox(collection), tmp_path)
+    for name, reasons in COLLECTION_FAILURES.items():
+        assert set(suites[name].failed) | UNDECIDED == set(reasons) | UNDECIDED, name
+    for name, (passed, total) in COLLECTION_PASSES.items():
+        assert (suites[name].passed, suites[name].total) >= (passed, total), name
+
+
+def test_layouts_are_read_only(door: Door, tmp_path: Path) -> None:
+    """In a layout each suite ends where it makes its folder: that is refused, as is all writing there."""
+    suites = litmus(f"{door.url}by-patient/", tmp_path)
+    assert set(suites) == set(SERVER_PASSES)
+    assert [name for name, suite in suites.items() if not ends_at_its_folder(suite)] == []
+    assert "litmus" not in door.drive.listing("by-patient")
+
+
+def ends_at_its_folder(suite: Suite) -> bool:
+    """Tell whether nothing else failed than making the folder, which is forbidden."""
+    ((test, reason),) = suite.failures
+    return test == "begin" and "Could not create new collection" in reason and "403 Forbidden" in reason
