@@ -7,17 +7,20 @@ import os
 import signal
 import sys
 from argparse import ArgumentParser
+from itertools import combinations
 from pathlib import Path
 
 import httpx
 
+from davfs.configuration import DEFAULT_PORT
 from davfs.demo.mounting import how_to_mount
 from davfs.demo.ports import free_ports
 from davfs.demo.process import OrthancFailed, OrthancProcess, PortTaken
 from davfs.demo.samples import import_samples
 from davfs.errors import ConfigurationError, DavfsError
 
-VARIABLES = {"HTTP": "ORTHANC_PORT", "DICOM": "DICOM_PORT"}
+VARIABLES = {"HTTP": "ORTHANC_PORT", "DICOM": "DICOM_PORT", "DAV": "DAV_PORT"}
+DEFAULTS = {"HTTP": 8042, "DICOM": 4242, "DAV": DEFAULT_PORT}
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 HIGHEST_PORT = 65535
 
@@ -44,16 +47,17 @@ def run(plugin: Path, folder: Path) -> int:
     """Serve the drive until a signal comes, and return the exit code.
 
     Raises:
-        ConfigurationError: A port is no number.
+        ConfigurationError: A port is no number, or two are the same.
         PortTaken: Another program listens on one of the ports.
         OrthancFailed: Orthanc did not start, or ended by itself.
         httpx.HTTPError: The sample files could not be imported.
     """
+    ports = chosen_ports()
     orthanc = OrthancProcess(
         folder,
         plugins=[plugin],
-        davfs={"Server": {"Enabled": False, "Port": port("DAV_PORT", 8043)}},
-        settings={"HttpPort": port("ORTHANC_PORT", 8042), "DicomPort": port("DICOM_PORT", 4242)},
+        davfs={"Server": {"Enabled": True, "Port": ports["DAV"]}},
+        settings={"HttpPort": ports["HTTP"], "DicomPort": ports["DICOM"]},
     )
     orthanc.start()
     try:
@@ -75,7 +79,7 @@ def serve(orthanc: OrthancProcess) -> None:
         httpx.HTTPError: The sample files could not be imported.
     """
     first_import(orthanc)
-    print(how_to_mount(orthanc.drive_url, orthanc.url, str(orthanc.folder), str(orthanc.log)), flush=True)
+    print(how_to_mount(orthanc), flush=True)
     code = orthanc.wait()
     raise OrthancFailed(f"Orthanc ended by itself, with exit code {code}. Its log:\n{orthanc.log_tail()}")
 
@@ -96,6 +100,20 @@ def show_progress(done: int, total: int) -> None:
         print(f"\rimporting sample files: {done} of {total}", end="", flush=True)
 
 
+def chosen_ports() -> dict[str, int]:
+    """Return the TCP ports by what they are for.
+
+    Raises:
+        ConfigurationError: One is no port number, or two are the same.
+    """
+    ports = {purpose: port(variable, DEFAULTS[purpose]) for purpose, variable in VARIABLES.items()}
+    for one, other in combinations(ports, 2):
+        if ports[one] == ports[other]:
+            both = f"{VARIABLES[one]} and {VARIABLES[other]}"
+            raise ConfigurationError(f"{both} are both {ports[one]}, and each should be a port of its own")
+    return ports
+
+
 def port(variable: str, default: int) -> int:
     """Return the TCP port that an environment variable names.
 
@@ -112,9 +130,12 @@ def advice(taken: PortTaken) -> str:
     """Say what can be done about ports that are taken."""
     others = zip(taken.ports, free_ports(len(taken.ports)), strict=True)
     assignments = " ".join(f"{VARIABLES[purpose]}={free}" for purpose, free in others)
+    other_ports = f"make run {assignments}"
+    if taken.ports.keys() == {"DAV"}:
+        return f"Take another port:  {other_ports}"
     return (
         "If that is Debian's own Orthanc service:  sudo systemctl stop orthanc\n"
-        f"Or take other ports:                      make run {assignments}"
+        f"Or take other ports:                      {other_ports}"
     )
 
 

@@ -1,45 +1,49 @@
 """What a person reads once the drive is there."""
 
-from urllib.parse import urlsplit
+import shlex
+import sys
+from pathlib import Path
+
+from davfs.commands import mounting
+from davfs.demo.process import OrthancProcess
 
 _TEXT = """\
-The drive is at  {url}
+The drive is at  {server}
   by-patient/    patients, studies, series and their DICOM files
   inbox/         drop DICOM files, or ZIPs of them, here: they are imported
   README.txt     what this drive is, and what can be written where
 
-Mount it here:
-  GNOME Files    Other Locations > Connect to Server:  dav://{place}
-  davfs2         sudo mount -t davfs -o conf=davfs2.conf {url} /mnt
-                 with "ask_auth 0", "use_locks 0" and "buf_size 256" on lines of davfs2.conf
-  rclone         rclone copy ":webdav,url='{url}':by-patient" local-folder
-  cadaver        cadaver {url}
-  curl           curl -H Expect: -T image.dcm {url}inbox/
+Open it in a browser, or mount it with Finder, Explorer, GNOME, KDE, davfs2 or rclone
+  here           {command}
+  all steps      {help} --url {server}
+                 for another system than this one, add --os {systems}
+  from afar      ssh -L {port}:127.0.0.1:{port} THIS-MACHINE
+                 and then the same address: this demo answers its own machine alone
 
-Mount it from a Mac or from Windows, through a tunnel: this demo answers its own machine alone
-  tunnel         ssh -L {port}:127.0.0.1:{port} THIS-MACHINE
-  Finder         Go > Connect to Server:  {url}
-  Explorer       This PC > Map network drive:  {url}
+The same drive   {drive}
+  on Orthanc's own port, where no other can be reached; copy whole folders out, and open the files there
+  all steps      {help} --url {drive}
 
 Orthanc itself   {orthanc}  (log: {log})
 Ctrl-C stops it. Its data stay in {folder}."""
 
 
-def how_to_mount(drive_url: str, orthanc_url: str, folder: str, log: str) -> str:
-    """Return the text that ``make run`` prints.
-
-    Args:
-        drive_url: The address to mount, with a slash at its end.
-        orthanc_url: Orthanc's own address.
-        folder: Where the data are kept.
-        log: Orthanc's log.
-    """
-    parts = urlsplit(drive_url)
+def how_to_mount(orthanc: OrthancProcess) -> str:
+    """Return the text that ``make run`` prints about an Orthanc with both doors open."""
     return _TEXT.format(
-        url=drive_url,
-        place=f"{parts.netloc}{parts.path}",
-        port=parts.port,
-        orthanc=orthanc_url,
-        folder=folder,
-        log=log,
+        server=orthanc.server_url,
+        port=orthanc.dav_port,
+        drive=orthanc.drive_url,
+        command=mounting.command(mounting.this_system(), mounting.place(orthanc.server_url)),
+        help=f"{_python()} -m davfs mount-help",
+        systems="|".join(mounting.System),
+        orthanc=orthanc.url,
+        log=orthanc.log,
+        folder=orthanc.folder,
     )
+
+
+def _python() -> str:
+    """Return this interpreter as a shell takes it: ``.venv/bin/python`` where make has started it."""
+    program, here = Path(sys.executable), Path.cwd()
+    return shlex.quote(str(program.relative_to(here) if program.is_relative_to(here) else program))

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import httpx
 
+from davfs.configuration import DEFAULT_PORT
 from davfs.demo.ports import LOOPBACK, free_ports, is_taken
 from davfs.errors import DavfsError
 
@@ -29,7 +30,7 @@ class PortTaken(DavfsError):
     """Other programs listen on ports that Orthanc needs.
 
     Args:
-        ports: Those TCP ports by what they are for, ``HTTP`` or ``DICOM``.
+        ports: Those TCP ports by what they are for: ``HTTP``, ``DICOM`` or ``DAV``.
     """
 
     def __init__(self, ports: Mapping[str, int]) -> None:
@@ -76,6 +77,7 @@ class OrthancProcess:
         self.folder = folder.resolve()
         self.http_port = int(self._settings["HttpPort"])
         self.dicom_port = int(self._settings["DicomPort"])
+        self.dav_port = _dav_port(davfs or {})
         self.log = self.folder / "orthanc.log"
         self.killed = False
         self._plugins = tuple(plugins)
@@ -90,8 +92,13 @@ class OrthancProcess:
 
     @property
     def drive_url(self) -> str:
-        """The address to mount, with a slash at its end."""
+        """The address of the drive on Orthanc's own port, with a slash at its end."""
         return f"{self.url}{self._davfs.get('Uri', '/davfs')}/drive/"
+
+    @property
+    def server_url(self) -> str:
+        """The address of the drive's own server, with a slash at its end; empty where there is none."""
+        return f"http://{LOOPBACK}:{self.dav_port}/" if self.dav_port else ""
 
     @property
     def pid(self) -> int:
@@ -133,13 +140,13 @@ class OrthancProcess:
             deadline: Seconds that it may take.
 
         Raises:
-            PortTaken: Another program listens on its HTTP port, its DICOM port, or both.
+            PortTaken: Another program listens on one or more of its ports.
             OrthancFailed: It ended, or did not answer in time; then it was stopped.
         """
         if missing := [str(path) for path in self._plugins if not path.exists()]:
             raise OrthancFailed(f"no such plugin: {', '.join(missing)}")  # Orthanc would start without it
-        ports = {"HTTP": self.http_port, "DICOM": self.dicom_port}
-        if taken := {purpose: port for purpose, port in ports.items() if is_taken(port)}:
+        ports = {"HTTP": self.http_port, "DICOM": self.dicom_port, "DAV": self.dav_port}
+        if taken := {purpose: port for purpose, port in ports.items() if port and is_taken(port)}:
             raise PortTaken(taken)
         self.folder.mkdir(parents=True, exist_ok=True)
         settings = self.folder / "orthanc.json"
@@ -228,6 +235,15 @@ class OrthancProcess:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def _dav_port(davfs: Mapping[str, Any]) -> int | None:
+    """Return the TCP port of the drive's own server; None where it has none, or where the plugin would refuse it."""
+    server = davfs.get("Server")
+    if not isinstance(server, Mapping) or server.get("Enabled") is not True:
+        return None
+    port = server.get("Port", DEFAULT_PORT)
+    return port if isinstance(port, int) else None
 
 
 def _executable() -> str:

@@ -1,6 +1,7 @@
 """``make run`` and the process that it, the tests and the benchmark start."""
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -17,8 +18,10 @@ from davfs.demo.ports import free_ports, is_taken
 from davfs.demo.process import OrthancFailed, OrthancProcess, PortTaken
 from davfs.demo.samples import import_samples, samples
 from tests.support import cstore, dicom
+from tests.support.webdav import WebDav
 
 ROOT = Path(__file__).parent.parent.parent
+VARIABLES = {"HTTP": "ORTHANC_PORT", "DICOM": "DICOM_PORT", "DAV": "DAV_PORT"}
 PATIENTS = {"1CT1", "4MR1", "id00001", "77654033", "98890234"}
 
 
@@ -35,8 +38,7 @@ def plain(servers: list[OrthancProcess], tmp_path_factory: pytest.TempPathFactor
 @contextmanager
 def demo(plugin: Path, folder: Path, **ports: int) -> Iterator["subprocess.Popen[str]"]:
     """Run ``python -m davfs.demo`` as make does; kill it where the test left it behind."""
-    http, dicom_port = free_ports(2)
-    variables = {"ORTHANC_PORT": http, "DICOM_PORT": dicom_port} | ports
+    variables = dict(zip(VARIABLES.values(), free_ports(len(VARIABLES)), strict=True)) | ports
     process = subprocess.Popen(
         [sys.executable, "-m", "davfs.demo", "--plugin", str(plugin), "--folder", str(folder)],
         cwd=ROOT,
@@ -91,10 +93,14 @@ def test_modalities_of_this_machine_may_send(plain: OrthancProcess) -> None:
 def test_taken_ports_are_named(plain: OrthancProcess, tmp_path: Path) -> None:
     """A second server on the same ports says which are taken, before it writes anything."""
     assert is_taken(plain.http_port)
-    second = OrthancProcess(tmp_path / "second", settings={"HttpPort": plain.http_port, "DicomPort": plain.dicom_port})
-    with pytest.raises(PortTaken) as caught:
-        second.start()
-    assert caught.value.ports == {"HTTP": plain.http_port, "DICOM": plain.dicom_port}
+    settings = {"HttpPort": plain.http_port, "DicomPort": plain.dicom_port}
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        dav = other.getsockname()[1]
+        davfs = {"Server": {"Enabled": True, "Port": dav}}
+        second = OrthancProcess(tmp_path / "second", davfs=davfs, settings=settings)
+        with pytest.raises(PortTaken) as caught:
+            second.start()
+    assert caught.value.ports == {"HTTP": plain.http_port, "DICOM": plain.dicom_port, "DAV": dav}
     assert not second.folder.exists()
 
 
@@ -125,16 +131,33 @@ def test_stubborn_server_is_killed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_demo_stops_on_signals(plugin: Path, tmp_path: Path, number: signal.Signals) -> None:
     """The demo tells how to mount, and ends with exit code 0 and no traceback; its Orthanc is gone with it."""
-    (http,) = free_ports(1)
-    with demo(plugin, tmp_path / "run", ORTHANC_PORT=http) as process:
+    ports = dict(zip(VARIABLES.values(), free_ports(len(VARIABLES)), strict=True))
+    with demo(plugin, tmp_path / "run", **ports) as process:
         told = read_until(process, "Ctrl-C")
         process.send_signal(number)
         out, err = process.communicate()
     assert process.returncode == 0, out + err
-    assert f"http://127.0.0.1:{http}/davfs/drive/" in told
     assert "sample files" in told
     assert "Traceback" not in err
-    assert not is_taken(http)
+    assert not [port for port in ports.values() if is_taken(port)]
+
+
+def test_demo_opens_both_doors(plugin: Path, tmp_path: Path) -> None:
+    """Both addresses show the same drive, that of its own server is told first, and the commands for the steps work."""
+    http, dav = free_ports(2)
+    addresses = [f"http://127.0.0.1:{dav}/", f"http://127.0.0.1:{http}/davfs/drive/"]
+    with demo(plugin, tmp_path / "run", ORTHANC_PORT=http, DAV_PORT=dav) as process:
+        told = read_until(process, "Ctrl-C")
+        for address in addresses:
+            with WebDav(address) as drive:
+                assert drive.listing().keys() == {"by-patient", "inbox", "README.txt"}
+                assert len(drive.listing("by-patient")) >= len(PATIENTS)
+    places = [told.index(f" {address}\n") for address in addresses]
+    assert places == sorted(places)
+    commands = [line.removeprefix("  all steps").strip() for line in told.splitlines() if "mount-help" in line]
+    for command, address in zip(commands, addresses, strict=True):
+        printed = subprocess.run(shlex.split(command), cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        assert address.partition(":")[2] in printed  # GNOME and KDE have schemes of their own
 
 
 def test_demo_keeps_its_data(plugin: Path, tmp_path: Path) -> None:
@@ -149,16 +172,27 @@ def test_demo_keeps_its_data(plugin: Path, tmp_path: Path) -> None:
         assert count == len(samples())
 
 
-def test_demo_names_taken_ports(plugin: Path, tmp_path: Path) -> None:
-    """Where a port is taken, the demo says which and what to do."""
+@pytest.mark.parametrize("purpose", VARIABLES)
+def test_demo_names_taken_ports(plugin: Path, tmp_path: Path, purpose: str) -> None:
+    """Where a port is taken, the demo says which and what to do; Debian's Orthanc has no port for the drive."""
+    variable = VARIABLES[purpose]
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = other.getsockname()[1]
-        with demo(plugin, tmp_path / "run", ORTHANC_PORT=taken) as process:
+        with demo(plugin, tmp_path / "run", **{variable: taken}) as process:
             _, err = process.communicate()
     assert process.returncode == 1
-    assert f"port {taken} (HTTP)" in err
-    assert "make run ORTHANC_PORT=" in err
-    assert "systemctl stop orthanc" in err
+    assert f"port {taken} ({purpose})" in err
+    assert f"make run {variable}=" in err
+    assert ("systemctl stop orthanc" in err) == (purpose != "DAV")
+
+
+def test_demo_refuses_one_port_for_two(plugin: Path, tmp_path: Path) -> None:
+    """Who moves Orthanc to the port of the drive's own server is told by which variables they can be told apart."""
+    (port,) = free_ports(1)
+    with demo(plugin, tmp_path / "run", ORTHANC_PORT=port, DAV_PORT=port) as process:
+        _, err = process.communicate()
+    assert process.returncode == 1
+    assert f"ORTHANC_PORT and DAV_PORT are both {port}" in err
 
 
 def test_demo_refuses_no_port(plugin: Path, tmp_path: Path) -> None:
