@@ -187,7 +187,9 @@ Mounted as a folder (needs the package fuse3):
     rclone mount orthanc: ~/orthanc --vfs-cache-mode writes --vfs-write-back 0s --dir-cache-time 0s --attr-timeout 0s
     fusermount3 -u ~/orthanc
   writes are kept on the disk until a file is closed, and uploaded then; listings are never older than their request."""
-    never = "Do not use rclone mount here: reading from the middle of a file would give wrong bytes, without an error."
+    never = """\
+Copy whole folders. Do not use rclone mount or rclone cat here: a single file reads as empty, and the middle of one
+gives wrong bytes, both without an error."""
     return f"""\
 rclone (every system)
     rclone config create orthanc webdav url={place.url} vendor=other user=USER pass=PASSWORD --obscure
