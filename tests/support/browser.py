@@ -129,11 +129,12 @@ class Browser:
         return value
 
     def wait_for_event(self, name: str) -> dict[str, Any]:
-        """Wait until the browser has told of an event, and return its parameters."""
+        """Wait until the browser tells of an event, and return its parameters; the next call waits for the next one."""
         end = time.monotonic() + PATIENCE
-        while (found := next((values for event, values in self.events if event == name), None)) is None:
+        while (found := next((each for each in self.events if each[0] == name), None)) is None:
             self._receive(end - time.monotonic())
-        return found
+        self.events.remove(found)
+        return found[1]
 
     def click(self, selector: str) -> None:
         """Click into the middle of an element, as a mouse does."""
