@@ -1,16 +1,16 @@
-"""Other WebDAV servers, over a folder on the disk that looks like by-patient/ of the drive."""
+"""Other WebDAV servers, over a folder on the disk that looks like by-patient/ of the drive; and ``davfs serve``."""
 
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from bench.archive import CT_PATIENT, Archive
-from bench.connection import Connection, WrongAnswer
+from bench.connection import Connection, WrongAnswer, question
 from bench.places import children
 from davfs.demo.ports import LOOPBACK, free_ports, is_taken
 
@@ -84,15 +84,48 @@ def wsgidav(folder: Path) -> Iterator[int]:
 
 
 @contextmanager
-def _running(command: Sequence[str], port: int) -> Iterator[None]:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603  ours
+def davfs(folder: Path, orthanc: str) -> Iterator[tuple[int, int]]:
+    """Serve the drive of an Orthanc beside it, and give the port and the id of the process.
+
+    Args:
+        folder: Where it keeps its state.
+        orthanc: Orthanc's address.
+
+    Raises:
+        WrongAnswer: It does not start.
+    """
+    (port,) = free_ports(1)
+    command = [sys.executable, "-m", "davfs", "serve", "--orthanc", orthanc, "--port", str(port)]
+    with _running(command, port, {"XDG_STATE_HOME": str(folder)}) as process, Connection(port) as connection:
+        end = time.monotonic() + _SECONDS
+        while not _ready(connection):
+            if time.monotonic() > end:
+                raise WrongAnswer(f"davfs serve does not reach Orthanc at {orthanc}")
+            time.sleep(0.05)
+        yield port, process
+
+
+def _ready(connection: Connection) -> bool:
+    try:
+        connection.ask(question("GET", "/davfs-api/ready"))
+    except WrongAnswer:
+        return False
+    return True
+
+
+@contextmanager
+def _running(command: Sequence[str], port: int, variables: Mapping[str, str] | None = None) -> Iterator[int]:
+    """Run a program that listens on a port, and give the id of its process."""
+    process = subprocess.Popen(  # noqa: S603 - ours
+        command, env=os.environ | dict(variables or {}), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         end = time.monotonic() + _SECONDS
         while not is_taken(port):
             if process.poll() is not None or time.monotonic() > end:
                 raise WrongAnswer(f"{command[0]} did not start")
             time.sleep(0.05)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait(_SECONDS)

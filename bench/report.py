@@ -5,16 +5,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.memory import Growth
 from bench.race import Comparison
 
 _HEADINGS = ("", "drive ms", "peer", "peer ms", "times as fast as the peer", "goal", "met")
 _LEFT = frozenset({0, 2})
 """Columns that are set to the left."""
+_MET = {None: "", True: "yes", False: "NO"}
 
 
-def table(comparisons: Sequence[Comparison]) -> str:
-    """Return a line for each comparison; the title stands in the first line of its race alone."""
-    rows = [_HEADINGS, *map(_row, comparisons)]
+def table(comparisons: Sequence[Comparison], growths: Sequence[Growth]) -> str:
+    """Return a line for each comparison, whose title stands in the first line of its race alone, and each growth."""
+    rows = [_HEADINGS, *map(_row, comparisons), *map(_memory_row, growths)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines, last = [], ""
     for title, *cells in rows:
@@ -34,8 +36,13 @@ def _row(comparison: Comparison) -> tuple[str, ...]:
         f"{comparison.peers * 1000:.3f}",
         f"{comparison.ratio:.2f} ({lowest:.2f} to {highest:.2f})",
         "" if comparison.goal is None else f">= {comparison.goal:g}",
-        {None: "", True: "yes", False: "NO"}[comparison.met],
+        _MET[comparison.met],
     )
+
+
+def _memory_row(growth: Growth) -> tuple[str, ...]:
+    grew = f"memory grew by {growth.size / (1 << 20):.1f} MB"
+    return (growth.title, "", "", "", grew, f"< {growth.limit >> 20} MB", _MET[growth.met])
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -46,8 +53,10 @@ def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "   ".join(padded)
 
 
-def write_json(path: Path, settings: Mapping[str, Any], comparisons: Sequence[Comparison]) -> None:
-    """Write all figures, times in seconds, with what they were measured on."""
+def write_json(
+    path: Path, settings: Mapping[str, Any], comparisons: Sequence[Comparison], growths: Sequence[Growth]
+) -> None:
+    """Write all figures, times in seconds and memory in bytes, with what they were measured on."""
     found = [
         {
             "title": each.title,
@@ -61,4 +70,5 @@ def write_json(path: Path, settings: Mapping[str, Any], comparisons: Sequence[Co
         }
         for each in comparisons
     ]
-    path.write_text(json.dumps({**settings, "comparisons": found}, indent=2) + "\n")
+    grown = [{"title": each.title, "bytes": each.size, "limit": each.limit, "met": each.met} for each in growths]
+    path.write_text(json.dumps({**settings, "comparisons": found, "growths": grown}, indent=2) + "\n")

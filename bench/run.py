@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from bench import second_door
+from bench import large, second_door
 from bench.archive import Archive
 from bench.connection import Connection, WrongAnswer, question
 from bench.places import wait_for_index
@@ -23,26 +23,36 @@ ROOT = Path(__file__).resolve().parent.parent
 FULL = Archive(patients=4999, images=1000)  # with the one of the big series, 5,000 patients
 QUICK = Archive(patients=200, images=50)
 FULL_ROUNDS, QUICK_ROUNDS = 24, 5
+FULL_LARGE, QUICK_LARGE = 1024, 64  # megabytes
 
 
 def main() -> int:
-    """Run the benchmark; the exit code is 0 whether the goals are met or not, 1 where Orthanc answers wrongly."""
+    """Run the benchmark.
+
+    The exit code is 0 whether the goals of speed are met or not, and 1 where a server answers wrongly or takes too much
+    memory.
+    """
     parser = ArgumentParser(prog="bench/run.py", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a small archive and few rounds: does the benchmark work?")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file too")
     parser.add_argument("--plugin", type=Path, default=ROOT / "build" / "libOrthancDavfs.so", help="its library")
+    parser.add_argument(
+        "--large", type=int, metavar="MB", help=f"size of the large instance: {FULL_LARGE}, and {QUICK_LARGE} if quick"
+    )
     options = parser.parse_args()
-    archive, rounds = (QUICK, QUICK_ROUNDS) if options.quick else (FULL, FULL_ROUNDS)
+    archive, rounds, size = (QUICK, QUICK_ROUNDS, QUICK_LARGE) if options.quick else (FULL, FULL_ROUNDS, FULL_LARGE)
+    size = options.large or size
     start = time.monotonic()
     try:
         settings, found = measure(options.plugin, archive, rounds)
+        downloads, growths = large.measure(options.plugin, ROOT / "build" / "bench" / f"large-{size}", size)
     except (OrthancFailed, WrongAnswer) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
-    print(f"\n{_title(settings)}\n\n{table(found)}\n\nin {time.monotonic() - start:.0f} s")
+    print(f"\n{_title(settings)}\n\n{table([*found, *downloads], growths)}\n\nin {time.monotonic() - start:.0f} s")
     if options.json:
-        write_json(options.json, settings, found)
-    return 0
+        write_json(options.json, settings, [*found, *downloads], growths)
+    return 0 if all(each.met for each in growths) else 1
 
 
 def measure(plugin: Path, archive: Archive, rounds: int) -> tuple[dict[str, Any], list[Comparison]]:
