@@ -72,8 +72,15 @@ class Upload(Protocol):
             NoSpace: There is no room for them.
         """
 
-    def finish(self) -> Entry:
-        """Take what was written as the whole file, once; what can be raised is that of `Writable.write`."""
+    def finish(self, *, replace: bool = True) -> Entry:
+        """Take what was written as the whole file, once.
+
+        Args:
+            replace: Whether a file at the path gives way.
+
+        Raises:
+            PathError: As for `Writable.write`; AlreadyExists where nothing gives way.
+        """
 
     def __enter__(self) -> Self: ...
 

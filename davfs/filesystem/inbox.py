@@ -11,6 +11,7 @@ Paths, also those in errors, are relative to the inbox.
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace as altered
+from functools import partial
 
 from davfs.entry import Content, Entry, Path, Streamed
 from davfs.errors import AlreadyExists, Forbidden, NotFound, PathError, UnknownResource
@@ -20,7 +21,7 @@ from davfs.imports.importer import Importer
 from davfs.imports.items import Item, Receipt
 from davfs.imports.queue import ImportQueue
 from davfs.imports.spool import Spool
-from davfs.orthanc import Buffer, Orthanc
+from davfs.orthanc import Buffer, Instance, Orthanc
 
 _NO_UPLOAD = "Uploads are switched off on this drive."
 _OWN = "Only the drive itself puts files here."
@@ -51,11 +52,7 @@ class Inbox:
         Raises:
             NotFound: Nothing is there, or Orthanc does not have the instance any more.
         """
-        item = self._find(path)
-        if item.receipt is None:
-            return item.entry
-        with self._gone(path, item.receipt):
-            return altered(item.entry, size=self._orthanc.instance_size(item.receipt.instance))
+        return self._now(path, self._find(path))
 
     def list(self, path: Path) -> Iterable[Entry]:
         """Return the entries of a folder, by name; receipts whose instance Orthanc does not have any more are dropped.
@@ -65,7 +62,7 @@ class Inbox:
             NotAFolder: It is a file.
         """
         self._find(path)
-        entries = [item.entry for item in self._present(path, self._spool.list(path))]
+        entries = list(self._present(path, self._spool.list(path)))
         return entries if path else [entry for entry in entries if entry.name != REJECTED or self._has_rejected()]
 
     def read(self, path: Path) -> Content:
@@ -79,7 +76,8 @@ class Inbox:
         if item.receipt is None:
             return self._spool.open(path)
         with self._gone(path, item.receipt):
-            return Streamed(item.entry, self._orthanc.open_instance(item.receipt.instance))
+            # The entry first: bytes that came meanwhile under an old tag are asked for again, the reverse would not be.
+            return Streamed(self._now(path, item), self._orthanc.open_instance(item.receipt.instance))
 
     def write(self, path: Path, content: Buffer) -> Entry:
         """Take a complete file; returns when Orthanc has it, or when it lies on the disk.
@@ -100,7 +98,7 @@ class Inbox:
             Unavailable: Orthanc does not answer; nothing was kept.
         """
         self._check_changeable(path)
-        return self._intake.take(path, Given(self._spool, content))
+        return self._now(path, self._intake.take(path, Given(self._spool, content)))
 
     def receive(self, path: Path, size: int | None = None) -> Upload:
         """Begin a file that comes in pieces; see `Receiving`, and `write` for what `finish` raises.
@@ -108,7 +106,7 @@ class Inbox:
         Its bytes go to the disk as they come, and are mapped from there to be imported.
         """
         self._check_changeable(path)
-        return InboxUpload(path, self._spool.receive(path, size), self._intake)
+        return InboxUpload(path, self._spool.receive(path, size), self._intake, partial(self._now, path))
 
     def make_folder(self, path: Path) -> None:
         """Make a folder.
@@ -217,12 +215,24 @@ class Inbox:
             raise NotFound(path, "Nothing is there.")
         return item
 
-    def _present(self, path: Path, items: Sequence[Item]) -> Iterator[Item]:
+    def _now(self, path: Path, item: Item) -> Entry:
+        """Return what an item shows now; the image of a receipt can have been replaced in Orthanc."""
+        if item.receipt is None:
+            return item.entry
+        with self._gone(path, item.receipt):
+            found = self._orthanc.instances([item.receipt.instance])
+            if not found:
+                raise UnknownResource("the instance does not exist any more")
+            return _shown(item.entry, found[0])
+
+    def _present(self, path: Path, items: Sequence[Item]) -> Iterator[Entry]:
         instances = [item.receipt.instance for item in items if item.receipt]
-        there = self._orthanc.existing(instances)
+        there = {each.id: each for each in self._orthanc.instances(instances)}
         for item in items:
-            if item.receipt is None or item.receipt.instance in there:
-                yield item
+            if item.receipt is None:
+                yield item.entry
+            elif item.receipt.instance in there:
+                yield _shown(item.entry, there[item.receipt.instance])
             else:
                 self._spool.drop_receipt((*path, item.entry.name), item.receipt)
 
@@ -240,3 +250,13 @@ class Inbox:
         except UnknownResource as error:
             self._spool.drop_receipt(path, receipt)
             raise NotFound(path, "Orthanc does not have it any more.") from error
+
+
+def _shown(entry: Entry, instance: Instance) -> Entry:
+    """Return a receipt's entry with size, tag and date of the file that Orthanc has now.
+
+    The date is that of the upload, unless the file came later: Orthanc may replace it ("OverwriteInstances"), or it was
+    deleted there and sent once more.
+    """
+    modified = max(entry.modified, instance.received or entry.modified)
+    return altered(entry, size=instance.size, etag=instance.uuid or entry.etag, modified=modified)

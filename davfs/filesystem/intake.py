@@ -95,7 +95,7 @@ class Intake:
         self._queue = queue
         self._importer = importer
 
-    def take(self, path: Path, arrival: Arrival, *, replace: bool = True, keep_refused: bool = True) -> Entry:
+    def take(self, path: Path, arrival: Arrival, *, replace: bool = True, keep_refused: bool = True) -> Item:
         """Take a complete file; returns when Orthanc has it, or when it lies on the disk.
 
         Args:
@@ -109,7 +109,7 @@ class Intake:
             Unavailable: Orthanc does not answer; nothing was kept.
         """
         try:
-            return self._take(path, arrival, replace=replace).entry
+            return self._take(path, arrival, replace=replace)
         except (Refused, BadFile, StorageFull) as error:
             if keep_refused:
                 details = error.details if isinstance(error, Refused) else ()
@@ -173,21 +173,23 @@ class InboxUpload:
         path: Where to.
         incoming: Takes the bytes.
         intake: Takes the complete file.
+        shown: Tells what came of it.
     """
 
-    def __init__(self, path: Path, incoming: Incoming, intake: Intake) -> None:
+    def __init__(self, path: Path, incoming: Incoming, intake: Intake, shown: Callable[[Item], Entry]) -> None:
         self._path = path
         self._incoming = incoming
         self._intake = intake
+        self._shown = shown
 
     def write(self, block: Buffer) -> None:
         """See `Upload`."""
         self._incoming.write(block)
 
-    def finish(self) -> Entry:
+    def finish(self, *, replace: bool = True) -> Entry:
         """See `Upload`, and `Intake.take`."""
         with self._incoming:
-            return self._intake.take(self._path, self._incoming)
+            return self._shown(self._intake.take(self._path, self._incoming, replace=replace))
 
     def __enter__(self) -> Self:
         return self

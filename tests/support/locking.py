@@ -11,7 +11,13 @@ _LOCKINFO = (
 
 
 def lock(  # noqa: PLR0913 - what a LOCK is made of
-    drive: WebDav, path: str, *, depth: str = "0", scope: str = "exclusive", owner: str = "me", timeout: str = "Second-60"
+    drive: WebDav,
+    path: str,
+    *,
+    depth: str = "0",
+    scope: str = "exclusive",
+    owner: str = "me",
+    timeout: str = "Second-60",
 ) -> httpx.Response:
     """Send LOCK."""
     body = _LOCKINFO.format(scope=scope, owner=owner).encode()
@@ -22,7 +28,8 @@ def locked(drive: WebDav, path: str, depth: str = "0") -> str:
     """Lock something, and return the token in its brackets."""
     answer = lock(drive, path, depth=depth)
     assert answer.status_code in (httpx.codes.OK, httpx.codes.CREATED), answer.text
-    return answer.headers["Lock-Token"]
+    token: str = answer.headers["Lock-Token"]
+    return token
 
 
 def unlock(drive: WebDav, path: str, token: str) -> int:

@@ -1,6 +1,10 @@
 """Locks: bounded in number, and safe while some expire."""
 
+import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -8,6 +12,15 @@ import pytest
 from davfs.doors.webdav import locks
 from davfs.doors.webdav.locks import Locks
 from davfs.doors.webdav.refusals import Refusal
+
+
+@pytest.fixture
+def busy() -> Iterator[None]:
+    """Let threads take turns as often as on a machine that has much to do."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(usual)
 
 
 @pytest.fixture
@@ -67,3 +80,23 @@ def test_duration(kept: Locks, asked: float, granted: float) -> None:
     made = kept.create("/inbox/x", lock(asked))
     assert made["timeout"] == granted
     assert kept.refresh(made["token"], timeout=asked)["timeout"] == granted
+
+
+@pytest.mark.usefixtures("busy")
+def test_expiry_on_several_threads(kept: Locks) -> None:
+    """Requests that find the same expired locks at the same moment are all answered."""
+    for _ in range(20):
+        for number in range(50):
+            kept.create(f"/inbox/{number}", lock(0.001))
+        time.sleep(0.01)
+        barrier = Barrier(4)
+
+        def look(barrier: Barrier = barrier) -> list[list[Any]]:
+            barrier.wait(10)
+            how = {"include_root": True, "include_children": False, "token_only": False}
+            return [kept.get_lock_list(f"/inbox/{number}", **how) for number in range(50)]
+
+        with ThreadPoolExecutor(4) as pool:
+            found = [job.result() for job in [pool.submit(look) for _ in range(4)]]
+        assert found == [[[]] * 50] * 4
+        assert not kept.any

@@ -79,4 +79,10 @@ def test_without_a_tag() -> None:
 )
 def test_if_range(header: str, *, expected: bool) -> None:
     """A part continues another one of exactly the same version alone."""
-    assert same_version(header, ENTRY) is expected
+    assert same_version(header, replace(ENTRY, resource="an image")) is expected
+
+
+def test_a_date_is_not_enough() -> None:
+    """An ordinary file can have been replaced within its second: by its date no part of it is continued."""
+    assert not same_version(NOW, ENTRY)
+    assert same_version('"tag"', ENTRY)

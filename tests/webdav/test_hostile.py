@@ -212,6 +212,7 @@ def test_large_head(server: Door, head: str) -> None:
     [
         "Content-Length: -5",
         "Content-Length: five",
+        f"Content-Length: {'9' * 5000}",
         "Content-Length: 5\r\nContent-Length: 6",
         "Content-Length: 5\r\nTransfer-Encoding: chunked",
         "Transfer-Encoding: gzip",
@@ -250,6 +251,13 @@ def test_cut_off_chunks(server: Door, body: bytes) -> None:
     head = b"PUT /inbox/chunks.txt HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert status_of(raw(server, head + body, then_close=True)) in {0, 400}
     assert server.drive.status("inbox/chunks.txt") == 404
+
+
+def test_expected_length_without_end(server: Door) -> None:
+    """A length with more digits than Python reads is refused."""
+    head = f"PUT /inbox/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nX-Expected-Entity-Length: {'9' * 5000}"
+    answer = raw(server, f"{head}\r\n\r\n1\r\na\r\n0\r\n\r\n".encode(), then_close=True)
+    assert status_of(answer) == 400
 
 
 def test_one_chunk_of_everything(server: Door, process: OrthancProcess) -> None:

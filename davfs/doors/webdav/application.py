@@ -5,7 +5,6 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from wsgidav.error_printer import ErrorPrinter
 from wsgidav.util import send_status_response
 from wsgidav.wsgidav_app import WsgiDAVApp
 
@@ -13,6 +12,7 @@ from davfs.doors.webdav import headers, paths
 from davfs.doors.webdav.authentication import Authentication
 from davfs.doors.webdav.context import KEY, Context, Environ
 from davfs.doors.webdav.download import Download
+from davfs.doors.webdav.failures import Failures
 from davfs.doors.webdav.locks import Locks
 from davfs.doors.webdav.messages import Messages
 from davfs.doors.webdav.methods import Resolver
@@ -40,7 +40,7 @@ def application(context: Context, properties: Properties) -> Application:
         {
             KEY: context,
             "provider_mapping": {"/": DriveProvider(context.drive)},
-            "middleware_stack": [Authentication, Propfind, Download, Page, ErrorPrinter, Messages, Resolver],
+            "middleware_stack": [Failures, Authentication, Propfind, Download, Page, Messages, Resolver],
             "lock_storage": Locks(),
             "property_manager": properties,
             "add_header_MS_Author_Via": True,

@@ -17,8 +17,14 @@ from davfs.orthanc import Buffer
 _DISCARDED = 64 * 1024 * 1024
 """Bytes of a refused body that are read and thrown away: Explorer reads no answer before it has sent all."""
 _LINGER_SECONDS = 0.02
+_LONGEST_NUMBER = 18
 _ONCE = frozenset({b"Content-Length", b"Host", b"Authorization", b"Depth", b"Destination"})
 """Headers of which a client sends one."""
+
+
+def _is_length(value: bytes) -> bool:
+    """Tell whether a header is a number of bytes: any that a disk can hold, and that Python reads in no time."""
+    return value.isdigit() and len(value) <= _LONGEST_NUMBER
 
 
 class Gateway(Gateway_10):
@@ -80,7 +86,7 @@ class Request(ClosingRequest):
             self.simple_response("400 Bad Request", "The headers begin with a blank.")
             return False
         length, coding = self.inheaders.get(b"Content-Length", b"0"), self.inheaders.get(b"Transfer-Encoding")
-        if not length.isdigit():
+        if not _is_length(length):
             self.simple_response("400 Bad Request", "The length of the body is no number.")
             return False
         if coding is not None and (b"Content-Length" in self.inheaders or coding.lower() != b"chunked"):
@@ -101,7 +107,7 @@ class Request(ClosingRequest):
         """Let the application answer."""
         expected = self.inheaders.get(b"X-Expected-Entity-Length", b"")
         if self.chunked_read:
-            self.rfile = ChunkedBody(self.conn.rfile, int(expected) if expected.isdigit() else None)
+            self.rfile = ChunkedBody(self.conn.rfile, int(expected) if _is_length(expected) else None)
         else:
             self.rfile = KnownBody(self.conn.rfile, int(self.inheaders.get(b"Content-Length", 0)))
         self.server.gateway(self).respond()

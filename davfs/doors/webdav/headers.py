@@ -13,18 +13,22 @@ from davfs.entry import Path
 _TOKEN = re.compile(
     r"""\s*(?:(?P<open>\()|(?P<close>\))|(?P<item><[^<>]*>|\[[^\[\]]*\])|(?P<not>Not\b))""", re.IGNORECASE
 )
+_TOO_LONG = re.compile(r"\d{30}")
+"""More digits than a time has; Python converts 4,300 at most."""
 
 
 def check(environ: Environ) -> None:
-    """Refuse a request whose ``If`` cannot be understood.
+    """Refuse a request whose ``If`` or ``Timeout`` cannot be understood.
 
     Raises:
         Refusal: It is one.
 
-    Source: RFC 4918 §10.4.
+    Source: RFC 4918 §10.4, §10.7.
     """
     if "HTTP_IF" in environ and not _is_condition(environ["HTTP_IF"]):
         raise Refusal(HTTPStatus.BAD_REQUEST, "The header If cannot be understood.")
+    if _TOO_LONG.search(environ.get("HTTP_TIMEOUT", "")):
+        raise Refusal(HTTPStatus.BAD_REQUEST, "The header Timeout cannot be understood.")
 
 
 def destination(environ: Environ) -> Path:

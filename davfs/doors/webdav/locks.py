@@ -1,5 +1,6 @@
 """Locks of door 2, in memory: an inbox belongs to one process, and so do its locks."""
 
+import threading
 from http import HTTPStatus
 from typing import Any
 
@@ -14,12 +15,18 @@ MOST_LOCKS = 10_000
 
 LONGEST = 3600.0
 """Seconds that a lock lasts unless it is refreshed: clients that crash leave theirs behind (RFC 4918 §6.6)."""
+LARGEST_OWNER = 4096
+"""Bytes of what a client writes down about itself: a name, or an address."""
 MOST_SHARED = 100
 """Shared locks of one file or folder, which are looked through for each request about it."""
 
 
 class Locks(LockStorageDict):
     """WsgiDAV's storage of locks, with a bound, and safe while locks expire."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = _Exclusive()
 
     def create(self, path: str, lock: dict[str, Any]) -> dict[str, Any]:
         """Keep a new lock.
@@ -35,6 +42,8 @@ class Locks(LockStorageDict):
             )
         if len(self._dict.get(f"URL2TOKEN:{normalize_lock_root(path)}", ())) >= MOST_SHARED:
             raise Refusal(HTTPStatus.INSUFFICIENT_STORAGE, "It has too many locks: release some, or let them expire.")
+        if len(lock["owner"]) > LARGEST_OWNER:
+            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"An owner has at most {LARGEST_OWNER} bytes here.")
         lock["timeout"] = _granted(lock["timeout"])
         kept: dict[str, Any] = super().create(path, lock)
         return kept
@@ -57,8 +66,20 @@ class Locks(LockStorageDict):
         return bool(self._dict)
 
     def _purge(self) -> None:
-        for token in [key for key in self._dict if not key.startswith("URL2TOKEN:")]:
+        for token in [key for key in list(self._dict) if not key.startswith("URL2TOKEN:")]:
             self.get(token)
+
+
+class _Exclusive:
+    """What WsgiDAV calls a lock for readers and writers, and takes for reading where it then drops what has expired.
+
+    Its own does not let two threads do that at once: one of their requests fails.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self.acquire_read = self.acquire_write = self._lock.acquire
+        self.release = self._lock.release
 
 
 def _granted(seconds: float) -> float:

@@ -5,6 +5,7 @@ new was made (RFC 4918 §9.8.5, §9.9.4); and they lose what follows a ``?`` or 
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -12,11 +13,11 @@ from wsgidav.request_resolver import RequestResolver
 from wsgidav.request_server import RequestServer
 from wsgidav.util import send_status_response
 
-from davfs.doors.webdav import paths
+from davfs.doors.webdav import conditions, paths
 from davfs.doors.webdav.context import Environ
 from davfs.doors.webdav.headers import destination
 from davfs.doors.webdav.refusals import Refusal
-from davfs.doors.webdav.resources import FileResource, FolderResource
+from davfs.doors.webdav.resources import FileResource, FolderResource, check_conditions
 from davfs.entry import Path
 
 Start = Callable[..., Any]
@@ -45,7 +46,7 @@ class Methods(RequestServer):
         source, target = self._source(environ), destination(environ)
         deep = _is_deep(environ, source)
         replaced = self._checked(environ, source, target)
-        source.copy_to(target, deep=deep)
+        source.copy_to(target, deep=deep, replace=_may_replace(environ))
         return _done(environ, start_response, replaced=replaced)
 
     def do_MOVE(self, environ: Environ, start_response: Start) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
@@ -54,10 +55,25 @@ class Methods(RequestServer):
         if not _is_deep(environ, source):
             raise Refusal(HTTPStatus.BAD_REQUEST, "A folder can be moved with all that is in it alone.")
         replaced = self._checked(environ, source, target)
-        self._check_write_permission(source, "infinity", environ)
-        self._check_write_permission(self._found(source.segments[:-1], environ), "0", environ)
-        source.move_to(target)
+        self._davProvider.check_locks(source.segments, environ, deep=True)
+        self._davProvider.check_locks(source.segments[:-1], environ, deep=False)
+        source.move_to(target, replace=_may_replace(environ))
         return _done(environ, start_response, replaced=replaced)
+
+    def do_PUT(self, environ: Environ, start_response: Start) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
+        """Answer PUT (RFC 4918 §9.7)."""
+        return _without_page(super().do_PUT, environ, start_response)
+
+    def do_MKCOL(self, environ: Environ, start_response: Start) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
+        """Answer MKCOL (RFC 4918 §9.3); WsgiDAV looks at no condition."""
+        self._evaluate_if_headers(None, environ)
+        return _without_page(super().do_MKCOL, environ, start_response)
+
+    def _evaluate_if_headers(self, res: Resource | None, environ: Environ) -> None:  # noqa: ARG002  WsgiDAV's form
+        """Check the conditions of a request, all of which are about its own path, or name another one."""
+        environ["wsgidav.ifLockTokenList"] = conditions.submitted(environ)
+        environ["wsgidav.conditions.if"] = {}  # tells WsgiDAV that it has been parsed
+        check_conditions(self._davProvider, environ)
 
     def _source(self, environ: Environ) -> Resource:
         found = self._found(paths.segments(environ["PATH_INFO"]), environ)
@@ -77,11 +93,10 @@ class Methods(RequestServer):
             raise Refusal(HTTPStatus.CONFLICT, "The folder that should hold it does not exist.")
         there = self._found(target, environ)
         self._evaluate_if_headers(source, environ)
-        self._evaluate_if_headers(there, environ)
         if there is None:
-            self._check_write_permission(parent, "0", environ)
+            self._davProvider.check_locks(parent.segments, environ, deep=False)
         else:
-            self._check_write_permission(there, "infinity", environ)
+            self._davProvider.check_locks(target, environ, deep=True)
             if not may_replace:
                 raise Refusal(HTTPStatus.PRECONDITION_FAILED, "The name is taken.")
         return there is not None
@@ -105,5 +120,15 @@ def _is_deep(environ: Environ, source: Resource) -> bool:
 
 def _done(environ: Environ, start_response: Start, *, replaced: bool) -> Iterable[bytes]:
     status = HTTPStatus.NO_CONTENT if replaced else HTTPStatus.CREATED
-    answer: Iterable[bytes] = send_status_response(environ, start_response, status)
-    return answer
+    return _without_page(partial(send_status_response, e=status), environ, start_response)
+
+
+def _without_page(method: Callable[..., Any], environ: Environ, start_response: Start) -> Iterable[bytes]:
+    """Let WsgiDAV answer, and leave out the page that says what its status says too, with its version and its time."""
+
+    def start(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> object:
+        kept = [(name, value) for name, value in headers if name not in ("Content-Type", "Content-Length")]
+        return start_response(status, [*kept, ("Content-Length", "0")], exc_info)
+
+    method(environ, start_response=start)
+    return [b""]

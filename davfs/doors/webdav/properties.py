@@ -1,15 +1,21 @@
 """Dead properties: what clients keep at files and folders of the inbox (RFC 4918 §4)."""
 
+import logging
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path as DiskPath
 
 from davfs.doors.webdav.context import Environ
 from davfs.doors.webdav.refusals import Refusal
 
+_log = logging.getLogger(__name__)
+
 _LARGEST = 64 * 1024  # bytes of one property
 _MOST = 200  # properties of one file or folder
+_PLANNED = "davfs.properties"
 
 _SCHEMA = """
 create table if not exists property(
@@ -71,14 +77,19 @@ class Properties:
         Raises:
             Refusal: It is too large, or there are too many.
         """
-        others = set(self.get_properties(norm_url, environ)) - {name}
+        planned: set[str] = set() if environ is None else environ.setdefault(_PLANNED, set())
+        others = ({*self.get_properties(norm_url, environ)} | planned) - {name}
         if len(property_value) > _LARGEST or len(others) >= _MOST:
             raise Refusal(HTTPStatus.INSUFFICIENT_STORAGE, "This property is too large, or there are too many of them.")
+        planned.add(name)  # or each of too many would be let in for itself, and some refused in the end (§9.2)
         if not dry_run:
-            with self._lock:
-                self._database.execute(
-                    "insert or replace into property values(?, ?, ?)", [norm_url, name, property_value]
-                )
+            try:
+                with self._lock:
+                    self._database.execute(
+                        "insert or replace into property values(?, ?, ?)", [norm_url, name, property_value]
+                    )
+            except sqlite3.OperationalError as error:
+                raise Refusal(HTTPStatus.INSUFFICIENT_STORAGE, "There is no room for properties.") from error
 
     def remove_property(
         self,
@@ -94,16 +105,16 @@ class Properties:
 
     def remove_below(self, url: str) -> None:
         """Forget all properties of a resource and of what is below it."""
-        with self._lock:
-            self._database.execute(f"delete from property where {_BELOW}", _range(url))  # noqa: S608  constant
+        with self._lock, _less_important():
+            self._database.execute(f"delete from property where {_BELOW}", _range(url.rstrip("/")))  # noqa: S608  constant
 
     def carry(self, source: str, target: str, *, move: bool, deep: bool) -> None:
         """Give the target, which is replaced, the properties of the source; ``deep`` with those below it."""
         where = _BELOW if deep else "url = :url"
         copied = f"select :target || substr(url, length(:url) + 1), name, value from property where {where}"  # noqa: S608  constant
-        with self._lock, self._database:
+        with self._lock, _less_important(), self._database:
             self._database.execute("begin immediate")
-            self._database.execute(f"delete from property where {_BELOW}", _range(target))  # noqa: S608  constant
+            self._database.execute(f"delete from property where {_BELOW}", _range(target.rstrip("/")))  # noqa: S608  constant
             self._database.execute(f"insert into property {copied}", {**_range(source), "target": target})
             if move:
                 self._database.execute(f"delete from property where {_BELOW}", _range(source))  # noqa: S608  constant
@@ -127,6 +138,15 @@ class Properties:
     ) -> None:
         """Move the properties of a resource."""
         self.carry(src_url, dest_url, move=True, deep=with_children)
+
+
+@contextmanager
+def _less_important() -> Iterator[None]:
+    """Go on where the disk has no room left: files were moved or deleted, and that is what the client has to know."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        _log.warning("properties could not follow their files: %s", error)
 
 
 def _range(url: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 
-from wsgidav.dav_error import DAVError
+from wsgidav.dav_error import ERROR_DESCRIPTIONS, DAVError
 
 from davfs import errors
 
@@ -28,6 +28,9 @@ REFUSALS: dict[type[errors.DavfsError], HTTPStatus] = {
 }
 
 _RETRY_SECONDS = "5"
+
+# WsgiDAV knows a third of them, and calls the others "507 Status".
+ERROR_DESCRIPTIONS.update({status.value: f"{status.value} {status.phrase}" for status in HTTPStatus})
 
 
 class Refusal(DAVError):

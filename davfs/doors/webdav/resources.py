@@ -1,18 +1,22 @@
 """The drive's files and folders, as WsgiDAV wants to see them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
-from io import RawIOBase
 from typing import Any
 
 from wsgidav.dav_error import DAVError
 from wsgidav.dav_provider import DAVCollection, DAVNonCollection
 
-from davfs.doors.webdav import paths
+from davfs.doors.webdav import conditions, paths
+from davfs.doors.webdav.conditions import creates_only
+from davfs.doors.webdav.contents import ContentFile
 from davfs.doors.webdav.context import Context, Environ, context_of, user_of
 from davfs.doors.webdav.refusals import Refusal, refused
 from davfs.doors.webdav.uploads import Sink, announced
-from davfs.entry import Content, Entry, Kind, Path
+from davfs.entry import Entry, Kind, Path
+from davfs.errors import AlreadyExists
+from davfs.filesystem.area import Upload
 
 LARGEST_ANSWER = 10_000
 """Entries that a PROPFIND of infinite depth shows at most."""
@@ -28,8 +32,11 @@ class _Resource:
     context: Context
     segments: Path
     entry: Entry
-    get_ref_url: Callable[[], str]
-    remove_all_locks: Callable[..., None]
+
+    def get_ref_url(self) -> str:
+        """Return the key for locks and properties."""
+        url: str = self.provider.ref_url(self.segments, folder=self.entry.is_folder)
+        return url
 
     def get_creation_date(self) -> float:
         return self.entry.modified.timestamp()  # nothing on the drive changes but by being made anew
@@ -71,40 +78,43 @@ class _Resource:
 
     def handle_delete(self) -> bool:
         """Delete it with all that is in it, unless somebody else holds a lock on a part."""
-        self._check_locks("infinity")
-        with refused():
+        self.provider.check_locks(self.segments, self.environ, deep=True)
+        with self._losing_locks(), refused(), self._turn(self.segments):
             resource = self.context.drive.delete(self.segments)
         self.context.audit(user_of(self.environ), "delete", resource, "done")
-        self._forget()
+        if self.provider.prop_manager:
+            self.provider.prop_manager.remove_below(self.get_ref_url())
         return True
 
-    def move_to(self, target: Path) -> None:
-        """Give it another path, in place of what is there."""
-        with refused():
-            self.context.drive.move(self.segments, target, replace=True)
+    def move_to(self, target: Path, *, replace: bool) -> None:
+        """Give it another path; ``replace`` tells whether in place of what is there."""
+        with self._losing_locks(), _not_taken(), self._turn(self.segments, target):
+            self.context.drive.move(self.segments, target, replace=replace)
         self.context.audit(user_of(self.environ), "move", self.entry.resource, "done")
         self._carry_properties(target, move=True)
-        self.remove_all_locks(recursive=True)
 
-    def copy_to(self, target: Path, *, deep: bool) -> None:
-        """Copy it, in place of what is there; ``deep`` with all that is in it."""
-        with refused():
-            self.context.drive.copy(self.segments, target, replace=True, deep=deep)
+    def copy_to(self, target: Path, *, deep: bool, replace: bool) -> None:
+        """Copy it, ``deep`` with all that is in it; ``replace`` tells whether in place of what is there."""
+        with _not_taken(), self._turn(self.segments, target):
+            self.context.drive.copy(self.segments, target, replace=replace, deep=deep)
         self.context.audit(user_of(self.environ), "copy", self.entry.resource, "done")
         self._carry_properties(target, move=False, deep=deep)
 
-    def _check_locks(self, depth: str) -> None:
-        self.provider.lock_manager.check_write_permission(
-            url=self.get_ref_url(),
-            depth=depth,
-            token_list=self.environ["wsgidav.ifLockTokenList"],
-            principal=self.environ["wsgidav.user_name"],
-        )
+    @contextmanager
+    def _turn(self, *changed: Path) -> Iterator[None]:
+        """Change paths while nobody else does, if the conditions of the request still are met then."""
+        with self.provider.turns.of(*changed):
+            check_conditions(self.provider, self.environ)
+            yield
 
-    def _forget(self) -> None:
-        if self.provider.prop_manager:
-            self.provider.prop_manager.remove_below(self.get_ref_url())
-        self.remove_all_locks(recursive=True)
+    @contextmanager
+    def _losing_locks(self) -> Iterator[None]:
+        """Drop the locks that it has now, and not those of what takes its place as soon as it is gone."""
+        manager = self.provider.lock_manager
+        held = manager.get_url_lock_list(self.get_ref_url(), recursive=True)
+        yield
+        for lock in held:
+            manager.release(lock["token"])
 
     def _carry_properties(self, target: Path, *, move: bool, deep: bool = True) -> None:
         properties = self.provider.prop_manager
@@ -138,7 +148,7 @@ class FileResource(_Resource, DAVNonCollection):
     def support_ranges(self) -> bool:
         return True
 
-    def get_content(self) -> "ContentFile":
+    def get_content(self) -> ContentFile:
         with refused():
             content = self.context.drive.read(self.segments)
         self.context.audit(user_of(self.environ), "read", content.entry.resource, "done")
@@ -147,8 +157,12 @@ class FileResource(_Resource, DAVNonCollection):
     def begin_write(self, *, content_type: str | None = None) -> Sink:  # noqa: ARG002  the drive looks for itself
         size = announced(self.environ)
         with refused():
-            self._sink = Sink(self.context.drive.receive(self.segments, size), size)
+            self._sink = Sink(self.context.drive.receive(self.segments, size), size, self._finish)
         return self._sink
+
+    def _finish(self, upload: Upload) -> Entry:
+        with _not_taken(), self._turn(self.segments):
+            return upload.finish(replace=not creates_only(self.environ))
 
     def end_write(self, *, with_errors: bool) -> None:
         if self._sink:
@@ -201,9 +215,10 @@ class FolderResource(_Resource, DAVCollection):
         Raises:
             Refusal: There is more than `LARGEST_ANSWER` (RFC 4918 §9.1.1: ``propfind-finite-depth``).
         """
-        deep = how.get("depth", "infinity") == "infinity"
+        depth = how.get("depth", "infinity")
+        deep = depth == "infinity"
         found: list[FileResource | FolderResource] = [self] if how.get("add_self") else []
-        waiting: list[FolderResource] = [self]
+        waiting: list[FolderResource] = [] if depth == "0" else [self]
         while waiting:
             members = waiting.pop().get_member_list()
             found += members
@@ -220,13 +235,29 @@ class FolderResource(_Resource, DAVCollection):
         """Return a file that a PUT is about to write, or, for a LOCK, make it (RFC 4918 §9.10.4)."""
         path = (*self.segments, name)
         entry = Entry(name, Kind.FILE, self.entry.modified)
+        self._forget_below(path)
         if self.environ["REQUEST_METHOD"] == "LOCK":
-            with refused():
-                entry = self.context.drive.write(path, b"")
+            self.provider.check_locks(self.segments, self.environ, deep=False)
+            entry = self._made(path)
         return FileResource(path, self.environ, entry)
+
+    def _made(self, path: Path) -> Entry:
+        """Make an empty file, unless another request was faster: then its file is the one that gets the lock."""
+        with refused():
+            try:
+                with self.context.drive.receive(path, 0) as upload:
+                    return upload.finish(replace=False)
+            except AlreadyExists:
+                return self.context.drive.stat(path)
+
+    def _forget_below(self, path: Path) -> None:
+        """Forget the properties of what was at a free path, and went without a request to this door."""
+        if self.provider.prop_manager:
+            self.provider.prop_manager.remove_below(self.provider.ref_url(path, folder=False))
 
     def create_collection(self, name: str) -> "FolderResource":
         path = (*self.segments, name)
+        self._forget_below(path)
         with refused():
             self.context.drive.make_folder(path)
             return FolderResource(path, self.environ, self.context.drive.stat(path))
@@ -236,42 +267,21 @@ class FolderResource(_Resource, DAVCollection):
             return list(self.context.drive.list(self.segments))
 
 
-class ContentFile(RawIOBase):
-    """Content as a file that is read from a place on.
+def check_conditions(provider: Any, environ: Environ) -> None:
+    """Refuse a request whose conditions are not met now."""
+    user = environ["wsgidav.user_name"]
+    own = paths.segments(environ["PATH_INFO"])
+    conditions.check(environ, own, provider.look, lambda path, entry: provider.tokens(path, entry, user))
 
-    Args:
-        content: Open content, which is closed with the file.
-    """
 
-    def __init__(self, content: Content) -> None:
-        self._content = content.__enter__()
-        self._buffers: Iterator[memoryview] = iter(())
-        self._rest = memoryview(b"")
-        self.seek(0)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Go to a place, in bytes from the start."""
-        if whence:
-            raise ValueError("only places from the start are known")
-        self._buffers = self._content.buffers(offset)
-        self._rest = memoryview(b"")
-        return offset
-
-    def read(self, size: int = -1) -> bytes:
-        """Return at most so many bytes, none at the end."""
-        while not self._rest and (block := next(self._buffers, None)) is not None:
-            self._rest = block
-        taken = self._rest if size < 0 else self._rest[:size]
-        self._rest = self._rest[len(taken) :]
-        return bytes(taken)
-
-    def close(self) -> None:
-        """Close the content."""
-        if not self.closed:
-            self._rest = memoryview(b"")
-            self._buffers = iter(())
-            self._content.__exit__(None, None, None)
-        super().close()
+@contextmanager
+def _not_taken() -> Iterator[None]:
+    """Answer errors of the drive; that a name is taken which must be free, as RFC 4918 §9.8.5 has it."""
+    with refused():
+        try:
+            yield
+        except AlreadyExists as error:
+            raise Refusal(HTTPStatus.PRECONDITION_FAILED, "The name is taken.") from error
 
 
 def resource(path: Path, environ: Environ, entry: Entry) -> FileResource | FolderResource:

@@ -1,7 +1,7 @@
 """The bodies of PUT requests on their way into the drive."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 
 from davfs.doors.webdav.context import Environ
@@ -12,12 +12,16 @@ from davfs.filesystem.area import Upload
 _log = logging.getLogger(__name__)
 
 
+_LONGEST_NUMBER = 18  # digits
+
+
 class Sink:
     """What WsgiDAV writes a body into: nothing is stored before the whole of it has come.
 
     Args:
         upload: Takes the bytes; it is given up unless all of them come.
         expected: Number of bytes that the client announced; None where it did not.
+        finish: Stores what has come.
 
     Attributes:
         entry: What was stored; None before.
@@ -25,9 +29,10 @@ class Sink:
 
     entry: Entry | None
 
-    def __init__(self, upload: Upload, expected: int | None) -> None:
+    def __init__(self, upload: Upload, expected: int | None, finish: Callable[[Upload], Entry]) -> None:
         self._upload = upload.__enter__()
         self._expected = expected
+        self._finish = finish
         self._received = 0
         self.entry = None
 
@@ -53,8 +58,7 @@ class Sink:
         Raises:
             Refusal: It cannot be stored.
         """
-        with refused():
-            self.entry = self._upload.finish()
+        self.entry = self._finish(self._upload)
 
     def release(self) -> None:
         """Give up what was not stored."""
@@ -72,6 +76,6 @@ def announced(environ: Environ) -> int | None:
     value = environ.get("CONTENT_LENGTH") or environ.get("HTTP_X_EXPECTED_ENTITY_LENGTH")
     if not value:
         return None
-    if not (value.isascii() and value.isdigit()):
+    if not (value.isascii() and value.isdigit() and len(value) <= _LONGEST_NUMBER):
         raise Refusal(HTTPStatus.BAD_REQUEST, "The length of the body is no number.")
     return int(value)
