@@ -100,3 +100,20 @@ def test_expiry_on_several_threads(kept: Locks) -> None:
             found = [job.result() for job in [pool.submit(look) for _ in range(4)]]
         assert found == [[[]] * 50] * 4
         assert not kept.any
+
+
+@pytest.mark.parametrize(
+    ("root", "asked", "near"),
+    [
+        ("/inbox/a", "/inbox/a", True),
+        ("/inbox/a", "/inbox/", True),
+        ("/inbox/a", "/inbox/a/b/c", True),
+        ("/inbox/a", "/", False),
+        ("/inbox/a", "/inbox/ab", False),
+        ("/inbox/a/b", "/inbox", False),
+    ],
+)
+def test_near(kept: Locks, root: str, asked: str, *, near: bool) -> None:
+    """A listing minds the locks that it would show, and no others."""
+    kept.create(root, lock())
+    assert kept.near(asked) is near

@@ -27,3 +27,23 @@ def test_bound_over_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert unlock(drive, "inbox/7.txt", tokens["inbox/7.txt"]) == 204
         assert lock(drive, "inbox/other.txt").status_code == 200
         assert lock(drive, "inbox/more.txt").status_code == 507
+
+
+@pytest.mark.parametrize(("owner", "status"), [("me", 507), ("x" * 5000, 413)])
+def test_a_refused_lock_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: str, status: int
+) -> None:
+    """A file is made for a lock only where there will be one (RFC 4918 §9.10.4)."""
+    with local_door(tmp_path) as door:
+        locked(door.drive, "inbox/a.txt")
+        monkeypatch.setattr(locks, "MOST_LOCKS", 1)
+        assert lock(door.drive, "inbox/b.txt", owner=owner).status_code == status
+        assert door.drive.status("inbox/b.txt") == 404
+
+
+def test_a_lock_is_refreshed_while_there_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever holds a lock keeps it."""
+    with local_door(tmp_path) as door:
+        token = locked(door.drive, "inbox/a.txt")
+        monkeypatch.setattr(locks, "MOST_LOCKS", 1)
+        assert door.drive.request("LOCK", "inbox/a.txt", headers={"If": f"({token})"}).status_code == 200

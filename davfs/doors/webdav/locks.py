@@ -15,8 +15,9 @@ MOST_LOCKS = 10_000
 
 LONGEST = 3600.0
 """Seconds that a lock lasts unless it is refreshed: clients that crash leave theirs behind (RFC 4918 §6.6)."""
-LARGEST_OWNER = 4096
-"""Bytes of what a client writes down about itself: a name, or an address."""
+LARGEST_REQUEST = 4096
+"""Bytes of a LOCK: what a client writes down about itself, a name or an address, is kept with the lock."""
+_URL = "URL2TOKEN:"
 MOST_SHARED = 100
 """Shared locks of one file or folder, which are looked through for each request about it."""
 
@@ -28,8 +29,8 @@ class Locks(LockStorageDict):
         super().__init__()
         self._lock = _Exclusive()
 
-    def create(self, path: str, lock: dict[str, Any]) -> dict[str, Any]:
-        """Keep a new lock.
+    def check_room(self) -> None:
+        """Tell whether there is room for another lock.
 
         Raises:
             Refusal: There are too many.
@@ -40,13 +41,25 @@ class Locks(LockStorageDict):
             raise Refusal(
                 HTTPStatus.INSUFFICIENT_STORAGE, "There are too many locks: release some, or let them expire."
             )
-        if len(self._dict.get(f"URL2TOKEN:{normalize_lock_root(path)}", ())) >= MOST_SHARED:
+
+    def create(self, path: str, lock: dict[str, Any]) -> dict[str, Any]:
+        """Keep a new lock.
+
+        Raises:
+            Refusal: There are too many.
+        """
+        self.check_room()
+        if len(self._dict.get(f"{_URL}{normalize_lock_root(path)}", ())) >= MOST_SHARED:
             raise Refusal(HTTPStatus.INSUFFICIENT_STORAGE, "It has too many locks: release some, or let them expire.")
-        if len(lock["owner"]) > LARGEST_OWNER:
-            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"An owner has at most {LARGEST_OWNER} bytes here.")
         lock["timeout"] = _granted(lock["timeout"])
         kept: dict[str, Any] = super().create(path, lock)
         return kept
+
+    def near(self, url: str) -> bool:
+        """Tell whether there is a lock on a resource, on what holds it, or right in it; be it expired."""
+        own = normalize_lock_root(url)
+        roots = [key.removeprefix(_URL) for key in list(self._dict) if key.startswith(_URL)]
+        return any(root in (own, "/") or own.startswith(f"{root}/") or _parent(root) == own for root in roots)
 
     def refresh(self, token: str, *, timeout: float) -> dict[str, Any]:
         """Give a lock more time."""
@@ -66,7 +79,7 @@ class Locks(LockStorageDict):
         return bool(self._dict)
 
     def _purge(self) -> None:
-        for token in [key for key in list(self._dict) if not key.startswith("URL2TOKEN:")]:
+        for token in [key for key in list(self._dict) if not key.startswith(_URL)]:
             self.get(token)
 
 
@@ -85,3 +98,7 @@ class _Exclusive:
 def _granted(seconds: float) -> float:
     """Return the time that is granted; less than none stands for "infinite"."""
     return seconds if 0 < seconds < LONGEST else LONGEST
+
+
+def _parent(root: str) -> str:
+    return root.rpartition("/")[0] or "/"

@@ -62,8 +62,10 @@ class Propfind(BaseMiddleware):
         if path and not drive.takes_files(path[:1]):
             return False
         provider = environ["wsgidav.provider"]
-        if provider.lock_manager.storage.any and (wanted.mode is Mode.ALL or f"{DAV}lockdiscovery" in wanted.names):
-            return True
+        if wanted.mode is Mode.ALL or f"{DAV}lockdiscovery" in wanted.names:
+            storage = provider.lock_manager.storage
+            if storage.any and storage.near(provider.ref_url(path, folder=False)):
+                return True
         if wanted.mode is Mode.NAMED and LIVE.issuperset(wanted.names):
             return False
         return bool(provider.prop_manager.any_below(paths.quoted(path, folder=False)))
