@@ -9,14 +9,14 @@ from typing import Any
 from davfs import assembly, setup
 from davfs.configuration import Configuration
 from davfs.doors.collection.door import MOUNT, CollectionDoor
-from davfs.doors.webdav import tls
 from davfs.doors.webdav.application import application
 from davfs.doors.webdav.context import Context
-from davfs.doors.webdav.gate import Gate
 from davfs.doors.webdav.health import Health, Readiness
+from davfs.doors.webdav.login.gate import Gate
+from davfs.doors.webdav.login.throttle import Throttle
 from davfs.doors.webdav.properties import Properties
-from davfs.doors.webdav.server import Server
-from davfs.doors.webdav.throttle import Throttle
+from davfs.doors.webdav.wire import tls
+from davfs.doors.webdav.wire.server import Server
 from davfs.orthanc import loopback
 from davfs.orthanc.access import Access
 from davfs.orthanc.inside import InsideTransport

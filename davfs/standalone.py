@@ -14,14 +14,14 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from davfs import assembly, setup, state
-from davfs.doors.webdav import tls
 from davfs.doors.webdav.application import application
 from davfs.doors.webdav.context import Context
-from davfs.doors.webdav.gate import Gate
 from davfs.doors.webdav.health import Deferred, Health, Readiness
+from davfs.doors.webdav.login.gate import Gate
+from davfs.doors.webdav.login.throttle import Throttle
 from davfs.doors.webdav.properties import Properties
-from davfs.doors.webdav.server import Server
-from davfs.doors.webdav.throttle import Throttle
+from davfs.doors.webdav.wire import tls
+from davfs.doors.webdav.wire.server import Server
 from davfs.errors import DavfsError, OrthancError, Unavailable
 from davfs.orthanc import system
 from davfs.orthanc.access import Access, Answer, Permission

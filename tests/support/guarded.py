@@ -11,10 +11,10 @@ from typing import Any
 
 from davfs.demo.ports import LOOPBACK
 from davfs.demo.process import OrthancProcess
-from davfs.doors.webdav.authentication import Authentication
-from davfs.doors.webdav.gate import Gate
-from davfs.doors.webdav.permissions import PERMISSIONS
-from davfs.doors.webdav.server import Server
+from davfs.doors.webdav.login.authentication import Authentication
+from davfs.doors.webdav.login.gate import Gate
+from davfs.doors.webdav.login.permissions import PERMISSIONS
+from davfs.doors.webdav.wire.server import Server
 
 USERS = {"alice": "secret", "reader": "read", "feeder": "feed", "blind": "dark", "müller": "paßwort"}
 """Users of the guarded Orthanc; what its filter lets each of them do says `ALLOWED`."""

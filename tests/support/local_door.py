@@ -10,10 +10,10 @@ from typing import Any, cast
 from davfs.demo.ports import LOOPBACK
 from davfs.doors.webdav.application import application
 from davfs.doors.webdav.context import Context
-from davfs.doors.webdav.gate import Gate
+from davfs.doors.webdav.login.gate import Gate
+from davfs.doors.webdav.login.throttle import Throttle
 from davfs.doors.webdav.properties import Properties
-from davfs.doors.webdav.server import Server
-from davfs.doors.webdav.throttle import Throttle
+from davfs.doors.webdav.wire.server import Server
 from davfs.filesystem.area import Area
 from davfs.filesystem.drive import Drive
 from davfs.filesystem.inbox import Inbox

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from davfs.doors.webdav.framing import Body, ChunkedBody, KnownBody
 from davfs.doors.webdav.refusals import Refusal
+from davfs.doors.webdav.wire.framing import Body, ChunkedBody, KnownBody
 
 BLOCK = 64 * 1024
 

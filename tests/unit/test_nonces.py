@@ -2,7 +2,7 @@
 
 import pytest
 
-from davfs.doors.webdav.nonces import LIFETIME, Nonces
+from davfs.doors.webdav.login.nonces import LIFETIME, Nonces
 
 
 class Clock:

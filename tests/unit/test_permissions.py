@@ -2,7 +2,7 @@
 
 import pytest
 
-from davfs.doors.webdav.permissions import needed
+from davfs.doors.webdav.login.permissions import needed
 from davfs.entry import Path
 from davfs.orthanc.access import Permission
 

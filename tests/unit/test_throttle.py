@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from davfs.doors.webdav.throttle import Throttle
+from davfs.doors.webdav.login.throttle import Throttle
 
 
 class Time:

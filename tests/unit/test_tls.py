@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from davfs.doors.webdav import tls
+from davfs.doors.webdav.wire import tls
 from davfs.errors import ConfigurationError
 from tests.support.guarded import certificate
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from davfs.demo.process import OrthancProcess
-from davfs.doors.webdav import tls
+from davfs.doors.webdav.wire import tls
 from davfs.errors import ConfigurationError, Unavailable
 from davfs.orthanc import loopback
 from davfs.orthanc.access import LIFETIME, Access, Answer, Credentials, Permission

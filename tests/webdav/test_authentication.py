@@ -18,10 +18,10 @@ from wsgidav.request_resolver import RequestResolver
 from wsgidav.wsgidav_app import WsgiDAVApp
 
 from davfs.demo.process import OrthancProcess
-from davfs.doors.webdav.authentication import Authentication
 from davfs.doors.webdav.context import KEY
-from davfs.doors.webdav.gate import Gate
-from davfs.doors.webdav.throttle import Throttle
+from davfs.doors.webdav.login.authentication import Authentication
+from davfs.doors.webdav.login.gate import Gate
+from davfs.doors.webdav.login.throttle import Throttle
 from davfs.orthanc.access import Access
 from tests.support.guarded import ALLOWED, USERS, behind, guarded_orthanc, serving
 

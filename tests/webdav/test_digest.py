@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from davfs.demo.process import OrthancProcess
-from davfs.doors.webdav import authentication
-from davfs.doors.webdav.gate import Gate
-from davfs.doors.webdav.nonces import LIFETIME, Nonces
-from davfs.doors.webdav.throttle import Throttle
+from davfs.doors.webdav.login import authentication
+from davfs.doors.webdav.login.gate import Gate
+from davfs.doors.webdav.login.nonces import LIFETIME, Nonces
+from davfs.doors.webdav.login.throttle import Throttle
 from davfs.orthanc.access import Access
 from tests.support.guarded import USERS, behind, guarded_orthanc, serving
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from davfs.demo.ports import LOOPBACK, free_ports
-from davfs.doors.webdav import waiting
-from davfs.doors.webdav.server import THREADS, Server
+from davfs.doors.webdav.wire import waiting
+from davfs.doors.webdav.wire.server import THREADS, Server
 from davfs.errors import ConfigurationError
 from tests.support.local_door import serving
 

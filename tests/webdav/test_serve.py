@@ -20,8 +20,8 @@ import pytest
 
 from davfs.demo.ports import LOOPBACK, free_ports
 from davfs.demo.process import OrthancProcess
-from davfs.doors.webdav import tls
-from davfs.doors.webdav.server import Server
+from davfs.doors.webdav.wire import tls
+from davfs.doors.webdav.wire.server import Server
 from tests.support import dicom
 from tests.support.drive import has, import_by_rest, place, rest_client
 from tests.support.guarded import certificate

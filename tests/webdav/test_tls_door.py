@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from davfs.doors.webdav import tls
+from davfs.doors.webdav.wire import tls
 from tests.support.guarded import certificate, serving
 
 

@@ -1,9 +1,15 @@
 """Door 2: a complete WebDAV server on a port of its own, made of WsgiDAV on cheroot. WsgiDAV is imported here only.
 
-- `server`: listens, and hands requests to the application.
-- `application`: the stack of middlewares, and WsgiDAV at its end.
-- `context`: what all of them work with.
-- `provider`, `resources`: the drive as WsgiDAV wants to see it.
-- `uploads`: the bodies of PUT requests on their way into the drive.
-- `refusals`: which error has which status.
+A request comes in by `wire`, and goes through the stack that `application` puts together: `failures`, `login`,
+`propfind` and `download` (the two that make up nearly all traffic), `page` (folders in a browser), `messages` (XML),
+and `methods`, which is WsgiDAV's own. There
+
+- `provider` and `resources` are the drive as WsgiDAV wants to see it,
+- `conditions`, `headers`, `turns` decide whether and when something may be changed,
+- `locks`, `properties` keep what clients leave at files and folders,
+- `uploads`, `contents` are bodies on their way in and out,
+- `multistatus`, `ranges`, `validators` are parts of answers; `refusals` has the status of each error.
+
+`context` is what all of them work with, `paths` how a request's path becomes one of the drive, `health` what answers
+whoever watches the server.
 """

@@ -9,11 +9,11 @@ from wsgidav.util import send_status_response
 from wsgidav.wsgidav_app import WsgiDAVApp
 
 from davfs.doors.webdav import headers, paths
-from davfs.doors.webdav.authentication import Authentication
 from davfs.doors.webdav.context import KEY, Context, Environ
 from davfs.doors.webdav.download import Download
 from davfs.doors.webdav.failures import Failures
 from davfs.doors.webdav.locks import Locks
+from davfs.doors.webdav.login.authentication import Authentication
 from davfs.doors.webdav.messages import Messages
 from davfs.doors.webdav.methods import Resolver
 from davfs.doors.webdav.page import Page

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from davfs.doors.webdav.gate import Gate
+from davfs.doors.webdav.login.gate import Gate
 from davfs.filesystem.drive import Drive
 
 Environ: TypeAlias = dict[str, Any]

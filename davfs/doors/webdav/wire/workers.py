@@ -10,7 +10,7 @@ import traceback
 from contextlib import suppress
 from typing import Any
 
-from davfs.doors.webdav.exchange import Connection
+from davfs.doors.webdav.wire.exchange import Connection
 
 _QUEUED = 512
 """Requests that wait for a worker; more of them are answered with 503."""

@@ -8,10 +8,10 @@ from typing import Any
 from cheroot.server import HTTPConnection
 from cheroot.wsgi import Gateway_10
 
-from davfs.doors.webdav.connections import ClosingRequest
-from davfs.doors.webdav.framing import Body, ChunkedBody, KnownBody
 from davfs.doors.webdav.refusals import Refusal
-from davfs.doors.webdav.streams import Reader, Writer
+from davfs.doors.webdav.wire.connections import ClosingRequest
+from davfs.doors.webdav.wire.framing import Body, ChunkedBody, KnownBody
+from davfs.doors.webdav.wire.streams import Reader, Writer
 from davfs.orthanc import Buffer
 
 _DISCARDED = 64 * 1024 * 1024

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from davfs.doors.webdav.throttle import Throttle
+from davfs.doors.webdav.login.throttle import Throttle
 from davfs.orthanc.access import Access
 
 

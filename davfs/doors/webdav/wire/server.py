@@ -14,11 +14,11 @@ from typing import Any
 
 from cheroot.server import HTTPServer
 
-from davfs.doors.webdav.connections import TlsAdapter
-from davfs.doors.webdav.exchange import Gateway
-from davfs.doors.webdav.streams import LARGEST_HEAD
-from davfs.doors.webdav.waiting import Waiting
-from davfs.doors.webdav.workers import Workers, report
+from davfs.doors.webdav.wire.connections import TlsAdapter
+from davfs.doors.webdav.wire.exchange import Gateway
+from davfs.doors.webdav.wire.streams import LARGEST_HEAD
+from davfs.doors.webdav.wire.waiting import Waiting
+from davfs.doors.webdav.wire.workers import Workers, report
 from davfs.errors import ConfigurationError
 
 THREADS = 32

@@ -19,9 +19,9 @@ from wsgidav.mw.base_mw import BaseMiddleware
 
 from davfs.doors.webdav import paths
 from davfs.doors.webdav.context import Environ, context_of
-from davfs.doors.webdav.digest import Claim, Digest, Failure
-from davfs.doors.webdav.nonces import Nonces
-from davfs.doors.webdav.permissions import PERMISSIONS, Permissions, needed
+from davfs.doors.webdav.login.digest import Claim, Digest, Failure
+from davfs.doors.webdav.login.nonces import Nonces
+from davfs.doors.webdav.login.permissions import PERMISSIONS, Permissions, needed
 from davfs.errors import Unavailable
 from davfs.orthanc.access import Answer, Credentials, Permission
 

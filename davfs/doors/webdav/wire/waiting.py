@@ -16,8 +16,8 @@ from typing import Any
 
 from cheroot.errors import FatalSSLAlert
 
-from davfs.doors.webdav.exchange import Connection, refuse
-from davfs.doors.webdav.workers import report
+from davfs.doors.webdav.wire.exchange import Connection, refuse
+from davfs.doors.webdav.wire.workers import report
 
 MOST = 512
 """Connections that may wait; a process has 1,024 files open at most, by default."""

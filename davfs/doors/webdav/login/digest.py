@@ -14,7 +14,7 @@ from enum import Enum, auto
 from typing import Self
 from urllib.parse import unquote_to_bytes
 
-from davfs.doors.webdav.nonces import Nonces
+from davfs.doors.webdav.login.nonces import Nonces
 from davfs.orthanc.access import Credentials, decoded
 
 _PARAMETER = re.compile(r'\b(\w+)=(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')

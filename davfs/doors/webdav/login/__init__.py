@@ -1,0 +1,7 @@
+"""Who comes in, and for what: Orthanc decides.
+
+- `authentication`: the middleware; `gate`: what it works with.
+- `digest`, `nonces`: logging in by Digest.
+- `permissions`: what a request needs, and what its user has.
+- `throttle`: slows down who guesses.
+"""
