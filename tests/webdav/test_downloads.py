@@ -82,9 +82,8 @@ def test_several_ranges(door: LocalDoor) -> None:
 def test_if_range(door: LocalDoor) -> None:
     """A download goes on where the file is still the same, and starts over where it is not."""
     head = door.drive.head(FILE).headers
-    for same in (head["etag"], head["last-modified"]):
-        assert get(door, Range="bytes=1-", If_Range=same).status_code == 206
-    for other in ('"other"', f"W/{head['etag']}", "Thu, 01 Jan 1970 00:00:00 GMT"):
+    assert get(door, Range="bytes=1-", If_Range=head["etag"]).status_code == 206
+    for other in ('"other"', f"W/{head['etag']}", "Thu, 01 Jan 1970 00:00:00 GMT", head["last-modified"]):
         answer = get(door, Range="bytes=1-", If_Range=other)
         assert (answer.status_code, answer.content) == (200, CONTENT)
 
