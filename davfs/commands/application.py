@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from davfs import __version__
+from davfs.commands import layout
 from davfs.commands.mount_help import mount_help
 from davfs.commands.serve import serve
 
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(mount_help)
+app.add_typer(layout.app, name="layout")
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  as typer calls it

@@ -1,6 +1,6 @@
-"""The options of ``davfs serve``, each with its variable, and the key that it has in the configuration file."""
+"""The options of ``davfs serve`` and others: each with its variable, and its key in the configuration file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -8,10 +8,15 @@ import typer
 
 from davfs.checks import nearest
 from davfs.errors import ConfigurationError
+from davfs.layout.tags import Extra, representation
+from davfs.orthanc.model import Level
 from davfs.settings_file import Given
 
 PASSWORD = "DAVFS_PASSWORD"  # noqa: S105  the name of a variable
 """A password is no option: every user of the machine could read it from the list of processes."""
+HASH_KEY = "DAVFS_HASH_KEY"
+"""Nor is the key of pseudonyms."""
+_SECRETS = {"Orthanc.Password": PASSWORD, "HashKey": HASH_KEY}
 
 KEYS = {
     "orthanc": "Orthanc.Url",
@@ -25,6 +30,7 @@ KEYS = {
     "certificate": "Server.Certificate",
     "key": "Server.Key",
     "layout": "Layouts",
+    "hash_key_file": "HashKeyFile",
     "allow_upload": "AllowUpload",
     "allow_delete": "AllowDelete",
     "spool": "Spool",
@@ -32,6 +38,7 @@ KEYS = {
     "spool_maximum_age": "SpoolMaximumAge",
     "catalog": "Catalog",
 }
+_LEVELS = {level.name.lower(): level for level in Level}
 _ORTHANC, _SERVER, _DRIVE = "Orthanc", "Server", "Drive"
 
 
@@ -146,6 +153,15 @@ Layouts: TypeAlias = Annotated[
         rich_help_panel=_DRIVE,
     ),
 ]
+HashKeyFile: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        envvar="DAVFS_HASH_KEY_FILE",
+        help=f"A file with the key of pseudonyms, 16 characters or more; or set {HASH_KEY}. Default: no pseudonyms.",
+        metavar="PATH",
+        rich_help_panel=_DRIVE,
+    ),
+]
 AllowUpload: TypeAlias = Annotated[
     bool | None,
     typer.Option(
@@ -200,6 +216,13 @@ Catalog: TypeAlias = Annotated[
         rich_help_panel=_DRIVE,
     ),
 ]
+Tags: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A tag that Orthanc's option ExtraMainDicomTags adds, with its level, such as series:SliceThickness.",
+        metavar="LEVEL:KEYWORD",
+    ),
+]
 Verbose: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", envvar="DAVFS_VERBOSE", help="Log more.")]
 
 
@@ -209,17 +232,26 @@ def given(context: typer.Context, environment: Mapping[str, str]) -> dict[str, G
     Raises:
         ConfigurationError: A variable is not known.
     """
-    variables = {str(parameter.envvar) for parameter in context.command.params if parameter.envvar} | {PASSWORD}
+    _check(context, environment)
+    return found(context, environment)
+
+
+def _check(context: typer.Context, environment: Mapping[str, str]) -> None:
+    variables = {str(parameter.envvar) for parameter in context.command.params if parameter.envvar}
+    variables |= set(_SECRETS.values())
     for name in environment:
         if name.startswith("DAVFS_") and name not in variables:
             raise ConfigurationError(f"{name} is no variable of davfs serve: {nearest(name, variables)}")
-    found = {
+
+
+def found(context: typer.Context, environment: Mapping[str, str]) -> dict[str, Given]:
+    """Return what options and variables say; as `given`, where variables may be there for another command."""
+    options = {
         KEYS[str(parameter.name)]: Given(value, _where(context, parameter))
         for parameter in context.command.params
         if parameter.name in KEYS and (value := _value(context, parameter)) is not None
     }
-    password = environment.get(PASSWORD)
-    return found | ({"Orthanc.Password": Given(password, PASSWORD)} if password else {})
+    return options | {key: Given(environment[name], name) for key, name in _SECRETS.items() if environment.get(name)}
 
 
 def _value(context: typer.Context, parameter: Any) -> Any:
@@ -231,3 +263,19 @@ def _where(context: typer.Context, parameter: Any) -> str:
     source = context.get_parameter_source(str(parameter.name))
     from_environment = source is not None and source.name == "ENVIRONMENT"
     return str(parameter.envvar if from_environment else parameter.opts[0])
+
+
+def extra_tags(tags: Sequence[str] | None) -> Extra:
+    """Return the tags that Orthanc keeps besides its usual ones, as they were given.
+
+    Raises:
+        typer.BadParameter: One is no tag of a level.
+    """
+    found: dict[Level, list[str]] = {}
+    for text in tags or ():
+        name, _, keyword = text.partition(":")
+        if name not in _LEVELS or representation(keyword) is None:
+            allowed = f"write one of {', '.join(_LEVELS)}, a colon, and a DICOM keyword"
+            raise typer.BadParameter(f"{text!r} is no tag of a level: {allowed}", param_hint="--tag")
+        found.setdefault(_LEVELS[name], []).append(keyword)
+    return found

@@ -1,9 +1,20 @@
 """A layout as a frozen value."""
 
 from dataclasses import dataclass
+from enum import Enum
 
+from davfs.layout.condition import Condition
 from davfs.layout.template import Template
 from davfs.orthanc.model import Level
+
+
+class Dates(Enum):
+    """What the dates of folders and files tell."""
+
+    RECEPTION = "reception"
+    """When Orthanc got the files."""
+    ACQUISITION = "acquisition"
+    """When the images were made, as far as the tags tell; of a group, the latest of what is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,11 +22,42 @@ class LayoutLevel:
     """One level of folders, or of files at the level of the instances.
 
     Attributes:
-        resource: What an entry of this level stands for.
+        resource: What an entry of this level stands for; None for a group, which is a folder for each value.
+        over: Whose tags and labels the template reads, and those above it: the resource itself, or for a group the next
+            resource below it.
+        template: How it is called. That of a group may have several values for one resource.
+        files: Names of further files in each folder of this level (patients, studies and series), as templates.
+    """
+
+    resource: Level | None
+    over: Level
+    template: Template
+    files: tuple["ExtraFile", ...] = ()
+
+
+class Extra(Enum):
+    """What a further file holds."""
+
+    ZIP = "zip"
+    """The DICOM files below the folder."""
+    JSON = "json"
+    """The tags of the folder's resource."""
+    PREVIEW = "png"
+    """A picture of the images below the folder."""
+    REPORT = "pdf"
+    """The first encapsulated PDF below the folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraFile:
+    """A file beside what is in a folder.
+
+    Attributes:
+        content: What it holds.
         template: How it is called.
     """
 
-    resource: Level
+    content: Extra
     template: Template
 
 
@@ -26,12 +68,17 @@ class Layout:
     Attributes:
         title: Name of its folder at the drive's root, a safe name.
         description: One sentence for the people who use the drive; may be empty.
-        levels: From the top down, each below the one before it in Orthanc's model. A level may be left out: its
-            resources are passed through, so instances right under a study are those of all its series.
+        levels: From the top down, each resource below the one before it in Orthanc's model, with any number of groups
+            before and between them. A resource's level may be left out: its resources are passed through, so instances
+            right under a study are those of all its series.
         file: Where it was read, for messages.
+        where: What has to hold for a study to appear; all of them.
+        dates: What the dates of folders and files tell.
     """
 
     title: str
     description: str
     levels: tuple[LayoutLevel, ...]
     file: str
+    where: tuple[Condition, ...] = ()
+    dates: Dates = Dates.RECEPTION

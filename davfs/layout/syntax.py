@@ -3,13 +3,14 @@
 import difflib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from davfs import names
 from davfs.layout import tags
 from davfs.layout.tags import NO_EXTRA, Extra
 from davfs.layout.template import Field, Identifier, Piece, Separator, Tag, Template, Text
-from davfs.layout.values import TemplateError, compile_format
+from davfs.layout.text import HashKey, TemplateError
+from davfs.layout.values import compile_format
 from davfs.orthanc.model import Level
 
 _PART = re.compile(r"\{\{|\}\}|\{[^{}]*\}|[{}]|[^{}]+")
@@ -18,28 +19,77 @@ _EDGES = re.compile(rf"({_SEPARATORS})(.*?)({_SEPARATORS})", re.DOTALL)
 _MISSPELT = 0.85  # of 1.0: a fallback so close to a keyword is a typing mistake, not text
 
 
-def parse(text: str, level: Level, extra: Extra = NO_EXTRA) -> Template:
-    """Read a template.
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What a template is for."""
+
+    level: Level
+    extra: Extra
+    key: HashKey | None
+    group: bool
+
+
+def parse(text: str, level: Level, extra: Extra = NO_EXTRA, key: HashKey | None = None) -> Template:
+    """Read the template of a resource.
 
     Args:
         text: The template.
         level: What it names; an instance is a file, and the template's last text gives its extension.
         extra: Tags that Orthanc keeps besides its usual ones.
+        key: The key of hashes; None where there is none.
 
     Raises:
         TemplateError: It is wrong; the message says what is allowed.
     """
-    text, extension = names.split(text.strip(), files=level is Level.INSTANCE)
+    template = _parse(text, _Place(level, extra, key, group=False), file=level is Level.INSTANCE)
+    if not any(isinstance(piece, Field | Identifier) for piece in template.pieces):
+        raise TemplateError('nothing in it tells one resource from another; use a tag, such as "{PatientID}"')
+    return template
+
+
+def parse_group(text: str, over: Level, extra: Extra = NO_EXTRA, key: HashKey | None = None) -> Template:
+    """Read the template of a group.
+
+    Args:
+        text: The template.
+        over: The level of the resources that are grouped.
+        extra: Tags that Orthanc keeps besides its usual ones.
+        key: The key of hashes; None where there is none.
+
+    Raises:
+        TemplateError: It is wrong; the message says what is allowed.
+    """
+    template = _parse(text, _Place(over, extra, key, group=True), file=False)
+    if not any(isinstance(piece, Field) for piece in template.pieces):
+        raise TemplateError('a group is a folder for each value of a tag; use one, such as "{StudyDate:%Y}"')
+    return template
+
+
+def parse_file(text: str, level: Level, extra: Extra = NO_EXTRA, key: HashKey | None = None) -> Template:
+    """Read the template of a further file in the folder of a resource; it may be text alone.
+
+    Args:
+        text: The template; its last text gives its extension.
+        level: The level of the resource.
+        extra: Tags that Orthanc keeps besides its usual ones.
+        key: The key of hashes; None where there is none.
+
+    Raises:
+        TemplateError: It is wrong; the message says what is allowed.
+    """
+    return _parse(text, _Place(level, extra, key, group=False), file=True)
+
+
+def _parse(text: str, place: _Place, *, file: bool) -> Template:
+    text, extension = names.split(text.strip(), files=file)
     pieces: list[Piece] = []
     for part in _PART.findall(text):
         if part in {"{", "}"}:
             raise TemplateError(f'a "{part}" stands alone; write {{Keyword}}, or {part * 2} for the brace itself')
         if part.startswith("{") and part != "{{":
-            pieces.append(_parse_field(part[1:-1], level, extra))
+            pieces.append(_parse_field(part[1:-1], place))
         else:
             _extend(pieces, part[0] if part in {"{{", "}}"} else part)
-    if not any(isinstance(piece, Field | Identifier) for piece in pieces):
-        raise TemplateError('nothing in it tells one resource from another; use a tag, such as "{PatientID}"')
     return Template(tuple(_separated(_bracketed(pieces))), extension)
 
 
@@ -57,26 +107,29 @@ def _check_text(text: str) -> None:
         raise TemplateError(f'"{found}" cannot stand in a name; "-" or "_" can, and a further [[level]] makes a folder')
 
 
-def _parse_field(text: str, level: Level, extra: Extra) -> Piece:
+def _parse_field(text: str, place: _Place) -> Piece:
     alternatives = [alternative.strip() for alternative in text.split("|")]
+    if place.group and "id" in (alternative.partition(":")[0] for alternative in alternatives):
+        raise TemplateError("{id} would give every resource a folder of its own; it belongs into its own level")
     if alternatives == ["id"]:
         return Identifier()
     if "id" in (alternative.partition(":")[0] for alternative in alternatives):
         raise TemplateError(f'"{{{text}}}": {{id}} takes no format, and needs no fallback because it is never empty')
     if "" in alternatives:
         raise TemplateError(f'"{{{text}}}" has an empty alternative; a tag without a value vanishes by itself')
-    default = alternatives.pop() if len(alternatives) > 1 and _is_text(alternatives[-1], level, extra) else ""
+    default = alternatives.pop() if len(alternatives) > 1 and _is_text(alternatives[-1], place) else ""
     _check_text(default)
-    return Field(tuple(_parse_tag(alternative, level, extra) for alternative in alternatives), default)
+    return Field(tuple(_parse_tag(alternative, place) for alternative in alternatives), default)
 
 
-def _is_text(alternative: str, level: Level, extra: Extra) -> bool:
+def _is_text(alternative: str, place: _Place) -> bool:
     keyword = alternative.partition(":")[0]
-    close = difflib.get_close_matches(keyword, tags.usable(level, extra), 1, _MISSPELT)
+    close = difflib.get_close_matches(keyword, tags.usable(place.level, place.extra), 1, _MISSPELT)
     return tags.representation(keyword) is None and not close
 
 
-def _parse_tag(text: str, level: Level, extra: Extra) -> Tag:
+def _parse_tag(text: str, place: _Place) -> Tag:
+    level, extra = place.level, place.extra
     keyword, colon, form = text.partition(":")
     representation = tags.representation(keyword)
     usable = tags.usable(level, extra)
@@ -90,7 +143,7 @@ def _parse_tag(text: str, level: Level, extra: Extra) -> Tag:
         return Tag(keyword, representation, None)
     _check_text(form)
     try:
-        return Tag(keyword, representation, compile_format(representation, form))
+        return Tag(keyword, representation, compile_format(representation, form, place.key))
     except TemplateError as error:
         raise TemplateError(f"{keyword}: {error}") from error
 

@@ -91,9 +91,17 @@ SINCE_1_12_5: Mapping[Level, frozenset[str]] = MappingProxyType(
 """What newer versions keep besides (and RequestAttributesSequence, a sequence: no text); empty in an older Orthanc."""
 
 
+MODALITIES = "ModalitiesInStudy"
+LABELS = "Labels"
+PSEUDO = frozenset({MODALITIES, LABELS})
+"""What the catalog adds to a study's tags, and to those below it: the modalities of the study's series, and the labels
+that Orthanc 1.12.0 and newer give to resources. Several of them are joined by backslashes, as values of a tag are."""
+
+
 def kept(level: Level, extra: Extra = NO_EXTRA) -> frozenset[str]:
-    """Tell which keywords Orthanc keeps at exactly this level."""
-    return DEFAULT[level].union(SINCE_1_12_5.get(level, ()), extra.get(level, ()))
+    """Tell which keywords there are at exactly this level."""
+    pseudo = PSEUDO if level is Level.STUDY else ()
+    return DEFAULT[level].union(SINCE_1_12_5.get(level, ()), extra.get(level, ()), pseudo)
 
 
 def usable(level: Level, extra: Extra = NO_EXTRA) -> frozenset[str]:
@@ -104,5 +112,7 @@ def usable(level: Level, extra: Extra = NO_EXTRA) -> frozenset[str]:
 
 def representation(keyword: str) -> str | None:
     """Tell a keyword's value representation in DICOM PS3.6 (``DA``, ``US or SS``); None where it is unknown there."""
+    if keyword == LABELS:
+        return "LO"
     tag = tag_for_keyword(keyword)
     return None if tag is None else dictionary_VR(tag)

@@ -5,6 +5,8 @@
     {Keyword}                   the tag's value; a person's name as "DOE JOHN"
     {StudyDate:%Y-%m-%d}        a date (DA), time (TM) or both (DT), with %Y %y %m %d %H %M %S
     {SeriesNumber:03d}          an integer, here with three digits at least
+    {PatientName:family,upper}  parts of a person's name, upper, lower or title case, a number of characters at most
+    {PatientID:hash}            sixteen digits of a hash with a key of one's own; hash8 to hash64
     {A|B:%Y|literal text}       the first that is not empty; text can only stand last
     {id}                        ~ and ten digits of the Orthanc id, whatever else is cut
     {{ and }}                   braces
@@ -13,16 +15,25 @@ An empty field takes its separators with it (white space, dashes and ``_ , ; . +
 both ends of the name and of brackets, between two others the longest of them stays, so ``{A} - {B} {C}`` without B
 gives ``A - C``. Round or square brackets right around a field vanish with it. All other text between the fields stays.
 
+A group is a folder for every value: of a tag that has several, and of combinations where there are several such tags.
+
 Values are only ever text: no attribute, index or expression is evaluated, and no value is ever taken for a format.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import TypeAlias
 
 from davfs import names
-from davfs.layout.values import Format, read
+from davfs.layout.values import Format, parts, read
 from davfs.orthanc.model import OrthancId
+
+UNKNOWN = "unknown"
+"""The folder of all that has no value in a group."""
+
+MOST = 64
+"""Folders of one group that one resource can be in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +88,15 @@ class Field:
         """Return the text of the first alternative that has any."""
         texts = (read(tags.get(tag.keyword, ""), tag.representation, tag.how) for tag in self.tags)
         text = next((text for text in texts if text), self.default)
+        return self._bracketed(text)
+
+    def texts(self, tags: Mapping[str, str]) -> list[str]:
+        """Return a text for each value of the first alternative that has any; at least one, empty where none has."""
+        found = (parts(tags.get(tag.keyword, ""), tag.representation, tag.how) for tag in self.tags)
+        texts = next((texts for texts in found if texts), [self.default])
+        return [self._bracketed(text) for text in sorted(set(texts))[:MOST]]
+
+    def _bracketed(self, text: str) -> str:
         return f"{self.brackets[:1]}{text}{self.brackets[1:]}" if text else ""
 
 
@@ -116,6 +136,29 @@ class Template:
         if Identifier() in self.pieces and mark not in name:  # it was cut, and was asked for "for good"
             return names.safe_file(text, f" {mark}{self.extension}")
         return name
+
+    def values(self, tags: Mapping[str, str]) -> tuple[str, ...]:
+        """Make the names of all folders of a group that a resource belongs into.
+
+        Args:
+            tags: Main DICOM tags by keyword, of the resource and of those above it.
+
+        Returns:
+            Safe names in the order of their `names.key`, no two with the same one, at least one and at most 64;
+            ``unknown`` where all the tags are empty.
+        """
+        rows: list[tuple[tuple[Piece, str], ...]] = [()]
+        for piece in self.pieces:
+            words = piece.texts(tags) if isinstance(piece, Field) else [_word(piece, tags, "")]
+            rows = [(*row, (piece, word)) for row, word in product(rows, words)][:MOST]
+        found = sorted(_group_name(row) for row in rows)
+        unique = {names.key(name): name for name in reversed(found)}
+        return tuple(unique[key] for key in sorted(unique))
+
+
+def _group_name(words: tuple[tuple[Piece, str], ...]) -> str:
+    empty = not any(word for piece, word in words if isinstance(piece, Field))
+    return UNKNOWN if empty else names.safe(_join(words))
 
 
 def _word(piece: Piece, tags: Mapping[str, str], mark: str) -> str:

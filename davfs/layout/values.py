@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
+from davfs.layout.text import HashKey, TemplateError, compile_text, person
+
 _NOT_MULTIPLE = frozenset({"LT", "ST", "UT", "UR"})  # there a backslash is a character like any other
 _INTEGERS = frozenset({"IS", "US", "SS", "UL", "SL", "SV", "UV"})
 
@@ -15,10 +17,6 @@ _MOMENT = rf"(?P<Y>\d{{4}})(?:(?P<m>\d{{2}})(?:(?P<d>\d{{2}})(?:{_TIME})?)?)?(?:
 _CLOCKS = {"DA": re.compile(_DAY, re.ASCII), "TM": re.compile(_TIME, re.ASCII), "DT": re.compile(_MOMENT, re.ASCII)}
 _DIRECTIVES = {"DA": "Yymd", "TM": "HMS", "DT": "YymdHMS"}
 _INTEGER_FORMAT = re.compile(r"(?:0([1-9][0-9]?))?d")
-
-
-class TemplateError(ValueError):
-    """A template, or the format of a tag in it, cannot be read; the loader adds file and line."""
 
 
 class Format(Protocol):
@@ -68,8 +66,13 @@ class IntegerFormat:
         return f"{int(value):0{self.width}d}" if re.fullmatch(r"[+-]?[0-9]{1,18}", value) else value
 
 
-def compile_format(representation: str, text: str) -> Format:
+def compile_format(representation: str, text: str, key: HashKey | None = None) -> Format:
     """Read the format behind a keyword's colon.
+
+    Args:
+        representation: The tag's value representation.
+        text: The format.
+        key: The key of hashes; None where there is none.
 
     Raises:
         TemplateError: It does not suit the representation.
@@ -77,7 +80,7 @@ def compile_format(representation: str, text: str) -> Format:
     if representation in _DIRECTIVES:
         return _compile_clock(representation, text)
     if _INTEGERS.isdisjoint(representation.split(" or ")):
-        raise TemplateError(f"a tag of type {representation} takes no format; dates, times and integers do")
+        return compile_text(representation, text, key)
     match = _INTEGER_FORMAT.fullmatch(text)
     if match is None:
         raise TemplateError(f'"{text}" is no format of an integer; write d, or 03d for at least three digits')
@@ -95,22 +98,25 @@ def read(value: str, representation: str, how: Format | None = None) -> str:
     Returns:
         Text with single spaces; empty where nothing is there.
     """
-    single = representation in _NOT_MULTIPLE
-    texts = (_single(part, representation, how) for part in ([value] if single else value.split("\\")))
-    return ", ".join(text for text in texts if text)
+    return ", ".join(parts(value, representation, how))
+
+
+def parts(value: str, representation: str, how: Format | None = None) -> list[str]:
+    """Make readable text of each value of a tag that is not empty; see `read`."""
+    texts = (_single(part, representation, how) for part in split(value, representation))
+    return [text for text in texts if text]
+
+
+def split(value: str, representation: str) -> list[str]:
+    """Split what Orthanc gives into single values; in long texts a backslash is a character like any other."""
+    return [value] if representation in _NOT_MULTIPLE else value.split("\\")
 
 
 def _single(value: str, representation: str, how: Format | None) -> str:
     text = " ".join(value.replace("\0", " ").split())  # UIDs are padded with NUL
-    if representation == "PN":
-        return _person(text)
-    return how.write(text) if how and text else text
-
-
-def _person(name: str) -> str:
-    """Join the components, family name first, of the first group that holds any: alphabetic, ideographic, phonetic."""
-    groups = (" ".join(group.replace("^", " ").split()) for group in name.split("="))
-    return next((group for group in groups if group), "")
+    if how and text:
+        return how.write(text)
+    return person(text) if representation == "PN" else text
 
 
 def _compile_clock(representation: str, text: str) -> ClockFormat:

@@ -1,14 +1,18 @@
 """Templates make readable names out of whatever DICOM tags hold."""
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.datadict import dictionary_VR
 
 from davfs import names
-from davfs.layout import parse
+from davfs.layout import HashKey, parse, parse_group
+from davfs.layout.syntax import parse_file
 from davfs.layout.tags import DEFAULT, SINCE_1_12_5, usable
-from davfs.layout.values import TemplateError
+from davfs.layout.template import MOST
+from davfs.layout.text import TemplateError
 from davfs.orthanc.model import Level, OrthancId
 
 ID = OrthancId("01234567-89abcdef-01234567-89abcdef-01234567")
@@ -73,6 +77,145 @@ def test_dates(template: str, value: str, name: str) -> None:
 def test_times(template: str, value: str, name: str) -> None:
     """A time takes its format, unless it does not hold all that the format asks for."""
     assert render(template, StudyTime=value) == name
+
+
+JAPANESE = "Yamada^Tarou=山田^太郎=やまだ^たろう"
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "name"),
+    [
+        ("family", "DOE^JOHN^Q^DR^JR", "DOE"),
+        ("given", "DOE^JOHN^Q^DR^JR", "JOHN"),
+        ("middle", "DOE^JOHN^Q^DR^JR", "Q"),
+        ("prefix", "DOE^JOHN^Q^DR^JR", "DR"),
+        ("suffix", "DOE^JOHN^Q^DR^JR", "JR"),
+        ("given", "DOE", "unnamed"),
+        ("given", "DOE^JOHN\\ROE^JANE", "JOHN, JANE"),
+        ("family", "=山田^太郎", "山田"),
+        ("family", "^JOHN=山田^太郎", "unnamed"),
+        ("alphabetic", JAPANESE, "Yamada Tarou"),
+        ("ideographic", JAPANESE, "山田 太郎"),
+        ("phonetic", JAPANESE, "やまだ たろう"),
+        ("phonetic", "Yamada^Tarou", "unnamed"),
+        ("ideographic,family", JAPANESE, "山田"),
+        ("family, ideographic", JAPANESE, "山田"),
+        ("family,upper", JAPANESE, "YAMADA"),
+        ("family,upper,3", JAPANESE, "YAM"),
+        ("3,upper,family", JAPANESE, "YAM"),
+        ("lower", "DOE^JOHN", "doe john"),
+        ("title", "O'NEILL^ANNE-MARIE", "O'Neill Anne-Marie"),
+        ("5", "DOE^JOHN", "DOE J"),
+        ("4", "DOE^JOHN", "DOE"),
+    ],
+)
+def test_parts_of_names(form: str, value: str, name: str) -> None:
+    """Writings and parts of a person's name are those of DICOM, in whatever order they are asked for."""
+    assert render(f"{{PatientName:{form}}}", PatientName=value) == name
+
+
+@pytest.mark.parametrize(
+    ("form", "value", "name"),
+    [
+        ("upper", "straße", "STRASSE"),
+        ("title", "the PATIENT'S head", "The Patient's Head"),
+        ("title", "ct-HEAD_neck 3d", "Ct-Head_neck 3d"),
+        ("title", "X\u0302A éCOLE", "X\u0302a École"),
+        ("3", "e\u0301e\u0301e\u0301e\u0301", "ééé"),
+        ("2", "q\u0323\u0307q\u0323\u0307q", "q\u0323\u0307q\u0323\u0307"),
+        ("1", "👩\u200d⚕\ufe0f👍", "👩\u200d⚕\ufe0f"),
+        ("1", "👍🏽👍", "👍🏽"),
+        ("3", "ab", "ab"),
+        ("3", "CT\\HEAD", "CT, HEA"),
+        ("100", "x" * 200, "x" * 100),
+    ],
+)
+def test_case_and_length(form: str, value: str, name: str) -> None:
+    """No locale changes the case, and what combines with a character is neither counted nor cut off."""
+    assert render(f"{{StudyDescription:{form}}}", StudyDescription=value) == name
+
+
+@pytest.mark.parametrize(("form", "digits"), [("hash", 16), ("hash8", 8), ("hash64", 64)])
+def test_hashes(form: str, digits: int) -> None:
+    """A hash is HMAC-SHA256 (here the second test case of RFC 4231), so that others can compute it too."""
+    expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+    template = parse(f"{{PatientID:{form}}}", Level.PATIENT, key=HashKey(b"Jefe"))
+    assert template.render({"PatientID": " what do ya want for nothing?\0"}, ID) == expected[:digits]
+    assert template.render({"PatientID": ""}, ID) == "unnamed"
+
+
+def test_hashes_of_names() -> None:
+    """One person has one hash, however the name is padded; a part of it has another."""
+    whole, family = (
+        parse(f"{{PatientName:{form}}}", Level.PATIENT, key=HashKey(b"k")) for form in ("hash", "hash,family")
+    )
+    names_of = {whole.render({"PatientName": name}, ID) for name in ("DOE^JOHN", "DOE^JOHN^^", " DOE^JOHN ")}
+    assert len(names_of) == 1
+    assert family.render({"PatientName": "DOE^JOHN"}, ID) not in names_of
+
+
+def test_a_key_is_never_shown() -> None:
+    """Logs and signatures tell one key from another without telling the key."""
+    first, same, other = (HashKey(secret) for secret in (b"a very secret key", b"a very secret key", b"another key"))
+    template = parse("{PatientID:hash}", Level.PATIENT, key=first)
+    assert "secret" not in repr(template)
+    assert first == same
+    assert hash(first) == hash(same)
+    assert repr(template) == repr(parse("{PatientID:hash}", Level.PATIENT, key=same))
+    assert first != other
+    assert first != b"a very secret key"
+    assert repr(template) != repr(parse("{PatientID:hash}", Level.PATIENT, key=other))
+    assert repr(parse("{PatientID}", Level.PATIENT, key=first)) == repr(parse("{PatientID}", Level.PATIENT))
+
+
+@pytest.mark.parametrize(
+    ("template", "tags", "folders"),
+    [
+        ("{StudyDate:%Y-%m}", {"StudyDate": "20240229"}, ("2024-02",)),
+        ("{StudyDate:%Y}", {}, ("unknown",)),
+        ("{StudyDate:%Y}", {"StudyDate": " \\ "}, ("unknown",)),
+        ("year {StudyDate:%Y}", {}, ("unknown",)),
+        ("year {StudyDate:%Y|none}", {}, ("year none",)),
+        ("{ModalitiesInStudy}", {"ModalitiesInStudy": "PT\\CT\\PT"}, ("CT", "PT")),
+        ("{ModalitiesInStudy}", {"ModalitiesInStudy": "ct\\CT\\Ct"}, ("CT",)),
+        ("{Labels|no label}", {"Labels": "teaching\\to do"}, ("teaching", "to do")),
+        ("{Labels|no label}", {"Labels": ""}, ("no label",)),
+        ("{Labels|ModalitiesInStudy}", {"ModalitiesInStudy": "CT\\MR"}, ("CT", "MR")),
+        ("{Modality} ({Labels})", {"Modality": "CT", "Labels": "a\\b"}, ("CT (a)", "CT (b)")),
+        ("{Modality} ({Labels})", {"Modality": "CT"}, ("CT",)),
+        ("{OtherPatientIDs} {Labels}", {"OtherPatientIDs": "1\\2", "Labels": "a\\b"}, ("1 a", "1 b", "2 a", "2 b")),
+        ("{ReferringPhysicianName:family}", {"ReferringPhysicianName": "DOE^A\\DOE^B"}, ("DOE",)),
+        ("{StudyDescription}", {"StudyDescription": "con\\a/b"}, ("a_b", "con_")),
+        ("{PatientComments}", {"PatientComments": "first \\ second"}, ("first _ second",)),
+    ],
+)
+def test_groups_have_a_folder_for_each_value(template: str, tags: dict[str, str], folders: tuple[str, ...]) -> None:
+    """One study can be in several folders, and is in one at least."""
+    assert parse_group(template, Level.SERIES, {Level.PATIENT: ["PatientComments"]}).values(tags) == folders
+
+
+@given(st.lists(st.sampled_from("abcABC123"), max_size=9), st.randoms())
+def test_the_order_of_values_does_not_matter(values: list[str], random: Random) -> None:
+    """The same values make the same folders, whoever sent them."""
+    template = parse_group("{ModalitiesInStudy}", Level.STUDY)
+    shuffled = random.sample(values, len(values))
+    first, second = (template.values({"ModalitiesInStudy": "\\".join(each)}) for each in (values, shuffled))
+    assert first == second
+    assert len({names.key(name) for name in first}) == len(first)
+
+
+def test_groups_have_limits() -> None:
+    """A tag with thousands of values does not make thousands of folders, nor do two such tags together."""
+    many = "\\".join(f"{number:04d}" for number in range(5000))
+    template = parse_group("{OtherPatientIDs} {Labels}", Level.STUDY)
+    found = template.values({"OtherPatientIDs": many, "Labels": many})
+    assert found == tuple(f"0000 {number:04d}" for number in range(MOST))
+
+
+def test_further_files_may_be_text_alone() -> None:
+    """In the folder of a study there is one study.json, so nothing has to tell it from another."""
+    assert parse_file("study.json", Level.STUDY).render({}, ID) == "study.json"
+    assert parse_file("{StudyDescription}.zip", Level.STUDY).render({"StudyDescription": "CON"}, ID) == "CON_.zip"
 
 
 @pytest.mark.parametrize(
@@ -262,7 +405,7 @@ def test_all_tags_that_orthanc_keeps_are_dicom_keywords(level: Level) -> None:
         ("{StudyDate:%}", 'StudyDate: "%" is unknown in a format of type DA'),
         ("{StudyDate:YYYY}", 'StudyDate: the format "YYYY" shows nothing of the value; known are %Y %y %m %d'),
         ("{StudyDate:}", 'StudyDate: the format "" shows nothing of the value'),
-        ("{StudyID:03d}", "StudyID: a tag of type SH takes no format; dates, times and integers do"),
+        ("{StudyID:03d}", 'StudyID: "03d" is no format of text; known are upper, lower, title, a number of characters'),
     ],
 )
 def test_wrong_templates_are_refused(template: str, reason: str) -> None:

@@ -1,0 +1,94 @@
+"""A layout as a tree in the terminal, made by the parts that the drive itself is made of."""
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from rich.text import Text
+from rich.tree import Tree as Drawing
+
+from davfs import entry, names
+from davfs.catalog.catalog import Catalog
+from davfs.catalog.instances import InstanceCache
+from davfs.catalog.placing import LayoutPlacer
+from davfs.catalog.store import Store
+from davfs.entry import Entry
+from davfs.errors import NotFound
+from davfs.filesystem.tree import Tree
+from davfs.layout import Layout
+from davfs.orthanc import Orthanc
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much is drawn.
+
+    Attributes:
+        depth: Levels of folders and files; 0 for all.
+        limit: Entries of each folder; 0 for all.
+    """
+
+    depth: int = 0
+    limit: int = 0
+
+
+def draw(
+    layout: Layout,
+    orthanc: Orthanc,
+    extent: Extent,
+    *,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    today: Callable[[], date] = date.today,
+) -> Drawing:
+    """Draw a layout over an archive, which is only read.
+
+    Args:
+        layout: The layout.
+        orthanc: The archive.
+        extent: How much of it.
+        progress: Told how many patients, studies and series are known, and how many there are.
+        today: What relative dates start from.
+
+    Raises:
+        OrthancError: The archive cannot be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="davfs-") as folder:
+        store = Store(Path(folder, "catalog.sqlite"), LayoutPlacer([layout], today))
+        try:
+            catalog = Catalog(orthanc, store, InstanceCache())
+            catalog.reconcile(progress)
+            area = Tree(layout, catalog, orthanc, None, datetime.now(UTC))
+            drawing = Drawing(Text.assemble((f"{layout.title}/", "bold"), (_about(layout), "dim")))
+            _grow(drawing, area, (), extent)
+            if not drawing.children:
+                drawing.add(Text("nothing that the archive has is in this layout", "dim"))
+        finally:
+            store.close()
+    return drawing
+
+
+def _about(layout: Layout) -> str:
+    return f"  {layout.description}" if layout.description else ""
+
+
+def _grow(branch: Drawing, area: Tree, path: entry.Path, extent: Extent) -> None:
+    entries = _listed(area, path)
+    shown = entries[: extent.limit or None]
+    for each in shown:
+        if not each.is_folder:
+            branch.add(Text(each.name))
+            continue
+        below = branch.add(Text(f"{each.name}/", "bold"))
+        if len(path) + 1 != extent.depth:
+            _grow(below, area, (*path, each.name), extent)
+    if len(entries) > len(shown):
+        branch.add(Text(f"… {len(entries) - len(shown)} more", "dim"))
+
+
+def _listed(area: Tree, path: entry.Path) -> Sequence[Entry]:
+    try:
+        return sorted(area.list(path), key=lambda each: (names.key(each.name), each.name))
+    except NotFound:  # it has been deleted while this is drawn
+        return []

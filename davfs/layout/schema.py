@@ -1,0 +1,78 @@
+"""A JSON Schema of layout files, for editors: what completes and underlines while somebody types.
+
+It knows keys, levels and where they may stand; what is inside of a template only the loader knows.
+"""
+
+from typing import Any
+
+from davfs.layout import tags
+from davfs.layout.levels import CONTENTS, FILES, GROUP, RESOURCES
+from davfs.layout.loader import RESERVED
+from davfs.layout.model import Dates
+from davfs.orthanc.model import Level
+
+_ABOUT = {
+    "title": "Name of the layout's folder on the drive.",
+    "description": "One sentence for the people who use the drive.",
+    "dates": "What the dates of folders and files tell: when Orthanc got them, or when the images were made.",
+    "where": "Which studies appear: all conditions have to hold, each with one of its values.",
+    "level": "Levels of folders from the top down; the last one names the files where it is instance.",
+    "files": "Further files in each folder of this level.",
+}
+_VALUE = 'A text (* and ? for any), "20240101-20241231", "last 30 days" or "today"; a list for alternatives.'
+
+
+def schema() -> dict[str, Any]:
+    """Return the schema, as JSON.
+
+    Source: JSON Schema draft 7, which editors of TOML know best.
+    """
+    title = {"type": "string", "minLength": 1, "not": {"enum": list(RESERVED)}}
+    properties: dict[str, Any] = {
+        "title": title,
+        "description": {"type": "string"},
+        "dates": {"enum": [dates.value for dates in Dates], "default": Dates.RECEPTION.value},
+        "where": _where(),
+        "level": {"type": "array", "minItems": 1, "items": {"oneOf": [*map(_resource, RESOURCES), _group()]}},
+    }
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "A layout of the drive",
+        "type": "object",
+        "properties": {name: {"description": _ABOUT[name]} | value for name, value in properties.items()},
+        "required": ["title", "level"],
+        "additionalProperties": False,
+    }
+
+
+def _where() -> dict[str, Any]:
+    text = {"type": "string", "pattern": r"^[^\\]*$"}
+    value = {"description": _VALUE, "oneOf": [text, {"type": "array", "items": text, "minItems": 1}]}
+    known = dict.fromkeys(sorted(tags.usable(Level.SERIES)), value)
+    # Orthanc's ExtraMainDicomTags adds others, which an editor cannot know.
+    others = {"^[A-Z][A-Za-z0-9]+$": value}
+    return {"type": "object", "properties": known, "patternProperties": others, "additionalProperties": False}
+
+
+def _resource(name: str) -> dict[str, Any]:
+    level = RESOURCES[name]
+    known = ", ".join(sorted(tags.usable(level)))
+    entry: dict[str, Any] = {name: _template(f"How a {name} is called. Tags that Orthanc keeps: {known}.")}
+    if level in CONTENTS:
+        endings = "|".join(content.value for content in CONTENTS[level])
+        file = {"type": "string", "pattern": rf"\.({endings}|{endings.upper()})$"}
+        entry[FILES] = {"description": _ABOUT[FILES], "type": "array", "items": file, "uniqueItems": True}
+    return _table(entry, name)
+
+
+def _group() -> dict[str, Any]:
+    about = "A folder for each value of tags of the resource below, such as {StudyDate:%Y} or {ModalitiesInStudy}."
+    return _table({GROUP: _template(about)}, GROUP)
+
+
+def _template(about: str) -> dict[str, Any]:
+    return {"type": "string", "pattern": r"\{[^{}]+\}", "description": about}
+
+
+def _table(properties: dict[str, Any], required: str) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": [required], "additionalProperties": False}

@@ -1,0 +1,57 @@
+"""``[where]``: which studies appear in a layout."""
+
+from typing import Any
+
+from davfs.layout import tags
+from davfs.layout.condition import Condition, Test
+from davfs.layout.criteria import CriterionError, compile_test
+from davfs.layout.levels import TOP
+from davfs.layout.source import Source, nearest_first
+from davfs.layout.tags import Extra
+from davfs.orthanc.model import Level
+
+_EXAMPLE = 'Modality = ["CT", "MR"]'
+
+
+def conditions(source: Source, extra: Extra) -> tuple[Condition, ...]:
+    """Read the conditions of a layout.
+
+    Raises:
+        LayoutError: One is wrong.
+    """
+    table = source.document.get("where", {})
+    if not isinstance(table, dict):
+        raise source.error(f"conditions are written below [where], one on each line: {_EXAMPLE}", ("where",))
+    return tuple(_condition(source, keyword, value, extra) for keyword, value in table.items())
+
+
+def _condition(source: Source, keyword: str, value: Any, extra: Extra) -> Condition:
+    representation = tags.representation(keyword)
+    usable = tags.usable(Level.SERIES, extra)
+    if keyword in TOP:
+        raise source.error(f'"{keyword}" cannot stand here; it belongs {TOP[keyword]}', ("where", keyword))
+    if keyword not in usable or representation is None or representation == "SQ":
+        reason = _unusable(keyword, representation, extra)
+        raise source.error(f"{reason}; known are {nearest_first(keyword, sorted(usable))}", ("where", keyword))
+    texts = value if isinstance(value, list) else [value]
+    if not texts or not all(isinstance(text, str) for text in texts):
+        reason = f'{keyword} is text, or a list of texts; write {keyword} = "…" or {keyword} = ["…", "…"]'
+        raise source.error(reason, ("where", keyword))
+    return Condition(keyword, tuple(_test(source, keyword, text, representation) for text in texts))
+
+
+def _test(source: Source, keyword: str, text: str, representation: str) -> Test:
+    try:
+        return compile_test(text, representation)
+    except CriterionError as error:
+        raise source.error(f"{keyword}: {error}", ("where", keyword), text) from error
+
+
+def _unusable(keyword: str, representation: str | None, extra: Extra) -> str:
+    if representation is None:
+        return f'unknown tag "{keyword}"'
+    if representation == "SQ":
+        return f"{keyword} is a sequence and has no text"
+    if keyword in tags.kept(Level.INSTANCE, extra):
+        return f"Orthanc keeps {keyword} for each instance, and whole studies are chosen here"
+    return f"Orthanc does not keep {keyword} in its index unless its option ExtraMainDicomTags says so"

@@ -1,0 +1,29 @@
+"""Every mistake of ``tests/layouts/`` is refused with the line and the remedy that the first line of its file tells."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from davfs.errors import LayoutError
+from davfs.layout import load
+
+CORPUS = sorted((Path(__file__).parents[1] / "layouts").glob("*.toml"))
+HEAD = re.compile(r"# (?:line (\d+)|no line): (.+)")
+
+
+def test_there_is_a_corpus() -> None:
+    """The files are where they are looked for."""
+    assert len(CORPUS) > 100
+
+
+@pytest.mark.parametrize("file", CORPUS, ids=lambda file: file.stem)
+def test_bad_layouts_are_refused(file: Path) -> None:
+    """The administrator is told the file, the line, what is wrong and what is allowed, in one line."""
+    head = HEAD.fullmatch(file.read_bytes().splitlines()[0].decode())
+    assert head
+    with pytest.raises(LayoutError) as caught:
+        load(file)
+    assert head[2] in caught.value.reason
+    assert (caught.value.file, caught.value.line) == (str(file), int(head[1]) if head[1] else None)
+    assert "\n" not in str(caught.value)
