@@ -32,6 +32,7 @@ class Entry:
         media_type: MIME type of a file; empty for a folder.
         resource: Orthanc's id of the resource that it shows, for the audit line; empty for none.
         steady: Whether its path leads to this very resource until the catalog changes.
+        implied: Whether it is there for whoever looks at it only, so that it can be made as if nothing was there.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Entry:
     media_type: str = ""
     resource: str = ""
     steady: bool = False
+    implied: bool = False
 
     @property
     def is_folder(self) -> bool:

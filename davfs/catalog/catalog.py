@@ -11,10 +11,10 @@ replace newer ones (`Store.learn`).
 import itertools
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from davfs.catalog.instances import InstanceCache
+from davfs.catalog.plan import Folder
 from davfs.catalog.store import Row, Store
 from davfs.errors import UnknownResource
 from davfs.orthanc import Orthanc
@@ -32,23 +32,6 @@ _LONGEST = 50_000
 """Rows of the largest folder that is kept."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """A folder of a layout.
-
-    Attributes:
-        layout: Title of the layout.
-        level: Level of the resource; None for the layout's root.
-        id: The resource; None for the layout's root.
-        shows: Level of what is in it.
-    """
-
-    layout: str
-    level: Level | None
-    id: OrthancId | None
-    shows: Level
 
 
 class Catalog:
@@ -77,9 +60,11 @@ class Catalog:
         self._store = store
         self._instances = instances
         self._rows: dict[Folder, tuple[int, Sequence[Row]]] = {}
+        self._agreed: dict[Folder, tuple[int, set[OrthancId]]] = {}
         self._reconcile_soon = reconcile_soon
         self._wait_for_first_index = wait_for_first_index
         self._changed = changed
+        self._to_read: list[OrthancId] = []
         self._doubts = 0
         self._same_log = False
         self.building = False
@@ -93,6 +78,7 @@ class Catalog:
         """Take over all that Orthanc's log of changes has and the facts do not."""
         if self.building:
             self._wait_for_first_index()
+        self._store.renew()
         last = self._orthanc.last_change()
         seen = self._store.seen
         if self._is_other_log(last):
@@ -168,8 +154,8 @@ class Catalog:
                 if not parents:
                     break
                 found.update((parent.id, parent) for parent in parents)
-            self._store.learn(found.values(), as_of)
-            self._changed()
+            if self._store.learn(found.values(), as_of):
+                self._changed()
 
     @property
     def generation(self) -> int:
@@ -179,29 +165,72 @@ class Catalog:
     def rows(self, folder: Folder) -> Sequence[Row]:
         """Return what is in a folder now; the same object while nothing changed.
 
+        The folder of a group, and a layout's root that shows groups, are what the facts know: to compare them would
+        cost what the archive holds. Only where facts may be missing, Orthanc is asked for its ids.
+
         Raises:
-            UnknownResource: The folder's resource is gone.
+            UnknownResource: The folder's resource is gone, or nothing is in the group any more.
         """
         as_of = self._store.seen
         self.refresh()
-        wanted = set(self._below(folder))
-        rows = self._known_rows(folder)
-        known = {row.id for row in rows}
-        if known == wanted and not self._doubts:
-            return rows
-        missing, gone = wanted if self._doubts else wanted - known, known - wanted
+        from_facts = folder.is_group or not (folder.shows or folder.id)
+        if self.suspect and (from_facts or folder.decided_by is not folder.holders):
+            self._compare_with_all(folder, as_of)
+        if from_facts:
+            return self._group_rows(folder)
+        generation, seen = self._store.generation, self._store.seen
+        wanted = set(self._below(folder, folder.holders))
+        if self._agreed.get(folder) == (generation, wanted) and not self._doubts:
+            return self._known_rows(folder)
+        known = self._holders(folder)
+        missing = wanted if self._doubts else self._store.unknown(wanted - known)
+        gone = known - wanted
         if missing and not (self.building and len(missing) > _PATIENCE):
             self.learn(missing, as_of)
         if gone:
-            self.forget(gone)
-        return [row for row in self._known_rows(folder) if row.id in wanted]
+            self.forget(gone, seen)
+        if not missing and not gone:
+            self._agree(folder, generation, wanted)
+            return self._known_rows(folder)
+        rows = self._known_rows(folder)
+        return [row for row in rows if row.id in wanted] if folder.shows else rows
+
+    def _holders(self, folder: Folder) -> set[OrthancId]:
+        if folder.shows is None:
+            return self._store.holders(folder)
+        return {OrthancId(row.id) for row in self._known_rows(folder)}
+
+    def _agree(self, folder: Folder, generation: int, wanted: set[OrthancId]) -> None:
+        """Note that the facts have all that Orthanc told, whether it is shown or not."""
+        if len(wanted) < _LONGEST:
+            self._agreed[folder] = generation, wanted
+        while len(self._agreed) > _LISTINGS:
+            self._agreed.pop(next(iter(self._agreed)), None)
+
+    def _group_rows(self, folder: Folder) -> Sequence[Row]:
+        rows = self._known_rows(folder)
+        if folder.is_group and not rows:
+            raise UnknownResource("nothing is in it any more")
+        return rows
+
+    def _compare_with_all(self, folder: Folder, as_of: int) -> None:
+        """Take over what Orthanc has, and the facts have not, at the level that decides what is in a folder."""
+        seen = self._store.seen
+        theirs, ours = set(self._orthanc.ids(folder.decided_by)), self._store.ids(folder.decided_by)
+        missing = theirs - ours
+        if self._doubts:
+            missing |= self._holders(folder)
+        if missing and not (self.building and len(missing) > _PATIENCE):
+            self.learn(missing, as_of)
+        if gone := ours - theirs:
+            self.forget(gone, seen)
 
     def _known_rows(self, folder: Folder) -> Sequence[Row]:
         generation = self._store.generation
         kept = self._rows.get(folder)
         if kept is not None and kept[0] == generation:
             return kept[1]
-        rows = self._store.rows(folder.layout, folder.id)
+        rows = self._store.rows(folder)
         if len(rows) < _LONGEST:
             self._rows[folder] = generation, rows
         while len(self._rows) > _LISTINGS:
@@ -210,7 +239,7 @@ class Catalog:
 
     def rows_with(self, folder: Folder, keys: tuple[str, ...]) -> list[Row]:
         """Return what the facts have in a folder under one of the keys, without asking Orthanc."""
-        return self._store.rows_with(folder.layout, folder.id, keys)
+        return self._store.rows_with(folder, keys)
 
     def instances(self, folder: Folder, *, fresh: bool) -> list[Mapping[OrthancId, Instance]]:
         """Return the instances below a folder by id, a mapping for each series; the same object while nothing changed.
@@ -224,10 +253,10 @@ class Catalog:
         """
         if fresh:
             self.refresh()
-        return [self._instances_of(series, fresh=fresh) for series in self._series(folder)]
+        return [self._instances_of(series, fresh=fresh) for series in self._series(folder, fresh=fresh)]
 
-    def tags(self, series: OrthancId) -> tuple[Mapping[str, str], ...]:
-        """Return the tags of a series and of those above it, the patient's first, without asking Orthanc."""
+    def tags(self, series: OrthancId) -> Mapping[str, str]:
+        """Return the tags of a series and of those above it, without asking Orthanc."""
         return self._store.tags(series)
 
     def _instances_of(self, series: OrthancId, *, fresh: bool) -> Mapping[OrthancId, Instance]:
@@ -246,46 +275,73 @@ class Catalog:
         self._instances.confirm(series, arrivals)
         return put
 
-    def _series(self, folder: Folder) -> list[OrthancId]:
+    def _series(self, folder: Folder, *, fresh: bool) -> list[OrthancId]:
+        if folder.from_series:
+            return [OrthancId(row.id) for row in (self.rows(folder) if fresh else self._known_rows(folder))]
         if folder.level is Level.SERIES and folder.id:
-            return [folder.id]
-        return list(self._below(Folder(folder.layout, folder.level, folder.id, Level.SERIES)))
+            return [OrthancId(folder.id)]
+        return list(self._below(folder, Level.SERIES))
 
-    def _below(self, folder: Folder) -> Iterable[OrthancId]:
-        """Return Orthanc's own list of what is in a folder, through levels that the layout leaves out."""
-        if folder.level is None or folder.id is None:
-            return self._orthanc.ids(folder.shows)
-        level, ids = folder.level, [folder.id]
-        while level is not folder.shows and level.child:
+    def _below(self, folder: Folder, wanted: Level) -> Iterable[OrthancId]:
+        """Return Orthanc's own list of what is below a folder, through levels that the layout leaves out."""
+        level = folder.level
+        if level is None or folder.id is None:
+            return self._orthanc.ids(wanted)
+        ids = [OrthancId(folder.id)]
+        while level is not wanted and level.child:
             ids = [child for one in ids for child in self._children(level, one)]
             level = level.child
         return ids
 
     def _children(self, level: Level, resource: OrthancId) -> list[OrthancId]:
+        seen = self._store.seen
         try:
             return self._orthanc.children(level, resource)
         except UnknownResource:
-            self.forget([resource])
+            self.forget([resource], seen)
             raise
 
     def exists(self, level: Level, resource: OrthancId) -> bool:
         """Tell whether Orthanc has a resource now; one that it has not is forgotten."""
+        seen = self._store.seen
         if self._orthanc.exists(level, resource):
             return True
-        self.forget([resource])
+        self.forget([resource], seen)
         return False
 
-    def forget(self, ids: Iterable[str]) -> None:
-        """Drop resources, of any level, that Orthanc does not have any more."""
+    def forget(self, ids: Iterable[str], as_of: int | None = None) -> None:
+        """Drop resources, of any level, that Orthanc does not have any more.
+
+        Args:
+            ids: The resources.
+            as_of: What was `Store.seen` before they were missed; what was learned since then has come again.
+        """
         gone = tuple(ids)
         self._instances.forget(gone)
-        self._store.forget(gone)
+        self._store.forget(gone, as_of)
         self._changed()
 
     def deleted(self, ids: Sequence[OrthancId]) -> None:
         """Drop resources whose deletion Orthanc tells of, which it does late: some may have come again meanwhile."""
+        seen = max(self._store.seen, self._orthanc.last_change())
         there = set().union(*(self._orthanc.existing(some) for some in _batches(ids)))
-        self.forget(i for i in ids if i not in there)
+        self.forget((i for i in ids if i not in there), seen)
+
+    def read_labels(self) -> None:
+        """Read some resources again where layouts go by labels: of these, Orthanc's log does not tell."""
+        if not self._to_read:
+            self._to_read = [i for level in self._store.labelled for i in self._store.ids(level)]
+        some, self._to_read = self._to_read[:_BULK], self._to_read[_BULK:]
+        self.learn(some, self._store.seen)
+
+    def differs(self) -> bool:
+        """Tell whether Orthanc has another number of resources than the facts, though the log was read to its end."""
+        last = self._orthanc.last_change()
+        theirs = self._orthanc.counts()
+        if self._store.seen < last or self._orthanc.last_change() != last:
+            return False  # something comes just now
+        ours = tuple(self._store.count(level) for level in (Level.PATIENT, Level.STUDY, Level.SERIES))
+        return ours != (theirs.patients, theirs.studies, theirs.series)
 
     def reconcile(self, progress: Callable[[int, int], None]) -> None:
         """Compare the ids of all patients, studies and series with Orthanc's; fetch and drop what differs.
@@ -296,13 +352,13 @@ class Catalog:
         as_of = self._orthanc.last_change()
         if self._is_other_log(as_of) or self._store.seen == 0:
             self._start_over(as_of)
-        doubts = self._doubts
+        doubts, seen = self._doubts, max(as_of, self._store.seen)
         levels = (Level.PATIENT, Level.STUDY, Level.SERIES)
         theirs = [self._orthanc.ids(level) for level in levels]
         ours = [self._store.ids(level) for level in levels]
         for here, there in zip(ours, theirs, strict=True):
             if gone := here - set(there):
-                self.forget(gone)
+                self.forget(gone, seen)
         missing = [i for here, there in zip(ours, theirs, strict=True) for i in there if doubts or i not in here]
         done = 0
         for some in _batches(missing):

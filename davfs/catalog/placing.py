@@ -1,22 +1,42 @@
-"""From facts and layouts to placements: which base name a resource has in which folder of which layout."""
+"""From facts and layouts to placements: which base name a resource has in which folders of which layout."""
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import islice, product
 from typing import Protocol
 
 from davfs import names
-from davfs.layout import Layout, LayoutLevel
+from davfs.catalog.acquisition import acquired
+from davfs.catalog.plan import DEPTHS, Plan, Step, group_node
+from davfs.layout import Layout
+from davfs.layout.condition import matches
+from davfs.layout.model import Dates
 from davfs.orthanc.model import Level, OrthancId
+
+_MOST = 256
+"""Folders that one resource is in at most: the first combinations of the values of its groups."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ancestor:
-    """A resource with its own tags, as a link of a chain that begins with the patient."""
+class Link:
+    """A resource, as a link of a chain that begins with the patient.
+
+    Attributes:
+        id: Its id.
+        level: Its level.
+        tags: Its own tags, and ``Labels`` (those above it included) and ``ModalitiesInStudy`` as if they were tags.
+        merged: These and the tags above it; a tag of a lower level hides one of a higher.
+        updated: Its last change, in seconds.
+        series: Of a study, the tags of each of its series, where they are asked for.
+    """
 
     id: OrthancId
     level: Level
     tags: Mapping[str, str]
+    merged: Mapping[str, str]
+    updated: int
+    series: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,58 +44,76 @@ class Placed:
     """One placement.
 
     Attributes:
-        layout: Title of the layout.
-        folder: Resource whose folder it is in; None for the layout's root.
+        folder: Node of the folder that it is in, empty for the layout's root.
+        node: What is in it.
         key: What decides whether two names are the same (`davfs.names.key`).
         name: Base name, without a suffix.
+        shared: Whether other resources may have the same placement: it is there until the last of them is gone.
+        date: When it was acquired, where the layout shows that and the tags tell; otherwise its last change counts.
     """
 
-    layout: str
-    folder: OrthancId | None
+    folder: str
+    node: str
     key: str
     name: str
+    shared: bool
+    date: datetime | None
 
 
 class Placer(Protocol):
     """Computes placements."""
 
     @property
-    def signature(self) -> str:
-        """Differs whenever the same facts would be placed elsewhere."""
+    def plans(self) -> Sequence[Plan]:
+        """The layouts that resources are placed by."""
 
-    def place(self, chain: Sequence[Ancestor]) -> Iterator[Placed]:
-        """Yield the placements of the last resource of a chain."""
+    def today(self) -> date:
+        """Return the day that conditions go by."""
+
+    def place(self, plan: Plan, chain: Sequence[Link]) -> Iterable[Placed]:
+        """Return the placements that are there because of the last resource of a chain."""
 
 
 class LayoutPlacer:
-    """Places resources by layouts; instances are not placed, a series' files are named when it is shown."""
+    """Places resources by layouts; instances are not placed, a series' files are named when it is shown.
 
-    def __init__(self, layouts: Sequence[Layout]) -> None:
-        self._layouts = layouts
+    Args:
+        layouts: The layouts.
+        today: Tells the day, in the time of the place where studies are dated.
+    """
 
-    @property
-    def signature(self) -> str:
+    def __init__(self, layouts: Iterable[Layout], today: Callable[[], date] = date.today) -> None:
+        self.plans = tuple(map(Plan.of, layouts))
+        self.today = today
+
+    def place(self, plan: Plan, chain: Sequence[Link]) -> Iterator[Placed]:
         """See `Placer`."""
-        return hashlib.sha256(repr(self._layouts).encode()).hexdigest()
+        level = chain[-1].level
+        steps = plan.steps[level]
+        if not steps or (plan.narrowed and not self._matches(plan, chain)):
+            return
+        moment = acquired(level, chain[-1].merged) if plan.dates is Dates.ACQUISITION else None
+        for step in steps:
+            upper = [link for link in chain if DEPTHS[link.level] <= DEPTHS[step.level]]
+            yield from _placed(step, upper, moment, shared=step.level is not level)
 
-    def place(self, chain: Sequence[Ancestor]) -> Iterator[Placed]:
-        """See `Placer`."""
-        resource = chain[-1]
-        for layout in self._layouts:
-            levels = {level.resource: level for level in layout.levels}
-            if resource.level in levels:
-                name = base_name(levels[resource.level], [link.tags for link in chain], resource.id)
-                yield Placed(layout.title, _folder(levels, chain), names.key(name), name)
-
-
-def _folder(levels: Mapping[Level, LayoutLevel], chain: Sequence[Ancestor]) -> OrthancId | None:
-    above = [link.id for link in chain[:-1] if link.level in levels]
-    return above[-1] if above else None
+    def _matches(self, plan: Plan, chain: Sequence[Link]) -> bool:
+        patient = next((link.tags for link in chain if link.level is Level.PATIENT), {})
+        studies = (link for link in chain if link.level is Level.STUDY)
+        return any(matches(plan.layout.where, patient, study.tags, study.series, self.today()) for study in studies)
 
 
-def base_name(level: LayoutLevel, tags: Sequence[Mapping[str, str]], resource: OrthancId) -> str:
-    """Return the name of a resource before suffixes; a tag of a lower level hides one of a higher."""
-    merged: dict[str, str] = {}
-    for one in tags:
-        merged.update(one)
-    return level.template.render(merged, resource)
+def _placed(step: Step, chain: Sequence[Link], moment: datetime | None, *, shared: bool) -> Iterator[Placed]:
+    resource = chain[-1]
+    root = next((link.id for link in chain if link.level is step.above), "")
+    name = step.template.render(resource.merged, resource.id) if step.template else ""
+    date = None if shared else moment
+    groups: dict[str, Placed] = {}
+    for values in islice(product(*(template.values(resource.merged) for _, template in step.groups)), _MOST):
+        folder: str = root
+        for (index, _), value in zip(step.groups, values, strict=True):
+            node = group_node(folder, index, value)
+            groups[node] = Placed(folder, node, names.key(value), value, shared=True, date=moment)
+            folder = node
+        yield Placed(folder, resource.id, names.key(name), name, shared, date)
+    yield from groups.values()

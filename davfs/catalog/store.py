@@ -7,41 +7,63 @@ Nothing here calls Orthanc.
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import Enum, auto
 from pathlib import Path
 
+from davfs.catalog import placements
 from davfs.catalog.database import Database
-from davfs.catalog.placing import Ancestor, Placed, Placer
+from davfs.catalog.placements import Placements
+from davfs.catalog.placing import Placer
+from davfs.catalog.plan import Folder
 from davfs.orthanc.model import Level, OrthancId, Resource
 
-_SCHEMA_VERSION = 1
-_SCHEMA = """
+_SCHEMA_VERSION = 2
+_SCHEMA = f"""
 CREATE TABLE resource (
-    id TEXT PRIMARY KEY, level TEXT NOT NULL, parent TEXT, tags TEXT NOT NULL, updated INTEGER, as_of INTEGER NOT NULL
+    id TEXT PRIMARY KEY, level TEXT NOT NULL, parent TEXT, tags TEXT NOT NULL, labels TEXT NOT NULL, updated INTEGER,
+    as_of INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX resource_parent ON resource (parent);
 CREATE INDEX resource_level ON resource (level);
-CREATE TABLE placement (
-    layout TEXT NOT NULL, folder TEXT NOT NULL, id TEXT NOT NULL, key TEXT NOT NULL, name TEXT NOT NULL,
-    PRIMARY KEY (layout, folder, id)
-) WITHOUT ROWID;
-CREATE INDEX placement_key ON placement (layout, folder, key);
-CREATE INDEX placement_id ON placement (id);
+{placements.SCHEMA}
+CREATE TABLE layout (key TEXT PRIMARY KEY, day TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
+_RESOURCES = """
+SELECT p.node, p.name, COALESCE(p.date, r.updated) FROM placement p JOIN resource r ON r.id = p.node
+WHERE p.layout = ? AND p.folder = ?
+"""
+_GROUPS = """
+SELECT p.node, p.name, (
+    SELECT max(h.date) FROM holding h WHERE h.layout = p.layout AND h.folder = p.folder AND h.node = p.node
+) FROM placement p
+WHERE p.layout = ? AND p.folder = ?
+"""
+"""Sorted by node and name, as the table is."""
+_OLD = ""
+"""Day of a layout that is not kept up to date any more."""
 _ROOT = ""
-"""Folder of the resources right below a layout's root."""
+"""Node of a layout's root."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One placed resource: its base name (without a suffix) and last change (UTC)."""
+    """One node in a folder: its base name (without a suffix) and date (UTC)."""
 
-    id: OrthancId
+    id: str
     name: str
-    updated: datetime
+    date: datetime
+
+
+class _News(Enum):
+    """What is different in a fact."""
+
+    NOTHING = auto()
+    DATE = auto()
+    TAGS = auto()
 
 
 class Store:
@@ -49,12 +71,13 @@ class Store:
 
     Args:
         file: The SQLite file; its folder exists.
-        placer: Computes placements; its signature decides whether stored ones still hold.
+        placer: Computes placements.
         lost: Called where the file turned out to be damaged, and an empty one has taken its place.
     """
 
     def __init__(self, file: Path, placer: Placer, lost: Callable[[], object] = lambda: None) -> None:
         self._placer = placer
+        self._day = placer.today()
         self._seen = 0
         self._generation = 0
         self._database = Database(file, self._prepare, lost)
@@ -70,9 +93,34 @@ class Store:
             raise sqlite3.DatabaseError("it is damaged")
         _set_state(db, "clean", "no")
         self._seen = int(_state(db, "seen") or 0)
+        self._place_by(db, self._placer)
+        self._tidy(db)
         self._generation += 1
-        if _state(db, "layouts") != self._placer.signature:
-            self._place_all(db)
+
+    def place_by(self, placer: Placer) -> None:
+        """Go over to other layouts: what is new among them is placed, without asking Orthanc; the others are kept.
+
+        Those that are no longer among them can be read until `tidy`, by requests that began before; they do not change
+        any more.
+        """
+        with self._database.write() as db:
+            self._place_by(db, placer)
+            self._placer = placer
+        self._generation += 1
+
+    def tidy(self) -> None:
+        """Drop the placements of layouts that are no longer shown."""
+        with self._database.write() as db:
+            self._tidy(db)
+        self._generation += 1
+
+    def renew(self) -> None:
+        """Place those layouts anew whose conditions go by today's date, where that is another one."""
+        if self._day == self._placer.today() or not any(plan.relative for plan in self._placer.plans):
+            return
+        with self._database.write() as db:
+            self._place_by(db, self._placer)
+        self._generation += 1
 
     def close(self) -> None:
         """Mark the file as complete and close it."""
@@ -96,8 +144,8 @@ class Store:
     def start_over(self, seq: int) -> None:
         """Drop everything: what follows is another log of changes, which is at ``seq`` now."""
         with self._database.write() as db:
-            db.execute("DELETE FROM placement")
-            db.execute("DELETE FROM resource")
+            for table in ("placement", "holding", "resource"):
+                db.execute(f"DELETE FROM {table}")  # noqa: S608  one of these three
             self._seen = seq
             _set_state(db, "seen", str(seq))
         self._generation += 1
@@ -107,82 +155,141 @@ class Store:
         """Counts the changes of facts and placements, each after it can be read."""
         return self._generation
 
-    def rows(self, layout: str, folder: OrthancId | None) -> list[Row]:
-        """Return all resources placed in a folder; None stands for the layout's root."""
+    def rows(self, folder: Folder) -> list[Row]:
+        """Return all that is in a folder; of a group, the first of its spellings."""
         with self._database.read() as db:
-            found = db.execute(
-                "SELECT p.id, p.name, r.updated FROM placement p JOIN resource r ON r.id = p.id"
-                " WHERE p.layout = ? AND p.folder = ?",
-                (layout, folder or _ROOT),
-            ).fetchall()
-        return [Row(i, name, _moment(updated)) for i, name, updated in found]
+            found = db.execute(_select(folder), (folder.plan.key, folder.id or _ROOT)).fetchall()
+        rows = [Row(node, name, _moment(date)) for node, name, date in found]
+        return rows if folder.shows else list({row.id: row for row in reversed(rows)}.values())
 
-    def rows_with(self, layout: str, folder: OrthancId | None, keys: Sequence[str]) -> list[Row]:
-        """Return the resources placed in a folder whose base name has one of the keys (`davfs.names.key`)."""
-        marks = ",".join("?" * len(keys))
+    def rows_with(self, folder: Folder, keys: Sequence[str]) -> list[Row]:
+        """Return what is in a folder under one of the keys (`davfs.names.key`); groups in each of their spellings."""
+        # Without statistics SQLite would rather walk through the folder, in the order of the table.
+        by_key = _select(folder).replace("placement p", "placement p INDEXED BY placement_key")
+        query = f"{by_key} AND p.key IN ({','.join('?' * len(keys))}) ORDER BY p.name"
         with self._database.read() as db:
-            found = db.execute(
-                "SELECT p.id, p.name, r.updated FROM placement p JOIN resource r ON r.id = p.id"  # noqa: S608  only "?"
-                f" WHERE p.layout = ? AND p.folder = ? AND p.key IN ({marks})",
-                (layout, folder or _ROOT, *keys),
-            ).fetchall()
-        return [Row(i, name, _moment(updated)) for i, name, updated in found]
+            found = db.execute(query, (folder.plan.key, folder.id or _ROOT, *keys)).fetchall()
+        return [Row(node, name, _moment(date)) for node, name, date in found]
+
+    def holders(self, folder: Folder) -> set[OrthancId]:
+        """Return the resources for whose sake there are groups in a folder."""
+        query = "SELECT DISTINCT holder FROM holding WHERE layout = ? AND folder = ?"
+        with self._database.read() as db:
+            return {i for (i,) in db.execute(query, (folder.plan.key, folder.id or _ROOT))}
 
     def ids(self, level: Level) -> set[OrthancId]:
         """Return the ids of all known resources of a level."""
         with self._database.read() as db:
             return {i for (i,) in db.execute("SELECT id FROM resource WHERE level = ?", (level.value,))}
 
-    def tags(self, resource: OrthancId) -> tuple[Mapping[str, str], ...]:
-        """Return the known tags of a resource and of those above it, the patient's first."""
+    def count(self, level: Level) -> int:
+        """Return the number of known resources of a level."""
         with self._database.read() as db:
-            return tuple(link.tags for link in _ancestry(db, resource))
+            found: int = db.execute("SELECT COUNT(*) FROM resource WHERE level = ?", (level.value,)).fetchone()[0]
+        return found
+
+    def read(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Lend a connection to look at the facts with; see `Database.read`."""
+        return self._database.read()
+
+    @property
+    def labelled(self) -> tuple[Level, ...]:
+        """Levels whose labels decide where something is, or how it is called."""
+        deepest = max((plan.labels for plan in self._placer.plans), default=0)
+        return tuple(Level)[:deepest]
+
+    def tags(self, resource: OrthancId) -> Mapping[str, str]:
+        """Return the known tags of a resource and of those above it."""
+        with self._database.read() as db:
+            chain = Placements(db, self._placer).chain(resource)
+        return chain[-1].merged if chain else {}
 
     def unknown(self, ids: Iterable[OrthancId]) -> set[OrthancId]:
         """Return those of the ids that the facts do not have."""
+        wanted = list(ids)
         with self._database.read() as db:
-            return {i for i in ids if not db.execute("SELECT 1 FROM resource WHERE id = ?", (i,)).fetchone()}
+            found = db.execute(
+                "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM resource WHERE id = value)",
+                (json.dumps(wanted),),
+            )
+            return {i for (i,) in found}
 
-    def learn(self, resources: Iterable[Resource], as_of: int) -> None:
+    def learn(self, resources: Iterable[Resource], as_of: int) -> bool:
         """Take facts over, and place what they change.
 
         Args:
             resources: Facts, in any order; the parents of each are known or among them.
             as_of: Sequence number of Orthanc's log before these facts were read: older facts never replace newer ones.
+
+        Returns:
+            Whether anything is different now.
         """
         ordered = sorted(resources, key=lambda resource: list(Level).index(resource.level))
         with self._database.write() as db:
-            changed = [resource.id for resource in ordered if _upsert(db, resource, as_of)]
-            placed: set[str] = set()
-            for resource in changed:
-                self._place_below(db, resource, placed)
-        self._generation += 1
+            made = Placements(db, self._placer)
+            news = {resource.id: _upsert(db, resource, as_of) for resource in ordered}
+            changed = [resource for resource in ordered if news[resource.id] is _News.TAGS]
+            made.place([resource.id for resource in changed])
+            made.place_for_series([each.parent for each in changed if each.level is Level.SERIES and each.parent])
+            for resource in ordered:
+                if news[resource.id] is _News.DATE and resource.updated:
+                    made.date(resource.id, int(resource.updated.timestamp()))
+        different = any(each is not _News.NOTHING for each in news.values())
+        self._generation += different
+        return different
 
-    def forget(self, ids: Iterable[str]) -> None:
-        """Drop resources and all below them."""
+    def forget(self, ids: Iterable[str], as_of: int | None = None) -> None:
+        """Drop resources and all below them.
+
+        Args:
+            ids: The resources.
+            as_of: Sequence number up to which the log was read before they were missed: what was learned later has come
+                again, and is kept. None where all are to be dropped.
+        """
         with self._database.write() as db:
-            pending = list(ids)
+            made = Placements(db, self._placer)
+            pending, poorer = list(ids), set[str]()
             while pending:
                 resource = pending.pop()
+                if as_of is not None and _is_newer(db, resource, as_of):
+                    continue
                 pending += [i for (i,) in db.execute("SELECT id FROM resource WHERE parent = ?", (resource,))]
-                db.execute("DELETE FROM placement WHERE id = ?", (resource,))
+                poorer |= _study_of(db, resource)
+                made.forget(resource)
                 db.execute("DELETE FROM resource WHERE id = ?", (resource,))
+            made.place_for_series(poorer)
         self._generation += 1
 
-    def _place_all(self, db: sqlite3.Connection) -> None:
-        db.execute("DELETE FROM placement")
-        placed: set[str] = set()
-        for (patient,) in db.execute("SELECT id FROM resource WHERE parent IS NULL").fetchall():
-            self._place_below(db, patient, placed)
-        _set_state(db, "layouts", self._placer.signature)
+    def _place_by(self, db: sqlite3.Connection, placer: Placer) -> None:
+        today = placer.today()
+        wanted = {plan.key: str(today) if plan.relative else "any" for plan in placer.plans}
+        placed = dict(db.execute("SELECT key, day FROM layout"))
+        anew = [plan for plan in placer.plans if placed.get(plan.key) != wanted[plan.key]]
+        Placements(db, placer).place_all(anew)
+        left = dict.fromkeys(placed.keys() - wanted.keys(), _OLD)
+        db.executemany("INSERT OR REPLACE INTO layout VALUES (?, ?)", (wanted | left).items())
+        self._day = today
 
-    def _place_below(self, db: sqlite3.Connection, resource: str, placed: set[str]) -> None:
-        if resource in placed:
-            return
-        placed.add(resource)
-        _replace(db, resource, self._placer.place(_ancestry(db, resource)))
-        for (child,) in db.execute("SELECT id FROM resource WHERE parent = ?", (resource,)).fetchall():
-            self._place_below(db, child, placed)
+    def _tidy(self, db: sqlite3.Connection) -> None:
+        shown = {plan.key for plan in self._placer.plans}
+        for (key,) in db.execute("SELECT key FROM layout").fetchall():
+            if key not in shown:
+                placements.drop(db, key)
+                db.execute("DELETE FROM layout WHERE key = ?", (key,))
+
+
+def _is_newer(db: sqlite3.Connection, resource: str, as_of: int) -> bool:
+    return db.execute("SELECT 1 FROM resource WHERE id = ? AND as_of > ?", (resource, as_of)).fetchone() is not None
+
+
+def _study_of(db: sqlite3.Connection, resource: str) -> set[str]:
+    """Return the study of a series, nothing for what is none."""
+    query = "SELECT parent FROM resource WHERE id = ? AND level = ? AND parent IS NOT NULL"
+    return {parent for (parent,) in db.execute(query, (resource, Level.SERIES.value))}
+
+
+def _select(folder: Folder) -> str:
+    return _RESOURCES if folder.shows else _GROUPS
 
 
 def _create(db: sqlite3.Connection) -> None:
@@ -200,38 +307,22 @@ def _set_state(db: sqlite3.Connection, key: str, value: str) -> None:
     db.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (key, value))
 
 
-def _upsert(db: sqlite3.Connection, resource: Resource, as_of: int) -> bool:
-    """Store a fact; return whether its placements have to be computed anew."""
-    old = db.execute("SELECT tags, as_of FROM resource WHERE id = ?", (resource.id,)).fetchone()
-    if old and old[1] > as_of:
-        return False
-    tags = json.dumps(dict(resource.tags), sort_keys=True)
+def _upsert(db: sqlite3.Connection, resource: Resource, as_of: int) -> _News:
+    """Store a fact; return what is new in it."""
+    old = db.execute("SELECT tags, labels, updated, as_of FROM resource WHERE id = ?", (resource.id,)).fetchone()
+    if old and old[3] > as_of:
+        return _News.NOTHING
+    tags, labels = json.dumps(dict(resource.tags), sort_keys=True), json.dumps(sorted(resource.labels))
     updated = int(resource.updated.timestamp()) if resource.updated else 0
+    if old == (tags, labels, updated, as_of):
+        return _News.NOTHING
     db.execute(
-        "INSERT OR REPLACE INTO resource VALUES (?, ?, ?, ?, ?, ?)",
-        (resource.id, resource.level.value, resource.parent, tags, updated, as_of),
+        "INSERT OR REPLACE INTO resource VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (resource.id, resource.level.value, resource.parent, tags, labels, updated, as_of),
     )
-    return old is None or old[0] != tags
-
-
-def _ancestry(db: sqlite3.Connection, resource: str | None) -> tuple[Ancestor, ...]:
-    """Return a resource and those above it, the patient first; as far as they are known."""
-    chain: list[Ancestor] = []
-    while resource:
-        found = db.execute("SELECT level, parent, tags FROM resource WHERE id = ?", (resource,)).fetchone()
-        if not found:
-            break
-        chain.append(Ancestor(OrthancId(resource), Level(found[0]), json.loads(found[2])))
-        resource = found[1]
-    return tuple(reversed(chain))
-
-
-def _replace(db: sqlite3.Connection, resource: str, placements: Iterable[Placed]) -> None:
-    db.execute("DELETE FROM placement WHERE id = ?", (resource,))
-    db.executemany(
-        "INSERT INTO placement VALUES (?, ?, ?, ?, ?)",
-        [(placed.layout, placed.folder or _ROOT, resource, placed.key, placed.name) for placed in placements],
-    )
+    if old is None or old[:2] != (tags, labels):
+        return _News.TAGS
+    return _News.NOTHING if old[2] == updated else _News.DATE
 
 
 def _moment(seconds: int) -> datetime:

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from davfs.catalog.catalog import Catalog
 from davfs.errors import OrthancError
@@ -20,6 +21,8 @@ _LONGEST_STALE = 5.0
 """Seconds after which arrivals are taken over even where more keep coming: about as many as one call tells."""
 _SHARE = 0.05
 """Largest part of the time that is spent comparing the whole index."""
+_PERIOD = 2.0
+"""Seconds, at least, between two looks at what no event tells."""
 _QUICK = 2.0
 """Seconds that listings wait for the first index: a small archive is complete from the start."""
 
@@ -33,7 +36,9 @@ class Upkeep:
     """
 
     def __init__(
-        self, next_change: Callable[[float], Happening | None], now: Callable[[], float] = time.monotonic
+        self,
+        next_change: Callable[[float], Happening | None],
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._next_change = next_change
         self._now = now
@@ -42,6 +47,7 @@ class Upkeep:
         self._due = threading.Event()
         self._started = False
         self._not_before = 0.0
+        self._next_look = 0.0
         self._stale_since: float | None = None
         self._patient_until: float | None = None
         self._thread: threading.Thread | None = None
@@ -100,6 +106,7 @@ class Upkeep:
         if events & {Event.STARTED, Event.LOST}:
             self.reconcile_soon()
         self._prefetch(catalog, arriving=Event.OTHER in events)
+        self._look_around(catalog)
         if self._due.is_set() and self._started and self._now() >= self._not_before:
             self._compare(catalog)
 
@@ -112,6 +119,18 @@ class Upkeep:
         if not arriving or self._now() - self._stale_since > _LONGEST_STALE:
             self._stale_since = None
             catalog.refresh()
+
+    def _look_around(self, catalog: Catalog) -> None:
+        """Notice what no event tells: labels, and what another process on the same database has deleted."""
+        if not self._built.is_set() or self._now() < self._next_look:
+            return
+        started = self._now()
+        with suppress(OrthancError):  # it will be looked at again, and what is known meanwhile is no worse
+            catalog.read_labels()
+            if catalog.differs():
+                self.reconcile_soon()
+        ended = self._now()
+        self._next_look = ended + max(_PERIOD, (ended - started) * (1 / _SHARE - 1))
 
     def _wait(self) -> list[Happening]:
         first = self._next_change(_TICK)

@@ -4,6 +4,7 @@ import threading
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeAlias
 
@@ -16,8 +17,21 @@ _KEPT = 256
 _EPOCH = datetime.fromtimestamp(0, UTC)
 DICOM = "application/dicom"
 
-TagsAbove: TypeAlias = Mapping[OrthancId, Sequence[Mapping[str, str]]]
-"""Tags of series and of what is above them, the patient's first."""
+TagsAbove: TypeAlias = Mapping[OrthancId, Mapping[str, str]]
+"""Tags of series, those of what is above them included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How an instance is shown.
+
+    Attributes:
+        base: Its name before suffixes.
+        date: Its date, in UTC; None for that of its reception.
+    """
+
+    base: str
+    date: datetime | None = None
 
 
 class Files:
@@ -25,24 +39,24 @@ class Files:
 
     Args:
         instances: The folder's instances, a mapping for each series.
-        above: Tags of the series and above, for each series, as far as names are made from them.
-        base_name: Gives the name of an instance before suffixes.
+        above: Tags of the series and above, for each series, as far as names and dates are made from them.
+        show: Tells how an instance is shown.
     """
 
     def __init__(
         self,
         instances: Sequence[Mapping[OrthancId, Instance]],
         above: TagsAbove,
-        base_name: Callable[[Instance, TagsAbove], str],
+        show: Callable[[Instance, TagsAbove], Shown],
     ) -> None:
         self.instances = instances
         self.above = above
         self._all = {one.id: one for series in instances for one in series.values()}
-        self._bases = {one.id: base_name(one, above) for one in self._all.values()}
-        shown = names.shown(self._bases, files=True)
-        self._by_name = {name: self._entry(name, one) for one, name in shown.items()}
+        self._shown = {one.id: show(one, above) for one in self._all.values()}
+        bases = {one: each.base for one, each in self._shown.items()}
+        self._by_name = {name: self._entry(name, one) for one, name in names.shown(bases, files=True).items()}
         self._by_key: dict[str, dict[OrthancId, str]] = {}
-        for one, base in self._bases.items():
+        for one, base in bases.items():
             self._by_key.setdefault(names.key(base), {})[one] = base
 
     @property
@@ -63,8 +77,8 @@ class Files:
 
     def _entry(self, name: str, one: OrthancId) -> Entry:
         instance = self._all[one]
-        received = instance.received or _EPOCH
-        return Entry(name, Kind.FILE, received, instance.size, instance.uuid, DICOM, resource=one, steady=True)
+        date = self._shown[one].date or instance.received or _EPOCH
+        return Entry(name, Kind.FILE, date, instance.size, instance.uuid, DICOM, resource=one, steady=True)
 
 
 class FilesCache:
@@ -72,14 +86,14 @@ class FilesCache:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[OrthancId | None, Files] = OrderedDict()
+        self._kept: OrderedDict[str | None, Files] = OrderedDict()
 
     def files(
         self,
-        folder: OrthancId | None,
+        folder: str | None,
         instances: Sequence[Mapping[OrthancId, Instance]],
         above: TagsAbove,
-        base_name: Callable[[Instance, TagsAbove], str],
+        show: Callable[[Instance, TagsAbove], Shown],
     ) -> Files:
         """Return the files of a folder, made anew only where its instances are others, or other tags are above them."""
         with self._lock:
@@ -88,7 +102,7 @@ class FilesCache:
                 self._kept.move_to_end(folder)
         if kept is not None and kept.above == above and _same(kept.instances, instances):
             return kept
-        made = Files(instances, above, base_name)
+        made = Files(instances, above, show)
         with self._lock:
             self._kept[folder] = made
             while len(self._kept) > _KEPT:

@@ -2,9 +2,12 @@
 
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from davfs import names
-from davfs.catalog.catalog import Catalog, Folder
+from davfs.catalog.catalog import Catalog
+from davfs.catalog.plan import Folder
 from davfs.catalog.store import Row
 from davfs.entry import Entry, Kind
 
@@ -13,13 +16,32 @@ _LONGEST = 50_000
 """Entries of the longest listing that is kept."""
 
 
-def find_folder(catalog: Catalog, folder: Folder, segment: str) -> Entry | None:
-    """Return what a name leads to, without asking Orthanc; None for nothing."""
-    rows = {row.id: row for row in catalog.rows_with(folder, names.bases(segment, files=False))}
-    found = names.resolve(segment, {row.id: row.name for row in rows.values()}, files=False)
-    if found is None:
-        return None
-    return Entry(unicodedata.normalize("NFC", segment), Kind.FOLDER, rows[found].updated, resource=found)
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A folder that was found by its name.
+
+    Attributes:
+        node: Its node.
+        entry: Its entry.
+    """
+
+    node: str
+    entry: Entry
+
+
+def find_folder(catalog: Catalog, folder: Folder, segment: str) -> Found | None:
+    """Return what a name leads to, without asking Orthanc; None for nothing.
+
+    A group of values that differ in case is shown under the first of them, and answers to each.
+    """
+    rows = catalog.rows_with(folder, names.bases(segment, files=False))
+    first = {row.id: row.name for row in reversed(rows)}
+    for row in rows:
+        found = names.resolve(segment, first | {row.id: row.name}, files=False)
+        if found is not None:
+            dates = {row.id: row.date for row in rows}
+            return Found(found, _entry(folder, unicodedata.normalize("NFC", segment), found, dates[found]))
+    return None
 
 
 class Listings:
@@ -43,7 +65,7 @@ class Listings:
         kept = self._kept.get(folder)
         if kept is not None and kept[0] is rows:
             return kept[1]
-        entries = _entries(rows)
+        entries = _entries(folder, rows)
         if len(entries) < _LONGEST:
             self._kept[folder] = rows, entries
         while len(self._kept) > _KEPT:
@@ -51,6 +73,10 @@ class Listings:
         return entries
 
 
-def _entries(rows: Sequence[Row]) -> Sequence[Entry]:
+def _entries(folder: Folder, rows: Sequence[Row]) -> Sequence[Entry]:
     shown = names.shown({row.id: row.name for row in rows}, files=False)
-    return [Entry(shown[row.id], Kind.FOLDER, row.updated, resource=row.id) for row in rows]
+    return [_entry(folder, shown[row.id], row.id, row.date) for row in rows]
+
+
+def _entry(folder: Folder, name: str, node: str, date: datetime) -> Entry:
+    return Entry(name, Kind.FOLDER, date, resource=node if folder.shows else "")

@@ -1,4 +1,4 @@
-"""A layout as an area of the drive: folders are patients, studies and series, files are instances."""
+"""A layout as an area of the drive: folders are groups, patients, studies and series, files are instances."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -6,13 +6,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
-from davfs.catalog.catalog import Catalog, Folder
-from davfs.catalog.placing import base_name
+from davfs.catalog.acquisition import acquired
+from davfs.catalog.catalog import Catalog
+from davfs.catalog.plan import Folder, Plan
 from davfs.entry import Content, Entry, Kind, Path, Streamed
 from davfs.errors import Forbidden, IsAFolder, NotAFolder, NotFound, UnknownResource
-from davfs.filesystem.files import Files, FilesCache, TagsAbove
+from davfs.filesystem.files import Files, FilesCache, Shown, TagsAbove
 from davfs.filesystem.folders import Listings, find_folder
 from davfs.layout import Layout
+from davfs.layout.model import Dates
 from davfs.layout.tags import DEFAULT
 from davfs.orthanc import Orthanc
 from davfs.orthanc.model import Instance, Level, OrthancId
@@ -28,8 +30,8 @@ class Node:
     """What a path leads to.
 
     Attributes:
-        level: Level of the resource; None for the layout's root.
-        id: The resource; None for the layout's root.
+        level: Level of the resource; None for a group and for the layout's root.
+        id: The resource; None for a group and for the layout's root.
         entry: Its entry, as far as it is known without asking Orthanc.
         folder: What can be found below it; None for a file, and for a folder at the end of a layout without files.
     """
@@ -68,16 +70,18 @@ class Tree:
         since: datetime,
     ) -> None:
         self._layout = layout
-        self._levels = [level.resource for level in layout.levels]
+        self._depth = len(layout.levels)
+        self._has_files = layout.levels[-1].resource is Level.INSTANCE
         self._catalog = catalog
         self._orthanc = orthanc
         self._delete = delete
         self._listings = Listings(catalog)
         self._files = FilesCache()
-        self._named_from_above = bool(layout.levels[-1].template.keywords - DEFAULT[Level.INSTANCE])
-        root = Folder(layout.title, None, None, self._levels[0])
+        from_above = layout.levels[-1].template.keywords - DEFAULT[Level.INSTANCE]
+        self._acquisition = layout.dates is Dates.ACQUISITION
+        self._shown_from_above = bool(from_above) or self._acquisition
         self._known = _Known(catalog.generation)
-        self._root = Node(None, None, Entry("", Kind.FOLDER, since), root)
+        self._root = Node(None, None, Entry("", Kind.FOLDER, since), Folder(Plan.of(layout)))
 
     def stat(self, path: Path) -> Entry:
         """See `Area`."""
@@ -134,7 +138,7 @@ class Tree:
 
     def _read_again(self, path: Path) -> None:
         """Compare the folders on the way with Orthanc, where facts may be missing: a name may not be the only one."""
-        for depth in range(min(len(path), len(self._levels))):
+        for depth in range(min(len(path), self._depth)):
             parent = self._find_folder(path[:depth])
             if parent is None or parent.folder is None or parent.folder.shows is Level.INSTANCE:
                 return
@@ -142,9 +146,9 @@ class Tree:
                 self._catalog.rows(parent.folder)
 
     def _find(self, path: Path, *, fresh: bool) -> Node | None:
-        if len(path) < len(self._levels) or self._levels[-1] is not Level.INSTANCE:
+        if len(path) < self._depth or not self._has_files:
             return self._find_folder(path)
-        parent = self._find_folder(path[:-1]) if len(path) == len(self._levels) else None
+        parent = self._find_folder(path[:-1]) if len(path) == self._depth else None
         return self._file(parent.folder, path[-1], fresh=fresh) if parent and parent.folder else None
 
     def _find_folder(self, path: Path) -> Node | None:
@@ -161,13 +165,12 @@ class Tree:
         parent = self._find_folder(path[:-1])
         if parent is None or parent.folder is None:
             return None
-        level = parent.folder.shows
-        entry = find_folder(self._catalog, parent.folder, path[-1])
-        if entry is None:
+        found = find_folder(self._catalog, parent.folder, path[-1])
+        if found is None:
             return None
-        below = self._levels[self._levels.index(level) + 1 :]
-        resource = OrthancId(entry.resource)
-        return Node(level, resource, entry, Folder(self._layout.title, level, resource, below[0]) if below else None)
+        level = parent.folder.shows
+        resource = OrthancId(found.node) if level else None
+        return Node(level, resource, found.entry, parent.folder.below(found.node))
 
     def _file(self, folder: Folder, segment: str, *, fresh: bool) -> Node | None:
         try:
@@ -178,17 +181,19 @@ class Tree:
 
     def _files_of(self, folder: Folder, *, fresh: bool) -> Files:
         instances = self._catalog.instances(folder, fresh=fresh)
-        return self._files.files(folder.id, instances, self._tags_above(instances), self._base_name)
+        return self._files.files(folder.id, instances, self._tags_above(instances), self._show)
 
     def _tags_above(self, instances: Sequence[Mapping[OrthancId, Instance]]) -> TagsAbove:
-        """Return the tags of the series that files are named from, none where they are named from their own alone."""
-        if not self._named_from_above:
+        """Return the tags of the series that files are shown by, none where their own are all that is needed."""
+        if not self._shown_from_above:
             return {}
         series = {next(iter(found.values())).series for found in instances if found}
         return {one: self._catalog.tags(one) for one in series}
 
-    def _base_name(self, instance: Instance, above: TagsAbove) -> str:
-        return base_name(self._layout.levels[-1], [*above.get(instance.series, ()), instance.tags], instance.id)
+    def _show(self, instance: Instance, above: TagsAbove) -> Shown:
+        tags = {**above.get(instance.series, {}), **instance.tags}
+        base = self._layout.levels[-1].template.render(tags, instance.id)
+        return Shown(base, acquired(Level.INSTANCE, tags) if self._acquisition else None)
 
     def _verified(self, node: Node) -> Entry:
         """Return the entry of a node that Orthanc has now; the size of a file is that of this moment."""
@@ -216,7 +221,7 @@ class Tree:
 
     def _deleted(self, path: Path, node: Node, run: Callable[[Callable[[], None]], None]) -> str:
         if node.level is None or node.id is None:
-            raise Forbidden(path, "a layout's own folder cannot be deleted")
+            raise Forbidden(path, "this folder only groups what is in it: delete the folders in it instead")
         level, resource = node.level, node.id
         run(lambda: self._orthanc.delete(level, resource))
         self._catalog.forget([resource])

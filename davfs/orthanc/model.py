@@ -39,6 +39,7 @@ class Resource:
         parent: Identifier of the resource above; None for a patient.
         tags: Main DICOM tags of this very level, by DICOM keyword.
         updated: Last change, in UTC (Orthanc's ``LastUpdate``); None where Orthanc does not tell.
+        labels: Its labels; none before Orthanc 1.12.0.
     """
 
     id: OrthancId
@@ -46,6 +47,7 @@ class Resource:
     parent: OrthancId | None
     tags: Mapping[str, str]
     updated: datetime | None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,12 @@ def _resource(item: dict[str, Any]) -> Resource:
     level = _LEVELS[item["Type"]]
     parent = OrthancId(item[_PARENT_KEYS[level]]) if level in _PARENT_KEYS else None
     return Resource(
-        OrthancId(item["ID"]), level, parent, _tags(item["MainDicomTags"]), parse_date(item.get("LastUpdate"))
+        OrthancId(item["ID"]),
+        level,
+        parent,
+        _tags(item["MainDicomTags"]),
+        parse_date(item.get("LastUpdate")),
+        tuple(item.get("Labels", ())),
     )
 
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from davfs.catalog.catalog import Catalog, Folder
+from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import LayoutPlacer
+from davfs.catalog.plan import Folder, Plan
 from davfs.catalog.store import Store
 from davfs.layout import load_text
 from davfs.orthanc import Level, OrthancId, Resource
@@ -25,7 +26,6 @@ series = "{{SeriesDescription}}"
 instance = "{{InstanceNumber}}.dcm"
 """
 BY_ID, BY_NAME = "{PatientID}", "{PatientName}"
-ROOT = Folder("all", None, None, Level.PATIENT)
 
 
 class CountingOrthanc(MemoryOrthanc):
@@ -58,19 +58,26 @@ class Index:
     file: Path
     patient: str = BY_ID
     comparisons: int = 0
+    root: Folder = field(init=False)
     store: Store = field(init=False)
     catalog: Catalog = field(init=False)
 
     def __post_init__(self) -> None:
-        self.store = Store(self.file, LayoutPlacer([load_text(LAYOUT.format(patient=self.patient), "test.toml")]))
+        layout = load_text(LAYOUT.format(patient=self.patient), "test.toml")
+        self.root = Folder(Plan.of(layout))
+        self.store = Store(self.file, LayoutPlacer([layout]))
         self.catalog = Catalog(self.orthanc, self.store, InstanceCache(), reconcile_soon=self._compare_soon)
 
     def _compare_soon(self) -> None:
         self.comparisons += 1
 
-    def names(self, folder: Folder = ROOT) -> list[str]:
-        """Return the base names in a folder."""
-        return sorted(row.name for row in self.catalog.rows(folder))
+    def names(self) -> list[str]:
+        """Return the base names at the root."""
+        return sorted(row.name for row in self.catalog.rows(self.root))
+
+    def folder(self, level: Level, resource: str) -> Folder:
+        """Return the folder of a resource."""
+        return Folder(self.root.plan, list(Level).index(level) + 1, resource)
 
     def compare(self) -> None:
         """Compare with Orthanc, as the upkeep does when it was asked to."""

@@ -80,6 +80,15 @@ class MemoryOrthanc:
         self._resources[resource] = replace(old, tags=dict(old.tags) | dict(tags))
         self._note("UpdatedMetadata", old.level, resource)
 
+    def label(self, resource: OrthancId, *labels: str) -> None:
+        """Give a patient, study or series other labels, which the log of changes does not tell."""
+        self._resources[resource] = replace(self._resources[resource], labels=labels)
+
+    def date(self, resource: OrthancId, updated: datetime) -> None:
+        """Give a patient, study or series another date of its last change."""
+        self._resources[resource] = replace(self._resources[resource], updated=updated)
+        self._note("UpdatedMetadata", self._resources[resource].level, resource)
+
     def instance_size(self, instance: OrthancId) -> int:
         """See `Orthanc`."""
         return len(self._file(instance))

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from davfs.catalog.catalog import Folder
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.upkeep import Upkeep
 from davfs.errors import UnknownResource
 from davfs.events import Event, Happening
 from davfs.orthanc import Instance, Level, OrthancId
 from tests.support import dicom
-from tests.support.catalog import BY_NAME, ROOT, CountingOrthanc, Index
+from tests.support.catalog import BY_NAME, CountingOrthanc, Index
 from tests.support.memory_orthanc import MemoryOrthanc
 
 
@@ -44,7 +43,7 @@ def patient_id(patient: str) -> OrthancId:
 def assert_fresh(index: Index) -> None:
     """Assert that every folder shows what Orthanc has, and every series its instances."""
     orthanc, seen = index.orthanc, list[Instance]()
-    folders = [ROOT]
+    folders = [index.root]
     while folders:
         folder = folders.pop()
         if folder.shows is Level.INSTANCE:
@@ -52,11 +51,10 @@ def assert_fresh(index: Index) -> None:
             continue
         wanted = orthanc.ids(Level.PATIENT)
         if folder.level and folder.id:
-            wanted = orthanc.children(folder.level, folder.id)
+            wanted = orthanc.children(folder.level, OrthancId(folder.id))
         rows = index.catalog.rows(folder)
         assert sorted(row.id for row in rows) == sorted(wanted)
-        assert folder.shows.child
-        folders += [Folder("all", folder.shows, row.id, folder.shows.child) for row in rows]
+        folders += [below for row in rows if (below := folder.below(row.id))]
     assert sorted(each.id for each in seen) == sorted(orthanc.files)
     assert index.names() == sorted(each.tags["PatientID"] for each in orthanc.resources(orthanc.ids(Level.PATIENT)))
 
@@ -112,17 +110,17 @@ def test_unchanged_listing_is_the_same_object(index: Index) -> None:
     """So that what was made of it can be kept."""
     index.orthanc.store(A)
     index.names()
-    assert index.catalog.rows(ROOT) is index.catalog.rows(ROOT)
+    assert index.catalog.rows(index.root) is index.catalog.rows(index.root)
 
 
 def test_folder_that_is_gone(index: Index) -> None:
     """A deleted folder is unknown, and leaves its parent's listing at once."""
     index.orthanc.store(A)
-    (patient,) = index.catalog.rows(ROOT)
-    index.orthanc.delete(Level.PATIENT, patient.id)
+    (patient,) = index.catalog.rows(index.root)
+    index.orthanc.delete(Level.PATIENT, OrthancId(patient.id))
     with pytest.raises(UnknownResource):
-        index.catalog.rows(Folder("all", Level.PATIENT, patient.id, Level.STUDY))
-    assert index.catalog.rows_with(ROOT, ("a",)) == []
+        index.catalog.rows(index.folder(Level.PATIENT, patient.id))
+    assert index.catalog.rows_with(index.root, ("a",)) == []
 
 
 def test_older_facts_never_replace_newer_ones(index: Index) -> None:
@@ -152,7 +150,7 @@ def test_deleted_during_a_fetch(index: Index) -> None:
     index.orthanc.meanwhile = once(lambda: index.orthanc.delete(Level.PATIENT, patient_id("b")))
     index.names()
     assert index.names() == ["a"]
-    assert index.catalog.rows_with(ROOT, ("b",)) == []
+    assert index.catalog.rows_with(index.root, ("b",)) == []
 
 
 def test_resurrected_resource_disappears(index: Index) -> None:
@@ -181,7 +179,7 @@ def test_late_deletion_event(index: Index, *, listed_between: bool) -> None:
     upkeep = Upkeep(lambda _: events.pop(0) if events else None)
     upkeep._step(index.catalog)
     index.catalog.refresh()
-    assert [row.id for row in index.catalog.rows_with(ROOT, ("a",))] == [patient_id("a")]
+    assert [row.id for row in index.catalog.rows_with(index.root, ("a",))] == [patient_id("a")]
 
 
 def test_gap_in_the_log(index: Index) -> None:
@@ -217,7 +215,7 @@ def test_last_change_goes_back(index: Index) -> None:
     index.orthanc.asked = 0
     index.orthanc.delete(Level.PATIENT, patient_id("b"))
     index.catalog.refresh()
-    assert [row.id for row in index.catalog.rows_with(ROOT, ("a",))] == [patient_id("a")]
+    assert [row.id for row in index.catalog.rows_with(index.root, ("a",))] == [patient_id("a")]
     index.compare()
     assert index.names() == ["a"]
     assert index.orthanc.asked == 0
@@ -233,7 +231,7 @@ def test_slow_answer_about_the_log(index: Index) -> None:
     index.names()
     index.orthanc.after_last = once(lambda: (index.orthanc.store(B), index.names()))
     index.catalog.refresh()
-    found = index.catalog.rows_with(ROOT, ("a", "b"))
+    found = index.catalog.rows_with(index.root, ("a", "b"))
     assert sorted(row.id for row in found) == sorted([patient_id("a"), patient_id("b")])
     index.orthanc.asked = 0
     assert index.names() == ["a", "b"]
@@ -290,7 +288,7 @@ def test_another_database_behind_the_same_address(index: Index) -> None:
     assert index.names() == ["Doe c", "Restored"]
     backup.store(B)
     index.catalog.refresh()
-    assert [row.id for row in index.catalog.rows_with(ROOT, ("doe b",))] == [patient_id("b")]
+    assert [row.id for row in index.catalog.rows_with(index.root, ("doe b",))] == [patient_id("b")]
 
 
 def instances(series: str, count: int) -> list[Instance]:
@@ -324,7 +322,7 @@ def test_cache_forgets_while_fetching() -> None:
 def test_overwritten_instance_is_fetched_again(index: Index) -> None:
     """An instance that was deleted and stored anew between two listings is shown as it is now."""
     index.orthanc.store(A)
-    series = Folder("all", Level.SERIES, index.orthanc.ids(Level.SERIES)[0], Level.INSTANCE)
+    series = index.folder(Level.SERIES, index.orthanc.ids(Level.SERIES)[0])
     ((before,),) = (some.values() for some in index.catalog.instances(series, fresh=True))
     index.orthanc.delete(Level.INSTANCE, before.id)
     index.orthanc.store(A)

@@ -1,5 +1,6 @@
 """Promise 3: while a resource exists, a path shown for it leads to it or to nothing, and never to another."""
 
+import itertools
 import shutil
 import tempfile
 from datetime import UTC, datetime
@@ -12,12 +13,14 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import LayoutPlacer
+from davfs.catalog.plan import group_node
 from davfs.catalog.store import Store
+from davfs.entry import Entry
 from davfs.entry import Path as DrivePath
-from davfs.errors import NotFound, UnknownResource
+from davfs.errors import Forbidden, NotFound, UnknownResource
 from davfs.filesystem.tree import Tree
 from davfs.layout import load_text
-from davfs.orthanc import Level, OrthancId
+from davfs.orthanc import Level, OrthancId, Resource
 from tests.support import dicom
 from tests.support.memory_orthanc import MemoryOrthanc
 
@@ -39,9 +42,46 @@ study = "{PatientName} {StudyDescription}"
 [[level]]
 instance = "{InstanceNumber}.dcm"
 """
+GROUPED = """
+title = "grouped"
+[[level]]
+group = "{ModalitiesInStudy}"
+[[level]]
+group = "{PatientName}"
+[[level]]
+study = "{StudyDescription}"
+[[level]]
+instance = "{InstanceNumber}.dcm"
+"""
+NARROW = """
+title = "narrow"
+[where]
+Modality = "CT"
+[[level]]
+patient = "{PatientName}"
+[[level]]
+group = "{Modality}"
+[[level]]
+series = "{SeriesDescription}"
+[[level]]
+instance = "{InstanceNumber}.dcm"
+"""
+FILES = """
+title = "files"
+[where]
+Modality = "CT"
+[[level]]
+patient = "{PatientName}"
+[[level]]
+group = "{SeriesDescription}"
+[[level]]
+instance = "{InstanceNumber}.dcm"
+"""
+LAYOUTS = {"deep": DEEP, "flat": FLAT, "grouped": GROUPED, "narrow": NARROW, "files": FILES}
 MARK = " ~" + dicom.orthanc_id("p1").replace("-", "")[:10]
 NAMES = {"p1": "Doe", "p2": "doe", "p3": f"Doe{MARK}", "p4": "Roe"}
 """Two that differ in case alone, and one who is called what the first would be shown as."""
+MODALITIES = {(1, 1): "MR", (1, 2): "CT", (2, 1): "ct"}
 POOL = [
     dicom.instance(
         patient,
@@ -53,6 +93,7 @@ POOL = [
             "StudyDescription": "Head" if study == 1 else "HEAD",
             "SeriesDescription": "axial",
             "InstanceNumber": 1,
+            "Modality": MODALITIES[study, series],
         },
     )
     for patient, name in NAMES.items()
@@ -67,9 +108,9 @@ class Promise(RuleBasedStateMachine):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="promise"))
         self.orthanc = MemoryOrthanc()
-        self.layouts = [load_text(DEEP, "deep.toml"), load_text(FLAT, "flat.toml")]
+        self.layouts = [load_text(text, f"{title}.toml") for title, text in LAYOUTS.items()]
         self.late: list[OrthancId] = []
-        self.shown: dict[tuple[str, DrivePath], OrthancId] = {}
+        self.shown: dict[tuple[str, DrivePath], str] = {}
         self.open()
 
     def open(self) -> None:
@@ -88,10 +129,10 @@ class Promise(RuleBasedStateMachine):
         self.store.close()
         shutil.rmtree(self.folder)
 
-    @rule(content=st.sampled_from(POOL))
-    def arrive(self, content: bytes) -> None:
+    @rule(number=st.integers(0, len(POOL) - 1))
+    def arrive(self, number: int) -> None:
         """An instance is stored, perhaps one that was deleted before."""
-        self.orthanc.store(content)
+        self.orthanc.store(POOL[number])
 
     @rule(level=st.sampled_from(Level), chance=st.integers(0, 99))
     def delete(self, level: Level, chance: int) -> None:
@@ -107,30 +148,53 @@ class Promise(RuleBasedStateMachine):
         if self.late:
             self.catalog.deleted([self.late.pop(0)])
 
-    @rule(title=st.sampled_from(["deep", "flat"]), chance=st.lists(st.integers(0, 99), max_size=3))
+    @rule(title=st.sampled_from(sorted(LAYOUTS)), chance=st.lists(st.integers(0, 99), max_size=3))
     def walk(self, title: str, chance: list[int]) -> None:
         """Somebody opens folder after folder, and sees all that is in each."""
         path: DrivePath = ()
+        node = ""
         for number in (*chance, 0):
-            entries = sorted(self.trees[title].list(path), key=lambda entry: entry.name)
-            assert len({entry.name.casefold() for entry in entries}) == len(entries)
-            assert sorted(entry.resource for entry in entries) == sorted(self._inside(title, path))
-            self.shown.update({(title, (*path, entry.name)): OrthancId(entry.resource) for entry in entries})
+            entries = self._listed(title, path, node, exact=False)
             folders = [entry for entry in entries if entry.is_folder]
             if not folders:
                 return
             path = (*path, folders[number % len(folders)].name)
+            node = self.shown[title, path]
 
-    def _inside(self, title: str, path: DrivePath) -> list[OrthancId]:
-        """Return Orthanc's ids of all that has to be in a folder that was just shown."""
-        if not path:
-            return self.orthanc.ids(Level.PATIENT if title == "deep" else Level.STUDY)
-        resource = self.shown[title, path]
-        level = next(level for level in Level if self.orthanc.exists(level, resource))
-        inside = self.orthanc.children(level, resource)
-        if title == "deep":
-            return inside
-        return [each for series in inside for each in self.orthanc.children(Level.SERIES, series)]
+    def _listed(self, title: str, path: DrivePath, node: str, *, exact: bool) -> list[Entry]:
+        """List a folder; what was deleted may still be in the folder of a group until the event of that comes."""
+        try:
+            entries = sorted(self.trees[title].list(path), key=lambda entry: entry.name)
+        except NotFound:
+            assert node not in self._nodes(title)
+            return []
+        assert len({entry.name.casefold() for entry in entries}) == len(entries)
+        found = {(*path, entry.name): entry.resource or self._node(title, (*path, entry.name)) for entry in entries}
+        wanted = self._nodes(title).get(node, set())
+        late = not exact and any(level.resource is None for level in self.trees[title]._layout.levels)
+        assert wanted <= set(found.values()) if late else sorted(wanted) == sorted(found.values())
+        self.shown.update({(title, each): one for each, one in found.items()})
+        return entries
+
+    def _node(self, title: str, path: DrivePath) -> str:
+        node = self.trees[title]._find_folder(path)
+        assert node
+        assert node.folder
+        return node.folder.id or ""
+
+    def _nodes(self, title: str) -> dict[str, set[str]]:
+        """Return what has to be in each folder of a layout, as Orthanc has it now."""
+        found: dict[str, set[str]] = {}
+        for one in self.orthanc.instances(self.orthanc.ids(Level.INSTANCE)):
+            (series,) = self.orthanc.resources([one.series])
+            (study,) = self.orthanc.resources([series.parent] if series.parent else [])
+            (patient,) = self.orthanc.resources([study.parent] if study.parent else [])
+            beside = self.orthanc.resources(self.orthanc.children(Level.STUDY, study.id))
+            modalities = {each.tags["Modality"] for each in beside}
+            for way in _ways(title, (patient, study, series), modalities):
+                for folder, node in itertools.pairwise(("", *way, one.id)):
+                    found.setdefault(folder, set()).add(node)
+        return found
 
     @rule(chance=st.integers(0, 99))
     def delete_shown(self, chance: int) -> None:
@@ -139,11 +203,13 @@ class Promise(RuleBasedStateMachine):
             return
         title, path = sorted(self.shown)[chance % len(self.shown)]
         wanted = self.shown[title, path]
-        existed = any(self.orthanc.exists(level, wanted) for level in Level)
+        existed = self._exists(wanted)
         try:
             gone = self.trees[title].delete(path)
         except NotFound:
             return
+        except Forbidden:
+            gone = wanted if "-" not in wanted else ""  # groups alone are not deleted
         if existed:
             assert gone == wanted
 
@@ -154,9 +220,14 @@ class Promise(RuleBasedStateMachine):
 
     @rule()
     def reconcile(self) -> None:
-        """The upkeep compares everything."""
+        """The upkeep compares everything; then all that is shown is what Orthanc has."""
         self.catalog.reconcile(lambda _done, _total: None)
         self.catalog.building = False
+        for title in LAYOUTS:
+            folders: list[tuple[DrivePath, str]] = [((), "")]
+            for path, node in folders:
+                entries = self._listed(title, path, node, exact=True)
+                folders += [((*path, e.name), self.shown[title, (*path, e.name)]) for e in entries if e.is_folder]
 
     @rule()
     def restart(self) -> None:
@@ -169,10 +240,14 @@ class Promise(RuleBasedStateMachine):
     def follow(self) -> None:
         """Follow every path that was ever shown for a resource that exists."""
         for (title, path), wanted in self.shown.items():
-            if any(self.orthanc.exists(level, wanted) for level in Level):
-                assert self._leads_to(self.trees[title], path) in {wanted, None}
+            if self._exists(wanted) or "-" not in wanted:
+                assert self._leads_to(title, path) in {wanted, None}
 
-    def _leads_to(self, tree: Tree, path: DrivePath) -> str | None:
+    def _exists(self, resource: str) -> bool:
+        return any(self.orthanc.exists(level, OrthancId(resource)) for level in Level)
+
+    def _leads_to(self, title: str, path: DrivePath) -> str | None:
+        tree = self.trees[title]
         try:
             entry = tree.stat(path)
             if not entry.is_folder:
@@ -182,7 +257,25 @@ class Promise(RuleBasedStateMachine):
             return None
         except UnknownResource as error:
             raise AssertionError("an error of Orthanc came through") from error
-        return entry.resource
+        return entry.resource or self._node(title, path)
+
+
+def _ways(title: str, above: tuple[Resource, Resource, Resource], modalities: set[str]) -> list[tuple[str, ...]]:
+    """Return the folders above an instance, from the top down, once for each way that leads to it."""
+    patient, study, series = above
+    match title:
+        case "deep":
+            return [(patient.id, study.id, series.id)]
+        case "flat":
+            return [(study.id,)]
+        case "grouped":
+            tops = [group_node("", 0, modality) for modality in modalities]
+            return [(top, group_node(top, 1, patient.tags["PatientName"]), study.id) for top in tops]
+    if not {"CT", "ct"} & modalities:
+        return []
+    if title == "files":
+        return [(patient.id, group_node(patient.id, 1, "axial"))]
+    return [(patient.id, group_node(patient.id, 1, series.tags["Modality"]), series.id)]
 
 
 TestPromise = Promise.TestCase

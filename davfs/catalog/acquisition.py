@@ -1,0 +1,58 @@
+"""When images were made, as their tags tell it."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from davfs.orthanc.model import Level
+
+_DATE = re.compile(r"(\d{4})([.-]?)(\d\d)\2(\d\d)", re.ASCII)
+_TIME = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d))?)?(?:\.\d+)?", re.ASCII)
+_MOMENT = re.compile(r"(\d{8})(\d{2,6})?(?:\.\d{1,6})?([+-]\d{4})?", re.ASCII)
+
+_PAIRS = {
+    Level.STUDY: (("StudyDate", "StudyTime"),),
+    Level.SERIES: (("SeriesDate", "SeriesTime"), ("StudyDate", "StudyTime")),
+    Level.INSTANCE: (
+        ("AcquisitionDate", "AcquisitionTime"),
+        ("ContentDate", "ContentTime"),
+        ("SeriesDate", "SeriesTime"),
+        ("StudyDate", "StudyTime"),
+    ),
+}
+"""Dates and times that tell it, the best first."""
+
+
+def acquired(level: Level, tags: Mapping[str, str]) -> datetime | None:
+    """Tell when a resource was made.
+
+    Args:
+        level: Its level; a patient was never acquired.
+        tags: Its tags, and those above it.
+
+    Returns:
+        The moment, in UTC; None where no tag tells. What has no zone is in that of this machine, as DICOM leaves it to
+        the place where it is read (PS3.3 C.12.1.1.8); a date without a time is its first moment.
+    """
+    if level is Level.INSTANCE and (found := _moment(tags.get("AcquisitionDateTime", ""))):
+        return found
+    candidates = (_local(tags.get(date, ""), tags.get(time, "")) for date, time in _PAIRS.get(level, ()))
+    return next((found for found in candidates if found), None)
+
+
+def _local(date: str, time: str, zone: str = "") -> datetime | None:
+    day, clock = _DATE.fullmatch(date.strip()), _TIME.fullmatch(time.strip())
+    if not day:
+        return None
+    hour, minute, second = clock.groups(default="0") if clock else ("0", "0", "0")
+    try:
+        local = datetime(int(day[1]), int(day[3]), int(day[4]), int(hour), int(minute), min(int(second), 59))  # noqa: DTZ001  see `acquired`
+        zoned = datetime.strptime(f"{local:%Y%m%d%H%M%S}{zone}", "%Y%m%d%H%M%S%z") if zone else local
+        return zoned.astimezone(UTC)
+    except (ValueError, OverflowError, OSError):  # no such day, or one that this machine's calendar does not reach
+        return None
+
+
+def _moment(text: str) -> datetime | None:
+    found = _MOMENT.fullmatch(text.strip())
+    return _local(found[1], found[2] or "", found[3] or "") if found else None

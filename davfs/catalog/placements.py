@@ -1,0 +1,186 @@
+"""Placements in SQLite: which node is in which folder, and which resources hold it there.
+
+``placement`` has one row for each spelling of each node in a folder. A resource's row goes with the resource. What
+several resources share (a group, or a patient who appears for the sake of studies) has one row in ``holding`` for each
+of them, and goes with the last.
+"""
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from davfs.catalog.placing import Link, Placed, Placer
+from davfs.catalog.plan import LABELS, MODALITIES, Plan
+from davfs.layout.model import Dates
+from davfs.orthanc.model import Level, OrthancId
+
+SCHEMA = """
+CREATE TABLE placement (
+    layout TEXT NOT NULL, folder TEXT NOT NULL, node TEXT NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, date INTEGER,
+    PRIMARY KEY (layout, folder, node, name)
+) WITHOUT ROWID;
+CREATE INDEX placement_key ON placement (layout, folder, key);
+CREATE INDEX placement_node ON placement (node);
+CREATE TABLE holding (
+    layout TEXT NOT NULL, folder TEXT NOT NULL, node TEXT NOT NULL, name TEXT NOT NULL, holder TEXT NOT NULL,
+    date INTEGER NOT NULL,
+    PRIMARY KEY (layout, folder, node, name, holder)
+) WITHOUT ROWID;
+CREATE INDEX holding_holder ON holding (holder);
+CREATE INDEX holding_date ON holding (layout, folder, node, date);
+"""
+_BATCH = 1000
+_NONE = json.dumps([])
+_BY_ID = "SELECT parent, id, level, tags, labels, updated FROM resource WHERE id = ?"
+_BELOW = "SELECT id, level, tags, labels, updated FROM resource WHERE parent = ?"
+
+
+class Placements:
+    """The work of one transaction on the placements.
+
+    Args:
+        db: A connection inside that transaction.
+        placer: Computes them.
+    """
+
+    def __init__(self, db: sqlite3.Connection, placer: Placer) -> None:
+        self._db = db
+        self._placer = placer
+        self._with_series = any(plan.reads_series for plan in placer.plans)
+        self._done: set[str] = set()
+        self._rows: list[tuple[object, ...]] = []
+        self._holdings: list[tuple[object, ...]] = []
+
+    def chain(self, resource: str | None) -> tuple[Link, ...]:
+        """Return a resource and those above it, the patient first; as far as they are known."""
+        facts = []
+        while resource:
+            found = self._db.execute(_BY_ID, (resource,)).fetchone()
+            if not found:
+                break
+            resource, *fact = found
+            facts.append(fact)
+        chain: tuple[Link, ...] = ()
+        for fact in reversed(facts):
+            chain = (*chain, self._link(fact, chain))
+        return chain
+
+    def place_all(self, plans: Sequence[Plan]) -> None:
+        """Place everything anew by some of the layouts."""
+        if not plans:
+            return
+        for plan in plans:
+            drop(self._db, plan.key)
+        for (patient,) in self._db.execute("SELECT id FROM resource WHERE parent IS NULL").fetchall():
+            self._place(self.chain(patient), plans, anew=False)
+        self._flush()
+
+    def place(self, changed: Collection[str]) -> None:
+        """Place changed resources anew, and all below them."""
+        for resource in changed:
+            self._place_below(resource, self._placer.plans)
+        self._flush()
+
+    def place_for_series(self, studies: Iterable[str]) -> None:
+        """Place studies anew by those layouts that look at their series, of which some have come, changed or gone."""
+        plans = [plan for plan in self._placer.plans if plan.reads_series]
+        if not plans:
+            return
+        for study in studies:
+            self._place_below(study, plans)
+        self._flush()
+
+    def forget(self, resource: str) -> None:
+        """Drop what is there because of a resource."""
+        self._db.execute("DELETE FROM placement WHERE node = ?", (resource,))
+        self._release(resource, ())
+
+    def date(self, resource: str, updated: int) -> None:
+        """Take over the last change of a resource where groups show it."""
+        keys = [plan.key for plan in self._placer.plans if plan.dates is Dates.RECEPTION]
+        self._db.execute(
+            f"UPDATE holding SET date = ? WHERE holder = ? AND layout IN ({_marks(keys)})",  # noqa: S608  only "?"
+            (updated, resource, *keys),
+        )
+
+    def _place_below(self, resource: str, plans: Sequence[Plan]) -> None:
+        if resource in self._done:
+            return
+        if chain := self.chain(resource):
+            self._place(chain, plans, anew=True)
+
+    def _place(self, chain: tuple[Link, ...], plans: Sequence[Plan], *, anew: bool) -> None:
+        resource = chain[-1]
+        if len(plans) == len(self._placer.plans):
+            self._done.add(resource.id)
+        if anew:
+            self._clear(resource.id, [plan.key for plan in plans])
+        for plan in plans:
+            for placed in self._placer.place(plan, chain):
+                self._add(plan.key, placed, resource)
+        for fact in self._below(resource.id):
+            self._place((*chain, self._link(fact, chain)), plans, anew=anew)
+
+    def _below(self, resource: str) -> list[Sequence[Any]]:
+        return self._db.execute(_BELOW, (resource,)).fetchall()
+
+    def _link(self, fact: Sequence[Any], above: Sequence[Link]) -> Link:
+        resource, level, text, own, updated = fact
+        tags: dict[str, str] = json.loads(text)
+        higher = above[-1].merged if above else {}
+        if own != _NONE and (labels := {*json.loads(own), *higher.get(LABELS, "").split("\\")} - {""}):
+            tags[LABELS] = "\\".join(sorted(labels))
+        series: tuple[dict[str, str], ...] = ()
+        if level == Level.STUDY.value and self._with_series:
+            series = tuple(json.loads(each[2]) for each in self._below(resource))
+            tags[MODALITIES] = "\\".join(sorted({one.get("Modality", "") for one in series} - {""}))
+        return Link(OrthancId(resource), Level(level), tags, {**higher, **tags}, updated, series)
+
+    def _add(self, layout: str, placed: Placed, holder: Link) -> None:
+        date = int(placed.date.timestamp()) if placed.date else None
+        place = (layout, placed.folder, placed.node, placed.name)
+        if placed.shared:
+            self._holdings.append((*place, holder.id, holder.updated if date is None else date))
+            date = None
+        self._rows.append((*place, placed.key, date))
+        if len(self._rows) >= _BATCH:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._db.executemany("INSERT OR IGNORE INTO placement VALUES (?, ?, ?, ?, ?, ?)", self._rows)
+        self._db.executemany("INSERT OR IGNORE INTO holding VALUES (?, ?, ?, ?, ?, ?)", self._holdings)
+        self._rows.clear()
+        self._holdings.clear()
+
+    def _clear(self, resource: str, layouts: Sequence[str]) -> None:
+        self._db.execute(
+            f"DELETE FROM placement WHERE node = ? AND layout IN ({_marks(layouts)})",  # noqa: S608  only "?"
+            (resource, *layouts),
+        )
+        self._release(resource, layouts)
+
+    def _release(self, holder: str, layouts: Sequence[str]) -> None:
+        """Let go of what a resource holds in some layouts, in all of them where none is named."""
+        only = f" AND layout IN ({_marks(layouts)})" if layouts else ""
+        held = self._db.execute(
+            f"SELECT layout, folder, node, name FROM holding WHERE holder = ?{only}",  # noqa: S608  only "?"
+            (holder, *layouts),
+        ).fetchall()
+        if held:
+            self._db.execute(f"DELETE FROM holding WHERE holder = ?{only}", (holder, *layouts))  # noqa: S608  only "?"
+            place = "layout = ?1 AND folder = ?2 AND node = ?3 AND name = ?4"
+            self._db.executemany(
+                f"DELETE FROM placement WHERE {place} AND NOT EXISTS (SELECT 1 FROM holding WHERE {place})",  # noqa: S608
+                held,
+            )
+
+
+def drop(db: sqlite3.Connection, layout: str) -> None:
+    """Drop all placements of a layout."""
+    db.execute("DELETE FROM placement WHERE layout = ?", (layout,))
+    db.execute("DELETE FROM holding WHERE layout = ?", (layout,))
+
+
+def _marks(values: Collection[str]) -> str:
+    return ",".join("?" * len(values))

@@ -1,0 +1,183 @@
+"""A layout as the catalog sees it: what is placed for each resource, and what that depends on.
+
+A folder is a *node*. That of a resource has the resource's Orthanc id. That of a group has forty hexadecimal digits of
+its own, made from the folder that it is in, its level and its name without case: so values that differ in case alone
+share a folder, and `davfs.names` treats groups as it treats resources.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from typing import Self
+
+from davfs import names
+from davfs.layout import Layout, Template
+from davfs.layout.model import Dates, LayoutLevel
+from davfs.layout.tags import DEFAULT
+from davfs.orthanc.model import Level
+
+DEPTHS = {level: depth for depth, level in enumerate(Level)}
+"""How far below a patient a level is."""
+MODALITIES = "ModalitiesInStudy"
+LABELS = "Labels"
+_OF_STUDIES = DEFAULT[Level.PATIENT] | DEFAULT[Level.STUDY] | {LABELS}
+"""What a condition can read without looking at series."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A level of resources, and the groups right above it.
+
+    Attributes:
+        level: Level of the resources.
+        above: Level of the resource in whose folder all this is; None for the layout's root.
+        groups: Template and place in the layout of each group, from the top down.
+        template: How the resources are called; None for series that are placed so that their files are found.
+    """
+
+    level: Level
+    above: Level | None
+    groups: tuple[tuple[int, Template], ...]
+    template: Template | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What of the facts appears where in one layout.
+
+    Attributes:
+        layout: The layout.
+        key: Another one for each other tree: placements are stored under it.
+        steps: What is placed for a resource of each level; with conditions, patients are for each of their studies.
+        narrowed: Whether there are conditions, so that patients appear for the sake of studies.
+        relative: Whether a condition goes by today's date.
+        reads_series: Whether the place of a study, or what is below it, depends on the tags of its series.
+        labels: Number of levels, from the patient down, whose labels anything depends on: of these, Orthanc's log does
+            not tell.
+    """
+
+    layout: Layout
+    key: str
+    steps: Mapping[Level, tuple[Step, ...]]
+    narrowed: bool
+    relative: bool
+    reads_series: bool
+    labels: int
+
+    @classmethod
+    def of(cls, layout: Layout) -> Self:
+        """Make the plan of a layout."""
+        anonymous = replace(layout, description="", file="")
+        asked = {condition.keyword for condition in layout.where}
+        read = {(keyword, Level.STUDY) for keyword in asked}
+        for level in layout.levels:
+            templates = (level.template, *(file.template for file in level.files))
+            read |= {(keyword, level.over) for template in templates for keyword in template.keywords}
+        return cls(
+            layout,
+            hashlib.sha256(repr(anonymous).encode("utf-8", "backslashreplace")).hexdigest()[:16],
+            {level: _steps_of(level, layout) for level in (Level.PATIENT, Level.STUDY, Level.SERIES)},
+            narrowed=bool(layout.where),
+            relative=any(test.relative for condition in layout.where for test in condition.tests),
+            reads_series=bool(asked - _OF_STUDIES) or any(keyword == MODALITIES for keyword, _ in read),
+            labels=max((min(DEPTHS[over] + 1, 3) for keyword, over in read if keyword == LABELS), default=0),
+        )
+
+    @property
+    def dates(self) -> Dates:
+        """What the dates of folders and files tell."""
+        return self.layout.dates
+
+
+def _steps_of(level: Level, layout: Layout) -> tuple[Step, ...]:
+    levels = {level}
+    if layout.where:
+        levels = {Level.STUDY: {Level.PATIENT, Level.STUDY}, Level.SERIES: {Level.SERIES}}.get(level, set())
+    return tuple(step for step in _steps(layout) if step.level in levels)
+
+
+def _steps(layout: Layout) -> Iterator[Step]:
+    above: Level | None = None
+    groups: list[tuple[int, Template]] = []
+    for index, level in enumerate(layout.levels):
+        if level.resource is None:
+            groups.append((index, level.template))
+            continue
+        if level.resource is not Level.INSTANCE:
+            yield Step(level.resource, above, tuple(groups), level.template)
+        elif groups or (layout.where and above in {None, Level.PATIENT}):
+            yield Step(Level.SERIES, above, tuple(groups), None)
+        above, groups = level.resource, []
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of a layout.
+
+    Attributes:
+        plan: That of the layout.
+        depth: Levels above what is in it; 0 for the layout's root.
+        id: Its node; None for the layout's root.
+    """
+
+    plan: Plan
+    depth: int = 0
+    id: str | None = None
+
+    @property
+    def level(self) -> Level | None:
+        """Level of the resource whose folder it is; None for a group and for the layout's root."""
+        return self.plan.layout.levels[self.depth - 1].resource if self.depth else None
+
+    @property
+    def is_group(self) -> bool:
+        """Whether it is the folder of a group."""
+        return self.depth > 0 and self.level is None
+
+    @property
+    def shown(self) -> LayoutLevel:
+        """The level of what is in it."""
+        return self.plan.layout.levels[self.depth]
+
+    @property
+    def shows(self) -> Level | None:
+        """Level of the resources in it; None for groups."""
+        return self.shown.resource
+
+    @property
+    def holders(self) -> Level:
+        """Level of the resources for whose sake there is something in it; series for the sake of files."""
+        levels = self.plan.layout.levels[self.depth :]
+        groups = len(list(takewhile(lambda level: level.resource is None, levels)))
+        resource = levels[groups].resource
+        return Level.SERIES if resource is None or resource is Level.INSTANCE else resource
+
+    @property
+    def decided_by(self) -> Level:
+        """Level of the resources that have to be known to tell what is in it."""
+        below = Level.SERIES if self.plan.reads_series else Level.STUDY if self.plan.narrowed else Level.PATIENT
+        return max(below, self.holders, key=DEPTHS.__getitem__)
+
+    @property
+    def from_series(self) -> bool:
+        """Whether it shows the files of those series that are placed in it."""
+        nameless = any(step.template is None for step in self.plan.steps[Level.SERIES])
+        return self.shows is Level.INSTANCE and nameless
+
+    def below(self, node: str) -> "Folder | None":
+        """Return the folder of something in it; None where the layout ends."""
+        deeper = self.depth + 1
+        return Folder(self.plan, deeper, node) if deeper < len(self.plan.layout.levels) else None
+
+
+def group_node(folder: str, index: int, name: str) -> str:
+    """Return the node of a group's folder.
+
+    Args:
+        folder: Node of the folder that it is in, empty for the layout's root.
+        index: Place of its level in the layout.
+        name: Its name.
+    """
+    text = f"{folder}/{index}/{names.key(name)}"
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -1,0 +1,199 @@
+"""What ``search/`` can be asked for: a line such as ``PatientName=doe,Modality=CT,StudyDate=20240101-20241231``.
+
+::
+
+    PatientName=doe               "doe" stands anywhere in the name; neither case nor accents count
+    PatientName=doe john          so do both words, in any order
+    StudyDate=20240131            a day; 2024-01-31 as well, and a month (2024-01) or a year (2024)
+    StudyDate=20240101-20241231   from one to the other; either may be left out
+    StudyDate=last 30 days        until today; weeks, months and years as well, and today
+    StudyTime=0800-1200           times likewise
+    Modality=CT                   modalities, labels and whole numbers are compared as a whole
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import TypeAlias
+
+from davfs import names
+from davfs.layout import tags
+from davfs.layout.condition import Test
+from davfs.layout.criteria import CriterionError, compile_test
+from davfs.layout.tags import LABELS, MODALITIES, Extra
+from davfs.orthanc.model import Level
+
+LONGEST = 250
+"""Bytes of UTF-8 in a query; file systems keep names of 255."""
+
+Keywords: TypeAlias = Mapping[str, tuple[str, Level]]
+"""What can be asked for, in lower case, with the keyword as DICOM has it, and its level."""
+
+_LEVELS = (Level.PATIENT, Level.STUDY, Level.SERIES)
+_MODALITY = "Modality"
+_DAY_DIGITS = 8
+_ISO_DAY = re.compile(r"(?<!\d)(\d{4})-(\d\d)(?:-(\d\d))?(?!\d)", re.ASCII)
+_WITHOUT_MARKS = str.maketrans({
+    "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ŧ": "t", "\u0131": "i",
+})  # fmt: skip
+"""Letters that are written with a stroke or joined, which Unicode does not take apart."""
+_SEPARATORS = str.maketrans("^=\\\0", "    ")
+"""What stands between the parts of a person's name, and between values."""
+
+
+class QueryError(ValueError):
+    """A query cannot be read; the message says what is allowed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anywhere:
+    """Words that all have to stand in a text.
+
+    Attributes:
+        words: The words, each `folded`.
+    """
+
+    words: tuple[str, ...]
+
+    @property
+    def relative(self) -> bool:
+        """See `Test`."""
+        return False
+
+    def fits(self, value: str, today: date) -> bool:  # noqa: ARG002  as `Test` has it
+        """See `Test`."""
+        text = folded(value)
+        return all(word in text for word in self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A text that has to be the whole of one of the values.
+
+    Attributes:
+        text: The text, `folded`.
+    """
+
+    text: str
+
+    @property
+    def relative(self) -> bool:
+        """See `Test`."""
+        return False
+
+    def fits(self, value: str, today: date) -> bool:  # noqa: ARG002  as `Test` has it
+        """See `Test`."""
+        return any(folded(part) == self.text for part in value.split("\\"))
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One thing that has to hold.
+
+    Attributes:
+        keyword: The tag, or ``Labels``.
+        level: Whose tag it is. One and the same series has to fit all that is asked of series.
+        test: What fits.
+        alone: Whether any series of the study will do, whatever else is asked of series.
+    """
+
+    keyword: str
+    level: Level
+    test: Test
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What studies are asked for.
+
+    Attributes:
+        terms: All of them have to hold.
+    """
+
+    terms: tuple[Term, ...]
+
+
+def keywords(extra: Extra, *, labels: bool) -> Keywords:
+    """Tell what can be asked for.
+
+    Args:
+        extra: Tags that Orthanc keeps besides its usual ones, by level.
+        labels: Whether labels are known as they are now.
+    """
+    found: dict[str, tuple[str, Level]] = {}
+    for level in _LEVELS:
+        for keyword in tags.kept(level, extra):
+            if tags.representation(keyword) not in (None, "SQ") and (labels or keyword != LABELS):
+                found.setdefault(keyword.lower(), (keyword, level))
+    return found
+
+
+def parse(text: str, known: Keywords) -> Query:
+    """Read a query.
+
+    Args:
+        text: The query, in NFC.
+        known: What can be asked for.
+
+    Raises:
+        QueryError: It cannot be read.
+    """
+    if names.safe(text, LONGEST) != text:
+        raise QueryError(f"a search is a name of at most {LONGEST} bytes, without {' '.join(names.FORBIDDEN)}")
+    return Query(tuple(_term(part.strip(), known) for part in text.split(",")))
+
+
+def folded(text: str) -> str:
+    """Return a text as it is compared: without case, accents, and the separators of a person's name."""
+    if text.isascii():
+        return " ".join(text.translate(_SEPARATORS).lower().split())
+    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
+    plain = "".join(letter for letter in apart if not unicodedata.combining(letter))
+    return " ".join(plain.translate(_WITHOUT_MARKS).translate(_SEPARATORS).split())
+
+
+def _term(part: str, known: Keywords) -> Term:
+    name, equals, value = (piece.strip() for piece in part.partition("="))
+    if not equals or not name:
+        raise QueryError(f'"{part}" is no Keyword=value; several are joined by commas: PatientName=doe,Modality=CT')
+    if name.lower() not in known:
+        raise QueryError(f'"{name}" is no tag that can be searched; README.txt in search/ names those that can')
+    keyword, level = known[name.lower()]
+    if not folded(value):
+        raise QueryError(f"nothing is said about {keyword}; write {keyword}=value")
+    if keyword == MODALITIES:
+        return Term(_MODALITY, Level.SERIES, Whole(folded(value)), alone=True)
+    return Term(keyword, level, _test(keyword, value))
+
+
+def _test(keyword: str, value: str) -> Test:
+    representation = tags.representation(keyword) or ""
+    if representation in {"DA", "DT"}:
+        return _day(keyword, value)
+    if representation == "TM":
+        return _compiled(keyword, value, "TM", "080000, 0800 or 08, and with 0800-1200 from one to the other")
+    if keyword in {_MODALITY, LABELS} or representation == "IS":
+        return Whole(folded(value))
+    return Anywhere(tuple(dict.fromkeys(folded(value).split())))
+
+
+def _day(keyword: str, value: str) -> Test:
+    text = _ISO_DAY.sub(lambda day: "".join(day.groups("")), value)
+    remedy = "20240131, 202401 or 2024, with 20240101-20241231 from one to the other, or last 30 days"
+    if any(len(digits) > _DAY_DIGITS for digits in _digits(text)):
+        raise QueryError(f"{keyword} is written {remedy}")
+    return _compiled(keyword, text, "DT", remedy)  # of a moment, as of a day here, the end may be left out
+
+
+def _digits(text: str) -> Iterable[str]:
+    return re.findall(r"\d+", text, re.ASCII)
+
+
+def _compiled(keyword: str, value: str, representation: str, remedy: str) -> Test:
+    try:
+        return compile_test(value, representation)
+    except CriterionError as error:
+        raise QueryError(f"{keyword} is written {remedy}") from error
