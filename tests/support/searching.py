@@ -1,0 +1,50 @@
+"""search/ over an Orthanc in memory, put together as the plugin does."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from davfs import setup
+from davfs.catalog.catalog import Catalog
+from davfs.catalog.instances import InstanceCache
+from davfs.catalog.placing import LayoutPlacer
+from davfs.catalog.plan import Folder, Plan
+from davfs.catalog.query import keywords
+from davfs.catalog.search import StudySearch, scope_of
+from davfs.catalog.store import Store
+from davfs.filesystem.results import Results
+from davfs.filesystem.search import Search
+from davfs.filesystem.searches import Searches
+from davfs.filesystem.tree import Tree
+from davfs.layout import Layout
+from davfs.layout.tags import NO_EXTRA
+from davfs.orthanc import Orthanc
+
+SINCE = datetime(2024, 1, 1, tzinfo=UTC)
+TODAY = date(2024, 3, 10)
+
+
+def search(
+    orthanc: Orthanc, folder: Path, *layouts: Layout, allow_changes: bool = True, most: int = 1000, labels: bool = True
+) -> Search:
+    """Return the area.
+
+    Args:
+        orthanc: The archive.
+        folder: Holds the catalog and what is saved.
+        layouts: What else the drive shows, by which it is decided what may be found; everything where there are none.
+        allow_changes: Whether searches can be saved.
+        most: Studies that are shown.
+        labels: Whether labels can be searched.
+    """
+    by_study = setup.study_layout()
+    store = Store(folder / "catalog.sqlite", LayoutPlacer([by_study, *layouts]))
+    catalog = Catalog(orthanc, store, InstanceCache())
+    studies = StudySearch(store, scope_of(layouts or [by_study]), lambda: TODAY)
+    return Search(
+        Tree(by_study, catalog, orthanc, None, SINCE),
+        Results(Folder(Plan.of(by_study)), catalog, studies, orthanc, most=most),
+        Searches(folder / "searches.json"),
+        keywords(NO_EXTRA, labels=labels),
+        SINCE,
+        allow_changes=allow_changes,
+    )
