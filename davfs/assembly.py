@@ -1,7 +1,7 @@
 """Puts a drive together over an Orthanc, wherever that is: both doors and both ways to run are made of these parts."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -14,16 +14,22 @@ from davfs.catalog.upkeep import Upkeep
 from davfs.configuration import Configuration
 from davfs.errors import ConfigurationError
 from davfs.events import Happening
+from davfs.filesystem.area import Area
 from davfs.filesystem.drive import Drive
 from davfs.filesystem.inbox import Inbox
+from davfs.filesystem.live import Live
 from davfs.filesystem.readme import Readme
 from davfs.filesystem.tree import Tree
 from davfs.imports.importer import Importer
 from davfs.imports.queue import ImportQueue
 from davfs.imports.spool import Spool
 from davfs.imports.sweeper import Sweeper
+from davfs.layout import Layout
 from davfs.orthanc import Orthanc
 from davfs.orthanc.ranges import RangeCache
+from davfs.reloading import Reloading
+from davfs.searching import Searching
+from davfs.selection import Loaded
 from davfs.setup import Setup
 
 _log = logging.getLogger(__name__)
@@ -40,11 +46,13 @@ class Assembly:
         drive: What the doors show.
         upkeep: Tells how far the first index is.
         stops: Stop the threads and close the files, in this order.
+        reload: Reads the layout files again, and tells what became of them.
     """
 
     drive: Drive
     upkeep: Upkeep
     stops: tuple[Callable[[], object], ...]
+    reload: Callable[[], Loaded]
 
 
 def assemble(
@@ -67,11 +75,17 @@ def assemble(
     Raises:
         ConfigurationError: The administrator has to change something; the message says what.
     """
-    settings, layouts = checked.settings, checked.layouts
+    settings, selection = checked.settings, checked.selection
+    layouts = selection.loaded.layouts
     since = datetime.now(UTC)
 
-    upkeep = Upkeep(next_change)
-    store = Store(settings.catalog, LayoutPlacer(layouts), lost=upkeep.reconcile_soon)
+    def next_change_or_look(seconds: float) -> Happening | None:
+        reloading.look()
+        return next_change(seconds)
+
+    upkeep = Upkeep(next_change_or_look)
+    searching = Searching(settings, selection.extra, since)
+    store = Store(settings.catalog, LayoutPlacer(searching.placed(layouts)), lost=upkeep.reconcile_soon)
     catalog = Catalog(
         orthanc,
         store,
@@ -86,15 +100,31 @@ def assemble(
 
     ranges = RangeCache(orthanc, open_files=open_files)
     delete = queue.run if settings.allow_delete else None
-    trees = {layout.title: Tree(layout, catalog, ranges, delete, since) for layout in layouts}
     importer = Importer(orthanc, transcodes=checked.transcodes, scratch=spool.scratch)
     inbox = Inbox(ranges, spool, queue, importer, allow_upload=settings.allow_upload)
+    areas = Live[Area]({})
+    descriptions = Live[str]({})
+
+    def show(layouts: Sequence[Layout]) -> None:
+        trees = {layout.title: Tree(layout, catalog, ranges, delete, since) for layout in layouts}
+        areas.become({**trees, setup.INBOX: inbox, **searching.areas(layouts, catalog, store, ranges)})
+        descriptions.become({layout.title: layout.description for layout in layouts})
+
+    def show_others(loaded: Loaded) -> None:
+        store.place_by(LayoutPlacer(searching.placed(loaded.layouts)))
+        show(loaded.layouts)
+        changed()
+
+    show(layouts)
     readme = Readme(
-        {layout.title: layout.description for layout in layouts},
+        descriptions,
         allow_upload=settings.allow_upload,
         allow_delete=settings.allow_delete,
         progress=lambda: None if upkeep.built else upkeep.progress,
+        mistakes=lambda: selection.loaded.mistakes,
+        searchable=lambda: setup.SEARCH in areas,
     )
+    reloading = Reloading(selection, show_others, store.tidy)
     upkeep.start(catalog)
     sweeper.start()
     stops = (
@@ -104,7 +134,7 @@ def assemble(
         ranges.close,
         store.close,
     )
-    return Assembly(Drive({**trees, setup.INBOX: inbox}, readme, since), upkeep, stops)
+    return Assembly(Drive(areas, readme, since), upkeep, stops, reloading.reload)
 
 
 def stop(stops: tuple[Callable[[], object], ...]) -> None:

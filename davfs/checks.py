@@ -5,6 +5,7 @@ the value, or raises `ConfigurationError`.
 """
 
 import difflib
+import re
 from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import Any
@@ -13,6 +14,8 @@ from davfs.errors import ConfigurationError
 
 _LAST_PORT = 65535
 _LOCALHOST = "localhost"
+_SHORTEST_KEY = 16
+_SURROGATE = re.compile("[\ud800-\udfff]")  # what JSON can hold, and UTF-8 cannot
 
 
 def nearest(key: str, known: Iterable[str]) -> str:
@@ -68,5 +71,15 @@ def is_loopback(value: str) -> bool:
 def layout_names(key: str, value: Any) -> list[str]:
     """Return a value that names layouts."""
     if isinstance(value, list) and value and all(isinstance(item, str) and item for item in value):
-        return value
+        twice = next((item for item in value if value.count(item) > 1), None)
+        if twice is None:
+            return value
+        raise ConfigurationError(f"{key} has {twice!r} twice: keep one of them")
     raise ConfigurationError(f"{key} is {value!r} and must be a list of names of layouts, such as ['by-patient']")
+
+
+def hash_key(key: str, value: Any) -> str:
+    """Return a value that is a key of hashes, or empty; a refusal does not tell it."""
+    if isinstance(value, str) and (value == "" or (len(value) >= _SHORTEST_KEY and not _SURROGATE.search(value))):
+        return value
+    raise ConfigurationError(f"{key} must be text in quotes, of at least {_SHORTEST_KEY} characters")

@@ -6,11 +6,11 @@ configuration must not become a default.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from davfs.checks import address, flag, is_loopback, layout_names, nearest, number, port, text
+from davfs.checks import address, flag, hash_key, is_loopback, layout_names, nearest, number, port, text
 from davfs.errors import ConfigurationError
 
 _URI = re.compile(r"(/[A-Za-z0-9_~-]+(\.[A-Za-z0-9_~-]+)*)+")
@@ -49,6 +49,7 @@ class Configuration:
     Attributes:
         uri: Where Orthanc's HTTP server has the collection; users mount ``{uri}/drive/``. Empty where there is none.
         layouts: Names of shipped layouts, or absolute paths of TOML files; each is a folder of the drive.
+        hash_key: The secret that layouts make pseudonyms with; empty for none.
         allow_upload: Whether ``inbox/`` takes files.
         allow_delete: Whether patients, studies, series and instances can be deleted through the drive.
         server: The drive's own WebDAV server.
@@ -60,6 +61,7 @@ class Configuration:
 
     uri: str
     layouts: tuple[str, ...]
+    hash_key: str = field(repr=False)
     allow_upload: bool
     allow_delete: bool
     server: Server
@@ -88,6 +90,7 @@ def read(orthanc: Mapping[str, Any], home: Path) -> Configuration:
     return Configuration(
         uri=value["Uri"],
         layouts=tuple(value["Layouts"]),
+        hash_key=value["HashKey"],
         allow_upload=value["AllowUpload"],
         allow_delete=value["AllowDelete"],
         server=_server(value["Server"], orthanc, home),
@@ -149,6 +152,7 @@ _DEFAULTS: dict[str, tuple[Any, Callable[[str, Any], Any]]] = {
     "Uri": ("/davfs", _uri),
     "Server": ({}, _table),
     "Layouts": (["by-patient"], layout_names),
+    "HashKey": ("", hash_key),
     "AllowUpload": (True, flag),
     "AllowDelete": (False, flag),
     "Spool": ("", text),

@@ -77,7 +77,7 @@ def _open_second_door(
     properties = Properties(settings.spool / "properties.sqlite")
     own, listening = settings.server.certificate, settings.server
     certificate = tls.context(own, listening.key) if own else tls.context_of_orthanc(orthanc, home)
-    door = application(Context(parts.drive, log.audit, gate), properties)
+    door = application(Context(parts.drive, log.audit, gate, parts.reload), properties)
     readiness = Readiness(lambda: None if parts.upkeep.built else "The first index is being built.")
     server = Server(Health(door, readiness), listening.address, listening.port, tls=certificate)
     server.start()

@@ -1,19 +1,20 @@
 """Everything that the configuration names, found and checked: the same before the start and at the start."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from davfs import configuration, names
+from davfs import configuration
 from davfs.configuration import Configuration
 from davfs.errors import ConfigurationError
-from davfs.layout import Layout, load, shipped, shipped_names
-from davfs.layout.tags import Extra
+from davfs.layout import Extra, HashKey, Layout, load, shipped, shipped_names
 from davfs.orthanc.model import Level
+from davfs.selection import Selection
 
 INBOX = "inbox"
-_RESERVED = (INBOX, "search", "trash", "README.txt", "davfs-api")
+SEARCH = "search"
+_STUDY_LAYOUT = "by-study"
 _LEVELS = {"Patient": Level.PATIENT, "Study": Level.STUDY, "Series": Level.SERIES, "Instance": Level.INSTANCE}
 
 
@@ -23,12 +24,12 @@ class Setup:
 
     Attributes:
         settings: The ``Davfs`` section, or what stands for it.
-        layouts: The layouts that it names.
+        selection: The layouts that it names.
         transcodes: Whether Orthanc transcodes what it stores (``IngestTranscoding``).
     """
 
     settings: Configuration
-    layouts: tuple[Layout, ...]
+    selection: Selection
     transcodes: bool
 
 
@@ -43,9 +44,9 @@ def read(orthanc: Mapping[str, Any], path: str) -> Setup:
         ConfigurationError: The administrator has to change something; the message says what.
     """
     settings = configuration.read(orthanc, home(path))
-    layouts = load_layouts(settings, _extra_tags(orthanc))
+    selection = load_layouts(settings, _extra_tags(orthanc))
     make_folders(settings)
-    return Setup(settings, layouts, transcodes=bool(orthanc.get("IngestTranscoding")))
+    return Setup(settings, selection, transcodes=bool(orthanc.get("IngestTranscoding")))
 
 
 def make_folders(settings: Configuration) -> None:
@@ -69,19 +70,23 @@ def layout_files(settings: Configuration) -> tuple[Path, ...]:
     return tuple(map(_layout_file, settings.layouts))
 
 
-def load_layouts(settings: Configuration, extra: Extra) -> tuple[Layout, ...]:
-    """Load the layouts that the settings name.
+def load_layouts(settings: Configuration, extra: Extra) -> Selection:
+    """Load the layouts that the settings name; where some of them are wrong, it is the others.
 
     Args:
         settings: What names them.
         extra: Tags that Orthanc keeps besides its usual ones, by level.
 
     Raises:
-        ConfigurationError: There is no such layout, one is wrong, or two have the same title.
+        ConfigurationError: There is no such layout, or all of them are wrong.
     """
-    layouts = tuple(load(file, extra=extra) for file in layout_files(settings))
-    _check_titles(layout.title for layout in layouts)
-    return layouts
+    key = HashKey(settings.hash_key.encode()) if settings.hash_key else None
+    return Selection(layout_files(settings), extra, key)
+
+
+def study_layout() -> Layout:
+    """Return the shipped layout that has all studies in one folder."""
+    return load(_layout_file(_STUDY_LAYOUT))
 
 
 def home(path: str) -> Path:
@@ -112,11 +117,3 @@ def _layout_file(name: str) -> Path:
         known = ", ".join(shipped_names())
         raise ConfigurationError(f"Davfs.Layouts has {name!r}, and no such layout is shipped: there are {known}")
     return found
-
-
-def _check_titles(titles: Iterable[str]) -> None:
-    seen = {names.key(name) for name in _RESERVED}
-    for title in titles:
-        if names.key(title) in seen:
-            raise ConfigurationError(f"Davfs.Layouts has two folders {title!r}: change the title in one layout file")
-        seen.add(names.key(title))

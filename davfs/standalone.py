@@ -116,20 +116,20 @@ class Standalone:
         """Put the drive behind the port, and return the names of its layouts' folders.
 
         Raises:
-            ConfigurationError: A layout is wrong, or the spool cannot be used.
+            ConfigurationError: All layouts are wrong, or the spool cannot be used.
         """
-        layouts = setup.load_layouts(self._settings, found.tags)
+        selection = setup.load_layouts(self._settings, found.tags)
         orthanc = RestOrthanc(HttpTransport(self._client))
         parts = assembly.assemble(
-            Setup(self._settings, layouts, transcodes=found.transcodes), orthanc, Polling(orthanc).next_change
+            Setup(self._settings, selection, transcodes=found.transcodes), orthanc, Polling(orthanc).next_change
         )
         self._closing.callback(assembly.stop, parts.stops)
         properties = Properties(self._settings.spool / "properties.sqlite")
         self._closing.callback(properties.close)
         gate = Gate(self._access, Throttle())
-        self._application.become(application(Context(parts.drive, audit, gate), properties))
+        self._application.become(application(Context(parts.drive, audit, gate, parts.reload), properties))
         self._parts = parts
-        return tuple(layout.title for layout in layouts)
+        return tuple(layout.title for layout in selection.loaded.layouts)
 
     def progress(self) -> tuple[int, int] | None:
         """Tell how many resources are in the first index, and how many there are; None once it is complete."""

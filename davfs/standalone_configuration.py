@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from davfs.checks import address, flag, layout_names, number, port, text
+from davfs.checks import address, flag, hash_key, layout_names, number, port, text
 from davfs.configuration import DEFAULT_PORT, LOOPBACK, Configuration, Server
 from davfs.errors import ConfigurationError
 from davfs.settings_file import Given, read_file
@@ -83,6 +83,7 @@ def read(given: Mapping[str, Given], file: Path | None, environment: Mapping[str
     drive = Configuration(
         uri="",
         layouts=settings.layouts(),
+        hash_key=settings.hash_key(),
         allow_upload=settings["AllowUpload"],
         allow_delete=settings["AllowDelete"],
         server=settings.server(),
@@ -148,31 +149,37 @@ class _Settings:
             verify_peer=self["Orthanc.VerifyPeer"],
         )
 
+    def hash_key(self) -> str:
+        file = self.file("HashKeyFile")
+        where = f"what is in '{file}' ({self.where('HashKeyFile')})" if file else ""
+        return hash_key(where, self._secret("HashKeyFile", file)) if file else str(self["HashKey"])
+
     def _password(self) -> str:
         file = self.file("Orthanc.PasswordFile")
-        if file is None:
-            return str(self["Orthanc.Password"])
+        return self._secret("Orthanc.PasswordFile", file) if file else str(self["Orthanc.Password"])
+
+    def _secret(self, key: str, file: Path) -> str:
         try:
-            password = file.read_text().rstrip("\r\n")
+            secret = file.read_text().rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             reason = f"which cannot be read: {type(error).__name__}"
-            raise ConfigurationError(f"{self.where('Orthanc.PasswordFile')} is '{file}', {reason}") from error
-        if not password:
-            raise ConfigurationError(f"{self.where('Orthanc.PasswordFile')} is '{file}', which is empty")
-        return password
+            raise ConfigurationError(f"{self.where(key)} is '{file}', {reason}") from error
+        if not secret:
+            raise ConfigurationError(f"{self.where(key)} is '{file}', which is empty")
+        return secret
 
 
 def _merged(*sources: Mapping[str, Given]) -> dict[str, Given]:
-    """Return what is given, each source over those before it; a password by value replaces one by file, and so on."""
-    passwords = ("Orthanc.Password", "Orthanc.PasswordFile")
+    """Return what is given, each source over those before it; a secret by value replaces one by file, and so on."""
     merged: dict[str, Given] = {}
     for source in sources:
-        named = [key for key in passwords if key in source]
-        if len(named) == len(passwords):
-            first, second = (source[key].where for key in named)
-            raise ConfigurationError(f"{first} and {second} are both given: keep one of them")
-        if named:
-            merged = {key: value for key, value in merged.items() if key not in passwords}
+        for secret in _SECRETS:
+            named = [key for key in secret if key in source]
+            if len(named) == len(secret):
+                first, second = (source[key].where for key in named)
+                raise ConfigurationError(f"{first} and {second} are both given: keep one of them")
+            if named:
+                merged = {key: value for key, value in merged.items() if key not in secret}
         merged.update(source)
     return merged
 
@@ -199,8 +206,12 @@ def _word(key: str, value: Any) -> str:
     raise ConfigurationError(f"{key} must be text in quotes")  # without the value, which may be a password
 
 
+_SECRETS = (("Orthanc.Password", "Orthanc.PasswordFile"), ("HashKey", "HashKeyFile"))
+"""Given by value, or by the file that holds it."""
 _SETTINGS: dict[str, tuple[Any, Callable[[str, Any], Any]]] = {
     "Layouts": (["by-patient"], layout_names),
+    "HashKey": ("", hash_key),
+    "HashKeyFile": ("", text),
     "AllowUpload": (True, flag),
     "AllowDelete": (False, flag),
     "Spool": ("", text),

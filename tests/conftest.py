@@ -15,10 +15,11 @@ SERVERS = pytest.StashKey[list[OrthancProcess]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let tests/contract/test_filesystem.py run against servers that run already."""
+    """Let tests/contract/test_filesystem.py run against servers that run already, and documentation be made anew."""
     parser.addoption("--drive", help="address of a drive")
     parser.addoption("--orthanc", help="address of the Orthanc behind it")
     parser.addoption("--user", help="NAME:PASSWORD for both")
+    parser.addoption("--write-docs", action="store_true", help="write what tests make into docs/, instead of comparing")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -43,6 +43,7 @@ def serve(
     certificate: options.Certificate = None,
     key: options.Key = None,
     layout: options.Layouts = None,
+    hash_key_file: options.HashKeyFile = None,
     allow_upload: options.AllowUpload = None,
     allow_delete: options.AllowDelete = None,
     spool: options.Spool = None,

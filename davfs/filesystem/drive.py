@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from datetime import datetime
+from functools import cache
+from typing import cast
 
 from davfs.entry import Content, Entry, Kind, Opened, Path
 from davfs.errors import AlreadyExists, Forbidden, IsAFolder, NotAFolder, NotFound, ParentMissing
@@ -22,7 +24,7 @@ class Drive:
     """The drive's root: itself an area, which can be written where its areas can.
 
     Args:
-        areas: The folders at the root, by name.
+        areas: The folders at the root, by name; others may take their place at any time (`davfs.filesystem.live`).
         readme: Writes the text at the root.
         since: Date of what has no date of its own, in UTC.
     """
@@ -31,9 +33,6 @@ class Drive:
         self._areas = areas
         self._readme = readme
         self._since = since
-        # Worked out once: to look at a runtime Protocol takes longer than most of what is asked here.
-        self._receiving = {name: area for name, area in areas.items() if isinstance(area, Receiving)}
-        self._limited = {name: area for name, area in areas.items() if isinstance(area, Limited)}
 
     def stat(self, path: Path) -> Entry:
         """See `Area`."""
@@ -76,20 +75,20 @@ class Drive:
     def receive(self, path: Path, size: int | None = None) -> Upload:
         """See `Receiving`."""
         _, below = self._changeable(path)
-        area = self._receiving.get(path[0])
+        area = self._receiving(path)
         if area is None:
             raise Forbidden(path, _READ_ONLY)
         return area.receive(below, size)
 
     def takes_files(self, path: Path) -> bool:
         """Tell whether files can be written into a folder."""
-        area = self._receiving.get(path[0]) if path else None
+        area = self._receiving(path)
         return area is not None and area.takes_files(path[1:])
 
     def room(self, path: Path) -> Room | None:
         """Return how full the area of a path is; None where that means nothing."""
-        area = self._limited.get(path[0]) if path else None
-        return area.room() if area else None
+        area = self._areas.get(path[0]) if path else None
+        return cast("Limited", area).room() if area is not None and _can(type(area), Limited) else None
 
     def move(self, source: Path, target: Path, *, replace: bool) -> None:
         """See `Movable`."""
@@ -107,7 +106,7 @@ class Drive:
             raise AlreadyExists(path, "it exists")
         area, below = self._changeable(path)
         if not isinstance(area, Writable):
-            raise Forbidden(path, "folders can be made in inbox/ only")
+            raise Forbidden(path, "folders can be made in inbox/ and search/ only")
         area.make_folder(below)
 
     def delete(self, path: Path) -> str:
@@ -119,6 +118,10 @@ class Drive:
         if not isinstance(area, Deletable):
             raise Forbidden(path, "nothing can be deleted here")
         return area.delete(below)
+
+    def _receiving(self, path: Path) -> Receiving | None:
+        area = self._areas.get(path[0]) if path else None
+        return cast("Receiving", area) if area is not None and _can(type(area), Receiving) else None
 
     def _changeable(self, path: Path) -> tuple[Area, Path]:
         if len(path) < 2:  # noqa: PLR2004  the root and the areas stay as they are
@@ -144,7 +147,7 @@ class Drive:
         if area is held and isinstance(area, Movable):
             return area
         self.stat(source)
-        raise Forbidden(target, not_between if isinstance(area, Movable) else _MADE)
+        raise Forbidden(target, not_between if isinstance(area, Receiving) else _MADE)
 
     def _area(self, path: Path) -> tuple[Area, Path]:
         area = self._areas.get(path[0])
@@ -155,3 +158,9 @@ class Drive:
     def _open_readme(self) -> Opened:
         text = memoryview(self._readme.text().encode())
         return Opened(Entry(README, Kind.FILE, self._since, media_type="text/plain"), nullcontext(text))
+
+
+@cache
+def _can(kind: type, power: type) -> bool:
+    """Tell what areas of a class can do; to look at a runtime Protocol takes longer than most of what is asked here."""
+    return issubclass(kind, power)

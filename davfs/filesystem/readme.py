@@ -1,14 +1,22 @@
 """README.txt at the drive's root: what this drive is, and how far its index is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+
+from davfs.selection import Mistake
 
 _TEXT = """\
 This drive shows the DICOM archive of an Orthanc server.
 
 {folders}
-{upload}
+{mistakes}{search}{upload}
 {delete}
 {state}
+"""
+
+_SEARCH = """\
+search/
+    Folders that are questions: open search/PatientName=doe,Modality=CT to see the studies. How to ask, and how to
+    keep a question, is in search/README.txt.
 """
 
 
@@ -20,25 +28,33 @@ class Readme:
         allow_upload: Whether inbox/ takes files.
         allow_delete: Whether resources can be deleted.
         progress: Number of resources indexed and to be indexed; None once the index is complete.
+        mistakes: The layouts that are not shown, or not in their newest version.
+        searchable: Whether there is search/.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is a part of the text
         self,
         layouts: Mapping[str, str],
         *,
         allow_upload: bool,
         allow_delete: bool,
         progress: Callable[[], tuple[int, int] | None],
+        mistakes: Callable[[], Sequence[Mistake]] = tuple,
+        searchable: Callable[[], bool] = bool,
     ) -> None:
         self._layouts = layouts
         self._allow_upload = allow_upload
         self._allow_delete = allow_delete
         self._progress = progress
+        self._mistakes = mistakes
+        self._searchable = searchable
 
     def text(self) -> str:
         """Return the text."""
         return _TEXT.format(
             folders="\n".join(f"{name}/\n    {description}" for name, description in self._layouts.items()),
+            mistakes="".join(map(_told, self._mistakes())),
+            search=_SEARCH if self._searchable() else "",
             upload=self._upload(),
             delete=self._delete(),
             state=self._state(),
@@ -65,3 +81,10 @@ class Readme:
             return "The folders are complete and up to date."
         done, total = progress
         return f"The index is being built ({done} of {total} resources): the folders are not complete yet."
+
+
+def _told(mistake: Mistake) -> str:
+    """Say what is wrong, without telling everybody the folders of the server."""
+    shown = "is shown as it was before it was changed" if mistake.layout else "is not shown"
+    line = f"line {mistake.error.line}: " if mistake.error.line else ""
+    return f"{mistake.name}\n    This layout {shown}, for it is wrong: {line}{mistake.error.reason}\n"

@@ -101,6 +101,7 @@ def test_root(drive: WebDav) -> None:
         "README.txt": False,
         "by-patient": True,
         "inbox": True,
+        "search": True,
     }
     assert len(drive.get("README.txt").content) == listing["README.txt"].size
 

@@ -19,7 +19,7 @@ def test_tree_has_a_folder_for_each_level(rest: httpx.Client, drive: WebDav) -> 
         rest, *(dicom.instance("tree", study, series) for study in (1, 2) for series in (1, 2)), dicom.instance("other")
     )
     patient = "by-patient/Doe tree (tree)"
-    assert set(drive.listing()) == {"README.txt", "by-patient", "inbox"}
+    assert set(drive.listing()) == {"README.txt", "by-patient", "inbox", "search"}
     assert {"Doe tree (tree)", "Doe other (other)"} <= set(drive.listing("by-patient"))
     assert set(drive.listing(patient)) == {"2024-02-29 Study 1", "2024-02-29 Study 2"}
     assert set(drive.listing(f"{patient}/2024-02-29 Study 2")) == {"001 CT Series 1", "002 CT Series 2"}

@@ -66,7 +66,9 @@ BAD = {
     "Layouts of numbers": Bad({"Layouts": [5]}, ("Davfs.Layouts", "[5]", LIST)),
     "Layouts unknown": Bad({"Layouts": ["by-size"]}, ("Davfs.Layouts", "'by-size'", "by-patient")),
     "Layouts relative": Bad({"Layouts": ["mine.toml"]}, ("Davfs.Layouts", "'mine.toml'", "whole path")),
-    "Layouts twice": Bad({"Layouts": ["by-patient"] * 2}, ("Davfs.Layouts", "'by-patient'", "change the title")),
+    "Layouts twice": Bad({"Layouts": ["by-patient"] * 2}, ("Davfs.Layouts", "'by-patient'", "twice", "keep one")),
+    "HashKey": Bad({"HashKey": "too short"}, ("Davfs.HashKey", "at least 16 characters")),
+    "HashKey missing": Bad({"Layouts": ["research"]}, ("research.toml:", "a hash needs a key", "Davfs.HashKey")),
     "AllowUpload": Bad({"AllowUpload": "yes"}, ("Davfs.AllowUpload", "'yes'", FLAG)),
     "AllowDelete": Bad({"AllowDelete": 1}, ("Davfs.AllowDelete", "1", FLAG)),
     "Spool": Bad({"Spool": 5}, ("Davfs.Spool", "5", TEXT)),
@@ -160,25 +162,44 @@ def _environment(folder: Path) -> str:
     return str(folder / "bin" / "python3")
 
 
-def test_bad_layout_file(refuse: Refused, tmp_path: Path) -> None:
-    """The line of the layout file is told, and the tags that would do."""
-    layout = tmp_path / "mine.toml"
-    layout.write_text(LAYOUT.format(title="mine", tag="PatientNam"))
-    assert_says(refuse({"Layouts": ["by-patient", str(layout)]}), f"{layout}:3: ", "PatientNam", "PatientName")
+def test_no_layout_is_right(refuse: Refused, tmp_path: Path) -> None:
+    """Of each layout file the line is told, and the tags that would do; one that is not there is named."""
+    wrong, missing = tmp_path / "mine.toml", tmp_path / "none.toml"
+    wrong.write_text(LAYOUT.format(title="mine", tag="PatientNam"))
+    line = refuse({"Layouts": [str(wrong), str(missing)]})
+    assert_says(line, f"{wrong}:3: ", "PatientNam", "PatientName", str(missing), "No such file")
 
 
-def test_layout_file_is_missing(refuse: Refused, tmp_path: Path) -> None:
-    """A layout file that is not there is named."""
-    layout = tmp_path / "mine.toml"
-    assert_says(refuse({"Layouts": [str(layout)]}), str(layout), "No such file")
+def test_the_key_of_pseudonyms_is_not_told(refuse: Refused) -> None:
+    """A refusal does not hold what was given."""
+    assert "too short" not in refuse({"HashKey": "too short"})
 
 
-@pytest.mark.parametrize("title", ["inbox", "Inbox", "by-patient", "README.txt", "readme.TXT"])
-def test_title_is_taken(refuse: Refused, tmp_path: Path, title: str) -> None:
-    """Two folders of the drive cannot have one name, not even in another case."""
-    layout = tmp_path / "mine.toml"
-    layout.write_text(LAYOUT.format(title=title, tag="PatientID"))
-    assert_says(refuse({"Layouts": ["by-patient", str(layout)]}), "Davfs.Layouts", f"'{title}'", "change the title")
+def test_a_bad_layout_keeps_the_others(run_orthanc: RunOrthanc, tmp_path: Path) -> None:
+    """It is told in the log, with its line, and in the drive's README; what is right is shown."""
+    titles = {"wrong": "wrong", "reserved": "Inbox", "second": "By-Patient"}
+    files = {name: tmp_path / f"{name}.toml" for name in titles}
+    for name, file in files.items():
+        file.write_text(LAYOUT.format(title=titles[name], tag="Quux" if name == "wrong" else "PatientID"))
+    layouts = ["by-patient", *map(str, files.values()), str(tmp_path / "none.toml")]
+    with run_orthanc(davfs={"Layouts": layouts}) as server, WebDav(server.drive_url) as drive:
+        assert drive.listing().keys() - {"search"} == {"README.txt", "by-patient", "inbox"}
+        readme, log = drive.get("README.txt").text, server.log.read_text()
+    assert "wrong.toml\n    This layout is not shown, for it is wrong: line 3: " in readme
+    assert f'davfs: {files["wrong"]}:3: patient: unknown tag "Quux"' in log
+    assert f"{files['reserved']}:1: " in log
+    assert '"By-Patient" is the title of by-patient.toml as well' in log
+    assert f"{tmp_path / 'none.toml'}: the layout cannot be read: No such file" in log
+    assert log.count("; this layout is not shown") == 4
+
+
+def test_pseudonyms(run_orthanc: RunOrthanc) -> None:
+    """With a key the research layout is shown, and the key is nowhere in the log."""
+    key = "a key that nobody knows"
+    layouts = {"Layouts": ["research"], "HashKey": key}
+    with run_orthanc(davfs=layouts, arguments=["--verbose"]) as server, WebDav(server.drive_url) as drive:
+        assert "research" in drive.listing()
+    assert key not in server.log.read_text()
 
 
 def test_extra_tags_are_known(refuse: Refused, run_orthanc: RunOrthanc, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from davfs.imports.importer import Importer
 from davfs.imports.queue import ImportQueue
 from davfs.imports.spool import Spool
 from davfs.orthanc.access import Access, Answer
+from davfs.selection import Loaded
 from tests.support.memory_orthanc import MemoryOrthanc
 from tests.support.webdav import WebDav
 
@@ -56,7 +57,7 @@ class LocalDoor:
 
 
 @contextmanager
-def local_door(folder: DiskPath) -> Iterator[LocalDoor]:
+def local_door(folder: DiskPath, reload: Callable[[], Loaded] = lambda: Loaded((), ())) -> Iterator[LocalDoor]:
     """Open a door, and close it."""
     orthanc, queue = MemoryOrthanc(), ImportQueue(workers=1, patience=5)
     inbox = Inbox(orthanc, Spool(folder, maximum_size=1 << 30, maximum_age=0), queue, Importer(orthanc))
@@ -65,7 +66,7 @@ def local_door(folder: DiskPath) -> Iterator[LocalDoor]:
     audited: list[tuple[str, ...]] = []
     drive = Drive(areas, Readme({}, allow_upload=True, allow_delete=False, progress=lambda: None), SINCE)
     gate = Gate(cast("Access", _Open()), Throttle())
-    context = Context(drive=drive, audit=lambda *line: audited.append(line), gate=gate)
+    context = Context(drive=drive, audit=lambda *line: audited.append(line), gate=gate, reload=reload)
     served = application(context, properties)
     with serving(served) as server, WebDav(f"http://{LOOPBACK}:{server.port}/") as client:
         yield LocalDoor(client, inbox, orthanc, audited, areas)

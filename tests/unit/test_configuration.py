@@ -15,6 +15,7 @@ KEYS = (
     "Uri",
     "Server",
     "Layouts",
+    "HashKey",
     "AllowUpload",
     "AllowDelete",
     "Spool",
@@ -41,6 +42,7 @@ def test_defaults(configuration: dict[str, Any]) -> None:
     assert read(configuration, HOME) == Configuration(
         uri="/davfs",
         layouts=("by-patient",),
+        hash_key="",
         allow_upload=True,
         allow_delete=False,
         server=Server(enabled=False, address="127.0.0.1", port=8043, certificate=None, key=None),
@@ -139,3 +141,23 @@ def test_a_key_without_a_certificate() -> None:
     """A private key alone is a mistake."""
     with pytest.raises(ConfigurationError, match=r"Davfs\.Server\.Key is the key of a Certificate"):
         davfs(Server={"Key": "drive.key"})
+
+
+def test_the_key_of_pseudonyms() -> None:
+    """It is taken as it is, and not shown."""
+    assert davfs(HashKey="sixteen letters!").hash_key == "sixteen letters!"
+    assert "sixteen" not in repr(davfs(HashKey="sixteen letters!"))
+
+
+@pytest.mark.parametrize("value", ["fifteen letters", 1234567890123456, ["sixteen letters!"], "\ud800" * 16, None])
+def test_bad_keys_of_pseudonyms(value: Any) -> None:
+    """What is too short, or no text, is refused, and not told."""
+    with pytest.raises(ConfigurationError) as caught:
+        davfs(HashKey=value)
+    assert str(caught.value) == "Davfs.HashKey must be text in quotes, of at least 16 characters"
+
+
+def test_layouts_are_named_once() -> None:
+    """The same one twice is a mistake."""
+    with pytest.raises(ConfigurationError, match=r"Davfs\.Layouts has 'by-date' twice: keep one of them"):
+        davfs(Layouts=["by-date", "by-patient", "by-date"])

@@ -7,9 +7,10 @@ import pytest
 
 from davfs.entry import Content, Entry, Kind, Path
 from davfs.errors import Forbidden, NotFound, ParentMissing, PathError
-from davfs.filesystem.area import Limited, Movable, Receiving, Writable
+from davfs.filesystem.area import Area, Limited, Movable, Receiving, Writable
 from davfs.filesystem.drive import Drive
 from davfs.filesystem.inbox import Inbox
+from davfs.filesystem.live import Live
 from davfs.filesystem.readme import Readme
 from davfs.imports.importer import Importer
 from davfs.imports.queue import ImportQueue
@@ -164,3 +165,22 @@ def test_it_tells_how_much_room_there_is(drive: Drive, inbox: Inbox) -> None:
     assert drive.room(("inbox",)) == drive.room(("inbox", "d", "x")) == inbox.room()
     for path in ((), ("by-patient",), IMAGE, ("README.txt",), ("x",)):
         assert drive.room(path) is None
+
+
+def test_areas_are_exchanged_while_it_runs(inbox: Inbox) -> None:
+    """What is asked afterwards is asked of the new ones, also where files are written."""
+    areas = Live[Area]({"by-patient": Archive(), "inbox": Archive()})
+    drive = Drive(areas, Readme({}, allow_upload=True, allow_delete=False, progress=lambda: None), SINCE)
+    assert not drive.takes_files(("inbox",))
+    assert drive.room(("inbox",)) is None
+    areas.become({"by-date": Archive(), "inbox": inbox})
+    assert [entry.name for entry in drive.list(())] == ["README.txt", "by-date", "inbox"]
+    assert drive.stat(("by-date", "Doe")).name == "Doe"
+    with pytest.raises(NotFound):
+        drive.stat(("by-patient",))
+    assert drive.takes_files(("inbox",))
+    assert drive.room(("inbox",)) == inbox.room()
+    with drive.receive(("inbox", "b"), 3) as upload:
+        upload.write(b"new")
+        upload.finish()
+    assert content(inbox, ("b",)) == b"new"

@@ -17,6 +17,8 @@ from davfs.state import folder_of
 STATE = {"STATE_DIRECTORY": "/var/lib/davfs"}
 KEYS = (
     "Layouts",
+    "HashKey",
+    "HashKeyFile",
     "AllowUpload",
     "AllowDelete",
     "Spool",
@@ -62,6 +64,7 @@ def test_defaults() -> None:
         drive=Configuration(
             uri="",
             layouts=("by-patient",),
+            hash_key="",
             allow_upload=True,
             allow_delete=False,
             server=Server(enabled=True, address="127.0.0.1", port=8043, certificate=None, key=None),
@@ -100,6 +103,39 @@ def test_a_password_file_wins_over_a_password_in_the_file(file: Path, tmp_path: 
     (tmp_path / "password").write_text("from a file\n")
     found = read(options(Orthanc__PasswordFile=str(tmp_path / "password")), file, STATE)
     assert found.orthanc.password == "from a file"
+
+
+KEY = "a key that nobody knows"
+
+
+def test_the_key_of_pseudonyms(file: Path, tmp_path: Path) -> None:
+    """It comes from an option's file, a variable, or the configuration file, and is not shown."""
+    file.write_text(f'HashKey = "{KEY}"\n')
+    assert read({}, file, STATE).drive.hash_key == KEY
+    (tmp_path / "key").write_text(f"{KEY} either\n")
+    found = read(options(HashKeyFile=str(tmp_path / "key")), file, STATE)
+    assert found.drive.hash_key == f"{KEY} either"
+    file.write_text('HashKeyFile = "key"\n')
+    assert read({}, file, STATE).drive.hash_key == f"{KEY} either"
+    assert read(options(HashKey=KEY), file, STATE).drive.hash_key == KEY
+    assert KEY not in repr(found)
+
+
+@pytest.mark.parametrize("content", ["short", "", None])
+def test_a_bad_key_of_pseudonyms_is_not_told(tmp_path: Path, content: str | None) -> None:
+    """The file is named, its content is not."""
+    key = tmp_path / "key"
+    if content is not None:
+        key.write_text(content)
+    with pytest.raises(ConfigurationError, match=re.escape(str(key))) as caught:
+        read(options(HashKeyFile=str(key)), None, STATE)
+    assert "short" not in str(caught.value)
+
+
+def test_a_key_of_pseudonyms_is_given_once(tmp_path: Path) -> None:
+    """Two in one place contradict each other."""
+    with pytest.raises(ConfigurationError, match="--HashKey and --HashKeyFile are both given"):
+        read(options(HashKey=KEY, HashKeyFile=str(tmp_path)), None, STATE)
 
 
 def test_passwords_are_not_shown(file: Path) -> None:
@@ -175,9 +211,9 @@ def test_any_value(key: str, value: Any) -> None:
 
 
 def test_the_example_knows_every_setting(tmp_path: Path) -> None:
-    """With every comment sign before a setting taken away, the example in docs/ names all settings but the password."""
+    """With every comment sign before a setting taken away, the example in docs/ names all settings but the secrets."""
     example = Path(__file__).parents[2] / "docs" / "davfs.toml"
     everything = tmp_path / "davfs.toml"
     everything.write_text(re.sub(r"^#(\w+ = )", r"\1", example.read_text(), flags=re.MULTILINE))
-    assert set(read_file(everything, KEYS)) == set(KEYS) - {"Orthanc.Password"}
+    assert set(read_file(everything, KEYS)) == set(KEYS) - {"Orthanc.Password", "HashKey"}
     assert read({}, example, STATE) == read({}, None, STATE)

@@ -257,6 +257,10 @@ def test_an_orthanc_with_a_certificate(orthanc: OrthancProcess, tmp_path: Path) 
     [
         (["--layout", "by-moon"], {}, "Layouts has 'by-moon', and no such layout is shipped"),
         ([], {"DAVFS_LAYOUTS": "by-patient by-moon"}, "Layouts has 'by-moon', and no such layout is shipped"),
+        (["--layout", "/nowhere/mine.toml"], {}, "/nowhere/mine.toml: the layout cannot be read"),
+        (["--layout", "research"], {}, "a hash needs a key of your own; set HashKey in the configuration"),
+        ([], {"DAVFS_HASH_KEY": "short"}, "DAVFS_HASH_KEY must be text in quotes, of at least 16 characters"),
+        (["--hash-key-file", "/nowhere"], {}, "--hash-key-file is '/nowhere', and there is no such file"),
         (["--certificate", "/nowhere.pem"], {}, "--certificate is '/nowhere.pem', and there is no such file"),
         (["--spool", "/proc/spool"], {}, "Spool: the folder '/proc/spool' cannot be made"),
         ([], {"DAVFS_ADDRESS": "moon"}, "DAVFS_ADDRESS is 'moon' and must be an IP address"),
@@ -350,3 +354,18 @@ def test_the_steps_for_rclone_work(served: ServeProcess, tmp_path: Path) -> None
         done = subprocess.run(shlex.split(line), env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     assert {"README.txt", "by-patient/", "inbox/"} <= set(done.stdout.split())
+
+
+def test_a_bad_layout_keeps_the_others(orthanc: OrthancProcess, tmp_path: Path) -> None:
+    """It is told in the log; the key of pseudonyms is told nowhere."""
+    key, bad = "a key that nobody knows", tmp_path / "bad.toml"
+    bad.write_text('title = "bad"\n[[level]]\nstudy = "{Quux}"\n')
+    layouts = ("--layout", "research", "--layout", str(bad))
+    with ServeProcess(tmp_path, orthanc.url, *layouts, environment={"DAVFS_HASH_KEY": key}) as process:
+        process.ready()
+        with process.drive() as drive:
+            assert {"research", "bad"} & drive.listing().keys() == {"research"}
+            assert "bad.toml\n    This layout is not shown" in drive.get("README.txt").text
+        assert process.stop() == 0
+        assert f'{bad}:3: study: unknown tag "Quux"' in process.text
+        assert key not in process.text

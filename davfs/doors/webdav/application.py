@@ -21,6 +21,7 @@ from davfs.doors.webdav.properties import Properties
 from davfs.doors.webdav.propfind import Propfind
 from davfs.doors.webdav.provider import DriveProvider
 from davfs.doors.webdav.refusals import Refusal, refused
+from davfs.doors.webdav.reload import Reload
 
 _BLOCK = 256 * 1024
 """Bytes that WsgiDAV reads and writes at once."""
@@ -40,7 +41,7 @@ def application(context: Context, properties: Properties) -> Application:
         {
             KEY: context,
             "provider_mapping": {"/": DriveProvider(context.drive)},
-            "middleware_stack": [Failures, Authentication, Propfind, Download, Page, Messages, Resolver],
+            "middleware_stack": [Failures, Authentication, Reload, Propfind, Download, Page, Messages, Resolver],
             "lock_storage": Locks(),
             "property_manager": properties,
             "add_header_MS_Author_Via": True,

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from davfs.doors.webdav.login.gate import Gate
 from davfs.filesystem.drive import Drive
+from davfs.selection import Loaded
 
 Environ: TypeAlias = dict[str, Any]
 """A request, as WSGI has it (PEP 3333)."""
@@ -22,11 +23,13 @@ class Context:
         drive: What is behind the door.
         audit: Writes who did what to which resource (Orthanc's id, empty for none), and what came of it.
         gate: Decides who comes in.
+        reload: Reads the layout files again, and tells what became of them.
     """
 
     drive: Drive
     audit: Callable[[str, str, str, str], None]
     gate: Gate
+    reload: Callable[[], Loaded]
 
 
 def context_of(configuration: Mapping[str, Any]) -> Context:

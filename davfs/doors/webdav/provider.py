@@ -15,6 +15,9 @@ from davfs.doors.webdav.turns import Turns
 from davfs.entry import Entry, Path
 from davfs.filesystem.drive import Drive
 
+_LOOKING = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PROPFIND"})
+"""Methods to which also that is there which nobody has made (`Entry.implied`)."""
+
 
 class DriveProvider(DAVProvider):
     """Finds resources of the drive.
@@ -37,7 +40,9 @@ class DriveProvider(DAVProvider):
             return None
         segments = paths.segments(path)
         entry = self.look(segments)
-        return resource(segments, environ, entry) if entry else None
+        if entry is None or (entry.implied and environ["REQUEST_METHOD"] not in _LOOKING):
+            return None
+        return resource(segments, environ, entry)
 
     def look(self, path: Path) -> Entry | None:
         """Return what is at a path, None for nothing, and then forget the locks that it had.

@@ -1,0 +1,137 @@
+"""The layouts that the configuration names, as their files are now.
+
+A file that is wrong costs its own folder, and no other: where there was a good version before, that one stays in force.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from davfs import names
+from davfs.errors import ConfigurationError, LayoutError
+from davfs.layout import Extra, HashKey, Layout, load
+
+State: TypeAlias = tuple[tuple[int, int, int] | None, ...]
+"""Date (in ns), size and inode of each file; None for one that cannot be found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A file whose newest version is not shown.
+
+    Attributes:
+        error: What is wrong.
+        layout: The version before, which is shown instead; None where there is none.
+    """
+
+    error: LayoutError
+    layout: Layout | None
+
+    @property
+    def name(self) -> str:
+        """The file's name, without the folder that it is in."""
+        return Path(self.error.file).name
+
+    def __str__(self) -> str:
+        shown = "its version before stays in force" if self.layout else "this layout is not shown"
+        return f"{self.error}; {shown}"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What became of the files.
+
+    Attributes:
+        layouts: The layouts in force, in the order of the configuration.
+        mistakes: The files whose newest version is not among them.
+    """
+
+    layouts: tuple[Layout, ...]
+    mistakes: tuple[Mistake, ...]
+
+
+class Selection:
+    """Layout files, read as often as they change.
+
+    Args:
+        files: The files.
+        extra: Tags that Orthanc keeps besides its usual ones, by level.
+        key: The key of hashes; None where there is none.
+
+    Attributes:
+        extra: See the argument.
+        loaded: What became of them when they were read last.
+        state_read: What `state` was then.
+
+    Raises:
+        ConfigurationError: None of them can be shown.
+    """
+
+    def __init__(self, files: Iterable[Path], extra: Extra, key: HashKey | None) -> None:
+        self._files = tuple(files)
+        self.extra = extra
+        self._key = key
+        self._in_force: Mapping[Path, Layout] = {}
+        self.loaded = Loaded((), ())
+        self.state_read: State = ()
+        self.read()
+        if not self.loaded.layouts:
+            raise ConfigurationError("; ".join(str(mistake.error) for mistake in self.loaded.mistakes))
+
+    def read(self) -> Loaded:
+        """Read all files again; a layout that is still the same is the same object."""
+        self.state_read = self.state()  # before they are read: what is written meanwhile has to be read once more
+        found, errors = self._read_files()
+        chosen, taken = self._without_namesakes(found)
+        errors |= {file: error for file, error in taken.items() if file not in errors}
+        self._in_force = chosen
+        self.loaded = Loaded(
+            tuple(chosen[file] for file in self._files if file in chosen),
+            tuple(Mistake(errors[file], chosen.get(file)) for file in self._files if file in errors),
+        )
+        return self.loaded
+
+    def state(self) -> State:
+        """Return what is different as soon as a file is written, replaced or removed."""
+        return tuple(map(_state, self._files))
+
+    def _read_files(self) -> tuple[dict[Path, Layout], dict[Path, LayoutError]]:
+        found, errors = {}, {}
+        for file in self._files:
+            try:
+                new = load(file, extra=self.extra, key=self._key)
+            except LayoutError as error:
+                errors[file] = error
+            else:
+                old = self._in_force.get(file)
+                found[file] = old if old == new else new
+        return found, errors
+
+    def _without_namesakes(self, found: Mapping[Path, Layout]) -> tuple[dict[Path, Layout], dict[Path, LayoutError]]:
+        """Choose a version of each file, so that every folder has a name of its own."""
+        owners: dict[str, Path] = {}
+        chosen: dict[Path, Layout] = {}
+        errors: dict[Path, LayoutError] = {}
+        for file in sorted(self._files, key=lambda file: not self._keeps_title(file, found)):
+            for layout in filter(None, (found.get(file), self._in_force.get(file))):
+                owner = owners.setdefault(names.key(layout.title), file)
+                if owner is file:
+                    chosen[file] = layout
+                    break
+                reason = f'"{layout.title}" is the title of {owner.name} as well; choose another title'
+                errors.setdefault(file, LayoutError(reason, str(file)))
+        return chosen, errors
+
+    def _keeps_title(self, file: Path, found: Mapping[Path, Layout]) -> bool:
+        """Tell whether a folder of the drive is that of this file already, and so not to be had by another one."""
+        old = self._in_force.get(file)
+        return old is not None and names.key(found.get(file, old).title) == names.key(old.title)
+
+
+def _state(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
