@@ -150,7 +150,7 @@ def test_demo_opens_both_doors(plugin: Path, tmp_path: Path) -> None:
         told = read_until(process, "Ctrl-C")
         for address in addresses:
             with WebDav(address) as drive:
-                assert drive.listing().keys() == {"by-patient", "inbox", "README.txt"}
+                assert drive.listing().keys() == {"by-patient", "inbox", "search", "README.txt"}
                 assert len(drive.listing("by-patient")) >= len(PATIENTS)
     places = [told.index(f" {address}\n") for address in addresses]
     assert places == sorted(places)

@@ -72,7 +72,7 @@ def inbox(url: str, request: pytest.FixtureRequest) -> str:
 def test_browsing(browser: Browser, url: str) -> None:
     """Readers get from the drive's root to a patient's file by clicks alone, and back by the path at the top."""
     browser.open(url)
-    assert browser.run(NAMES) == ["by-patient", "inbox", "README.txt"]
+    assert browser.run(NAMES) == ["by-patient", "inbox", "search", "README.txt"]
     folders = place("a").split("/")[:-1]
     for folder in folders:
         browser.events.clear()
