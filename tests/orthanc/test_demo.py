@@ -37,7 +37,7 @@ def plain(servers: list[OrthancProcess], tmp_path_factory: pytest.TempPathFactor
 
 @contextmanager
 def demo(plugin: Path, folder: Path, **ports: int) -> Iterator["subprocess.Popen[str]"]:
-    """Run ``python -m davfs.demo`` as make does; kill it where the test left it behind."""
+    """Run ``python -m davfs.demo`` as make does, and end it, with its Orthanc, where the test has not."""
     variables = dict(zip(VARIABLES.values(), free_ports(len(VARIABLES)), strict=True)) | ports
     process = subprocess.Popen(
         [sys.executable, "-m", "davfs.demo", "--plugin", str(plugin), "--folder", str(folder)],
@@ -55,7 +55,11 @@ def demo(plugin: Path, folder: Path, **ports: int) -> Iterator["subprocess.Popen
             yield process
         finally:
             guard.cancel()
-            process.kill()
+            process.terminate()
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def read_until(process: "subprocess.Popen[str]", phrase: str) -> str:
