@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from davfs.catalog.placing import Link, Placed, Placer
-from davfs.catalog.plan import LABELS, MODALITIES, Plan
+from davfs.catalog.plan import Plan
 from davfs.layout.model import Dates
+from davfs.layout.tags import LABELS, MODALITIES
 from davfs.orthanc.model import Level, OrthancId
 
 SCHEMA = """

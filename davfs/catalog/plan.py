@@ -14,13 +14,11 @@ from typing import Self
 from davfs import names
 from davfs.layout import Layout, Template
 from davfs.layout.model import Dates, LayoutLevel
-from davfs.layout.tags import DEFAULT
+from davfs.layout.tags import DEFAULT, LABELS, MODALITIES
 from davfs.orthanc.model import Level
 
 DEPTHS = {level: depth for depth, level in enumerate(Level)}
 """How far below a patient a level is."""
-MODALITIES = "ModalitiesInStudy"
-LABELS = "Labels"
 _OF_STUDIES = DEFAULT[Level.PATIENT] | DEFAULT[Level.STUDY] | {LABELS}
 """What a condition can read without looking at series."""
 

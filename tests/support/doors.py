@@ -90,6 +90,13 @@ def _watched(process: OrthancProcess, servers: list[OrthancProcess]) -> Iterator
             servers.remove(process)
 
 
+@pytest.fixture(scope="module")
+def inside(process: OrthancProcess) -> Iterator[Door]:
+    """The complete server in the plugin, where what hurts it would hurt Orthanc."""
+    with opened(SERVER, process) as each:
+        yield each
+
+
 @pytest.fixture(scope="module", params=DOORS)
 def door(request: pytest.FixtureRequest) -> Iterator[Door]:
     """Each door in turn."""

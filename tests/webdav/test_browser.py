@@ -8,7 +8,6 @@ from urllib.parse import quote, urlsplit
 import httpx
 import pytest
 
-from davfs.demo.process import OrthancProcess
 from tests.support import dicom, doors
 from tests.support.browser import Browser
 from tests.support.doors import Door
@@ -16,19 +15,12 @@ from tests.support.drive import import_by_rest, place
 from tests.support.inbox import BROKEN
 
 # pytest finds fixtures by the names in a module.
-process = doors.process
+process, server = doors.process, doors.inside
 
 NAMES = "[...document.querySelectorAll('tbody a')].map(link => link.innerText)"
 STATE = "document.getElementById('state').innerText"
 HOSTILE = "&amp; 'it' #1; 100% \u202egpj.exe משה.txt"
 """A name with what means something in HTML, in a URL or in a line of text."""
-
-
-@pytest.fixture(scope="module")
-def server(process: OrthancProcess) -> Iterator[Door]:
-    """The server in the plugin; the page is the same in the other one."""
-    with doors.opened(doors.SERVER, process) as each:
-        yield each
 
 
 @pytest.fixture(scope="module")

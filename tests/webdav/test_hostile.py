@@ -13,7 +13,7 @@ from tests.support import dicom, doors
 from tests.support.doors import Door
 from tests.support.drive import has
 
-process = doors.process
+process, server = doors.process, doors.inside
 
 LAUGHS = "".join(
     f'<!ENTITY l{n} "{"&l%d;" % (n - 1) * 10}">' if n else '<!ENTITY l0 "ha">'  # noqa: UP031  braces in braces
@@ -40,13 +40,6 @@ PATHS = (
     "/inbox/%0d%0aX-Header:%20x", "/inbox/%01", "/inbox/" + "x" * 5000, "/inbox" + "/x" * 2000, "//etc/passwd",
     "/inbox//../..//etc/passwd", "/inbox/%EF%BF%BE", "/by-patient/../../../etc/passwd", "/inbox/.", "/inbox/%2e",
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def server(process: OrthancProcess) -> Iterator[Door]:
-    """The server in the plugin: what hurts it would hurt Orthanc."""
-    with doors.opened(doors.SERVER, process) as each:
-        yield each
 
 
 @pytest.fixture(scope="module")

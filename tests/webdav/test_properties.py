@@ -7,24 +7,16 @@ import httpx
 import pytest
 from lxml import etree
 
-from davfs.demo.process import OrthancProcess
 from davfs.doors.webdav import resources
 from tests.support import doors
 from tests.support.doors import Door
 from tests.support.local_door import local_door
 from tests.support.webdav import WebDav
 
-process = doors.process
+process, server = doors.process, doors.inside
 SET = '<propertyupdate xmlns="DAV:"><set><prop><x:colour xmlns:x="urn:x">blue</x:colour></prop></set></propertyupdate>'
 PROPNAME = '<propfind xmlns="DAV:"><propname/></propfind>'
 ALL = '<propfind xmlns="DAV:"><allprop/></propfind>'
-
-
-@pytest.fixture(scope="module")
-def server(process: OrthancProcess) -> Iterator[Door]:
-    """The server in the plugin."""
-    with doors.opened(doors.SERVER, process) as each:
-        yield each
 
 
 @pytest.fixture

@@ -9,11 +9,10 @@ from http import HTTPStatus
 from io import BytesIO
 from typing import Any
 
-from lxml import etree
 from wsgidav.mw.base_mw import BaseMiddleware
 from wsgidav.util import send_status_response
 
-from davfs.doors.webdav import paths
+from davfs.doors.webdav import messages, paths
 from davfs.doors.webdav.context import Environ, context_of
 from davfs.doors.webdav.multistatus import DAV, LIVE, Mode, Shown, Wanted, multistatus
 from davfs.doors.webdav.refusals import Refusal, refusal
@@ -127,7 +126,7 @@ def parsed(body: bytes) -> Wanted:
     """
     if not body:
         return Wanted(Mode.ALL)
-    root = _root(body)
+    root = messages.parsed(body)
     modes = [child for child in root if child.tag in _BODY_MODES]
     if root.tag != f"{DAV}propfind" or len(modes) != 1:
         raise Refusal(HTTPStatus.BAD_REQUEST, "The body has to be a propfind element with allprop, propname or prop.")
@@ -135,18 +134,6 @@ def parsed(body: bytes) -> Wanted:
     source = {Mode.NAMED: modes[0], Mode.ALL: root.find(f"{DAV}include")}.get(mode)
     names = () if source is None else tuple(dict.fromkeys(child.tag for child in source if isinstance(child.tag, str)))
     return Wanted(mode, names)
-
-
-def _root(body: bytes) -> Any:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
-    try:
-        root = etree.fromstring(body, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise Refusal(HTTPStatus.BAD_REQUEST, "The body is no well-formed XML.") from error
-    document: Any = root.getroottree().docinfo
-    if document.doctype:
-        raise Refusal(HTTPStatus.BAD_REQUEST, "The body must not have a document type.")
-    return root
 
 
 def _body(environ: Environ) -> bytes:
