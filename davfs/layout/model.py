@@ -5,6 +5,7 @@ from enum import Enum
 
 from davfs.layout.condition import Condition
 from davfs.layout.template import Template
+from davfs.layout.text import HashKey
 from davfs.orthanc.model import Level
 
 
@@ -74,6 +75,8 @@ class Layout:
         file: Where it was read, for messages.
         where: What has to hold for a study to appear; all of them.
         dates: What the dates of folders and files tell.
+        anonymised: The key of what stands for names and identifiers, where nothing in the tree may tell who a patient
+            is; None where it may.
     """
 
     title: str
@@ -82,3 +85,12 @@ class Layout:
     file: str
     where: tuple[Condition, ...] = ()
     dates: Dates = Dates.RECEPTION
+    anonymised: HashKey | None = None
+
+    def mark(self, resource: str) -> str:
+        """Return the hexadecimal digits that suffixes and ``{id}`` are made from.
+
+        An Orthanc id is a SHA-1 of the PatientID and UIDs: whoever sees ten digits of it finds the PatientID by trying
+        all, so an anonymised layout shows a keyed hash instead.
+        """
+        return self.anonymised.digest(resource)[:40] if self.anonymised else resource

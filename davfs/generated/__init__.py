@@ -1,0 +1,1 @@
+"""Files that the drive makes itself, from what Orthanc has."""

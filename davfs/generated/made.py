@@ -1,0 +1,25 @@
+"""A file that is made when it is asked for."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from davfs.entry import Readable
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A file that can be made.
+
+    Attributes:
+        size: Bytes that it will have: known before any of them is made.
+        etag: Changes whenever the bytes do.
+        media_type: Its MIME type.
+        open: Gives the bytes. Entering the context raises the errors of `davfs.orthanc.Orthanc`; so does reading, which
+            never ends early without an error.
+    """
+
+    size: int
+    etag: str
+    media_type: str
+    open: Callable[[], AbstractContextManager[Readable]]
