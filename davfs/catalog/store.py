@@ -1,69 +1,32 @@
-"""The catalog's file: facts and placements in SQLite.
+"""The catalog's file: facts (`resources`) and what is where by them (`placements`, `rows`), in SQLite.
 
 The file holds nothing that Orthanc does not have: it is made anew where it is missing, damaged or of another schema.
 Nothing here calls Orthanc.
 """
 
-import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import Enum, auto
 from pathlib import Path
 
-from davfs.catalog import placements
+from davfs.catalog import placements, resources, rows
 from davfs.catalog.database import Database
 from davfs.catalog.placements import Placements
 from davfs.catalog.placing import Placer
 from davfs.catalog.plan import Folder
+from davfs.catalog.resources import News, Resources
+from davfs.catalog.rows import Row
 from davfs.orthanc.model import Level, OrthancId, Resource
 
 _SCHEMA_VERSION = 2
 _SCHEMA = f"""
-CREATE TABLE resource (
-    id TEXT PRIMARY KEY, level TEXT NOT NULL, parent TEXT, tags TEXT NOT NULL, labels TEXT NOT NULL, updated INTEGER,
-    as_of INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX resource_parent ON resource (parent);
-CREATE INDEX resource_level ON resource (level);
+{resources.SCHEMA}
 {placements.SCHEMA}
 CREATE TABLE layout (key TEXT PRIMARY KEY, day TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
-_RESOURCES = """
-SELECT p.node, p.name, COALESCE(p.date, r.updated) FROM placement p JOIN resource r ON r.id = p.node
-WHERE p.layout = ? AND p.folder = ?
-"""
-_GROUPS = """
-SELECT p.node, p.name, (
-    SELECT max(h.date) FROM holding h WHERE h.layout = p.layout AND h.folder = p.folder AND h.node = p.node
-) FROM placement p
-WHERE p.layout = ? AND p.folder = ?
-"""
-"""Sorted by node and name, as the table is."""
 _OLD = ""
 """Day of a layout that is not kept up to date any more."""
-_ROOT = ""
-"""Node of a layout's root."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One node in a folder: its base name (without a suffix) and date (UTC)."""
-
-    id: str
-    name: str
-    date: datetime
-
-
-class _News(Enum):
-    """What is different in a fact."""
-
-    NOTHING = auto()
-    DATE = auto()
-    TAGS = auto()
 
 
 class Store:
@@ -158,35 +121,27 @@ class Store:
     def rows(self, folder: Folder) -> list[Row]:
         """Return all that is in a folder; of a group, the first of its spellings."""
         with self._database.read() as db:
-            found = db.execute(_select(folder), (folder.plan.key, folder.id or _ROOT)).fetchall()
-        rows = [Row(node, name, _moment(date)) for node, name, date in found]
-        return rows if folder.shows else list({row.id: row for row in reversed(rows)}.values())
+            return rows.in_folder(db, folder)
 
     def rows_with(self, folder: Folder, keys: Sequence[str]) -> list[Row]:
         """Return what is in a folder under one of the keys (`davfs.names.key`); groups in each of their spellings."""
-        # Without statistics SQLite would rather walk through the folder, in the order of the table.
-        by_key = _select(folder).replace("placement p", "placement p INDEXED BY placement_key")
-        query = f"{by_key} AND p.key IN ({','.join('?' * len(keys))}) ORDER BY p.name"
         with self._database.read() as db:
-            found = db.execute(query, (folder.plan.key, folder.id or _ROOT, *keys)).fetchall()
-        return [Row(node, name, _moment(date)) for node, name, date in found]
+            return rows.with_keys(db, folder, keys)
 
     def holders(self, folder: Folder) -> set[OrthancId]:
         """Return the resources for whose sake there are groups in a folder."""
-        query = "SELECT DISTINCT holder FROM holding WHERE layout = ? AND folder = ?"
         with self._database.read() as db:
-            return {i for (i,) in db.execute(query, (folder.plan.key, folder.id or _ROOT))}
+            return rows.holders(db, folder)
 
     def ids(self, level: Level) -> set[OrthancId]:
         """Return the ids of all known resources of a level."""
         with self._database.read() as db:
-            return {i for (i,) in db.execute("SELECT id FROM resource WHERE level = ?", (level.value,))}
+            return Resources(db).ids(level)
 
     def count(self, level: Level) -> int:
         """Return the number of known resources of a level."""
         with self._database.read() as db:
-            found: int = db.execute("SELECT COUNT(*) FROM resource WHERE level = ?", (level.value,)).fetchone()[0]
-        return found
+            return Resources(db).count(level)
 
     def read(self) -> AbstractContextManager[sqlite3.Connection]:
         """Lend a connection to look at the facts with; see `Database.read`."""
@@ -208,33 +163,29 @@ class Store:
         """Return those of the ids that the facts do not have."""
         wanted = list(ids)
         with self._database.read() as db:
-            found = db.execute(
-                "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM resource WHERE id = value)",
-                (json.dumps(wanted),),
-            )
-            return {i for (i,) in found}
+            return Resources(db).unknown(wanted)
 
-    def learn(self, resources: Iterable[Resource], as_of: int) -> bool:
+    def learn(self, found: Iterable[Resource], as_of: int) -> bool:
         """Take facts over, and place what they change.
 
         Args:
-            resources: Facts, in any order; the parents of each are known or among them.
+            found: Facts, in any order; the parents of each are known or among them.
             as_of: Sequence number of Orthanc's log before these facts were read: older facts never replace newer ones.
 
         Returns:
             Whether anything is different now.
         """
-        ordered = sorted(resources, key=lambda resource: list(Level).index(resource.level))
+        ordered = sorted(found, key=lambda resource: list(Level).index(resource.level))
         with self._database.write() as db:
-            made = Placements(db, self._placer)
-            news = {resource.id: _upsert(db, resource, as_of) for resource in ordered}
-            changed = [resource for resource in ordered if news[resource.id] is _News.TAGS]
+            known, made = Resources(db), Placements(db, self._placer)
+            news = {resource.id: known.put(resource, as_of) for resource in ordered}
+            changed = [resource for resource in ordered if news[resource.id] is News.TAGS]
             made.place([resource.id for resource in changed])
             made.place_for_series([each.parent for each in changed if each.level is Level.SERIES and each.parent])
             for resource in ordered:
-                if news[resource.id] is _News.DATE and resource.updated:
+                if news[resource.id] is News.DATE and resource.updated:
                     made.date(resource.id, int(resource.updated.timestamp()))
-        different = any(each is not _News.NOTHING for each in news.values())
+        different = any(each is not News.NOTHING for each in news.values())
         self._generation += different
         return different
 
@@ -247,16 +198,16 @@ class Store:
                 again, and is kept. None where all are to be dropped.
         """
         with self._database.write() as db:
-            made = Placements(db, self._placer)
+            known, made = Resources(db), Placements(db, self._placer)
             pending, poorer = list(ids), set[str]()
             while pending:
                 resource = pending.pop()
-                if as_of is not None and _is_newer(db, resource, as_of):
+                if as_of is not None and known.is_newer(resource, as_of):
                     continue
-                pending += [i for (i,) in db.execute("SELECT id FROM resource WHERE parent = ?", (resource,))]
-                poorer |= _study_of(db, resource)
+                pending += known.below(resource)
+                poorer |= known.study_of(resource)
                 made.forget(resource)
-                db.execute("DELETE FROM resource WHERE id = ?", (resource,))
+                known.drop(resource)
             made.place_for_series(poorer)
         self._generation += 1
 
@@ -278,20 +229,6 @@ class Store:
                 db.execute("DELETE FROM layout WHERE key = ?", (key,))
 
 
-def _is_newer(db: sqlite3.Connection, resource: str, as_of: int) -> bool:
-    return db.execute("SELECT 1 FROM resource WHERE id = ? AND as_of > ?", (resource, as_of)).fetchone() is not None
-
-
-def _study_of(db: sqlite3.Connection, resource: str) -> set[str]:
-    """Return the study of a series, nothing for what is none."""
-    query = "SELECT parent FROM resource WHERE id = ? AND level = ? AND parent IS NOT NULL"
-    return {parent for (parent,) in db.execute(query, (resource, Level.SERIES.value))}
-
-
-def _select(folder: Folder) -> str:
-    return _RESOURCES if folder.shows else _GROUPS
-
-
 def _create(db: sqlite3.Connection) -> None:
     for statement in _SCHEMA.split(";"):
         db.execute(statement)
@@ -305,25 +242,3 @@ def _state(db: sqlite3.Connection, key: str) -> str | None:
 
 def _set_state(db: sqlite3.Connection, key: str, value: str) -> None:
     db.execute("INSERT OR REPLACE INTO state VALUES (?, ?)", (key, value))
-
-
-def _upsert(db: sqlite3.Connection, resource: Resource, as_of: int) -> _News:
-    """Store a fact; return what is new in it."""
-    old = db.execute("SELECT tags, labels, updated, as_of FROM resource WHERE id = ?", (resource.id,)).fetchone()
-    if old and old[3] > as_of:
-        return _News.NOTHING
-    tags, labels = json.dumps(dict(resource.tags), sort_keys=True), json.dumps(sorted(resource.labels))
-    updated = int(resource.updated.timestamp()) if resource.updated else 0
-    if old == (tags, labels, updated, as_of):
-        return _News.NOTHING
-    db.execute(
-        "INSERT OR REPLACE INTO resource VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (resource.id, resource.level.value, resource.parent, tags, labels, updated, as_of),
-    )
-    if old is None or old[:2] != (tags, labels):
-        return _News.TAGS
-    return _News.NOTHING if old[2] == updated else _News.DATE
-
-
-def _moment(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)

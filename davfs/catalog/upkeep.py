@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from davfs.catalog.catalog import Catalog
+from davfs.catalog.facts import Facts
 from davfs.errors import OrthancError
 from davfs.events import Event, Happening
 from davfs.orthanc.model import OrthancId
@@ -70,8 +71,8 @@ class Upkeep:
 
     def start(self, catalog: Catalog) -> None:
         """Start the thread; the index is built once Orthanc says that it has started."""
-        catalog.building = True
-        self._thread = threading.Thread(target=self._run, args=(catalog,), name="davfs-catalog", daemon=True)
+        catalog.facts.building = True
+        self._thread = threading.Thread(target=self._run, args=(catalog.facts,), name="davfs-catalog", daemon=True)
         self._thread.start()
 
     def stop(self, timeout: float) -> bool:
@@ -81,10 +82,10 @@ class Upkeep:
             self._thread.join(timeout)
         return not (self._thread and self._thread.is_alive())
 
-    def _run(self, catalog: Catalog) -> None:
+    def _run(self, facts: Facts) -> None:
         while not self._stopping.is_set():
             try:
-                self._step(catalog)
+                self._step(facts)
             except OrthancError as error:
                 _log.warning("the catalog could not follow Orthanc, and will compare itself: %s", error)
                 self.reconcile_soon()
@@ -93,24 +94,24 @@ class Upkeep:
                 self.reconcile_soon()
                 self._stopping.wait(_TICK)
 
-    def _step(self, catalog: Catalog) -> None:
+    def _step(self, facts: Facts) -> None:
         happenings = self._wait()
         events = {happening.event for happening in happenings}
         if gone := [OrthancId(happening.id) for happening in happenings if happening.event is Event.DELETED]:
-            catalog.deleted(gone)
+            facts.deleted(gone)
         if Event.STOPPED in events:
             self._stopping.set()
         if Event.STARTED in events:
             self._started = True
-            catalog.doubt_log()
+            facts.doubt_log()
         if events & {Event.STARTED, Event.LOST}:
             self.reconcile_soon()
-        self._prefetch(catalog, arriving=Event.OTHER in events)
-        self._look_around(catalog)
+        self._prefetch(facts, arriving=Event.OTHER in events)
+        self._look_around(facts)
         if self._due.is_set() and self._started and self._now() >= self._not_before:
-            self._compare(catalog)
+            self._compare(facts)
 
-    def _prefetch(self, catalog: Catalog, *, arriving: bool) -> None:
+    def _prefetch(self, facts: Facts, *, arriving: bool) -> None:
         """Take over what has come once nothing more comes: listings refresh by themselves, this makes them quick."""
         if arriving and self._stale_since is None:
             self._stale_since = self._now()
@@ -118,16 +119,16 @@ class Upkeep:
             return
         if not arriving or self._now() - self._stale_since > _LONGEST_STALE:
             self._stale_since = None
-            catalog.refresh()
+            facts.refresh()
 
-    def _look_around(self, catalog: Catalog) -> None:
+    def _look_around(self, facts: Facts) -> None:
         """Notice what no event tells: labels, and what another process on the same database has deleted."""
         if not self._built.is_set() or self._now() < self._next_look:
             return
         started = self._now()
         with suppress(OrthancError):  # it will be looked at again, and what is known meanwhile is no worse
-            catalog.read_labels()
-            if catalog.differs():
+            facts.read_labels()
+            if facts.differs():
                 self.reconcile_soon()
         ended = self._now()
         self._next_look = ended + max(_PERIOD, (ended - started) * (1 / _SHARE - 1))
@@ -142,14 +143,14 @@ class Upkeep:
             happenings.append(happening)
         return happenings
 
-    def _compare(self, catalog: Catalog) -> None:
+    def _compare(self, facts: Facts) -> None:
         started = self._now()
         self._due.clear()
-        catalog.reconcile(self._report)
+        facts.reconcile(self._report)
         cost = self._now() - started
         self._not_before = self._now() + cost * (1 / _SHARE - 1)
         if not self._built.is_set():
-            catalog.building = False
+            facts.building = False
             self._built.set()
             _log.info("the index is complete after %.1f s (%d resources fetched)", cost, self.progress[1])
 

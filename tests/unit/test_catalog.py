@@ -177,7 +177,7 @@ def test_late_deletion_event(index: Index, *, listed_between: bool) -> None:
         assert index.names() == ["a"]
     events = [Happening(Event.DELETED, patient_id("a")), Happening(Event.OTHER, patient_id("a"))]
     upkeep = Upkeep(lambda _: events.pop(0) if events else None)
-    upkeep._step(index.catalog)
+    upkeep._step(index.catalog.facts)
     index.catalog.refresh()
     assert [row.id for row in index.catalog.rows_with(index.root, ("a",))] == [patient_id("a")]
 
@@ -280,13 +280,13 @@ def test_another_database_behind_the_same_address(index: Index) -> None:
     for content in (A, A2, A_SERIES, A_STUDY, B, dicom.instance("d"), dicom.instance("e")):
         index.orthanc.store(content)
     index.names()
-    backup = other_database(index)
-    index.catalog._orthanc = backup
+    behind = index.orthanc
+    vars(behind).update(vars(other_database(index)))
     events = [Happening(Event.STARTED, ""), Happening(Event.LOST, "")]
     upkeep = Upkeep(lambda _: events.pop(0) if events else None)
-    upkeep._step(index.catalog)
+    upkeep._step(index.catalog.facts)
     assert index.names() == ["Doe c", "Restored"]
-    backup.store(B)
+    behind.store(B)
     index.catalog.refresh()
     assert [row.id for row in index.catalog.rows_with(index.root, ("doe b",))] == [patient_id("b")]
 

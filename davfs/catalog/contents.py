@@ -1,0 +1,121 @@
+"""Who is in a folder now: what the facts have in it, once they have what Orthanc has.
+
+Deletions are found by comparing the facts with Orthanc's own list of what is in the folder.
+"""
+
+from collections.abc import Collection, Sequence
+
+from davfs.catalog.facts import Facts
+from davfs.catalog.hierarchy import Hierarchy
+from davfs.catalog.plan import Folder
+from davfs.catalog.rows import Row
+from davfs.catalog.store import Store
+from davfs.errors import UnknownResource
+from davfs.orthanc import Orthanc
+from davfs.orthanc.model import OrthancId
+
+_PATIENCE = 1000
+"""Unknown resources that one listing fetches while the first index is still being built."""
+_LISTINGS = 100
+"""Folders whose content is kept until the facts change."""
+_LONGEST = 50_000
+"""Rows of the largest folder that is kept."""
+
+
+class Contents:
+    """The rows of folders, and a memory of those that were asked for last.
+
+    Args:
+        orthanc: The server.
+        store: Facts and placements.
+        facts: Keep the store in step.
+        hierarchy: Orthanc's own lists.
+    """
+
+    def __init__(self, orthanc: Orthanc, store: Store, facts: Facts, hierarchy: Hierarchy) -> None:
+        self._orthanc = orthanc
+        self._store = store
+        self._facts = facts
+        self._hierarchy = hierarchy
+        self._rows: dict[Folder, tuple[int, Sequence[Row]]] = {}
+        self._agreed: dict[Folder, tuple[int, set[OrthancId]]] = {}
+
+    def known(self, folder: Folder) -> Sequence[Row]:
+        """Return what the facts have in a folder; the same object while nothing changed."""
+        generation = self._store.generation
+        kept = self._rows.get(folder)
+        if kept is not None and kept[0] == generation:
+            return kept[1]
+        rows = self._store.rows(folder)
+        if len(rows) < _LONGEST:
+            self._rows[folder] = generation, rows
+        while len(self._rows) > _LISTINGS:
+            self._rows.pop(next(iter(self._rows)), None)
+        return rows
+
+    def now(self, folder: Folder) -> Sequence[Row]:
+        """Return what is in a folder now; the same object while nothing changed.
+
+        The folder of a group, and a layout's root that shows groups, are what the facts know: to compare them would
+        cost what the archive holds. Only where facts may be missing, Orthanc is asked for its ids.
+
+        Raises:
+            UnknownResource: The folder's resource is gone, or nothing is in the group any more.
+        """
+        as_of = self._store.seen
+        self._facts.refresh()
+        from_facts = folder.is_group or not (folder.shows or folder.id)
+        if self._facts.suspect and (from_facts or folder.decided_by is not folder.holders):
+            self._compare_with_all(folder, as_of)
+        return self._of_group(folder) if from_facts else self._compared(folder, as_of)
+
+    def _of_group(self, folder: Folder) -> Sequence[Row]:
+        rows = self.known(folder)
+        if folder.is_group and not rows:
+            raise UnknownResource("nothing is in it any more")
+        return rows
+
+    def _compared(self, folder: Folder, as_of: int) -> Sequence[Row]:
+        """Return what is in a folder, after a comparison with Orthanc's own list of that."""
+        generation, seen = self._store.generation, self._store.seen
+        wanted = set(self._hierarchy.in_folder(folder, folder.holders))
+        if self._agreed.get(folder) == (generation, wanted) and not self._facts.doubted:
+            return self.known(folder)
+        known = self._holders(folder)
+        missing = wanted if self._facts.doubted else self._store.unknown(wanted - known)
+        gone = known - wanted
+        self._learn(missing, as_of)
+        if gone:
+            self._facts.forget(gone, seen)
+        if not missing and not gone:
+            self._agree(folder, generation, wanted)
+            return self.known(folder)
+        rows = self.known(folder)
+        return [row for row in rows if row.id in wanted] if folder.shows else rows
+
+    def _compare_with_all(self, folder: Folder, as_of: int) -> None:
+        """Take over what Orthanc has, and the facts have not, at the level that decides what is in a folder."""
+        seen = self._store.seen
+        theirs, ours = set(self._orthanc.ids(folder.decided_by)), self._store.ids(folder.decided_by)
+        missing = theirs - ours
+        if self._facts.doubted:
+            missing |= self._holders(folder)
+        self._learn(missing, as_of)
+        if gone := ours - theirs:
+            self._facts.forget(gone, seen)
+
+    def _learn(self, missing: Collection[OrthancId], as_of: int) -> None:
+        if not (self._facts.building and len(missing) > _PATIENCE):
+            self._facts.learn(missing, as_of)
+
+    def _holders(self, folder: Folder) -> set[OrthancId]:
+        if folder.shows is None:
+            return self._store.holders(folder)
+        return {OrthancId(row.id) for row in self.known(folder)}
+
+    def _agree(self, folder: Folder, generation: int, wanted: set[OrthancId]) -> None:
+        """Note that the facts have all that Orthanc told, whether it is shown or not."""
+        if len(wanted) < _LONGEST:
+            self._agreed[folder] = generation, wanted
+        while len(self._agreed) > _LISTINGS:
+            self._agreed.pop(next(iter(self._agreed)), None)

@@ -1,0 +1,222 @@
+"""Facts kept in step with Orthanc's log of changes, and compared with Orthanc where the log does not tell.
+
+The log has additions and updates. Deletions are in no log: of these events tell, or a look at Orthanc's own lists.
+
+No lock is held across a call to Orthanc: threads that refresh at the same time do the same work, and older facts never
+replace newer ones (`Store.learn`).
+"""
+
+import itertools
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from davfs.catalog.instances import InstanceCache
+from davfs.catalog.store import Store
+from davfs.orthanc import Orthanc
+from davfs.orthanc.model import Changes, Level, OrthancId
+
+_BULK = 500
+"""Resources asked for in one call: about 50 ms of the core's time."""
+
+T = TypeVar("T")
+
+
+class Facts:
+    """What is known of one Orthanc, and whether it can be relied on.
+
+    Args:
+        orthanc: The server.
+        store: Where patients, studies and series are kept.
+        instances: Where instances are kept.
+        reconcile_soon: Called where the log of changes has a gap, so that everything should be compared.
+        wait_for_first_index: Called by what needs the facts while there are none yet; waits a moment.
+        changed: Called after each change of what names lead to.
+
+    Attributes:
+        building: Whether the first index is still being built.
+    """
+
+    def __init__(  # noqa: PLR0913  what it keeps in step with what, and three things that it tells others
+        self,
+        orthanc: Orthanc,
+        store: Store,
+        instances: InstanceCache,
+        *,
+        reconcile_soon: Callable[[], object],
+        wait_for_first_index: Callable[[], object],
+        changed: Callable[[], object],
+    ) -> None:
+        self._orthanc = orthanc
+        self._store = store
+        self._instances = instances
+        self._reconcile_soon = reconcile_soon
+        self._wait_for_first_index = wait_for_first_index
+        self._changed = changed
+        self._to_read: list[OrthancId] = []
+        self._doubts = 0
+        self._same_log = False
+        self.building = False
+
+    @property
+    def doubted(self) -> bool:
+        """Whether what is known may be old: once the log was emptied, or is another one, until all is compared."""
+        return self._doubts > 0
+
+    @property
+    def suspect(self) -> bool:
+        """Whether facts may be missing or old: until the first index is complete, and while they are doubted."""
+        return self.doubted or self.building
+
+    def refresh(self) -> None:
+        """Take over all that Orthanc's log of changes has and the facts do not."""
+        if self.building:
+            self._wait_for_first_index()
+        self._store.renew()
+        last = self._orthanc.last_change()
+        seen = self._store.seen
+        if self._is_other_log(last):
+            self._start_over(last)
+            self._reconcile_soon()
+        if last <= seen:
+            return
+        if seen == 0 and self.building:
+            return  # the comparison that is about to begin takes everything over
+        reached = seen
+        for page in self._pages(seen):
+            self._take(page, as_of=last)
+            reached = max(reached, page.last)
+        self._store.see(max(last, reached))
+
+    def doubt_log(self) -> None:
+        """Find out anew whether the log is the one that was read: Orthanc has started, maybe on another database."""
+        self._same_log = False
+
+    def _is_other_log(self, last: int) -> bool:
+        """Tell whether the newest number cannot be one of the log that was read before Orthanc was started.
+
+        In the same log it goes back too, where the resource of the newest entry is deleted; but what comes next is
+        newer than all that was seen.
+        """
+        if last >= self._store.seen:
+            self._same_log = True
+        return not self._same_log
+
+    def _start_over(self, last: int) -> None:
+        """Begin with a new archive, or with another database than the one that was indexed.
+
+        To compare all ids beats to read the whole log; and facts of another log cannot be told from newer ones.
+        """
+        self._same_log = True
+        self._doubts += 1
+        self._store.start_over(last)
+        self._instances.clear()
+        self._changed()
+
+    def _pages(self, since: int) -> Iterator[Changes]:
+        while True:
+            page = self._orthanc.changes(since)
+            if not page.entries or page.entries[0].seq > since + 1:
+                self._meet_gap(since)
+            yield page
+            if page.done or page.last <= since:
+                return
+            since = page.last
+
+    def _meet_gap(self, since: int) -> None:
+        """Find out why entries are missing: a deleted resource takes its own along, emptying the log takes all."""
+        oldest = self._orthanc.changes(0, 1).entries
+        if not oldest or oldest[0].seq > since + 1:
+            self._doubts += 1
+            self._instances.clear()
+            self._changed()
+        self._reconcile_soon()
+
+    def _take(self, page: Changes, as_of: int) -> None:
+        self._instances.forget(change.id for change in page.entries if change.level is Level.INSTANCE)
+        self._changed()
+        self.learn({change.id for change in page.entries if change.level is not Level.INSTANCE}, as_of)
+
+    def learn(self, ids: Collection[OrthancId], as_of: int) -> None:
+        """Fetch resources and the unknown ones above them, and take them over.
+
+        Args:
+            ids: Patients, studies and series.
+            as_of: What was `Store.seen`, or a newer number of the log, before it was found that they are wanted.
+        """
+        for some in batches(ids):
+            found = {resource.id: resource for resource in self._orthanc.resources(some)}
+            while above := self._store.unknown(
+                resource.parent for resource in found.values() if resource.parent and resource.parent not in found
+            ):
+                parents = self._orthanc.resources(above)
+                if not parents:
+                    break
+                found.update((parent.id, parent) for parent in parents)
+            if self._store.learn(found.values(), as_of):
+                self._changed()
+
+    def forget(self, ids: Iterable[str], as_of: int | None = None) -> None:
+        """Drop resources, of any level, that Orthanc does not have any more.
+
+        Args:
+            ids: The resources.
+            as_of: What was `Store.seen` before they were missed; what was learned since then has come again.
+        """
+        gone = tuple(ids)
+        self._instances.forget(gone)
+        self._store.forget(gone, as_of)
+        self._changed()
+
+    def deleted(self, ids: Sequence[OrthancId]) -> None:
+        """Drop resources whose deletion Orthanc tells of, which it does late: some may have come again meanwhile."""
+        seen = max(self._store.seen, self._orthanc.last_change())
+        there = set().union(*(self._orthanc.existing(some) for some in batches(ids)))
+        self.forget((i for i in ids if i not in there), seen)
+
+    def read_labels(self) -> None:
+        """Read some resources again where layouts go by labels: of these, Orthanc's log does not tell."""
+        if not self._to_read:
+            self._to_read = [i for level in self._store.labelled for i in self._store.ids(level)]
+        some, self._to_read = self._to_read[:_BULK], self._to_read[_BULK:]
+        self.learn(some, self._store.seen)
+
+    def differs(self) -> bool:
+        """Tell whether Orthanc has another number of resources than the facts, though the log was read to its end."""
+        last = self._orthanc.last_change()
+        theirs = self._orthanc.counts()
+        if self._store.seen < last or self._orthanc.last_change() != last:
+            return False  # something comes just now
+        ours = tuple(self._store.count(level) for level in (Level.PATIENT, Level.STUDY, Level.SERIES))
+        return ours != (theirs.patients, theirs.studies, theirs.series)
+
+    def reconcile(self, progress: Callable[[int, int], None]) -> None:
+        """Compare the ids of all patients, studies and series with Orthanc's; fetch and drop what differs.
+
+        Args:
+            progress: Told the number of resources fetched, and how many there are to fetch.
+        """
+        as_of = self._orthanc.last_change()
+        if self._is_other_log(as_of) or self._store.seen == 0:
+            self._start_over(as_of)
+        doubts, seen = self._doubts, max(as_of, self._store.seen)
+        levels = (Level.PATIENT, Level.STUDY, Level.SERIES)
+        theirs = [self._orthanc.ids(level) for level in levels]
+        ours = [self._store.ids(level) for level in levels]
+        for here, there in zip(ours, theirs, strict=True):
+            if gone := here - set(there):
+                self.forget(gone, seen)
+        missing = [i for here, there in zip(ours, theirs, strict=True) for i in there if doubts or i not in here]
+        done = 0
+        for some in batches(missing):
+            self.learn(some, as_of)
+            done += len(some)
+            progress(done, len(missing))
+        if doubts == self._doubts:
+            self._doubts = 0
+
+
+def batches(items: Collection[T]) -> Iterator[list[T]]:
+    """Split what Orthanc is asked for into calls of which none takes long."""
+    source = iter(items)
+    while some := list(itertools.islice(source, _BULK)):
+        yield some

@@ -1,0 +1,64 @@
+"""Reading placements: what is in a folder of a layout, by the facts."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from davfs.catalog.plan import Folder
+from davfs.orthanc.model import OrthancId
+
+_RESOURCES = """
+SELECT p.node, p.name, COALESCE(p.date, r.updated) FROM placement p JOIN resource r ON r.id = p.node
+WHERE p.layout = ? AND p.folder = ?
+"""
+_GROUPS = """
+SELECT p.node, p.name, (
+    SELECT max(h.date) FROM holding h WHERE h.layout = p.layout AND h.folder = p.folder AND h.node = p.node
+) FROM placement p
+WHERE p.layout = ? AND p.folder = ?
+"""
+"""Sorted by node and name, as the table is."""
+_ROOT = ""
+"""Node of a layout's root."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One node in a folder: its base name (without a suffix) and date (UTC)."""
+
+    id: str
+    name: str
+    date: datetime
+
+
+def in_folder(db: sqlite3.Connection, folder: Folder) -> list[Row]:
+    """Return all that is in a folder; of a group, the first of its spellings."""
+    rows = _rows(db.execute(_select(folder), _place(folder)))
+    return rows if folder.shows else list({row.id: row for row in reversed(rows)}.values())
+
+
+def with_keys(db: sqlite3.Connection, folder: Folder, keys: Sequence[str]) -> list[Row]:
+    """Return what is in a folder under one of the keys (`davfs.names.key`); groups in each of their spellings."""
+    # Without statistics SQLite would rather walk through the folder, in the order of the table.
+    by_key = _select(folder).replace("placement p", "placement p INDEXED BY placement_key")
+    query = f"{by_key} AND p.key IN ({','.join('?' * len(keys))}) ORDER BY p.name"
+    return _rows(db.execute(query, (*_place(folder), *keys)))
+
+
+def holders(db: sqlite3.Connection, folder: Folder) -> set[OrthancId]:
+    """Return the resources for whose sake there are groups in a folder."""
+    query = "SELECT DISTINCT holder FROM holding WHERE layout = ? AND folder = ?"
+    return {i for (i,) in db.execute(query, _place(folder))}
+
+
+def _select(folder: Folder) -> str:
+    return _RESOURCES if folder.shows else _GROUPS
+
+
+def _place(folder: Folder) -> tuple[str, str]:
+    return folder.plan.key, folder.id or _ROOT
+
+
+def _rows(found: Iterable[tuple[str, str, int]]) -> list[Row]:
+    return [Row(node, name, datetime.fromtimestamp(date, UTC)) for node, name, date in found]
