@@ -1,15 +1,20 @@
 """What a folder of the drive shows: entries, and the content of files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
+from itertools import chain
 from types import TracebackType
 from typing import Protocol, Self, TypeAlias
 
 Path: TypeAlias = tuple[str, ...]
 """Segments below the drive's root, each in NFC; ``()`` is the root itself."""
+
+
+DICOM = "application/dicom"
+"""MIME type of a DICOM file (DICOM PS3.18)."""
 
 
 class Kind(Enum):
@@ -31,7 +36,8 @@ class Entry:
         etag: Changes whenever the content does; empty where nothing is known.
         media_type: MIME type of a file; empty for a folder.
         resource: Orthanc's id of the resource that it shows, for the audit line; empty for none.
-        steady: Whether its path leads to this very resource until the catalog changes.
+        steady: Whether its path leads to this very resource until the catalog changes, and it is the resource's DICOM
+            file as stored: it may then be served by the resource's id alone. Never true of a file that the drive makes.
         implied: Whether it is there for whoever looks at it only, so that it can be made as if nothing was there.
     """
 
@@ -66,6 +72,34 @@ class Content(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None: ...
+
+
+def whole(content: Content) -> memoryview:
+    """Return all bytes of a file: without a copy where they are one buffer, otherwise with one.
+
+    Raises:
+        ValueError: They are more or fewer than its entry says.
+    """
+    size = content.entry.size
+    buffers = content.buffers()
+    first = next(buffers, memoryview(b""))
+    if len(first) < size:
+        return _joined(size, chain([first], buffers))
+    if len(first) > size or any(map(len, buffers)):
+        raise ValueError(f"a file has more than its {size} bytes")
+    return first
+
+
+def _joined(size: int, buffers: Iterable[memoryview]) -> memoryview:
+    data, filled = memoryview(bytearray(size)), 0
+    for buffer in buffers:
+        if len(buffer) > size - filled:
+            raise ValueError(f"a file has more than its {size} bytes")
+        data[filled : filled + len(buffer)] = buffer
+        filled += len(buffer)
+    if filled < size:
+        raise ValueError(f"a file has {filled} instead of {size} bytes")
+    return data.toreadonly()
 
 
 class Readable(Protocol):

@@ -14,6 +14,7 @@
     │   ├── Conflict              it contradicts what Orthanc already holds
     │   ├── Rejected              Orthanc refused the content
     │   ├── NoSpace               the spool's quota, or Orthanc's, is used up
+    │   ├── TooLarge              this door cannot serve a file of that size
     │   └── Busy                  the work could not start in time: try again
     ├── OrthancError              Orthanc's REST API answered with an error
     │   ├── UnknownResource       … because the resource does not exist (any more)
@@ -90,6 +91,10 @@ class Rejected(PathError):
 
 class NoSpace(PathError):
     """The spool's quota, or Orthanc's storage, is used up."""
+
+
+class TooLarge(PathError):
+    """This door cannot serve a file of that size; another one may."""
 
 
 class Busy(PathError):

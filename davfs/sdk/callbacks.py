@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from _davfs_sdk import ffi, lib
 
-from davfs.entry import Content, Entry, Path
+from davfs.entry import DICOM, Content, Entry, Path, whole
 from davfs.sdk.core import Code
 
 _log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ def _date(moment: datetime) -> str:
 
 def _mime(entry: Entry) -> str:
     # The core logs a warning for each type that it does not know, and guesses by extension where there is none.
-    return entry.media_type if entry.media_type in {"application/dicom", "text/plain"} else ""
+    return entry.media_type if entry.media_type in {DICOM, "text/plain"} else ""
 
 
 def _pack(entries: Iterable[Entry]) -> tuple[bytes, int]:
@@ -166,17 +166,20 @@ def _read_file(path: Path, request: Request, collection: Any, retrieve: Any) -> 
 
 
 def _send(content: Content, collection: Any, retrieve: Any) -> None:
-    """Hand the whole content to the core: without a copy where it is one buffer."""
-    buffers = list(content.buffers())
-    data = buffers[0] if len(buffers) == 1 else memoryview(b"".join(buffers))
+    """Hand the whole content to the core: without a copy in Python where it is one buffer."""
+    data = whole(content)
     mime, date = _mime(content.entry).encode(), _date(content.entry.modified).encode()
     with ffi.from_buffer(data) as pointer:  # see davfs.sdk.core.post
         _check(lib.davfs_send(collection, retrieve, pointer, len(data), mime, date))
 
 
 def _remember(since: int, folder: Path, entries: Iterable[Entry]) -> None:
-    """Let native/recent.c answer the next GET of those of a folder's files that are steady."""
-    rows = [f"{one.name}\0{one.resource}\0{_date(one.modified)}\0" for one in entries if one.steady]
+    """Let native/recent.c answer the next GET of those of a folder's files that are steady.
+
+    It sends the DICOM file as stored, whatever the drive would show at that path.
+    """
+    steady = (one for one in entries if one.steady and one.media_type == DICOM)
+    rows = [f"{one.name}\0{one.resource}\0{_date(one.modified)}\0" for one in steady]
     if rows:
         packed = "".join(rows).encode("utf-8", "surrogateescape")
         joined = "".join(f"{segment}/" for segment in folder).encode("utf-8", "surrogateescape")

@@ -78,7 +78,7 @@ def test_listing_and_reading(desk: Desk) -> None:
     patient = str(uuid.uuid4())
     content = dicom.instance(patient)
     import_by_rest(desk.rest, content)
-    assert desk.client.list("") == {"README.txt", "by-patient", "inbox"}
+    assert desk.client.list("") == {"README.txt", "by-patient", "inbox", "search"}
     assert desk.client.read(place(patient)) == content
 
 

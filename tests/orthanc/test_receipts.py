@@ -22,6 +22,7 @@ STATUS = {
 
 UNPROVOKED = {
     "NotAFolder": "the core lists what it was told to be a folder, and nothing else",
+    "TooLarge": "test_large_files.py does, with a drive that has such files",
     "Busy": "four imports would have to take half a minute",
     "UnknownResource": "areas turn it into NotFound",
     "BadFile": "the inbox turns it into Rejected",

@@ -5,9 +5,10 @@ import threading
 import unicodedata
 from collections.abc import Sequence
 
+from davfs.doors.collection.limit import Limit
 from davfs.doors.collection.refusals import code
 from davfs.entry import Content, Entry, Kind, Path
-from davfs.errors import Forbidden, IsAFolder, NotAFolder, NotFound, PathError
+from davfs.errors import Forbidden, IsAFolder, NotAFolder, NotFound, PathError, TooLarge
 from davfs.filesystem.drive import Drive
 from davfs.sdk.callbacks import Request
 from davfs.sdk.core import Code
@@ -28,6 +29,7 @@ class CollectionDoor:
 
     def __init__(self, drive: Drive) -> None:
         self._drive = drive
+        self._limit = Limit()
         self._asked: dict[int, tuple[Path, Entry]] = {}
 
     def is_folder(self, path: Path, request: Request) -> bool:
@@ -59,7 +61,8 @@ class CollectionDoor:
         hold, so that no GET can ever be answered without its bytes.
         """
         asked, entry = self._asked.pop(threading.get_ident(), (None, None))
-        if asked == path:
+        if asked == path and entry is not None:
+            self._limit.check_shown(path, entry)
             return entry
         return self._read(path, request)
 
@@ -68,6 +71,12 @@ class CollectionDoor:
             content = self._drive.read(_existing(path))
         except (NotFound, IsAFolder):
             return None
+        try:
+            self._limit.check_read(path, content.entry)
+        except TooLarge as error:
+            with content:  # which closes it
+                _record(request, "read", content.entry.resource, error)
+            raise
         _record(request, "read", content.entry.resource)
         return content
 

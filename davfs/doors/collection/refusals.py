@@ -17,6 +17,7 @@ REFUSALS: dict[type[Exception], Code] = {
     errors.Conflict: Code.Revision,  # 409
     errors.Rejected: Code.UnsupportedMediaType,  # 415
     errors.NoSpace: Code.FullStorage,  # 500, 507 on newer cores
+    errors.TooLarge: Code.NotAcceptable,  # 406: a status of the client's, for rclone tries those of the server's again
     errors.Busy: Code.DatabaseUnavailable,  # 503
     errors.UnknownResource: Code.UnknownResource,  # 404
     errors.BadFile: Code.UnsupportedMediaType,  # 415

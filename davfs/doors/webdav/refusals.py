@@ -19,6 +19,7 @@ REFUSALS: dict[type[errors.DavfsError], HTTPStatus] = {
     errors.Conflict: HTTPStatus.CONFLICT,
     errors.Rejected: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.NoSpace: HTTPStatus.INSUFFICIENT_STORAGE,  # RFC 4918 §11.5
+    errors.TooLarge: HTTPStatus.NOT_IMPLEMENTED,  # of no file at this door: it streams them
     errors.Busy: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.UnknownResource: HTTPStatus.NOT_FOUND,
     errors.BadFile: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

@@ -1,0 +1,70 @@
+"""What Orthanc's own WebDAV engine may have in memory."""
+
+import logging
+from datetime import UTC, datetime
+
+import pytest
+
+from davfs.doors.collection.limit import Limit
+from davfs.entry import DICOM, Entry, Kind
+from davfs.errors import TooLarge
+
+SINCE = datetime(2024, 2, 29, 12, tzinfo=UTC)
+PATH = ("by-patient", "Doe", "study.zip")
+
+
+class Clock:
+    """A clock that is set."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        """Tell the time."""
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock."""
+    return Clock()
+
+
+@pytest.fixture
+def limit(clock: Clock) -> Limit:
+    """A limit of 100 bytes."""
+    return Limit(100, clock)
+
+
+def entry(size: int, media_type: str = "application/zip", resource: str = "a study") -> Entry:
+    """Return a file."""
+    return Entry("study.zip", Kind.FILE, SINCE, size, media_type=media_type, resource=resource)
+
+
+def test_bytes_and_sizes_take_the_same_memory(limit: Limit) -> None:
+    """What may be read takes twice its size, what may be asked for its size takes it once."""
+    limit.check_read(PATH, entry(100))
+    limit.check_shown(PATH, entry(200))
+    with pytest.raises(TooLarge):
+        limit.check_read(PATH, entry(101))
+    with pytest.raises(TooLarge) as caught:
+        limit.check_shown(PATH, entry(201))
+    assert caught.value.path == PATH
+    assert "server" in caught.value.reason
+
+
+def test_images_have_no_limit(limit: Limit) -> None:
+    """An instance is in Orthanc's memory whole anyway; a file that is only called like one is not."""
+    limit.check_read(PATH, entry(1 << 40, DICOM))
+    limit.check_shown(PATH, entry(1 << 40, DICOM))
+    with pytest.raises(TooLarge):
+        limit.check_read(PATH, entry(1 << 40, DICOM, resource=""))
+
+
+def test_the_log_is_told_once_a_minute(limit: Limit, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    """With the size, and without a name."""
+    for clock.now in (0, 1, 59, 60, 61, 119, 121):
+        with caplog.at_level(logging.WARNING), pytest.raises(TooLarge):
+            limit.check_read(PATH, entry(1000 + int(clock.now)))
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line.partition("a file of ")[2].split()[0] for line in lines] == ["1000", "1060", "1121"]
+    assert all("Davfs.Server" in line and "Doe" not in line and "study" not in line for line in lines)
