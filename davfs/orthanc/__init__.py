@@ -3,9 +3,9 @@
 Source: https://orthanc.uclouvain.be/api/ and, for each method, the route named in its docstring.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from davfs.entry import Readable
 from davfs.orthanc.model import (
@@ -91,6 +91,31 @@ class Orthanc(Protocol):
 
     def instance_file(self, instance: OrthancId) -> AbstractContextManager[memoryview]:
         """Return the whole DICOM file of an instance in one buffer, which lives as long as the context."""
+
+    def description(self, level: Level, resource: OrthancId) -> bytes:
+        """Return what Orthanc tells of a patient, study or series: its own JSON, as it is (``GET /{level}/{id}``)."""
+
+    def picture(self, instance: OrthancId) -> bytes | None:
+        """Return an instance's first frame as a PNG, None where it cannot be rendered (``…/preview``)."""
+
+    def report(self, instance: OrthancId) -> bytes | None:
+        """Return the PDF that an instance encapsulates, None where there is none (``…/pdf``)."""
+
+    def all_tags(self, instance: OrthancId) -> Mapping[str, Any]:
+        """Return the DICOM tags of an instance (``…/tags?short``).
+
+        Returns:
+            By ``gggg,eeee`` in lower case: a text, or None where Orthanc leaves out a long or binary value; a list of
+            such mappings for a sequence.
+        """
+
+    def anonymised(self, instance: OrthancId, request: Mapping[str, Any]) -> bytes:
+        """Return the DICOM file of an instance without what tells whose it is (``POST …/anonymize``).
+
+        Args:
+            instance: Which one; it stays as it is.
+            request: What to keep, replace and remove, as Orthanc's route has it.
+        """
 
     def store(self, content: Buffer) -> Stored:
         """Upload one DICOM file (``POST /instances``).

@@ -1,43 +1,21 @@
 """DICOM files in a folder of this machine, as Orthanc would have them once they were imported: to be read only."""
 
 import os
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from hashlib import md5, sha1
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
-import pydicom
-from pydicom.charset import convert_encodings
-from pydicom.datadict import dictionary_VR, tag_for_keyword
-from pydicom.dataset import Dataset
-from pydicom.values import convert_PN, convert_text
-
 from davfs.entry import InMemory, Readable
 from davfs.errors import OrthancError, UnknownResource
-from davfs.orthanc import Buffer
+from davfs.orthanc import Buffer, dicom_files
+from davfs.orthanc.description import described
+from davfs.orthanc.dicom_files import DicomFile
 from davfs.orthanc.model import Changes, Counts, Instance, Level, OrthancId, Resource, Stored
 
-_IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
-_LATIN = "ISO_IR 100"
-"""What Orthanc takes texts for whose encoding is not told (its option ``DefaultEncoding``)."""
-_TEXTS = frozenset({"LO", "LT", "SH", "ST", "UC", "UT"})
-_BINARY = frozenset({"FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"})
 _READ_ONLY = "these are files in a folder: nothing can be changed"
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """What there is to know of a file: identifiers, tags of each level, and where it is."""
-
-    ids: Mapping[Level, OrthancId]
-    tags: Mapping[Level, Mapping[str, str]]
-    path: Path
-    size: int
-    date: datetime
+_NO_SERVER = "these are files in a folder: it takes an Orthanc to make them anonymous"
 
 
 class DicomFolder:
@@ -67,13 +45,13 @@ class DicomFolder:
         self._paths: dict[OrthancId, Path] = {}
         self._children: dict[OrthancId, list[OrthancId]] = {}
         for count, path in enumerate(_paths(folder), 1):
-            file = _read(path, keywords)
+            file = dicom_files.read(path, keywords)
             if file and file.ids[Level.INSTANCE] not in self._instances:
                 self._add(file)
             self.skipped += file is None
             progress(count)
 
-    def _add(self, file: _File) -> None:
+    def _add(self, file: DicomFile) -> None:
         parent: OrthancId | None = None
         for level, one in file.ids.items():
             if parent and one not in self._children[parent]:
@@ -83,7 +61,8 @@ class DicomFolder:
                 self._resources.setdefault(one, Resource(one, level, parent, file.tags[level], file.date))
             elif parent:
                 self._paths[one] = file.path
-                self._instances[one] = Instance(one, parent, file.tags[level], file.size, file.date, one)
+                tags = file.tags[level]
+                self._instances[one] = Instance(one, parent, tags, file.size, file.date, one, file.sop_class)
             parent = one
 
     def last_change(self) -> int:
@@ -144,6 +123,29 @@ class DicomFolder:
         """See `Orthanc`."""
         yield memoryview(self._path(instance).read_bytes())
 
+    def description(self, level: Level, resource: OrthancId) -> bytes:
+        """See `Orthanc`; with as much of it as files tell."""
+        children, found = self.children(level, resource), self._resources[resource]
+        patient = self._resources[found.parent] if level is Level.STUDY and found.parent else None
+        return described(found, children, patient)
+
+    def picture(self, instance: OrthancId) -> bytes | None:
+        """See `Orthanc`; nothing is rendered here: pydicom alone cannot."""
+        self._path(instance)
+        return None
+
+    def report(self, instance: OrthancId) -> bytes | None:
+        """See `Orthanc`."""
+        return dicom_files.document(self._path(instance))
+
+    def all_tags(self, instance: OrthancId) -> Mapping[str, Any]:
+        """See `Orthanc`."""
+        return dicom_files.all_tags(self._path(instance))
+
+    def anonymised(self, instance: OrthancId, request: Mapping[str, Any]) -> bytes:  # noqa: ARG002  as `Orthanc` has it
+        """See `Orthanc`."""
+        raise OrthancError(_NO_SERVER)
+
     def store(self, content: Buffer) -> Stored:  # noqa: ARG002  as `Orthanc` has it
         """See `Orthanc`."""
         raise OrthancError(_READ_ONLY)
@@ -163,60 +165,3 @@ def _paths(folder: Path) -> Iterator[Path]:
     for here, folders, files in os.walk(folder):
         folders.sort()
         yield from (Path(here, name) for name in sorted(files))
-
-
-def _read(path: Path, keywords: Mapping[Level, Iterable[str]]) -> _File | None:
-    wanted = ["SpecificCharacterSet", *_IDENTIFIERS, *(keyword for each in keywords.values() for keyword in each)]
-    try:
-        with warnings.catch_warnings(action="ignore"):  # about values that DICOM forbids, and scanners write
-            data = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=wanted)
-            encodings = convert_encodings(data.get("SpecificCharacterSet") or _LATIN)
-            values = [_text(data, keyword, encodings) for keyword in _IDENTIFIERS]
-            tags = {level: _texts(data, each, encodings) for level, each in keywords.items()}
-        found = path.stat()
-    except Exception:  # noqa: BLE001  pydicom raises errors of many kinds where a file is no DICOM, or damaged
-        return None
-    if not all(values[1:]):
-        return None  # a DICOMDIR, for example; a PatientID may be missing
-    ids = {level: _id(values[: depth + 1]) for depth, level in enumerate(Level)}
-    return _File(ids, tags, path, found.st_size, datetime.fromtimestamp(int(found.st_mtime), UTC))
-
-
-def _id(values: Sequence[str]) -> OrthancId:
-    """Return Orthanc's identifier of a resource.
-
-    Source: https://orthanc.uclouvain.be/book/faq/orthanc-ids.html
-    """
-    digest = sha1("|".join(values).encode(), usedforsecurity=False).hexdigest()
-    return OrthancId("-".join(digest[start : start + 8] for start in range(0, 40, 8)))
-
-
-def _texts(data: Dataset, keywords: Iterable[str], encodings: list[str]) -> dict[str, str]:
-    texts = ((keyword, _text(data, keyword, encodings)) for keyword in keywords)
-    return {keyword: text for keyword, text in texts if text}
-
-
-def _text(data: Dataset, keyword: str, encodings: list[str]) -> str:
-    """Return a value as Orthanc has it: decoded, several joined by backslashes, without the white space at its end."""
-    tag = tag_for_keyword(keyword)
-    raw = data.get_item(tag) if tag is not None else None
-    if tag is None or raw is None or not raw.value:
-        return ""
-    representation = raw.VR or dictionary_VR(tag)
-    return _joined(_decoded(data, tag, raw.value, representation, encodings)).rstrip(" \t\r\n\0")
-
-
-def _decoded(data: Dataset, tag: int, value: Any, representation: str, encodings: list[str]) -> Any:
-    if representation in _BINARY or not isinstance(value, bytes):
-        return data[tag].value
-    if representation == "PN":
-        return convert_PN(value, encodings)
-    if representation in _TEXTS:
-        return convert_text(value, encodings, representation)
-    return value.decode("ascii", "replace")
-
-
-def _joined(value: Any) -> str:
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "\\".join(map(str, value))
-    return str(value)

@@ -61,6 +61,7 @@ class Instance:
         size: Bytes of its DICOM file.
         received: Reception by Orthanc, in UTC; None where Orthanc does not tell.
         uuid: Orthanc's name for the stored file: another content has another one.
+        sop_class: Its SOPClassUID; empty where Orthanc does not tell.
     """
 
     id: OrthancId
@@ -69,6 +70,7 @@ class Instance:
     size: int
     received: datetime | None
     uuid: str
+    sop_class: str = ""
 
 
 @dataclass(frozen=True, slots=True)

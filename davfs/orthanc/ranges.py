@@ -62,6 +62,11 @@ class RangeCache:
         self.instance_size = orthanc.instance_size
         self.instance_md5 = orthanc.instance_md5
         self.instance_file = orthanc.instance_file
+        self.description = orthanc.description
+        self.picture = orthanc.picture
+        self.report = orthanc.report
+        self.all_tags = orthanc.all_tags
+        self.anonymised = orthanc.anonymised
         self.store = orthanc.store
         self.delete = orthanc.delete
         self._orthanc = orthanc

@@ -4,19 +4,21 @@ Source: https://orthanc.uclouvain.be/api/; the routes behave alike on Orthanc 1.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Protocol
 
 from davfs.entry import Readable
 from davfs.errors import OrthancError, UnknownResource
 from davfs.orthanc import Buffer
+from davfs.orthanc.description import CHILDREN, DATE, NAMES, PARENTS
 from davfs.orthanc.model import Change, Changes, Counts, Instance, Level, OrthancId, Resource, Stored, StoreStatus
 
-_LEVELS = {"Patient": Level.PATIENT, "Study": Level.STUDY, "Series": Level.SERIES, "Instance": Level.INSTANCE}
-_PARENT_KEYS = {Level.STUDY: "ParentPatient", Level.SERIES: "ParentStudy", Level.INSTANCE: "ParentSeries"}
-_CHILD_KEYS = {Level.PATIENT: "Studies", Level.STUDY: "Series", Level.SERIES: "Instances"}
+_DOCUMENT = "0042-0011"
+"""The tag EncapsulatedDocument."""
+_LEVELS = {name: level for level, name in NAMES.items()}
 
 
 class Transport(Protocol):
@@ -67,7 +69,7 @@ class RestOrthanc:
 
     def children(self, level: Level, resource: OrthancId) -> list[OrthancId]:
         """See `davfs.orthanc.Orthanc`."""
-        found: list[OrthancId] = self._json(f"/{level.value}/{resource}")[_CHILD_KEYS[level]]
+        found: list[OrthancId] = self._json(f"/{level.value}/{resource}")[CHILDREN[level]]
         return found
 
     def exists(self, level: Level, resource: OrthancId) -> bool:
@@ -109,6 +111,32 @@ class RestOrthanc:
             buffers = list(file.buffers())
             yield buffers[0] if len(buffers) == 1 else memoryview(b"".join(buffers))
 
+    def description(self, level: Level, resource: OrthancId) -> bytes:
+        """See `davfs.orthanc.Orthanc`."""
+        return self._transport.get(f"/{level.value}/{resource}")
+
+    def picture(self, instance: OrthancId) -> bytes | None:
+        """See `davfs.orthanc.Orthanc`."""
+        return self._rendition(instance, "preview")
+
+    def report(self, instance: OrthancId) -> bytes | None:
+        """See `davfs.orthanc.Orthanc`."""
+        found = self._rendition(instance, "pdf")
+        if found is None or len(found) % 2 == 0:
+            return found or None
+        # The length of an element is even. Orthanc takes a last byte that ends no line for padding, and cuts it off.
+        element = self._transport.get(f"/instances/{instance}/content/{_DOCUMENT}")
+        return found if element.endswith(b"\0") else element
+
+    def all_tags(self, instance: OrthancId) -> Mapping[str, Any]:
+        """See `davfs.orthanc.Orthanc`."""
+        found: dict[str, Any] = self._json(f"/instances/{instance}/tags?short")
+        return found
+
+    def anonymised(self, instance: OrthancId, request: Mapping[str, Any]) -> bytes:
+        """See `davfs.orthanc.Orthanc`."""
+        return self._transport.post(f"/instances/{instance}/anonymize", json.dumps(request).encode())
+
     def store(self, content: Buffer) -> Stored:
         """See `davfs.orthanc.Orthanc`."""
         answer = json.loads(self._transport.post("/instances", content))
@@ -119,6 +147,18 @@ class RestOrthanc:
     def delete(self, level: Level, resource: OrthancId) -> None:
         """See `davfs.orthanc.Orthanc`."""
         self._transport.delete(f"/{level.value}/{resource}")
+
+    def _rendition(self, instance: OrthancId, form: str) -> bytes | None:
+        """Return an instance in another form, None where it has no such form."""
+        try:
+            return self._transport.get(f"/instances/{instance}/{form}")
+        except OrthancError as error:
+            # Over HTTP there is no preview with 415, no PDF with 404; inside Orthanc each is an unknown resource.
+            if not isinstance(error, UnknownResource) and error.code != HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
+                raise
+        if not self.exists(Level.INSTANCE, instance):
+            raise UnknownResource("the instance does not exist any more")
+        return None
 
     def _json(self, path: str) -> Any:
         return json.loads(self._transport.get(path))
@@ -133,7 +173,7 @@ class RestOrthanc:
 
 def _resource(item: dict[str, Any]) -> Resource:
     level = _LEVELS[item["Type"]]
-    parent = OrthancId(item[_PARENT_KEYS[level]]) if level in _PARENT_KEYS else None
+    parent = OrthancId(item[PARENTS[level]]) if level in PARENTS else None
     return Resource(
         OrthancId(item["ID"]),
         level,
@@ -152,6 +192,7 @@ def _instance(item: dict[str, Any]) -> Instance:
         size=int(item["FileSize"]),
         received=parse_date(item.get("Metadata", {}).get("ReceptionDate")),
         uuid=item["FileUuid"],
+        sop_class=item.get("Metadata", {}).get("SopClassUid", ""),
     )
 
 
@@ -162,6 +203,6 @@ def _tags(tags: dict[str, Any]) -> dict[str, str]:
 def parse_date(text: str | None) -> datetime | None:
     """Return Orthanc's ``YYYYMMDDTHHMMSS`` (UTC) as a date, None for anything else."""
     try:
-        return datetime.strptime(text or "", "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+        return datetime.strptime(text or "", DATE).replace(tzinfo=UTC)
     except ValueError:
         return None

@@ -1,15 +1,22 @@
 """What every implementation of `davfs.orthanc.Orthanc` answers."""
 
 import hashlib
+import io
+import json
+import struct
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pydicom
 import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import CTImageStorage, EncapsulatedCDAStorage, EncapsulatedPDFStorage
 
 from davfs.errors import BadFile, OrthancError, UnknownResource
 from davfs.orthanc import Change, Counts, Level, Orthanc, OrthancId, Resource, StoreStatus
-from tests.support import dicom
+from tests.support import dicom, documents
+from tests.support.images import FILES
 
 FIRST = dicom.instance("p1", study=1, series=1, number=1)
 SAME_SERIES = dicom.instance("p1", study=1, series=1, number=2)
@@ -19,6 +26,8 @@ OTHER = dicom.instance("p2", study=1, series=1, number=1, pixels=2048)
 ALL = (FIRST, SAME_SERIES, NEXT_SERIES, NEXT_STUDY, OTHER)
 UNKNOWN = OrthancId("01234567-89abcdef-01234567-89abcdef-01234567")
 NO_UIDS = dicom.instance("p1", tags={"StudyInstanceUID": None, "SeriesInstanceUID": None})
+PDF = b"%PDF-1.4\n1 0 obj\nendobj\n"
+PNG = b"\x89PNG\r\n\x1a\n"
 RESOURCES = (Level.PATIENT, Level.STUDY, Level.SERIES)
 
 
@@ -172,6 +181,109 @@ def test_file(orthanc: Orthanc) -> None:
             assert view == content
 
 
+def test_sop_class(orthanc: Orthanc) -> None:
+    """What kind of object an instance is comes with it."""
+    for content, kind in ((FIRST, CTImageStorage), (documents.encapsulated(PDF), EncapsulatedPDFStorage)):
+        orthanc.store(content)
+        (found,) = orthanc.instances([instance(content)])
+        assert found.sop_class == kind
+
+
+@pytest.mark.parametrize("level", RESOURCES)
+def test_description(orthanc: Orthanc, level: Level) -> None:
+    """Patients, studies and series are described in JSON: what they are, what stands in them, and their tags."""
+    fill(orthanc)
+    ids = path(FIRST)
+    told = json.loads(orthanc.description(level, ids[level]))
+    assert (told["ID"], told["Type"]) == (ids[level], level.name.capitalize())
+    below = {Level.PATIENT: "Studies", Level.STUDY: "Series", Level.SERIES: "Instances"}[level]
+    assert sorted(told[below]) == sorted(orthanc.children(level, ids[level]))
+    (resource,) = orthanc.resources([ids[level]])
+    assert {keyword: value for keyword, value in told["MainDicomTags"].items() if value} == resource.tags
+    assert told.get("ParentPatient", told.get("ParentStudy")) == resource.parent
+    assert datetime.strptime(told["LastUpdate"], "%Y%m%dT%H%M%S").replace(tzinfo=UTC) == resource.updated
+    assert told.get("PatientMainDicomTags", {}).get("PatientID") == ("p1" if level is Level.STUDY else None)
+
+
+def test_picture(orthanc: Orthanc) -> None:
+    """An image is rendered as a PNG of its size, a multi-frame one by its first frame."""
+    for name, size in (("CT_small.dcm", (128, 128)), ("examples_ybr_color.dcm", (320, 240))):
+        content = (FILES / name).read_bytes()
+        stored = orthanc.store(content).id
+        found = orthanc.picture(stored)
+        assert found
+        assert found.startswith(PNG)
+        assert struct.unpack(">II", found[16:24]) == size
+        assert orthanc.report(stored) is None
+
+
+NO_PICTURES = {
+    "report": (FILES / "test-SR.dcm").read_bytes(),
+    "plan": (FILES / "rtplan.dcm").read_bytes(),
+    "curves": (FILES / "waveform_ecg.dcm").read_bytes(),
+    "PDF": documents.encapsulated(PDF),
+    "no pixels": FIRST,
+    "too few pixels": documents.damaged((FILES / "CT_small.dcm").read_bytes()),
+}
+
+
+@pytest.mark.parametrize("kind", NO_PICTURES)
+def test_no_picture(orthanc: Orthanc, kind: str) -> None:
+    """What cannot be rendered has no picture, which is no error."""
+    assert orthanc.picture(orthanc.store(NO_PICTURES[kind]).id) is None
+
+
+ENDS = (b"%%EOF", b"%%EOF\n", b"%%EOF\r\n", b"%%EOF ", b"%%EOF  ")
+
+
+@pytest.mark.parametrize("end", ENDS, ids=repr)
+def test_report(orthanc: Orthanc, end: bytes) -> None:
+    """An encapsulated PDF comes back byte for byte, of even or odd length, whatever its last line ends with."""
+    stored = orthanc.store(documents.encapsulated(PDF + end)).id
+    assert orthanc.report(stored) == PDF + end
+
+
+def test_no_report(orthanc: Orthanc) -> None:
+    """Other documents, and a PDF that is empty or missing, are no report."""
+    for content in (
+        documents.encapsulated(b""),
+        documents.encapsulated(PDF, tags={"EncapsulatedDocument": None}),
+        documents.encapsulated(PDF, tags={"MIMETypeOfEncapsulatedDocument": None}),
+        documents.encapsulated(PDF, tags={"SOPClassUID": CTImageStorage}),
+        documents.encapsulated(b"<xml/>", media_type="text/XML", tags={"SOPClassUID": EncapsulatedCDAStorage}),
+    ):
+        stored = orthanc.store(content).id
+        assert orthanc.report(stored) is None
+        orthanc.delete(Level.INSTANCE, stored)
+
+
+def test_all_tags(orthanc: Orthanc) -> None:
+    """All tags of an instance are told, by number; those in sequences below their sequence, long ones without value."""
+    code = Dataset()
+    code.CodeValue, code.CodeMeaning = "T-A0100", "Gehirn, ü"
+    tags = {"ProcedureCodeSequence": [code], "ImageType": ["ORIGINAL", "PRIMARY"], "ImageComments": "x" * 300}
+    found = orthanc.all_tags(orthanc.store(dicom.instance("p1", pixels=2048, tags=tags)).id)
+    assert found["0010,0010"] == "Doe^p1"
+    assert found["0008,0008"] == "ORIGINAL\\PRIMARY"
+    assert found["0028,0010"] == "2"
+    assert found["0008,1032"] == [{"0008,0100": "T-A0100", "0008,0104": "Gehirn, ü"}]
+    assert found["0020,4000"] is None
+    assert found["7fe0,0010"] is None
+
+
+def test_anonymised(orthanc: Orthanc) -> None:
+    """A DICOM file is made anew without the name, with what was asked for; what is stored stays as it is."""
+    stored = orthanc.store(FIRST).id
+    uid = dicom.uid("another")
+    made = orthanc.anonymised(stored, {"Replace": {"PatientID": "A1", "StudyInstanceUID": uid}, "Force": True})
+    data = pydicom.dcmread(io.BytesIO(made))
+    assert (data.PatientID, data.StudyInstanceUID) == ("A1", uid)
+    assert "Doe" not in str(data.PatientName)
+    with orthanc.instance_file(stored) as view:
+        assert view == FIRST
+    assert orthanc.ids(Level.INSTANCE) == [stored]
+
+
 RANGES = [(0, None), (0, 100), (100, 200), (200, None), (0, 1), (3, 3), (50, 10**9), (10**9, None), (0, None)]
 
 
@@ -258,6 +370,10 @@ QUESTIONS: dict[str, Callable[[Orthanc, OrthancId], object]] = {
     "file": lambda orthanc, wanted: orthanc.instance_file(wanted).__enter__(),
     "open": lambda orthanc, wanted: orthanc.open_instance(wanted).__enter__(),
     "open at": lambda orthanc, wanted: orthanc.open_instance(wanted, 100).__enter__(),
+    "picture": lambda orthanc, wanted: orthanc.picture(wanted),
+    "report": lambda orthanc, wanted: orthanc.report(wanted),
+    "tags": lambda orthanc, wanted: orthanc.all_tags(wanted),
+    "anonymised": lambda orthanc, wanted: orthanc.anonymised(wanted, {}),
     "patient": lambda orthanc, wanted: orthanc.children(Level.PATIENT, wanted),
     "study": lambda orthanc, wanted: orthanc.children(Level.STUDY, wanted),
     "series": lambda orthanc, wanted: orthanc.children(Level.SERIES, wanted),

@@ -8,15 +8,26 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import lru_cache
-
-import pydicom
-from pydicom.errors import InvalidDicomError
+from typing import Any
 
 from davfs.entry import InMemory
-from davfs.errors import BadFile, OrthancError, UnknownResource
-from davfs.layout.tags import DEFAULT
-from davfs.orthanc import Buffer, Change, Changes, Counts, Instance, Level, OrthancId, Resource, Stored, StoreStatus
+from davfs.errors import OrthancError, UnknownResource
+from davfs.orthanc import (
+    Buffer,
+    Change,
+    Changes,
+    Counts,
+    Instance,
+    Level,
+    OrthancId,
+    Resource,
+    Stored,
+    StoreStatus,
+    dicom_files,
+)
+from davfs.orthanc.description import described
+from tests.support import renditions
+from tests.support.facts import Facts, facts
 
 _KINDS = {
     Level.PATIENT: "NewPatient",
@@ -64,14 +75,14 @@ class MemoryOrthanc:
         assert self.gate.wait(10)
         if self.failure:
             raise self.failure
-        facts = _facts(bytes(content))
-        identifier = facts.ids[Level.INSTANCE]
+        known = facts(bytes(content))
+        identifier = known.ids[Level.INSTANCE]
         if self.answer:
             return Stored(identifier, self.answer)
         if identifier in self.files:
             return Stored(identifier, StoreStatus.ALREADY_STORED)
         self.files[identifier] = self.transcoded or bytes(content)
-        self._arrive(facts)
+        self._arrive(known)
         return Stored(identifier, StoreStatus.SUCCESS)
 
     def retag(self, resource: OrthancId, tags: Mapping[str, str]) -> None:
@@ -107,6 +118,29 @@ class MemoryOrthanc:
     def instance_file(self, instance: OrthancId) -> Iterator[memoryview]:
         """See `Orthanc`."""
         yield memoryview(self._file(instance))
+
+    def description(self, level: Level, resource: OrthancId) -> bytes:
+        """See `Orthanc`."""
+        children, found = self.children(level, resource), self._resources[resource]
+        return described(
+            found, children, self._resources[found.parent] if level is Level.STUDY and found.parent else None
+        )
+
+    def picture(self, instance: OrthancId) -> bytes | None:
+        """See `Orthanc`."""
+        return renditions.picture(self._file(instance))
+
+    def report(self, instance: OrthancId) -> bytes | None:
+        """See `Orthanc`."""
+        return dicom_files.document(io.BytesIO(self._file(instance)))
+
+    def all_tags(self, instance: OrthancId) -> Mapping[str, Any]:
+        """See `Orthanc`."""
+        return dicom_files.all_tags(io.BytesIO(self._file(instance)))
+
+    def anonymised(self, instance: OrthancId, request: Mapping[str, Any]) -> bytes:
+        """See `Orthanc`."""
+        return renditions.anonymised(self._file(instance), request)
 
     def instances(self, ids: Sequence[OrthancId]) -> list[Instance]:
         """See `Orthanc`."""
@@ -164,22 +198,23 @@ class MemoryOrthanc:
         """See `Orthanc`."""
         return [self._resources[each] for each in ids if each in self._resources]
 
-    def _arrive(self, facts: "_Facts") -> None:
+    def _arrive(self, known: Facts) -> None:
         now = datetime.now(UTC).replace(microsecond=0)
         parent, new = None, []
-        for level, identifier in facts.ids.items():
+        for level, identifier in known.ids.items():
             if level is Level.INSTANCE:
                 assert parent is not None
                 uuid = str(next(self._uuids))
-                self._instances[identifier] = Instance(identifier, parent, facts.tags[level], 0, now, uuid)
+                tags = known.tags[level]
+                self._instances[identifier] = Instance(identifier, parent, tags, 0, now, uuid, known.sop_class)
             elif identifier in self._resources:
                 self._resources[identifier] = replace(self._resources[identifier], updated=now)
             else:
                 new.append(level)
-                self._resources[identifier] = Resource(identifier, level, parent, facts.tags[level], now)
+                self._resources[identifier] = Resource(identifier, level, parent, known.tags[level], now)
             parent = identifier
         for level in (Level.INSTANCE, *reversed(new)):
-            self._note(_KINDS[level], level, facts.ids[level])
+            self._note(_KINDS[level], level, known.ids[level])
 
     def _note(self, kind: str, level: Level, resource: OrthancId) -> None:
         self.last += 1
@@ -208,32 +243,6 @@ class MemoryOrthanc:
             raise UnknownResource("unknown resource", 404) from None
 
 
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """The ids of an instance and of all above it, and the main DICOM tags of each; the patient first."""
-
-    ids: Mapping[Level, OrthancId]
-    tags: Mapping[Level, Mapping[str, str]]
-
-
-@lru_cache(maxsize=1000)
-def _facts(content: bytes) -> _Facts:
-    try:
-        # Without a preamble DCMTK goes by the first bytes; pydicom would read anything.
-        force = content[:2] in (b"\x08\x00", b"\x02\x00", b"\x00\x08") and b"1.2.840." in content
-        data = pydicom.dcmread(io.BytesIO(content), stop_before_pixels=True, force=force)
-        identifiers = (data.PatientID, data.StudyInstanceUID, data.SeriesInstanceUID, data.SOPInstanceUID)
-    except (InvalidDicomError, AttributeError, EOFError):
-        raise BadFile("Bad file format", 15) from None
-    tags = {level: {name: str(data[name].value) for name in DEFAULT[level] if data.get(name)} for level in Level}
-    return _Facts({level: _hash(identifiers[: depth + 1]) for depth, level in enumerate(Level)}, tags)
-
-
-def _hash(identifiers: Sequence[str]) -> OrthancId:
-    digest = hashlib.sha1("|".join(identifiers).encode(), usedforsecurity=False).hexdigest()
-    return OrthancId("-".join(digest[start : start + 8] for start in range(0, 40, 8)))
-
-
 def identify(content: bytes) -> OrthancId:
     """Return the id that Orthanc derives from the four identifiers of an instance."""
-    return _facts(content).ids[Level.INSTANCE]
+    return facts(content).ids[Level.INSTANCE]

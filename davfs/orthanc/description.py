@@ -1,0 +1,39 @@
+"""What Orthanc tells of a patient, study or series, where there is no Orthanc to tell it."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from davfs.orthanc.model import Level, OrthancId, Resource
+
+DATE = "%Y%m%dT%H%M%S"
+"""Orthanc's form of a date in UTC."""
+NAMES = {Level.PATIENT: "Patient", Level.STUDY: "Study", Level.SERIES: "Series", Level.INSTANCE: "Instance"}
+"""The type of a resource of each level."""
+PARENTS = {Level.STUDY: "ParentPatient", Level.SERIES: "ParentStudy", Level.INSTANCE: "ParentSeries"}
+"""Key of the resource above."""
+CHILDREN = {Level.PATIENT: "Studies", Level.STUDY: "Series", Level.SERIES: "Instances"}
+"""Key of the resources below."""
+
+
+def described(resource: Resource, children: Sequence[OrthancId], patient: Resource | None) -> bytes:
+    """Return JSON of the form that ``GET /{level}/{id}`` has, with as much of it as is known.
+
+    Args:
+        resource: What is told of.
+        children: Those right below it.
+        patient: Whose study it is; None for a patient or series.
+    """
+    told: dict[str, Any] = {
+        "ID": resource.id,
+        "Type": NAMES[resource.level],
+        "MainDicomTags": dict(resource.tags),
+        CHILDREN[resource.level]: list(children),
+    }
+    if resource.parent:
+        told[PARENTS[resource.level]] = resource.parent
+    if resource.updated:
+        told["LastUpdate"] = resource.updated.strftime(DATE)
+    if patient:
+        told["PatientMainDicomTags"] = dict(patient.tags)
+    return json.dumps(told, ensure_ascii=False, indent=3, sort_keys=True).encode()

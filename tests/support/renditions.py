@@ -1,0 +1,46 @@
+"""What Orthanc makes of DICOM files, for `tests.support.memory_orthanc`: as much of it as tests look at."""
+
+import io
+import struct
+import zlib
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import pydicom
+from pydicom.uid import generate_uid
+
+_IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+
+
+@lru_cache(maxsize=1000)
+def picture(content: bytes) -> bytes | None:
+    """Return a black PNG of an image's size, None for what is no image, or has too few pixels."""
+    data = pydicom.dcmread(io.BytesIO(content))
+    if len(data.get("PixelData", b"")) < data.get("Rows", 1) * data.get("Columns", 1):
+        return None
+    rows = (b"\0" + bytes(data.Columns)) * data.Rows
+    header = struct.pack(">IIBBBBB", data.Columns, data.Rows, 8, 0, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*each) for each in chunks)
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def anonymised(content: bytes, request: Mapping[str, Any]) -> bytes:
+    """Return a file with other identifiers, without the name, and as a request has it."""
+    data = pydicom.dcmread(io.BytesIO(content))
+    replaced = {"PatientName": "Anonymized1"} | {keyword: generate_uid(None) for keyword in _IDENTIFIERS}
+    for keyword, value in replaced.items():
+        if keyword not in request.get("Keep", ()):
+            setattr(data, keyword, value)
+    for keyword in request.get("Remove", ()):
+        data.pop(keyword, None)
+    for keyword, value in request.get("Replace", {}).items():
+        setattr(data, keyword, value)
+    data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
+    written = io.BytesIO()
+    data.save_as(written)
+    return written.getvalue()
