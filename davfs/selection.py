@@ -11,6 +11,7 @@ from typing import TypeAlias
 from davfs import names
 from davfs.errors import ConfigurationError, LayoutError
 from davfs.layout import Extra, HashKey, Layout, load
+from davfs.layout.position import line_in
 
 State: TypeAlias = tuple[tuple[int, int, int] | None, ...]
 """Date (in ns), size and inode of each file; None for one that cannot be found."""
@@ -120,7 +121,7 @@ class Selection:
                     chosen[file] = layout
                     break
                 reason = f'"{layout.title}" is the title of {owner.name} as well; choose another title'
-                errors.setdefault(file, LayoutError(reason, str(file)))
+                errors.setdefault(file, LayoutError(reason, str(file), line_in(file, ("title",))))
         return chosen, errors
 
     def _keeps_title(self, file: Path, found: Mapping[Path, Layout]) -> bool:

@@ -95,7 +95,7 @@ class LayoutPlacer:
         moment = acquired(level, chain[-1].merged) if plan.dates is Dates.ACQUISITION else None
         for step in steps:
             upper = [link for link in chain if DEPTHS[link.level] <= DEPTHS[step.level]]
-            yield from _placed(step, upper, moment, shared=step.level is not level)
+            yield from _placed(plan.layout, step, upper, moment, shared=step.level is not level)
 
     def _matches(self, plan: Plan, chain: Sequence[Link]) -> bool:
         patient = next((link.tags for link in chain if link.level is Level.PATIENT), {})
@@ -103,10 +103,12 @@ class LayoutPlacer:
         return any(matches(plan.layout.where, patient, study.tags, study.series, self.today()) for study in studies)
 
 
-def _placed(step: Step, chain: Sequence[Link], moment: datetime | None, *, shared: bool) -> Iterator[Placed]:
+def _placed(
+    layout: Layout, step: Step, chain: Sequence[Link], moment: datetime | None, *, shared: bool
+) -> Iterator[Placed]:
     resource = chain[-1]
     root = next((link.id for link in chain if link.level is step.above), "")
-    name = step.template.render(resource.merged, resource.id) if step.template else ""
+    name = step.template.render(resource.merged, layout.mark(resource.id)) if step.template else ""
     date = None if shared else moment
     groups: dict[str, Placed] = {}
     for values in islice(product(*(template.values(resource.merged) for _, template in step.groups)), _MOST):

@@ -5,12 +5,14 @@ from typing import Any
 
 from davfs import names
 from davfs.errors import LayoutError
+from davfs.layout.anonymity import restricted
 from davfs.layout.model import Extra as Content
 from davfs.layout.model import ExtraFile, LayoutLevel
 from davfs.layout.position import Key
 from davfs.layout.source import Source
 from davfs.layout.syntax import parse, parse_file, parse_group
 from davfs.layout.tags import Extra
+from davfs.layout.template import Template
 from davfs.layout.text import HashKey, TemplateError
 from davfs.orthanc.model import Level
 
@@ -21,7 +23,7 @@ KINDS = (*RESOURCES, GROUP)
 BELOW_LEVEL = dict.fromkeys((*KINDS, FILES), "below [[level]]")
 """The keys of a level, for those who write them elsewhere."""
 
-TOP = dict.fromkeys(("title", "description", "dates"), "above the first [[level]] and [where]")
+TOP = dict.fromkeys(("title", "description", "dates", "anonymised"), "above the first [[level]] and [where]")
 """The keys of a layout that are no tables, for those who write them in one."""
 
 
@@ -41,11 +43,13 @@ class Levels:
         source: The layout's file.
         extra: Tags that Orthanc keeps besides its usual ones, by level.
         key: The key of hashes; None where there is none.
+        anonymised: Whether nothing may tell who a patient is.
     """
 
     source: Source
     extra: Extra
     key: HashKey | None
+    anonymised: bool
 
     def read(self) -> tuple[LayoutLevel, ...]:
         """Return the levels.
@@ -106,7 +110,7 @@ class Levels:
             over = Level.SERIES  # the index has no instances
         try:
             read = parse_group if kind == GROUP else parse
-            template = read(table[kind], over, self.extra, self.key)
+            template = self._checked(read(table[kind], over, self.extra, self.key))
         except TemplateError as error:
             raise self.source.error(f"{kind}: {error}", ("level", index, kind), table[kind]) from error
         return LayoutLevel(RESOURCES.get(kind), over, template, self._files(index, table, kind))
@@ -126,13 +130,19 @@ class Levels:
                 raise self.source.error(f'files: "{text}" is there twice; each file needs a name of its own', key, text)
         return tuple(self._file(text, level, key) for text in texts if level)
 
+    def _checked(self, template: Template) -> Template:
+        return restricted(template) if self.anonymised else template
+
     def _file(self, text: str, level: Level, key: Key) -> ExtraFile:
         try:
-            template = parse_file(text, level, self.extra, self.key)
+            template = self._checked(parse_file(text, level, self.extra, self.key))
         except TemplateError as error:
             raise self.source.error(f"files: {error}", key, text) from error
         contents = {f".{content.value}": content for content in CONTENTS[level]}
         content = contents.get(template.extension.lower())
+        if self.anonymised and content not in {None, Content.ZIP}:
+            allowed = f"write {level.name.lower()}.zip, whose DICOM files are anonymised too"
+            raise self.source.error(f'files: "{text}" shows what an anonymised layout hides; {allowed}', key, text)
         if content is None or not template.pieces:
             allowed = ", ".join(f"{level.name.lower()}{ending}" for ending in contents)
             reason = (

@@ -64,10 +64,11 @@ def load_text(text: str, file: str, *, extra: Extra = NO_EXTRA, key: HashKey | N
         raise LayoutError(f"no valid TOML: {error}", file) from error
     source = Source(text, file, document)
     source.check_keys("layout", (), document, KEYS, BELOW_LEVEL)
+    anonymised = _anonymised(source, key)
     # The tables first: a title that stands in one of them is not missing, it is in the wrong place.
-    levels = Levels(source, extra, key).read()
+    levels = Levels(source, extra, key, anonymised is not None).read()
     where = conditions(source, extra)
-    return Layout(_title(source), source.string("description", ""), levels, file, where, _dates(source))
+    return Layout(_title(source), source.string("description", ""), levels, file, where, _dates(source), anonymised)
 
 
 def shipped(name: str) -> Path | None:
@@ -100,6 +101,17 @@ def _title(source: Source) -> str:
     if names.key(title) in map(names.key, RESERVED):
         raise source.error(f'"{title}" is taken by the drive itself; choose another title', ("title",))
     return title
+
+
+def _anonymised(source: Source, key: HashKey | None) -> HashKey | None:
+    value = source.document.get("anonymised", False)
+    if not isinstance(value, bool):
+        reason = "anonymised is neither true nor false; write anonymised = true or leave it out"
+        raise source.error(reason, ("anonymised",))
+    if value and key is None:
+        reason = "anonymised needs a key of your own; set Davfs.HashKey in the configuration"
+        raise source.error(reason, ("anonymised",))
+    return key if value else None
 
 
 def _dates(source: Source) -> Dates:

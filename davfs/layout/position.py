@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from pathlib import Path
 from typing import Any, TypeAlias
 
 Key: TypeAlias = tuple[str | int, ...]
@@ -31,6 +32,14 @@ def line_of(text: str, key: Key, value: str = "") -> int:
         if document is not None:
             start = end
     return len(lines)
+
+
+def line_in(file: Path, key: Key) -> int | None:
+    """Find the line of a key of a file that was read before; None where it cannot be read any more."""
+    try:
+        return line_of(file.read_text("utf-8-sig"), key)
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def line_of_error(text: str, error: tomllib.TOMLDecodeError) -> int:

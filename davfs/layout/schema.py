@@ -15,6 +15,7 @@ _ABOUT = {
     "title": "Name of the layout's folder on the drive.",
     "description": "One sentence for the people who use the drive.",
     "dates": "What the dates of folders and files tell: when Orthanc got them, or when the images were made.",
+    "anonymised": "Whether nothing in this tree tells who a patient is; needs a key of hashes.",
     "where": "Which studies appear: all conditions have to hold, each with one of its values.",
     "level": "Levels of folders from the top down; the last one names the files where it is instance.",
     "files": "Further files in each folder of this level.",
@@ -32,6 +33,7 @@ def schema() -> dict[str, Any]:
         "title": title,
         "description": {"type": "string"},
         "dates": {"enum": [dates.value for dates in Dates], "default": Dates.RECEPTION.value},
+        "anonymised": {"type": "boolean", "default": False},
         "where": _where(),
         "level": {"type": "array", "minItems": 1, "items": {"oneOf": [*map(_resource, RESOURCES), _group()]}},
     }

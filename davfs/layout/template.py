@@ -8,7 +8,8 @@
     {PatientName:family,upper}  parts of a person's name, upper, lower or title case, a number of characters at most
     {PatientID:hash}            sixteen digits of a hash with a key of one's own; hash8 to hash64
     {A|B:%Y|literal text}       the first that is not empty; text can only stand last
-    {id}                        ~ and ten digits of the Orthanc id, whatever else is cut
+    {id}                        ~ and ten digits of the Orthanc id, or of its hash where the layout is anonymised;
+                                whatever else is cut
     {{ and }}                   braces
 
 An empty field takes its separators with it (white space, dashes and ``_ , ; . + & ·``): those next to it vanish at
@@ -27,7 +28,6 @@ from typing import TypeAlias
 
 from davfs import names
 from davfs.layout.values import Format, parts, read
-from davfs.orthanc.model import OrthancId
 
 UNKNOWN = "unknown"
 """The folder of all that has no value in a group."""
@@ -120,12 +120,12 @@ class Template:
         """The tags that it reads."""
         return frozenset(tag.keyword for piece in self.pieces if isinstance(piece, Field) for tag in piece.tags)
 
-    def render(self, tags: Mapping[str, str], id: OrthancId) -> str:  # noqa: A002  the field is called {id}
+    def render(self, tags: Mapping[str, str], id: str) -> str:  # noqa: A002  the field is called {id}
         """Make the base name of one resource.
 
         Args:
             tags: Main DICOM tags by keyword, of the resource and of those above it.
-            id: The resource's identifier.
+            id: What ``{id}`` takes its digits from: the resource's `davfs.layout.Layout.mark`.
 
         Returns:
             A safe name; ``unnamed`` (and the extension) where all the tags are empty.

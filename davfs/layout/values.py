@@ -16,6 +16,14 @@ _TIME = r"(?P<H>\d{2})(?::?(?P<M>\d{2})(?::?(?P<S>\d{2})(?:\.\d{1,6})?)?)?"
 _MOMENT = rf"(?P<Y>\d{{4}})(?:(?P<m>\d{{2}})(?:(?P<d>\d{{2}})(?:{_TIME})?)?)?(?:[+-]\d{{4}})?"
 _CLOCKS = {"DA": re.compile(_DAY, re.ASCII), "TM": re.compile(_TIME, re.ASCII), "DT": re.compile(_MOMENT, re.ASCII)}
 _DIRECTIVES = {"DA": "Yymd", "TM": "HMS", "DT": "YymdHMS"}
+_INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[Ee][+-]?[0-9]+)?")
+_FORMS = {
+    "CS": re.compile("[A-Za-z0-9_ ]{1,16}"),  # small letters are forbidden there, and found
+    "AS": re.compile("[0-9]{3}[DWMY]"),
+    **dict.fromkeys(_INTEGERS, _INTEGER),
+    **dict.fromkeys(("DS", "FL", "FD"), _DECIMAL),
+}
 _INTEGER_FORMAT = re.compile(r"(?:0([1-9][0-9]?))?d")
 
 
@@ -40,9 +48,8 @@ class ClockFormat:
 
     def write(self, value: str) -> str:
         """Write the value; one that does not hold all that the format asks for comes back as it is."""
-        match = _CLOCKS[self.representation].fullmatch(value)
-        parts = {} if match is None else {name: part for name, part in match.groupdict().items() if part}
-        if not _is_real(parts) or not self._asked() <= parts.keys():
+        parts = _clock_parts(value, self.representation)
+        if not parts or not self._asked() <= parts.keys():
             return value
         parts |= {"y": parts.get("Y", "")[2:], "%": "%"}
         return re.sub("%(.)", lambda directive: parts[directive[1]], self.text)
@@ -112,6 +119,25 @@ def split(value: str, representation: str) -> list[str]:
     return [value] if representation in _NOT_MULTIPLE else value.split("\\")
 
 
+def is_clock(representation: str) -> bool:
+    """Tell whether values of a representation are dates, times, or both in one."""
+    return representation in _CLOCKS
+
+
+def is_genuine(value: str, representation: str) -> bool:
+    """Tell whether a single value is what its representation says.
+
+    Args:
+        value: The value.
+        representation: One of codes (CS), ages, numbers, dates and times; ``US or SS`` for one of two.
+
+    Source: DICOM PS3.5 section 6.2.
+    """
+    if is_clock(representation):
+        return bool(_clock_parts(value, representation))
+    return any(_FORMS[one].fullmatch(value) for one in representation.split(" or "))
+
+
 def _single(value: str, representation: str, how: Format | None) -> str:
     text = " ".join(value.replace("\0", " ").split())  # UIDs are padded with NUL
     if how and text:
@@ -128,6 +154,13 @@ def _compile_clock(representation: str, text: str) -> ClockFormat:
     if not text.replace("%%", "").count("%"):
         raise TemplateError(f'the format "{text}" shows nothing of the value; known are {listed}')
     return ClockFormat(representation, text)
+
+
+def _clock_parts(value: str, representation: str) -> dict[str, str]:
+    """Return the parts of a date or time by their directives; none where it is no real one."""
+    match = _CLOCKS[representation].fullmatch(value)
+    parts = {} if match is None else {name: part for name, part in match.groupdict().items() if part}
+    return parts if _is_real(parts) else {}
 
 
 def _is_real(parts: Mapping[str, str]) -> bool:

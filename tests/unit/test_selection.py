@@ -6,6 +6,7 @@ import pytest
 
 from davfs.errors import ConfigurationError
 from davfs.layout import HashKey
+from davfs.layout.position import line_in
 from davfs.selection import Loaded, Selection
 
 LAYOUT = 'title = "{title}"\n[[level]]\npatient = "{{{tag}}}"\n'
@@ -104,17 +105,23 @@ def test_two_folders_have_not_one_name(tmp_path: Path, title: str) -> None:
     """Not even in another case: of two layouts at the start, the first is shown."""
     loaded = select(write(tmp_path / "1", "kept"), write(tmp_path / "2", title)).loaded
     assert titles(loaded) == ["kept"]
-    assert told(loaded) == [("2", None, None)]
+    assert told(loaded) == [("2", 1, None)]
     assert loaded.mistakes[0].error.reason == f'"{title}" is the title of 1 as well; choose another title'
+
+
+def test_a_line_of_a_file_that_is_gone(tmp_path: Path) -> None:
+    """A title's line is looked up after the file was read: where it is gone by then, there is none to tell."""
+    assert line_in(write(tmp_path / "here", "kept"), ("title",)) == 1
+    assert line_in(tmp_path / "gone", ("title",)) is None
 
 
 def test_a_title_stays_with_its_file(tmp_path: Path) -> None:
     """Where another file takes the title of one that is shown, it stays as it was."""
     first, second = write(tmp_path / "1", "one"), write(tmp_path / "2", "two")
     selection = select(first, second)
-    write(first, "two")
+    first.write_text('description = "before"\n\n' + LAYOUT.format(title="two", tag="PatientID"))
     assert titles(selection.read()) == ["one", "two"]
-    assert told(selection.loaded) == [("1", None, "one")]
+    assert told(selection.loaded) == [("1", 3, "one")]
     write(second, "one")
     assert titles(selection.read()) == ["two", "one"]
     assert told(selection.loaded) == []
@@ -127,7 +134,7 @@ def test_a_bad_file_keeps_its_title(tmp_path: Path) -> None:
     write(second, "two", "Quux")
     write(first, "two")
     assert titles(selection.read()) == ["one", "two"]
-    assert told(selection.loaded) == [("1", None, "one"), ("2", 3, "two")]
+    assert told(selection.loaded) == [("1", 1, "one"), ("2", 3, "two")]
 
 
 def test_changes_are_seen(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from davfs import names
 from davfs.errors import LayoutError
 from davfs.layout import Dates, HashKey, Layout, load, matches, shipped, shipped_names
+from davfs.layout.model import Extra as ExtraFile
 from davfs.layout.tags import usable
 from davfs.orthanc.model import Level, OrthancId
 
@@ -25,7 +26,9 @@ LAYOUTS = {
     "by-uid": "study series instance",
     "recent": "group study series instance",
     "research": "patient study series",
+    "research-images": "patient study series instance",
 }
+RESEARCH = {"research", "research-images"}
 TAGS = {
     "PatientName": "DOE^JOHN",
     "PatientID": "P-17",
@@ -86,6 +89,10 @@ def test_their_levels(name: str, levels: str) -> None:
         ("by-uid", ["1.2.3", "1.2.3.4", "1.2.3.4.5.dcm"]),
         ("recent", ["2024-02-29", "DOE JOHN (P-17) 14h23 CT Head", "003 CT Bone 1.0", "00012.dcm"]),
         ("research", ["45f8700a118c1b8c", "2024 16e51556e50d68c5", "CT b5389779e8f6ec71"]),
+        (
+            "research-images",
+            ["45f8700a118c1b8c", "2024 16e51556e50d68c5", "CT b5389779e8f6ec71", "00012 ea67b705e9c95f2c.dcm"],
+        ),
     ],
 )
 def test_their_names(name: str, expected: list[str]) -> None:
@@ -112,13 +119,22 @@ def test_recent_is_a_month() -> None:
     assert not matches(where, {}, {}, [], today)
 
 
-def test_research_needs_a_key() -> None:
+@pytest.mark.parametrize("name", sorted(RESEARCH))
+def test_research_needs_a_key(name: str) -> None:
     """Without one it is refused: a hash that everybody can compute is no pseudonym."""
-    path = shipped("research")
+    path = shipped(name)
     assert path
     with pytest.raises(LayoutError, match=r"Davfs\.HashKey") as caught:
         load(path)
-    assert caught.value.line
+    assert caught.value.line == path.read_text().splitlines().index("anonymised = true") + 1
+
+
+def test_research_is_anonymised() -> None:
+    """Only there pseudonyms stand for patients, and all that holds the DICOM files themselves is anonymised too."""
+    assert {name for name in LAYOUTS if layout(name).anonymised} == RESEARCH
+    files = [file.content for one in layout("research-images").levels for file in one.files]
+    assert files == [ExtraFile.ZIP]
+    assert not [one for one in layout("research").levels if one.files]
 
 
 texts = st.one_of(
@@ -141,17 +157,20 @@ def test_every_name_is_legal(name: str, tags: dict[str, str]) -> None:
             assert 0 < len(one.encode()) <= names.LIMIT
 
 
+@pytest.mark.parametrize("name", sorted(RESEARCH))
 @given(secret=st.text("BDFGHJKLMNPQ", min_size=5), born=st.integers(10_000_000, 99_999_999))
-def test_research_leaks_nothing(secret: str, born: int) -> None:
+def test_research_leaks_nothing(name: str, secret: str, born: int) -> None:
     """Neither name nor birth date, nor any free text that may hold them, is in any name."""
     private = dict.fromkeys(usable(Level.INSTANCE), f"{secret} {born}")
-    public = {"StudyDate": "20240229", "Modality": "CT"}
-    found = " ".join(one for part in shown("research", private | public) for one in part)
+    public = {"StudyDate": "20240229", "Modality": "CT", "InstanceNumber": "12"}
+    found = " ".join(one for part in shown(name, private | public) for one in part)
     assert secret not in found
     assert str(born) not in found
 
 
 def test_research_reads_nothing_private() -> None:
     """What is not read cannot leak; identifiers are read as hashes only."""
-    read = {keyword for one in layout("research").levels for keyword in one.template.keywords}
-    assert read == {"PatientID", "StudyDate", "StudyInstanceUID", "Modality", "SeriesInstanceUID"}
+    tags = {"PatientID", "StudyDate", "StudyInstanceUID", "Modality", "SeriesInstanceUID"}
+    for name, more in (("research", set()), ("research-images", {"InstanceNumber", "SOPInstanceUID"})):
+        read = {keyword for one in layout(name).levels for keyword in one.template.keywords}
+        assert read == tags | more

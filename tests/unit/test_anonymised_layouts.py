@@ -1,0 +1,219 @@
+"""Nothing in the tree of an anonymised layout tells who a patient is."""
+
+from collections.abc import Iterator
+from datetime import date
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydicom.datadict import keyword_dict
+
+from davfs import names
+from davfs.catalog.placing import LayoutPlacer, Link, Placed
+from davfs.catalog.plan import Plan
+from davfs.layout import Extra, HashKey, Layout, load_text, parse
+from davfs.layout.anonymity import SHOWN, restricted
+from davfs.layout.tags import representation, usable
+from davfs.layout.text import TemplateError
+from davfs.orthanc.model import Level, OrthancId
+
+KEY = HashKey(b"a key for tests")
+ID = OrthancId("01234567-89abcdef-01234567-89abcdef-01234567")
+HEAD = 'title = "mine"\nanonymised = true\n'
+ADDED = ("PatientAge", "PatientBirthTime", "PatientBirthName", "PatientDeathDateInAlternativeCalendar")
+EXTRA: Extra = {Level.PATIENT: [*ADDED, "SmallestImagePixelValue", "PatientComments", "SelectorUVValue"]}
+"""What an administrator may have added: dates of a life, a name, one of several representations, free text."""
+
+FORMATS = (
+    "",
+    ":hash",
+    ":hash8",
+    ":hash64",
+    ":family,hash",
+    ":family",
+    ":upper",
+    ":3",
+    ":%Y",
+    ":%Y%m%d",
+    ":%H%M",
+    ":05d",
+)
+
+
+def anonymised(levels: str, key: HashKey = KEY, extra: Extra = EXTRA) -> Layout:
+    """Load an anonymised layout."""
+    return load_text(HEAD + levels, "mine.toml", extra=extra, key=key)
+
+
+def is_shown(field: str, level: Level, extra: Extra = EXTRA) -> bool:
+    """Tell whether an anonymised layout may have a field, at a level that knows its tag."""
+    try:
+        restricted(parse(f"{{{field}}}", level, extra, KEY))
+    except TemplateError:
+        return False
+    return True
+
+
+FIELDS = {
+    level: [field for field in map("".join, product(sorted(usable(level, EXTRA)), FORMATS)) if is_shown(field, level)]
+    for level in Level
+}
+
+
+def test_what_is_shown() -> None:
+    """Of codes, numbers and dates the value, of all else the hash, and of dates of birth nothing."""
+    fields = set(FIELDS[Level.INSTANCE])
+    plain = {field for field in fields if "hash" not in field}
+    assert {"StudyDate:%Y", "Modality", "PatientSex", "PatientAge", "SeriesNumber:05d", "ModalitiesInStudy"} <= plain
+    assert "SmallestImagePixelValue" in plain  # US or SS
+    assert {"PatientName:hash", "PatientID:hash8", "SOPInstanceUID:hash64", "Labels:hash"} <= fields
+    hidden = {"PatientName", "PatientID", "OtherPatientIDs", "StudyDescription", "StudyInstanceUID", "Labels"}
+    assert not {field.partition(":")[0] for field in plain} & {*hidden, "PatientComments", "PatientBirthName"}
+    assert not [field for field in fields if field.startswith(("PatientBirthDate", "PatientBirthTime"))]
+
+
+def test_every_tag_of_the_standard() -> None:
+    """Whatever Orthanc is told to keep, only a code, a number, or a date that is not of birth or death is shown."""
+    kinds = {keyword: representation(keyword) or "" for keyword in keyword_dict if keyword}
+    shown = {keyword for keyword in kinds if is_shown(keyword, Level.PATIENT, {Level.PATIENT: [keyword]})}
+    coarse = {keyword for keyword, kind in kinds.items() if SHOWN.issuperset(kind.split(" or "))}
+    assert shown == coarse - {"PatientBirthDate", "PatientBirthTime"}
+    assert len(shown) > 1000
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "name"),
+    [
+        ("StudyDate:%Y", "20240229", "2024"),
+        ("StudyDate", "20240229", "20240229"),
+        ("StudyDate:%Y", "Grünling 1970", "none"),
+        ("StudyDate", "20240230", "none"),
+        ("StudyTime:%H", "Grünling", "none"),
+        ("Modality", "CT\\Grünling\\sr", "CT, sr"),
+        ("Modality", "GRUENLING^GERDA", "none"),
+        ("Modality", "A CODE IS NOT AS LONG", "none"),
+        ("PatientAge", "042Y", "042Y"),
+        ("PatientAge", "born 1970", "none"),
+        ("SeriesNumber:03d", "-7", "-07"),
+        ("SeriesNumber:03d", "no. 7", "none"),
+        ("ImageOrientationPatient", "1\\-0.5\\0.5e-3", "1, -0.5, 0.5e-3"),
+        ("ImageOrientationPatient", "Gerda", "none"),
+        ("SmallestImagePixelValue", "-3", "-3"),
+        ("SmallestImagePixelValue", "x", "none"),
+        ("SelectorUVValue:d", "18446744073709551615", "18446744073709551615"),
+    ],
+)
+def test_values_are_what_they_should_be(field: str, value: str, name: str) -> None:
+    """A name that was typed where a date or a code belongs is as good as missing."""
+    template = anonymised(f'[[level]]\nseries = "{{{field}|none}}"\n').levels[0].template
+    assert template.render({field.partition(":")[0]: value}, ID) == name
+    assert template.values({field.partition(":")[0]: value}) == tuple(sorted(name.split(", ")))
+
+
+def test_other_layouts_hide_nothing() -> None:
+    """There a value that does not parse is shown as it is; false is what is meant without a key."""
+    text = '[[level]]\nstudy = "{StudyDate:%Y}"\n'
+    layout = load_text('title = "mine"\nanonymised = false\n' + text, "mine.toml")
+    assert layout == load_text('title = "mine"\n' + text, "mine.toml")
+    assert layout.levels[0].template.render({"StudyDate": "last year"}, ID) == "last year"
+    assert (layout.anonymised, layout.mark(ID)) == (None, ID)
+
+
+def test_marks() -> None:
+    """The digits of an anonymised layout are those of ``openssl dgst``, and need the key."""
+    text = '[[level]]\nstudy = "{id}"\n'
+    layout = anonymised(text)
+    assert layout.mark(ID) == KEY.digest(ID)[:40]
+    assert layout.mark(ID) != anonymised(text, HashKey(b"another key")).mark(ID)
+
+
+def placed(layout: Layout, tags: dict[str, str]) -> Iterator[Placed]:
+    """Place a patient, one study and one series, all of one id."""
+    placer = LayoutPlacer([layout])
+    levels = (Level.PATIENT, Level.STUDY, Level.SERIES)
+    chain = tuple(Link(ID, level, tags, tags, 0, (tags,)) for level in levels)
+    for plan in placer.plans:
+        for depth in range(len(levels)):
+            yield from placer.place(plan, chain[: depth + 1])
+
+
+def test_placements_show_marks() -> None:
+    """``{id}`` is made from the layout's mark in the catalog too, where folders have their names from."""
+    levels = {"patient": "{id}", "group": "{ModalitiesInStudy}", "study": "{StudyDate:%Y} {id}"}
+    text = "".join(f'[[level]]\n{level} = "{template}"\n' for level, template in levels.items())
+    mark = f"~{KEY.digest(ID)[:10]}"
+    assert shown(anonymised(text)) == {mark, f"2024 {mark}", "CT"}
+    assert shown(load_text(f'title = "mine"\n{text}', "mine.toml")) == {"~0123456789", "2024 ~0123456789", "CT"}
+
+
+def shown(layout: Layout) -> set[str]:
+    """Return the names that the catalog keeps."""
+    return {one.name for one in placed(layout, {"StudyDate": "20240229", "ModalitiesInStudy": "CT"})}
+
+
+def test_another_key_is_another_tree() -> None:
+    """Names of an old key are not kept, even where no template has a hash."""
+    text = '[[level]]\nstudy = "{StudyDate} {id}"\n'
+    first, same, other = (Plan.of(anonymised(text, HashKey(key))).key for key in (b"one", b"one", b"two"))
+    assert first == same
+    assert len({first, other, Plan.of(load_text(f'title = "mine"\n{text}', "mine.toml")).key}) == 3
+
+
+LETTERS = "GHJKPQXZghjkpqxzøßΩЖжשع山田やまé\u0301"
+"""None that is a hexadecimal digit, or beside another one in what the layouts below say themselves."""
+components = st.text(LETTERS, min_size=3, max_size=12)
+people = st.lists(components, min_size=2, max_size=5).map("^".join)
+identifiers = st.from_regex(r"[GHJKPQXZ]{3}[0-9]{4,8}", fullmatch=True)
+births = st.dates(date(1850, 1, 1), date(2023, 12, 31)).map("{:%Y%m%d}".format)
+PUBLIC = {
+    "StudyDate": "20240229",
+    "SeriesDate": "20240229",
+    "StudyTime": "142359",
+    "Modality": "CT",
+    "ModalitiesInStudy": "CT\\SR",
+    "SeriesNumber": "3",
+    "InstanceNumber": "12",
+}
+
+
+@st.composite
+def fields(draw: st.DrawFn, known: list[str]) -> str:
+    """Make a field of one or several alternatives."""
+    alternatives = draw(st.lists(st.sampled_from(known), min_size=1, max_size=3))
+    return "{" + "|".join([*alternatives, *draw(st.sampled_from([[], ["no value"]]))]) + "}"
+
+
+@st.composite
+def layouts(draw: st.DrawFn) -> Layout:
+    """Make an anonymised layout with whatever is accepted."""
+    study, series = fields(FIELDS[Level.STUDY]), fields(FIELDS[Level.SERIES])
+    templates = {
+        "group": draw(study),
+        "study": " - ".join(["{id}", *draw(st.lists(study, max_size=3))]),
+        "series": "".join(f"({field})" for field in draw(st.lists(series, min_size=1, max_size=3))),
+        "instance": f"{draw(fields(FIELDS[Level.INSTANCE]))} {{id}}.dcm",
+    }
+    tables = [f'[[level]]\n{level} = "{template}"\n' for level, template in templates.items()]
+    tables[1] += f'files = ["{draw(study)}.zip"]\n'
+    return anonymised("".join(tables))
+
+
+@given(layout=layouts(), name=people, patient=identifiers, born=births, public=st.booleans())
+def test_no_name_tells_the_patient(layout: Layout, name: str, patient: str, born: str, *, public: bool) -> None:
+    """Whatever the templates are and wherever it was typed, no part of a name, birth date or ID is shown."""
+    typed = f"{name} {patient} *{born}"
+    private = {"PatientName": name, "PatientID": patient, "PatientBirthDate": born}
+    tags = dict.fromkeys(usable(Level.INSTANCE, EXTRA), typed) | private | (PUBLIC if public else {})
+    told = list(rendered(layout, tags))
+    for secret in (*name.split("^"), patient, born, ID.replace("-", "")[:10]):
+        assert not [one for one in told if names.key(secret) in names.key(one)]
+
+
+def rendered(layout: Layout, tags: dict[str, str]) -> Iterator[str]:
+    """Return every name of the tree."""
+    yield from (one.name for one in placed(layout, tags))
+    for level in layout.levels:
+        if level.resource:
+            yield level.template.render(tags, layout.mark(ID))
+        yield from (file.template.render(tags, layout.mark(ID)) for file in level.files)
