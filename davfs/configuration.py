@@ -52,6 +52,7 @@ class Configuration:
         hash_key: The secret that layouts make pseudonyms with; empty for none.
         allow_upload: Whether ``inbox/`` takes files.
         allow_delete: Whether patients, studies, series and instances can be deleted through the drive.
+        search: Whether there is ``search/``, where a layout shows the files of images.
         server: The drive's own WebDAV server.
         spool: Folder that holds what is dropped into ``inbox/``.
         spool_maximum_size: Bytes that the spool may hold; 0 for no limit.
@@ -64,6 +65,7 @@ class Configuration:
     hash_key: str = field(repr=False)
     allow_upload: bool
     allow_delete: bool
+    search: bool
     server: Server
     spool: Path
     spool_maximum_size: int
@@ -93,6 +95,7 @@ def read(orthanc: Mapping[str, Any], home: Path) -> Configuration:
         hash_key=value["HashKey"],
         allow_upload=value["AllowUpload"],
         allow_delete=value["AllowDelete"],
+        search=value["Search"],
         server=_server(value["Server"], orthanc, home),
         spool=home / (value["Spool"] or data / "davfs" / "spool"),
         spool_maximum_size=value["SpoolMaximumSize"] * 1024 * 1024,
@@ -155,6 +158,7 @@ _DEFAULTS: dict[str, tuple[Any, Callable[[str, Any], Any]]] = {
     "HashKey": ("", hash_key),
     "AllowUpload": (True, flag),
     "AllowDelete": (False, flag),
+    "Search": (True, flag),
     "Spool": ("", text),
     "SpoolMaximumSize": (10 * 1024, number),  # MB, as Orthanc's MaximumStorageSize
     "SpoolMaximumAge": (7 * 24 * 3600, number),  # seconds, as Orthanc's StableAge

@@ -7,7 +7,7 @@ from davfs import setup
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder, Plan
 from davfs.catalog.query import keywords
-from davfs.catalog.search import StudySearch, scope_of
+from davfs.catalog.search import Scope, StudySearch, scope_of
 from davfs.catalog.store import Store
 from davfs.configuration import Configuration
 from davfs.filesystem.placeholders import Placeholders
@@ -15,6 +15,7 @@ from davfs.filesystem.results import Results
 from davfs.filesystem.search import Search
 from davfs.filesystem.searches import Searches
 from davfs.filesystem.tree import Tree
+from davfs.generated.makers import Makers
 from davfs.layout import Extra, Layout
 from davfs.orthanc import Orthanc
 
@@ -31,6 +32,7 @@ class Searching:
     def __init__(self, settings: Configuration, extra: Extra, since: datetime) -> None:
         self._extra = extra
         self._since = since
+        self._enabled = settings.search
         self._allow_changes = settings.allow_upload
         self._by_study = setup.study_layout()
         self._searches = Searches(settings.spool / "searches.json")
@@ -39,28 +41,29 @@ class Searching:
     def placed(self, layouts: Sequence[Layout]) -> Sequence[Layout]:
         """Return the layouts that the catalog has to know: these, and that by which a search shows its studies."""
         known = {Plan.of(layout).key for layout in layouts}
-        if not scope_of(layouts) or Plan.of(self._by_study).key in known:
+        if not self._scope(layouts) or Plan.of(self._by_study).key in known:
             return layouts
         return (*layouts, self._by_study)
 
     def areas(
-        self, layouts: Sequence[Layout], catalog: Catalog, store: Store, orthanc: Orthanc
+        self, layouts: Sequence[Layout], catalog: Catalog, store: Store, orthanc: Orthanc, makers: Makers
     ) -> Mapping[str, Search]:
-        """Return the area by its name; none where the layouts keep the files of the images to themselves.
+        """Return the area by its name; none where it is not wanted, or no layout shows files as they are.
 
         Args:
             layouts: The layouts that are in force.
             catalog: Knows who is in which folder.
             store: The facts.
             orthanc: Serves the files.
+            makers: Make what is no file of Orthanc's.
         """
-        scope = scope_of(layouts)
+        scope = self._scope(layouts)
         if not scope:
             return {}
         known = keywords(self._extra, labels=any(Plan.of(layout).labels for layout in layouts))
         root = Folder(Plan.of(self._by_study))
         area = Search(
-            Tree(self._by_study, catalog, orthanc, None, self._since),
+            Tree(self._by_study, catalog, orthanc, None, self._since, makers),
             Results(root, catalog, StudySearch(store, scope), orthanc),
             self._searches,
             known,
@@ -69,3 +72,6 @@ class Searching:
             placeholders=self._placeholders,
         )
         return {setup.SEARCH: area}
+
+    def _scope(self, layouts: Sequence[Layout]) -> Scope:
+        return scope_of(layouts) if self._enabled else ()

@@ -86,6 +86,7 @@ def read(given: Mapping[str, Given], file: Path | None, environment: Mapping[str
         hash_key=settings.hash_key(),
         allow_upload=settings["AllowUpload"],
         allow_delete=settings["AllowDelete"],
+        search=settings["Search"],
         server=settings.server(),
         spool=settings.path("Spool") or state / "spool",
         spool_maximum_size=settings["SpoolMaximumSize"] * 1024 * 1024,
@@ -214,6 +215,7 @@ _SETTINGS: dict[str, tuple[Any, Callable[[str, Any], Any]]] = {
     "HashKeyFile": ("", text),
     "AllowUpload": (True, flag),
     "AllowDelete": (False, flag),
+    "Search": (True, flag),
     "Spool": ("", text),
     "SpoolMaximumSize": (10 * 1024, number),  # MB, as Orthanc's MaximumStorageSize
     "SpoolMaximumAge": (7 * 24 * 3600, number),  # seconds, as Orthanc's StableAge

@@ -14,7 +14,8 @@ from typing import Any, TypeAlias
 
 from davfs.catalog.plan import Folder
 from davfs.catalog.query import Query, Term
-from davfs.catalog.store import Row, Store
+from davfs.catalog.rows import Row
+from davfs.catalog.store import Store
 from davfs.layout import Condition, Layout, matches
 from davfs.layout.tags import LABELS
 from davfs.orthanc.model import Level, OrthancId
@@ -43,8 +44,13 @@ Scope: TypeAlias = Sequence[Sequence[Condition]]
 
 
 def scope_of(layouts: Iterable[Layout]) -> Scope:
-    """Tell which studies may be found: those whose files a layout shows, or else somebody has decided against it."""
-    return tuple(layout.where for layout in layouts if layout.levels[-1].resource is Level.INSTANCE)
+    """Tell which studies may be found: those whose files a layout shows as they are.
+
+    What no layout shows, or an anonymised one alone, somebody has decided to keep from the users of the drive; and what
+    is found is shown under the patient's name.
+    """
+    shown = (layout for layout in layouts if layout.anonymised is None)
+    return tuple(layout.where for layout in shown if layout.levels[-1].resource is Level.INSTANCE)
 
 
 class StudySearch:

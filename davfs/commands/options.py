@@ -33,6 +33,7 @@ KEYS = {
     "hash_key_file": "HashKeyFile",
     "allow_upload": "AllowUpload",
     "allow_delete": "AllowDelete",
+    "search": "Search",
     "spool": "Spool",
     "spool_maximum_size": "SpoolMaximumSize",
     "spool_maximum_age": "SpoolMaximumAge",
@@ -175,6 +176,14 @@ AllowDelete: TypeAlias = Annotated[
     typer.Option(
         envvar="DAVFS_ALLOW_DELETE",
         help="Whether deleting in a layout deletes in Orthanc. Default: no-allow-delete.",
+        rich_help_panel=_DRIVE,
+    ),
+]
+Search: TypeAlias = Annotated[
+    bool | None,
+    typer.Option(
+        envvar="DAVFS_SEARCH",
+        help="Whether there is search/. Default: search.",
         rich_help_panel=_DRIVE,
     ),
 ]

@@ -46,6 +46,7 @@ def serve(
     hash_key_file: options.HashKeyFile = None,
     allow_upload: options.AllowUpload = None,
     allow_delete: options.AllowDelete = None,
+    search: options.Search = None,
     spool: options.Spool = None,
     spool_maximum_size: options.SpoolMaximumSize = None,
     spool_maximum_age: options.SpoolMaximumAge = None,

@@ -19,7 +19,7 @@ from davfs.errors import (
     ParentMissing,
 )
 from davfs.filesystem.search import MORE, README, Search
-from davfs.layout import load_text
+from davfs.layout import HashKey, load_text
 from davfs.orthanc import Level, OrthancId
 from tests.support import dicom
 from tests.support.catalog import CountingOrthanc
@@ -270,6 +270,16 @@ def test_scope(orthanc: CountingOrthanc, tmp_path: Path) -> None:
     assert names(area, "PatientName=doe") == [STUDY]
     with pytest.raises(NotFound):
         area.stat(("PatientName=doe", "2024-02-29 Doe p (p) Study 2"))
+
+
+def test_scope_without_anonymised(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+    """No study is found for a layout that hides who its patient is: a search would show the name."""
+    orthanc.store(dicom.instance("p", 2, tags={"Modality": "MR"}))
+    key = HashKey(b"a key that nobody knows")
+    everything = replace(load_text(CT_ONLY.replace('Modality = "CT"', ""), "all.toml"), anonymised=key)
+    assert names(search(orthanc, tmp_path, everything), "PatientName=doe") == []
+    area = search(orthanc, tmp_path, everything, load_text(CT_ONLY, "ct.toml"))
+    assert names(area, "PatientName=doe") == [STUDY]
 
 
 @pytest.mark.parametrize("level", [Level.PATIENT, Level.STUDY])

@@ -25,7 +25,7 @@ from davfs.doors.webdav.login.throttle import Throttle
 from davfs.orthanc.access import Access
 from tests.support.guarded import ALLOWED, USERS, behind, guarded_orthanc, serving
 
-ALICE = ("alice", USERS["alice"])
+ALICE, BLIND = ("alice", USERS["alice"]), ("blind", USERS["blind"])
 METHODS = (
     "GET",
     "HEAD",
@@ -41,6 +41,11 @@ METHODS = (
     "DELETE",
 )
 READING = METHODS[:4]
+_BY_HEADER = f"""
+function IncomingHttpRequestFilter(method, uri, ip, username, headers)
+  return uri == '/system' or headers['authorization'] == 'Basic {base64.b64encode(":".join(ALICE).encode()).decode()}'
+end
+"""
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +67,7 @@ def throttle() -> Throttle:
 def door(orthanc: OrthancProcess, throttle: Throttle) -> Iterator[str]:
     """Address of a door of its own for each test."""
     access = Access(orthanc.url)
-    with serving(behind(Gate(access, throttle, {"alice": USERS["alice"]}, "Images"))) as url:
+    with serving(behind(Gate(access, throttle, {user: USERS[user] for user in ("alice", "blind")}, "Images"))) as url:
         yield url
     access.close()
 
@@ -201,6 +206,32 @@ def test_guessing_is_slowed_down(client: httpx.Client, throttle: Throttle) -> No
         assert client.get("/", auth=(f"user{number}" * 10, "guess")).status_code == 401
     assert len(throttle._failures) == 1000
     assert all(len(key) == 16 for key in throttle._failures)
+
+
+def test_whom_a_filter_refuses_does_not_guess(client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
+    """Orthanc knows the password: its user is told what is wrong, however often; wrong ones are guesses as ever."""
+    with caplog.at_level(logging.WARNING, "davfs"):
+        assert [client.get("/", auth=BLIND).status_code for _ in range(20)] == [403] * 20
+        assert [client.get("/", auth=httpx.DigestAuth(*BLIND)).status_code for _ in range(20)] == [403] * 20
+    assert caplog.messages == []
+    statuses = [client.get("/", auth=("blind", f"guess{number}")).status_code for number in range(50)]
+    assert statuses[:4] == [401] * 4
+    assert 429 in statuses
+    assert 403 not in statuses
+
+
+def test_what_a_filter_refuses_may_be_a_guess(tmp_path: Path) -> None:
+    """Where Orthanc asks for no password, its filter may look at what was given: who is refused may be guessing."""
+    (tmp_path / "header.lua").write_text(_BY_HEADER)
+    settings = {"AuthenticationEnabled": False, "LuaScripts": [str(tmp_path / "header.lua")]}
+    with guarded_orthanc(tmp_path, settings) as server:
+        access = Access(server.url)
+        with serving(behind(Gate(access, Throttle()))) as url, httpx.Client(base_url=url, trust_env=False) as client:
+            assert client.get("/", auth=ALICE).status_code == 200
+            statuses = [client.get("/", auth=("alice", f"guess{number}")).status_code for number in range(50)]
+        access.close()
+    assert statuses[:4] == [403] * 4
+    assert 429 in statuses
 
 
 def test_bodies_are_read_before_the_refusal(door: str) -> None:

@@ -83,6 +83,15 @@ def test_health_needs_no_drive(served: ServeProcess) -> None:
     assert served.status(READY) == 200
 
 
+def test_without_search(orthanc: OrthancProcess, tmp_path: Path) -> None:
+    """Where an option says so, nothing can be searched, and README.txt does not tell of it."""
+    with ServeProcess(tmp_path, orthanc.url, "--no-search") as process, process.ready().drive() as drive:
+        assert drive.listing().keys() == {"by-patient", "inbox", "README.txt"}
+        assert [drive.status(path) for path in ("search", "search/PatientName=doe")] == [404] * 2
+        assert "\nsearch/" not in drive.get("README.txt").text
+        assert process.stop() == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops(orthanc: OrthancProcess, tmp_path: Path, number: int) -> None:
     """SIGTERM and Ctrl-C end it with exit code 0, and the port is free again."""
@@ -258,7 +267,7 @@ def test_an_orthanc_with_a_certificate(orthanc: OrthancProcess, tmp_path: Path) 
         (["--layout", "by-moon"], {}, "Layouts has 'by-moon', and no such layout is shipped"),
         ([], {"DAVFS_LAYOUTS": "by-patient by-moon"}, "Layouts has 'by-moon', and no such layout is shipped"),
         (["--layout", "/nowhere/mine.toml"], {}, "/nowhere/mine.toml: the layout cannot be read"),
-        (["--layout", "research"], {}, "a hash needs a key of your own; set HashKey in the configuration"),
+        (["--layout", "research"], {}, "anonymised needs a key of your own; set HashKey in the configuration"),
         ([], {"DAVFS_HASH_KEY": "short"}, "DAVFS_HASH_KEY must be text in quotes, of at least 16 characters"),
         (["--hash-key-file", "/nowhere"], {}, "--hash-key-file is '/nowhere', and there is no such file"),
         (["--certificate", "/nowhere.pem"], {}, "--certificate is '/nowhere.pem', and there is no such file"),

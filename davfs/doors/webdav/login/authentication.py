@@ -1,7 +1,7 @@
 """Who comes in: the first of the middlewares.
 
 1. A request brings nothing, a name and a password (Basic, RFC 7617), or the proof that it knows one (Digest, RFC 7616).
-2. Whoever has guessed wrong often has to wait (`throttle`).
+2. Whoever has guessed wrong often has to wait (`throttle`); who is known, but may not read, has not guessed.
 3. Orthanc is asked whether this user, or anybody, may read (`davfs.orthanc.access`); after a Digest login, with the
    password that is known here.
 4. It is asked again for what the request needs beyond that (`permissions`).
@@ -115,6 +115,9 @@ class Authentication(BaseMiddleware):
             return outcome
         if outcome is Failure.STALE:
             raise self._challenge("This login has expired: log in again.", stale=True)
+        if outcome is Answer.REFUSED and self._is_known_by_password():
+            throttle.succeeded(user, address)
+            raise _forbidden(Permission.READ)
         throttle.failed(user, address)
         _log.warning("login refused: user=%a address=%s", user[:_LONGEST_NAME], address)
         if outcome is Answer.REFUSED:
@@ -127,6 +130,13 @@ class Authentication(BaseMiddleware):
             return credentials
         answer = self._gate.access.ask(Permission.READ, credentials)
         return credentials if answer is Answer.GRANTED else answer
+
+    def _is_known_by_password(self) -> bool:
+        """Tell whether Orthanc looks at the password before a filter of it can refuse somebody.
+
+        It does where it asks for one (401). Where it does not, the filter may have refused the password itself.
+        """
+        return self._gate.access.ask(Permission.READ, None) is Answer.UNKNOWN
 
     def _check(self, claim: Claim, environ: Environ) -> Credentials | Failure:
         if self._digest is None:
