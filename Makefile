@@ -19,11 +19,12 @@ SHELL  := /bin/bash
 
 BIN    := .venv/bin
 PLUGIN := build/libOrthancDavfs.so
+STATIC := build/libOrthancStatic.so
 NATIVE := $(shell find native -type f -name '*.[chp]*' -not -path '*/__pycache__/*')
 
 RUN_PACKAGES  := orthanc orthanc-dev gcc libc6-dev python3-dev python3-venv
 TEST_PACKAGES := $(RUN_PACKAGES) orthanc-python litmus cadaver curl davfs2 rclone fuse3 gvfs gvfs-backends gvfs-fuse \
-                 libglib2.0-bin dbus-daemon chromium nodejs $(if $(shell command -v npm),,npm)
+                 libglib2.0-bin dbus-daemon chromium dcmtk unzip nodejs $(if $(shell command -v npm),,npm)
 
 help:
 	@sed -n '/^#/!q; s/^# \?//p' Makefile
@@ -53,7 +54,7 @@ fmt: .venv/.dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: .venv/.dev $(PLUGIN)
+bench: .venv/.dev $(PLUGIN) $(STATIC)
 	PYTHONPATH=. $(BIN)/python bench/run.py $(ARGS)
 
 clean:
@@ -69,6 +70,13 @@ $(PLUGIN): $(NATIVE) .venv/.run | packages
 	@echo "building $@" >&2
 	@$(BIN)/python native/build.py >/dev/null
 	@touch $@
+
+# The plugin that bench/layouts.py compares with.
+$(STATIC): bench/static.c native/json.c native/davfs.h | packages
+	@echo "building $@" >&2
+	@mkdir -p build
+	@$(CC) -O2 -fPIC -shared -fvisibility=hidden -Wall -Wextra -Wno-deprecated-declarations \
+	  -I"$${ORTHANC_SDK_ROOT:-/usr/include}" -o $@ $(filter %.c,$^)
 
 .venv/.run: pyproject.toml | packages
 	@echo "installing the virtual environment" >&2

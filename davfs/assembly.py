@@ -20,6 +20,7 @@ from davfs.filesystem.inbox import Inbox
 from davfs.filesystem.live import Live
 from davfs.filesystem.readme import Readme
 from davfs.filesystem.tree import Tree
+from davfs.generated.makers import Makers
 from davfs.imports.importer import Importer
 from davfs.imports.queue import ImportQueue
 from davfs.imports.spool import Spool
@@ -99,6 +100,7 @@ def assemble(
     sweeper = Sweeper(spool, settings.spool_maximum_age)
 
     ranges = RangeCache(orthanc, open_files=open_files)
+    makers = Makers(ranges)
     delete = queue.run if settings.allow_delete else None
     importer = Importer(orthanc, transcodes=checked.transcodes, scratch=spool.scratch)
     inbox = Inbox(ranges, spool, queue, importer, allow_upload=settings.allow_upload)
@@ -106,8 +108,8 @@ def assemble(
     descriptions = Live[str]({})
 
     def show(layouts: Sequence[Layout]) -> None:
-        trees = {layout.title: Tree(layout, catalog, ranges, delete, since) for layout in layouts}
-        areas.become({**trees, setup.INBOX: inbox, **searching.areas(layouts, catalog, store, ranges)})
+        trees = {layout.title: Tree(layout, catalog, ranges, delete, since, makers) for layout in layouts}
+        areas.become({**trees, setup.INBOX: inbox, **searching.areas(layouts, catalog, store, ranges, makers)})
         descriptions.become({layout.title: layout.description for layout in layouts})
 
     def show_others(loaded: Loaded) -> None:
@@ -131,6 +133,7 @@ def assemble(
         lambda: queue.stop(_STOP_SECONDS),
         lambda: sweeper.stop(_STOP_SECONDS),
         lambda: upkeep.stop(_STOP_SECONDS),
+        makers.close,
         ranges.close,
         store.close,
     )

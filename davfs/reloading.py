@@ -80,9 +80,6 @@ class Reloading:
     def _complain(self, loaded: Loaded) -> None:
         for mistake in loaded.mistakes:
             _log.error("%s", mistake)
-        for layout in loaded.layouts:
-            if any(level.files for level in layout.levels):
-                _log.warning("%s: this version does not show further files (files) yet", layout.file)
 
 
 def _same(one: Loaded, other: Loaded) -> bool:

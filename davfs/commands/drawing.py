@@ -17,6 +17,7 @@ from davfs.catalog.store import Store
 from davfs.entry import Entry
 from davfs.errors import NotFound
 from davfs.filesystem.tree import Tree
+from davfs.generated.makers import Makers
 from davfs.layout import Layout
 from davfs.orthanc import Orthanc
 
@@ -59,7 +60,7 @@ def draw(
         try:
             catalog = Catalog(orthanc, store, InstanceCache())
             catalog.reconcile(progress)
-            area = Tree(layout, catalog, orthanc, None, datetime.now(UTC))
+            area = Tree(layout, catalog, orthanc, None, datetime.now(UTC), Makers(orthanc))
             drawing = Drawing(Text.assemble((f"{layout.title}/", "bold"), (_about(layout), "dim")))
             _grow(drawing, area, (), extent)
             if not drawing.children:

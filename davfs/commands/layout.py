@@ -57,11 +57,9 @@ def written_schema() -> str:
 
 def _mistake(file: Path, extra: Extra) -> LayoutError | None:
     try:
-        layout = load(file, extra=extra, key=_ANY_KEY)
+        load(file, extra=extra, key=_ANY_KEY)
     except LayoutError as error:
         return error
-    if any(level.files for level in layout.levels):
-        typer.echo(f"{file}: this version of the drive does not show further files (files) yet", err=True)
     return None
 
 

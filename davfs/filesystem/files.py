@@ -1,24 +1,27 @@
-"""The files of a folder: named once, for as long as its instances stay the same."""
+"""The files of a folder: named once, for as long as its instances, and what else is in it, stay the same."""
 
 import threading
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TypeAlias
 
 from davfs import names
-from davfs.entry import Entry, Kind
+from davfs.entry import DICOM, Entry, Kind
+from davfs.generated.made import Made
 from davfs.orthanc.model import Instance, OrthancId
 
 _KEPT = 256
 """Folders whose files are kept: those that people have open."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
-DICOM = "application/dicom"
 
 TagsAbove: TypeAlias = Mapping[OrthancId, Mapping[str, str]]
 """Tags of series, those of what is above them included."""
+
+NO_OTHERS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +31,29 @@ class Shown:
     Attributes:
         base: Its name before suffixes.
         date: Its date, in UTC; None for that of its reception.
+        made: What is shown for its DICOM file; None for the file itself.
     """
 
     base: str
     date: datetime | None = None
+    made: Made | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How the instances of a folder are shown.
+
+    Attributes:
+        show: Tells it of one.
+        mark: Tells what the digits of its suffix are made from.
+        above: Tags of the series and above, for each series, as far as names, dates and contents are made from them.
+        others: Base names of what else is in the folder, by identity, where those of the instances meet them.
+    """
+
+    show: Callable[[Instance, TagsAbove], Shown]
+    mark: Callable[[str], str]
+    above: TagsAbove
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 class Files:
@@ -39,46 +61,64 @@ class Files:
 
     Args:
         instances: The folder's instances, a mapping for each series.
-        above: Tags of the series and above, for each series, as far as names and dates are made from them.
-        show: Tells how an instance is shown.
+        naming: How they are shown.
+
+    Attributes:
+        instances, naming: See the arguments.
     """
 
-    def __init__(
-        self,
-        instances: Sequence[Mapping[OrthancId, Instance]],
-        above: TagsAbove,
-        show: Callable[[Instance, TagsAbove], Shown],
-    ) -> None:
+    def __init__(self, instances: Sequence[Mapping[OrthancId, Instance]], naming: Naming) -> None:
         self.instances = instances
-        self.above = above
-        self._all = {one.id: one for series in instances for one in series.values()}
-        self._shown = {one.id: show(one, above) for one in self._all.values()}
-        bases = {one: each.base for one, each in self._shown.items()}
-        self._by_name = {name: self._entry(name, one) for one, name in names.shown(bases, files=True).items()}
-        self._by_key: dict[str, dict[OrthancId, str]] = {}
-        for one, base in bases.items():
-            self._by_key.setdefault(names.key(base), {})[one] = base
+        self.naming = naming
+        self._all = {naming.mark(one.id): one for series in instances for one in series.values()}
+        self._shown = {mark: naming.show(one, naming.above) for mark, one in self._all.items()}
+        self._bases = dict(naming.others) | {mark: each.base for mark, each in self._shown.items()}
+        shown = names.shown(self._bases, files=True)
+        self._others = {one: shown[one] for one in naming.others}
+        self._by_name = {name: self._entry(name, mark) for mark, name in shown.items() if mark in self._all}
+        self._by_key: dict[str, list[str]] = {}
+        for mark, base in self._bases.items():
+            self._by_key.setdefault(names.key(base), []).append(mark)
 
     @property
     def entries(self) -> Sequence[Entry]:
         """One entry for each instance."""
         return list(self._by_name.values())
 
-    def find(self, segment: str) -> Entry | None:
-        """Return what a name leads to, None for nothing."""
+    def meets(self, others: Mapping[str, str]) -> bool:
+        """Tell whether base names of something else have to do with any name here."""
+        keys = {key for base in others.values() for key in names.bases(base, files=True)}
+        suffixed = (one for one in self._by_key if "~" in one)
+        return not keys.isdisjoint(self._by_key) or any(
+            not keys.isdisjoint(names.bases(one, files=True)) for one in suffixed
+        )
+
+    def shown(self, others: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the names of something else beside these files, by identity; see `naming`."""
+        return self._others or names.shown(others, files=True)
+
+    def find(self, segment: str, others: Mapping[str, str] = NO_OTHERS) -> Entry | str | None:
+        """Return what a name leads to: the entry of an instance, the identity of something else, None for nothing."""
         shown = self._by_name.get(segment)
         if shown is not None:
             return shown
-        candidates = {
-            one: base for key in names.bases(segment, files=True) for one, base in self._by_key.get(key, {}).items()
-        }
+        keys = names.bases(segment, files=True)
+        candidates = dict(others) | {one: self._bases[one] for key in keys for one in self._by_key.get(key, ())}
         found = names.resolve(segment, candidates, files=True)
-        return self._entry(unicodedata.normalize("NFC", segment), found) if found else None
+        if found is None or found in others:
+            return found
+        return self._entry(unicodedata.normalize("NFC", segment), found)
 
-    def _entry(self, name: str, one: OrthancId) -> Entry:
-        instance = self._all[one]
-        date = self._shown[one].date or instance.received or _EPOCH
-        return Entry(name, Kind.FILE, date, instance.size, instance.uuid, DICOM, resource=one, steady=True)
+    def made(self, instance: OrthancId) -> Made | None:
+        """Return what is shown for the file of an instance; None for the file itself."""
+        return self._shown[self.naming.mark(instance)].made
+
+    def _entry(self, name: str, mark: str) -> Entry:
+        instance, shown = self._all[mark], self._shown[mark]
+        date = shown.date or instance.received or _EPOCH
+        if (made := shown.made) is not None:
+            return Entry(name, Kind.FILE, date, made.size, made.etag, made.media_type, resource=instance.id)
+        return Entry(name, Kind.FILE, date, instance.size, instance.uuid, DICOM, resource=instance.id, steady=True)
 
 
 class FilesCache:
@@ -88,21 +128,15 @@ class FilesCache:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str | None, Files] = OrderedDict()
 
-    def files(
-        self,
-        folder: str | None,
-        instances: Sequence[Mapping[OrthancId, Instance]],
-        above: TagsAbove,
-        show: Callable[[Instance, TagsAbove], Shown],
-    ) -> Files:
-        """Return the files of a folder, made anew only where its instances are others, or other tags are above them."""
+    def files(self, folder: str | None, instances: Sequence[Mapping[OrthancId, Instance]], naming: Naming) -> Files:
+        """Return the files of a folder, made anew only where its instances are others, or are shown otherwise."""
         with self._lock:
             kept = self._kept.get(folder)
             if kept is not None:
                 self._kept.move_to_end(folder)
-        if kept is not None and kept.above == above and _same(kept.instances, instances):
+        if kept is not None and kept.naming == naming and _same(kept.instances, instances):
             return kept
-        made = Files(instances, above, show)
+        made = Files(instances, naming)
         with self._lock:
             self._kept[folder] = made
             while len(self._kept) > _KEPT:

@@ -1,15 +1,18 @@
-"""The folders within a folder of a layout."""
+"""The folders within a folder of a layout, and the further files beside them."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from davfs import names
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder
-from davfs.catalog.store import Row
+from davfs.catalog.rows import Row
 from davfs.entry import Entry, Kind
+from davfs.filesystem.files import NO_OTHERS
+from davfs.filesystem.node import Node
+from davfs.orthanc.model import OrthancId
 
 _KEPT = 100
 _LONGEST = 50_000
@@ -17,31 +20,49 @@ _LONGEST = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A folder that was found by its name.
+class Listed:
+    """What is in a folder.
 
     Attributes:
-        node: Its node.
-        entry: Its entry.
+        entries: The folders in it.
+        nodes: Their nodes, in the same order.
+        others: Names of the others, by identity.
     """
 
-    node: str
-    entry: Entry
+    entries: Sequence[Entry]
+    nodes: Sequence[str]
+    others: Mapping[str, str]
 
 
-def find_folder(catalog: Catalog, folder: Folder, segment: str) -> Found | None:
-    """Return what a name leads to, without asking Orthanc; None for nothing.
+def find_folder(
+    catalog: Catalog, folder: Folder, segment: str, others: Mapping[str, str] = NO_OTHERS
+) -> Node | str | None:
+    """Return what a name leads to, without asking Orthanc: a folder, the identity of one of the others, or nothing.
 
     A group of values that differ in case is shown under the first of them, and answers to each.
+
+    Args:
+        catalog: Knows the folders.
+        folder: Where to look.
+        segment: The name.
+        others: Base names of what else is in the folder, by identity.
     """
     rows = catalog.rows_with(folder, names.bases(segment, files=False))
-    first = {row.id: row.name for row in reversed(rows)}
+    mark = folder.plan.layout.mark
+    marks = {row.id: mark(row.id) for row in rows}
+    first = dict(others) | {marks[row.id]: row.name for row in reversed(rows)}
     for row in rows:
-        found = names.resolve(segment, first | {row.id: row.name}, files=False)
-        if found is not None:
-            dates = {row.id: row.date for row in rows}
-            return Found(found, _entry(folder, unicodedata.normalize("NFC", segment), found, dates[found]))
-    return None
+        found = names.resolve(segment, first | {marks[row.id]: row.name}, files=False)
+        one = next((one for one in rows if marks[one.id] == found), None)
+        if one is not None:
+            return _node(folder, unicodedata.normalize("NFC", segment), one)
+    other = names.resolve(segment, first, files=False) if others else None
+    return other if other in others else None
+
+
+def _node(folder: Folder, name: str, row: Row) -> Node:
+    resource = OrthancId(row.id) if folder.shows else None
+    return Node(folder.shows, resource, _entry(folder, name, row.id, row.date), folder.below(row.id))
 
 
 class Listings:
@@ -53,29 +74,36 @@ class Listings:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._kept: dict[Folder, tuple[Sequence[Row], Sequence[Entry]]] = {}
+        self._kept: dict[Folder, tuple[Sequence[Row], Mapping[str, str], Listed]] = {}
 
-    def list(self, folder: Folder) -> Sequence[Entry]:
+    def list(self, folder: Folder, others: Mapping[str, str] = NO_OTHERS) -> Listed:
         """Return what is in a folder now.
+
+        Args:
+            folder: Which one.
+            others: Base names of what else is in it, by identity.
 
         Raises:
             UnknownResource: The folder's resource is gone.
         """
         rows = self._catalog.rows(folder)
         kept = self._kept.get(folder)
-        if kept is not None and kept[0] is rows:
-            return kept[1]
-        entries = _entries(folder, rows)
-        if len(entries) < _LONGEST:
-            self._kept[folder] = rows, entries
+        if kept is not None and kept[0] is rows and kept[1] == others:
+            return kept[2]
+        listed = _listed(folder, rows, others)
+        if len(rows) < _LONGEST:
+            self._kept[folder] = rows, others, listed
         while len(self._kept) > _KEPT:
             self._kept.pop(next(iter(self._kept)), None)
-        return entries
+        return listed
 
 
-def _entries(folder: Folder, rows: Sequence[Row]) -> Sequence[Entry]:
-    shown = names.shown({row.id: row.name for row in rows}, files=False)
-    return [_entry(folder, shown[row.id], row.id, row.date) for row in rows]
+def _listed(folder: Folder, rows: Sequence[Row], others: Mapping[str, str]) -> Listed:
+    mark = folder.plan.layout.mark
+    marks = {row.id: mark(row.id) for row in rows}
+    shown = names.shown({**others, **{marks[row.id]: row.name for row in rows}}, files=False)
+    entries = [_entry(folder, shown[marks[row.id]], row.id, row.date) for row in rows]
+    return Listed(entries, [row.id for row in rows], {one: shown[one] for one in others})
 
 
 def _entry(folder: Folder, name: str, node: str, date: datetime) -> Entry:

@@ -7,8 +7,8 @@ from davfs import names
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder
 from davfs.catalog.query import Query
+from davfs.catalog.rows import Row
 from davfs.catalog.search import StudySearch
-from davfs.catalog.store import Row
 from davfs.entry import Entry, Kind
 from davfs.orthanc import Orthanc, OrthancId
 

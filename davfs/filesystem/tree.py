@@ -1,45 +1,32 @@
 """A layout as an area of the drive: folders are groups, patients, studies and series, files are instances."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
-from davfs.catalog.acquisition import acquired
+from davfs import names
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder, Plan
 from davfs.entry import Content, Entry, Kind, Path, Streamed
 from davfs.errors import Forbidden, IsAFolder, NotAFolder, NotFound, UnknownResource
-from davfs.filesystem.files import Files, FilesCache, Shown, TagsAbove
+from davfs.filesystem.extras import Extras
 from davfs.filesystem.folders import Listings, find_folder
+from davfs.filesystem.images import Images
+from davfs.filesystem.members import Members
+from davfs.filesystem.node import Node
+from davfs.generated.made import Made
+from davfs.generated.makers import Makers
 from davfs.layout import Layout
-from davfs.layout.model import Dates
-from davfs.layout.tags import DEFAULT
 from davfs.orthanc import Orthanc
-from davfs.orthanc.model import Instance, Level, OrthancId
+from davfs.orthanc.model import Level
 
 _KEPT = 10_000
 """Paths that are kept: more than people have open, a few MB."""
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """What a path leads to.
-
-    Attributes:
-        level: Level of the resource; None for a group and for the layout's root.
-        id: The resource; None for a group and for the layout's root.
-        entry: Its entry, as far as it is known without asking Orthanc.
-        folder: What can be found below it; None for a file, and for a folder at the end of a layout without files.
-    """
-
-    level: Level | None
-    id: OrthancId | None
-    entry: Entry
-    folder: Folder | None
 
 
 @dataclass(slots=True)
@@ -59,27 +46,25 @@ class Tree:
         orthanc: Serves the files.
         delete: Runs a deletion on a worker's thread and waits for it; None where deleting is not allowed.
         since: Date of the root, in UTC.
+        makers: Make what is no file of Orthanc's.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  what it is made of
         self,
         layout: Layout,
         catalog: Catalog,
         orthanc: Orthanc,
         delete: Callable[[Callable[[], None]], None] | None,
         since: datetime,
+        makers: Makers,
     ) -> None:
-        self._layout = layout
         self._depth = len(layout.levels)
-        self._has_files = layout.levels[-1].resource is Level.INSTANCE
         self._catalog = catalog
         self._orthanc = orthanc
         self._delete = delete
         self._listings = Listings(catalog)
-        self._files = FilesCache()
-        from_above = layout.levels[-1].template.keywords - DEFAULT[Level.INSTANCE]
-        self._acquisition = layout.dates is Dates.ACQUISITION
-        self._shown_from_above = bool(from_above) or self._acquisition
+        self._images = Images(layout, catalog, orthanc, makers)
+        self._extras = Extras(layout, catalog, makers, Members(self._listings, self._images))
         self._known = _Known(catalog.generation)
         self._root = Node(None, None, Entry("", Kind.FOLDER, since), Folder(Plan.of(layout)))
 
@@ -146,57 +131,55 @@ class Tree:
                 self._catalog.rows(parent.folder)
 
     def _find(self, path: Path, *, fresh: bool) -> Node | None:
-        if len(path) < self._depth or not self._has_files:
-            return self._find_folder(path)
-        parent = self._find_folder(path[:-1]) if len(path) == self._depth else None
-        return self._file(parent.folder, path[-1], fresh=fresh) if parent and parent.folder else None
+        parent = self._find_folder(path[:-1]) if path else None
+        if parent is None:
+            return None if path else self._root
+        others = self._extras.asked(parent, path[-1])
+        if others or (parent.folder and parent.folder.shows is Level.INSTANCE):
+            return self._found_in(parent, path[-1], others, fresh=fresh)
+        return self._find_folder(path)
 
     def _find_folder(self, path: Path) -> Node | None:
         known = self._known
         if known.generation != self._catalog.generation or len(known.folders) > _KEPT:
             known = self._known = _Known(self._catalog.generation)
         if path not in known.folders:
-            known.folders[path] = self._walk(path)
+            node, steady = self._walk(path)
+            if not steady:
+                return node
+            known.folders[path] = node
         return known.folders[path]
 
-    def _walk(self, path: Path) -> Node | None:
+    def _walk(self, path: Path) -> tuple[Node | None, bool]:
+        """Return the folder of a path, and whether that holds until the catalog changes."""
         if not path:
-            return self._root
+            return self._root, True
         parent = self._find_folder(path[:-1])
-        if parent is None or parent.folder is None:
-            return None
-        found = find_folder(self._catalog, parent.folder, path[-1])
-        if found is None:
-            return None
-        level = parent.folder.shows
-        resource = OrthancId(found.node) if level else None
-        return Node(level, resource, found.entry, parent.folder.below(found.node))
+        if parent is None or parent.folder is None or parent.folder.shows is Level.INSTANCE:
+            return None, True
+        others = self._extras.asked(parent, path[-1])
+        node = self._found_in(parent, path[-1], others, fresh=False)
+        return (node if node and node.entry.is_folder else None), not others
 
-    def _file(self, folder: Folder, segment: str, *, fresh: bool) -> Node | None:
-        try:
-            entry = self._files_of(folder, fresh=fresh).find(segment)
-        except UnknownResource:
-            return None
-        return Node(Level.INSTANCE, OrthancId(entry.resource), entry, None) if entry else None
-
-    def _files_of(self, folder: Folder, *, fresh: bool) -> Files:
-        instances = self._catalog.instances(folder, fresh=fresh)
-        return self._files.files(folder.id, instances, self._tags_above(instances), self._show)
-
-    def _tags_above(self, instances: Sequence[Mapping[OrthancId, Instance]]) -> TagsAbove:
-        """Return the tags of the series that files are shown by, none where their own are all that is needed."""
-        if not self._shown_from_above:
-            return {}
-        series = {next(iter(found.values())).series for found in instances if found}
-        return {one: self._catalog.tags(one) for one in series}
-
-    def _show(self, instance: Instance, above: TagsAbove) -> Shown:
-        tags = {**above.get(instance.series, {}), **instance.tags}
-        base = self._layout.levels[-1].template.render(tags, instance.id)
-        return Shown(base, acquired(Level.INSTANCE, tags) if self._acquisition else None)
+    def _found_in(self, parent: Node, segment: str, others: Mapping[str, str], *, fresh: bool) -> Node | None:
+        """Return what a name in a folder leads to, where others are in it besides folders or files of images."""
+        folder = parent.folder
+        found: Node | str | None = None
+        if folder is None:
+            found = names.resolve(segment, others, files=True)
+        elif folder.shows is not Level.INSTANCE:
+            found = find_folder(self._catalog, folder, segment, others)
+        else:
+            with suppress(UnknownResource):
+                found = self._images.find(folder, segment, fresh=fresh, others=others)
+        if not isinstance(found, str):
+            return found
+        return self._extras.node(parent, found, unicodedata.normalize("NFC", segment))
 
     def _verified(self, node: Node) -> Entry:
         """Return the entry of a node that Orthanc has now; the size of a file is that of this moment."""
+        if node.make is not None:
+            return _with(node.entry, node.make())
         if node.level is None or node.id is None:
             return node.entry
         if node.level is Level.INSTANCE:
@@ -208,21 +191,41 @@ class Tree:
     def _entries(self, node: Node) -> Iterable[Entry]:
         if not node.entry.is_folder:
             raise NotAFolder((), "it is a file")
-        if node.folder is None:
-            return []  # the layout ends here
-        if node.folder.shows is Level.INSTANCE:
-            return self._files_of(node.folder, fresh=True).entries
-        return self._listings.list(node.folder)
+        others = self._extras.names(node)
+        if node.folder is None:  # the layout ends here
+            entries: Sequence[Entry] = []
+            shown: Mapping[str, str] = names.shown(others, files=True)
+        elif node.folder.shows is Level.INSTANCE:
+            files = self._images.of(node.folder, fresh=True, others=others)
+            entries, shown = files.entries, files.shown(others)
+        else:
+            listed = self._listings.list(node.folder, others)
+            entries, shown = listed.entries, listed.others
+        return [*entries, *self._further(node, shown)] if shown else entries
+
+    def _further(self, owner: Node, shown: Mapping[str, str]) -> Iterator[Entry]:
+        for identity, name in shown.items():
+            with suppress(UnknownResource):  # what it showed has gone this very moment
+                yield self._verified(self._extras.node(owner, identity, name))
 
     def _opened(self, path: Path, node: Node) -> Content:
+        if node.make is not None:
+            made = node.make()
+            return Streamed(_with(node.entry, made), made.open())
         if node.entry.is_folder or node.id is None:
             raise IsAFolder(path, "it is a folder")
         return Streamed(node.entry, self._orthanc.open_instance(node.id))
 
     def _deleted(self, path: Path, node: Node, run: Callable[[Callable[[], None]], None]) -> str:
+        if not node.entry.is_folder and node.id is None:
+            raise Forbidden(path, "this file is made from the images beside and below it: delete those instead")
         if node.level is None or node.id is None:
             raise Forbidden(path, "this folder only groups what is in it: delete the folders in it instead")
         level, resource = node.level, node.id
         run(lambda: self._orthanc.delete(level, resource))
         self._catalog.forget([resource])
         return resource
+
+
+def _with(entry: Entry, made: Made) -> Entry:
+    return replace(entry, size=made.size, etag=made.etag, media_type=made.media_type)

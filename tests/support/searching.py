@@ -15,6 +15,7 @@ from davfs.filesystem.results import Results
 from davfs.filesystem.search import Search
 from davfs.filesystem.searches import Searches
 from davfs.filesystem.tree import Tree
+from davfs.generated.makers import Makers
 from davfs.layout import Layout
 from davfs.layout.tags import NO_EXTRA
 from davfs.orthanc import Orthanc
@@ -41,7 +42,7 @@ def search(
     catalog = Catalog(orthanc, store, InstanceCache())
     studies = StudySearch(store, scope_of(layouts or [by_study]), lambda: TODAY)
     return Search(
-        Tree(by_study, catalog, orthanc, None, SINCE),
+        Tree(by_study, catalog, orthanc, None, SINCE, Makers(orthanc)),
         Results(Folder(Plan.of(by_study)), catalog, studies, orthanc, most=most),
         Searches(folder / "searches.json"),
         keywords(NO_EXTRA, labels=labels),

@@ -19,7 +19,8 @@ from davfs.entry import Entry
 from davfs.entry import Path as DrivePath
 from davfs.errors import Forbidden, NotFound, UnknownResource
 from davfs.filesystem.tree import Tree
-from davfs.layout import load_text
+from davfs.generated.makers import Makers
+from davfs.layout import Layout, load_text
 from davfs.orthanc import Level, OrthancId, Resource
 from tests.support import dicom
 from tests.support.memory_orthanc import MemoryOrthanc
@@ -117,10 +118,11 @@ class Promise(RuleBasedStateMachine):
         """Open the catalog's file, and a tree for each layout."""
         self.store = Store(self.folder / "catalog.sqlite", LayoutPlacer(self.layouts))
         self.catalog = Catalog(self.orthanc, self.store, InstanceCache(capacity=6))
-        self.catalog.building = True  # as Upkeep has it, until everything was compared once
-        since = datetime(2024, 2, 29, tzinfo=UTC)
+        self.catalog.facts.building = True  # as Upkeep has it, until everything was compared once
+        since, makers = datetime(2024, 2, 29, tzinfo=UTC), Makers(self.orthanc)
         self.trees = {
-            layout.title: Tree(layout, self.catalog, self.orthanc, lambda act: act(), since) for layout in self.layouts
+            layout.title: Tree(layout, self.catalog, self.orthanc, lambda act: act(), since, makers)
+            for layout in self.layouts
         }
 
     def teardown(self) -> None:
@@ -146,7 +148,7 @@ class Promise(RuleBasedStateMachine):
     def event(self) -> None:
         """The event of the oldest deletion comes."""
         if self.late:
-            self.catalog.deleted([self.late.pop(0)])
+            self.catalog.facts.deleted([self.late.pop(0)])
 
     @rule(title=st.sampled_from(sorted(LAYOUTS)), chance=st.lists(st.integers(0, 99), max_size=3))
     def walk(self, title: str, chance: list[int]) -> None:
@@ -171,10 +173,13 @@ class Promise(RuleBasedStateMachine):
         assert len({entry.name.casefold() for entry in entries}) == len(entries)
         found = {(*path, entry.name): entry.resource or self._node(title, (*path, entry.name)) for entry in entries}
         wanted = self._nodes(title).get(node, set())
-        late = not exact and any(level.resource is None for level in self.trees[title]._layout.levels)
+        late = not exact and any(level.resource is None for level in self._layout(title).levels)
         assert wanted <= set(found.values()) if late else sorted(wanted) == sorted(found.values())
         self.shown.update({(title, each): one for each, one in found.items()})
         return entries
+
+    def _layout(self, title: str) -> Layout:
+        return next(layout for layout in self.layouts if layout.title == title)
 
     def _node(self, title: str, path: DrivePath) -> str:
         node = self.trees[title]._find_folder(path)
@@ -222,7 +227,7 @@ class Promise(RuleBasedStateMachine):
     def reconcile(self) -> None:
         """The upkeep compares everything; then all that is shown is what Orthanc has."""
         self.catalog.reconcile(lambda _done, _total: None)
-        self.catalog.building = False
+        self.catalog.facts.building = False
         for title in LAYOUTS:
             folders: list[tuple[DrivePath, str]] = [((), "")]
             for path, node in folders:

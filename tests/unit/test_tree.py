@@ -11,6 +11,7 @@ from davfs.catalog.placing import LayoutPlacer
 from davfs.catalog.store import Store
 from davfs.errors import IsAFolder, NotFound
 from davfs.filesystem.tree import Tree
+from davfs.generated.makers import Makers
 from davfs.layout import load_text
 from davfs.orthanc import Level, OrthancId
 from tests.support import dicom
@@ -34,7 +35,7 @@ def tree(orthanc: CountingOrthanc, folder: Path, layout: str) -> Tree:
     """Put a tree together as the plugin does."""
     loaded = load_text(layout, "test.toml")
     catalog = Catalog(orthanc, Store(folder / "catalog.sqlite", LayoutPlacer([loaded])), InstanceCache())
-    return Tree(loaded, catalog, orthanc, None, datetime.now(UTC))
+    return Tree(loaded, catalog, orthanc, None, datetime.now(UTC), Makers(orthanc))
 
 
 def names(shown: Tree, *path: str) -> list[str]:

@@ -19,7 +19,10 @@ from davfs.doors.webdav.validators import CONDITIONS, entity_tag, http_date, sam
 from davfs.entry import Content, Entry, Path
 from davfs.errors import DavfsError, IsAFolder
 
-_HARMLESS = frozenset({"application/dicom", "application/octet-stream", "application/pdf", "text/plain"})
+_HARMLESS = frozenset({
+    "application/dicom", "application/json", "application/octet-stream", "application/pdf", "application/zip",
+    "image/png", "text/plain",
+})  # fmt: skip
 """Types of which browsers run nothing; they show no PDF in a sandbox."""
 _SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 

@@ -1,0 +1,113 @@
+"""Further files in the folders of a layout: archives, tags, pictures and reports.
+
+Their names take part in the naming of what else is in the folder, as if each of them was a resource of its own.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+
+from davfs import names
+from davfs.catalog.catalog import Catalog
+from davfs.entry import Entry, Kind
+from davfs.errors import UnknownResource
+from davfs.filesystem.members import Members
+from davfs.filesystem.node import Node
+from davfs.generated.made import Made
+from davfs.generated.makers import Makers
+from davfs.layout import Layout
+from davfs.layout.model import Extra, ExtraFile
+from davfs.orthanc.model import OrthancId
+
+
+class Extras:
+    """The further files of one layout.
+
+    Args:
+        layout: The layout.
+        catalog: Knows what is below a folder.
+        makers: Make them.
+        members: Tell what an archive holds.
+    """
+
+    def __init__(self, layout: Layout, catalog: Catalog, makers: Makers, members: Members) -> None:
+        self._files = {level.resource: level.files for level in layout.levels if level.files}
+        self._mark = layout.mark
+        self._catalog = catalog
+        self._makers = makers
+        self._members = members
+
+    def asked(self, owner: Node, segment: str) -> Mapping[str, str]:
+        """Return those of `names` that a name may lead to, or has to be told from."""
+        if owner.level not in self._files:
+            return {}
+        keys = {*names.bases(segment, files=True), *names.bases(segment, files=False)}
+        bases = {one: base for one, base in self._bases(owner).items() if names.key(base) in keys}
+        with suppress(UnknownResource):
+            return self._there(owner, bases)
+        return {}
+
+    def names(self, owner: Node) -> Mapping[str, str]:
+        """Return the base names of those that there are in a folder, by identity.
+
+        Raises:
+            UnknownResource: The folder's resource is gone.
+        """
+        return self._there(owner, self._bases(owner)) if owner.level in self._files else {}
+
+    def node(self, owner: Node, identity: str, name: str) -> Node:
+        """Return the node of one of them.
+
+        Args:
+            owner: The folder that it is in.
+            identity: Which one.
+            name: Its name.
+        """
+        entry = Entry(name, Kind.FILE, owner.entry.modified, resource=owner.id or "")
+        return Node(None, None, entry, None, partial(self._still, owner, self._of(owner)[identity].content))
+
+    def _still(self, owner: Node, content: Extra) -> Made:
+        made = self._made(owner, content)
+        if made is None:
+            raise UnknownResource("there is nothing any more that it could show")
+        return made
+
+    def _made(self, owner: Node, content: Extra) -> Made | None:
+        if owner.level is None or owner.id is None:
+            return None
+        if content is Extra.ZIP:
+            return self._makers.archive(self._members.of(owner))
+        documents = self._makers.documents
+        if content is Extra.JSON:
+            return documents.description(owner.level, owner.id)
+        instances = self._catalog.instances_below(owner.level, owner.id, fresh=True)
+        return documents.picture(instances) if content is Extra.PREVIEW else documents.report(instances)
+
+    def _there(self, owner: Node, bases: Mapping[str, str]) -> Mapping[str, str]:
+        """Return those that there are; of archives and tags there always is one."""
+        contents = {one: file.content for one, file in self._of(owner).items()}
+        always = {Extra.ZIP, Extra.JSON}
+        return {
+            one: base
+            for one, base in bases.items()
+            if contents[one] in always or self._made(owner, contents[one]) is not None
+        }
+
+    def _bases(self, owner: Node) -> Mapping[str, str]:
+        if owner.id is None:
+            return {}
+        files, mark = self._of(owner), OrthancId(self._mark(owner.id))
+        needs_tags = any(file.template.keywords for file in files.values())
+        tags = self._catalog.tags(owner.id) if needs_tags else {}
+        return {one: file.template.render(tags, mark) for one, file in files.items()}
+
+    def _of(self, owner: Node) -> Mapping[str, ExtraFile]:
+        """Return the files that a folder may have, by an identity that is the same in every process."""
+        files = self._files.get(owner.level, ())
+        texts = {f"{owner.id}/{index}/{file.content.value}": file for index, file in enumerate(files)}
+        return {self._mark(_digest(text)): file for text, file in texts.items()}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -1,0 +1,110 @@
+"""The instances of a folder as a layout shows them: as they are stored, or anonymised."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from functools import partial
+
+from davfs.catalog.acquisition import acquired
+from davfs.catalog.catalog import Catalog
+from davfs.catalog.plan import Folder
+from davfs.entry import Entry, Readable
+from davfs.errors import UnknownResource
+from davfs.filesystem.files import NO_OTHERS, Files, FilesCache, Naming, Shown, TagsAbove
+from davfs.filesystem.node import Node
+from davfs.generated.made import Made
+from davfs.generated.makers import Makers
+from davfs.layout import Layout
+from davfs.layout.model import Dates
+from davfs.layout.syntax import parse
+from davfs.layout.tags import DEFAULT
+from davfs.orthanc import Orthanc
+from davfs.orthanc.model import Instance, Level, OrthancId
+
+USUAL = "{SeriesNumber:03d} {Modality} {InstanceNumber:05d}.dcm"
+"""How files are called in the archives of a layout that has no level of instances; it tells nobody's name."""
+
+
+class Images:
+    """Names the instances of one layout, and opens them.
+
+    Args:
+        layout: The layout.
+        catalog: Knows which instances there are.
+        orthanc: Serves them as they are stored.
+        makers: Serve them anonymised.
+    """
+
+    def __init__(self, layout: Layout, catalog: Catalog, orthanc: Orthanc, makers: Makers) -> None:
+        last = layout.levels[-1]
+        self._template = last.template if last.resource is Level.INSTANCE else parse(USUAL, Level.INSTANCE)
+        self._mark = layout.mark
+        self._by_acquisition = layout.dates is Dates.ACQUISITION
+        self._anonymised = makers.anonymised(layout.anonymised) if layout.anonymised else None
+        from_above = self._template.keywords - DEFAULT[Level.INSTANCE]
+        self._needs_above = bool(from_above) or self._by_acquisition or self._anonymised is not None
+        self._catalog = catalog
+        self._orthanc = orthanc
+        self._kept = FilesCache()
+
+    def of(self, folder: Folder, *, fresh: bool, others: Mapping[str, str] = NO_OTHERS) -> Files:
+        """Return the files of a folder that shows instances.
+
+        Args:
+            folder: Which one.
+            fresh: Whether to ask Orthanc; otherwise what is known of a series will do.
+            others: Base names of what else is in it, by identity.
+
+        Raises:
+            UnknownResource: The folder's resource is gone.
+        """
+        instances = self._catalog.instances(folder, fresh=fresh)
+        files = self._kept.files(folder.id, instances, self._naming(instances))
+        return Files(instances, replace(files.naming, others=others)) if files.meets(others) else files
+
+    def find(
+        self, folder: Folder, segment: str, *, fresh: bool, others: Mapping[str, str] = NO_OTHERS
+    ) -> Node | str | None:
+        """Return what a name in a folder leads to: a file, the identity of one of the others, or nothing; see `of`."""
+        files = self.of(folder, fresh=fresh, others=others)
+        found = files.find(segment, others)
+        if not isinstance(found, Entry):
+            return found
+        instance = OrthancId(found.resource)
+        made = files.made(instance)
+        return Node(Level.INSTANCE, instance, found, None, partial(self._still, instance, made) if made else None)
+
+    def below(self, level: Level, resource: OrthancId) -> Files:
+        """Return the files of all instances below a resource, as they are now.
+
+        Raises:
+            UnknownResource: The resource is gone.
+        """
+        instances = self._catalog.instances_below(level, resource, fresh=True)
+        return self._kept.files(resource, instances, self._naming(instances))
+
+    def _naming(self, instances: Sequence[Mapping[OrthancId, Instance]]) -> Naming:
+        return Naming(self._show, self._mark, self._above(instances))
+
+    def opener(self, files: Files, instance: OrthancId) -> Callable[[], AbstractContextManager[Readable]]:
+        """Return what opens one of the files."""
+        made = files.made(instance)
+        return made.open if made else partial(self._orthanc.open_instance, instance)
+
+    def _still(self, instance: OrthancId, made: Made) -> Made:
+        if not self._catalog.exists(Level.INSTANCE, instance):
+            raise UnknownResource("it has been deleted")
+        return made
+
+    def _above(self, instances: Sequence[Mapping[OrthancId, Instance]]) -> TagsAbove:
+        """Return the tags of the series that files are shown by, none where their own are all that is needed."""
+        if not self._needs_above:
+            return {}
+        series = {next(iter(found.values())).series for found in instances if found}
+        return {one: self._catalog.tags(one) for one in series}
+
+    def _show(self, instance: Instance, above: TagsAbove) -> Shown:
+        tags = {**above.get(instance.series, {}), **instance.tags}
+        base = self._template.render(tags, OrthancId(self._mark(instance.id)))
+        date = acquired(Level.INSTANCE, tags) if self._by_acquisition else None
+        return Shown(base, date, self._anonymised.made(instance, tags) if self._anonymised else None)

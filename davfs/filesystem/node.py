@@ -1,0 +1,29 @@
+"""What a path within a layout leads to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from davfs.catalog.plan import Folder
+from davfs.entry import Entry
+from davfs.generated.made import Made
+from davfs.orthanc.model import Level, OrthancId
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What a path leads to.
+
+    Attributes:
+        level: Level of the resource; None for what is none: a group, the layout's root, a further file.
+        id: The resource; None for what is none.
+        entry: Its entry, as far as it is known without asking Orthanc.
+        folder: What can be found below it; None for a file, and for a folder at the end of a layout without files.
+        make: Tells how a file is made; None for a folder, and for a DICOM file as it is stored. Raises
+            `UnknownResource` where what it showed is gone.
+    """
+
+    level: Level | None
+    id: OrthancId | None
+    entry: Entry
+    folder: Folder | None
+    make: Callable[[], Made] | None = None

@@ -1,0 +1,184 @@
+"""ZIP archives of DICOM files: stored, made while they are read, and of a size that is known before.
+
+Nothing is compressed, so the size follows from the names and sizes of the members. The CRC-32 of a member is known when
+it was read; it stands behind it, and in the directory at the end. So an archive can be made from its beginning only:
+who asks for a range waits until all before it was read from Orthanc, members that are passed over too. Consecutive
+ranges are read from one stream (see `davfs.generated.streams`).
+
+Source: APPNOTE.TXT, .ZIP File Format Specification 6.3.10.
+"""
+
+import hashlib
+import json
+import struct
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from zipstream import ZipStream
+
+from davfs.entry import Readable
+from davfs.errors import OrthancError
+from davfs.generated.made import Made
+from davfs.generated.streams import Stream, Streams
+
+_BLOCK = 1 << 20
+"""Bytes that are handed on at most at a time."""
+_FIRST, _LAST = datetime(1980, 1, 1, tzinfo=UTC), datetime(2107, 12, 31, 23, 59, 58, tzinfo=UTC)
+"""The dates that a member can have."""
+_IN_FILE_HEADER, _IN_DIRECTORY = 10, 12
+"""Where in the header of a member its time and date are, in bytes. Source: APPNOTE 4.3.7, 4.3.12."""
+_EMPTY_MEMBER = (30 + 1) + 16 + (46 + 1)
+"""Bytes that an empty member takes whose name is one letter: two headers, data descriptor. Source: APPNOTE 4.3.7-12."""
+_ZIP64_MEMBERS = 0xFFFF
+"""From this number of members on an archive needs a ZIP64 end. Source: APPNOTE 4.4.1.4."""
+_ZIP64_END = 56 + 20
+"""Bytes of the ZIP64 end of the directory, and of its locator. Source: APPNOTE 4.3.14, 4.3.15."""
+_REPLACED = "an image was replaced while an archive of it was read"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file in an archive.
+
+    Attributes:
+        path: Where it is in the archive: safe names, in NFC.
+        size: Bytes.
+        version: Another one for another content.
+        date: Last change, in UTC; the archive holds it to two seconds, from 1980 to 2107.
+        open: Gives its bytes; entered when they are due, and left after the last of them.
+    """
+
+    path: tuple[str, ...]
+    size: int
+    version: str
+    date: datetime
+    open: Callable[[], AbstractContextManager[Readable]]
+
+
+def archive(members: Sequence[Member], kept: Streams) -> Made:
+    """Return the ZIP archive of some files: for the same members always the same bytes, sorted by path.
+
+    Reading raises `OrthancError` where a member has not the size that it was to have, since it was replaced, and what
+    opening or reading it raises.
+
+    Args:
+        members: No two of them with the same path.
+        kept: Where its streams wait between two ranges.
+    """
+    members = sorted(members, key=lambda member: member.path)
+    size, etag = _size(members), _etag(members)
+    return Made(size, etag, "application/zip", partial(_Archive, members, size, etag, kept))
+
+
+class _Archive:
+    """An archive that is open for reading: a context manager.
+
+    Args:
+        members: What it holds, in this order.
+        size: Its bytes.
+        etag: Stands for its content.
+        kept: Where its streams wait between two ranges.
+    """
+
+    def __init__(self, members: Sequence[Member], size: int, etag: str, kept: Streams) -> None:
+        self.size = size
+        self._members = members
+        self._etag = etag
+        self._kept = kept
+        self._ends = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._ends.close()
+
+    def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
+        """See `davfs.entry.Readable`."""
+        buffers = self._buffers(start, self.size if stop is None else min(stop, self.size))
+        self._ends.callback(buffers.close)  # a range that nobody reads to its end has a member open
+        return buffers
+
+    def _buffers(self, start: int, stop: int) -> Generator[memoryview, None, None]:
+        if start < stop:
+            with self._kept.at(self._etag, start, self._stream) as stream:
+                yield from stream.read(start, stop)
+
+    def _stream(self) -> Stream:
+        return Stream(_blocks(self._members), self.size)
+
+
+def _blocks(members: Sequence[Member]) -> Generator[bytes, None, None]:
+    # The library gives each member the local time of now, and knows no other (its issue 27). It yields every header as
+    # a block of its own, in which the member's own time is put.
+    archive = ZipStream()
+    for member in members:
+        with closing(_content(member)) as content:
+            archive.add(content, _name(member), size=member.size)
+            file = archive.file()
+            yield _dated(next(file), _IN_FILE_HEADER, member)
+            yield from file
+    directory = archive.footer()
+    for member in members:
+        yield _dated(next(directory), _IN_DIRECTORY, member)
+    yield from directory
+
+
+def _content(member: Member) -> Generator[bytes, None, None]:
+    missing = member.size
+    with member.open() as file:
+        for buffer in file.buffers():
+            for start in range(0, len(buffer), _BLOCK):
+                # A copy, since it outlives the member, whose memory is Orthanc's own.
+                block = bytes(buffer[start : start + _BLOCK])
+                missing -= len(block)
+                if missing < 0:
+                    raise OrthancError(_REPLACED)
+                yield block
+    if missing:
+        raise OrthancError(_REPLACED)
+
+
+def _name(member: Member) -> str:
+    return "/".join(member.path)
+
+
+def _dated(header: bytes, place: int, member: Member) -> bytes:
+    dated = bytearray(header)
+    struct.pack_into("<HH", dated, place, *_dos_time(member.date))
+    return bytes(dated)
+
+
+def _dos_time(date: datetime) -> tuple[int, int]:
+    """Return time and date as MS-DOS has them. Source: APPNOTE 4.4.6."""
+    date = min(max(date, _FIRST), _LAST)
+    time = date.hour << 11 | date.minute << 5 | date.second >> 1
+    return time, (date.year - 1980) << 9 | date.month << 5 | date.day
+
+
+def _size(members: Sequence[Member]) -> int:
+    archive = ZipStream(sized=True)
+    for member in members:
+        archive.add((), _name(member), size=member.size)
+    size = len(archive)
+    if len(members) == _ZIP64_MEMBERS:
+        # The library writes a ZIP64 end, and forgets to count it, unless the archive is so large that it needs one
+        # anyway. With one more member it is counted.
+        archive.add((), "0", size=0)
+        if len(archive) == size + _EMPTY_MEMBER + _ZIP64_END:
+            size += _ZIP64_END
+    return size
+
+
+def _etag(members: Sequence[Member]) -> str:
+    digest = hashlib.sha256()
+    for member in members:
+        digest.update(json.dumps([member.path, member.size, member.version, _dos_time(member.date)]).encode())
+    return digest.hexdigest()[:32]

@@ -1,0 +1,111 @@
+"""What folders tell of themselves: tags, a picture, a report."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+
+from pydicom.uid import EncapsulatedPDFStorage
+
+from davfs.entry import InMemory
+from davfs.errors import OrthancError, Unavailable
+from davfs.generated.answers import Answers
+from davfs.generated.made import Made
+from davfs.orthanc import Instance, Level, Orthanc, OrthancId
+
+_TRIED = 3
+"""Series of which it is tried to render an image: a study of none but reports must not cost a request for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What Orthanc makes of an instance: a name, the media type, and how it is asked for."""
+
+    name: str
+    media_type: str
+    ask: Callable[[OrthancId], bytes | None]
+
+
+class Documents:
+    """Makes descriptions, pictures and reports; the latter two are kept by the name of the stored file.
+
+    Args:
+        orthanc: Renders them.
+        answers: Keeps what it rendered, and what it could not.
+    """
+
+    def __init__(self, orthanc: Orthanc, answers: Answers | None = None) -> None:
+        self._orthanc = orthanc
+        self._answers = answers or Answers()
+        self._picture = _Form("picture", "image/png", orthanc.picture)
+        self._report = _Form("report", "application/pdf", orthanc.report)
+
+    def description(self, level: Level, resource: OrthancId) -> Made:
+        """Return what Orthanc tells of a patient, study or series now: what is opened is what it told here.
+
+        Raises:
+            UnknownResource: It is gone.
+        """
+        content = self._orthanc.description(level, resource)
+        etag = hashlib.blake2b(content, digest_size=16).hexdigest()
+        return Made(len(content), etag, "application/json", lambda: InMemory(nullcontext(memoryview(content))))
+
+    def picture(self, instances: Sequence[Mapping[OrthancId, Instance]]) -> Made | None:
+        """Return a picture of the image in the middle of the first series that can be rendered.
+
+        Args:
+            instances: Those of each series; of the first three that have any, one instance each is tried.
+
+        Raises:
+            Unavailable: Orthanc cannot be asked.
+        """
+        series = [one for one in instances if one][:_TRIED]
+        return self._first(self._picture, (_in_order(one.values())[len(one) // 2] for one in series))
+
+    def report(self, instances: Sequence[Mapping[OrthancId, Instance]]) -> Made | None:
+        """Return the first PDF that is encapsulated in an instance.
+
+        Args:
+            instances: Those of each series.
+
+        Raises:
+            Unavailable: Orthanc cannot be asked.
+        """
+        kind = EncapsulatedPDFStorage
+        series = ([each for each in one.values() if each.sop_class == kind] for one in instances)
+        return self._first(self._report, (each for one in series for each in _in_order(one)))
+
+    def _first(self, form: _Form, instances: Iterable[Instance]) -> Made | None:
+        return next((made for one in instances if (made := self._made(form, one))), None)
+
+    def _made(self, form: _Form, instance: Instance) -> Made | None:
+        try:
+            size = self._answers.size((form.name, instance.id, instance.uuid), lambda: form.ask(instance.id))
+        except Unavailable:
+            raise
+        except OrthancError:
+            return None  # it has just gone, or its file cannot be read: no reason not to list the folder
+        if not size:
+            return None
+        opened = partial(self._content, form, instance, size)
+        return Made(size, f"{instance.uuid}-{form.name}", form.media_type, lambda: InMemory(opened()))
+
+    @contextmanager
+    def _content(self, form: _Form, instance: Instance, size: int) -> Iterator[memoryview]:
+        content = self._answers.content((form.name, instance.id, instance.uuid), lambda: form.ask(instance.id))
+        if len(content) != size:
+            raise OrthancError("a file was replaced while it was opened")
+        yield memoryview(content)
+
+
+def _in_order(instances: Iterable[Instance]) -> list[Instance]:
+    """Sort by InstanceNumber, those without one after the others, then by id."""
+    return sorted(instances, key=lambda one: (*_number(one), one.id))
+
+
+def _number(instance: Instance) -> tuple[bool, int]:
+    try:
+        return False, int(instance.tags.get("InstanceNumber", ""))
+    except ValueError:
+        return True, 0

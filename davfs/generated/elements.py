@@ -1,0 +1,80 @@
+"""Elements of a data set as they are stored: pydicom's raw ones, so that what nobody changes is written back as it was.
+
+Nothing here converts a value. pydicom would check each one that it converts, and warn with the value in the warning;
+warnings go to Orthanc's log, where no patient's data may be.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydicom import Dataset
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import BaseTag
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One element of a data set.
+
+    Attributes:
+        dataset: The data set that has it.
+        tag: Its tag.
+    """
+
+    dataset: Dataset
+    tag: BaseTag
+
+    @property
+    def representation(self) -> str:
+        """Its value representation: the dictionary's where the file has none, UN where neither knows."""
+        stored = self.dataset.get_item(self.tag).VR
+        if stored not in {None, "UN"}:
+            return str(stored)
+        try:
+            return dictionary_VR(self.tag)
+        except KeyError:
+            return "UN"
+
+    @property
+    def value(self) -> bytes:
+        """Its value as it is stored."""
+        stored = self.dataset.get_item(self.tag)
+        if isinstance(stored, RawDataElement):
+            return stored.value or b""
+        return str(stored.value).encode(errors="surrogateescape")  # the character set, which pydicom read already
+
+    @property
+    def items(self) -> Sequence[Dataset]:
+        """The items of a sequence.
+
+        Raises:
+            TypeError: It is none.
+        """
+        value = self.dataset[self.tag].value or ()
+        if isinstance(value, bytes):
+            raise TypeError("a sequence cannot be read")
+        return list(value)
+
+    def replace(self, value: bytes) -> None:
+        """Store another value.
+
+        Args:
+            value: Padded to an even length.
+
+        Raises:
+            TypeError: pydicom converted the element before.
+        """
+        stored = self.dataset.get_item(self.tag)
+        if not isinstance(stored, RawDataElement):
+            raise TypeError("an element is not as it was stored")
+        self.dataset[self.tag] = stored._replace(value=value, length=len(value))
+
+    def remove(self) -> None:
+        """Take it out of its data set."""
+        del self.dataset[self.tag]
+
+
+def elements(dataset: Dataset) -> list[Element]:
+    """Return the elements of a data set, in the order of their tags, without those in its sequences."""
+    return [Element(dataset, tag) for tag in sorted(dataset.keys())]

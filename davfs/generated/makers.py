@@ -1,0 +1,44 @@
+"""What makes files, for all layouts of a drive."""
+
+from collections.abc import Sequence
+
+from davfs.generated.anonymised import Anonymised
+from davfs.generated.archive import Member, archive
+from davfs.generated.documents import Documents
+from davfs.generated.made import Made
+from davfs.generated.streams import Streams
+from davfs.layout.text import HashKey
+from davfs.orthanc import Orthanc
+
+
+class Makers:
+    """Make files, and keep for a while what was dear to make.
+
+    Args:
+        orthanc: From what it has.
+
+    Attributes:
+        documents: Tags, pictures and reports.
+    """
+
+    def __init__(self, orthanc: Orthanc) -> None:
+        self.documents = Documents(orthanc)
+        self._orthanc = orthanc
+        self._streams = Streams()
+        self._anonymised: dict[HashKey, Anonymised] = {}
+
+    def archive(self, members: Sequence[Member]) -> Made:
+        """Return an archive of DICOM files."""
+        return archive(members, self._streams)
+
+    def anonymised(self, key: HashKey) -> Anonymised:
+        """Return what serves DICOM files without what tells whose they are.
+
+        Args:
+            key: What pseudonyms are made with.
+        """
+        return self._anonymised.setdefault(key, Anonymised(self._orthanc, key))
+
+    def close(self) -> None:
+        """Drop all that is kept."""
+        self._streams.close()

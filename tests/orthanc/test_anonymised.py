@@ -1,0 +1,352 @@
+"""Anonymised files of real ones: whole, the same wherever they are made, and without what tells whose they are."""
+
+import hashlib
+import io
+import json
+import subprocess
+import sys
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pydicom
+import pytest
+from pydicom import Dataset
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
+
+from davfs.demo.samples import import_samples
+from davfs.errors import OrthancError, UnknownResource
+from davfs.generated.anonymised import MARGIN, Anonymised
+from davfs.layout.text import HashKey
+from davfs.orthanc.http import HttpTransport, connect
+from davfs.orthanc.model import Instance, Level, OrthancId
+from davfs.orthanc.rest import RestOrthanc
+from tests.orthanc.conftest import RunOrthanc
+from tests.support import dicom
+from tests.support.drive import import_by_rest
+
+SECRET = b"a key for tests only"
+PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+
+OTHER_PROCESS = """
+import hashlib, json, sys
+from davfs.generated.anonymised import Anonymised
+from davfs.layout.text import HashKey
+from davfs.orthanc.http import HttpTransport, connect
+from davfs.orthanc.rest import RestOrthanc
+
+url, secret = sys.argv[1:]
+with connect(url) as client:
+    orthanc = RestOrthanc(HttpTransport(client))
+    maker, digests = Anonymised(orthanc, HashKey(secret.encode())), {}
+    for one, tags in json.load(sys.stdin).items():
+        with maker.made(orthanc.instances([one])[0], tags).open() as file:
+            digests[one] = hashlib.sha256(b"".join(file.buffers())).hexdigest()
+    maker.close()
+json.dump(digests, sys.stdout)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An instance, and what is made of it."""
+
+    instance: Instance
+    tags: Mapping[str, str]
+    original: bytes
+    content: bytes
+
+    @property
+    def before(self) -> Dataset:
+        """The original's data set."""
+        return pydicom.dcmread(io.BytesIO(self.original))
+
+    @property
+    def after(self) -> Dataset:
+        """The anonymised data set."""
+        return pydicom.dcmread(io.BytesIO(self.content))
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """An Orthanc, and what anonymises its instances."""
+
+    url: str
+    rest: httpx.Client
+    orthanc: RestOrthanc
+    maker: Anonymised
+
+    def serve(self, one: OrthancId) -> Served:
+        """Return an instance with its anonymised file."""
+        (instance,) = self.orthanc.instances([one])
+        tags = dict(instance.tags)
+        above: OrthancId | None = instance.series
+        while above:
+            (resource,) = self.orthanc.resources([above])
+            tags |= resource.tags
+            above = resource.parent
+        made = self.maker.made(instance, tags)
+        with made.open() as file:
+            content = b"".join(file.buffers())
+        assert (len(content), file.size, made.media_type) == (made.size, made.size, "application/dicom")
+        return Served(instance, tags, self.rest.get(f"/instances/{one}/file").content, content)
+
+    def add(self, content: bytes) -> Served:
+        """Import a file, and return it with its anonymised one."""
+        import_by_rest(self.rest, content)
+        return self.serve(OrthancId(dicom.ids(content).instance))
+
+
+@pytest.fixture(scope="module")
+def archive(run_orthanc: RunOrthanc) -> Iterator[Archive]:
+    """An Orthanc without the plugin."""
+    with run_orthanc(plugins=[]) as server, connect(server.url) as rest:
+        orthanc = RestOrthanc(HttpTransport(rest))
+        maker = Anonymised(orthanc, HashKey(SECRET))
+        yield Archive(server.url, rest, orthanc, maker)
+        maker.close()
+
+
+@pytest.fixture(scope="module")
+def samples(archive: Archive) -> list[Served]:
+    """All of pydicom's files that Orthanc takes, none of which is refused."""
+    import_samples(archive.url, lambda *_: None)
+    served = [archive.serve(one) for one in archive.orthanc.ids(Level.INSTANCE)]
+    assert len(served) > 100
+    return served
+
+
+def test_files_are_what_they_were_made_for(samples: list[Served]) -> None:
+    """Each has its size, its own identifiers at both places, and the pseudonym in place of the patient."""
+    key = HashKey(SECRET)
+    for one in samples:
+        after = one.after
+        pseudonym = key.digest(one.tags["PatientID"])[:16]
+        assert len(one.content) == one.instance.size + one.instance.size % 2 + MARGIN
+        assert (after.PatientID, after.PatientName) == (pseudonym, pseudonym)
+        assert (
+            after.file_meta.MediaStorageSOPInstanceUID
+            == after.SOPInstanceUID
+            == pseudonym_of(one.before.SOPInstanceUID)
+        )
+        assert one.content[:128] == bytes(128)
+
+
+def pseudonym_of(uid: str) -> str:
+    """Return what stands for a UID."""
+    return f"2.25.{int(HashKey(SECRET).digest(f'uid:{uid}')[:32], 16)}"
+
+
+def test_pixels_stay(samples: list[Served]) -> None:
+    """Not a byte of the pixels is another."""
+    compared = 0
+    for one in samples:
+        before, after = one.before, one.after
+        for keyword in PIXELS:
+            assert (keyword in before) == (keyword in after)
+            if keyword not in before:
+                continue
+            compared += 1
+            assert before[keyword].value == after[keyword].value, keyword
+    assert compared > 50
+
+
+def test_other_programs_read_them(samples: list[Served], tmp_path: Path) -> None:
+    """DCMTK takes each file for a DICOM file, and reads it to its end."""
+    for at, one in enumerate(samples):
+        (tmp_path / f"{at}.dcm").write_bytes(one.content)
+    paths = sorted(map(str, tmp_path.iterdir()))
+    tested = subprocess.run(["dcmftest", *paths], capture_output=True, text=True, check=True)
+    assert tested.stdout.count("yes: ") == len(paths)
+    dumped = subprocess.run(["dcmdump", "-q", *paths], capture_output=True, text=True, check=True)
+    assert dumped.stdout.count("DataSetTrailingPadding") == len(paths)
+    assert dumped.stderr == ""
+
+
+def test_two_processes_make_the_same_bytes(archive: Archive, samples: list[Served]) -> None:
+    """Another process makes each file byte for byte, and so does the same one again."""
+    request = json.dumps({one.instance.id: one.tags for one in samples})
+    command = [sys.executable, "-c", OTHER_PROCESS, archive.url, SECRET.decode()]
+    answer = subprocess.run(command, input=request, capture_output=True, text=True, check=True)
+    assert json.loads(answer.stdout) == {one.instance.id: hashlib.sha256(one.content).hexdigest() for one in samples}
+    assert answer.stderr == ""
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value")  # of the originals
+def test_nothing_tells_whose_they_are(samples: list[Served]) -> None:
+    """No file has a byte of the name, or the date of birth in any element of a patient, or a private element."""
+    named = 0
+    for one in samples:
+        name = str(one.before.get("PatientName", "")).encode()
+        if len(name) >= 3:
+            named += 1
+            assert name.lower() not in head(one).lower(), name
+        for tag, values in flat(one.after):
+            assert not tag.is_private
+            if tag.group == 0x10:
+                assert str(one.before.get("PatientBirthDate") or "no date") not in str(values)
+    assert named > 50
+
+
+def head(one: Served) -> bytes:
+    """Return a file without its pixels, which can hold three letters by chance."""
+    content = one.content
+    for keyword in PIXELS:
+        if keyword in one.after:
+            content = content.replace(one.after[keyword].value, b"")
+    return content
+
+
+def flat(dataset: Dataset) -> Iterator[tuple[Any, Any]]:
+    """Yield tags and values of all elements, those in sequences too."""
+    for element in dataset.iterall():
+        if element.VR != "SQ":
+            yield element.tag, element.value
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value")  # of the originals
+def test_uids_agree_as_before(samples: list[Served]) -> None:
+    """What shared a UID shares one, what did not does not: studies, series, frames of reference, and references."""
+    forward: dict[str, str] = {}
+    for one in samples:
+        before, after = uids(one.before), uids(one.after)
+        for place, values in after.items():
+            assert place in before, place
+            for old, new in zip(before[place], values, strict=True):
+                assert forward.setdefault(old, new) == new, place
+    assert len(set(forward.values())) == len(forward)
+    assert all(new in {old, pseudonym_of(old)} for old, new in forward.items())
+    frames = [one.after.FrameOfReferenceUID for one in samples if "FrameOfReferenceUID" in one.after]
+    assert len(set(frames)) < len(frames)
+
+
+def uids(dataset: Dataset, place: str = "") -> dict[str, list[str]]:
+    """Return the UIDs of a data set by their places."""
+    found: dict[str, list[str]] = {}
+    for element in dataset:
+        here = f"{place}/{element.tag}"
+        if element.VR == "SQ":
+            for at, item in enumerate(element.value):
+                found |= uids(item, f"{here}/{at}")
+        elif element.VR == "UI" and element.value:
+            found[here] = [str(each) for each in ([element.value] if element.VM == 1 else element.value)]
+    return found
+
+
+def test_they_can_be_imported(samples: list[Served], run_orthanc: RunOrthanc) -> None:
+    """Another Orthanc takes all of them, into as many patients, studies and series as there were."""
+    with run_orthanc(plugins=[]) as server, connect(server.url) as rest:
+        for one in samples:
+            assert rest.post("/instances", content=one.content).raise_for_status().json()["Status"] == "Success"
+        counts = RestOrthanc(HttpTransport(rest)).counts()
+    assert counts.instances == len(samples)
+    assert counts.patients == len({one.tags["PatientID"] for one in samples})
+    assert counts.series == len({one.instance.series for one in samples})
+
+
+def test_reference_leads_to_the_other_file(archive: Archive) -> None:
+    """A file refers to the file that the one it referred to has become."""
+    target = dicom.instance("refers", number=1)
+    item = Dataset()
+    item.ReferencedSOPInstanceUID = dicom.uid("refers", 1, 1, 1)
+    item.ReferencedSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+    source = dicom.instance("refers", number=2, tags={"ReferencedImageSequence": [item]})
+    first, second = archive.add(target).after, archive.add(source).after
+    (reference,) = second.ReferencedImageSequence
+    assert reference.ReferencedSOPInstanceUID == first.SOPInstanceUID
+    assert reference.ReferencedSOPClassUID == "1.2.840.10008.5.1.4.1.1.2"
+    assert second.SeriesInstanceUID == first.SeriesInstanceUID
+
+
+def test_well_known_frame_of_reference_stays(archive: Archive) -> None:
+    """A UID of the standard is nobody's: a volume in Talairach's space says so still."""
+    talairach = "1.2.840.10008.1.4.1.1"
+    served = archive.add(dicom.instance("talairach", tags={"FrameOfReferenceUID": talairach}))
+    assert served.after.FrameOfReferenceUID == talairach
+
+
+def test_name_is_removed_wherever_it_is(archive: Archive) -> None:
+    """A name in a sequence, a description, a private element or a comment is gone; what tells nothing stays."""
+    item = Dataset()
+    item.PatientName = "Müller^Jörg"
+    item.PatientBirthDate = "19700101"
+    item.ScheduledPerformingPhysicianName = "House^Gregory"
+    item.AccessionNumber = "A1"
+    item.ScheduledProcedureStepDescription = "of MULLER JORG"
+    item.RequestedProcedureDescription = "Head"
+    item.add_new(0x00090010, "LO", "MAKER")
+    item.add_new(0x00091001, "UN", "Müller^Jörg".encode())
+    tags = {
+        "PatientName": "Müller^Jörg",
+        "ImageComments": "Jörg Müller, seen by nobody",
+        "ManufacturerModelName": "Scanner of Mueller",
+        "SoftwareVersions": "for müller, jörg",
+        "PositionReferenceIndicator": "born 19700101",
+        "AnatomicRegionSequence": [item],
+    }
+    content = pydicom.dcmread(io.BytesIO(dicom.instance("4711-0815", tags=tags)))
+    content.add_new(0x00090010, "LO", "MAKER")
+    content.add_new(0x00091001, "LO", "Müller^Jörg")
+    written = io.BytesIO()
+    content.save_as(written)
+    after = archive.add(written.getvalue()).after
+    assert not {"ImageComments", "SoftwareVersions", "PositionReferenceIndicator"} & set(after.dir())
+    assert after.ManufacturerModelName == "Scanner of Mueller"
+    (left,) = after.AnatomicRegionSequence
+    assert left.dir() == ["RequestedProcedureDescription"]
+    assert not any(tag.is_private for tag, _ in flat(after))
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_uncompressed_transfer_syntaxes(archive: Archive, syntax: UID) -> None:
+    """Implicit and big endian files are served with the pixels that they had, whatever Orthanc makes of them."""
+    served = archive.add(transcoded(dicom.instance(f"syntax {syntax}", pixels=dicom.ROW), syntax))
+    pixels = array("H", served.before.PixelData)
+    if served.after.file_meta.TransferSyntaxUID.is_little_endian != syntax.is_little_endian:
+        pixels.byteswap()
+    print(served.after.file_meta.TransferSyntaxUID)
+    assert served.after.PixelData == pixels.tobytes()
+
+
+def test_deflated_files_are_refused(archive: Archive) -> None:
+    """Nothing can be appended to a data set that is compressed as a whole."""
+    content = transcoded(dicom.instance("deflated", pixels=dicom.ROW), DeflatedExplicitVRLittleEndian)
+    with pytest.raises(OrthancError, match="cannot be padded"):
+        archive.add(content)
+
+
+def transcoded(content: bytes, syntax: UID) -> bytes:
+    """Return a file in another transfer syntax, its pixels not swapped."""
+    data = pydicom.dcmread(io.BytesIO(content))
+    data.file_meta.TransferSyntaxUID = syntax
+    if not syntax.is_little_endian:
+        data["PixelData"].VR = "OW"
+    written = io.BytesIO()
+    pydicom.dcmwrite(written, data)
+    return written.getvalue()
+
+
+@pytest.mark.parametrize("tags", [{"EncapsulatedDocument": b"%PDF Doe"}, {"BurnedInAnnotation": "YES"}])
+def test_hopeless_files_are_refused(archive: Archive, tags: Mapping[str, Any]) -> None:
+    """A document that Orthanc hands on as it is, and an image that says what is written in it, are never served."""
+    content = dicom.instance(f"hopeless {next(iter(tags))}", tags=tags)
+    with pytest.raises(OrthancError, match="cannot be anonymised") as refused:
+        archive.add(content)
+    assert "Doe" not in refused.value.reason
+
+
+def test_deleted_and_replaced_files_are_not_served(archive: Archive) -> None:
+    """What is kept is served only as long as Orthanc has this very file."""
+    served = archive.add(dicom.instance("deleted"))
+    made = archive.maker.made(served.instance, served.tags)
+    with made.open() as file:
+        assert b"".join(file.buffers()) == served.content
+    archive.rest.delete(f"/instances/{served.instance.id}").raise_for_status()
+    with pytest.raises(UnknownResource), made.open():
+        pass
+    archive.add(dicom.instance("deleted", tags={"InstitutionName": "another"}))
+    with pytest.raises(OrthancError, match="replaced"), made.open():
+        pass

@@ -1,0 +1,158 @@
+"""The anonymised layouts leak nothing of who the patients are, through any door."""
+
+import io
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import httpx
+import pydicom
+import pytest
+
+from davfs.demo.ports import free_ports
+from davfs.demo.samples import import_samples
+from tests.orthanc.conftest import RunOrthanc
+from tests.support import dicom
+from tests.support.doors import COLLECTION, DOORS, SERVER, STANDALONE
+from tests.support.drive import import_by_rest, rest_client
+from tests.support.serving import ServeProcess
+from tests.support.webdav import WebDav
+
+KEY = "a key that only this test knows"
+GERDA = {
+    "PatientID": "P-4711",
+    "PatientName": "Gruenling^Gerda",
+    "PatientBirthDate": "19370214",
+    "OtherPatientIDs": "P-4712",
+    "StudyDescription": "Thorax of GRUENLING",
+    "SeriesDescription": "ask Gerda Gruenling",
+    "PatientComments": "Mrs Gruenling^Gerda, born 14.02.1937",
+    "AccessionNumber": "A-0815",
+    "StudyDate": "20240229",
+    "FrameOfReferenceUID": "2.25.4711",
+}
+SECRETS = re.compile(rb"gruenling|gerda|19370214|1937-02-14|P-4711|P-4712|A-0815|2\.25\.4711\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Drives without names, by door, and what is behind them.
+
+    Attributes:
+        drives: Clients, by the door's name.
+        rest: A client of the REST API.
+        names: PatientName and PatientBirthDate of all patients, as they may stand in bytes.
+    """
+
+    drives: dict[str, WebDav]
+    rest: httpx.Client
+    names: frozenset[bytes]
+
+
+@pytest.fixture(scope="module")
+def archive(run_orthanc: RunOrthanc, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
+    """The samples and one more patient, behind all doors, with both anonymised layouts and nothing else."""
+    (port,) = free_ports(1)
+    layouts = ["research", "research-images"]
+    davfs = {"Layouts": layouts, "HashKey": KEY, "AllowUpload": False, "Server": {"Enabled": True, "Port": port}}
+    with run_orthanc(davfs=davfs) as process, rest_client(process) as rest:
+        import_samples(process.url, lambda *_: None)
+        images = ((1, 1), (1, 2), (2, 1))
+        import_by_rest(rest, *(dicom.instance("g", 1, *each, tags=GERDA, pixels=dicom.CT_IMAGE) for each in images))
+        options = [text for layout in layouts for text in ("--layout", layout)]
+        served = ServeProcess(
+            tmp_path_factory.mktemp("serve"), process.url, *options, environment={"DAVFS_HASH_KEY": KEY}
+        )
+        with served, served.ready().drive() as beside, WebDav(process.drive_url) as own:
+            with WebDav(process.server_url) as server:
+                drives = {COLLECTION: own, SERVER: server, STANDALONE: beside}
+                yield Archive(drives, rest, frozenset(_names(rest)))
+            assert served.stop() == 0, served.text
+        assert not SECRETS.search(served.text.encode())
+        assert not SECRETS.search(process.log.read_bytes())
+
+
+def _names(rest: httpx.Client) -> Iterator[bytes]:
+    """Yield the names and birth dates that the index has, where they are too long to stand anywhere by chance."""
+    for patient in rest.get("/patients?expand").json():
+        for keyword in ("PatientName", "PatientBirthDate"):
+            text = patient["MainDicomTags"].get(keyword, "")
+            texts = {text, text.replace("^", " "), *text.split("^")} if keyword == "PatientName" else {text}
+            yield from (one.lower().encode() for one in texts if len(one) > 4 and not one.isspace())
+
+
+@pytest.fixture(scope="module", params=DOORS)
+def drive(request: pytest.FixtureRequest, archive: Archive) -> WebDav:
+    """Each door in turn."""
+    return archive.drives[request.param]
+
+
+def walk(drive: WebDav, folder: str) -> Iterator[tuple[str, bytes]]:
+    """Yield the path and content of every file below a folder, and all bytes of each listing."""
+    answer = drive.request("PROPFIND", folder, headers={"Depth": "1"})
+    yield folder, unquote(answer.content.decode()).encode() + str(answer.headers).encode()
+    for name, each in drive.listing(folder).items():
+        path = f"{folder}/{name}"
+        if each.is_folder:
+            yield from walk(drive, path)
+        else:
+            content = drive.get(path)
+            assert content.status_code == httpx.codes.OK, content.text
+            assert len(content.content) == each.size, path
+            yield path, content.content
+            assert drive.get(path).content == content.content, path
+
+
+def inside(path: str, content: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the files in an archive; any other file as it is."""
+    if not path.endswith(".zip"):
+        yield path, content
+        return
+    with zipfile.ZipFile(io.BytesIO(content)) as opened:
+        yield from ((f"{path}/{name}", opened.read(name)) for name in opened.namelist())
+
+
+def test_nothing_leaks(drive: WebDav, archive: Archive) -> None:
+    """No name, birth date or ID stands in any listing, name, archive or image, however often it is read."""
+    assert drive.listing().keys() == {"README.txt", "inbox", "research", "research-images"}
+    files = [
+        each for layout in ("research", "research-images") for found in walk(drive, layout) for each in inside(*found)
+    ]
+    images = [path for path, _ in files if path.endswith(".dcm")]
+    assert len(images) == 2 * archive.rest.get("/statistics").json()["CountInstances"]  # by themselves, and in archives
+    assert not any(path.startswith("research/") for path in images)
+    for path, content in files:
+        found = SECRETS.search(content)
+        assert not found, (path, found)
+        if not path.endswith(".dcm"):
+            assert not [name for name in archive.names if name in content.lower()], path
+
+
+def test_images_name_nobody(drive: WebDav) -> None:
+    """The images are whole, and called as their folders are."""
+    for path, content in walk(drive, "research-images"):
+        if path.endswith(".dcm"):
+            data = pydicom.dcmread(io.BytesIO(content))
+            assert str(data.PatientName) == data.PatientID == path.split("/")[1]
+            assert not data.get("PatientBirthDate")
+            assert data.SOPInstanceUID == data.file_meta.MediaStorageSOPInstanceUID
+            assert not any(tag.is_private for tag in data.keys())  # noqa: SIM118  a data set iterates over its elements
+
+
+def test_who_knows_an_identifier_learns_nothing(drive: WebDav, archive: Archive) -> None:
+    """A name with digits of Orthanc's identifier, which can be computed from a PatientID, leads nowhere."""
+    for patient in archive.rest.get("/patients").json():
+        digits = patient.replace("-", "")
+        for name in drive.listing("research"):
+            assert drive.status(f"research/{name} ~{digits[:10]}") == httpx.codes.NOT_FOUND
+            assert drive.status(f"research/{name} ~{digits}") == httpx.codes.NOT_FOUND
+
+
+def test_doors_agree(archive: Archive) -> None:
+    """The plugin and `davfs serve` make the same bytes, each in a process of its own."""
+    one, other = (dict(walk(archive.drives[name], "research-images")) for name in (COLLECTION, STANDALONE))
+    images = {path for path in one if path.endswith((".dcm", ".zip"))}
+    assert images == {path for path in other if path.endswith((".dcm", ".zip"))}
+    assert not [path for path in images if one[path] != other[path]]
