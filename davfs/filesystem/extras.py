@@ -4,7 +4,8 @@ Their names take part in the naming of what else is in the folder, as if each of
 """
 
 import hashlib
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 
@@ -20,23 +21,39 @@ from davfs.layout import Layout
 from davfs.layout.model import Extra, ExtraFile
 from davfs.orthanc.model import OrthancId
 
+_HIDDEN = 60.0
+"""Seconds after which a file is there again that was deleted, and whose folder was not."""
+
 
 class Extras:
     """The further files of one layout.
+
+    They cannot be deleted, for they are made from what is there. But who deletes a folder by deleting what is in it, as
+    Finder and ``rm -r`` do, has to find it empty in the end.
 
     Args:
         layout: The layout.
         catalog: Knows what is below a folder.
         makers: Make them.
         members: Tell what an archive holds.
+        now: Clock, in seconds.
     """
 
-    def __init__(self, layout: Layout, catalog: Catalog, makers: Makers, members: Members) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        catalog: Catalog,
+        makers: Makers,
+        members: Members,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._files = {level.resource: level.files for level in layout.levels if level.files}
         self._mark = layout.mark
         self._catalog = catalog
         self._makers = makers
         self._members = members
+        self._now = now
+        self._hidden: dict[str, float] = {}
 
     def asked(self, owner: Node, segment: str) -> Mapping[str, str]:
         """Return those of `names` that a name may lead to, or has to be told from."""
@@ -65,7 +82,16 @@ class Extras:
             name: Its name.
         """
         entry = Entry(name, Kind.FILE, owner.entry.modified, resource=owner.id or "")
-        return Node(None, None, entry, None, partial(self._still, owner, self._of(owner)[identity].content))
+        make = partial(self._still, owner, self._of(owner)[identity].content)
+        return Node(None, None, entry, None, make, partial(self._hide, identity))
+
+    def _hide(self, identity: str) -> None:
+        now = self._now()
+        self._hidden = {one: until for one, until in self._hidden.items() if until > now} | {identity: now + _HIDDEN}
+
+    def show_all(self) -> None:
+        """Show again all that was deleted: a folder was deleted itself, and may come again."""
+        self._hidden = {}
 
     def _still(self, owner: Node, content: Extra) -> Made:
         made = self._made(owner, content)
@@ -87,11 +113,12 @@ class Extras:
     def _there(self, owner: Node, bases: Mapping[str, str]) -> Mapping[str, str]:
         """Return those that there are; of archives and tags there always is one."""
         contents = {one: file.content for one, file in self._of(owner).items()}
-        always = {Extra.ZIP, Extra.JSON}
+        always, now = {Extra.ZIP, Extra.JSON}, self._now()
         return {
             one: base
             for one, base in bases.items()
-            if contents[one] in always or self._made(owner, contents[one]) is not None
+            if self._hidden.get(one, now) <= now
+            and (contents[one] in always or self._made(owner, contents[one]) is not None)
         }
 
     def _bases(self, owner: Node) -> Mapping[str, str]:

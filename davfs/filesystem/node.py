@@ -20,6 +20,7 @@ class Node:
         folder: What can be found below it; None for a file, and for a folder at the end of a layout without files.
         make: Tells how a file is made; None for a folder, and for a DICOM file as it is stored. Raises
             `UnknownResource` where what it showed is gone.
+        hide: Takes a further file out of its folder for a while; None for all else.
     """
 
     level: Level | None
@@ -27,3 +28,4 @@ class Node:
     entry: Entry
     folder: Folder | None
     make: Callable[[], Made] | None = None
+    hide: Callable[[], None] | None = None

@@ -217,13 +217,16 @@ class Tree:
         return Streamed(node.entry, self._orthanc.open_instance(node.id))
 
     def _deleted(self, path: Path, node: Node, run: Callable[[Callable[[], None]], None]) -> str:
-        if not node.entry.is_folder and node.id is None:
-            raise Forbidden(path, "this file is made from the images beside and below it: delete those instead")
+        if node.hide is not None:
+            node.hide()
+            return ""
         if node.level is None or node.id is None:
             raise Forbidden(path, "this folder only groups what is in it: delete the folders in it instead")
         level, resource = node.level, node.id
         run(lambda: self._orthanc.delete(level, resource))
         self._catalog.forget([resource])
+        if level is not Level.INSTANCE:
+            self._extras.show_all()
         return resource
 
 

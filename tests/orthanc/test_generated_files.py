@@ -113,14 +113,25 @@ def test_unzip(drive: WebDav, study: dict[str, bytes], tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("study")
-def test_they_cannot_be_changed(drive: WebDav, doors: Doors) -> None:
-    """They are neither written nor deleted, and nothing of the archive is lost by trying."""
+def test_they_cannot_be_written(drive: WebDav) -> None:
+    """What the drive makes is not replaced by what somebody writes there."""
+    for name in ("study.zip", "study.json", "preview.png", "report.pdf"):
+        before = drive.get(f"files/p1/{name}").content
+        assert drive.put(f"files/p1/{name}", b"x").is_client_error, name
+        assert drive.get(f"files/p1/{name}").content == before, name
+
+
+@pytest.mark.usefixtures("study")
+def test_deleting_a_folder_file_by_file(drive: WebDav, doors: Doors) -> None:
+    """A client that deletes a study by deleting all that is in it succeeds; images go with their own files alone."""
     before = set(doors.rest.get("/instances").json())
     for name in ("study.zip", "study.json", "preview.png", "report.pdf"):
-        assert drive.delete(f"files/p1/{name}").is_client_error, name
-        assert drive.put(f"files/p1/{name}", b"x").is_client_error, name
-        assert drive.get(f"files/p1/{name}").status_code == httpx.codes.OK, name
+        assert drive.delete(f"files/p1/{name}").status_code == httpx.codes.NO_CONTENT
+        assert drive.status(f"files/p1/{name}") == httpx.codes.NOT_FOUND
+    assert drive.listing("files/p1").keys() == {"1 CT", "2 CT", "3 DOC"}
     assert set(doors.rest.get("/instances").json()) == before
+    assert drive.delete("files/p1").status_code == httpx.codes.NO_CONTENT
+    assert doors.rest.get("/instances").json() == []
 
 
 @pytest.mark.usefixtures("study")

@@ -186,11 +186,39 @@ def test_steady_names(orthanc: CountingOrthanc, tmp_path: Path) -> None:
         assert each.stat(("p", file)).etag == each.stat(("p", "study.json")).etag
 
 
-@pytest.mark.parametrize("path", [("p", "study.json"), ("p", "Study 1.zip"), ("p", "Series 1", "series.json")])
-def test_they_cannot_be_deleted(orthanc: CountingOrthanc, tmp_path: Path, path: DrivePath) -> None:
-    """Deleting one deletes nothing, even where images can be deleted."""
+def test_deleting_a_folder_file_by_file(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+    """Whoever deletes all that is in a folder finds it empty, and deletes nothing by deleting what the drive makes."""
     shown = tree(orthanc, tmp_path, ALL, deletes=True)
     before = set(orthanc.files)
+    for name in ("study.json", "Study 1.zip", "preview.png"):
+        assert shown.delete(("p", name)) == ""  # no resource was deleted
+        with pytest.raises(NotFound):
+            shown.stat(("p", name))
+    assert listed(shown, "p").keys() == {"Series 1", "Series 2"}
+    assert "series.json" in listed(shown, "p", "Series 1")
+    assert set(orthanc.files) == before
+    shown.delete(("p",))
+    assert not orthanc.files
+    orthanc.store(dicom.instance("p"))
+    assert listed(shown, "p").keys() == {"Series 1", "Study 1.zip", "study.json"}
+
+
+def test_deleted_files_come_back(orthanc: CountingOrthanc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that the drive makes is there again a minute after it was deleted, if its folder still is."""
+    moment = 1000.0
+    shown = tree(orthanc, tmp_path, ALL, deletes=True)
+    monkeypatch.setattr(shown._extras, "_now", lambda: moment)
+    shown.delete(("p", "study.json"))
+    assert "study.json" not in listed(shown, "p")
+    moment += 61
+    assert "study.json" in listed(shown, "p")
+    assert json.loads(content(shown, "p", "study.json"))["Type"] == "Study"
+
+
+@pytest.mark.parametrize("path", [("p", "study.json"), ("p", "Study 1.zip"), ("p", "Series 1", "series.json")])
+def test_where_nothing_can_be_deleted(orthanc: CountingOrthanc, tmp_path: Path, path: DrivePath) -> None:
+    """Nor can what the drive makes."""
+    shown = tree(orthanc, tmp_path, ALL)
     with pytest.raises(Forbidden):
         shown.delete(path)
-    assert set(orthanc.files) == before
+    assert shown.stat(path).size
