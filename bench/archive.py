@@ -6,7 +6,7 @@ It is kept between runs, and what is missing is added.
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bench.connection import Connection, WrongAnswer, question
@@ -55,23 +55,38 @@ class Archive:
         Raises:
             WrongAnswer: Orthanc refused an instance, or holds others too.
         """
-        if self._is_there(connection):
-            return
-        total = self.patients + self.images
-        start = time.monotonic()
-        for done, content in enumerate(self.contents(), start=1):
-            connection.ask(question("POST", "/instances", body=content))
-            if sys.stdout.isatty() and (done % _STEP == 0 or done == total):
-                print(f"\rfilling Orthanc: {done:,} of {total:,} instances", end="", flush=True)
-        print(f"\rfilled Orthanc with {total:,} instances in {time.monotonic() - start:.0f} s")
-        if not self._is_there(connection):
-            raise WrongAnswer("Orthanc holds other instances too: remove build/bench and run the benchmark again")
+        counts = {"CountPatients": self.patients + 1, "CountInstances": self.patients + self.images}
+        fill(connection, self.contents(), counts)
 
-    def _is_there(self, connection: Connection) -> bool:
-        connection.ask(question("GET", "/statistics"))
-        counts = json.loads(connection.body)
-        expected = {"CountPatients": self.patients + 1, "CountInstances": self.patients + self.images}
-        return all(counts[key] == value for key, value in expected.items())
+
+def fill(connection: Connection, contents: Iterable[bytes], counts: Mapping[str, int]) -> None:
+    """Import what is missing, and say how far it is.
+
+    Args:
+        connection: Asks Orthanc.
+        contents: All DICOM files.
+        counts: What Orthanc's statistics are afterwards, ``CountInstances`` among them.
+
+    Raises:
+        WrongAnswer: Orthanc refused an instance, or holds others too.
+    """
+    if _has(connection, counts):
+        return
+    total = counts["CountInstances"]
+    start = time.monotonic()
+    for done, content in enumerate(contents, start=1):
+        connection.ask(question("POST", "/instances", body=content))
+        if sys.stdout.isatty() and (done % _STEP == 0 or done == total):
+            print(f"\rfilling Orthanc: {done:,} of {total:,} instances", end="", flush=True)
+    print(f"\rfilled Orthanc with {total:,} instances in {time.monotonic() - start:.0f} s")
+    if not _has(connection, counts):
+        raise WrongAnswer("Orthanc holds other instances too: remove build/bench and run the benchmark again")
+
+
+def _has(connection: Connection, counts: Mapping[str, int]) -> bool:
+    connection.ask(question("GET", "/statistics"))
+    found = json.loads(connection.body)
+    return all(found[key] == value for key, value in counts.items())
 
 
 def instance_id(patient: str, study: object = 1, series: object = 1, number: int = 1) -> str:

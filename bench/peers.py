@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.archive import CT_PATIENT, Archive
-from bench.connection import Connection, WrongAnswer, question
-from bench.places import children
+from bench.connection import Connection, WrongAnswer
+from bench.places import children, wait_until_ready
 from davfs.demo.ports import LOOPBACK, free_ports, is_taken
 
 _SECONDS = 30
@@ -97,20 +97,8 @@ def davfs(folder: Path, orthanc: str) -> Iterator[tuple[int, int]]:
     (port,) = free_ports(1)
     command = [sys.executable, "-m", "davfs", "serve", "--orthanc", orthanc, "--port", str(port)]
     with _running(command, port, {"XDG_STATE_HOME": str(folder)}) as process, Connection(port) as connection:
-        end = time.monotonic() + _SECONDS
-        while not _ready(connection):
-            if time.monotonic() > end:
-                raise WrongAnswer(f"davfs serve does not reach Orthanc at {orthanc}")
-            time.sleep(0.05)
+        wait_until_ready(connection)
         yield port, process
-
-
-def _ready(connection: Connection) -> bool:
-    try:
-        connection.ask(question("GET", "/davfs-api/ready"))
-    except WrongAnswer:
-        return False
-    return True
 
 
 @contextmanager

@@ -55,6 +55,27 @@ def wait_for_index(connection: Connection, root: str, archive: Archive) -> None:
         time.sleep(0.2)
 
 
+def wait_until_ready(connection: Connection) -> None:
+    """Wait until the second door says that the drive shows all of Orthanc.
+
+    Raises:
+        WrongAnswer: It takes too long.
+    """
+    end = time.monotonic() + _INDEXING
+    while not _ready(connection):
+        if time.monotonic() > end:
+            raise WrongAnswer(f"the drive was not ready within {_INDEXING} s: does it reach Orthanc?")
+        time.sleep(0.05)
+
+
+def _ready(connection: Connection) -> bool:
+    try:
+        connection.ask(question("GET", "/davfs-api/ready"))
+    except WrongAnswer:
+        return False
+    return True
+
+
 def find(connection: Connection, root: str, archive: Archive) -> Places:
     """Find everything by walking down from the folder of all patients.
 

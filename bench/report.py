@@ -1,30 +1,52 @@
 """The table for people, and the same figures for programs."""
 
 import json
+import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.changes import SECONDS
+from bench.layouts import AS_LONG_AS_STATIC, LARGE, Listing, Measured
 from bench.memory import Growth
 from bench.race import Comparison
 
 _HEADINGS = ("", "drive ms", "peer", "peer ms", "times as fast as the peer", "goal", "met")
 _LEFT = frozenset({0, 2})
 """Columns that are set to the left."""
+_LAYOUT_HEADINGS = (
+    "layout",
+    f"below {LARGE} entries",
+    "ms more",
+    "larger folders",
+    "worst folder",
+    "goal",
+    "met",
+    "change s",
+    "goal",
+    "met",
+)
+_LAYOUT_LEFT = frozenset({0, 4})
 _MET = {None: "", True: "yes", False: "NO"}
 
 
 def table(comparisons: Sequence[Comparison], growths: Sequence[Growth]) -> str:
     """Return a line for each comparison, whose title stands in the first line of its race alone, and each growth."""
-    rows = [_HEADINGS, *map(_row, comparisons), *map(_memory_row, growths)]
+    rows = [*map(_row, comparisons), *map(_memory_row, growths)]
+    titles = ["", *(row[0] for row in rows)]
+    shown = [("" if row[0] == last else row[0], *row[1:]) for row, last in zip(rows, titles, strict=False)]
+    return _lines([_HEADINGS, *shown], _LEFT)
+
+
+def layouts_table(layouts: Sequence[Measured]) -> str:
+    """Return a line for each layout: times as long as the static plugin, and the seconds of a change."""
+    return _lines([_LAYOUT_HEADINGS, *map(_layout_row, layouts)], _LAYOUT_LEFT)
+
+
+def _lines(rows: Sequence[Sequence[str]], left: frozenset[int]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines, last = [], ""
-    for title, *cells in rows:
-        shown = "" if title == last else title
-        last = title
-        lines.append(_line((shown, *cells), widths))
-    lines.insert(1, "-" * len(lines[0]))
-    return "\n".join(lines)
+    lines = [_line(row, widths, left) for row in rows]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
 
 
 def _row(comparison: Comparison) -> tuple[str, ...]:
@@ -45,30 +67,88 @@ def _memory_row(growth: Growth) -> tuple[str, ...]:
     return (growth.title, "", "", "", grew, f"< {growth.limit >> 20} MB", _MET[growth.met])
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+def _layout_row(layout: Measured) -> tuple[str, ...]:
+    small = [each for each in layout.listings if not each.is_large]
+    worst = layout.worst
+    return (
+        layout.title,
+        _ratios(small),
+        f"{statistics.median(each.own - each.floor for each in small) * 1000:.2f}",
+        _ratios([each for each in layout.listings if each.is_large]),
+        f"{worst.ratio:.2f} at depth {worst.folder.depth}, entries: {worst.folder.entries:,}",
+        f"<= {AS_LONG_AS_STATIC:g}",
+        _MET[layout.lists_well],
+        _spread(layout.changes),
+        f"< {SECONDS:g}",
+        _MET[layout.changes_well],
+    )
+
+
+def _ratios(listings: Sequence[Listing]) -> str:
+    return _spread([each.ratio for each in listings]) if listings else ""
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], left: frozenset[int]) -> str:
     padded = [
-        cell.ljust(width) if column in _LEFT else cell.rjust(width)
+        cell.ljust(width) if column in left else cell.rjust(width)
         for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
     ]
     return "   ".join(padded)
 
 
 def write_json(
-    path: Path, settings: Mapping[str, Any], comparisons: Sequence[Comparison], growths: Sequence[Growth]
+    path: Path,
+    settings: Mapping[str, Any],
+    comparisons: Sequence[Comparison],
+    growths: Sequence[Growth],
+    layouts: Sequence[Measured],
 ) -> None:
     """Write all figures, times in seconds and memory in bytes, with what they were measured on."""
-    found = [
+    figures = {
+        "comparisons": [_comparison(each) for each in comparisons],
+        "growths": [
+            {"title": each.title, "bytes": each.size, "limit": each.limit, "met": each.met} for each in growths
+        ],
+        "layouts": [_layout(each) for each in layouts],
+    }
+    path.write_text(json.dumps({**settings, **figures}, indent=2) + "\n")
+
+
+def _comparison(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "title": comparison.title,
+        "drive_seconds": comparison.own,
+        "peer": comparison.peer,
+        "peer_seconds": comparison.peers,
+        "ratio": comparison.ratio,
+        "ratios": list(comparison.ratios),
+        "goal": comparison.goal,
+        "met": comparison.met,
+    }
+
+
+def _layout(layout: Measured) -> dict[str, Any]:
+    listings = [
         {
-            "title": each.title,
+            "depth": each.folder.depth,
+            "entries": each.folder.entries,
             "drive_seconds": each.own,
-            "peer": each.peer,
-            "peer_seconds": each.peers,
+            "static_seconds": each.floor,
             "ratio": each.ratio,
             "ratios": list(each.ratios),
-            "goal": each.goal,
-            "met": each.met,
         }
-        for each in comparisons
+        for each in layout.listings
     ]
-    grown = [{"title": each.title, "bytes": each.size, "limit": each.limit, "met": each.met} for each in growths]
-    path.write_text(json.dumps({**settings, "comparisons": found, "growths": grown}, indent=2) + "\n")
+    return {
+        "title": layout.title,
+        "listings": listings,
+        "listings_goal": AS_LONG_AS_STATIC,
+        "listings_met": layout.lists_well,
+        "change_seconds": list(layout.changes),
+        "change_goal": SECONDS,
+        "change_met": layout.changes_well,
+    }
