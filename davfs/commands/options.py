@@ -1,6 +1,7 @@
 """The options of ``davfs serve`` and others: each with its variable, and its key in the configuration file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -51,179 +52,121 @@ def _whole(value: str) -> int:
         raise typer.BadParameter(f"{value!r} is no whole number") from None
 
 
+def _option(
+    panel: str, variable: str, text: str, metavar: str | None = None, parser: Callable[[str], int] | None = None
+) -> Any:
+    """Return an option with its variable, in a panel of the help."""
+    return typer.Option(envvar=variable, help=text, metavar=metavar, parser=parser, rich_help_panel=panel)
+
+
+_number = partial(_option, parser=_whole)
+
 Config: TypeAlias = Annotated[
     Path | None,
     typer.Option(envvar="DAVFS_CONFIG", help="A TOML file with the keys of Orthanc's Davfs section, and [Orthanc]."),
 ]
 OrthancUrl: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        envvar="DAVFS_ORTHANC_URL",
-        help="Orthanc's address. Default: http://127.0.0.1:8042.",
-        metavar="URL",
-        rich_help_panel=_ORTHANC,
-    ),
+    str | None, _option(_ORTHANC, "DAVFS_ORTHANC_URL", "Orthanc's address. Default: http://127.0.0.1:8042.", "URL")
 ]
 Username: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        envvar="DAVFS_USERNAME",
-        help=f"A user of Orthanc; the password comes from a file, or from {PASSWORD}.",
-        rich_help_panel=_ORTHANC,
-    ),
+    _option(_ORTHANC, "DAVFS_USERNAME", f"A user of Orthanc; the password comes from a file, or from {PASSWORD}."),
 ]
 PasswordFile: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        envvar="DAVFS_PASSWORD_FILE",
-        help="A file that holds that user's password.",
-        metavar="PATH",
-        rich_help_panel=_ORTHANC,
-    ),
+    str | None, _option(_ORTHANC, "DAVFS_PASSWORD_FILE", "A file that holds that user's password.", "PATH")
 ]
 OrthancCertificate: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        envvar="DAVFS_ORTHANC_CERTIFICATE",
-        help="Certificates (PEM) that Orthanc's is signed by, instead of this system's.",
-        metavar="PATH",
-        rich_help_panel=_ORTHANC,
+    _option(
+        _ORTHANC,
+        "DAVFS_ORTHANC_CERTIFICATE",
+        "Certificates (PEM) that Orthanc's is signed by, instead of this system's.",
+        "PATH",
     ),
 ]
 VerifyPeer: TypeAlias = Annotated[
     bool | None,
-    typer.Option(
-        envvar="DAVFS_VERIFY_PEER",
-        help="Whether Orthanc's certificate is checked. Default: verify-peer.",
-        rich_help_panel=_ORTHANC,
-    ),
+    _option(_ORTHANC, "DAVFS_VERIFY_PEER", "Whether Orthanc's certificate is checked. Default: verify-peer."),
 ]
 Wait: TypeAlias = Annotated[
     int | None,
-    typer.Option(
-        parser=_whole,
-        envvar="DAVFS_WAIT",
-        help="Give up where Orthanc does not answer within so many seconds. Default: wait as long as it takes.",
-        metavar="SECONDS",
-        rich_help_panel=_ORTHANC,
+    _number(
+        _ORTHANC,
+        "DAVFS_WAIT",
+        "Give up where Orthanc does not answer within so many seconds. Default: wait as long as it takes.",
+        "SECONDS",
     ),
 ]
 Address: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        envvar="DAVFS_ADDRESS",
-        help="Where to listen: 127.0.0.1 for this machine alone, 0.0.0.0 or :: for everybody. Default: 127.0.0.1.",
-        metavar="IP",
-        rich_help_panel=_SERVER,
+    _option(
+        _SERVER,
+        "DAVFS_ADDRESS",
+        "Where to listen: 127.0.0.1 for this machine alone, 0.0.0.0 or :: for everybody. Default: 127.0.0.1.",
+        "IP",
     ),
 ]
-Port: TypeAlias = Annotated[
-    int | None,
-    typer.Option(
-        parser=_whole,
-        envvar="DAVFS_PORT",
-        help="The TCP port. Default: 8043.",
-        metavar="PORT",
-        rich_help_panel=_SERVER,
-    ),
-]
+Port: TypeAlias = Annotated[int | None, _number(_SERVER, "DAVFS_PORT", "The TCP port. Default: 8043.", "PORT")]
 Certificate: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        envvar="DAVFS_CERTIFICATE",
-        help="The server's own certificate (PEM): HTTPS instead of HTTP.",
-        metavar="PATH",
-        rich_help_panel=_SERVER,
-    ),
+    _option(_SERVER, "DAVFS_CERTIFICATE", "The server's own certificate (PEM): HTTPS instead of HTTP.", "PATH"),
 ]
 Key: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        envvar="DAVFS_KEY",
-        help="The certificate's private key (PEM), unless it is in the same file.",
-        metavar="PATH",
-        rich_help_panel=_SERVER,
-    ),
+    _option(_SERVER, "DAVFS_KEY", "The certificate's private key (PEM), unless it is in the same file.", "PATH"),
 ]
 Layouts: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option(
-        envvar="DAVFS_LAYOUTS",
-        help="A folder at the top: a shipped layout, or a .toml file. Can be repeated. Default: by-patient.",
-        metavar="NAME",
-        rich_help_panel=_DRIVE,
+    _option(
+        _DRIVE,
+        "DAVFS_LAYOUTS",
+        "A folder at the top: a shipped layout, or a .toml file. Can be repeated. Default: by-patient.",
+        "NAME",
     ),
 ]
 HashKeyFile: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        envvar="DAVFS_HASH_KEY_FILE",
-        help=f"A file with the key of pseudonyms, 16 characters or more; or set {HASH_KEY}. Default: no pseudonyms.",
-        metavar="PATH",
-        rich_help_panel=_DRIVE,
+    _option(
+        _DRIVE,
+        "DAVFS_HASH_KEY_FILE",
+        f"A file with the key of pseudonyms, 16 characters or more; or set {HASH_KEY}. Default: no pseudonyms.",
+        "PATH",
     ),
 ]
 AllowUpload: TypeAlias = Annotated[
-    bool | None,
-    typer.Option(
-        envvar="DAVFS_ALLOW_UPLOAD",
-        help="Whether inbox/ takes files. Default: allow-upload.",
-        rich_help_panel=_DRIVE,
-    ),
+    bool | None, _option(_DRIVE, "DAVFS_ALLOW_UPLOAD", "Whether inbox/ takes files. Default: allow-upload.")
 ]
 AllowDelete: TypeAlias = Annotated[
     bool | None,
-    typer.Option(
-        envvar="DAVFS_ALLOW_DELETE",
-        help="Whether deleting in a layout deletes in Orthanc. Default: no-allow-delete.",
-        rich_help_panel=_DRIVE,
-    ),
+    _option(_DRIVE, "DAVFS_ALLOW_DELETE", "Whether deleting in a layout deletes in Orthanc. Default: no-allow-delete."),
 ]
 Search: TypeAlias = Annotated[
-    bool | None,
-    typer.Option(
-        envvar="DAVFS_SEARCH",
-        help="Whether there is search/. Default: search.",
-        rich_help_panel=_DRIVE,
-    ),
+    bool | None, _option(_DRIVE, "DAVFS_SEARCH", "Whether there is search/. Default: search.")
 ]
 Spool: TypeAlias = Annotated[
     str | None,
-    typer.Option(
-        envvar="DAVFS_SPOOL",
-        help="The folder behind inbox/. Default: one for each Orthanc, below $XDG_STATE_HOME/davfs.",
-        metavar="PATH",
-        rich_help_panel=_DRIVE,
+    _option(
+        _DRIVE,
+        "DAVFS_SPOOL",
+        "The folder behind inbox/. Default: one for each Orthanc, below $XDG_STATE_HOME/davfs.",
+        "PATH",
     ),
 ]
 SpoolMaximumSize: TypeAlias = Annotated[
     int | None,
-    typer.Option(
-        parser=_whole,
-        envvar="DAVFS_SPOOL_MAXIMUM_SIZE",
-        help="Megabytes that it may hold; 0: no limit. Default: 10240.",
-        metavar="MB",
-        rich_help_panel=_DRIVE,
-    ),
+    _number(_DRIVE, "DAVFS_SPOOL_MAXIMUM_SIZE", "Megabytes that it may hold; 0: no limit. Default: 10240.", "MB"),
 ]
 SpoolMaximumAge: TypeAlias = Annotated[
     int | None,
-    typer.Option(
-        parser=_whole,
-        envvar="DAVFS_SPOOL_MAXIMUM_AGE",
-        help="Seconds after which it lists a file no more; 0: never. Default: 604800.",
-        metavar="SECONDS",
-        rich_help_panel=_DRIVE,
+    _number(
+        _DRIVE,
+        "DAVFS_SPOOL_MAXIMUM_AGE",
+        "Seconds after which it lists a file no more; 0: never. Default: 604800.",
+        "SECONDS",
     ),
 ]
 Catalog: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        envvar="DAVFS_CATALOG",
-        help="The local index, an SQLite file. Default: beside the spool.",
-        metavar="PATH",
-        rich_help_panel=_DRIVE,
-    ),
+    str | None, _option(_DRIVE, "DAVFS_CATALOG", "The local index, an SQLite file. Default: beside the spool.", "PATH")
 ]
 Tags: TypeAlias = Annotated[
     list[str] | None,

@@ -1,7 +1,8 @@
 """What every client is asked to do, and how the server's own state tells whether it was done."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from tests.support import dicom
@@ -26,6 +27,18 @@ class NoCommand(Exception):
 
 PATIENCE = 5
 """Seconds within which the server's state follows a client that uploads after it has reported success."""
+
+
+@contextmanager
+def untouched(door: Door, patient: str) -> Iterator[str]:
+    """Place an image of a new patient into Orthanc, and give its path in a layout; neither changes in the block."""
+    content = dicom.instance(patient)
+    import_by_rest(door.rest, content)
+    path = place(patient)
+    before = door.drive.listing("by-patient").keys()
+    yield path
+    assert door.drive.listing("by-patient").keys() == before
+    assert door.drive.get(path).content == content
 
 
 @dataclass(frozen=True, slots=True)

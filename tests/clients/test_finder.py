@@ -10,13 +10,13 @@ from unicodedata import normalize
 import pytest
 
 from davfs.demo.process import OrthancProcess
+from tests.clients.steps import TEXT, untouched
 from tests.support import dicom
 from tests.support.clients.finder import Finder, apple_double
 from tests.support.doors import COLLECTION, Door, opened
 from tests.support.drive import has, import_by_rest, place
 from tests.support.webdav import DAV
 
-TEXT = b"call the ward\n"
 PROBES = ("._.", ".DS_Store", ".hidden", ".metadata_never_index", ".Spotlight-V100", "._inbox", "Backups.backupdb")
 ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
@@ -182,21 +182,16 @@ def test_last_chunk_that_never_comes(finder: Finder, server: Door, folder: str, 
 
 def test_layouts_are_read_only(finder: Finder, server: Door) -> None:
     """Nothing can be written in a layout, and what was refused does not show."""
-    content = dicom.instance("finder kept")
-    import_by_rest(server.rest, content)
-    path = place("finder kept")
-    before = set(server.drive.listing("by-patient"))
-    refused = [
-        finder.put_empty("by-patient/._x"),
-        finder.put_empty("by-patient/.DS_Store"),
-        finder.make_folder("by-patient/untitled folder"),
-        finder.move(path, f"{path}.old"),
-        finder.move(path, "inbox/moved.dcm"),
-        finder.delete(path),
-    ]
+    with untouched(server, "finder kept") as path:
+        refused = [
+            finder.put_empty("by-patient/._x"),
+            finder.put_empty("by-patient/.DS_Store"),
+            finder.make_folder("by-patient/untitled folder"),
+            finder.move(path, f"{path}.old"),
+            finder.move(path, "inbox/moved.dcm"),
+            finder.delete(path),
+        ]
     assert [answer.status for answer in refused] == [403] * len(refused)
-    assert set(server.drive.listing("by-patient")) == before
-    assert server.drive.get(path).content == content
 
 
 # --- Orthanc's own port -----------------------------------------------------------------------------------------------

@@ -1,9 +1,12 @@
 """A catalog over an Orthanc in memory, as the plugin puts it together, but without its thread."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
+
+import pytest
 
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
@@ -94,3 +97,10 @@ class Index:
     def close(self) -> None:
         """Close the file."""
         self.store.close()
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    """An empty catalog of an empty Orthanc."""
+    with closing(Index(CountingOrthanc(), tmp_path / "catalog.sqlite")) as index:
+        yield index

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from davfs.demo.ports import LOOPBACK
 from davfs.demo.process import OrthancProcess
 from davfs.doors.webdav.login.authentication import Authentication
@@ -45,6 +47,15 @@ def guarded_orthanc(folder: Path, settings: Mapping[str, Any] | None = None) -> 
     script.write_text(_FILTER)
     guards = {"AuthenticationEnabled": True, "RegisteredUsers": USERS, "LuaScripts": [str(script)]}
     return OrthancProcess(folder, settings=guards | dict(settings or {}))
+
+
+@pytest.fixture(scope="module")
+def orthanc(servers: list[OrthancProcess], tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrthancProcess]:
+    """An Orthanc with users and a filter, shared by the tests of this module."""
+    with guarded_orthanc(tmp_path_factory.mktemp("guarded")) as server:
+        servers.append(server)
+        yield server
+        servers.remove(server)
 
 
 def who(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:

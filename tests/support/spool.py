@@ -49,3 +49,8 @@ def content(spool: Spool, path: Path, start: int = 0, stop: int | None = None) -
     """Read a file."""
     with spool.open(path) as opened:
         return b"".join(opened.buffers(start, stop))
+
+
+def incoming(spool: Spool) -> list[DiskPath]:
+    """List what is on its way in."""
+    return list(spool._disk._incoming.iterdir())

@@ -1,7 +1,7 @@
 """The catalog is never older than its Orthanc, whatever happens between two questions."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -12,16 +12,13 @@ from davfs.catalog.upkeep import Upkeep
 from davfs.errors import UnknownResource
 from davfs.events import Event, Happening
 from davfs.orthanc import Instance, Level, OrthancId
+from tests.support import catalog as catalogs
 from tests.support import dicom
 from tests.support.catalog import BY_NAME, CountingOrthanc, Index
 from tests.support.memory_orthanc import MemoryOrthanc
 
-
-@pytest.fixture
-def index(tmp_path: Path) -> Iterator[Index]:
-    """An empty catalog of an empty Orthanc."""
-    with closing(Index(CountingOrthanc(), tmp_path / "catalog.sqlite")) as index:
-        yield index
+# pytest finds fixtures by the names in a module.
+index = catalogs.index
 
 
 def once(act: Callable[[], object]) -> Callable[[], None]:

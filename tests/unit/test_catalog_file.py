@@ -2,24 +2,20 @@
 
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from davfs.orthanc import Level, OrthancId
-from tests.support import dicom
-from tests.support.catalog import BY_NAME, CountingOrthanc, Index
+from tests.support import catalog, dicom
+from tests.support.catalog import BY_NAME, Index
+
+# pytest finds fixtures by the names in a module.
+index = catalog.index
 
 A, B = dicom.instance("a"), dicom.instance("b")
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> Iterator[Index]:
-    """An empty catalog of an empty Orthanc."""
-    with closing(Index(CountingOrthanc(), tmp_path / "catalog.sqlite")) as index:
-        yield index
 
 
 def test_restart_keeps_the_facts(index: Index) -> None:

@@ -9,15 +9,13 @@ from davfs.errors import BadFile, Contradiction, Refused, StorageFull, Unavailab
 from davfs.imports import importer as module
 from davfs.imports.importer import Imported, Importer, ZipLimits
 from davfs.orthanc import OrthancId, StoreStatus
+from tests.support import inbox as inboxes
 from tests.support.inbox import BROKEN, CHANGED, CT, MR, NO_PREAMBLE, TEST_FILES
 from tests.support.memory_orthanc import MemoryOrthanc, identify
 from tests.support.zips import zipped
 
-
-@pytest.fixture
-def orthanc() -> MemoryOrthanc:
-    """An empty Orthanc."""
-    return MemoryOrthanc()
+# pytest finds fixtures by the names in a module.
+orthanc = inboxes.orthanc
 
 
 def test_a_new_file_is_imported(orthanc: MemoryOrthanc) -> None:

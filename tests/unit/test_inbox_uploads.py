@@ -35,6 +35,7 @@ from davfs.imports.spool import Spool
 from tests.support import inbox as inboxes
 from tests.support.inbox import BROKEN, CHANGED, CT, MR, NO_PREAMBLE, TEST_FILES, content, names
 from tests.support.memory_orthanc import MemoryOrthanc, identify
+from tests.support.spool import incoming
 from tests.support.zips import zipped
 
 # pytest finds fixtures by the names in a module.
@@ -51,11 +52,6 @@ def send(inbox: Inbox, path: Path, data: bytes, *, sized: bool = True) -> Entry:
         return upload.finish()
 
 
-def left(spool: Spool) -> list[DiskPath]:
-    """List what is on its way in."""
-    return list(spool._disk._incoming.iterdir())
-
-
 @pytest.mark.parametrize("sized", [True, False])
 @pytest.mark.parametrize("data", [CT, NO_PREAMBLE, zipped({"1": CT}), b"text", b""])
 def test_what_comes_in_pieces_is_taken_like_what_comes_at_once(
@@ -70,7 +66,7 @@ def test_what_comes_in_pieces_is_taken_like_what_comes_at_once(
     assert (sent.name, sent.size) == ("a.bin", len(data))
     assert inbox.stat(("a.bin",)) == sent
     assert content(inbox, ("a.bin",)) == data
-    assert left(spool) == []
+    assert incoming(spool) == []
     uploads, used = orthanc.uploads, spool.used
     written = inbox.write(("a.bin",), data)
     assert (written.media_type, written.resource) == (sent.media_type, sent.resource)
@@ -91,7 +87,7 @@ def test_nothing_is_there_before_the_end(inbox: Inbox, orthanc: MemoryOrthanc, s
     with inbox.receive(("a.dcm",)) as upload:
         upload.write(CT[:20_000])
         assert names(inbox) == []
-    assert (names(inbox), left(spool)) == ([], [])
+    assert (names(inbox), incoming(spool)) == ([], [])
     assert (orthanc.uploads, spool.used) == (0, 0)
 
 
@@ -113,7 +109,7 @@ def test_what_cannot_be_taken_is_told_before_the_body(
     inbox.make_folder(("folder",))
     with pytest.raises(error):
         inbox.receive(path, size)
-    assert left(spool) == []
+    assert incoming(spool) == []
 
 
 def test_without_uploads_nothing_is_taken(orthanc: MemoryOrthanc, spool: Spool, queue: ImportQueue) -> None:
@@ -132,7 +128,7 @@ def test_what_is_refused_goes_to_rejected(inbox: Inbox, spool: Spool, error: typ
     inbox.write(("ct.dcm",), CT)
     with inbox.receive(("a.dcm",), len(data)) as upload:
         upload.write(data)
-        (on_its_way,) = left(spool)
+        (on_its_way,) = incoming(spool)
         inode = on_its_way.stat().st_ino
         with pytest.raises(error) as caught:
             upload.finish()
@@ -140,7 +136,7 @@ def test_what_is_refused_goes_to_rejected(inbox: Inbox, spool: Spool, error: typ
     assert names(inbox, ("rejected",)) == ["a.dcm", "a.dcm.txt"]
     assert content(inbox, ("rejected", "a.dcm")) == data
     assert (spool._disk.files / "rejected" / "a.dcm").stat().st_ino == inode
-    assert left(spool) == []
+    assert incoming(spool) == []
     assert spool.used == sum(path.stat().st_size for path in (spool._disk.files / "rejected").iterdir())
 
 
@@ -161,7 +157,7 @@ def test_nothing_is_kept_where_nothing_could_be_imported(inbox: Inbox, orthanc: 
         orthanc.gate.set()
         first.result(10)
     assert names(inbox) == ["a.dcm"]
-    assert (left(spool), spool.used) == ([], 0)
+    assert (incoming(spool), spool.used) == ([], 0)
 
 
 def test_many_uploads_finish_at_once(inbox: Inbox, orthanc: MemoryOrthanc, spool: Spool) -> None:
@@ -176,7 +172,7 @@ def test_many_uploads_finish_at_once(inbox: Inbox, orthanc: MemoryOrthanc, spool
     assert set(orthanc.files) == set(map(identify, files))
     assert len(names(inbox)) == 13
     assert content(inbox, ("same",)) in texts
-    assert (left(spool), spool.used) == ([], 30_000)
+    assert (incoming(spool), spool.used) == ([], 30_000)
 
 
 class Map:
@@ -316,6 +312,6 @@ time.sleep(60)
     for who in {name[0] for name in acknowledged if name}:
         with spool.open((f"{who}-last",)) as opened:
             assert opened.entry.size
-    assert left(spool) == list(spool.scratch.iterdir()) == []
+    assert incoming(spool) == list(spool.scratch.iterdir()) == []
     files = [path.stat() for path in (tmp_path / "files").iterdir() if path.is_file()]
     assert spool.used == sum({status.st_ino: status.st_size for status in files}.values())

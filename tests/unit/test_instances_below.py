@@ -1,26 +1,19 @@
 """The instances of all that is below a patient, study or series, for what is made of them as a whole."""
 
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from davfs.errors import UnknownResource
 from davfs.orthanc import Level, OrthancId
-from tests.support import dicom
-from tests.support.catalog import CountingOrthanc, Index
+from tests.support import catalog, dicom
+from tests.support.catalog import Index
+
+# pytest finds fixtures by the names in a module.
+index = catalog.index
 
 STUDY = OrthancId(dicom.ids(dicom.instance("a")).study)
 PATIENT = OrthancId(dicom.ids(dicom.instance("a")).patient)
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> Iterator[Index]:
-    """An empty catalog of an empty Orthanc."""
-    with closing(Index(CountingOrthanc(), tmp_path / "catalog.sqlite")) as index:
-        yield index
 
 
 def add(index: Index, study: int, series: int, number: int = 1, **tags: Any) -> dicom.Ids:

@@ -8,25 +8,14 @@ import pytest
 from davfs.doors.collection.limit import Limit
 from davfs.entry import DICOM, Entry, Kind
 from davfs.errors import TooLarge
+from tests.support import clocks
+from tests.support.clocks import Clock
+
+# pytest finds fixtures by the names in a module.
+clock = clocks.clock
 
 SINCE = datetime(2024, 2, 29, 12, tzinfo=UTC)
 PATH = ("by-patient", "Doe", "study.zip")
-
-
-class Clock:
-    """A clock that is set."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        """Tell the time."""
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """A clock."""
-    return Clock()
 
 
 @pytest.fixture

@@ -1,24 +1,11 @@
 """A nonce is good for a while, and once for each count."""
 
-import pytest
-
 from davfs.doors.webdav.login.nonces import LIFETIME, Nonces
+from tests.support import clocks
+from tests.support.clocks import Clock
 
-
-class Clock:
-    """A clock that the test winds."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        """Return the time in seconds."""
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    """The time."""
-    return Clock()
+# pytest finds fixtures by the names in a module.
+clock = clocks.clock
 
 
 def test_each_count_once(clock: Clock) -> None:

@@ -11,7 +11,7 @@ from davfs.entry import Kind
 from davfs.errors import AlreadyExists, BadName, IsAFolder, NotAFolder, NotFound, ParentMissing, PathError
 from davfs.imports.spool import Spool
 from tests.support import spool as spools
-from tests.support.spool import DAY, RECEIPT, content, names
+from tests.support.spool import DAY, RECEIPT, content, incoming, names
 
 # pytest finds fixtures by the names in a module.
 clock, spool = spools.clock, spools.spool
@@ -131,7 +131,7 @@ def test_what_cannot_be_done_is_an_error(spool: Spool, error: type[PathError], a
     assert type(caught.value) is error
     assert caught.value.path
     assert spool.list(()) == before
-    assert list(spool._disk._incoming.iterdir()) == []
+    assert incoming(spool) == []
 
 
 def test_a_receipt_stands_for_a_file(spool: Spool, tmp_path: DiskPath) -> None:

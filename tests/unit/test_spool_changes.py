@@ -15,7 +15,7 @@ from davfs.imports import spool as module
 from davfs.imports.items import Receipt
 from davfs.imports.spool import Spool
 from tests.support import spool as spools
-from tests.support.spool import DAY, RECEIPT, Act, content, names
+from tests.support.spool import DAY, RECEIPT, Act, content, incoming, names
 
 # pytest finds fixtures by the names in a module.
 clock, spool = spools.clock, spools.spool
@@ -33,7 +33,7 @@ def test_an_old_decision_does_not_remove_a_new_file(spool: Spool, monkeypatch: p
     spool.drop_receipt(("a",), RECEIPT)
     assert content(spool, ("a",)) == b"new"
     assert spool._quota._used == 3
-    assert list(spool._disk._incoming.iterdir()) == []
+    assert incoming(spool) == []
 
 
 def test_an_old_decision_does_not_remove_a_folder(spool: Spool, tmp_path: DiskPath) -> None:
@@ -46,7 +46,7 @@ def test_an_old_decision_does_not_remove_a_folder(spool: Spool, tmp_path: DiskPa
     with spool._disk.parent(("a",), NotFound) as parent:
         assert not spool._disk.remove(parent, ("a",), status)
     assert content(spool, ("a", "b")) == b"new"
-    assert list(spool._disk._incoming.iterdir()) == []
+    assert incoming(spool) == []
 
 
 def test_a_receipt_is_dropped_only_if_it_still_is_the_same(spool: Spool) -> None:
@@ -73,7 +73,7 @@ def test_a_failed_write_leaves_the_old_file(spool: Spool, monkeypatch: pytest.Mo
     with pytest.raises(NoSpace, match="disk"):
         spool.write(("a",), b"newer")
     assert content(spool, ("a",)) == b"old"
-    assert list(spool._disk._incoming.iterdir()) == []
+    assert incoming(spool) == []
     assert spool._quota._used == 3
 
 
@@ -137,4 +137,4 @@ def test_many_threads_leave_the_count_and_the_disk_right(tmp_path: DiskPath) -> 
     spool.expire()
     files = [path.lstat() for path in (tmp_path / "files").rglob("*")]
     assert spool._quota._used == sum(status.st_size for status in files if stat.S_ISREG(status.st_mode))
-    assert list(spool._disk._incoming.iterdir()) == []
+    assert incoming(spool) == []

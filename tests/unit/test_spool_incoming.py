@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from pathlib import Path as DiskPath
 
 import pytest
 
@@ -10,15 +9,10 @@ from davfs.errors import AlreadyExists, BadName, IsAFolder, NoSpace, NotFound, P
 from davfs.imports.disk import Disk
 from davfs.imports.spool import Spool
 from tests.support import spool as spools
-from tests.support.spool import DAY, RECEIPT, Clock, content, names
+from tests.support.spool import DAY, RECEIPT, Clock, content, incoming, names
 
 # pytest finds fixtures by the names in a module.
 clock, spool = spools.clock, spools.spool
-
-
-def incoming(spool: Spool) -> list[DiskPath]:
-    """List what is on its way."""
-    return list(spool._disk._incoming.iterdir())
 
 
 def test_a_file_appears_complete_or_not_at_all(spool: Spool) -> None:

@@ -20,7 +20,7 @@ from davfs.errors import (
     PathError,
 )
 from davfs.imports.spool import Spool
-from tests.support.spool import DAY, RECEIPT, content
+from tests.support.spool import DAY, RECEIPT, content, incoming
 
 MAXIMUM = 1000
 PATHS = strategies.lists(strategies.sampled_from("ab"), min_size=1, max_size=3).map(tuple)
@@ -118,7 +118,7 @@ class Model(RuleBasedStateMachine):
         """Names, contents, and the room that is used."""
         assert self._shown(()) == self.nodes
         assert self.spool.used == self._used(self.nodes)
-        assert list(self.spool._disk._incoming.iterdir()) == list(self.spool.scratch.iterdir()) == []
+        assert incoming(self.spool) == list(self.spool.scratch.iterdir()) == []
 
     def _shown(self, folder: Path) -> dict[Path, Node]:
         found: dict[Path, Node] = {}

@@ -16,7 +16,7 @@ from davfs.errors import AlreadyExists, BadName, Busy, Forbidden, NoSpace, NotFo
 from davfs.imports import renaming
 from davfs.imports.spool import Spool
 from tests.support import spool as spools
-from tests.support.spool import DAY, RECEIPT, Clock, content, names
+from tests.support.spool import DAY, RECEIPT, Clock, content, incoming, names
 
 # pytest finds fixtures by the names in a module.
 clock, spool = spools.clock, spools.spool
@@ -55,7 +55,7 @@ def filled(spool: Spool) -> Iterator[Spool]:
     spool.put_receipt(("r",), RECEIPT)
     yield spool
     assert spool.used == counted(spool._disk.files)
-    assert list(spool._disk._incoming.iterdir()) == list(spool.scratch.iterdir()) == []
+    assert incoming(spool) == list(spool.scratch.iterdir()) == []
 
 
 @pytest.mark.parametrize("target", [("new",), ("d", "new"), ("d", "e", "new")])
@@ -346,7 +346,7 @@ def test_many_threads_leave_the_count_and_the_disk_right(tmp_path: DiskPath) -> 
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
-    assert list(spool._disk._incoming.iterdir()) == []
+    assert incoming(spool) == []
     for left in spool.scratch.iterdir():  # a folder that was written into while it was dropped
         spool._disk._discard(left)
     assert spool.used == counted(tmp_path)

@@ -1,21 +1,14 @@
 """A layout as an area of the drive, over an Orthanc in memory."""
 
-from datetime import UTC, datetime
-from pathlib import Path
-
 import pytest
 
-from davfs.catalog.catalog import Catalog
-from davfs.catalog.instances import InstanceCache
-from davfs.catalog.placing import LayoutPlacer
-from davfs.catalog.store import Store
 from davfs.errors import IsAFolder, NotFound
-from davfs.filesystem.tree import Tree
-from davfs.generated.makers import Makers
-from davfs.layout import load_text
 from davfs.orthanc import Level, OrthancId
-from tests.support import dicom
-from tests.support.catalog import CountingOrthanc
+from tests.support import dicom, layouts
+from tests.support.layouts import Show
+
+# pytest finds fixtures by the names in a module.
+show = layouts.show
 
 FILES_NAMED_FROM_ABOVE = """
 title = "all"
@@ -31,47 +24,31 @@ patient = "{PatientID}"
 """
 
 
-def tree(orthanc: CountingOrthanc, folder: Path, layout: str) -> Tree:
-    """Put a tree together as the plugin does."""
-    loaded = load_text(layout, "test.toml")
-    catalog = Catalog(orthanc, Store(folder / "catalog.sqlite", LayoutPlacer([loaded])), InstanceCache())
-    return Tree(loaded, catalog, orthanc, None, datetime.now(UTC), Makers(orthanc))
-
-
-def names(shown: Tree, *path: str) -> list[str]:
-    """Return the names in a folder."""
-    return sorted(entry.name for entry in shown.list(path))
-
-
-def test_files_can_be_named_from_above(tmp_path: Path) -> None:
+def test_files_can_be_named_from_above(show: Show) -> None:
     """A template of files may use the tags of the series, the study and the patient, as the layout's check allows."""
-    orthanc = CountingOrthanc()
-    orthanc.store(dicom.instance("p", 1, 1, 7))
-    shown = tree(orthanc, tmp_path, FILES_NAMED_FROM_ABOVE)
-    assert names(shown, "Study 1") == ["p CT 7.dcm"]
-    assert shown.stat(("Study 1", "p CT 7.dcm")).size == orthanc.instance_size(orthanc.ids(Level.INSTANCE)[0])
+    shown = show(FILES_NAMED_FROM_ABOVE).add("p", number=7)
+    orthanc = shown.orthanc
+    assert shown.names("Study 1") == ["p CT 7.dcm"]
+    assert shown.tree.stat(("Study 1", "p CT 7.dcm")).size == orthanc.instance_size(orthanc.ids(Level.INSTANCE)[0])
 
 
-def test_files_follow_the_tags_above(tmp_path: Path) -> None:
+def test_files_follow_the_tags_above(show: Show) -> None:
     """Where a tag of the series changes, the files are called by the new one at the next listing."""
-    orthanc = CountingOrthanc()
-    orthanc.store(dicom.instance("p", 1, 1, 7))
-    shown = tree(orthanc, tmp_path, FILES_NAMED_FROM_ABOVE)
-    assert names(shown, "Study 1") == ["p CT 7.dcm"]
+    shown = show(FILES_NAMED_FROM_ABOVE).add("p", number=7)
+    orthanc = shown.orthanc
+    assert shown.names("Study 1") == ["p CT 7.dcm"]
     orthanc.retag(orthanc.ids(Level.SERIES)[0], {"Modality": "MR"})
-    assert names(shown, "Study 1") == ["p MR 7.dcm"]
+    assert shown.names("Study 1") == ["p MR 7.dcm"]
 
 
-def test_folders_without_files(tmp_path: Path) -> None:
+def test_folders_without_files(show: Show) -> None:
     """A layout that ends above the instances has empty folders at its end."""
-    orthanc = CountingOrthanc()
-    orthanc.store(dicom.instance("p"))
-    shown = tree(orthanc, tmp_path, WITHOUT_FILES)
-    assert names(shown, "p") == []
-    assert shown.stat(("p",)).is_folder
+    shown = show(WITHOUT_FILES).add("p")
+    assert shown.names("p") == []
+    assert shown.tree.stat(("p",)).is_folder
     with pytest.raises(IsAFolder):
-        shown.read(("p",))
-    assert names(shown) == ["p"]
+        shown.tree.read(("p",))
+    assert shown.names() == ["p"]
 
 
 SERIES = """
@@ -86,22 +63,22 @@ instance = "{InstanceNumber}.dcm"
 
 
 @pytest.mark.parametrize("again", ["series", "instance"])
-def test_path_of_what_comes_back(tmp_path: Path, again: str) -> None:
+def test_path_of_what_comes_back(show: Show, again: str) -> None:
     """A path that led to a second resource, while the first was gone, does not when the first is there again."""
-    orthanc = CountingOrthanc()
     tags = {"SeriesDescription": "axial", "InstanceNumber": 1}
     first = dicom.instance("p", 1, 1, 1, tags=tags)
     second = dicom.instance("p", 1, *((2, 1) if again == "series" else (1, 2)), tags=tags)
+    shown = show(SERIES)
+    orthanc, tree = shown.orthanc, shown.tree
     orthanc.store(first)
-    shown = tree(orthanc, tmp_path, SERIES)
     path = ("Doe p", "axial", "1.dcm")
-    wanted = shown.stat(path).resource
+    wanted = tree.stat(path).resource
     orthanc.delete(Level.INSTANCE, OrthancId(wanted))
     orthanc.store(second)
-    assert names(shown, "Doe p") == ["axial"]
-    assert shown.stat(path).resource != wanted
+    assert shown.names("Doe p") == ["axial"]
+    assert tree.stat(path).resource != wanted
     orthanc.store(first)
     with pytest.raises(NotFound):
-        shown.stat(path)
+        tree.stat(path)
     with pytest.raises(NotFound):
-        shown.read(path)
+        tree.read(path)

@@ -12,29 +12,14 @@ from davfs.doors.webdav.wire import tls
 from davfs.errors import ConfigurationError, Unavailable
 from davfs.orthanc import loopback
 from davfs.orthanc.access import LIFETIME, Access, Answer, Credentials, Permission
+from tests.support import guarded
+from tests.support.clocks import Clock
 from tests.support.guarded import ALLOWED, USERS, certificate, guarded_orthanc, serving
 
+# pytest finds fixtures by the names in a module.
+orthanc = guarded.orthanc
+
 ALICE = Credentials.of("alice", USERS["alice"])
-
-
-class Clock:
-    """A clock that the test winds."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        """Return the time in seconds."""
-        return self.now
-
-
-@pytest.fixture(scope="module")
-def orthanc(servers: list[OrthancProcess], tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrthancProcess]:
-    """An Orthanc with users and a filter, shared by the tests of this module."""
-    with guarded_orthanc(tmp_path_factory.mktemp("guarded")) as server:
-        servers.append(server)
-        yield server
-        servers.remove(server)
 
 
 @pytest.fixture
@@ -70,7 +55,7 @@ def test_asking_leaves_no_trace(orthanc: OrthancProcess, access: Access) -> None
 
 def test_a_yes_holds_for_a_minute(servers: list[OrthancProcess], tmp_path: Path) -> None:
     """A yes is remembered for its lifetime, also while Orthanc is away; then nobody is let in without it."""
-    clock = Clock()
+    clock = Clock(1000)
     with guarded_orthanc(tmp_path) as server:
         servers.append(server)
         access = Access(server.url, clock=clock)
@@ -92,7 +77,7 @@ def test_a_yes_holds_for_a_minute(servers: list[OrthancProcess], tmp_path: Path)
 def test_a_no_is_not_remembered(tmp_path: Path) -> None:
     """A password that Orthanc did not take a moment ago is good as soon as Orthanc takes it."""
     with guarded_orthanc(tmp_path, {"RegisteredUsers": {"alice": "old"}}) as server:
-        access = Access(server.url, clock=Clock())
+        access = Access(server.url, clock=Clock(1000))
         assert access.ask(Permission.READ, ALICE) is Answer.UNKNOWN
         assert access.ask(Permission.READ, None) is Answer.UNKNOWN
     with guarded_orthanc(tmp_path, {"HttpPort": server.http_port}):

@@ -23,7 +23,11 @@ from davfs.doors.webdav.login.authentication import Authentication
 from davfs.doors.webdav.login.gate import Gate
 from davfs.doors.webdav.login.throttle import Throttle
 from davfs.orthanc.access import Access
+from tests.support import guarded
 from tests.support.guarded import ALLOWED, USERS, behind, guarded_orthanc, serving
+
+# pytest finds fixtures by the names in a module.
+orthanc = guarded.orthanc
 
 ALICE, BLIND = ("alice", USERS["alice"]), ("blind", USERS["blind"])
 METHODS = (
@@ -46,15 +50,6 @@ function IncomingHttpRequestFilter(method, uri, ip, username, headers)
   return uri == '/system' or headers['authorization'] == 'Basic {base64.b64encode(":".join(ALICE).encode()).decode()}'
 end
 """
-
-
-@pytest.fixture(scope="module")
-def orthanc(servers: list[OrthancProcess], tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrthancProcess]:
-    """An Orthanc with users and a filter, shared by the tests of this module."""
-    with guarded_orthanc(tmp_path_factory.mktemp("guarded")) as server:
-        servers.append(server)
-        yield server
-        servers.remove(server)
 
 
 @pytest.fixture

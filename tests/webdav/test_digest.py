@@ -15,18 +15,13 @@ from davfs.doors.webdav.login.gate import Gate
 from davfs.doors.webdav.login.nonces import LIFETIME, Nonces
 from davfs.doors.webdav.login.throttle import Throttle
 from davfs.orthanc.access import Access
-from tests.support.guarded import USERS, behind, guarded_orthanc, serving
+from tests.support import guarded
+from tests.support.guarded import USERS, behind, serving
+
+# pytest finds fixtures by the names in a module.
+orthanc = guarded.orthanc
 
 REALM = "Orthanc"
-
-
-@pytest.fixture(scope="module")
-def orthanc(servers: list[OrthancProcess], tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrthancProcess]:
-    """An Orthanc with users and a filter, shared by the tests of this module."""
-    with guarded_orthanc(tmp_path_factory.mktemp("guarded")) as server:
-        servers.append(server)
-        yield server
-        servers.remove(server)
 
 
 @pytest.fixture
