@@ -13,10 +13,10 @@ from davfs import names
 from davfs.catalog.catalog import Catalog
 from davfs.entry import Entry, Kind
 from davfs.errors import UnknownResource
-from davfs.filesystem.members import Members
+from davfs.filesystem.archives import Archives
 from davfs.filesystem.node import Node
+from davfs.generated.documents import Documents
 from davfs.generated.made import Made
-from davfs.generated.makers import Makers
 from davfs.layout import Layout
 from davfs.layout.model import Extra, ExtraFile
 from davfs.orthanc.model import OrthancId
@@ -34,8 +34,8 @@ class Extras:
     Args:
         layout: The layout.
         catalog: Knows what is below a folder.
-        makers: Make them.
-        members: Tell what an archive holds.
+        documents: Make the others.
+        archives: Make the archives among them.
         now: Clock, in seconds.
     """
 
@@ -43,15 +43,15 @@ class Extras:
         self,
         layout: Layout,
         catalog: Catalog,
-        makers: Makers,
-        members: Members,
+        documents: Documents,
+        archives: Archives,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._files = {level.resource: level.files for level in layout.levels if level.files}
         self._mark = layout.mark
         self._catalog = catalog
-        self._makers = makers
-        self._members = members
+        self._documents = documents
+        self._archives = archives
         self._now = now
         self._hidden: dict[str, float] = {}
 
@@ -103,8 +103,8 @@ class Extras:
         if owner.level is None or owner.id is None:
             return None
         if content is Extra.ZIP:
-            return self._makers.archive(self._members.of(owner))
-        documents = self._makers.documents
+            return self._archives.made(owner)
+        documents = self._documents
         if content is Extra.JSON:
             return documents.description(owner.level, owner.id)
         instances = self._catalog.instances_below(owner.level, owner.id, fresh=True)

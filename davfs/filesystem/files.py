@@ -44,13 +44,13 @@ class Naming:
     """How the instances of a folder are shown.
 
     Attributes:
-        show: Tells it of one.
+        show: Tells it of one; None for one that is not shown.
         mark: Tells what the digits of its suffix are made from.
         above: Tags of the series and above, for each series, as far as names, dates and contents are made from them.
         others: Base names of what else is in the folder, by identity, where those of the instances meet them.
     """
 
-    show: Callable[[Instance, TagsAbove], Shown]
+    show: Callable[[Instance, TagsAbove], Shown | None]
     mark: Callable[[str], str]
     above: TagsAbove
     others: Mapping[str, str] = field(default_factory=dict)
@@ -65,25 +65,23 @@ class Files:
 
     Attributes:
         instances, naming: See the arguments.
+        entries: One for each instance, in the order of their names.
     """
 
     def __init__(self, instances: Sequence[Mapping[OrthancId, Instance]], naming: Naming) -> None:
         self.instances = instances
         self.naming = naming
         self._all = {naming.mark(one.id): one for series in instances for one in series.values()}
-        self._shown = {mark: naming.show(one, naming.above) for mark, one in self._all.items()}
+        shows = ((mark, naming.show(one, naming.above)) for mark, one in self._all.items())
+        self._shown = {mark: each for mark, each in shows if each is not None}
         self._bases = dict(naming.others) | {mark: each.base for mark, each in self._shown.items()}
         shown = names.shown(self._bases, files=True)
         self._others = {one: shown[one] for one in naming.others}
-        self._by_name = {name: self._entry(name, mark) for mark, name in shown.items() if mark in self._all}
+        self._by_name = {name: self._entry(name, mark) for mark, name in shown.items() if mark in self._shown}
+        self.entries: Sequence[Entry] = sorted(self._by_name.values(), key=lambda entry: entry.name)
         self._by_key: dict[str, list[str]] = {}
         for mark, base in self._bases.items():
             self._by_key.setdefault(names.key(base), []).append(mark)
-
-    @property
-    def entries(self) -> Sequence[Entry]:
-        """One entry for each instance."""
-        return list(self._by_name.values())
 
     def meets(self, others: Mapping[str, str]) -> bool:
         """Tell whether base names of something else have to do with any name here."""

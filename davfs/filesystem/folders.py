@@ -24,7 +24,7 @@ class Listed:
     """What is in a folder.
 
     Attributes:
-        entries: The folders in it.
+        entries: The folders in it, in the order of their names.
         nodes: Their nodes, in the same order.
         others: Names of the others, by identity.
     """
@@ -102,6 +102,7 @@ def _listed(folder: Folder, rows: Sequence[Row], others: Mapping[str, str]) -> L
     mark = folder.plan.layout.mark
     marks = {row.id: mark(row.id) for row in rows}
     shown = names.shown({**others, **{marks[row.id]: row.name for row in rows}}, files=False)
+    rows = sorted(rows, key=lambda row: shown[marks[row.id]])
     entries = [_entry(folder, shown[marks[row.id]], row.id, row.date) for row in rows]
     return Listed(entries, [row.id for row in rows], {one: shown[one] for one in others})
 

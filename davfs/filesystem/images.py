@@ -1,17 +1,17 @@
 """The instances of a folder as a layout shows them: as they are stored, or anonymised."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 from davfs.catalog.acquisition import acquired
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder
-from davfs.entry import Entry, Readable
+from davfs.entry import Entry, Path
 from davfs.errors import UnknownResource
 from davfs.filesystem.files import NO_OTHERS, Files, FilesCache, Naming, Shown, TagsAbove
 from davfs.filesystem.node import Node
+from davfs.generated.archive import Member
 from davfs.generated.made import Made
 from davfs.generated.makers import Makers
 from davfs.layout import Layout
@@ -86,10 +86,20 @@ class Images:
     def _naming(self, instances: Sequence[Mapping[OrthancId, Instance]]) -> Naming:
         return Naming(self._show, self._mark, self._above(instances))
 
-    def opener(self, files: Files, instance: OrthancId) -> Callable[[], AbstractContextManager[Readable]]:
-        """Return what opens one of the files."""
+    def member(self, files: Files, entry: Entry, path: Path) -> Member:
+        """Return one of the files as an archive holds it.
+
+        Args:
+            files: They are these.
+            entry: Which one.
+            path: The folders in the archive that it is in.
+        """
+        instance = OrthancId(entry.resource)
         made = files.made(instance)
-        return made.open if made else partial(self._orthanc.open_instance, instance)
+        about = (*path, entry.name), entry.size, entry.etag, entry.modified
+        if made is not None:
+            return Member(*about, made.open, made.check)
+        return Member(*about, partial(self._orthanc.open_instance, instance))
 
     def _still(self, instance: OrthancId, made: Made) -> Made:
         if not self._catalog.exists(Level.INSTANCE, instance):
@@ -103,7 +113,9 @@ class Images:
         series = {next(iter(found.values())).series for found in instances if found}
         return {one: self._catalog.tags(one) for one in series}
 
-    def _show(self, instance: Instance, above: TagsAbove) -> Shown:
+    def _show(self, instance: Instance, above: TagsAbove) -> Shown | None:
+        if self._anonymised and not self._anonymised.can_be(instance):
+            return None
         tags = {**above.get(instance.series, {}), **instance.tags}
         base = self._template.render(tags, OrthancId(self._mark(instance.id)))
         date = acquired(Level.INSTANCE, tags) if self._by_acquisition else None

@@ -12,10 +12,10 @@ from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder, Plan
 from davfs.entry import Content, Entry, Kind, Path, Streamed
 from davfs.errors import Forbidden, IsAFolder, NotAFolder, NotFound, UnknownResource
+from davfs.filesystem.archives import Archives
 from davfs.filesystem.extras import Extras
 from davfs.filesystem.folders import Listings, find_folder
 from davfs.filesystem.images import Images
-from davfs.filesystem.members import Members
 from davfs.filesystem.node import Node
 from davfs.generated.made import Made
 from davfs.generated.makers import Makers
@@ -64,7 +64,7 @@ class Tree:
         self._delete = delete
         self._listings = Listings(catalog)
         self._images = Images(layout, catalog, orthanc, makers)
-        self._extras = Extras(layout, catalog, makers, Members(self._listings, self._images))
+        self._extras = Extras(layout, catalog, makers.documents, Archives(self._listings, self._images, makers))
         self._known = _Known(catalog.generation)
         self._root = Node(None, None, Entry("", Kind.FOLDER, since), Folder(Plan.of(layout)))
 

@@ -13,14 +13,27 @@ that wraps a document, which Orthanc hands on as it is.
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from davfs.entry import Readable
-from davfs.errors import OrthancError, UnknownResource
+from pydicom import Dataset
+from pydicom.tag import Tag
+from pydicom.uid import (
+    EncapsulatedCDAStorage,
+    EncapsulatedMTLStorage,
+    EncapsulatedOBJStorage,
+    EncapsulatedPDFStorage,
+    EncapsulatedSTLStorage,
+)
+
+from davfs import __version__
+from davfs.entry import DICOM, Readable
+from davfs.errors import NotAnonymised, UnknownResource
+from davfs.generated.buffers import Buffers
+from davfs.generated.elements import Element
 from davfs.generated.identity import Identity
 from davfs.generated.made import Made
 from davfs.generated.part10 import halves
@@ -37,8 +50,14 @@ Orthanc's answer is shorter as a rule, since so much is removed. What can make i
 ones, some 20 bytes each, and another transfer syntax, 4 bytes for an element.
 """
 
+_DOCUMENTS = {
+    EncapsulatedCDAStorage, EncapsulatedMTLStorage, EncapsulatedOBJStorage, EncapsulatedPDFStorage,
+    EncapsulatedSTLStorage,
+}  # fmt: skip
 _UIDS = {"StudyInstanceUID": "0020,000d", "SeriesInstanceUID": "0020,000e", "SOPInstanceUID": "0008,0018"}
 _DOCUMENT = "0042,0011"
+_REMEMBERED = 100_000
+"""Files of which it is remembered whether they can be anonymised."""
 _BURNED_IN = "0028,0301"
 
 
@@ -68,6 +87,7 @@ class Anonymised:
         self._key = key
         self._pseudonyms = Pseudonyms(key)
         self._contents = Contents(largest, room, now)
+        self._hopeless: dict[str, str] = {}
         self._idle = idle
         self._now = now
         self._used = 0.0
@@ -77,15 +97,19 @@ class Anonymised:
     def made(self, instance: Instance, tags: Mapping[str, str]) -> Made:
         """Return the anonymised file of an instance; Orthanc is not asked before it is opened.
 
-        Opening it raises `OrthancError` where the instance cannot be anonymised.
+        Opening it raises `NotAnonymised` where that cannot be done.
 
         Args:
             instance: Which one.
             tags: Main DICOM tags of the instance, its series, its study and its patient, by keyword.
         """
         size = instance.size + instance.size % 2 + MARGIN
-        etag = self._key.digest(f"etag:{instance.uuid}")[:32]
-        return Made(size, etag, "application/dicom", partial(self._open, instance, tags, size))
+        etag = self._key.digest(f"etag:{__version__}:{instance.uuid}")[:32]
+        return Made(size, etag, DICOM, partial(self._open, instance, tags, size), partial(self._check_hope, instance))
+
+    def can_be(self, instance: Instance) -> bool:
+        """Tell, as far as it shows from outside, whether an instance can be anonymised: a document in it cannot."""
+        return instance.sop_class not in _DOCUMENTS
 
     def drop_idle(self) -> None:
         """Drop what nobody asked for any more; a timer does so while anything is kept."""
@@ -111,7 +135,7 @@ class Anonymised:
         buffers = make() if kept is None else (kept,)
         self._note()
         self._check(instance)
-        yield _Buffers(size, buffers)
+        yield Buffers(size, buffers)
 
     def _note(self) -> None:
         with self._lock:
@@ -130,64 +154,56 @@ class Anonymised:
         if found and found[0].uuid == instance.uuid:
             return
         self._contents.forget(instance.id)
-        if found:
-            raise OrthancError("a file was replaced while it was opened")
-        raise UnknownResource("the instance does not exist any more")
+        raise UnknownResource("an instance was replaced or deleted while it was opened")
+
+    def _check_hope(self, instance: Instance) -> None:
+        """Raise an error where an instance cannot be anonymised; what was found is remembered by its stored file."""
+        known = self._hopeless.get(instance.uuid)
+        if known is None:
+            if len(self._hopeless) >= _REMEMBERED:
+                self._hopeless.clear()
+            known = self._hopeless[instance.uuid] = _hopeless(self._orthanc.all_tags(instance.id))
+        if known:
+            raise NotAnonymised(known)
 
     def _make(self, instance: Instance, tags: Mapping[str, str], size: int) -> tuple[memoryview, ...]:
         original = self._orthanc.all_tags(instance.id)
-        _refuse_hopeless(original)
+        if reason := _hopeless(original):
+            raise NotAnonymised(reason)
         patient = self._pseudonyms.patient(tags.get("PatientID", ""))
-        uids = {keyword: self._pseudonyms.uid(_text(original, tag)) for keyword, tag in _UIDS.items()}
+        replaced = {keyword: self._pseudonyms.uid(_text(original, tag)) for keyword, tag in _UIDS.items()}
+        replaced |= {"PatientID": patient, "PatientName": patient}
         request = {
-            "Replace": {"PatientID": patient, "PatientName": patient} | uids,
+            "Replace": replaced,
             "Remove": ["FFFC,FFFC"],  # padding: it may be large, and there will be another
             "Force": True,  # lets the identifiers be replaced
         }
         answer = self._orthanc.anonymised(instance.id, request)
         try:
-            return self._finished(answer, original, tags, size)
-        except OrthancError:
+            file = halves(answer)
+            self._pseudonyms.replace_uids(file.dataset, original, _text(original, _UIDS["SOPInstanceUID"]))
+            Identity.of(original, tags).remove_from(file.dataset)
+            _check_replaced(file.dataset, replaced)
+            return file.written(replaced["SOPInstanceUID"], size)
+        except NotAnonymised:
             raise
         except Exception:  # noqa: BLE001  pydicom raises errors of many kinds where a file is damaged
-            raise OrthancError("an anonymised file cannot be read") from None  # the cause may tell values
-
-    def _finished(
-        self, answer: bytes, original: Mapping[str, Any], tags: Mapping[str, str], size: int
-    ) -> tuple[memoryview, ...]:
-        file = halves(answer)
-        instance = _text(original, _UIDS["SOPInstanceUID"])
-        self._pseudonyms.replace_uids(file.dataset, original, instance)
-        Identity.of(original, tags).remove_from(file.dataset)
-        return file.written(self._pseudonyms.uid(instance), size)
+            raise NotAnonymised("an anonymised file cannot be read") from None  # the cause may tell values
 
 
-class _Buffers:
-    """`davfs.entry.Readable` bytes in several buffers.
-
-    Args:
-        size: Bytes of all of them.
-        parts: The buffers, in their order.
-    """
-
-    def __init__(self, size: int, parts: Sequence[memoryview]) -> None:
-        self.size = size
-        self._parts = parts
-
-    def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
-        """See `davfs.entry.Readable`."""
-        stop = self.size if stop is None else stop
-        for part in self._parts:
-            if start < len(part) and stop > 0:
-                yield part[max(0, start) : stop]
-            start, stop = start - len(part), stop - len(part)
-
-
-def _refuse_hopeless(original: Mapping[str, Any]) -> None:
+def _hopeless(original: Mapping[str, Any]) -> str:
+    """Tell why an instance cannot be anonymised; empty where it can be tried."""
     if _DOCUMENT in original:
-        raise OrthancError("a document in a DICOM file cannot be anonymised")
+        return "a document in a DICOM file cannot be anonymised"
     if _text(original, _BURNED_IN) == "YES":
-        raise OrthancError("an image cannot be anonymised that shows whose it is")
+        return "an image cannot be anonymised that shows whose it is"
+    return ""
+
+
+def _check_replaced(dataset: Dataset, replaced: Mapping[str, str]) -> None:
+    for keyword, value in replaced.items():
+        if Element(dataset, Tag(keyword)).value.strip(b" \0") != value.encode():
+            raise ValueError(f"Orthanc did not replace {keyword}")
 
 
 def _text(tags: Mapping[str, Any], tag: str) -> str:

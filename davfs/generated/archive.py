@@ -51,6 +51,7 @@ class Member:
         version: Another one for another content.
         date: Last change, in UTC; the archive holds it to two seconds, from 1980 to 2107.
         open: Gives its bytes; entered when they are due, and left after the last of them.
+        check: Raises what opening would raise, as far as that can be told; the archive asks all when it is opened.
     """
 
     path: tuple[str, ...]
@@ -58,6 +59,7 @@ class Member:
     version: str
     date: datetime
     open: Callable[[], AbstractContextManager[Readable]]
+    check: Callable[[], None] = lambda: None
 
 
 def archive(members: Sequence[Member], kept: Streams) -> Made:
@@ -93,6 +95,8 @@ class _Archive:
         self._ends = ExitStack()
 
     def __enter__(self) -> Self:
+        for member in self._members:
+            member.check()
         return self
 
     def __exit__(

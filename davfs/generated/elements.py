@@ -12,6 +12,8 @@ from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import BaseTag
 
+_UNDEFINED = 0xFFFFFFFF
+
 
 @dataclass(frozen=True, slots=True)
 class Element:
@@ -76,5 +78,14 @@ class Element:
 
 
 def elements(dataset: Dataset) -> list[Element]:
-    """Return the elements of a data set, in the order of their tags, without those in its sequences."""
-    return [Element(dataset, tag) for tag in sorted(dataset.keys())]
+    """Return the elements of a data set, in the order of their tags, without those in its sequences.
+
+    Raises:
+        ValueError: The data set ends within one of them; pydicom takes what there is for the whole value.
+    """
+    tags = sorted(dataset.keys())
+    for tag in tags:
+        stored = dataset.get_item(tag)
+        if isinstance(stored, RawDataElement) and stored.length not in {len(stored.value or b""), _UNDEFINED}:
+            raise ValueError("a data set ends within an element")
+    return [Element(dataset, tag) for tag in tags]

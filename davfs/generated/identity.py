@@ -1,7 +1,8 @@
 """What tells who a patient is and may still be in a file that Orthanc anonymised.
 
-Orthanc follows the Basic Profile of DICOM PS3.15 E.1, but up to 1.11.1 only at the top of the data set: items of
-sequences keep all that they have. It cannot know either that somebody typed a name into a description.
+Orthanc follows the Basic Profile of DICOM PS3.15 E.1, in the items of sequences too. But a PatientName and a PatientID
+stay there (1.10.1), since they are replaced at the top only; overlays stay, which may show a name; and Orthanc cannot
+know that somebody typed a name into a description.
 """
 
 import re
@@ -11,8 +12,7 @@ from typing import Any, Self
 
 from pydicom import Dataset
 from pydicom.charset import python_encoding
-from pydicom.datadict import keyword_for_tag
-from pydicom.tag import BaseTag, Tag
+from pydicom.tag import Tag
 
 from davfs.generated.elements import Element, elements
 
@@ -22,37 +22,11 @@ _CODED = {0x0008, 0x0028}
 """Groups whose coded strings (CS) stay: without them an image could not be shown, or not as it is."""
 
 _PSEUDONYMS = {Tag("PatientName"), Tag("PatientID")}
+_ASKED = {"PatientName": "0010", "PatientID": "0020", "PatientBirthDate": "0030"}
 _CHARACTER_SET = Tag("SpecificCharacterSet")
 _TEXTS = {"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UN", "UR", "UT"}
-_ELSEWHERE = frozenset(
-    {
-        "AccessionNumber",
-        "AdmissionID",
-        "DeviceSerialNumber",
-        "FillerOrderNumberImagingServiceRequest",
-        "InstitutionAddress",
-        "InstitutionCodeSequence",
-        "InstitutionName",
-        "InstitutionalDepartmentName",
-        "OperatorIdentificationSequence",
-        "PersonAddress",
-        "PersonIdentificationCodeSequence",
-        "PersonTelephoneNumbers",
-        "PhysiciansOfRecordIdentificationSequence",
-        "PlacerOrderNumberImagingServiceRequest",
-        "ReferringPhysicianAddress",
-        "ReferringPhysicianIdentificationSequence",
-        "ReferringPhysicianTelephoneNumbers",
-        "RequestedProcedureID",
-        "RequestingService",
-        "ScheduledProcedureStepID",
-        "ServiceEpisodeID",
-        "StationName",
-        "StudyID",
-    }
-)
-"""Elements that Orthanc removes or empties at the top of a data set; source: DICOM PS3.15 Table E.1-1."""
 
+_COMMON = ("utf-8", "latin-1")
 _ESCAPE = re.compile(rb"\x1b[\x20-\x2f]+[\x30-\x7e]")
 _LEAST_BYTES, _LEAST_LETTERS = 3, 2
 """Two letters of Latin are in many words; two of Chinese can be a whole name."""
@@ -86,7 +60,7 @@ class Identity:
 
     def remove_from(self, dataset: Dataset) -> None:
         """Remove all that tells who the patient is, but for the pseudonyms at the top of the data set."""
-        self._remove(dataset, ("latin-1",), top=True)
+        self._remove(dataset, _COMMON, top=True)
 
     def _remove(self, dataset: Dataset, encodings: tuple[str, ...], *, top: bool) -> None:
         encodings = _encodings(dataset, encodings)
@@ -106,17 +80,12 @@ class Identity:
         return any(known in text for text in _readings(element.value, encodings) for known in self._known)
 
 
-_ASKED = {"PatientName": "0010", "PatientID": "0020", "PatientBirthDate": "0030"}
-
-
 def _is_removed(element: Element, *, top: bool) -> bool:
     """Tell whether an element is removed whatever its value is."""
-    tag: BaseTag = element.tag
+    tag = element.tag
     if tag.is_private or tag.group & 0xFF00 in {_CURVES, _OVERLAYS}:
         return True
-    if top:
-        return False
-    return tag.group == _PATIENT or element.representation == "PN" or keyword_for_tag(tag) in _ELSEWHERE
+    return not top and bool(element.value) and (tag.group == _PATIENT or element.representation == "PN")
 
 
 def _writings(name: str) -> list[str]:
@@ -147,4 +116,4 @@ def _encodings(dataset: Dataset, above: tuple[str, ...]) -> tuple[str, ...]:
         return above
     terms = re.split(r"[^\w ]+", Element(dataset, _CHARACTER_SET).value.decode("latin-1"))
     named = (python_encoding.get(term.strip()) for term in terms)
-    return tuple(dict.fromkeys([*filter(None, named), "utf-8", "latin-1"]))
+    return tuple(dict.fromkeys([*filter(None, named), *_COMMON]))

@@ -17,9 +17,11 @@ class Made:
         media_type: Its MIME type.
         open: Gives the bytes. Entering the context raises the errors of `davfs.orthanc.Orthanc`; so does reading, which
             never ends early without an error.
+        check: Raises what opening would raise, as far as that can be told without making the file.
     """
 
     size: int
     etag: str
     media_type: str
     open: Callable[[], AbstractContextManager[Readable]]
+    check: Callable[[], None] = lambda: None

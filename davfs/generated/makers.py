@@ -42,3 +42,5 @@ class Makers:
     def close(self) -> None:
         """Drop all that is kept."""
         self._streams.close()
+        for one in self._anonymised.values():
+            one.close()

@@ -13,7 +13,7 @@ from pydicom.tag import Tag
 from pydicom.uid import UID
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
-from davfs.errors import OrthancError
+from davfs.errors import NotAnonymised
 
 _PIXELS = 0x7FE0
 _PADDING = Tag("DataSetTrailingPadding")
@@ -51,7 +51,7 @@ class Halves:
             size: Bytes that it is to have.
 
         Raises:
-            OrthancError: It would be longer.
+            NotAnonymised: It would be longer.
         """
         head = self._head(instance)
         left = size - len(head) - len(self.pixels)
@@ -59,7 +59,7 @@ class Halves:
         header += b"" if self.implicit else b"OB\0\0"
         length = left - len(header) - 4
         if length < 0 or length % 2:
-            raise OrthancError("an anonymised file cannot be padded to its size, as it is longer than the original")
+            raise NotAnonymised("an anonymised file cannot be padded to its size, as it is longer than the original")
         padding = header + struct.pack(f"{self.order}I", length) + bytes(length)
         return memoryview(head), self.pixels, memoryview(padding)
 
@@ -82,14 +82,14 @@ def halves(content: bytes) -> Halves:
     What stands behind the pixels is left out: padding, signatures that hold no more, private elements.
 
     Raises:
-        OrthancError: Nothing can be appended to its data set, as that is compressed.
+        NotAnonymised: Nothing can be appended to its data set, as that is compressed.
         Exception: Whatever pydicom and `struct` raise for what is no DICOM file, or is damaged.
     """
     file = io.BytesIO(content)
     dataset = pydicom.dcmread(file, stop_before_pixels=True)
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax in _DEFLATED:
-        raise OrthancError("a file in a deflated transfer syntax cannot be padded to a size that is known beforehand")
+        raise NotAnonymised("a file in a deflated transfer syntax cannot be padded to a size that is known beforehand")
     implicit, little = syntax.is_implicit_VR, syntax.is_little_endian
     if dataset.original_encoding != (implicit, little):
         raise ValueError("a data set is not in its transfer syntax")

@@ -4,7 +4,6 @@ Orthanc makes up a new UID for each one that it replaces, in every answer anew: 
 their frame of reference any more, and no reference would lead anywhere. Here each becomes the hash of the one before.
 """
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from pydicom import Dataset
 
 from davfs.generated.elements import Element, elements
 from davfs.layout.text import HashKey
+from davfs.layout.values import compile_format, read
 
 _DIGITS = 16  # as many as {PatientID:hash} of a layout has
 _OF_THE_STANDARD = "1.2.840.10008."
@@ -26,10 +26,11 @@ class Pseudonyms:
 
     def __init__(self, key: HashKey) -> None:
         self._key = key
+        self._of_patients = compile_format("LO", "hash", key)
 
     def patient(self, patient_id: str) -> str:
-        """Return what stands for a patient: what a layout shows for ``{PatientID:hash}``."""
-        return self._key.digest(unicodedata.normalize("NFC", patient_id))[:_DIGITS]
+        """Return what stands for a patient: what a layout shows for ``{PatientID:hash}``; a hash in any case."""
+        return read(patient_id, "LO", self._of_patients) or self._key.digest("")[:_DIGITS]
 
     def uid(self, uid: str) -> str:
         """Return what stands for a UID: at most 44 characters.

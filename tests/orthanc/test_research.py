@@ -13,8 +13,9 @@ import pytest
 
 from davfs.demo.ports import free_ports
 from davfs.demo.samples import import_samples
+from davfs.layout import HashKey
 from tests.orthanc.conftest import RunOrthanc
-from tests.support import dicom
+from tests.support import dicom, documents
 from tests.support.doors import COLLECTION, DOORS, SERVER, STANDALONE
 from tests.support.drive import import_by_rest, rest_client
 from tests.support.serving import ServeProcess
@@ -139,6 +140,55 @@ def test_images_name_nobody(drive: WebDav) -> None:
             assert not data.get("PatientBirthDate")
             assert data.SOPInstanceUID == data.file_meta.MediaStorageSOPInstanceUID
             assert not any(tag.is_private for tag in data.keys())  # noqa: SIM118  a data set iterates over its elements
+
+
+@pytest.mark.parametrize("identifier", ["P  17 ", "A-1\\B-2", "M\u00fcller 7", ""])
+def test_pseudonyms_agree(archive: Archive, identifier: str) -> None:
+    """An image is called as its folder is, whatever the PatientID looks like."""
+    content = dicom.instance("odd", identifier, tags={"PatientID": identifier})
+    drive = archive.drives[SERVER]
+    before = drive.listing("research-images").keys()
+    import_by_rest(archive.rest, content)
+    try:
+        (folder,) = drive.listing("research-images").keys() - before or {"no ID"}
+        ids = [
+            pydicom.dcmread(io.BytesIO(data)).PatientID
+            for path, data in walk(drive, f"research-images/{folder}")
+            if path.endswith(".dcm")
+        ]
+        assert len(ids) == 1
+        assert ids[0] == folder or folder == "no ID"
+    finally:
+        archive.rest.delete(f"/instances/{dicom.ids(content).instance}").raise_for_status()
+
+
+def test_what_cannot_be_anonymised(drive: WebDav, archive: Archive) -> None:
+    """A document is not there; an image that says whose it is is refused, and so is an archive with it, at once."""
+    contents = {
+        "image": dicom.instance("p1", 1, 1, 1),
+        "burned in": dicom.instance("p1", 1, 2, 1, tags={"BurnedInAnnotation": "YES", "Modality": "US"}),
+        "document": documents.encapsulated(b"%PDF-1.4 of Mrs Gruenling"),
+    }
+    folder = f"research-images/{HashKey(KEY.encode()).digest('p1')[:16]}"
+    try:
+        import_by_rest(archive.rest, contents["image"], contents["document"])
+        (study,) = drive.listing(folder)
+        folder = f"{folder}/{study}"
+        series = {name.partition(" ")[0]: f"{folder}/{name}" for name in drive.listing(folder)}
+        assert series.keys() == {"CT", "DOC", "study.zip"}
+        assert len(drive.listing(series["CT"])) == 1
+        assert drive.listing(series["DOC"]) == {}
+        with zipfile.ZipFile(io.BytesIO(drive.get(f"{folder}/study.zip").content)) as opened:
+            assert [name.partition(" ")[0] for name in opened.namelist()] == ["CT"]
+        import_by_rest(archive.rest, contents["burned in"])
+        (us,) = (f"{folder}/{name}" for name in drive.listing(folder) if name.startswith("US "))
+        (image,) = drive.listing(us)
+        for path in (f"{us}/{image}", f"{folder}/study.zip"):
+            answer = drive.get(path)
+            assert answer.status_code in {httpx.codes.FORBIDDEN, httpx.codes.NOT_ACCEPTABLE}, path
+            assert b"Annotation" not in answer.content
+    finally:
+        archive.rest.delete(f"/studies/{dicom.ids(contents['image']).study}").raise_for_status()
 
 
 def test_who_knows_an_identifier_learns_nothing(drive: WebDav, archive: Archive) -> None:

@@ -22,6 +22,7 @@ REFUSALS: dict[type[Exception], Code] = {
     errors.UnknownResource: Code.UnknownResource,  # 404
     errors.BadFile: Code.UnsupportedMediaType,  # 415
     errors.StorageFull: Code.FullStorage,  # 500
+    errors.NotAnonymised: Code.NotAcceptable,  # 406, as TooLarge
     errors.Unavailable: Code.DatabaseUnavailable,  # 503
 }
 

@@ -24,6 +24,7 @@ REFUSALS: dict[type[errors.DavfsError], HTTPStatus] = {
     errors.UnknownResource: HTTPStatus.NOT_FOUND,
     errors.BadFile: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
+    errors.NotAnonymised: HTTPStatus.FORBIDDEN,
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.OrthancError: HTTPStatus.BAD_GATEWAY,
 }

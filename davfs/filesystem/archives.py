@@ -1,0 +1,86 @@
+"""What an archive of a folder holds: the DICOM files below it, at the paths that the drive shows them at."""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from davfs.catalog.plan import Folder
+from davfs.entry import Path
+from davfs.errors import UnknownResource
+from davfs.filesystem.files import Files
+from davfs.filesystem.folders import Listings
+from davfs.filesystem.images import Images
+from davfs.filesystem.node import Node
+from davfs.generated.made import Made
+from davfs.generated.makers import Makers
+from davfs.orthanc.model import Level, OrthancId
+
+_KEPT = 100
+"""Archives of which it is remembered what they hold: those of the folders that people have open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A folder of files in an archive.
+
+    Attributes:
+        path: Where it is.
+        files: What is in it.
+    """
+
+    path: Path
+    files: Files
+
+
+class Archives:
+    """Makes the archives of one layout.
+
+    Args:
+        listings: The layout's folders.
+        images: The layout's files.
+        makers: Make them of their members.
+    """
+
+    def __init__(self, listings: Listings, images: Images, makers: Makers) -> None:
+        self._listings = listings
+        self._images = images
+        self._makers = makers
+        self._kept: OrderedDict[str | None, tuple[Sequence[Branch], Made]] = OrderedDict()
+
+    def made(self, owner: Node) -> Made:
+        """Return the archive of all DICOM files below a folder, as they are now.
+
+        Raises:
+            UnknownResource: Its resource is gone.
+        """
+        branches = list(self._below(owner.folder, owner.level, owner.id, ()))
+        kept = self._kept.get(owner.id)
+        if kept is not None and _same(kept[0], branches):
+            return kept[1]
+        made = self._makers.archive(
+            [self._images.member(one.files, entry, one.path) for one in branches for entry in one.files.entries]
+        )
+        self._kept[owner.id] = branches, made
+        while len(self._kept) > _KEPT:
+            with suppress(KeyError):  # another thread was faster
+                self._kept.popitem(last=False)
+        return made
+
+    def _below(self, folder: Folder | None, level: Level | None, resource: str | None, path: Path) -> Iterator[Branch]:
+        if folder is None and level and resource:  # the layout ends here
+            yield Branch(path, self._images.below(level, OrthancId(resource)))
+        elif folder is not None and folder.shows is Level.INSTANCE:
+            yield Branch(path, self._images.of(folder, fresh=True))
+        elif folder is not None:
+            listed = self._listings.list(folder)
+            for entry, node in zip(listed.entries, listed.nodes, strict=True):
+                with suppress(UnknownResource):  # deleted this very moment
+                    yield from self._below(folder.below(node), folder.shows, node, (*path, entry.name))
+
+
+def _same(some: Sequence[Branch], others: Sequence[Branch]) -> bool:
+    """Tell whether two archives hold the same files under the same names."""
+    return len(some) == len(others) and all(
+        one.path == other.path and one.files is other.files for one, other in zip(some, others, strict=True)
+    )
