@@ -1,9 +1,9 @@
 """What the drive asks: who is in a folder, now.
 
 Freshness: a listing shows all that Orthanc had committed when the request arrived. Additions and updates come from
-``/changes``, read before each listing and before a name is looked up (`facts`); deletions are found by comparing a
-listing with Orthanc's own list of children (`contents`, `hierarchy`). A name that is looked up leads to what the facts
-know, which can only have gone.
+``/changes``, which whoever answers a request has read (`Catalog.refresh`) before it asks anything else here, once for
+all that it asks; deletions are found by comparing a listing with Orthanc's own list of children (`contents`,
+`hierarchy`). A name that is looked up leads to what the facts know, which can only have gone.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -67,7 +67,7 @@ class Catalog:
         return self._store.generation
 
     def refresh(self) -> None:
-        """Take over all that Orthanc's log of changes has and the facts do not."""
+        """Take over all that Orthanc's log of changes has and the facts do not: the first thing in each request."""
         self.facts.refresh()
 
     def reconcile(self, progress: Callable[[int, int], None]) -> None:
@@ -80,6 +80,8 @@ class Catalog:
 
     def rows(self, folder: Folder) -> Sequence[Row]:
         """Return what is in a folder now, see `Contents.now`; the same object while nothing changed.
+
+        What has come since `refresh` may be missing.
 
         Raises:
             UnknownResource: The folder's resource is gone, or nothing is in the group any more.
@@ -95,13 +97,11 @@ class Catalog:
 
         Args:
             folder: A folder that shows instances.
-            fresh: Whether to ask Orthanc; otherwise what is known of a series will do.
+            fresh: Whether to ask Orthanc what is there, after `refresh`; otherwise what is known of a series will do.
 
         Raises:
             UnknownResource: The folder's resource is gone.
         """
-        if fresh:
-            self.refresh()
         return [self._hierarchy.instances(one, fresh=fresh) for one in self._series(folder, fresh=fresh)]
 
     def _series(self, folder: Folder, *, fresh: bool) -> list[OrthancId]:
@@ -125,8 +125,6 @@ class Catalog:
             UnknownResource: The resource is gone, or something below it has gone at this very moment.
         """
         as_of = self._store.seen
-        if fresh:
-            self.refresh()
         series = self._hierarchy.below(level, resource, Level.SERIES)
         self.facts.learn(series if self.facts.doubted else self._store.unknown(series), as_of)
         return [self._hierarchy.instances(one, fresh=fresh) for one in sorted(series, key=self._series_order)]

@@ -38,7 +38,7 @@ class Contents:
         self._facts = facts
         self._hierarchy = hierarchy
         self._rows: dict[Folder, tuple[int, Sequence[Row]]] = {}
-        self._agreed: dict[Folder, tuple[int, set[OrthancId]]] = {}
+        self._agreed: dict[Folder, tuple[int, Sequence[OrthancId]]] = {}
 
     def known(self, folder: Folder) -> Sequence[Row]:
         """Return what the facts have in a folder; the same object while nothing changed."""
@@ -56,14 +56,13 @@ class Contents:
     def now(self, folder: Folder) -> Sequence[Row]:
         """Return what is in a folder now; the same object while nothing changed.
 
-        The folder of a group, and a layout's root that shows groups, are what the facts know: to compare them would
+        The facts are as they were left by `Facts.refresh`, which the request began with. The folder of a group, and a layout's root that shows groups, are what the facts know: to compare them would
         cost what the archive holds. Only where facts may be missing, Orthanc is asked for its ids.
 
         Raises:
             UnknownResource: The folder's resource is gone, or nothing is in the group any more.
         """
         as_of = self._store.seen
-        self._facts.refresh()
         from_facts = folder.is_group or not (folder.shows or folder.id)
         if self._facts.suspect and (from_facts or folder.decided_by is not folder.holders):
             self._compare_with_all(folder, as_of)
@@ -78,17 +77,17 @@ class Contents:
     def _compared(self, folder: Folder, as_of: int) -> Sequence[Row]:
         """Return what is in a folder, after a comparison with Orthanc's own list of that."""
         generation, seen = self._store.generation, self._store.seen
-        wanted = set(self._hierarchy.in_folder(folder, folder.holders))
-        if self._agreed.get(folder) == (generation, wanted) and not self._facts.doubted:
+        told = self._hierarchy.in_folder(folder, folder.holders)
+        if self._agreed.get(folder) == (generation, told) and not self._facts.doubted:
             return self.known(folder)
-        known = self._holders(folder)
+        wanted, known = set(told), self._holders(folder)
         missing = wanted if self._facts.doubted else self._store.unknown(wanted - known)
         gone = known - wanted
         self._learn(missing, as_of)
         if gone:
             self._facts.forget(gone, seen)
         if not missing and not gone:
-            self._agree(folder, generation, wanted)
+            self._agree(folder, generation, told)
             return self.known(folder)
         rows = self.known(folder)
         return [row for row in rows if row.id in wanted] if folder.shows else rows
@@ -113,9 +112,9 @@ class Contents:
             return self._store.holders(folder)
         return {OrthancId(row.id) for row in self.known(folder)}
 
-    def _agree(self, folder: Folder, generation: int, wanted: set[OrthancId]) -> None:
+    def _agree(self, folder: Folder, generation: int, told: Sequence[OrthancId]) -> None:
         """Note that the facts have all that Orthanc told, whether it is shown or not."""
-        if len(wanted) < _LONGEST:
-            self._agreed[folder] = generation, wanted
+        if len(told) < _LONGEST:
+            self._agreed[folder] = generation, told
         while len(self._agreed) > _LISTINGS:
             self._agreed.pop(next(iter(self._agreed)), None)

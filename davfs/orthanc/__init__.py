@@ -54,10 +54,10 @@ class Orthanc(Protocol):
     def counts(self) -> Counts:
         """Return how many resources there are (``GET /statistics``): Orthanc counts them, which takes its time."""
 
-    def ids(self, level: Level) -> list[OrthancId]:
+    def ids(self, level: Level) -> Sequence[OrthancId]:
         """Return the ids of all resources of a level, in no particular order (``GET /patients`` …)."""
 
-    def children(self, level: Level, resource: OrthancId) -> list[OrthancId]:
+    def children(self, level: Level, resource: OrthancId) -> Sequence[OrthancId]:
         """Return the ids of the resources right below a patient, study or series (``GET /{level}/{id}``)."""
 
     def exists(self, level: Level, resource: OrthancId) -> bool:

@@ -15,6 +15,7 @@ from davfs.errors import OrthancError, UnknownResource
 from davfs.orthanc import Buffer
 from davfs.orthanc.description import CHILDREN, DATE, NAMES, PARENTS
 from davfs.orthanc.model import Change, Changes, Counts, Instance, Level, OrthancId, Resource, Stored, StoreStatus
+from davfs.orthanc.repeated import RepeatedAnswers
 
 _DOCUMENT = "0042-0011"
 """The tag EncapsulatedDocument."""
@@ -42,6 +43,7 @@ class RestOrthanc:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+        self._repeated = RepeatedAnswers()
 
     def last_change(self) -> int:
         """See `davfs.orthanc.Orthanc`."""
@@ -62,15 +64,15 @@ class RestOrthanc:
         told = self._json("/statistics")
         return Counts(told["CountPatients"], told["CountStudies"], told["CountSeries"], told["CountInstances"])
 
-    def ids(self, level: Level) -> list[OrthancId]:
-        """See `davfs.orthanc.Orthanc`."""
-        found: list[OrthancId] = self._json(f"/{level.value}")
-        return found
+    def ids(self, level: Level) -> Sequence[OrthancId]:
+        """See `davfs.orthanc.Orthanc`; the same object where Orthanc answers the same as before."""
+        path = f"/{level.value}"
+        return self._repeated.ids(path, self._transport.get(path), json.loads)
 
-    def children(self, level: Level, resource: OrthancId) -> list[OrthancId]:
-        """See `davfs.orthanc.Orthanc`."""
-        found: list[OrthancId] = self._json(f"/{level.value}/{resource}")[CHILDREN[level]]
-        return found
+    def children(self, level: Level, resource: OrthancId) -> Sequence[OrthancId]:
+        """See `davfs.orthanc.Orthanc`; the same object where Orthanc answers the same as before."""
+        path = f"/{level.value}/{resource}"
+        return self._repeated.ids(path, self._transport.get(path), lambda body: json.loads(body)[CHILDREN[level]])
 
     def exists(self, level: Level, resource: OrthancId) -> bool:
         """See `davfs.orthanc.Orthanc`."""
