@@ -6,8 +6,9 @@ all that it asks; deletions are found by comparing a listing with Orthanc's own 
 `hierarchy`). A name that is looked up leads to what the facts know, which can only have gone.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from davfs.bounded import Bounded
 from davfs.catalog.contents import Contents
 from davfs.catalog.facts import Facts
 from davfs.catalog.hierarchy import Hierarchy
@@ -17,6 +18,9 @@ from davfs.catalog.rows import Row
 from davfs.catalog.store import Store
 from davfs.orthanc import Orthanc
 from davfs.orthanc.model import Instance, Level, OrthancId
+
+_TAGGED = 4096
+"""Resources whose tags are kept until the facts change."""
 
 
 class Catalog:
@@ -55,6 +59,7 @@ class Catalog:
         )
         self._hierarchy = Hierarchy(orthanc, store, instances, self.facts)
         self._contents = Contents(orthanc, store, self.facts, self._hierarchy)
+        self._tags: Bounded[OrthancId, tuple[int, Mapping[str, str]]] = Bounded(_TAGGED)
 
     @property
     def suspect(self) -> bool:
@@ -102,32 +107,37 @@ class Catalog:
         Raises:
             UnknownResource: The folder's resource is gone.
         """
-        return [self._hierarchy.instances(one, fresh=fresh) for one in self._series(folder, fresh=fresh)]
+        owner = OrthancId(folder.id) if folder.id else None
+        return list(self._hierarchy.instances_of(self._series(folder, fresh=fresh), owner, folder.level, fresh=fresh))
 
-    def _series(self, folder: Folder, *, fresh: bool) -> list[OrthancId]:
+    def _series(self, folder: Folder, *, fresh: bool) -> Sequence[OrthancId]:
         if not folder.from_series:
             return self._hierarchy.in_folder(folder, Level.SERIES)
         rows = self._contents.now(folder) if fresh else self._contents.known(folder)
         return [OrthancId(row.id) for row in rows]
 
-    def instances_below(self, level: Level, resource: OrthancId, *, fresh: bool) -> list[Mapping[OrthancId, Instance]]:
-        """Return the instances of all series below a resource, as `instances` does, in the order of SeriesNumber.
+    def instances_below(
+        self, level: Level, resource: OrthancId, *, fresh: bool
+    ) -> Iterator[Mapping[OrthancId, Instance]]:
+        """Yield the instances of all series below a resource, as `instances` does, in the order of SeriesNumber.
 
         Args:
             level: Patient, study or series.
             resource: The resource.
             fresh: Whether to ask Orthanc; otherwise what is known of a series will do.
 
-        Returns:
-            A mapping for each series: those whose number is an integer by that, the others after them, by id.
+        Yields:
+            A mapping for each series: those whose number is an integer by that, the others after them, by id. Orthanc
+            is asked of a series when it is its turn.
 
         Raises:
-            UnknownResource: The resource is gone, or something below it has gone at this very moment.
+            UnknownResource: The resource is gone.
         """
         as_of = self._store.seen
         series = self._hierarchy.below(level, resource, Level.SERIES)
         self.facts.learn(series if self.facts.doubted else self._store.unknown(series), as_of)
-        return [self._hierarchy.instances(one, fresh=fresh) for one in sorted(series, key=self._series_order)]
+        in_order = sorted(series, key=self._series_order)
+        yield from self._hierarchy.instances_of(in_order, resource, level, fresh=fresh)
 
     def _series_order(self, series: OrthancId) -> tuple[bool, int, OrthancId]:
         try:
@@ -137,7 +147,12 @@ class Catalog:
 
     def tags(self, series: OrthancId) -> Mapping[str, str]:
         """Return the tags of a series and of those above it, without asking Orthanc."""
-        return self._store.tags(series)
+        generation, kept = self._store.generation, self._tags.get(series)
+        if kept is not None and kept[0] == generation:
+            return kept[1]
+        tags = self._store.tags(series)
+        self._tags.put(series, (generation, tags))
+        return tags
 
     def exists(self, level: Level, resource: OrthancId) -> bool:
         """Tell whether Orthanc has a resource now; one that it has not is forgotten."""

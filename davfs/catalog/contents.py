@@ -56,8 +56,9 @@ class Contents:
     def now(self, folder: Folder) -> Sequence[Row]:
         """Return what is in a folder now; the same object while nothing changed.
 
-        The facts are as they were left by `Facts.refresh`, which the request began with. The folder of a group, and a layout's root that shows groups, are what the facts know: to compare them would
-        cost what the archive holds. Only where facts may be missing, Orthanc is asked for its ids.
+        The facts are as they were left by `Facts.refresh`, which the request began with. The folder of a group, and a
+        layout's root that shows groups, are what the facts know: to compare them would cost what the archive holds.
+        Only where facts may be missing, Orthanc is asked for its ids.
 
         Raises:
             UnknownResource: The folder's resource is gone, or nothing is in the group any more.

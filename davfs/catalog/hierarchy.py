@@ -1,7 +1,7 @@
 """What Orthanc has below a resource at this moment; what turns out to be gone is forgotten."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from davfs.catalog.facts import Facts, batches
 from davfs.catalog.instances import InstanceCache
@@ -52,12 +52,13 @@ class Hierarchy:
         Where Orthanc's answer is the same, so is the order, and comparing them costs next to nothing.
 
         Raises:
-            UnknownResource: The resource, or one on the way down, is gone.
+            UnknownResource: The resource is gone; one on the way down that has just gone is left out.
         """
-        ids: Sequence[OrthancId] = [resource]
+        if level is wanted or level.child is None:
+            return [resource]
+        ids, level = self._children(level, resource), level.child
         while level is not wanted and level.child:
-            below = [self._children(level, one) for one in ids]
-            ids = below[0] if len(below) == 1 else list(itertools.chain.from_iterable(below))
+            ids = [child for one in ids for child in self._children_left(level, one)]
             level = level.child
         return ids
 
@@ -85,6 +86,33 @@ class Hierarchy:
         put = self._instances.put(series, [*kept, *fetched], epoch)
         self._instances.confirm(series, arrivals)
         return put
+
+    def instances_of(
+        self, series: Iterable[OrthancId], owner: OrthancId | None, level: Level | None, *, fresh: bool
+    ) -> Iterator[Mapping[OrthancId, Instance]]:
+        """Yield the instances of several series below a resource; a series that has just gone is left out.
+
+        Args:
+            series: The series.
+            owner: What they are below; None for a group, or the whole archive.
+            level: The owner's level.
+            fresh: See `instances`.
+
+        Raises:
+            UnknownResource: The owner is gone.
+        """
+        for one in series:
+            try:
+                yield self.instances(one, fresh=fresh)
+            except UnknownResource:
+                if owner and level and (one == owner or not self.exists(level, owner)):
+                    raise
+
+    def _children_left(self, level: Level, resource: OrthancId) -> Sequence[OrthancId]:
+        try:
+            return self._children(level, resource)
+        except UnknownResource:
+            return []
 
     def _children(self, level: Level, resource: OrthancId) -> Sequence[OrthancId]:
         seen = self._store.seen

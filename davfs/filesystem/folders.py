@@ -4,8 +4,10 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from davfs import names
+from davfs.bounded import Bounded
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder
 from davfs.catalog.rows import Row
@@ -65,6 +67,9 @@ def _node(folder: Folder, name: str, row: Row) -> Node:
     return Node(folder.shows, resource, _entry(folder, name, row.id, row.date), folder.below(row.id))
 
 
+_Kept: TypeAlias = tuple[Sequence[Row], Mapping[str, str], Listed]
+
+
 class Listings:
     """Lists folders, and keeps what was listed for as long as it stays the same.
 
@@ -74,7 +79,7 @@ class Listings:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._kept: dict[Folder, tuple[Sequence[Row], Mapping[str, str], Listed]] = {}
+        self._kept: Bounded[tuple[Folder, bool], _Kept] = Bounded(_KEPT)
 
     def list(self, folder: Folder, others: Mapping[str, str] = NO_OTHERS) -> Listed:
         """Return what is in a folder now.
@@ -87,14 +92,13 @@ class Listings:
             UnknownResource: The folder's resource is gone.
         """
         rows = self._catalog.rows(folder)
-        kept = self._kept.get(folder)
+        key = folder, bool(others)  # an archive holds it without them
+        kept = self._kept.get(key)
         if kept is not None and kept[0] is rows and kept[1] == others:
             return kept[2]
         listed = _listed(folder, rows, others)
         if len(rows) < _LONGEST:
-            self._kept[folder] = rows, others, listed
-        while len(self._kept) > _KEPT:
-            self._kept.pop(next(iter(self._kept)), None)
+            self._kept.put(key, (rows, others, listed))
         return listed
 
 

@@ -1,7 +1,7 @@
 """A layout as an area of the drive: folders are groups, patients, studies and series, files are instances."""
 
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,6 +17,7 @@ from davfs.filesystem.extras import Extras
 from davfs.filesystem.folders import Listings, find_folder
 from davfs.filesystem.images import Images
 from davfs.filesystem.node import Node
+from davfs.filesystem.recent import Recent
 from davfs.generated.made import Made
 from davfs.generated.makers import Makers
 from davfs.layout import Layout
@@ -25,6 +26,8 @@ from davfs.orthanc.model import Level
 
 _KEPT = 10_000
 """Paths that are kept: more than people have open, a few MB."""
+_EMPTIED = 60.0
+"""Seconds in which a folder can be deleted that went with the last of its content."""
 
 T = TypeVar("T")
 
@@ -65,6 +68,7 @@ class Tree:
         self._listings = Listings(catalog)
         self._images = Images(layout, catalog, orthanc, makers)
         self._extras = Extras(layout, catalog, makers.documents, Archives(self._listings, self._images, makers))
+        self._emptied = Recent(_EMPTIED)
         self._known = _Known(catalog.generation)
         self._root = Node(None, None, Entry("", Kind.FOLDER, since), Folder(Plan.of(layout)))
 
@@ -85,7 +89,29 @@ class Tree:
         if self._delete is None:
             raise Forbidden(path, "AllowDelete is not set: nothing can be deleted from the archive through this drive")
         run = self._delete
-        return self._with(path, lambda node: self._deleted(path, node, run))
+        try:
+            return self._with(path, lambda node: self._deleted(path, node, run))
+        except NotFound:
+            if not self._went_with_its_content(path):
+                raise
+            self._extras.show_orphans()
+            return ""
+
+    def _went_with_its_content(self, path: Path) -> bool:
+        """Tell whether a path was in, or is, a folder that is gone since what was in it was deleted a moment ago.
+
+        Orthanc deletes a series with its last instance. Who deletes a folder by deleting what is in it, as ``rm -r``
+        does, comes to delete the folder then.
+        """
+        emptied = (path[:depth] for depth in range(1, len(path) + 1) if self._emptied.has(path[:depth]))
+        return any(not self._is_there(folder) for folder in emptied)
+
+    def _is_there(self, path: Path) -> bool:
+        try:
+            self.stat(path)
+        except NotFound:
+            return False
+        return True
 
     def _with(self, path: Path, use: Callable[[Node], T]) -> T:
         """Use what a path leads to.
@@ -109,8 +135,9 @@ class Tree:
             raise NotFound(path, "it has been deleted") from None
 
     def _forget(self, node: Node) -> None:
-        if node.id:
-            self._catalog.forget([node.id])
+        """Forget the resource of a node where it is gone; something below it may have gone instead."""
+        if node.id and node.level:
+            self._catalog.exists(node.level, node.id)
 
     def _found_again(self, path: Path) -> Node:
         try:
@@ -191,22 +218,24 @@ class Tree:
     def _entries(self, node: Node) -> Iterable[Entry]:
         if not node.entry.is_folder:
             raise NotAFolder((), "it is a file")
-        others = self._extras.names(node)
+        made = self._extras.there(node)
+        bases = self._extras.bases(node) if made else {}
+        others = {one: bases[one] for one in made}
         if node.folder is None:  # the layout ends here
             entries: Sequence[Entry] = []
             shown: Mapping[str, str] = names.shown(others, files=True)
         elif node.folder.shows is Level.INSTANCE:
             files = self._images.of(node.folder, fresh=True, others=others)
-            entries, shown = files.entries, files.shown(others)
+            entries, shown = files.entries, files.shown(others) if others else {}
         else:
             listed = self._listings.list(node.folder, others)
             entries, shown = listed.entries, listed.others
-        return [*entries, *self._further(node, shown)] if shown else entries
-
-    def _further(self, owner: Node, shown: Mapping[str, str]) -> Iterator[Entry]:
-        for identity, name in shown.items():
-            with suppress(UnknownResource):  # what it showed has gone this very moment
-                yield self._verified(self._extras.node(owner, identity, name))
+        further = (
+            _with(self._extras.node(node, one, name).entry, made[one])
+            for one, name in shown.items()
+            if not self._extras.is_hidden(node, one)
+        )
+        return [*entries, *further] if shown else entries
 
     def _opened(self, path: Path, node: Node) -> Content:
         if node.make is not None:
@@ -225,10 +254,13 @@ class Tree:
         level, resource = node.level, node.id
         run(lambda: self._orthanc.delete(level, resource))
         self._catalog.forget([resource])
+        for depth in range(1, len(path)):
+            self._emptied.note(path[:depth])
         if level is not Level.INSTANCE:
-            self._extras.show_all()
+            self._extras.show_orphans()
         return resource
 
 
 def _with(entry: Entry, made: Made) -> Entry:
-    return replace(entry, size=made.size, etag=made.etag, media_type=made.media_type)
+    modified = made.modified or entry.modified
+    return replace(entry, modified=modified, size=made.size, etag=made.etag, media_type=made.media_type)

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from davfs.entry import Readable
-from davfs.errors import OrthancError, UnknownResource
+from davfs.errors import Unavailable, UnknownResource
 from davfs.orthanc import Orthanc
 from davfs.orthanc.kept import Contents, OpenFiles, Source
 from davfs.orthanc.model import Instance, OrthancId
@@ -214,7 +214,7 @@ class _Again:
         file = source.__enter__()
         if file.size != self.size:
             source.__exit__(None, None, None)
-            raise OrthancError("a file was replaced while it was opened")
+            raise Unavailable("a file was replaced while it was read")
         return source, file
 
     def _whole(self) -> memoryview:

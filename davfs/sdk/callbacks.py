@@ -5,15 +5,15 @@
 
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Protocol
 
 from _davfs_sdk import ffi, lib
 
-from davfs.entry import DICOM, Content, Entry, Path, whole
+from davfs.entry import Content, Entry, Path, whole
 from davfs.sdk.core import Code
+from davfs.sdk.listings import Handover, Listing, PackedListings, date, mime, pack_files
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Door(Protocol):
         """Tell whether the path is a folder; False also where nothing is there."""
 
     def list_folder(self, path: Path, request: Request) -> Sequence[Entry] | None:
-        """Return the entries of a folder, None where there is none."""
+        """Return the entries of a folder, in any order; None where there is none. They are not changed any more."""
 
     def read_file(self, path: Path, request: Request) -> Content | Entry | None:
         """Return a file's content; its entry alone where only its size is asked for; None where there is no file."""
@@ -60,9 +60,11 @@ class Door(Protocol):
 
 
 class _Answering:
-    """The door that answers, set before the first callback."""
+    """The door that answers, set before the first callback, and what is kept of its listings."""
 
     door: Door
+    handover = Handover()
+    packed = PackedListings()
 
 
 def answer_with(door: Door) -> None:
@@ -111,44 +113,38 @@ def _refusal(name: str, error: Exception) -> int:
     return int(code)
 
 
-def _date(moment: datetime) -> str:
-    return f"{moment:%Y%m%dT%H%M%S}"  # the drive's dates are in UTC
-
-
-def _mime(entry: Entry) -> str:
-    # The core logs a warning for each type that it does not know, and guesses by extension where there is none.
-    return entry.media_type if entry.media_type in {DICOM, "text/plain"} else ""
-
-
-def _pack(entries: Iterable[Entry]) -> tuple[bytes, int]:
-    rows = []
-    for entry in entries:
-        date = _date(entry.modified)
-        if entry.is_folder:
-            rows.append(f"D{entry.name}\0{date}\0")
-        else:
-            rows.append(f"F{entry.name}\0{date}\0{entry.size}\0{_mime(entry)}\0")
-    return "".join(rows).encode(), len(rows)
-
-
 @crossing
 def _is_folder(path: Path, request: Request, exists: Any) -> None:
-    exists[0] = int(_Answering.door.is_folder(path, request))
+    """Answer the first callback of a PROPFIND; with depth 1, `_list_folder` is the second one of a folder."""
+    _Answering.handover.drop()
+    listing = _listed(path, request) if request.depth == 1 else None
+    if listing is not None:
+        _Answering.handover.put(listing)
+    exists[0] = int(listing is not None or _Answering.door.is_folder(path, request))
+
+
+def _listed(path: Path, request: Request) -> Listing | None:
+    since = lib.davfs_recent_generation()
+    entries = _Answering.door.list_folder(path, request)
+    return None if entries is None else Listing(path, since, entries)
 
 
 @crossing
 def _list_folder(  # noqa: PLR0913, PLR0917  the core's signature
     path: Path, request: Request, exists: Any, collection: Any, add_file: Any, add_folder: Any
 ) -> None:
-    since = lib.davfs_recent_generation()
-    entries = _Answering.door.list_folder(path, request)
-    if entries is None:
+    # The filter's note is gone where `_is_folder` took it, in this very request.
+    listing = _Answering.handover.take(path) if request.depth is None else None
+    listing = listing or _listed(path, request)
+    if listing is None:
         return
-    _remember(since, path, entries)
-    packed, count = _pack(entries)
-    refused = lib.davfs_add_entries(collection, add_file, add_folder, packed, len(packed))
+    packed = _Answering.packed.of(listing)
+    if packed.remembered != listing.since:
+        _remember(listing.since, path, packed.files)
+        packed.remembered = listing.since
+    refused = lib.davfs_add_entries(collection, add_file, add_folder, packed.rows, len(packed.rows))
     if refused:
-        _log.error("Orthanc refused %d of %d entries of a listing", refused, count)
+        _log.error("Orthanc refused %d of %d entries of a listing", refused, len(packed.entries))
     exists[0] = 1
 
 
@@ -157,33 +153,27 @@ def _read_file(path: Path, request: Request, collection: Any, retrieve: Any) -> 
     since = lib.davfs_recent_generation()
     found = _Answering.door.read_file(path, request)
     if isinstance(found, Entry):
-        mime, date = _mime(found).encode(), _date(found.modified).encode()
-        _check(lib.davfs_send_zeros(collection, retrieve, found.size, mime, date))
+        kind, moment = mime(found).encode(), date(found.modified).encode()
+        _check(lib.davfs_send_zeros(collection, retrieve, found.size, kind, moment))
     elif found is not None:
         with found as content:
             _send(content, collection, retrieve)
-            _remember(since, path[:-1], [replace(content.entry, name=path[-1])])
+            _remember(since, path[:-1], pack_files([replace(content.entry, name=path[-1])]))
 
 
 def _send(content: Content, collection: Any, retrieve: Any) -> None:
     """Hand the whole content to the core: without a copy in Python where it is one buffer."""
     data = whole(content)
-    mime, date = _mime(content.entry).encode(), _date(content.entry.modified).encode()
+    kind, moment = mime(content.entry).encode(), date(content.entry.modified).encode()
     with ffi.from_buffer(data) as pointer:  # see davfs.sdk.core.post
-        _check(lib.davfs_send(collection, retrieve, pointer, len(data), mime, date))
+        _check(lib.davfs_send(collection, retrieve, pointer, len(data), kind, moment))
 
 
-def _remember(since: int, folder: Path, entries: Iterable[Entry]) -> None:
-    """Let native/recent.c answer the next GET of those of a folder's files that are steady.
-
-    It sends the DICOM file as stored, whatever the drive would show at that path.
-    """
-    steady = (one for one in entries if one.steady and one.media_type == DICOM)
-    rows = [f"{one.name}\0{one.resource}\0{_date(one.modified)}\0" for one in steady]
-    if rows:
-        packed = "".join(rows).encode("utf-8", "surrogateescape")
+def _remember(since: int, folder: Path, files: bytes) -> None:
+    """Let native/recent.c answer the next GET of these files of a folder (`pack_files`)."""
+    if files:
         joined = "".join(f"{segment}/" for segment in folder).encode("utf-8", "surrogateescape")
-        lib.davfs_remember_recent(since, joined, packed, len(packed))
+        lib.davfs_remember_recent(since, joined, files, len(files))
 
 
 def forget_recent() -> None:

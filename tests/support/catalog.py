@@ -75,7 +75,8 @@ class Index:
         self.comparisons += 1
 
     def names(self) -> list[str]:
-        """Return the base names at the root."""
+        """Return the base names at the root, as a request does that comes now."""
+        self.catalog.refresh()
         return sorted(row.name for row in self.catalog.rows(self.root))
 
     def folder(self, level: Level, resource: str) -> Folder:

@@ -40,6 +40,7 @@ def patient_id(patient: str) -> OrthancId:
 def assert_fresh(index: Index) -> None:
     """Assert that every folder shows what Orthanc has, and every series its instances."""
     orthanc, seen = index.orthanc, list[Instance]()
+    index.catalog.refresh()
     folders = [index.root]
     while folders:
         folder = folders.pop()
@@ -323,5 +324,6 @@ def test_overwritten_instance_is_fetched_again(index: Index) -> None:
     ((before,),) = (some.values() for some in index.catalog.instances(series, fresh=True))
     index.orthanc.delete(Level.INSTANCE, before.id)
     index.orthanc.store(A)
+    index.catalog.refresh()
     ((after,),) = (some.values() for some in index.catalog.instances(series, fresh=True))
     assert after.uuid != before.uuid

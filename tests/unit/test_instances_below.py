@@ -24,7 +24,9 @@ def add(index: Index, study: int, series: int, number: int = 1, **tags: Any) -> 
 
 
 def below(index: Index, level: Level, resource: str, *, fresh: bool = True) -> list[set[str]]:
-    """Return the ids of the instances below a resource, for each of its series."""
+    """Return the ids of the instances below a resource, for each of its series, as a request does that comes now."""
+    if fresh:
+        index.catalog.refresh()
     return [set(found) for found in index.catalog.instances_below(level, OrthancId(resource), fresh=fresh)]
 
 
@@ -63,11 +65,11 @@ def test_same_objects_while_nothing_changed(index: Index, *, fresh: bool) -> Non
     for series in (1, 2, 3):
         add(index, 1, series, SeriesNumber=series)
     index.catalog.refresh()
-    before = index.catalog.instances_below(Level.STUDY, STUDY, fresh=fresh)
-    after = index.catalog.instances_below(Level.STUDY, STUDY, fresh=fresh)
+    before = list(index.catalog.instances_below(Level.STUDY, STUDY, fresh=fresh))
+    after = list(index.catalog.instances_below(Level.STUDY, STUDY, fresh=fresh))
     assert list(map(id, before)) == list(map(id, after))
     add(index, 1, 2, 2, SeriesNumber=2)
-    changed = index.catalog.instances_below(Level.STUDY, STUDY, fresh=True)
+    changed = list(index.catalog.instances_below(Level.STUDY, STUDY, fresh=True))
     assert [one is other for one, other in zip(before, changed, strict=True)] == [True, False, True]
 
 

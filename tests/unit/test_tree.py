@@ -82,3 +82,39 @@ def test_path_of_what_comes_back(show: Show, again: str) -> None:
         tree.stat(path)
     with pytest.raises(NotFound):
         tree.read(path)
+
+
+WITH_FURTHER_FILES = """
+title = "all"
+[[level]]
+group = "{PatientSex|none}"
+[[level]]
+patient = "{PatientID}"
+files = ["all.zip"]
+[[level]]
+study = "{StudyDescription}"
+files = ["study.zip", "study.json", "preview.png"]
+[[level]]
+series = "{SeriesDescription}"
+[[level]]
+instance = "{InstanceNumber}.dcm"
+"""
+
+
+@pytest.mark.parametrize("text", [SERIES, WITH_FURTHER_FILES])
+def test_log_is_read_once(show: Show, text: str) -> None:
+    """Whatever a request asks, it begins with one look at Orthanc's log, and does not look again."""
+    shown = show(text).add("p").add("p", 1, 2).add("p", 2)
+    paths = [(), *shown.walk()]
+    looks: list[bool] = []
+    shown.orthanc.after_last = lambda: looks.append(True)
+    for path in paths:
+        entry = shown.tree.stat(path)
+        assert looks == [True]
+        looks.clear()
+        if entry.is_folder:
+            shown.tree.list(path)
+        else:
+            shown.tree.read(path)
+        assert looks == [True], path
+        looks.clear()

@@ -33,7 +33,7 @@ class CollectionDoor:
         self._asked: dict[int, tuple[Path, Entry]] = {}
 
     def is_folder(self, path: Path, request: Request) -> bool:
-        """See `Door`. The first callback of each PROPFIND."""
+        """See `Door`. Asked in each PROPFIND, but for those with depth 1 where `list_folder` found a folder."""
         if not path:
             return True
         try:
@@ -45,11 +45,11 @@ class CollectionDoor:
         return entry.is_folder
 
     def list_folder(self, path: Path, request: Request) -> Sequence[Entry] | None:  # noqa: ARG002  Door's form
-        """See `Door`. The second callback of a PROPFIND with depth 1."""
+        """See `Door`. What a PROPFIND with depth 1 asks first."""
         if not path:
             return [Entry(MOUNT, Kind.FOLDER, self._drive.stat(()).modified)]
         try:
-            return sorted(self._drive.list(_existing(path)), key=lambda entry: entry.name)
+            return list(self._drive.list(_existing(path)))
         except (NotFound, NotAFolder):
             return None
 
@@ -129,7 +129,11 @@ def _existing(path: Path) -> Path:
 
 
 def _is_text(segment: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in segment)
+    try:
+        segment.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _record(request: Request, action: str, resource: str, error: PathError | None = None) -> None:

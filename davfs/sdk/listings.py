@@ -1,0 +1,135 @@
+"""Listings on their way to the core, which takes them entry by entry.
+
+1. The first callback of a PROPFIND asks whether there is a folder. Where its content is wanted too, it is listed then,
+   and `Handover` keeps that for the second callback: so that Orthanc is asked once.
+2. The second callback gives the entries to the core. `PackedListings` keeps them in that form, and packs them anew
+   where a listing differs from the last one of that folder.
+"""
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from davfs.bounded import Bounded
+from davfs.entry import DICOM, Entry, Path
+
+_MOST = 64
+"""Folders whose entries are kept packed."""
+_ROOM = 16 << 20
+"""Bytes of all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a folder held.
+
+    Attributes:
+        path: The folder.
+        since: Generation of native/recent.c before it was listed.
+        entries: What is in it, in any order.
+    """
+
+    path: Path
+    since: int
+    entries: Sequence[Entry]
+
+
+class Handover:
+    """Keeps one listing for each thread, from the first callback of a request to the second one.
+
+    The core makes both on one thread, with nothing in between. What it did not come for is dropped with the next first
+    callback on that thread.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[int, Listing] = {}
+
+    def put(self, listing: Listing) -> None:
+        """Keep a listing for this thread's next callback."""
+        self._kept[threading.get_ident()] = listing
+
+    def take(self, path: Path) -> Listing | None:
+        """Return what is kept for this thread, if it is of this folder; it is not kept any more."""
+        kept = self._kept.pop(threading.get_ident(), None)
+        return kept if kept is not None and kept.path == path else None
+
+    def drop(self) -> None:
+        """Keep nothing for this thread."""
+        self._kept.pop(threading.get_ident(), None)
+
+
+@dataclass(slots=True)
+class Packed:
+    """Entries as native/ takes them.
+
+    Attributes:
+        entries: The entries, in the order that they were listed in.
+        rows: All of them by name, for ``davfs_add_entries``.
+        files: Those that are steady DICOM files, for ``davfs_remember_recent``.
+        remembered: The generation of native/recent.c that the files were given to; 0 for none.
+    """
+
+    entries: Sequence[Entry]
+    rows: bytes
+    files: bytes
+    remembered: int = 0
+
+
+class PackedListings:
+    """The entries of the folders that were listed last.
+
+    Args:
+        most: Number of folders.
+        room: Bytes of all of them.
+    """
+
+    def __init__(self, most: int = _MOST, room: int = _ROOM) -> None:
+        self._kept: Bounded[Path, Packed] = Bounded(most, room)
+
+    def of(self, listing: Listing) -> Packed:
+        """Return a listing's entries, packed: the same object while they are the same.
+
+        All of them are compared. Those of a folder where nothing happens are the same objects, so that this takes less
+        than a hundredth of what the core takes to write them.
+        """
+        kept = self._kept.get(listing.path)
+        if kept is not None and kept.entries == listing.entries:
+            return kept
+        packed = Packed(listing.entries, pack_entries(listing.entries), pack_files(listing.entries))
+        self._kept.put(listing.path, packed, len(packed.rows) + len(packed.files))
+        return packed
+
+
+def pack_entries(entries: Iterable[Entry]) -> bytes:
+    """Return entries, by name, as ``davfs_add_entries`` in native/davfs.h takes them."""
+    return "".join(_packed(entry) for entry in sorted(entries, key=lambda entry: entry.name)).encode()
+
+
+def _packed(entry: Entry) -> str:
+    if entry.is_folder:
+        return f"D{entry.name}\0{date(entry.modified)}\0"
+    return f"F{entry.name}\0{date(entry.modified)}\0{entry.size}\0{mime(entry)}\0"
+
+
+def pack_files(entries: Iterable[Entry]) -> bytes:
+    """Return those of the entries that native/recent.c may answer for, as ``davfs_remember_recent`` takes them.
+
+    It sends the DICOM file as stored, whatever the drive would show at that path.
+    """
+    steady = (one for one in entries if one.steady and one.media_type == DICOM)
+    rows = (f"{one.name}\0{one.resource}\0{date(one.modified)}\0" for one in steady)
+    return "".join(rows).encode("utf-8", "surrogateescape")
+
+
+def date(moment: datetime) -> str:
+    """Return a date, in UTC as all dates of the drive are, in the core's form."""
+    return f"{moment:%Y%m%dT%H%M%S}"
+
+
+def mime(entry: Entry) -> str:
+    """Return the type that the core is told of a file: one that it knows, or none, for which it goes by the name.
+
+    It logs a warning for each type that it does not know.
+    """
+    return entry.media_type if entry.media_type in {DICOM, "text/plain"} else ""
