@@ -1,10 +1,10 @@
 """What an archive of a folder holds: the DICOM files below it, at the paths that the drive shows them at."""
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from davfs.bounded import Bounded
 from davfs.catalog.plan import Folder
 from davfs.entry import Path
 from davfs.errors import UnknownResource
@@ -18,6 +18,8 @@ from davfs.orthanc.model import Level, OrthancId
 
 _KEPT = 100
 """Archives of which it is remembered what they hold: those of the folders that people have open."""
+_MEMBERS = 50_000
+"""What all of them hold: some 20 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Archives:
         self._listings = listings
         self._images = images
         self._makers = makers
-        self._kept: OrderedDict[str | None, tuple[Sequence[Branch], Made]] = OrderedDict()
+        self._kept: Bounded[str | None, tuple[Sequence[Branch], Made]] = Bounded(_KEPT, _MEMBERS)
 
     def made(self, owner: Node) -> Made:
         """Return the archive of all DICOM files below a folder, as they are now.
@@ -58,13 +60,9 @@ class Archives:
         kept = self._kept.get(owner.id)
         if kept is not None and _same(kept[0], branches):
             return kept[1]
-        made = self._makers.archive(
-            [self._images.member(one.files, entry, one.path) for one in branches for entry in one.files.entries]
-        )
-        self._kept[owner.id] = branches, made
-        while len(self._kept) > _KEPT:
-            with suppress(KeyError):  # another thread was faster
-                self._kept.popitem(last=False)
+        members = [self._images.member(one.files, entry, one.path) for one in branches for entry in one.files.entries]
+        made = self._makers.archive(members)
+        self._kept.put(owner.id, (branches, made), len(members))
         return made
 
     def _below(self, folder: Folder | None, level: Level | None, resource: str | None, path: Path) -> Iterator[Branch]:

@@ -10,14 +10,18 @@ from davfs.entry import Content, Entry, Kind, Opened, Path
 from davfs.errors import AlreadyExists, Forbidden, IsAFolder, NotAFolder, NotFound, ParentMissing
 from davfs.filesystem.area import Area, Deletable, Limited, Movable, Receiving, Room, Upload, Writable
 from davfs.filesystem.readme import Readme
+from davfs.filesystem.recent import Recent
 from davfs.orthanc import Buffer
 
 README = "README.txt"
 _OWN = "the drive's own folders cannot be changed"
+_NO_HALF_UPLOAD = "somebody has just tried to replace this file, which cannot be: wait a minute before it is deleted"
+_WARY = 30.0
+"""Seconds in which nothing is deleted that could not be replaced: rclone takes what is there for half of its upload."""
 _READ_ONLY = "files can be written into inbox/ only"
 _MADE = "the archive's folders are made from its images, nothing can be put there: DICOM goes into inbox/"
 _NOT_OUT = "nothing can be moved out of the archive's folders: copy it to a disk of your own"
-_POINTLESS = "the archive holds it already: copying it into the inbox would change nothing"
+_POINTLESS = "what is in the archive's folders is in the archive: copying it into the inbox would change nothing"
 
 
 class Drive:
@@ -33,6 +37,7 @@ class Drive:
         self._areas = areas
         self._readme = readme
         self._since = since
+        self._not_replaced = Recent(_WARY)
 
     def stat(self, path: Path) -> Entry:
         """See `Area`."""
@@ -69,6 +74,7 @@ class Drive:
         """See `Writable`."""
         area, below = self._changeable(path)
         if not isinstance(area, Writable):
+            self._not_replaced.note(path)
             raise Forbidden(path, _READ_ONLY)
         return area.write(below, content)
 
@@ -77,6 +83,7 @@ class Drive:
         _, below = self._changeable(path)
         area = self._receiving(path)
         if area is None:
+            self._not_replaced.note(path)
             raise Forbidden(path, _READ_ONLY)
         return area.receive(below, size)
 
@@ -114,6 +121,8 @@ class Drive:
         if len(path) < 2:  # noqa: PLR2004  the root and the areas stay as they are
             self.stat(path)
             raise Forbidden(path, _OWN)
+        if self._not_replaced.has(path):
+            raise Forbidden(path, _NO_HALF_UPLOAD)
         area, below = self._area(path)
         if not isinstance(area, Deletable):
             raise Forbidden(path, "nothing can be deleted here")

@@ -5,11 +5,15 @@ Their names take part in the naming of what else is in the folder, as if each of
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import tee
 
 from davfs import names
+from davfs.bounded import Bounded
 from davfs.catalog.catalog import Catalog
 from davfs.entry import Entry, Kind
 from davfs.errors import UnknownResource
@@ -19,10 +23,22 @@ from davfs.generated.documents import Documents
 from davfs.generated.made import Made
 from davfs.layout import Layout
 from davfs.layout.model import Extra, ExtraFile
-from davfs.orthanc.model import OrthancId
+from davfs.orthanc.model import Instance, OrthancId
 
+_DIGITS = 10
+_DATED = 10_000
+"""Files of which it is known since when they have their content."""
 _HIDDEN = 60.0
 """Seconds after which a file is there again that was deleted, and whose folder was not."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Hidden:
+    """A file that was deleted: in whose folder, since when (UTC), and until when by the clock."""
+
+    owner: Node
+    since: datetime
+    until: float
 
 
 class Extras:
@@ -37,15 +53,17 @@ class Extras:
         documents: Make the others.
         archives: Make the archives among them.
         now: Clock, in seconds.
+        today: Clock, in UTC.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  what it is made of, and two clocks
         self,
         layout: Layout,
         catalog: Catalog,
         documents: Documents,
         archives: Archives,
         now: Callable[[], float] = time.monotonic,
+        today: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._files = {level.resource: level.files for level in layout.levels if level.files}
         self._mark = layout.mark
@@ -53,25 +71,45 @@ class Extras:
         self._documents = documents
         self._archives = archives
         self._now = now
-        self._hidden: dict[str, float] = {}
+        self._today = today
+        self._dates: Bounded[str, tuple[str, datetime]] = Bounded(_DATED)
+        self._hidden: dict[str, _Hidden] = {}
 
     def asked(self, owner: Node, segment: str) -> Mapping[str, str]:
-        """Return those of `names` that a name may lead to, or has to be told from."""
+        """Return the base names, by identity, of those that a name may lead to, or has to be told from."""
         if owner.level not in self._files:
             return {}
         keys = {*names.bases(segment, files=True), *names.bases(segment, files=False)}
-        bases = {one: base for one, base in self._bases(owner).items() if names.key(base) in keys}
+        bases = {one: base for one, base in self.bases(owner).items() if names.key(base) in keys}
+        files = self._of(owner)
         with suppress(UnknownResource):
-            return self._there(owner, bases)
+            return {one: base for one, base in bases.items() if self._is_there(owner, files[one].content)}
         return {}
 
-    def names(self, owner: Node) -> Mapping[str, str]:
-        """Return the base names of those that there are in a folder, by identity.
+    def there(self, owner: Node) -> Mapping[str, Made]:
+        """Return those that there are in a folder now, by identity; what was deleted for a while is among them.
 
         Raises:
             UnknownResource: The folder's resource is gone.
         """
-        return self._there(owner, self._bases(owner)) if owner.level in self._files else {}
+        files = self._of(owner)
+        archives = {one: self._made(owner, file.content) for one, file in files.items() if file.content is Extra.ZIP}
+        # An archive has just asked for all that is below the folder.
+        pictures, reports = tee(self._instances(owner, fresh=not archives))
+        others = {
+            one: self._document(owner, file.content, pictures if file.content is Extra.PREVIEW else reports)
+            for one, file in files.items()
+            if file.content is not Extra.ZIP
+        }
+        found = archives | others
+        return {one: self._dated(owner, one, made) for one in files if (made := found[one]) is not None}
+
+    def bases(self, owner: Node) -> Mapping[str, str]:
+        """Return the base names of all that a folder may have, by an identity that is the same in every process."""
+        files = self._of(owner)
+        needs_tags = any(file.template.keywords for file in files.values())
+        tags = self._catalog.tags(owner.id) if needs_tags and owner.id else {}
+        return {one: file.template.render(tags, one) for one, file in files.items()}
 
     def node(self, owner: Node, identity: str, name: str) -> Node:
         """Return the node of one of them.
@@ -82,59 +120,72 @@ class Extras:
             name: Its name.
         """
         entry = Entry(name, Kind.FILE, owner.entry.modified, resource=owner.id or "")
-        make = partial(self._still, owner, self._of(owner)[identity].content)
-        return Node(None, None, entry, None, make, partial(self._hide, identity))
+        return Node(
+            None, None, entry, None, partial(self._still, owner, identity), partial(self._hide, owner, identity)
+        )
 
-    def _hide(self, identity: str) -> None:
+    def is_hidden(self, owner: Node, identity: str) -> bool:
+        """Tell whether one was deleted a while ago; nothing else has its name meanwhile."""
+        hidden = self._hidden.get(identity)
+        if hidden is None or hidden.until <= self._now():
+            return False
+        return owner.entry.modified <= hidden.since  # or the folder has come again
+
+    def show_orphans(self) -> None:
+        """Show again what was deleted in folders that were deleted themselves since then: they may come again."""
+        self._hidden = {one: each for one, each in self._hidden.items() if self._exists(each.owner)}
+
+    def _hide(self, owner: Node, identity: str) -> None:
         now = self._now()
-        self._hidden = {one: until for one, until in self._hidden.items() if until > now} | {identity: now + _HIDDEN}
+        left = {one: each for one, each in self._hidden.items() if each.until > now}
+        self._hidden = left | {identity: _Hidden(owner, self._today(), now + _HIDDEN)}
 
-    def show_all(self) -> None:
-        """Show again all that was deleted: a folder was deleted itself, and may come again."""
-        self._hidden = {}
+    def _exists(self, owner: Node) -> bool:
+        return bool(owner.level and owner.id and self._catalog.exists(owner.level, owner.id))
 
-    def _still(self, owner: Node, content: Extra) -> Made:
-        made = self._made(owner, content)
+    def _still(self, owner: Node, identity: str) -> Made:
+        made = None if self.is_hidden(owner, identity) else self._made(owner, self._of(owner)[identity].content)
         if made is None:
             raise UnknownResource("there is nothing any more that it could show")
-        return made
+        return self._dated(owner, identity, made)
+
+    def _dated(self, owner: Node, identity: str, made: Made) -> Made:
+        """Return it with a date that is later whenever the content is another one: what is deleted leaves no date."""
+        date = max(made.modified or owner.entry.modified, owner.entry.modified)
+        etag, before = self._dates.get(identity) or (made.etag, date)
+        if etag == made.etag:
+            date = before
+        elif date <= before:
+            date = max(self._today().replace(microsecond=0), before + timedelta(seconds=1))
+        self._dates.put(identity, (made.etag, date))
+        return replace(made, modified=date)
+
+    def _is_there(self, owner: Node, content: Extra) -> bool:
+        """Tell whether there is a file; of archives and tags there always is one."""
+        return content in {Extra.ZIP, Extra.JSON} or self._made(owner, content) is not None
 
     def _made(self, owner: Node, content: Extra) -> Made | None:
-        if owner.level is None or owner.id is None:
-            return None
         if content is Extra.ZIP:
             return self._archives.made(owner)
-        documents = self._documents
-        if content is Extra.JSON:
-            return documents.description(owner.level, owner.id)
-        instances = self._catalog.instances_below(owner.level, owner.id, fresh=True)
-        return documents.picture(instances) if content is Extra.PREVIEW else documents.report(instances)
+        return self._document(owner, content, self._instances(owner, fresh=True))
 
-    def _there(self, owner: Node, bases: Mapping[str, str]) -> Mapping[str, str]:
-        """Return those that there are; of archives and tags there always is one."""
-        contents = {one: file.content for one, file in self._of(owner).items()}
-        always, now = {Extra.ZIP, Extra.JSON}, self._now()
-        return {
-            one: base
-            for one, base in bases.items()
-            if self._hidden.get(one, now) <= now
-            and (contents[one] in always or self._made(owner, contents[one]) is not None)
-        }
+    def _document(self, owner: Node, content: Extra, instances: Iterable[Mapping[OrthancId, Instance]]) -> Made | None:
+        if content is Extra.PREVIEW:
+            return self._documents.picture(instances)
+        if content is Extra.REPORT:
+            return self._documents.report(instances)
+        return self._documents.description(owner.level, owner.id) if owner.level and owner.id else None
 
-    def _bases(self, owner: Node) -> Mapping[str, str]:
-        if owner.id is None:
-            return {}
-        files, mark = self._of(owner), OrthancId(self._mark(owner.id))
-        needs_tags = any(file.template.keywords for file in files.values())
-        tags = self._catalog.tags(owner.id) if needs_tags else {}
-        return {one: file.template.render(tags, mark) for one, file in files.items()}
+    def _instances(self, owner: Node, *, fresh: bool) -> Iterator[Mapping[OrthancId, Instance]]:
+        if owner.level and owner.id:
+            yield from self._catalog.instances_below(owner.level, owner.id, fresh=fresh)
 
     def _of(self, owner: Node) -> Mapping[str, ExtraFile]:
-        """Return the files that a folder may have, by an identity that is the same in every process."""
         files = self._files.get(owner.level, ())
-        texts = {f"{owner.id}/{index}/{file.content.value}": file for index, file in enumerate(files)}
-        return {self._mark(_digest(text)): file for text, file in texts.items()}
+        return {self._identity(owner, index): file for index, file in enumerate(files)}
 
-
-def _digest(text: str) -> str:
-    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+    def _identity(self, owner: Node, index: int) -> str:
+        """Return the identity of a file: forty digits, the first of them those that the folder's own names have."""
+        own = self._mark(owner.id or "").replace("-", "")[:_DIGITS]
+        text = self._mark(f"{owner.id}/{index}")
+        return own + hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()[_DIGITS:]

@@ -1,21 +1,23 @@
 """The files of a folder: named once, for as long as its instances, and what else is in it, stay the same."""
 
-import threading
 import unicodedata
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from types import MappingProxyType
 from typing import TypeAlias
 
 from davfs import names
+from davfs.bounded import Bounded
 from davfs.entry import DICOM, Entry, Kind
 from davfs.generated.made import Made
 from davfs.orthanc.model import Instance, OrthancId
 
-_KEPT = 256
-"""Folders whose files are kept: those that people have open."""
+_KEPT = 10_000
+"""Folders whose files are kept."""
+_INSTANCES = 100_000
+"""Files in all of them, those of the folders that people have open: some 100 MB."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 TagsAbove: TypeAlias = Mapping[OrthancId, Mapping[str, str]]
@@ -86,10 +88,7 @@ class Files:
     def meets(self, others: Mapping[str, str]) -> bool:
         """Tell whether base names of something else have to do with any name here."""
         keys = {key for base in others.values() for key in names.bases(base, files=True)}
-        suffixed = (one for one in self._by_key if "~" in one)
-        return not keys.isdisjoint(self._by_key) or any(
-            not keys.isdisjoint(names.bases(one, files=True)) for one in suffixed
-        )
+        return not (keys.isdisjoint(self._by_key) and keys.isdisjoint(self._suffixed)) if others else False
 
     def shown(self, others: Mapping[str, str]) -> Mapping[str, str]:
         """Return the names of something else beside these files, by identity; see `naming`."""
@@ -107,6 +106,15 @@ class Files:
             return found
         return self._entry(unicodedata.normalize("NFC", segment), found)
 
+    @cached_property
+    def _suffixed(self) -> frozenset[str]:
+        """Keys that base names with a suffix, or what looks like one, have to do with."""
+        return frozenset(key for one in self._by_key if "~" in one for key in names.bases(one, files=True))
+
+    def instance(self, instance: OrthancId) -> Instance:
+        """Return one of the instances."""
+        return self._all[self.naming.mark(instance)]
+
     def made(self, instance: OrthancId) -> Made | None:
         """Return what is shown for the file of an instance; None for the file itself."""
         return self._shown[self.naming.mark(instance)].made
@@ -123,22 +131,15 @@ class FilesCache:
     """Keeps the `Files` of the folders used last."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[str | None, Files] = OrderedDict()
+        self._kept: Bounded[str | None, Files] = Bounded(_KEPT, _INSTANCES)
 
     def files(self, folder: str | None, instances: Sequence[Mapping[OrthancId, Instance]], naming: Naming) -> Files:
         """Return the files of a folder, made anew only where its instances are others, or are shown otherwise."""
-        with self._lock:
-            kept = self._kept.get(folder)
-            if kept is not None:
-                self._kept.move_to_end(folder)
+        kept = self._kept.get(folder)
         if kept is not None and kept.naming == naming and _same(kept.instances, instances):
             return kept
         made = Files(instances, naming)
-        with self._lock:
-            self._kept[folder] = made
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
+        self._kept.put(folder, made, len(made.entries))
         return made
 
 

@@ -15,6 +15,7 @@ from davfs.generated.archive import Member
 from davfs.generated.made import Made
 from davfs.generated.makers import Makers
 from davfs.layout import Layout
+from davfs.layout.anonymity import restricted
 from davfs.layout.model import Dates
 from davfs.layout.syntax import parse
 from davfs.layout.tags import DEFAULT
@@ -22,7 +23,7 @@ from davfs.orthanc import Orthanc
 from davfs.orthanc.model import Instance, Level, OrthancId
 
 USUAL = "{SeriesNumber:03d} {Modality} {InstanceNumber:05d}.dcm"
-"""How files are called in the archives of a layout that has no level of instances; it tells nobody's name."""
+"""How files are called in the archives of a layout that has no level of instances."""
 
 
 class Images:
@@ -37,7 +38,8 @@ class Images:
 
     def __init__(self, layout: Layout, catalog: Catalog, orthanc: Orthanc, makers: Makers) -> None:
         last = layout.levels[-1]
-        self._template = last.template if last.resource is Level.INSTANCE else parse(USUAL, Level.INSTANCE)
+        usual = restricted(parse(USUAL, Level.INSTANCE)) if layout.anonymised else parse(USUAL, Level.INSTANCE)
+        self._template = last.template if last.resource is Level.INSTANCE else usual
         self._mark = layout.mark
         self._by_acquisition = layout.dates is Dates.ACQUISITION
         self._anonymised = makers.anonymised(layout.anonymised) if layout.anonymised else None
@@ -80,7 +82,7 @@ class Images:
         Raises:
             UnknownResource: The resource is gone.
         """
-        instances = self._catalog.instances_below(level, resource, fresh=True)
+        instances = list(self._catalog.instances_below(level, resource, fresh=True))
         return self._kept.files(resource, instances, self._naming(instances))
 
     def _naming(self, instances: Sequence[Mapping[OrthancId, Instance]]) -> Naming:
@@ -98,8 +100,8 @@ class Images:
         made = files.made(instance)
         about = (*path, entry.name), entry.size, entry.etag, entry.modified
         if made is not None:
-            return Member(*about, made.open, made.check)
-        return Member(*about, partial(self._orthanc.open_instance, instance))
+            return Member(*about, made.open, check=made.check)
+        return Member(*about, partial(self._orthanc.open_instance, instance), files.instance(instance))
 
     def _still(self, instance: OrthancId, made: Made) -> Made:
         if not self._catalog.exists(Level.INSTANCE, instance):

@@ -91,6 +91,7 @@ class Anonymised:
         self._idle = idle
         self._now = now
         self._used = 0.0
+        self._closed = False
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
 
@@ -105,7 +106,8 @@ class Anonymised:
         """
         size = instance.size + instance.size % 2 + MARGIN
         etag = self._key.digest(f"etag:{__version__}:{instance.uuid}")[:32]
-        return Made(size, etag, DICOM, partial(self._open, instance, tags, size), partial(self._check_hope, instance))
+        opened, check = partial(self._open, instance, tags, size), partial(self._check_hope, instance)
+        return Made(size, etag, DICOM, opened, check=check)
 
     def can_be(self, instance: Instance) -> bool:
         """Tell, as far as it shows from outside, whether an instance can be anonymised: a document in it cannot."""
@@ -121,8 +123,9 @@ class Anonymised:
         self._contents.drop(now - self._idle)
 
     def close(self) -> None:
-        """Drop everything, and stop the timer."""
+        """Drop everything, and stop the timer, for good."""
         with self._lock:
+            self._closed = True
             if self._timer:
                 self._timer.cancel()
             self._timer = None
@@ -143,7 +146,7 @@ class Anonymised:
             self._arm()
 
     def _arm(self) -> None:
-        if self._timer is None:
+        if self._timer is None and not self._closed:
             self._timer = threading.Timer(self._idle, self.drop_idle)
             self._timer.name, self._timer.daemon = "davfs-anonymised", True
             self._timer.start()

@@ -22,12 +22,15 @@ from typing import Self
 from zipstream import ZipStream
 
 from davfs.entry import Readable
-from davfs.errors import OrthancError
+from davfs.errors import Unavailable
 from davfs.generated.made import Made
 from davfs.generated.streams import Stream, Streams
+from davfs.orthanc.model import Instance
 
 _BLOCK = 1 << 20
 """Bytes that are handed on at most at a time."""
+_BATCH = 100
+"""Members of which it is found out at once whether they were replaced after they were read."""
 _FIRST, _LAST = datetime(1980, 1, 1, tzinfo=UTC), datetime(2107, 12, 31, 23, 59, 58, tzinfo=UTC)
 """The dates that a member can have."""
 _IN_FILE_HEADER, _IN_DIRECTORY = 10, 12
@@ -51,6 +54,7 @@ class Member:
         version: Another one for another content.
         date: Last change, in UTC; the archive holds it to two seconds, from 1980 to 2107.
         open: Gives its bytes; entered when they are due, and left after the last of them.
+        instance: What these bytes are, where nobody but the archive finds out that it is replaced meanwhile.
         check: Raises what opening would raise, as far as that can be told; the archive asks all when it is opened.
     """
 
@@ -59,22 +63,26 @@ class Member:
     version: str
     date: datetime
     open: Callable[[], AbstractContextManager[Readable]]
+    instance: Instance | None = None
     check: Callable[[], None] = lambda: None
 
 
-def archive(members: Sequence[Member], kept: Streams) -> Made:
+def archive(
+    members: Sequence[Member], kept: Streams, unchanged: Callable[[Sequence[Instance]], bool] = lambda _instances: True
+) -> Made:
     """Return the ZIP archive of some files: for the same members always the same bytes, sorted by path.
 
-    Reading raises `OrthancError` where a member has not the size that it was to have, since it was replaced, and what
-    opening or reading it raises.
+    Reading raises `Unavailable` where a member was replaced since then, and what opening or reading it raises.
 
     Args:
         members: No two of them with the same path.
         kept: Where its streams wait between two ranges.
+        unchanged: Tells whether instances are still what they were.
     """
     members = sorted(members, key=lambda member: member.path)
     size, etag = _size(members), _etag(members)
-    return Made(size, etag, "application/zip", partial(_Archive, members, size, etag, kept))
+    newest = max((member.date for member in members), default=None)
+    return Made(size, etag, "application/zip", partial(_Archive, members, size, etag, kept, unchanged), newest)
 
 
 class _Archive:
@@ -85,13 +93,22 @@ class _Archive:
         size: Its bytes.
         etag: Stands for its content.
         kept: Where its streams wait between two ranges.
+        unchanged: Tells whether instances are still what they were.
     """
 
-    def __init__(self, members: Sequence[Member], size: int, etag: str, kept: Streams) -> None:
+    def __init__(
+        self,
+        members: Sequence[Member],
+        size: int,
+        etag: str,
+        kept: Streams,
+        unchanged: Callable[[Sequence[Instance]], bool],
+    ) -> None:
         self.size = size
         self._members = members
         self._etag = etag
         self._kept = kept
+        self._unchanged = unchanged
         self._ends = ExitStack()
 
     def __enter__(self) -> Self:
@@ -116,19 +133,26 @@ class _Archive:
                 yield from stream.read(start, stop)
 
     def _stream(self) -> Stream:
-        return Stream(_blocks(self._members), self.size)
+        return Stream(_blocks(self._members, self._unchanged), self.size)
 
 
-def _blocks(members: Sequence[Member]) -> Generator[bytes, None, None]:
+def _blocks(members: Sequence[Member], unchanged: Callable[[Sequence[Instance]], bool]) -> Generator[bytes, None, None]:
     # The library gives each member the local time of now, and knows no other (its issue 27). It yields every header as
     # a block of its own, in which the member's own time is put.
     archive = ZipStream()
+    sent: list[Instance] = []
     for member in members:
         with closing(_content(member)) as content:
             archive.add(content, _name(member), size=member.size)
             file = archive.file()
             yield _dated(next(file), _IN_FILE_HEADER, member)
             yield from file
+        if member.instance:
+            sent.append(member.instance)
+        if len(sent) >= _BATCH or member is members[-1]:
+            if not unchanged(sent):
+                raise Unavailable(_REPLACED)
+            sent.clear()
     directory = archive.footer()
     for member in members:
         yield _dated(next(directory), _IN_DIRECTORY, member)
@@ -144,10 +168,10 @@ def _content(member: Member) -> Generator[bytes, None, None]:
                 block = bytes(buffer[start : start + _BLOCK])
                 missing -= len(block)
                 if missing < 0:
-                    raise OrthancError(_REPLACED)
+                    raise Unavailable(_REPLACED)
                 yield block
     if missing:
-        raise OrthancError(_REPLACED)
+        raise Unavailable(_REPLACED)
 
 
 def _name(member: Member) -> str:

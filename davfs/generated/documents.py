@@ -1,18 +1,21 @@
 """What folders tell of themselves: tags, a picture, a report."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 from pydicom.uid import EncapsulatedPDFStorage
 
 from davfs.entry import InMemory
-from davfs.errors import OrthancError, Unavailable
+from davfs.errors import OrthancError, Unavailable, UnknownResource
 from davfs.generated.answers import Answers
 from davfs.generated.made import Made
 from davfs.orthanc import Instance, Level, Orthanc, OrthancId
+from davfs.orthanc.rest import parse_date
 
 _TRIED = 3
 """Series of which it is tried to render an image: a study of none but reports must not cost a request for each."""
@@ -49,9 +52,10 @@ class Documents:
         """
         content = self._orthanc.description(level, resource)
         etag = hashlib.blake2b(content, digest_size=16).hexdigest()
-        return Made(len(content), etag, "application/json", lambda: InMemory(nullcontext(memoryview(content))))
+        updated = parse_date(json.loads(content).get("LastUpdate"))
+        return Made(len(content), etag, "application/json", lambda: InMemory(nullcontext(memoryview(content))), updated)
 
-    def picture(self, instances: Sequence[Mapping[OrthancId, Instance]]) -> Made | None:
+    def picture(self, instances: Iterable[Mapping[OrthancId, Instance]]) -> Made | None:
         """Return a picture of the image in the middle of the first series that can be rendered.
 
         Args:
@@ -60,10 +64,10 @@ class Documents:
         Raises:
             Unavailable: Orthanc cannot be asked.
         """
-        series = [one for one in instances if one][:_TRIED]
+        series = islice((one for one in instances if one), _TRIED)
         return self._first(self._picture, (_in_order(one.values())[len(one) // 2] for one in series))
 
-    def report(self, instances: Sequence[Mapping[OrthancId, Instance]]) -> Made | None:
+    def report(self, instances: Iterable[Mapping[OrthancId, Instance]]) -> Made | None:
         """Return the first PDF that is encapsulated in an instance.
 
         Args:
@@ -89,13 +93,15 @@ class Documents:
         if not size:
             return None
         opened = partial(self._content, form, instance, size)
-        return Made(size, f"{instance.uuid}-{form.name}", form.media_type, lambda: InMemory(opened()))
+        return Made(
+            size, f"{instance.uuid}-{form.name}", form.media_type, lambda: InMemory(opened()), instance.received
+        )
 
     @contextmanager
     def _content(self, form: _Form, instance: Instance, size: int) -> Iterator[memoryview]:
         content = self._answers.content((form.name, instance.id, instance.uuid), lambda: form.ask(instance.id))
         if len(content) != size:
-            raise OrthancError("a file was replaced while it was opened")
+            raise UnknownResource("a file was replaced while it was opened")
         yield memoryview(content)
 
 

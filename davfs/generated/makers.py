@@ -8,7 +8,7 @@ from davfs.generated.documents import Documents
 from davfs.generated.made import Made
 from davfs.generated.streams import Streams
 from davfs.layout.text import HashKey
-from davfs.orthanc import Orthanc
+from davfs.orthanc import Instance, Orthanc
 
 
 class Makers:
@@ -29,7 +29,11 @@ class Makers:
 
     def archive(self, members: Sequence[Member]) -> Made:
         """Return an archive of DICOM files."""
-        return archive(members, self._streams)
+        return archive(members, self._streams, self._unchanged)
+
+    def _unchanged(self, instances: Sequence[Instance]) -> bool:
+        now = {one.id: one.uuid for one in self._orthanc.instances([one.id for one in instances])}
+        return all(now.get(one.id) == one.uuid for one in instances)
 
     def anonymised(self, key: HashKey) -> Anonymised:
         """Return what serves DICOM files without what tells whose they are.

@@ -26,6 +26,7 @@ UNPROVOKED = {
     "Busy": "four imports would have to take half a minute",
     "UnknownResource": "areas turn it into NotFound",
     "BadFile": "the inbox turns it into Rejected",
+    "NotAnonymised": "test_research.py does, with a layout that has such images",
     "StorageFull": "the inbox turns it into NoSpace",
     "Unavailable": "the index would have to be unreachable",
 }

@@ -134,7 +134,7 @@ def test_what_cannot_be_moved_or_copied_is_an_error(
 @pytest.mark.parametrize(
     ("act", "source", "target", "reason"),
     [
-        (Drive.copy, IMAGE, ("inbox", "b"), "holds it already"),
+        (Drive.copy, IMAGE, ("inbox", "b"), "is in the archive"),
         (Drive.move, IMAGE, ("inbox", "b"), "disk of your own"),
         (Drive.move, ("inbox", "a"), ("by-patient", "b"), "DICOM goes into inbox/"),
         (Drive.copy, IMAGE, ("by-date", "b"), "made from its images"),

@@ -1,22 +1,25 @@
 """Further files in folders of a layout, over an Orthanc in memory."""
 
 import io
+import itertools
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from davfs import names as naming
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import LayoutPlacer
 from davfs.catalog.store import Store
 from davfs.entry import Path as DrivePath
-from davfs.errors import Forbidden, NotFound
+from davfs.errors import Forbidden, NotFound, OrthancError
 from davfs.filesystem.tree import Tree
 from davfs.generated.makers import Makers
 from davfs.layout import HashKey, load_text
-from davfs.orthanc import Level
+from davfs.orthanc import Level, OrthancId
 from tests.support import dicom
 from tests.support.catalog import CountingOrthanc
 from tests.support.searching import SINCE
@@ -222,3 +225,151 @@ def test_where_nothing_can_be_deleted(orthanc: CountingOrthanc, tmp_path: Path, 
     with pytest.raises(Forbidden):
         shown.delete(path)
     assert shown.stat(path).size
+
+
+ONE = """
+title = "one"
+[[level]]
+study = "{PatientID}"
+files = [FILES]
+[[level]]
+series = "{SeriesDescription}"
+[[level]]
+instance = "{InstanceNumber}.dcm"
+"""
+FLAT = """
+title = "flat"
+[[level]]
+study = "{PatientID}"
+[[level]]
+instance = "{SeriesNumber} {InstanceNumber}.dcm"
+"""
+
+
+class Racing(CountingOrthanc):
+    """Loses a series at the moment when a study's series are asked for."""
+
+    vanishing: OrthancId | None = None
+
+    def children(self, level: Level, resource: OrthancId) -> list[OrthancId]:
+        """See `Orthanc`."""
+        found = super().children(level, resource)
+        if self.vanishing and level is Level.STUDY:
+            gone, self.vanishing = self.vanishing, None
+            self.delete(Level.SERIES, gone)
+        return found
+
+
+@pytest.mark.parametrize("layout", [ONE.replace("FILES", f'"{file}"') for file in ("p.png", "p.pdf", "p.zip")] + [FLAT])
+def test_series_that_goes_while_its_study_is_listed(tmp_path: Path, layout: str) -> None:
+    """The study is still there, and listed."""
+    server = Racing()
+    for series in (1, 2):
+        server.store(dicom.instance("p", 1, series, 1, pixels=dicom.ROW))
+    shown = tree(server, tmp_path, layout)
+    assert len(listed(shown, "p")) >= 2
+    server.vanishing = next(iter(server.ids(Level.SERIES)))
+    listed(shown, "p")
+    assert listed(shown).keys() == {"p"}
+    assert len(server.ids(Level.SERIES)) == 1
+    assert [name for name in listed(shown, "p") if "2" in name or "1" in name]
+
+
+def test_looking_up_an_image_costs_the_same_in_large_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the names of all images have digits of their own."""
+    server = CountingOrthanc()
+    for number in range(100):
+        server.store(dicom.instance("p", 1, 1, number))
+    shown = tree(server, tmp_path, ONE.replace("files = [FILES]", "").replace("Number}.dcm", "Number} {id}.dcm"))
+    first, *_ = listed(shown, "p", "Series 1")
+    asked: list[str] = []
+    real = naming.bases
+
+    def bases(segment: str, *, files: bool) -> tuple[str, ...]:
+        asked.append(segment)
+        return real(segment, files=files)
+
+    monkeypatch.setattr(naming, "bases", bases)
+    shown.stat(("p", "Series 1", first))
+    assert len(asked) < 10
+
+
+def test_digits_in_the_name_of_a_file(tmp_path: Path) -> None:
+    """A file with `{id}` in its name has the digits of its folder's resource, once."""
+    server = CountingOrthanc()
+    server.store(dicom.instance("p"))
+    shown = tree(server, tmp_path, ONE.replace("FILES", '"study {id}.zip"'))
+    (study,) = server.ids(Level.STUDY)
+    assert f"study {naming.mark(study)}.zip" in listed(shown, "p")
+
+
+def test_members_of_an_anonymised_archive(tmp_path: Path) -> None:
+    """In a layout without a level of instances, what is no code is in no name either."""
+    server = CountingOrthanc()
+    server.store(dicom.instance("p", tags={"Modality": "DOE^JANE"}))
+    text = 'title = "a"\nanonymised = true\n[[level]]\nstudy = "{StudyInstanceUID:hash}"\nfiles = ["study.zip"]'
+    shown = tree(server, tmp_path, text)
+    (study,) = listed(shown)
+    assert unpacked(content(shown, study, "study.zip")).keys() == {"001 00001.dcm"}
+
+
+def test_a_deleted_file_keeps_its_name(tmp_path: Path) -> None:
+    """Who deletes it once more deletes nothing else that has come to be called so."""
+    server = CountingOrthanc()
+    server.store(dicom.instance("p"))
+    shown = tree(server, tmp_path, ONE.replace("FILES", '"study.json"'), deletes=True)
+    shown.delete(("p", "study.json"))
+    server.store(dicom.instance("p", 1, 2, 1, tags={"SeriesDescription": "study.json"}))
+    with pytest.raises(NotFound):
+        shown.delete(("p", "study.json"))
+    assert len(server.ids(Level.SERIES)) == 2
+
+
+def test_an_image_that_is_replaced_while_its_archive_is_read(tmp_path: Path) -> None:
+    """An archive is never one of two versions, even of the same size: it ends in an error."""
+    server = CountingOrthanc()
+    for number in (1, 2):
+        server.store(dicom.instance("p", 1, 1, number, pixels=4 * dicom.ROW))
+    shown = tree(server, tmp_path, ONE.replace("FILES", '"study.zip"'))
+    with shown.read(("p", "study.zip")) as opened:
+        buffers = opened.buffers()
+        next(buffers)
+        for one, data in list(server.files.items()):
+            server.files[one] = bytes(data[:-4]) + bytes(byte ^ 255 for byte in data[-4:])
+            server._instances[one] = replace(server._instances[one], uuid=f"another {one}")
+        with pytest.raises(OrthancError, match="replaced"):
+            b"".join(buffers)
+
+
+def test_dates_tell_versions_apart(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+    """A file has another date, a later one, whenever its content is another one: also after a deletion."""
+    shown = tree(orthanc, tmp_path, ALL)
+    files = [("p", "study.json"), ("p", "Study 1.zip")]
+    seen = {path: [shown.stat(path)] for path in files}
+    for change in (
+        lambda: orthanc.store(dicom.instance("p", 1, 1, 3)),
+        lambda: orthanc.store(dicom.instance("p", 1, 4, 1)),
+        lambda: orthanc.delete(Level.SERIES, OrthancId(dicom.ids(dicom.instance("p", 1, 4)).series)),
+    ):
+        change()
+        for path in files:
+            seen[path].append(shown.stat(path))
+    for versions in seen.values():
+        for one, other in itertools.pairwise(versions):
+            assert (one.etag == other.etag) == (one.modified == other.modified)
+            assert one.modified <= other.modified
+    assert len({entry.etag for entry in seen["p", "Study 1.zip"]}) > 2
+
+
+def test_deleting_bottom_up(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+    """A folder that went with the last of its content can be deleted, and what the drive made in it; nothing else."""
+    shown = tree(orthanc, tmp_path, ALL, deletes=True)
+    with pytest.raises(NotFound):
+        shown.delete(("p", "Series 3"))
+    for name in ("1.dcm", "2.dcm"):
+        shown.delete(("p", "Series 1", name))
+    for path in (("p", "Series 1", "series.zip"), ("p", "Series 1")):
+        assert shown.delete(path) == ""
+    with pytest.raises(NotFound):
+        shown.delete(("p", "Series 3"))
+    assert listed(shown, "p").keys() >= {"Series 2", "study.json"}

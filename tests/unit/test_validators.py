@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from davfs.doors.webdav.validators import http_date, same_version, unmet
-from davfs.entry import Entry, Kind
+from davfs.entry import DICOM, Entry, Kind
 
 MODIFIED = datetime(2024, 2, 29, 12, 30, 59, 900_000, tzinfo=UTC)
 ENTRY = Entry("a", Kind.FILE, MODIFIED, 10, "tag")
@@ -79,10 +79,11 @@ def test_without_a_tag() -> None:
 )
 def test_if_range(header: str, *, expected: bool) -> None:
     """A part continues another one of exactly the same version alone."""
-    assert same_version(header, replace(ENTRY, resource="an image")) is expected
+    assert same_version(header, replace(ENTRY, resource="an image", media_type=DICOM)) is expected
 
 
 def test_a_date_is_not_enough() -> None:
-    """An ordinary file can have been replaced within its second: by its date no part of it is continued."""
+    """An ordinary file, or one that the drive makes, can have been replaced within its second: its date does not do."""
     assert not same_version(NOW, ENTRY)
+    assert not same_version(NOW, replace(ENTRY, resource="a study", media_type="application/zip"))
     assert same_version('"tag"', ENTRY)

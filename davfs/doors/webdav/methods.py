@@ -17,7 +17,7 @@ from davfs.doors.webdav import conditions, paths
 from davfs.doors.webdav.context import Environ
 from davfs.doors.webdav.headers import destination
 from davfs.doors.webdav.locks import LARGEST_REQUEST
-from davfs.doors.webdav.refusals import Refusal
+from davfs.doors.webdav.refusals import Refusal, refused
 from davfs.doors.webdav.resources import FileResource, FolderResource, check_conditions
 from davfs.entry import Path
 
@@ -60,6 +60,17 @@ class Methods(RequestServer):
         self._davProvider.check_locks(source.segments[:-1], environ, deep=False)
         source.move_to(target, replace=_may_replace(environ))
         return _done(environ, start_response, replaced=replaced)
+
+    def do_DELETE(self, environ: Environ, start_response: Start) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
+        """Answer DELETE (RFC 4918 §9.6); of what is gone, the drive knows whether that is what was wanted."""
+        path = paths.segments(environ["PATH_INFO"])
+        if self._found(path, environ) is None:
+            self._evaluate_if_headers(None, environ)
+            with refused():
+                self._davProvider.drive.delete(path)
+            return _done(environ, start_response, replaced=True)
+        answer: Iterable[bytes] = super().do_DELETE(environ, start_response)
+        return answer
 
     def do_PUT(self, environ: Environ, start_response: Start) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
         """Answer PUT (RFC 4918 §9.7)."""

@@ -30,7 +30,7 @@ class DriveProvider(DAVProvider):
 
     def __init__(self, drive: Drive) -> None:
         super().__init__()
-        self._drive = drive
+        self.drive = drive
         self.verbose = 0  # or what was raised is printed, with paths
         self.turns = Turns()
 
@@ -53,7 +53,7 @@ class DriveProvider(DAVProvider):
         held = self.lock_manager.get_url_lock_list(self.ref_url(path, folder=False)) if storage.any else ()
         with refused():
             try:
-                return self._drive.stat(path)
+                return self.drive.stat(path)
             except errors.NotFound:
                 for lock in held:  # those that it had before the look: a newer one may be of something new
                     storage.delete(lock["token"])

@@ -8,7 +8,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
-from davfs.entry import Entry
+from davfs.entry import DICOM, Entry
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -61,14 +61,14 @@ def unmet(headers: Mapping[str, Any], entry: Entry) -> HTTPStatus | None:
 def same_version(header: str, entry: Entry) -> bool:
     """Tell whether ``If-Range`` names exactly the version that is there, so that a part of it continues another.
 
-    A date tells the versions of an image apart. An ordinary file may have been replaced within its second, so that a
-    date is no strong validator of it.
+    A date tells the versions of an image apart. An ordinary file, or one that the drive makes, may have been replaced
+    within its second, so that a date is no strong validator of it.
 
     Source: RFC 9110 §13.1.5, §8.8.2.2.
     """
     if not entry.etag:
         return False
-    by_date = bool(entry.resource) and header.strip() == http_date(entry.modified)
+    by_date = bool(entry.resource) and entry.media_type == DICOM and header.strip() == http_date(entry.modified)
     return by_date or header.strip() == entity_tag(entry)
 
 

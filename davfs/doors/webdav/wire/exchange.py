@@ -1,9 +1,11 @@
 """A request and its answer, on cheroot: blocks of any kind are sent as they are, and bodies are bounded."""
 
+import re
 import socket
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from cheroot.server import HTTPConnection
 from cheroot.wsgi import Gateway_10
@@ -18,6 +20,7 @@ _DISCARDED = 64 * 1024 * 1024
 """Bytes of a refused body that are read and thrown away: Explorer reads no answer before it has sent all."""
 _LINGER_SECONDS = 0.02
 _LONGEST_NUMBER = 18
+_SLASH = re.compile(b"%2F", re.IGNORECASE)
 _ONCE = frozenset({b"Content-Length", b"Host", b"Authorization", b"Depth", b"Destination"})
 """Headers of which a client sends one."""
 
@@ -75,6 +78,14 @@ class Request(ClosingRequest):
 
     rfile: Any
     conn: "Connection"
+
+    def read_request_line(self) -> bool:
+        """Read the first line; of OPTIONS, cheroot leaves the path encoded."""
+        if not super().read_request_line():  # type: ignore[no-untyped-call]  # cheroot's
+            return False
+        if self.method == b"OPTIONS":
+            self.path = b"%2F".join(map(unquote_to_bytes, _SLASH.split(self.path)))
+        return True
 
     def read_request_headers(self) -> bool:
         """Read the headers, and refuse those that leave the end of the body in doubt (RFC 9112 §6.3)."""
