@@ -39,6 +39,9 @@ _REPLACED = re.compile(
 )
 _DROPPED = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?= *(?:\.|\Z))", re.IGNORECASE)
+_KEPT = r"[^\x00-\x20.\x7f-\xbf\u0180-\U0010ffff" + re.escape(FORBIDDEN) + "]"
+_PLAIN = re.compile(rf"(?!(?i:{_DEVICE.pattern})){_KEPT}+(?:(?: |\.+){_KEPT}+)*")
+"""Most names: words of letters that have no other normal form, with single spaces or with dots between them."""
 _EXTENSION = re.compile(r"\.(?=[0-9]*[A-Za-z])[A-Za-z0-9]{1,8}\Z")
 _BEFORE_EXTENSION = re.compile(r" +(?=\.[^. ]*\Z)")  # where a suffix goes, which has a space of its own
 _SUFFIX = re.compile(rf" ~(?:[0-9a-f]{{{_SHORT}}}|[0-9a-f]{{{_FULL}}})\Z")
@@ -62,12 +65,7 @@ def safe(text: str, limit: int = LIMIT) -> str:
     if limit < _LEAST_LIMIT:
         message = f"a name of {limit} bytes cannot be kept safe: at least {_LEAST_LIMIT} are needed"
         raise ValueError(message)
-    text = _DROPPED.sub("", _REPLACED.sub("_", unicodedata.normalize("NFC", text)))
-    # Once more NFC: what was dropped may have stood between a letter and its accent.
-    text = re.sub(r"\s+", " ", unicodedata.normalize("NFC", text))
-    while (shaped := _cut(_without_device(_trimmed(text)), limit)) != text:
-        text = shaped
-    return text or UNNAMED
+    return text if _PLAIN.fullmatch(text) and len(text.encode()) <= limit else _made_safe(text, limit)
 
 
 def safe_file(stem: str, extension: str, limit: int = LIMIT) -> str:
@@ -190,6 +188,15 @@ def _with_mark(base: str, digits: str, *, files: bool) -> str:
 def _looks_suffixed(base: str, *, files: bool) -> bool:
     # Asked of the key: a long s in an extension, or a ligature of two f among the digits, would slip through otherwise.
     return _SUFFIX.search(split(key(base), files=files)[0]) is not None
+
+
+def _made_safe(text: str, limit: int) -> str:
+    text = _DROPPED.sub("", _REPLACED.sub("_", unicodedata.normalize("NFC", text)))
+    # Once more NFC: what was dropped may have stood between a letter and its accent.
+    text = re.sub(r"\s+", " ", unicodedata.normalize("NFC", text))
+    while (shaped := _cut(_without_device(_trimmed(text)), limit)) != text:
+        text = shaped
+    return text or UNNAMED
 
 
 def _trimmed(text: str) -> str:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from davfs.orthanc.model import Level
 
@@ -40,6 +41,7 @@ def acquired(level: Level, tags: Mapping[str, str]) -> datetime | None:
     return next((found for found in candidates if found), None)
 
 
+@lru_cache(maxsize=100)  # most series are of their study's date and time
 def _local(date: str, time: str, zone: str = "") -> datetime | None:
     day, clock = _DATE.fullmatch(date.strip()), _TIME.fullmatch(time.strip())
     if not day:

@@ -7,7 +7,9 @@ of them, and goes with the last.
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from davfs.catalog.placing import Link, Placed, Placer
@@ -18,10 +20,9 @@ from davfs.orthanc.model import Level, OrthancId
 
 SCHEMA = """
 CREATE TABLE placement (
-    layout TEXT NOT NULL, folder TEXT NOT NULL, node TEXT NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL, date INTEGER,
-    PRIMARY KEY (layout, folder, node, name)
+    layout TEXT NOT NULL, folder TEXT NOT NULL, key TEXT NOT NULL, node TEXT NOT NULL, name TEXT NOT NULL, date INTEGER,
+    PRIMARY KEY (layout, folder, key, node, name)
 ) WITHOUT ROWID;
-CREATE INDEX placement_key ON placement (layout, folder, key);
 CREATE INDEX placement_node ON placement (node);
 CREATE TABLE holding (
     layout TEXT NOT NULL, folder TEXT NOT NULL, node TEXT NOT NULL, name TEXT NOT NULL, holder TEXT NOT NULL,
@@ -31,10 +32,21 @@ CREATE TABLE holding (
 CREATE INDEX holding_holder ON holding (holder);
 CREATE INDEX holding_date ON holding (layout, folder, node, date);
 """
-_BATCH = 1000
+_BATCH = 10_000
 _NONE = json.dumps([])
 _BY_ID = "SELECT parent, id, level, tags, labels, updated FROM resource WHERE id = ?"
 _BELOW = "SELECT id, level, tags, labels, updated FROM resource WHERE parent = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class _Fact:
+    """A resource as it is in the facts: its own tags and labels."""
+
+    id: OrthancId
+    level: Level
+    tags: Mapping[str, str]
+    labels: Sequence[str]
+    updated: int
 
 
 class Placements:
@@ -50,8 +62,9 @@ class Placements:
         self._placer = placer
         self._with_series = any(plan.reads_series for plan in placer.plans)
         self._done: set[str] = set()
-        self._rows: list[tuple[object, ...]] = []
-        self._holdings: list[tuple[object, ...]] = []
+        self._parent, self._children = "", list[_Fact]()
+        self._rows: list[tuple[Any, ...]] = []
+        self._holdings: list[tuple[Any, ...]] = []
 
     def chain(self, resource: str | None) -> tuple[Link, ...]:
         """Return a resource and those above it, the patient first; as far as they are known."""
@@ -61,7 +74,7 @@ class Placements:
             if not found:
                 break
             resource, *fact = found
-            facts.append(fact)
+            facts.append(_read(fact))
         chain: tuple[Link, ...] = ()
         for fact in reversed(facts):
             chain = (*chain, self._link(fact, chain))
@@ -88,7 +101,7 @@ class Placements:
         plans = [plan for plan in self._placer.plans if plan.reads_series]
         if not plans:
             return
-        for study in studies:
+        for study in dict.fromkeys(studies):  # once, however many of its series have come
             self._place_below(study, plans)
         self._flush()
 
@@ -120,23 +133,26 @@ class Placements:
         for plan in plans:
             for placed in self._placer.place(plan, chain):
                 self._add(plan.key, placed, resource)
-        for fact in self._below(resource.id):
-            self._place((*chain, self._link(fact, chain)), plans, anew=anew)
+        if resource.level is not Level.SERIES:  # instances are no facts
+            for fact in self._below(resource.id):
+                self._place((*chain, self._link(fact, chain)), plans, anew=anew)
 
-    def _below(self, resource: str) -> list[Sequence[Any]]:
-        return self._db.execute(_BELOW, (resource,)).fetchall()
+    def _below(self, resource: str) -> list[_Fact]:
+        if resource != self._parent:  # series are asked for twice: for their study's sake, and for their own
+            self._parent = resource
+            self._children = [_read(row) for row in self._db.execute(_BELOW, (resource,))]
+        return self._children
 
-    def _link(self, fact: Sequence[Any], above: Sequence[Link]) -> Link:
-        resource, level, text, own, updated = fact
-        tags: dict[str, str] = json.loads(text)
+    def _link(self, fact: _Fact, above: Sequence[Link]) -> Link:
         higher = above[-1].merged if above else {}
-        if own != _NONE and (labels := {*json.loads(own), *higher.get(LABELS, "").split("\\")} - {""}):
+        tags = dict(fact.tags)
+        if fact.labels and (labels := {*fact.labels, *higher.get(LABELS, "").split("\\")} - {""}):
             tags[LABELS] = "\\".join(sorted(labels))
-        series: tuple[dict[str, str], ...] = ()
-        if level == Level.STUDY.value and self._with_series:
-            series = tuple(json.loads(each[2]) for each in self._below(resource))
+        series: tuple[Mapping[str, str], ...] = ()
+        if fact.level is Level.STUDY and self._with_series:
+            series = tuple(each.tags for each in self._below(fact.id))
             tags[MODALITIES] = "\\".join(sorted({one.get("Modality", "") for one in series} - {""}))
-        return Link(OrthancId(resource), Level(level), tags, {**higher, **tags}, updated, series)
+        return Link(fact.id, fact.level, tags, {**higher, **tags}, fact.updated, series)
 
     def _add(self, layout: str, placed: Placed, holder: Link) -> None:
         date = int(placed.date.timestamp()) if placed.date else None
@@ -144,13 +160,15 @@ class Placements:
         if placed.shared:
             self._holdings.append((*place, holder.id, holder.updated if date is None else date))
             date = None
-        self._rows.append((*place, placed.key, date))
+        self._rows.append((layout, placed.folder, placed.key, placed.node, placed.name, date))
         if len(self._rows) >= _BATCH:
             self._flush()
 
     def _flush(self) -> None:
-        self._db.executemany("INSERT OR IGNORE INTO placement VALUES (?, ?, ?, ?, ?, ?)", self._rows)
-        self._db.executemany("INSERT OR IGNORE INTO holding VALUES (?, ?, ?, ?, ?, ?)", self._holdings)
+        # Each once, though a group has as many as there are resources in it; in the tables' order, page after page.
+        rows = sorted(set(self._rows), key=itemgetter(slice(5)))
+        self._db.executemany("INSERT OR IGNORE INTO placement VALUES (?, ?, ?, ?, ?, ?)", rows)
+        self._db.executemany("INSERT OR IGNORE INTO holding VALUES (?, ?, ?, ?, ?, ?)", sorted(self._holdings))
         self._rows.clear()
         self._holdings.clear()
 
@@ -181,6 +199,11 @@ def drop(db: sqlite3.Connection, layout: str) -> None:
     """Drop all placements of a layout."""
     db.execute("DELETE FROM placement WHERE layout = ?", (layout,))
     db.execute("DELETE FROM holding WHERE layout = ?", (layout,))
+
+
+def _read(row: Sequence[Any]) -> _Fact:
+    resource, level, tags, labels, updated = row
+    return _Fact(resource, Level(level), json.loads(tags), () if labels == _NONE else json.loads(labels), updated)
 
 
 def _marks(values: Collection[str]) -> str:

@@ -94,8 +94,9 @@ class LayoutPlacer:
             return
         moment = acquired(level, chain[-1].merged) if plan.dates is Dates.ACQUISITION else None
         for step in steps:
-            upper = [link for link in chain if DEPTHS[link.level] <= DEPTHS[step.level]]
-            yield from _placed(plan.layout, step, upper, moment, shared=step.level is not level)
+            own = step.level is level
+            upper = chain if own else [link for link in chain if DEPTHS[link.level] <= DEPTHS[step.level]]
+            yield from _placed(plan.layout, step, upper, moment, shared=not own)
 
     def _matches(self, plan: Plan, chain: Sequence[Link]) -> bool:
         patient = next((link.tags for link in chain if link.level is Level.PATIENT), {})

@@ -35,7 +35,8 @@ _FACT = f"SELECT s.tags, {_LABELS_OF}, s.parent FROM resource s WHERE s.id = ?" 
 _STUDIES = f"SELECT s.id FROM resource s WHERE s.level = '{Level.STUDY.value}' AND "  # noqa: S608  a constant
 _NEWEST_FIRST = " ORDER BY json_extract(s.tags, '$.StudyDate') DESC, s.id"
 _ROWS = """
-SELECT p.node, p.name, COALESCE(p.date, r.updated) FROM placement p JOIN resource r ON r.id = p.node
+SELECT p.node, p.name, COALESCE(p.date, r.updated)
+FROM placement p INDEXED BY placement_node JOIN resource r ON r.id = p.node
 WHERE p.layout = ? AND p.folder = '' AND p.node IN (SELECT value FROM json_each(?))
 """
 

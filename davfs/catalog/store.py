@@ -18,7 +18,7 @@ from davfs.catalog.resources import News, Resources
 from davfs.catalog.rows import Row
 from davfs.orthanc.model import Level, OrthancId, Resource
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
 _SCHEMA = f"""
 {resources.SCHEMA}
 {placements.SCHEMA}

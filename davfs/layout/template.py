@@ -21,8 +21,9 @@ A group is a folder for every value: of a tag that has several, and of combinati
 Values are only ever text: no attribute, index or expression is evaluated, and no value is ever taken for a format.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import product
 from typing import TypeAlias
 
@@ -34,6 +35,9 @@ UNKNOWN = "unknown"
 
 MOST = 64
 """Folders of one group that one resource can be in."""
+
+_NAMES, _GROUPS = 500, 2000
+"""Names that a template keeps: groups, and most series, are called as others were before them; patients are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +90,10 @@ class Field:
 
     def render(self, tags: Mapping[str, str]) -> str:
         """Return the text of the first alternative that has any."""
-        texts = (read(tags.get(tag.keyword, ""), tag.representation, tag.how) for tag in self.tags)
-        text = next((text for text in texts if text), self.default)
-        return self._bracketed(text)
+        for tag in self.tags:
+            if text := read(tags.get(tag.keyword, ""), tag.representation, tag.how):
+                return self._bracketed(text)
+        return self._bracketed(self.default)
 
     def texts(self, tags: Mapping[str, str]) -> list[str]:
         """Return a text for each value of the first alternative that has any; at least one, empty where none has."""
@@ -102,6 +107,9 @@ class Field:
 
 Piece: TypeAlias = Text | Separator | Identifier | Field
 
+_Values: TypeAlias = tuple[str | None, ...]
+"""What a resource has for each tag that a template reads."""
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
@@ -114,11 +122,22 @@ class Template:
 
     pieces: tuple[Piece, ...]
     extension: str
+    _read: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _marked: bool = field(init=False, repr=False, compare=False)
+    _name: Callable[[_Values, str], str] = field(init=False, repr=False, compare=False)
+    _names: Callable[[_Values], tuple[str, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        keywords = (tag.keyword for piece in self.pieces if isinstance(piece, Field) for tag in piece.tags)
+        object.__setattr__(self, "_read", tuple(dict.fromkeys(keywords)))
+        object.__setattr__(self, "_marked", Identifier() in self.pieces)
+        object.__setattr__(self, "_name", lru_cache(_NAMES)(self._rendered))
+        object.__setattr__(self, "_names", lru_cache(_GROUPS)(self._grouped))
 
     @property
     def keywords(self) -> frozenset[str]:
         """The tags that it reads."""
-        return frozenset(tag.keyword for piece in self.pieces if isinstance(piece, Field) for tag in piece.tags)
+        return frozenset(self._read)
 
     def render(self, tags: Mapping[str, str], id: str) -> str:  # noqa: A002  the field is called {id}
         """Make the base name of one resource.
@@ -130,12 +149,8 @@ class Template:
         Returns:
             A safe name; ``unnamed`` (and the extension) where all the tags are empty.
         """
-        mark = names.mark(id)
-        text = _join(tuple((piece, _word(piece, tags, mark)) for piece in self.pieces))
-        name = names.safe_file(text, self.extension)
-        if Identifier() in self.pieces and mark not in name:  # it was cut, and was asked for "for good"
-            return names.safe_file(text, f" {mark}{self.extension}")
-        return name
+        mark = names.mark(id) if self._marked else ""
+        return self._name(tuple(map(tags.get, self._read)), mark)
 
     def values(self, tags: Mapping[str, str]) -> tuple[str, ...]:
         """Make the names of all folders of a group that a resource belongs into.
@@ -147,6 +162,18 @@ class Template:
             Safe names in the order of their `names.key`, no two with the same one, at least one and at most 64;
             ``unknown`` where all the tags are empty.
         """
+        return self._names(tuple(map(tags.get, self._read)))
+
+    def _rendered(self, values: _Values, mark: str) -> str:
+        tags = self._tags(values)
+        text = _join((piece, _word(piece, tags, mark)) for piece in self.pieces)
+        name = names.safe_file(text, self.extension)
+        if mark not in name:  # it was cut, and was asked for "for good"
+            return names.safe_file(text, f" {mark}{self.extension}")
+        return name
+
+    def _grouped(self, values: _Values) -> tuple[str, ...]:
+        tags = self._tags(values)
         rows: list[tuple[tuple[Piece, str], ...]] = [()]
         for piece in self.pieces:
             words = piece.texts(tags) if isinstance(piece, Field) else [_word(piece, tags, "")]
@@ -154,6 +181,9 @@ class Template:
         found = sorted(_group_name(row) for row in rows)
         unique = {names.key(name): name for name in reversed(found)}
         return tuple(unique[key] for key in sorted(unique))
+
+    def _tags(self, values: _Values) -> dict[str, str]:
+        return {keyword: value for keyword, value in zip(self._read, values, strict=True) if value is not None}
 
 
 def _group_name(words: tuple[tuple[Piece, str], ...]) -> str:

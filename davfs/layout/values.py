@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Protocol
 
 from davfs.layout.text import HashKey, TemplateError, compile_text, person
@@ -24,7 +25,12 @@ _FORMS = {
     **dict.fromkeys(_INTEGERS, _INTEGER),
     **dict.fromkeys(("DS", "FL", "FD"), _DECIMAL),
 }
+_DIRECTIVE = re.compile("%(.)")
 _INTEGER_FORMAT = re.compile(r"(?:0([1-9][0-9]?))?d")
+
+
+_REMEMBERED = 1000
+"""Dates and times of which the parts are kept: a study's stand in several names, and in those of its series."""
 
 
 class Format(Protocol):
@@ -49,13 +55,10 @@ class ClockFormat:
     def write(self, value: str) -> str:
         """Write the value; one that does not hold all that the format asks for comes back as it is."""
         parts = _clock_parts(value, self.representation)
-        if not parts or not self._asked() <= parts.keys():
+        try:
+            return _DIRECTIVE.sub(lambda directive: parts[directive[1]], self.text)
+        except KeyError:
             return value
-        parts |= {"y": parts.get("Y", "")[2:], "%": "%"}
-        return re.sub("%(.)", lambda directive: parts[directive[1]], self.text)
-
-    def _asked(self) -> set[str]:
-        return set(re.findall("%(.)", self.text.replace("%y", "%Y"))) - {"%"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +159,18 @@ def _compile_clock(representation: str, text: str) -> ClockFormat:
     return ClockFormat(representation, text)
 
 
-def _clock_parts(value: str, representation: str) -> dict[str, str]:
+@lru_cache(maxsize=_REMEMBERED)
+def _clock_parts(value: str, representation: str) -> Mapping[str, str]:
     """Return the parts of a date or time by their directives; none where it is no real one."""
     match = _CLOCKS[representation].fullmatch(value)
     parts = {} if match is None else {name: part for name, part in match.groupdict().items() if part}
-    return parts if _is_real(parts) else {}
+    return _completed(parts) if _is_real(parts) else {}
+
+
+def _completed(parts: Mapping[str, str]) -> Mapping[str, str]:
+    """Add what is no part of its own."""
+    year = {"y": parts["Y"][2:]} if "Y" in parts else {}
+    return {**parts, **year, "%": "%"}
 
 
 def _is_real(parts: Mapping[str, str]) -> bool:

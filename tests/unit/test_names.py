@@ -20,6 +20,11 @@ NASTY_TEXT = st.one_of(
     ),
     st.from_regex(r"(?i)(con|nul|com[1¹]|lpt0|conin\$) *\.?[ a.]*\u0301{0,60}", fullmatch=True),
 )
+NEARLY_PLAIN = st.one_of(
+    st.text(st.sampled_from(" ..~_-()AaZz09é\u0149\u017f\u0180"), max_size=60),
+    st.text(st.characters(max_codepoint=0x180), max_size=60),
+    st.from_regex(r"(?i)(con|nul|com[19]|lpt[0x]|conin\$)[ .]{0,3}[a-z.]{0,5}", fullmatch=True),
+)
 IDS = tuple(f"{head}-{middle}-89abcdef-{tail}" for head, middle, tail in [
     ("01234567", "89aaaaaa-01234567", "00000000"),
     ("01234567", "89bbbbbb-01234567", "11111111"),  # forged: the same ten digits
@@ -98,6 +103,20 @@ def test_a_safe_name_stays_as_it_is(text: str, limit: int) -> None:
     """Making a safe name safe changes nothing."""
     name = names.safe(text, limit)
     assert names.safe(name, limit) == name
+
+
+@settings(max_examples=500)
+@given(NASTY_TEXT | NEARLY_PLAIN, st.integers(16, 120))
+def test_plain_names_are_what_all_others_would_become(text: str, limit: int) -> None:
+    """What is told to be safe at first sight is what the long way makes of it."""
+    assert names.safe(text, limit) == names._made_safe(text, limit)
+
+
+def test_every_character_of_a_plain_name() -> None:
+    """No character, wherever it stands, is told to be safe at first sight where the long way changes it."""
+    for character in map(chr, range(0x110000)):
+        text = f"a{character}b"
+        assert not names._PLAIN.fullmatch(text) or names._made_safe(text, names.LIMIT) == text
 
 
 @given(NASTY_TEXT, st.sampled_from(["", ".dcm", ".zip", " ~0123456789.dcm"]))
