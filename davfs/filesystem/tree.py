@@ -68,7 +68,7 @@ class Tree:
         self._listings = Listings(catalog)
         self._images = Images(layout, catalog, orthanc, makers)
         self._extras = Extras(layout, catalog, makers.documents, Archives(self._listings, self._images, makers))
-        self._emptied = Recent(_EMPTIED)
+        self._emptied, self._deleted_last = Recent(_EMPTIED), Recent(_EMPTIED)
         self._known = _Known(catalog.generation)
         self._root = Node(None, None, Entry("", Kind.FOLDER, since), Folder(Plan.of(layout)))
 
@@ -103,6 +103,8 @@ class Tree:
         Orthanc deletes a series with its last instance. Who deletes a folder by deleting what is in it, as ``rm -r``
         does, comes to delete the folder then.
         """
+        if self._deleted_last.has(path):
+            return False  # it did not go with its content: it has been deleted, and that was answered
         emptied = (path[:depth] for depth in range(1, len(path) + 1) if self._emptied.has(path[:depth]))
         return any(not self._is_there(folder) for folder in emptied)
 
@@ -254,6 +256,7 @@ class Tree:
         level, resource = node.level, node.id
         run(lambda: self._orthanc.delete(level, resource))
         self._catalog.forget([resource])
+        self._deleted_last.note(path)
         for depth in range(1, len(path)):
             self._emptied.note(path[:depth])
         if level is not Level.INSTANCE:

@@ -112,13 +112,14 @@ def test_unzip(drive: WebDav, study: dict[str, bytes], tmp_path: Path) -> None:
     assert done.stdout.count("OK") == len(study)
 
 
-@pytest.mark.usefixtures("study")
-def test_they_cannot_be_written(drive: WebDav) -> None:
-    """What the drive makes is not replaced by what somebody writes there."""
-    for name in ("study.zip", "study.json", "preview.png", "report.pdf"):
-        before = drive.get(f"files/p1/{name}").content
-        assert drive.put(f"files/p1/{name}", b"x").is_client_error, name
-        assert drive.get(f"files/p1/{name}").content == before, name
+def test_they_cannot_be_written(drive: WebDav, doors: Doors) -> None:
+    """What the drive makes is not replaced by what somebody writes there, nor deleted in place of it."""
+    import_by_rest(doors.rest, dicom.instance("written", pixels=dicom.ROW))
+    for name in ("study.zip", "study.json", "preview.png"):
+        before = drive.get(f"files/written/{name}").content
+        assert drive.put(f"files/written/{name}", b"x").is_client_error, name
+        assert drive.delete(f"files/written/{name}").status_code == httpx.codes.FORBIDDEN, name
+        assert drive.get(f"files/written/{name}").content == before, name
 
 
 @pytest.mark.usefixtures("study")

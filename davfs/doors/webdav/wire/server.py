@@ -9,6 +9,7 @@ import errno
 import logging
 import socket
 import ssl
+import sys
 import threading
 from typing import Any
 
@@ -19,7 +20,7 @@ from davfs.doors.webdav.wire.exchange import Gateway
 from davfs.doors.webdav.wire.streams import LARGEST_HEAD
 from davfs.doors.webdav.wire.waiting import Waiting
 from davfs.doors.webdav.wire.workers import Workers, report
-from davfs.errors import ConfigurationError
+from davfs.errors import ConfigurationError, DavfsError
 
 THREADS = 32
 """Requests that are answered at the same time; a slow download keeps one of them busy."""
@@ -89,8 +90,11 @@ class _HttpServer(HTTPServer):
         return bool(self.requests.stop(timeout))
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002  cheroot's
-        """Log what cheroot could not cope with."""
-        report("a request failed", level)
+        """Log what cheroot could not cope with; an answer that a foreseen error breaks off is nothing to be mended."""
+        if isinstance(sys.exc_info()[1], DavfsError):
+            report("an answer broke off", logging.INFO)
+        else:
+            report("a request failed", level)
 
 
 class Server:
