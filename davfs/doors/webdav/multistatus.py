@@ -189,4 +189,5 @@ def _creation_date(shown: Shown) -> str:
 def _text(value: str) -> str:
     if _SPECIAL.search(value) is None:
         return value
-    return escape(_BANNED.sub("\N{REPLACEMENT CHARACTER}", value))
+    # A parser would read a carriage return as the end of a line, and drop it (XML 1.0 section 2.11).
+    return escape(_BANNED.sub("\N{REPLACEMENT CHARACTER}", value), {"\r": "&#13;"})
