@@ -5,6 +5,7 @@ Deletions are found by comparing the facts with Orthanc's own list of what is in
 
 from collections.abc import Collection, Sequence
 
+from davfs.bounded import Bounded
 from davfs.catalog.facts import Facts
 from davfs.catalog.hierarchy import Hierarchy
 from davfs.catalog.plan import Folder
@@ -37,8 +38,8 @@ class Contents:
         self._store = store
         self._facts = facts
         self._hierarchy = hierarchy
-        self._rows: dict[Folder, tuple[int, Sequence[Row]]] = {}
-        self._agreed: dict[Folder, tuple[int, Sequence[OrthancId]]] = {}
+        self._rows: Bounded[Folder, tuple[int, Sequence[Row]]] = Bounded(_LISTINGS)
+        self._agreed: Bounded[Folder, tuple[int, Sequence[OrthancId]]] = Bounded(_LISTINGS)
 
     def known(self, folder: Folder) -> Sequence[Row]:
         """Return what the facts have in a folder; the same object while nothing changed."""
@@ -48,9 +49,7 @@ class Contents:
             return kept[1]
         rows = self._store.rows(folder)
         if len(rows) < _LONGEST:
-            self._rows[folder] = generation, rows
-        while len(self._rows) > _LISTINGS:
-            self._rows.pop(next(iter(self._rows)), None)
+            self._rows.put(folder, (generation, rows))
         return rows
 
     def now(self, folder: Folder) -> Sequence[Row]:
@@ -116,6 +115,4 @@ class Contents:
     def _agree(self, folder: Folder, generation: int, told: Sequence[OrthancId]) -> None:
         """Note that the facts have all that Orthanc told, whether it is shown or not."""
         if len(told) < _LONGEST:
-            self._agreed[folder] = generation, told
-        while len(self._agreed) > _LISTINGS:
-            self._agreed.pop(next(iter(self._agreed)), None)
+            self._agreed.put(folder, (generation, told))

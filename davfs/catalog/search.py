@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any, TypeAlias
 
+from davfs.bounded import Bounded
 from davfs.catalog.plan import Folder
 from davfs.catalog.query import Query, Term
 from davfs.catalog.rows import Row
@@ -68,7 +69,7 @@ class StudySearch:
         self._scope = () if any(not where for where in scope) else scope
         self._nothing = not scope
         self._today = today
-        self._kept: dict[tuple[Query, int], tuple[int, date, Sequence[OrthancId]]] = {}
+        self._kept: Bounded[tuple[Query, int], tuple[int, date, Sequence[OrthancId]]] = Bounded(_KEPT)
 
     def find(self, query: Query, most: int) -> Sequence[OrthancId]:
         """Return the studies that a query asks for, those with the latest date first, and no more than ``most``."""
@@ -77,9 +78,7 @@ class StudySearch:
         if kept is not None and kept[:2] == (generation, today):
             return kept[2]
         found = self._found(query, today, most)
-        self._kept[query, most] = generation, today, found
-        while len(self._kept) > _KEPT:
-            self._kept.pop(next(iter(self._kept)), None)
+        self._kept.put((query, most), (generation, today, found))
         return found
 
     def holds(self, query: Query, study: OrthancId) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from davfs import names
+from davfs.bounded import Bounded
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder
 from davfs.catalog.query import Query
@@ -57,7 +58,7 @@ class Results:
         self._studies = studies
         self._orthanc = orthanc
         self.most = most
-        self._kept: dict[Query, tuple[int, Sequence[OrthancId], Sequence[Entry]]] = {}
+        self._kept: Bounded[Query, tuple[int, Sequence[OrthancId], Sequence[Entry]]] = Bounded(_KEPT)
 
     def find(self, query: Query) -> Found:
         """Return the studies that Orthanc has now; of too many, those with the latest date."""
@@ -84,9 +85,7 @@ class Results:
         if kept is not None and kept[:2] == (generation, found):
             return kept[2]
         entries = self._named(found)
-        self._kept[query] = generation, found, entries
-        while len(self._kept) > _KEPT:
-            self._kept.pop(next(iter(self._kept)), None)
+        self._kept.put(query, (generation, found, entries))
         return entries
 
     def _named(self, found: Sequence[OrthancId]) -> Sequence[Entry]:

@@ -30,6 +30,7 @@ from pydicom.uid import (
 )
 
 from davfs import __version__
+from davfs.bounded import Bounded
 from davfs.entry import DICOM, Readable
 from davfs.errors import NotAnonymised, UnknownResource
 from davfs.generated.buffers import Buffers
@@ -87,7 +88,7 @@ class Anonymised:
         self._key = key
         self._pseudonyms = Pseudonyms(key)
         self._contents = Contents(largest, room, now)
-        self._hopeless: dict[str, str] = {}
+        self._hopeless: Bounded[str, str] = Bounded(_REMEMBERED)
         self._idle = idle
         self._now = now
         self._used = 0.0
@@ -163,9 +164,8 @@ class Anonymised:
         """Raise an error where an instance cannot be anonymised; what was found is remembered by its stored file."""
         known = self._hopeless.get(instance.uuid)
         if known is None:
-            if len(self._hopeless) >= _REMEMBERED:
-                self._hopeless.clear()
-            known = self._hopeless[instance.uuid] = _hopeless(self._orthanc.all_tags(instance.id))
+            known = _hopeless(self._orthanc.all_tags(instance.id))
+            self._hopeless.put(instance.uuid, known)
         if known:
             raise NotAnonymised(known)
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from mimetypes import guess_type
 from typing import Self
 
-from davfs.entry import Entry, Kind
+from davfs.entry import DICOM, Entry, Kind
 from davfs.orthanc import OrthancId
 
 LONGEST_NAME = 255
@@ -114,9 +114,7 @@ def receipt_item(name: str, receipt: Receipt, status: os.stat_result) -> Item:
     # With the receipt's date: Orthanc's "OverwriteInstances" may put another content under the same id.
     etag = f"{receipt.instance}-{status.st_mtime_ns:x}"
     instance = receipt.instance
-    return Item(
-        Entry(name, Kind.FILE, _modified(status), receipt.size, etag, "application/dicom", resource=instance), receipt
-    )
+    return Item(Entry(name, Kind.FILE, _modified(status), receipt.size, etag, DICOM, resource=instance), receipt)
 
 
 def read_item(parent: int, name: str, status: os.stat_result) -> Item | None:
