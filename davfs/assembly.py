@@ -102,7 +102,7 @@ def assemble(
     ranges = RangeCache(orthanc, open_files=open_files)
     makers = Makers(ranges)
     delete = queue.run if settings.allow_delete else None
-    importer = Importer(orthanc, transcodes=checked.transcodes, scratch=spool.scratch)
+    importer = Importer(orthanc, transcodes=checked.transcodes)
     inbox = Inbox(ranges, spool, queue, importer, allow_upload=settings.allow_upload)
     areas = Live[Area]({})
     descriptions = Live[str]({})

@@ -34,6 +34,7 @@ from davfs.imports.items import LONGEST_NAME, Item, Receipt
 from davfs.imports.queue import ImportQueue
 from davfs.imports.sniff import Sniffed, is_junk, sniff
 from davfs.imports.spool import Spool
+from davfs.imports.zip_import import ZipImporter
 from davfs.orthanc import Buffer
 
 REJECTED = "rejected"
@@ -94,6 +95,7 @@ class Intake:
         self._spool = spool
         self._queue = queue
         self._importer = importer
+        self._zips = ZipImporter(importer, scratch=spool.scratch)
 
     def take(self, path: Path, arrival: Arrival, *, replace: bool = True, keep_refused: bool = True) -> Item:
         """Take a complete file; returns when Orthanc has it, or when it lies on the disk.
@@ -128,7 +130,7 @@ class Intake:
                 return self._spool.put_receipt(path, Receipt(imported.id, imported.size), replace=replace)
         if found is Sniffed.ZIP:
             self._spool.check_write(path, arrival.needed)
-            self._run(path, lambda: self._importer.import_zip(view))
+            self._run(path, lambda: self._zips.import_zip(view))
         return arrival.keep(path, replace=replace)
 
     def _run(self, path: Path, job: Callable[[], T]) -> T:

@@ -1,7 +1,8 @@
 """What becomes of a file that is dropped into ``inbox/``.
 
 - `sniff`: what a file is, from its first bytes.
-- `importer`: hands DICOM files and the members of ZIPs to Orthanc, and tells a success from a refusal.
+- `importer`: hands DICOM files to Orthanc, and distinguishes a success from a refusal.
+- `zip_import`: imports the DICOM files in a ZIP.
 - `queue`: the named threads that do so, a bounded number of jobs at a time.
 - `spool`: the real folder behind the inbox: what is written into it, in one piece or in several.
 - `shelf`: what of it is shown, and until when.
