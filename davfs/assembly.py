@@ -22,7 +22,7 @@ from davfs.filesystem.readme import Readme
 from davfs.filesystem.tree import Tree
 from davfs.generated.makers import Makers
 from davfs.imports.importer import Importer
-from davfs.imports.queue import ImportQueue
+from davfs.imports.lanes import Lanes
 from davfs.imports.spool import Spool
 from davfs.imports.sweeper import Sweeper
 from davfs.layout import Layout
@@ -95,15 +95,15 @@ def assemble(
         wait_for_first_index=upkeep.wait_for_first_index,
         changed=changed,
     )
-    queue = ImportQueue()
+    lanes = Lanes()
     spool = _spool(settings)
     sweeper = Sweeper(spool, settings.spool_maximum_age)
 
     ranges = RangeCache(orthanc, open_files=open_files)
     makers = Makers(ranges)
-    delete = queue.run if settings.allow_delete else None
+    delete = lanes.deletions.run if settings.allow_delete else None
     importer = Importer(orthanc, transcodes=checked.transcodes)
-    inbox = Inbox(ranges, spool, queue, importer, allow_upload=settings.allow_upload)
+    inbox = Inbox(ranges, spool, lanes, importer, allow_upload=settings.allow_upload)
     areas = Live[Area]({})
     descriptions = Live[str]({})
 
@@ -130,7 +130,7 @@ def assemble(
     upkeep.start(catalog)
     sweeper.start()
     stops = (
-        lambda: queue.stop(_STOP_SECONDS),
+        lambda: lanes.stop(_STOP_SECONDS),
         lambda: sweeper.stop(_STOP_SECONDS),
         lambda: upkeep.stop(_STOP_SECONDS),
         makers.close,

@@ -19,7 +19,7 @@ from davfs.filesystem.area import Room, Upload
 from davfs.filesystem.intake import REJECTED, Given, InboxUpload, Intake, is_aside
 from davfs.imports.importer import Importer
 from davfs.imports.items import Item, Receipt
-from davfs.imports.queue import ImportQueue
+from davfs.imports.lanes import Lanes
 from davfs.imports.spool import Spool
 from davfs.orthanc import Buffer, Instance, Orthanc
 
@@ -33,17 +33,17 @@ class Inbox:
     Args:
         orthanc: Serves the files that receipts stand for.
         spool: Keeps folders, ordinary files and receipts.
-        queue: Does the imports.
-        importer: What the queue is made to do.
+        lanes: Do the imports.
+        importer: What the lanes are made to do.
         allow_upload: Whether anything can be changed.
     """
 
     def __init__(
-        self, orthanc: Orthanc, spool: Spool, queue: ImportQueue, importer: Importer, *, allow_upload: bool = True
+        self, orthanc: Orthanc, spool: Spool, lanes: Lanes, importer: Importer, *, allow_upload: bool = True
     ) -> None:
         self._orthanc = orthanc
         self._spool = spool
-        self._intake = Intake(spool, queue, importer)
+        self._intake = Intake(spool, lanes, importer)
         self._allow_upload = allow_upload
 
     def stat(self, path: Path) -> Entry:

@@ -1,7 +1,8 @@
 """What becomes of a complete file that is dropped into the inbox.
 
 1. It is sniffed. What is no DICOM becomes an ordinary file.
-2. DICOM is imported by the queue; in the file's place stands a receipt. A ZIP is imported too, but stays itself.
+2. DICOM is imported, in the lane of its kind; in the file's place stands a receipt. A ZIP is imported too, but stays
+   itself.
 3. What Orthanc refuses goes to rejected/ with the reason in a text file, and the refusal is an error.
 
 Paths, also those in errors, are relative to the inbox.
@@ -31,6 +32,7 @@ from davfs.errors import (
 from davfs.imports.importer import UNREADABLE, Importer
 from davfs.imports.incoming import Incoming
 from davfs.imports.items import LONGEST_NAME, Item, Receipt
+from davfs.imports.lanes import Lanes
 from davfs.imports.queue import ImportQueue
 from davfs.imports.sniff import Sniffed, is_junk, sniff
 from davfs.imports.spool import Spool
@@ -87,13 +89,13 @@ class Intake:
 
     Args:
         spool: Keeps ordinary files and receipts.
-        queue: Does the imports.
-        importer: What the queue is made to do.
+        lanes: Do the imports.
+        importer: What the lanes are made to do.
     """
 
-    def __init__(self, spool: Spool, queue: ImportQueue, importer: Importer) -> None:
+    def __init__(self, spool: Spool, lanes: Lanes, importer: Importer) -> None:
         self._spool = spool
-        self._queue = queue
+        self._lanes = lanes
         self._importer = importer
         self._zips = ZipImporter(importer, scratch=spool.scratch)
 
@@ -125,17 +127,18 @@ class Intake:
         if found in (Sniffed.DICOM, Sniffed.MAYBE_DICOM):
             self._spool.check_write(path)
             job = self._importer.import_dicom if found is Sniffed.DICOM else self._importer.import_maybe
-            imported = self._run(path, lambda: job(view))
+            imported = self._run(path, self._lanes.of_dicom(len(view)), lambda: job(view))
             if imported:
                 return self._spool.put_receipt(path, Receipt(imported.id, imported.size), replace=replace)
         if found is Sniffed.ZIP:
             self._spool.check_write(path, arrival.needed)
-            self._run(path, lambda: self._zips.import_zip(view))
+            self._run(path, self._lanes.zips, lambda: self._zips.import_zip(view))
         return arrival.keep(path, replace=replace)
 
-    def _run(self, path: Path, job: Callable[[], T]) -> T:
+    @staticmethod
+    def _run(path: Path, lane: ImportQueue, job: Callable[[], T]) -> T:
         try:
-            return self._queue.run(job)
+            return lane.run(job)
         except Busy as error:
             raise Busy(path, f"Nothing was imported: {error.reason}. Try again later.") from error
 

@@ -3,7 +3,8 @@
 - `sniff`: what a file is, from its first bytes.
 - `importer`: hands DICOM files to Orthanc, and distinguishes a success from a refusal.
 - `zip_import`: imports the DICOM files in a ZIP.
-- `queue`: the named threads that do so, a bounded number of jobs at a time.
+- `lanes`: the queues in which that is done, one for each kind of work.
+- `queue`: one of them: named threads, and a bounded number of jobs.
 - `spool`: the real folder behind the inbox: what is written into it, in one piece or in several.
 - `shelf`: what of it is shown, and until when.
 - `relocation`: renaming and copying in it.

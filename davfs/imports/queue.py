@@ -1,4 +1,4 @@
-"""Named threads that do the work which must not pile up: imports and deletions.
+"""One lane of imports or deletions: a bounded queue of jobs, and the named threads that do them.
 
 1. `ImportQueue.run` puts a job into a bounded queue and waits for that job.
 2. A worker starts it. From here on the caller waits for the end, however long: the job reads the caller's memory.
@@ -47,14 +47,25 @@ class ImportQueue:
     """A bounded queue of jobs and the threads that do them.
 
     Args:
+        name: What it does; part of its threads' names.
         workers: Number of threads.
         capacity: Jobs that may wait for a thread.
         patience: Seconds in which a job has to be started.
+        waits_for_room: Whether a caller waits for room in a full queue, with the same patience, or is refused at once.
     """
 
-    def __init__(self, *, workers: int = 4, capacity: int = 64, patience: float = 30.0) -> None:
+    def __init__(
+        self,
+        name: str = "import",
+        *,
+        workers: int = 4,
+        capacity: int = 64,
+        patience: float = 30.0,
+        waits_for_room: bool = True,
+    ) -> None:
         self._capacity = capacity
         self._patience = patience
+        self._waits_for_room = waits_for_room
         self._waiting: deque[_Ticket[object]] = deque()
         self._stopping = False
         # Two conditions of one lock: a job wakes one worker, not all of them and everyone who waits for room.
@@ -62,11 +73,16 @@ class ImportQueue:
         self._arrived = threading.Condition(lock)
         self._room = threading.Condition(lock)
         self._threads = [
-            threading.Thread(target=self._work, name=f"davfs-import-{number}", daemon=True)
+            threading.Thread(target=self._work, name=f"davfs-{name}-{number}", daemon=True)
             for number in range(1, workers + 1)
         ]
         for thread in self._threads:
             thread.start()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the drive is stopping: a job that takes long has to end now."""
+        return self._stopping
 
     def run(self, job: Callable[[], T]) -> T:
         """Have a worker do a job, and wait for its result; not to be called from a job.
@@ -95,6 +111,13 @@ class ImportQueue:
             # the caller's memory; and where that is cffi's, collecting it crashes the process (seen on Python 3.11).
             del ticket
 
+    def refuse(self) -> None:
+        """Refuse new jobs, and tell those under way that the drive is stopping (`stopping`); to be joined by `stop`."""
+        with self._arrived:
+            self._stopping = True
+            self._arrived.notify_all()
+            self._room.notify_all()
+
     def stop(self, timeout: float) -> bool:
         """Refuse new jobs, let the workers finish what waits, and join them; what is not started then is withdrawn.
 
@@ -105,10 +128,7 @@ class ImportQueue:
             True when all threads ended in time. The others are daemons, and do not keep the interpreter.
         """
         deadline = monotonic() + timeout
-        with self._arrived:
-            self._stopping = True
-            self._arrived.notify_all()
-            self._room.notify_all()
+        self.refuse()
         for thread in self._threads:
             thread.join(max(0.0, deadline - monotonic()))
         for ticket in self._clear():
@@ -117,8 +137,9 @@ class ImportQueue:
         return not any(thread.is_alive() for thread in self._threads)
 
     def _submit(self, ticket: "_Ticket[T]") -> None:
+        patience = self._patience if self._waits_for_room else 0
         with self._room:
-            self._room.wait_for(lambda: self._stopping or len(self._waiting) < self._capacity, self._patience)
+            self._room.wait_for(lambda: self._stopping or len(self._waiting) < self._capacity, patience)
             if self._stopping:
                 raise Busy((), "the drive is stopping")
             if len(self._waiting) >= self._capacity:

@@ -9,7 +9,7 @@ import pytest
 from davfs.entry import Path
 from davfs.filesystem.inbox import Inbox
 from davfs.imports.importer import Importer
-from davfs.imports.queue import ImportQueue
+from davfs.imports.lanes import Lanes
 from davfs.imports.spool import Spool
 from tests.support.memory_orthanc import MemoryOrthanc
 
@@ -34,17 +34,17 @@ def spool(tmp_path: DiskPath) -> Spool:
 
 
 @pytest.fixture
-def queue() -> Iterator[ImportQueue]:
-    """A queue that loses its patience soon."""
-    queue = ImportQueue(workers=1, patience=0.5)
-    yield queue
-    assert queue.stop(10)
+def lanes() -> Iterator[Lanes]:
+    """Lanes of one worker each, which lose their patience soon."""
+    lanes = Lanes(workers=1, patience=0.5)
+    yield lanes
+    assert lanes.stop(10)
 
 
 @pytest.fixture
-def inbox(orthanc: MemoryOrthanc, spool: Spool, queue: ImportQueue) -> Inbox:
+def inbox(orthanc: MemoryOrthanc, spool: Spool, lanes: Lanes) -> Inbox:
     """An inbox that takes uploads."""
-    return Inbox(orthanc, spool, queue, Importer(orthanc))
+    return Inbox(orthanc, spool, lanes, Importer(orthanc))
 
 
 def names(inbox: Inbox, path: Path = ()) -> list[str]:

@@ -19,7 +19,7 @@ from davfs.filesystem.drive import Drive
 from davfs.filesystem.inbox import Inbox
 from davfs.filesystem.readme import Readme
 from davfs.imports.importer import Importer
-from davfs.imports.queue import ImportQueue
+from davfs.imports.lanes import Lanes
 from davfs.imports.spool import Spool
 from davfs.orthanc.access import Access, Answer
 from davfs.selection import Loaded
@@ -59,8 +59,8 @@ class LocalDoor:
 @contextmanager
 def local_door(folder: DiskPath, reload: Callable[[], Loaded] = lambda: Loaded((), ())) -> Iterator[LocalDoor]:
     """Open a door, and close it."""
-    orthanc, queue = MemoryOrthanc(), ImportQueue(workers=1, patience=5)
-    inbox = Inbox(orthanc, Spool(folder, maximum_size=1 << 30, maximum_age=0), queue, Importer(orthanc))
+    orthanc, lanes = MemoryOrthanc(), Lanes(workers=1, patience=5)
+    inbox = Inbox(orthanc, Spool(folder, maximum_size=1 << 30, maximum_age=0), lanes, Importer(orthanc))
     properties = Properties(folder / "properties.sqlite")
     areas: dict[str, Area] = {"inbox": inbox}
     audited: list[tuple[str, ...]] = []
@@ -71,7 +71,7 @@ def local_door(folder: DiskPath, reload: Callable[[], Loaded] = lambda: Loaded((
     with serving(served) as server, WebDav(f"http://{LOOPBACK}:{server.port}/") as client:
         yield LocalDoor(client, inbox, orthanc, audited, areas)
     properties.close()
-    assert queue.stop(5)
+    assert lanes.stop(5)
 
 
 @contextmanager

@@ -13,14 +13,14 @@ from davfs.filesystem.inbox import Inbox
 from davfs.filesystem.live import Live
 from davfs.filesystem.readme import Readme
 from davfs.imports.importer import Importer
-from davfs.imports.queue import ImportQueue
+from davfs.imports.lanes import Lanes
 from davfs.imports.spool import Spool
 from tests.support import inbox as inboxes
 from tests.support.inbox import content
 from tests.support.memory_orthanc import MemoryOrthanc
 
 # pytest finds fixtures by the names in a module.
-orthanc, spool, queue, inbox = inboxes.orthanc, inboxes.spool, inboxes.queue, inboxes.inbox
+orthanc, spool, lanes, inbox = inboxes.orthanc, inboxes.spool, inboxes.lanes, inboxes.inbox
 
 SINCE = datetime(2024, 2, 29, tzinfo=UTC)
 IMAGE = ("by-patient", "Doe", "1.dcm")
@@ -148,14 +148,12 @@ def test_a_refusal_says_what_is_possible(
         act(drive, source, target, replace=True)
 
 
-def test_it_tells_where_files_can_be_written(
-    drive: Drive, orthanc: MemoryOrthanc, spool: Spool, queue: ImportQueue
-) -> None:
+def test_it_tells_where_files_can_be_written(drive: Drive, orthanc: MemoryOrthanc, spool: Spool, lanes: Lanes) -> None:
     """In the inbox where uploads are allowed, and in none of the drive's own folders."""
     takes = [path for path in ((), ("inbox",), ("inbox", "d"), ("by-patient",), ("x",)) if drive.takes_files(path)]
     assert takes == [("inbox",), ("inbox", "d")]
     assert not drive.takes_files(("inbox", "rejected"))
-    readonly = make(Inbox(orthanc, spool, queue, Importer(orthanc), allow_upload=False))
+    readonly = make(Inbox(orthanc, spool, lanes, Importer(orthanc), allow_upload=False))
     assert not readonly.takes_files(("inbox",))
 
 

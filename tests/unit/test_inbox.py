@@ -10,7 +10,7 @@ from davfs.errors import Forbidden, NotFound, Unavailable
 from davfs.filesystem.area import Area, Deletable, Writable
 from davfs.filesystem.inbox import Inbox
 from davfs.imports.importer import Importer
-from davfs.imports.queue import ImportQueue
+from davfs.imports.lanes import Lanes
 from davfs.imports.spool import Spool
 from davfs.orthanc import Orthanc  # noqa: TC001  only a local annotation
 from tests.support import inbox as inboxes
@@ -22,7 +22,7 @@ NEARLY = NO_PREAMBLE[:60].ljust(400, b"\0")
 DICOMDIR = (TEST_FILES / "dicomdirtests" / "DICOMDIR").read_bytes()
 
 # pytest finds fixtures by the names in a module.
-orthanc, spool, queue, inbox = inboxes.orthanc, inboxes.spool, inboxes.queue, inboxes.inbox
+orthanc, spool, lanes, inbox = inboxes.orthanc, inboxes.spool, inboxes.lanes, inboxes.inbox
 
 
 def test_it_is_an_area_that_can_be_written_and_emptied(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
@@ -144,11 +144,11 @@ def test_the_size_is_what_orthanc_serves_now(inbox: Inbox, orthanc: MemoryOrthan
 
 
 def test_without_uploads_the_inbox_can_only_be_read(
-    inbox: Inbox, orthanc: MemoryOrthanc, spool: Spool, queue: ImportQueue
+    inbox: Inbox, orthanc: MemoryOrthanc, spool: Spool, lanes: Lanes
 ) -> None:
     """AllowUpload false turns every change away."""
     inbox.write(("a.dcm",), CT)
-    readonly = Inbox(orthanc, spool, queue, Importer(orthanc), allow_upload=False)
+    readonly = Inbox(orthanc, spool, lanes, Importer(orthanc), allow_upload=False)
     acts: list[Callable[[], object]] = [
         lambda: readonly.write(("b",), b""),
         lambda: readonly.make_folder(("b",)),

@@ -23,7 +23,7 @@ from davfs.errors import (
 from davfs.filesystem.area import Movable
 from davfs.filesystem.inbox import Inbox
 from davfs.imports.importer import Importer
-from davfs.imports.queue import ImportQueue
+from davfs.imports.lanes import Lanes
 from davfs.imports.spool import Spool
 from tests.support import inbox as inboxes
 from tests.support.inbox import BROKEN, CHANGED, CT, MR, NO_PREAMBLE, content, names
@@ -31,7 +31,7 @@ from tests.support.memory_orthanc import MemoryOrthanc, identify
 from tests.support.zips import zipped
 
 # pytest finds fixtures by the names in a module.
-orthanc, spool, queue, inbox = inboxes.orthanc, inboxes.spool, inboxes.queue, inboxes.inbox
+orthanc, spool, lanes, inbox = inboxes.orthanc, inboxes.spool, inboxes.lanes, inboxes.inbox
 
 Relocate = Callable[..., None]
 both = pytest.mark.parametrize("act", [Inbox.move, Inbox.copy])
@@ -125,10 +125,10 @@ def test_nothing_happens_while_orthanc_cannot_answer(inbox: Inbox, orthanc: Memo
     assert content(inbox, ("a.dcm",)) == CT
 
 
-def test_a_busy_queue_moves_nothing(inbox: Inbox, queue: ImportQueue) -> None:
+def test_a_busy_queue_moves_nothing(inbox: Inbox, lanes: Lanes) -> None:
     """Nor does one that is stopping."""
     inbox.write(("._x",), CT)
-    queue.stop(10)
+    lanes.stop(10)
     with pytest.raises(Busy):
         inbox.move(("._x",), ("a.dcm",), replace=False)
     assert names(inbox) == ["._x"]
@@ -241,12 +241,10 @@ def test_a_desktops_folder_can_be_copied_empty(inbox: Inbox) -> None:
     assert inbox.stat(("new", "a.dcm")).media_type == "application/dicom"
 
 
-def test_without_uploads_nothing_is_moved(
-    inbox: Inbox, orthanc: MemoryOrthanc, spool: Spool, queue: ImportQueue
-) -> None:
+def test_without_uploads_nothing_is_moved(inbox: Inbox, orthanc: MemoryOrthanc, spool: Spool, lanes: Lanes) -> None:
     """AllowUpload false."""
     inbox.write(("a",), b"text")
-    readonly = Inbox(orthanc, spool, queue, Importer(orthanc), allow_upload=False)
+    readonly = Inbox(orthanc, spool, lanes, Importer(orthanc), allow_upload=False)
     for act in (readonly.move, readonly.copy):
         for source in (("a",), (), ("rejected",), ("x",)):
             with pytest.raises(Forbidden, match="switched off"):

@@ -27,7 +27,7 @@ from davfs.errors import (
 )
 from davfs.filesystem.inbox import Inbox
 from davfs.imports.importer import Importer
-from davfs.imports.queue import ImportQueue
+from davfs.imports.lanes import Lanes
 from davfs.imports.spool import Spool
 from davfs.orthanc import StoreStatus
 from tests.support import inbox as inboxes
@@ -36,7 +36,7 @@ from tests.support.memory_orthanc import MemoryOrthanc, identify
 from tests.support.zips import zipped
 
 # pytest finds fixtures by the names in a module.
-orthanc, spool, queue, inbox = inboxes.orthanc, inboxes.spool, inboxes.queue, inboxes.inbox
+orthanc, spool, lanes, inbox = inboxes.orthanc, inboxes.spool, inboxes.lanes, inboxes.inbox
 
 
 @pytest.mark.parametrize(
@@ -158,10 +158,10 @@ def test_rejected_is_there_only_with_something_in_it(inbox: Inbox) -> None:
 
 
 def test_a_full_spool_does_not_hide_the_refusal(
-    orthanc: MemoryOrthanc, queue: ImportQueue, tmp_path: DiskPath, caplog: pytest.LogCaptureFixture
+    orthanc: MemoryOrthanc, lanes: Lanes, tmp_path: DiskPath, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The error tells what Orthanc said, though the file cannot be kept; the log names no file."""
-    inbox = Inbox(orthanc, Spool(tmp_path, maximum_size=10, maximum_age=86400), queue, Importer(orthanc))
+    inbox = Inbox(orthanc, Spool(tmp_path, maximum_size=10, maximum_age=86400), lanes, Importer(orthanc))
     with pytest.raises(Rejected, match="cannot read it"):
         inbox.write(("doe.dcm",), BROKEN)
     assert names(inbox) == []

@@ -30,7 +30,7 @@ from davfs.errors import (
 from davfs.filesystem.area import Limited, Receiving
 from davfs.filesystem.inbox import Inbox
 from davfs.imports.importer import Importer
-from davfs.imports.queue import ImportQueue
+from davfs.imports.lanes import Lanes
 from davfs.imports.spool import Spool
 from tests.support import inbox as inboxes
 from tests.support.inbox import BROKEN, CHANGED, CT, MR, NO_PREAMBLE, TEST_FILES, content, names
@@ -39,7 +39,7 @@ from tests.support.spool import incoming
 from tests.support.zips import zipped
 
 # pytest finds fixtures by the names in a module.
-orthanc, spool, queue, inbox = inboxes.orthanc, inboxes.spool, inboxes.queue, inboxes.inbox
+orthanc, spool, lanes, inbox = inboxes.orthanc, inboxes.spool, inboxes.lanes, inboxes.inbox
 
 BLOCK = 10_000
 
@@ -112,9 +112,9 @@ def test_what_cannot_be_taken_is_told_before_the_body(
     assert incoming(spool) == []
 
 
-def test_without_uploads_nothing_is_taken(orthanc: MemoryOrthanc, spool: Spool, queue: ImportQueue) -> None:
+def test_without_uploads_nothing_is_taken(orthanc: MemoryOrthanc, spool: Spool, lanes: Lanes) -> None:
     """AllowUpload false."""
-    readonly = Inbox(orthanc, spool, queue, Importer(orthanc), allow_upload=False)
+    readonly = Inbox(orthanc, spool, lanes, Importer(orthanc), allow_upload=False)
     with pytest.raises(Forbidden):
         readonly.receive(("a",), 0)
     assert not readonly.takes_files(())
@@ -211,7 +211,7 @@ def test_nothing_keeps_the_map_of_a_file(inbox: Inbox, data: bytes, monkeypatch:
 
 
 def test_the_room_is_that_of_the_quota_or_of_the_disk(
-    inbox: Inbox, orthanc: MemoryOrthanc, queue: ImportQueue, tmp_path: DiskPath
+    inbox: Inbox, orthanc: MemoryOrthanc, lanes: Lanes, tmp_path: DiskPath
 ) -> None:
     """Whichever is less; what is on its way counts, and receipts do not."""
     inbox.write(("a",), bytes(1000))
@@ -219,12 +219,12 @@ def test_the_room_is_that_of_the_quota_or_of_the_disk(
     assert (inbox.room().used, inbox.room().available) == (1000, (1 << 20) - 1000)
     with inbox.receive(("b",), 500):
         assert (inbox.room().used, inbox.room().available) == (1500, (1 << 20) - 1500)
-    endless = Inbox(orthanc, Spool(tmp_path / "x", maximum_size=0, maximum_age=0), queue, Importer(orthanc))
+    endless = Inbox(orthanc, Spool(tmp_path / "x", maximum_size=0, maximum_age=0), lanes, Importer(orthanc))
     found = os.statvfs(tmp_path)
     available = endless.room().available
     assert available is not None
     assert 0 < available <= found.f_blocks * found.f_frsize
-    huge = Inbox(orthanc, Spool(tmp_path / "y", maximum_size=1 << 60, maximum_age=0), queue, Importer(orthanc))
+    huge = Inbox(orthanc, Spool(tmp_path / "y", maximum_size=1 << 60, maximum_age=0), lanes, Importer(orthanc))
     assert (huge.room().available or 0) <= found.f_blocks * found.f_frsize
 
 
@@ -233,13 +233,13 @@ import sys
 from pathlib import Path
 from davfs.filesystem.inbox import Inbox
 from davfs.imports.importer import Importer
-from davfs.imports.queue import ImportQueue
+from davfs.imports.lanes import Lanes
 from davfs.imports.spool import Spool
 from tests.support.memory_orthanc import MemoryOrthanc
 
-orthanc, queue = MemoryOrthanc(), ImportQueue(workers=1)
+orthanc, lanes = MemoryOrthanc(), Lanes(workers=1)
 spool = Spool(Path(sys.argv[1]), maximum_size=0, maximum_age=0)
-inbox = Inbox(orthanc, spool, queue, Importer(orthanc))
+inbox = Inbox(orthanc, spool, lanes, Importer(orthanc))
 """
 
 

@@ -13,7 +13,7 @@ import pytest
 from davfs.errors import Busy, PathError
 from davfs.filesystem.inbox import Inbox
 from davfs.imports.importer import Importer
-from davfs.imports.queue import ImportQueue
+from davfs.imports.lanes import Lanes
 from davfs.imports.spool import Spool
 from tests.support import inbox as inboxes
 from tests.support.inbox import BROKEN, CHANGED, CT, MR, TEST_FILES, names
@@ -21,7 +21,7 @@ from tests.support.memory_orthanc import MemoryOrthanc, identify
 from tests.support.zips import zipped
 
 # pytest finds fixtures by the names in a module.
-orthanc, spool, queue, inbox = inboxes.orthanc, inboxes.spool, inboxes.queue, inboxes.inbox
+orthanc, spool, lanes, inbox = inboxes.orthanc, inboxes.spool, inboxes.lanes, inboxes.inbox
 
 
 def test_a_busy_queue_refuses_and_keeps_nothing(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
@@ -41,7 +41,7 @@ def test_a_busy_queue_refuses_and_keeps_nothing(inbox: Inbox, orthanc: MemoryOrt
 
 
 def test_the_import_runs_on_a_worker_without_a_copy(
-    orthanc: MemoryOrthanc, spool: Spool, queue: ImportQueue, monkeypatch: pytest.MonkeyPatch
+    orthanc: MemoryOrthanc, spool: Spool, lanes: Lanes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Orthanc is handed the caller's own memory, on a thread of the queue."""
     seen: list[tuple[str, object]] = []
@@ -52,7 +52,7 @@ def test_the_import_runs_on_a_worker_without_a_copy(
         return genuine(self, data)
 
     monkeypatch.setattr(MemoryOrthanc, "store", store)
-    Inbox(orthanc, spool, queue, Importer(orthanc)).write(("a",), memoryview(CT))
+    Inbox(orthanc, spool, lanes, Importer(orthanc)).write(("a",), memoryview(CT))
     assert seen[0][0] == "davfs-import-1"
     assert seen[0][1] is CT
 

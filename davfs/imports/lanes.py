@@ -1,0 +1,64 @@
+"""The queues of the drive, one for each kind of work: what takes long never makes what is short wait.
+
+An upload waits only for uploads of its own kind. The kinds go by what a file can cost Orthanc, whose parser takes up to
+half a second for a megabyte of hostile content, and half a second for all of an ordinary image:
+
+- ``small``: DICOM files of up to `SMALL` bytes;
+- ``large``: larger ones;
+- ``zips``: ZIPs, each of which can be thousands of files. Few of them may wait: each keeps a thread of its door busy,
+  and the doors have threads for everybody;
+- ``deletions``: of patients with thousands of files.
+"""
+
+from time import monotonic
+
+from davfs.imports.queue import ImportQueue
+
+SMALL = 4 << 20
+"""Bytes of the largest DICOM file in the lane of small ones: the images of CT and MR are smaller."""
+
+_WAITING_ZIPS = 4
+
+
+class Lanes:
+    """The queues of imports and deletions.
+
+    Args:
+        workers: Threads of each lane; fewer of those where a single job is thousands of files.
+        patience: Seconds in which a job has to be started.
+
+    Attributes:
+        small: Imports small DICOM files.
+        large: Imports large DICOM files.
+        zips: Imports ZIPs.
+        deletions: Deletes resources of Orthanc.
+    """
+
+    def __init__(self, *, workers: int = 4, patience: float = 30.0) -> None:
+        few = (workers + 1) // 2
+        self.small = ImportQueue("import", workers=workers, patience=patience)
+        self.large = ImportQueue("import-large", workers=workers, patience=patience)
+        self.zips = ImportQueue(
+            "import-zip", workers=few, capacity=_WAITING_ZIPS, patience=patience, waits_for_room=False
+        )
+        self.deletions = ImportQueue("delete", workers=few, patience=patience)
+
+    def of_dicom(self, size: int) -> ImportQueue:
+        """Return the lane for a DICOM file of so many bytes."""
+        return self.small if size <= SMALL else self.large
+
+    def refuse(self) -> None:
+        """Refuse new jobs, and have those that take long end early."""
+        for lane in self._all:
+            lane.refuse()
+
+    def stop(self, timeout: float) -> bool:
+        """Stop all lanes, see `ImportQueue.stop`; return whether all threads ended within ``timeout`` seconds."""
+        deadline = monotonic() + timeout
+        self.refuse()
+        ended = [lane.stop(max(0.0, deadline - monotonic())) for lane in self._all]
+        return all(ended)
+
+    @property
+    def _all(self) -> tuple[ImportQueue, ...]:
+        return self.small, self.large, self.zips, self.deletions

@@ -1,0 +1,130 @@
+"""The lanes: one kind of work never waits for another kind."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+
+from davfs.entry import Entry
+from davfs.errors import Busy
+from davfs.filesystem.inbox import Inbox
+from davfs.imports.lanes import SMALL, Lanes
+from davfs.orthanc import Buffer, Stored
+from tests.support import inbox as inboxes
+from tests.support.inbox import CT, MR, names
+from tests.support.memory_orthanc import MemoryOrthanc
+from tests.support.zips import zipped
+
+# pytest finds fixtures by the names in a module.
+orthanc, spool, lanes, inbox = inboxes.orthanc, inboxes.spool, inboxes.lanes, inboxes.inbox
+
+SOON = 10.0
+ZIP = zipped({"a.dcm": MR})
+
+
+@pytest.fixture
+def held(orthanc: MemoryOrthanc, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Orthanc takes its time over MR until this is set, as over a file that its parser finds hard."""
+    event = threading.Event()
+    genuine = orthanc.store
+
+    def store(content: Buffer) -> Stored:
+        if bytes(content[: len(MR)]) == MR:
+            assert event.wait(SOON)
+        return genuine(content)
+
+    monkeypatch.setattr(orthanc, "store", store)
+    yield event
+    event.set()
+
+
+@contextmanager
+def uploading(inbox: Inbox, lanes: Lanes, *files: tuple[str, bytes]) -> Iterator[list[Future[Entry]]]:
+    """Upload files on threads of their own; in the block, a worker or the queue of a lane has each of them."""
+    with ThreadPoolExecutor(len(files)) as pool:
+        uploads = []
+        for number, (name, content) in enumerate(files):
+            uploads.append(pool.submit(inbox.write, (name,), content))
+            # One worker in each lane of these tests: all but the first upload wait.
+            until(lambda: number == 0 or len(lanes.zips._waiting) + len(lanes.large._waiting) >= number)  # noqa: B023
+        yield uploads
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something to become true."""
+    deadline = time.monotonic() + SOON
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def test_a_zip_delays_no_single_file(inbox: Inbox, lanes: Lanes, held: threading.Event) -> None:
+    """However many ZIPs are being imported, or wait for that, a DICOM file is imported at once."""
+    files = [(f"{number}.zip", ZIP) for number in range(3)]
+    with uploading(inbox, lanes, *files) as uploads:
+        inbox.write(("a.dcm",), CT)
+        assert not uploads[0].done()
+        assert names(inbox) == ["a.dcm"]
+        held.set()
+    assert uploads[0].result(SOON).name == "0.zip"
+
+
+def test_a_large_file_delays_no_small_one(inbox: Inbox, lanes: Lanes, held: threading.Event) -> None:
+    """Orthanc may need long for a file of many megabytes; those of the usual size have workers of their own."""
+    large = MR + bytes(SMALL)
+    with uploading(inbox, lanes, ("large.dcm", large)) as uploads:
+        inbox.write(("a.dcm",), CT)
+        assert not uploads[0].done()
+        held.set()
+    assert {entry.name for entry in inbox.list(())} == {"a.dcm", "large.dcm"}
+
+
+def test_a_deletion_delays_no_upload(inbox: Inbox, lanes: Lanes) -> None:
+    """A patient with thousands of files takes Orthanc long to delete."""
+    gate = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        deletion = pool.submit(lanes.deletions.run, lambda: gate.wait(SOON))
+        inbox.write(("a.dcm",), CT)
+        inbox.write(("a.zip",), ZIP)
+        assert not deletion.done()
+        gate.set()
+
+
+def test_one_zip_too_many_is_refused_at_once(inbox: Inbox, lanes: Lanes, held: threading.Event) -> None:
+    """Each waiting ZIP keeps a thread of its door: a further one is not made to wait, and nothing of it is kept."""
+    lanes.zips._patience = SOON
+    files = [(f"{number}.zip", ZIP) for number in range(5)]
+    with uploading(inbox, lanes, *files):
+        before = time.monotonic()
+        with pytest.raises(Busy, match="full"):
+            inbox.write(("more.zip",), ZIP)
+        assert time.monotonic() - before < 1
+        held.set()
+    assert names(inbox) == [f"{number}.zip" for number in range(5)]
+
+
+def test_the_threads_are_named_after_their_work(lanes: Lanes) -> None:
+    """So that a look at the process tells what it is doing."""
+    kinds = (lanes.small, lanes.large, lanes.zips, lanes.deletions)
+    found = [kind.run(lambda: threading.current_thread().name) for kind in kinds]
+    assert found == ["davfs-import-1", "davfs-import-large-1", "davfs-import-zip-1", "davfs-delete-1"]
+
+
+def test_all_lanes_stop_within_one_time_limit() -> None:
+    """A lane that hangs uses up the time of the others, and no more."""
+    lanes, gate = Lanes(workers=1), threading.Event()
+    with ThreadPoolExecutor(2) as pool:
+        hanging = [pool.submit(lane.run, lambda: gate.wait(SOON)) for lane in (lanes.small, lanes.zips)]
+        until(lambda: not lanes.small._waiting and not lanes.zips._waiting)
+        before = time.monotonic()
+        assert not lanes.stop(0.1)
+        assert time.monotonic() - before < 1
+        assert lanes.zips.stopping
+        with pytest.raises(Busy, match="stopping"):
+            lanes.deletions.run(lambda: None)
+        gate.set()
+        assert all(one.result(SOON) for one in hanging)
+    assert lanes.stop(SOON)
