@@ -127,7 +127,7 @@ class Intake:
         if found in (Sniffed.DICOM, Sniffed.MAYBE_DICOM):
             self._spool.check_write(path)
             job = self._importer.import_dicom if found is Sniffed.DICOM else self._importer.import_maybe
-            imported = self._run(path, self._lanes.of_dicom(len(view)), lambda: job(view))
+            imported = self._run(path, self._lanes.of_dicom(view), lambda: job(view))
             if imported:
                 return self._spool.put_receipt(path, Receipt(imported.id, imported.size), replace=replace)
         if found is Sniffed.ZIP:

@@ -12,6 +12,7 @@ half a second for a megabyte of hostile content, and half a second for all of an
 
 from time import monotonic
 
+from davfs.imports.elements import is_deflated
 from davfs.imports.queue import ImportQueue
 
 SMALL = 4 << 20
@@ -43,9 +44,9 @@ class Lanes:
         )
         self.deletions = ImportQueue("delete", workers=few, patience=patience)
 
-    def of_dicom(self, size: int) -> ImportQueue:
-        """Return the lane for a DICOM file of so many bytes."""
-        return self.small if size <= SMALL else self.large
+    def of_dicom(self, content: memoryview) -> ImportQueue:
+        """Return the lane for a DICOM file; one that is deflated can be of any size when Orthanc unpacks it."""
+        return self.small if len(content) <= SMALL and not is_deflated(content) else self.large
 
     def refuse(self) -> None:
         """Refuse new jobs, and have those that take long end early."""

@@ -13,6 +13,7 @@ from pathlib import Path as DiskPath
 from typing import IO
 
 from davfs.errors import BadFile, DamagedZip, Refused, StorageFull, ZipTooLarge
+from davfs.imports.elements import ElementBudget
 from davfs.imports.importer import UNREADABLE, Imported, Importer
 from davfs.imports.sniff import Sniffed, open_member, open_zip, sniff_member, zip_errors
 from davfs.orthanc import Buffer
@@ -104,9 +105,10 @@ class ZipImporter:
         imported: list[Imported] = []
         refused: list[tuple[str, str]] = []
         members = archive.infolist()
+        budget = ElementBudget()
         for member in members:
             try:
-                done = self._import_member(archive, member)
+                done = self._import_member(archive, member, budget)
             except Refused as error:
                 refused.append((member.filename, error.reason))
             except BadFile:
@@ -117,7 +119,9 @@ class ZipImporter:
                 imported += [done] if done else []
         return Unzipped(tuple(imported), tuple(refused), len(members) - len(imported) - len(refused))
 
-    def _import_member(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Imported | None:
+    def _import_member(
+        self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, budget: ElementBudget
+    ) -> Imported | None:
         """Import a member; None where it is no DICOM."""
         found = sniff_member(archive, member)
         if found not in (Sniffed.DICOM, Sniffed.MAYBE_DICOM):
@@ -125,6 +129,7 @@ class ZipImporter:
         if member.file_size > self._limits.member_size:
             raise Refused(f"It is larger than {self._limits.member_size} bytes.")
         with self._unpacked(archive, member) as content:
+            budget.check(content, member.compress_size)
             return (
                 self._importer.import_dicom(content) if found is Sniffed.DICOM else self._importer.import_maybe(content)
             )

@@ -127,3 +127,13 @@ def test_what_is_no_zip_is_refused(orthanc: MemoryOrthanc) -> None:
     """It is an error of the file, not of the program."""
     with pytest.raises(Refused, match="cannot be imported"):
         ZipImporter(Importer(orthanc)).import_zip(b"PK\x03\x04" + bytes(100))
+
+
+def test_a_member_that_would_cost_too_much_is_refused(orthanc: MemoryOrthanc) -> None:
+    """Zeros behind a DICOM file pack to nothing, and Orthanc's parser needs seconds for them: they never reach it."""
+    content = zipped({"1": MR, "2": CT + bytes(24 << 20), "3": MR})
+    assert len(content) < 100_000
+    with pytest.raises(Refused, match="1 of the 3") as caught:
+        ZipImporter(Importer(orthanc)).import_zip(content)
+    assert caught.value.details[0].startswith("2: It unpacks to far more data elements")
+    assert set(orthanc.files) == {identify(MR)}
