@@ -4,7 +4,7 @@
 - `resources`: facts, which are the patients, studies and series that Orthanc has, and their tags.
 - `placing`, `placements`: from facts and layouts to placements, which tell the name of what is in a folder; `rows`
   reads them.
-- `store`: all of these in one file.
+- `store`: all of these in one file; `revisions`: what threads have changed lately.
 - `instances`: the bounded cache of instances, a series at a time.
 - `facts`: follows Orthanc's log, and compares with Orthanc.
 - `hierarchy`, `contents`: what Orthanc has below a resource, and who is in a folder, at this moment.

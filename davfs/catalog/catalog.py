@@ -133,9 +133,8 @@ class Catalog:
         Raises:
             UnknownResource: The resource is gone.
         """
-        as_of = self._store.seen
         series = self._hierarchy.below(level, resource, Level.SERIES)
-        self.facts.learn(series if self.facts.doubted else self._store.unknown(series), as_of)
+        self.facts.learn(series if self.facts.doubted else self._store.unknown(series))
         in_order = sorted(series, key=self._series_order)
         yield from self._hierarchy.instances_of(in_order, resource, level, fresh=fresh)
 

@@ -62,11 +62,10 @@ class Contents:
         Raises:
             UnknownResource: The folder's resource is gone, or nothing is in the group any more.
         """
-        as_of = self._store.seen
         from_facts = folder.is_group or not (folder.shows or folder.id)
         if self._facts.suspect and (from_facts or folder.decided_by is not folder.holders):
-            self._compare_with_all(folder, as_of)
-        return self._of_group(folder) if from_facts else self._compared(folder, as_of)
+            self._compare_with_all(folder)
+        return self._of_group(folder) if from_facts else self._compared(folder)
 
     def _of_group(self, folder: Folder) -> Sequence[Row]:
         rows = self.known(folder)
@@ -74,38 +73,52 @@ class Contents:
             raise UnknownResource("nothing is in it any more")
         return rows
 
-    def _compared(self, folder: Folder, as_of: int) -> Sequence[Row]:
+    def _compared(self, folder: Folder) -> Sequence[Row]:
         """Return what is in a folder, after a comparison with Orthanc's own list of that."""
-        generation, seen = self._store.generation, self._store.seen
+        generation, revision = self._store.generation, self._store.revision
         told = self._hierarchy.in_folder(folder, folder.holders)
         if self._agreed.get(folder) == (generation, told) and not self._facts.doubted:
-            return self.known(folder)
+            rows = self.known(folder)
+            return rows if self._store.generation == generation else self._without_late(folder, rows, set(told))
         wanted, known = set(told), self._holders(folder)
         missing = wanted if self._facts.doubted else self._store.unknown(wanted - known)
         gone = known - wanted
-        self._learn(missing, as_of)
+        self._learn(missing)
         if gone:
-            self._facts.forget(gone, seen)
+            self._facts.forget(gone, revision)
         if not missing and not gone:
             self._agree(folder, generation, told)
-            return self.known(folder)
-        rows = self.known(folder)
-        return [row for row in rows if row.id in wanted] if folder.shows else rows
+        return self._without_late(folder, self.known(folder), wanted)
 
-    def _compare_with_all(self, folder: Folder, as_of: int) -> None:
+    def _without_late(self, folder: Folder, rows: Sequence[Row], wanted: set[OrthancId]) -> Sequence[Row]:
+        """Leave out what others have taken over since Orthanc told what is in a folder: it may be gone already.
+
+        They may have been told of it before it was deleted.
+        """
+        if folder.shows:
+            left = [row for row in rows if row.id in wanted]
+            return rows if len(left) == len(rows) else left
+        revision = self._store.revision
+        late = list(self._holders(folder) - wanted)
+        if late and (gone := set(late) - self._orthanc.existing(late)):
+            self._facts.forget(gone, revision)
+            return self.known(folder)
+        return rows
+
+    def _compare_with_all(self, folder: Folder) -> None:
         """Take over what Orthanc has, and the facts have not, at the level that decides what is in a folder."""
-        seen = self._store.seen
+        revision = self._store.revision
         theirs, ours = set(self._orthanc.ids(folder.decided_by)), self._store.ids(folder.decided_by)
         missing = theirs - ours
         if self._facts.doubted:
             missing |= self._holders(folder)
-        self._learn(missing, as_of)
+        self._learn(missing)
         if gone := ours - theirs:
-            self._facts.forget(gone, seen)
+            self._facts.forget(gone, revision)
 
-    def _learn(self, missing: Collection[OrthancId], as_of: int) -> None:
+    def _learn(self, missing: Collection[OrthancId]) -> None:
         if not (self._facts.building and len(missing) > _PATIENCE):
-            self._facts.learn(missing, as_of)
+            self._facts.learn(missing)
 
     def _holders(self, folder: Folder) -> set[OrthancId]:
         if folder.shows is None:

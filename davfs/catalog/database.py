@@ -77,9 +77,15 @@ class Database:
                 db.close()
 
     @contextmanager
+    def without_writers(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection to read with while no other thread writes."""
+        with self._writing, self.read() as db:
+            yield db
+
+    @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection inside a transaction, to one thread at a time."""
-        with self._writing, self.read() as db:
+        with self.without_writers() as db:
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db

@@ -2,8 +2,8 @@
 
 The log has additions and updates. Deletions are in no log: of these events tell, or a look at Orthanc's own lists.
 
-No lock is held across a call to Orthanc: threads that refresh at the same time do the same work, and older facts never
-replace newer ones (`Store.learn`).
+No lock is held across a call to Orthanc: threads that refresh at the same time do the same work, and what another
+thread has changed since Orthanc was asked is asked for again (`Store.learn`, `Store.forget`).
 """
 
 import itertools
@@ -17,6 +17,8 @@ from davfs.orthanc.model import Changes, Level, OrthancId
 
 _BULK = 500
 """Resources asked for in one call: about 50 ms of the core's time."""
+_ATTEMPTS = 20
+"""Times that a resource is asked for that others change at the same moment; then everything is compared."""
 
 T = TypeVar("T")
 
@@ -83,7 +85,7 @@ class Facts:
             return  # the comparison that is about to begin takes everything over
         reached = seen
         for page in self._pages(seen):
-            self._take(page, as_of=last)
+            self._take(page)
             reached = max(reached, page.last)
         self._store.see(max(last, reached))
 
@@ -131,54 +133,76 @@ class Facts:
             self._changed()
         self._reconcile_soon()
 
-    def _take(self, page: Changes, as_of: int) -> None:
+    def _take(self, page: Changes) -> None:
         self._instances.forget(change.id for change in page.entries if change.level is Level.INSTANCE)
         self._changed()
-        self.learn({change.id for change in page.entries if change.level is not Level.INSTANCE}, as_of)
+        self.learn({change.id for change in page.entries if change.level is not Level.INSTANCE})
 
-    def learn(self, ids: Collection[OrthancId], as_of: int) -> None:
-        """Fetch resources and the unknown ones above them, and take them over.
+    def learn(self, ids: Collection[OrthancId]) -> None:
+        """Fetch resources and the unknown ones above them, and take them over; those that are gone are dropped.
 
         Args:
             ids: Patients, studies and series.
-            as_of: What was `Store.seen`, or a newer number of the log, before it was found that they are wanted.
         """
         for some in batches(ids):
-            found = {resource.id: resource for resource in self._orthanc.resources(some)}
-            while above := self._store.unknown(
-                resource.parent for resource in found.values() if resource.parent and resource.parent not in found
-            ):
-                parents = self._orthanc.resources(above)
-                if not parents:
+            wanted: Sequence[OrthancId] = some
+            for _ in range(_ATTEMPTS):
+                wanted = self._learn(wanted)
+                if not wanted:
                     break
-                found.update((parent.id, parent) for parent in parents)
-            if self._store.learn(found.values(), as_of):
-                self._changed()
+            else:
+                self._reconcile_soon()
 
-    def forget(self, ids: Iterable[str], as_of: int | None = None) -> None:
+    def _learn(self, wanted: Sequence[OrthancId]) -> Sequence[OrthancId]:
+        """Fetch resources, and take them over; return those that have to be fetched again."""
+        revision = self._store.revision
+        found = {resource.id: resource for resource in self._orthanc.resources(wanted)}
+        if missed := {each for each in wanted if each not in found}:
+            self.forget(missed - self._store.unknown(missed), revision)
+        while above := self._store.unknown(
+            resource.parent for resource in found.values() if resource.parent and resource.parent not in found
+        ):
+            parents = self._orthanc.resources(above)
+            if not parents:
+                break
+            found.update((parent.id, parent) for parent in parents)
+        learned = self._store.learn(found.values(), revision)
+        if learned.different:
+            self._changed()
+        return learned.outdated
+
+    def forget(self, ids: Iterable[str], revision: int | None = None) -> None:
         """Drop resources, of any level, that Orthanc does not have any more.
 
         Args:
             ids: The resources.
-            as_of: What was `Store.seen` before they were missed; what was learned since then has come again.
+            revision: What was `Store.revision` before they were missed. Orthanc is asked again for what was changed
+                since then, for that may have come again.
         """
-        gone = tuple(ids)
-        self._instances.forget(gone)
-        self._store.forget(gone, as_of)
-        self._changed()
+        gone = [OrthancId(each) for each in ids]
+        while gone:
+            self._instances.forget(gone)
+            kept = self._store.forget(gone, revision)
+            self._changed()
+            revision = self._store.revision
+            gone = self._missing(kept)
+
+    def _missing(self, ids: Sequence[OrthancId]) -> list[OrthancId]:
+        """Return those of the resources, of any level, that Orthanc does not have."""
+        there = set().union(*(self._orthanc.existing(some) for some in batches(ids)))
+        return [each for each in ids if each not in there]
 
     def deleted(self, ids: Sequence[OrthancId]) -> None:
         """Drop resources whose deletion Orthanc tells of, which it does late: some may have come again meanwhile."""
-        seen = max(self._store.seen, self._orthanc.last_change())
-        there = set().union(*(self._orthanc.existing(some) for some in batches(ids)))
-        self.forget((i for i in ids if i not in there), seen)
+        revision = self._store.revision
+        self.forget(self._missing(ids), revision)
 
     def read_labels(self) -> None:
         """Read some resources again where layouts go by labels: of these, Orthanc's log does not tell."""
         if not self._to_read:
             self._to_read = [i for level in self._store.labelled for i in self._store.ids(level)]
         some, self._to_read = self._to_read[:_BULK], self._to_read[_BULK:]
-        self.learn(some, self._store.seen)
+        self.learn(some)
 
     def differs(self) -> bool:
         """Tell whether Orthanc has another number of resources than the facts, though the log was read to its end."""
@@ -198,17 +222,17 @@ class Facts:
         as_of = self._orthanc.last_change()
         if self._is_other_log(as_of) or self._store.seen == 0:
             self._start_over(as_of)
-        doubts, seen = self._doubts, max(as_of, self._store.seen)
+        doubts, revision = self._doubts, self._store.revision
         levels = (Level.PATIENT, Level.STUDY, Level.SERIES)
         theirs = [self._orthanc.ids(level) for level in levels]
         ours = [self._store.ids(level) for level in levels]
         for here, there in zip(ours, theirs, strict=True):
             if gone := here - set(there):
-                self.forget(gone, seen)
+                self.forget(gone, revision)
         missing = [i for here, there in zip(ours, theirs, strict=True) for i in there if doubts or i not in here]
         done = 0
         for some in batches(missing):
-            self.learn(some, as_of)
+            self.learn(some)
             done += len(some)
             progress(done, len(missing))
         if doubts == self._doubts:

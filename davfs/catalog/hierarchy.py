@@ -30,10 +30,10 @@ class Hierarchy:
 
     def exists(self, level: Level, resource: OrthancId) -> bool:
         """Tell whether Orthanc has a resource now; one that it has not is forgotten."""
-        seen = self._store.seen
+        revision = self._store.revision
         if self._orthanc.exists(level, resource):
             return True
-        self._facts.forget([resource], seen)
+        self._facts.forget([resource], revision)
         return False
 
     def in_folder(self, folder: Folder, wanted: Level) -> Sequence[OrthancId]:
@@ -115,9 +115,9 @@ class Hierarchy:
             return []
 
     def _children(self, level: Level, resource: OrthancId) -> Sequence[OrthancId]:
-        seen = self._store.seen
+        revision = self._store.revision
         try:
             return self._orthanc.children(level, resource)
         except UnknownResource:
-            self._facts.forget([resource], seen)
+            self._facts.forget([resource], revision)
             raise

@@ -1,7 +1,4 @@
-"""Facts in SQLite: the patients, studies and series that are known, with their tags and labels.
-
-Each has the sequence number of Orthanc's log before it was read: older facts never replace newer ones.
-"""
+"""Facts in SQLite: the patients, studies and series that are known, with their tags and labels."""
 
 import json
 import sqlite3
@@ -12,8 +9,7 @@ from davfs.orthanc.model import Level, OrthancId, Resource
 
 SCHEMA = """
 CREATE TABLE resource (
-    id TEXT PRIMARY KEY, level TEXT NOT NULL, parent TEXT, tags TEXT NOT NULL, labels TEXT NOT NULL, updated INTEGER,
-    as_of INTEGER NOT NULL
+    id TEXT PRIMARY KEY, level TEXT NOT NULL, parent TEXT, tags TEXT NOT NULL, labels TEXT NOT NULL, updated INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX resource_parent ON resource (parent);
 CREATE INDEX resource_level ON resource (level);
@@ -56,7 +52,7 @@ class Resources:
         )
         return {i for (i,) in found}
 
-    def below(self, resource: str) -> list[str]:
+    def below(self, resource: str) -> list[OrthancId]:
         """Return the ids of the resources right below one."""
         return [i for (i,) in self._db.execute("SELECT id FROM resource WHERE parent = ?", (resource,))]
 
@@ -65,34 +61,32 @@ class Resources:
         query = "SELECT parent FROM resource WHERE id = ? AND level = ? AND parent IS NOT NULL"
         return {parent for (parent,) in self._db.execute(query, (resource, Level.SERIES.value))}
 
-    def is_newer(self, resource: str, as_of: int) -> bool:
-        """Tell whether a resource was learned after that number of the log."""
-        query = "SELECT 1 FROM resource WHERE id = ? AND as_of > ?"
-        return self._db.execute(query, (resource, as_of)).fetchone() is not None
+    def knows(self, resource: str) -> bool:
+        """Return True if there is a fact about a resource."""
+        return self._db.execute("SELECT 1 FROM resource WHERE id = ?", (resource,)).fetchone() is not None
 
-    def put(self, resource: Resource, as_of: int) -> News:
-        """Keep a fact, unless what is known is newer; return what is new in it.
-
-        Args:
-            resource: The fact.
-            as_of: Sequence number of Orthanc's log before it was read.
-        """
-        query = "SELECT tags, labels, updated, as_of FROM resource WHERE id = ?"
+    def news(self, resource: Resource) -> News:
+        """Return what is new in a fact."""
+        query = "SELECT tags, labels, updated FROM resource WHERE id = ?"
         old = self._db.execute(query, (resource.id,)).fetchone()
-        if old and old[3] > as_of:
-            return News.NOTHING
-        tags, labels = json.dumps(dict(resource.tags), sort_keys=True), json.dumps(sorted(resource.labels))
-        updated = int(resource.updated.timestamp()) if resource.updated else 0
-        if old == (tags, labels, updated, as_of):
-            return News.NOTHING
-        self._db.execute(
-            "INSERT OR REPLACE INTO resource VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (resource.id, resource.level.value, resource.parent, tags, labels, updated, as_of),
-        )
-        if old is None or old[:2] != (tags, labels):
+        new = _columns(resource)
+        if old is None or old[:2] != new[:2]:
             return News.TAGS
-        return News.NOTHING if old[2] == updated else News.DATE
+        return News.NOTHING if old[2] == new[2] else News.DATE
+
+    def put(self, resource: Resource) -> None:
+        """Keep a fact."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO resource VALUES (?, ?, ?, ?, ?, ?)",
+            (resource.id, resource.level.value, resource.parent, *_columns(resource)),
+        )
 
     def drop(self, resource: str) -> None:
         """Drop one resource; what is below it stays."""
         self._db.execute("DELETE FROM resource WHERE id = ?", (resource,))
+
+
+def _columns(resource: Resource) -> tuple[str, str, int]:
+    """Return tags, labels and last change of a resource, as the table has them."""
+    updated = int(resource.updated.timestamp()) if resource.updated else 0
+    return json.dumps(dict(resource.tags), sort_keys=True), json.dumps(sorted(resource.labels)), updated

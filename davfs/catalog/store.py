@@ -7,6 +7,7 @@ Nothing here calls Orthanc.
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from davfs.catalog import placements, resources, rows
@@ -15,10 +16,11 @@ from davfs.catalog.placements import Placements
 from davfs.catalog.placing import Placer
 from davfs.catalog.plan import Folder
 from davfs.catalog.resources import News, Resources
+from davfs.catalog.revisions import Revisions
 from davfs.catalog.rows import Row
 from davfs.orthanc.model import Level, OrthancId, Resource
 
-_SCHEMA_VERSION = 3
+_SCHEMA_VERSION = 4
 _SCHEMA = f"""
 {resources.SCHEMA}
 {placements.SCHEMA}
@@ -27,6 +29,19 @@ CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 _OLD = ""
 """Day of a layout that is not kept up to date any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What became of facts.
+
+    Attributes:
+        different: Whether anything is different now.
+        outdated: Those that were not taken over: Orthanc has to be asked for them again.
+    """
+
+    different: bool
+    outdated: Sequence[OrthancId]
 
 
 class Store:
@@ -43,6 +58,7 @@ class Store:
         self._day = placer.today()
         self._seen = 0
         self._generation = 0
+        self._revisions = Revisions()
         self._database = Database(file, self._prepare, lost)
         self._database.open()
 
@@ -58,6 +74,7 @@ class Store:
         self._seen = int(_state(db, "seen") or 0)
         self._place_by(db, self._placer)
         self._tidy(db)
+        self._revisions.note_all()
         self._generation += 1
 
     def place_by(self, placer: Placer) -> None:
@@ -111,6 +128,7 @@ class Store:
                 db.execute(f"DELETE FROM {table}")  # noqa: S608  one of these three
             self._seen = seq
             _set_state(db, "seen", str(seq))
+            self._revisions.note_all()
         self._generation += 1
 
     @property
@@ -165,51 +183,90 @@ class Store:
         with self._database.read() as db:
             return Resources(db).unknown(wanted)
 
-    def learn(self, found: Iterable[Resource], as_of: int) -> bool:
+    @property
+    def revision(self) -> int:
+        """Number of changes of facts so far: taken before Orthanc is asked, for `learn` and `forget`."""
+        return self._revisions.now
+
+    def learn(self, found: Iterable[Resource], revision: int) -> Learned:
         """Take facts over, and place what they change.
 
         Args:
-            found: Facts, in any order; the parents of each are known or among them.
-            as_of: Sequence number of Orthanc's log before these facts were read: older facts never replace newer ones.
-
-        Returns:
-            Whether anything is different now.
+            found: Facts, in any order.
+            revision: What `revision` was before Orthanc was asked for them. A fact that was changed since then is not
+                replaced, and a resource whose parent is not known is not taken over.
         """
         ordered = sorted(found, key=lambda resource: list(Level).index(resource.level))
+        if self._confirms(ordered):
+            return Learned(different=False, outdated=())
         with self._database.write() as db:
             known, made = Resources(db), Placements(db, self._placer)
-            news = {resource.id: known.put(resource, as_of) for resource in ordered}
-            changed = [resource for resource in ordered if news[resource.id] is News.TAGS]
+            news, outdated = self._put(known, ordered, revision)
+            changed = [resource for resource in ordered if news.get(resource.id) is News.TAGS]
             made.place([resource.id for resource in changed])
             made.place_for_series([each.parent for each in changed if each.level is Level.SERIES and each.parent])
             for resource in ordered:
-                if news[resource.id] is News.DATE and resource.updated:
+                if news.get(resource.id) is News.DATE and resource.updated:
                     made.date(resource.id, int(resource.updated.timestamp()))
-        different = any(each is not News.NOTHING for each in news.values())
-        self._generation += different
-        return different
+            self._revisions.note({resource.id for resource in ordered}.difference(outdated))
+        self._generation += bool(news)
+        return Learned(bool(news), outdated)
 
-    def forget(self, ids: Iterable[str], as_of: int | None = None) -> None:
+    def _confirms(self, found: Sequence[Resource]) -> bool:
+        """Return True if nothing is new in facts: then nothing is written."""
+        with self._database.without_writers() as db:
+            known = Resources(db)
+            if not all(known.news(resource) is News.NOTHING for resource in found):
+                return False
+            self._revisions.note(resource.id for resource in found)
+            return True
+
+    def _put(
+        self, known: Resources, found: Iterable[Resource], revision: int
+    ) -> tuple[Mapping[OrthancId, News], tuple[OrthancId, ...]]:
+        """Keep facts; return what is new in them, and those that are not taken over."""
+        news, outdated = {}, []
+        for resource in found:
+            new = known.news(resource)
+            if new is News.NOTHING:
+                continue
+            orphaned = resource.parent is not None and not known.knows(resource.parent)
+            if orphaned or self._revisions.is_changed(resource.id, revision):
+                outdated.append(resource.id)
+                continue
+            known.put(resource)
+            news[resource.id] = new
+        return news, tuple(outdated)
+
+    def forget(self, ids: Iterable[OrthancId], revision: int | None = None) -> list[OrthancId]:
         """Drop resources and all below them.
 
         Args:
             ids: The resources.
-            as_of: Sequence number up to which the log was read before they were missed: what was learned later has come
-                again, and is kept. None where all are to be dropped.
+            revision: What `revision` was before they were missed: what was changed since then may have come again, and
+                is kept. None where all are to be dropped.
+
+        Returns:
+            Those that were kept.
         """
         with self._database.write() as db:
             known, made = Resources(db), Placements(db, self._placer)
             pending, poorer = list(ids), set[str]()
+            kept, dropped = list[OrthancId](), list[OrthancId]()
             while pending:
                 resource = pending.pop()
-                if as_of is not None and known.is_newer(resource, as_of):
+                if revision is not None and self._revisions.is_changed(resource, revision):
+                    kept.append(resource)
                     continue
                 pending += known.below(resource)
                 poorer |= known.study_of(resource)
                 made.forget(resource)
                 known.drop(resource)
+                dropped.append(resource)
             made.place_for_series(poorer)
+            self._revisions.note(dropped)
         self._generation += 1
+        return kept
 
     def _place_by(self, db: sqlite3.Connection, placer: Placer) -> None:
         today = placer.today()

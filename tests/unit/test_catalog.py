@@ -125,11 +125,11 @@ def test_older_facts_never_replace_newer_ones(index: Index) -> None:
     """A thread that read long ago, and is late, changes nothing."""
     index.orthanc.store(A)
     index.names()
+    revision = index.store.revision
     late = index.orthanc.resources([patient_id("a")])
-    as_of = index.orthanc.last_change()
     index.orthanc.retag(patient_id("a"), {"PatientID": "z"})
     assert index.names() == ["z"]
-    index.store.learn(late, as_of)
+    index.store.learn(late, revision)
     assert index.names() == ["z"]
 
 
@@ -155,11 +155,11 @@ def test_resurrected_resource_disappears(index: Index) -> None:
     """A deleted resource that a late thread learns again is gone after the next listing, with all below it."""
     index.orthanc.store(A)
     index.names()
+    revision = index.store.revision
     late = index.orthanc.resources([each for level in list(Level)[:3] for each in index.orthanc.ids(level)])
-    as_of = index.orthanc.last_change()
     index.orthanc.delete(Level.PATIENT, patient_id("a"))
     assert index.names() == []
-    index.store.learn(late, as_of)
+    index.store.learn(late, revision)
     assert index.names() == []
     assert [index.store.ids(level) for level in Level] == [set(), set(), set(), set()]
 

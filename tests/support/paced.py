@@ -1,0 +1,87 @@
+"""Threads that ask an Orthanc in memory, and go on only when they are told to: each order of events can be had."""
+
+import functools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from tests.support.catalog import CountingOrthanc
+
+_ASKED = ("last_change", "changes", "ids", "children", "exists", "existing", "resources", "counts")
+_SECONDS = 30
+"""Time limit for a thread to come to its next question."""
+
+
+class Paced:
+    """A thread that stops before and after each question to a `PacedOrthanc`.
+
+    Args:
+        act: What the thread does; it begins when it is advanced for the first time.
+    """
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self._turn, self._stopped = threading.Semaphore(0), threading.Semaphore(0)
+        self._act = act
+        self.error: BaseException | None = None
+        self.done = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def advance(self) -> None:
+        """Let it go on to before or after its next question, or to its end; what it raises is raised here."""
+        if self.done:
+            return
+        self._turn.release()
+        assert self._stopped.acquire(timeout=_SECONDS), "the thread does not come to its next question"
+        if self.error:
+            raise self.error
+
+    def finish(self) -> None:
+        """Let it go on to its end."""
+        while not self.done:
+            self.advance()
+
+    def stop_here(self) -> None:
+        """Wait until it is advanced; to be called by the thread itself."""
+        self._stopped.release()
+        assert self._turn.acquire(timeout=_SECONDS)
+
+    def _run(self) -> None:
+        _current.paced = self
+        self._turn.acquire()
+        try:
+            self._act()
+        except BaseException as error:  # noqa: BLE001  for `advance`
+            self.error = error
+        self.done = True
+        self._stopped.release()
+
+
+class _Current(threading.local):
+    paced: Paced | None = None
+
+
+_current = _Current()
+
+
+class PacedOrthanc(CountingOrthanc):
+    """Stops each `Paced` thread before and after it answers."""
+
+
+def _stopping(name: str) -> Callable[..., Any]:
+    answer = getattr(CountingOrthanc, name)
+
+    @functools.wraps(answer)
+    def paced(*arguments: Any, **options: Any) -> Any:
+        if thread := _current.paced:
+            thread.stop_here()
+        found = answer(*arguments, **options)
+        if thread:
+            thread.stop_here()
+        return found
+
+    return paced
+
+
+for _name in _ASKED:
+    setattr(PacedOrthanc, _name, _stopping(_name))

@@ -1,0 +1,262 @@
+"""Threads that ask the catalog at the same time: whatever their order, none hides or shows what another one did not."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+from davfs.catalog.catalog import Catalog
+from davfs.catalog.instances import InstanceCache
+from davfs.catalog.placing import LayoutPlacer
+from davfs.catalog.plan import Folder, Plan
+from davfs.catalog.store import Store
+from davfs.errors import UnknownResource
+from davfs.layout import load_text
+from davfs.orthanc import Level, OrthancId, Resource
+from tests.support import dicom
+from tests.support.layouts import BY_MODALITY
+from tests.support.paced import Paced, PacedOrthanc
+
+BY_PATIENT = """
+title = "patients"
+[[level]]
+patient = "{PatientName}"
+[[level]]
+study = "{StudyDescription}"
+[[level]]
+instance = "{InstanceNumber}.dcm"
+"""
+PATIENTS, STUDIES = ("a", "b", "c"), (1, 2)
+POOL = [
+    dicom.instance(patient, study, tags={"Modality": "CT" if study == 1 else "MR"})
+    for patient in PATIENTS
+    for study in STUDIES
+]
+
+
+@dataclass
+class Archive:
+    """An Orthanc, and a catalog of it with two layouts.
+
+    Attributes:
+        touched: What came, went or changed since each listing under way began.
+    """
+
+    folder: Path
+    orthanc: PacedOrthanc = field(default_factory=PacedOrthanc)
+    touched: list[set[str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        layouts = [load_text(text, "test.toml") for text in (BY_PATIENT, BY_MODALITY)]
+        self.patients, self.modalities = (Folder(Plan.of(layout)) for layout in layouts)
+        self.store = Store(self.folder / "catalog.sqlite", LayoutPlacer(layouts))
+        self.catalog = Catalog(self.orthanc, self.store, InstanceCache())
+
+    def listed(self, folder: Folder) -> dict[str, str]:
+        """List a folder: the name of everything in it, by id."""
+        self.catalog.refresh()
+        try:
+            return {row.id: row.name for row in self.catalog.rows(folder)}
+        except UnknownResource:
+            return {}
+
+    def shown(self) -> dict[str, str]:
+        """Return the studies in the folders of modalities, without a question to Orthanc."""
+        groups = self.catalog.rows_with(self.modalities, ("ct", "mr"))
+        folders = [below for row in groups if (below := self.modalities.below(row.id))]
+        return {row.id: row.name for folder in folders for row in self.store.rows(folder)}
+
+    def there(self, level: Level) -> dict[str, str]:
+        """Return the resources of a level that Orthanc has, and the names that they have on the drive."""
+        names = {Level.PATIENT: "PatientName", Level.STUDY: "StudyDescription"}
+        found = self.orthanc.resources(self.orthanc.ids(level))
+        return {each.id: each.tags[names[level]].replace("^", " ") for each in found}
+
+    @contextmanager
+    def touching(self) -> Iterator[None]:
+        """Note what comes, goes or is renamed in the block."""
+        before = self.there(Level.PATIENT) | self.there(Level.STUDY)
+        yield
+        after = self.there(Level.PATIENT) | self.there(Level.STUDY)
+        changed = {each for each, _ in before.items() ^ after.items()}
+        for touched in self.touched:
+            touched.update(changed)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    """Patient a, in Orthanc and in the catalog."""
+    archive = Archive(tmp_path)
+    archive.orthanc.store(POOL[0])
+    archive.listed(archive.patients)
+    yield archive
+    archive.store.close()
+
+
+def until(thread: Paced, true: Callable[[], bool]) -> None:
+    """Advance a thread until something is true."""
+    while not true():
+        assert not thread.done
+        thread.advance()
+
+
+def test_what_was_learned_is_not_dropped_by_a_listing_that_began_before(archive: Archive) -> None:
+    """A listing whose answer is older than a patient does not drop that patient for all who come later."""
+    archive.orthanc.store(POOL[2])
+    logs: list[int] = []
+    lists: list[Level] = []
+    changes, ids = archive.orthanc.changes, archive.orthanc.ids
+    archive.orthanc.changes = lambda since, limit=1000: logs.append(since) or changes(since, limit)  # type: ignore[method-assign, func-returns-value]  # notes
+    archive.orthanc.ids = lambda level: lists.append(level) or ids(level)  # type: ignore[method-assign, func-returns-value]  # notes
+    learning = Paced(archive.catalog.refresh)
+    until(learning, lambda: bool(logs))  # it is about to read the log
+    answers: list[dict[str, str]] = []
+    listing = Paced(lambda: answers.append(archive.listed(archive.patients)))
+    until(listing, lambda: bool(lists))
+    listing.advance()  # Orthanc has answered, and the answer is under way
+    archive.orthanc.store(dicom.instance("p", tags={"Modality": "CT"}))
+    learning.finish()
+    listing.finish()
+    assert {"Doe a", "Doe b"} <= set(answers[0].values())
+    archive.catalog.refresh()
+    assert sorted(archive.shown().values()) == ["Doe a Study 1", "Doe b Study 1", "Doe p Study 1"]
+
+
+@pytest.mark.parametrize("level", [Level.PATIENT, Level.STUDY])
+def test_what_is_deleted_is_not_listed_by_what_was_fetched_before(archive: Archive, level: Level) -> None:
+    """A thread that fetched a resource before it was deleted, and takes it over late, shows it to nobody."""
+    assert list(archive.listed(archive.patients).values()) == ["Doe a"]
+    archive.orthanc.store(POOL[2])
+    late = Paced(archive.catalog.refresh)
+    until(late, lambda: archive.orthanc.asked > 3)  # it has the answer, and is about to take it over
+    gone = archive.orthanc.ids(level)[1]
+    archive.orthanc.delete(level, gone)
+    answers: list[dict[str, str]] = []
+    lists: list[Level] = []
+    ids = archive.orthanc.ids
+    archive.orthanc.ids = lambda level: lists.append(level) or ids(level)  # type: ignore[method-assign, func-returns-value]  # notes
+    listing = Paced(lambda: answers.append(archive.listed(archive.patients)))
+    until(listing, lambda: bool(lists))
+    late.finish()
+    listing.finish()
+    assert list(answers[0].values()) == ["Doe a"]
+    assert list(archive.listed(archive.patients).values()) == ["Doe a"]
+    archive.catalog.facts.deleted([gone])
+    assert list(archive.shown().values()) == ["Doe a Study 1"]
+
+
+class Races(RuleBasedStateMachine):
+    """Several threads list, follow the log and compare, each a question at a time, while the archive changes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.archive = Archive(Path(tempfile.mkdtemp(prefix="races")))
+        self.threads: list[Paced] = []
+        self.events: list[OrthancId] = []
+
+    def teardown(self) -> None:
+        """Let all come to their end, and compare."""
+        self.settle()
+        self.archive.store.close()
+        shutil.rmtree(self.archive.folder)
+
+    @rule(number=st.integers(0, len(POOL) - 1))
+    def arrive(self, number: int) -> None:
+        """An instance is stored, perhaps one that was deleted before."""
+        with self.archive.touching():
+            self.archive.orthanc.store(POOL[number])
+
+    @rule(level=st.sampled_from((Level.PATIENT, Level.STUDY)), chance=st.integers(0, 9))
+    def delete(self, level: Level, chance: int) -> None:
+        """A patient or study is deleted; the event of that comes later."""
+        orthanc = self.archive.orthanc
+        if ids := orthanc.ids(level):
+            before = {each for other in Level for each in orthanc.ids(other)}
+            with self.archive.touching():
+                orthanc.delete(level, ids[chance % len(ids)])
+            self.events += sorted(before - {each for other in Level for each in orthanc.ids(other)})
+
+    @rule(chance=st.integers(0, 9), name=st.sampled_from(("Roe", "Poe")))
+    def rename(self, chance: int, name: str) -> None:
+        """A patient gets another name."""
+        if ids := self.archive.orthanc.ids(Level.PATIENT):
+            with self.archive.touching():
+                self.archive.orthanc.retag(ids[chance % len(ids)], {"PatientName": name})
+
+    @rule(root=st.booleans())
+    def list_patients(self, *, root: bool) -> None:
+        """Somebody lists the folder of all patients, or that of a patient."""
+        archive, there = self.archive, self.archive.there(Level.PATIENT)
+        folder = archive.patients
+        if not root and there:
+            folder = Folder(folder.plan, 1, min(there))
+            studies = set(archive.orthanc.children(Level.PATIENT, OrthancId(min(there))))
+            there = {each: name for each, name in archive.there(Level.STUDY).items() if each in studies}
+        touched = set[str]()
+        archive.touched.append(touched)
+
+        def act() -> None:
+            listed = archive.listed(folder)
+            archive.touched = [each for each in archive.touched if each is not touched]
+            assert _without(listed, touched) == _without(there, touched)
+
+        self.threads.append(Paced(act))
+
+    @rule()
+    def list_modalities(self) -> None:
+        """Somebody lists the folders of all modalities: what was there and stayed is shown."""
+        self.threads.append(Paced(lambda: self.archive.listed(self.archive.modalities)))
+
+    @rule()
+    def event(self) -> None:
+        """The events of all deletions so far come."""
+        if events := self.events:
+            self.events = []
+            self.threads.append(Paced(lambda: self.archive.catalog.facts.deleted(events)))
+
+    @rule()
+    def compare(self) -> None:
+        """Everything is compared."""
+        self.threads.append(Paced(lambda: self.archive.catalog.reconcile(lambda _done, _total: None)))
+
+    @rule(chance=st.integers(0, 9), steps=st.integers(1, 8))
+    def advance(self, chance: int, steps: int) -> None:
+        """One of the threads goes on, for some questions."""
+        if self.threads:
+            thread = self.threads[chance % len(self.threads)]
+            for _ in range(steps):
+                thread.advance()
+            self.threads = [each for each in self.threads if not each.done]
+
+    @rule()
+    def settle(self) -> None:
+        """All threads end and all events come: each folder shows what Orthanc has, and nothing else."""
+        for thread in self.threads:
+            thread.finish()
+        self.threads.clear()
+        archive = self.archive
+        archive.catalog.facts.deleted(self.events)
+        self.events.clear()
+        archive.catalog.refresh()
+        assert set(archive.shown()) == set(archive.there(Level.STUDY))
+        names = {each.id: each.tags["PatientName"].replace("^", " ") for each in _patients(archive.orthanc)}
+        assert archive.listed(archive.patients) == names
+
+
+def _without(found: dict[str, str], touched: set[str]) -> dict[str, str]:
+    return {each: name for each, name in found.items() if each not in touched}
+
+
+def _patients(orthanc: PacedOrthanc) -> list[Resource]:
+    return orthanc.resources(orthanc.ids(Level.PATIENT))
+
+
+TestRaces = Races.TestCase
+TestRaces.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
