@@ -78,6 +78,7 @@ def assemble(
     """
     settings, selection = checked.settings, checked.selection
     layouts = selection.loaded.layouts
+    spool = _spool(settings)
     since = datetime.now(UTC)
 
     def next_change_or_look(seconds: float) -> Happening | None:
@@ -96,7 +97,6 @@ def assemble(
         changed=changed,
     )
     lanes = Lanes()
-    spool = _spool(settings)
     sweeper = Sweeper(spool, settings.spool_maximum_age)
 
     ranges = RangeCache(orthanc, open_files=open_files)

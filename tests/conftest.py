@@ -1,13 +1,16 @@
-"""The plugin's library, and the logs of servers beside the report of a test that failed."""
+"""The plugin's library, open connections, and the logs of servers beside the report of a test that failed."""
 
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Generator
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from davfs.demo.process import OrthancProcess
+from tests.support import connections
 
 ROOT = Path(__file__).parent.parent
 SERVERS = pytest.StashKey[list[OrthancProcess]]()
@@ -35,6 +38,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         for server in item.config.stash[SERVERS]:
             report.sections.append((f"log of Orthanc in {server.folder}", server.log_tail(100)))
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def open_connections() -> Iterator[Mapping[sqlite3.Connection, str]]:
+    """Connections to SQLite that are open in this process; at the end of the session there may be none."""
+    with connections.counted() as opened:
+        yield opened
+        assert not Counter(opened.values()), "nobody closed these connections"
 
 
 @pytest.fixture(scope="session")

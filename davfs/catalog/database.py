@@ -5,7 +5,6 @@ replaced by an empty one.
 """
 
 import logging
-import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -31,25 +30,32 @@ class Database:
         self._file = file
         self._prepare = prepare
         self._lost = lost
-        self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
+        self._idle: list[sqlite3.Connection] = []
+        self._pool = threading.Lock()  # over _idle and _life
         self._writing = threading.RLock()
         self._life = 0
         self._in_use = False
+        self._closed = False
 
     def open(self) -> None:
         """Prepare the file, or an empty one in its place."""
         try:
-            self._make_ready()
-        except sqlite3.DatabaseError as error:
-            _log.warning("the catalog is made anew: %s", error)
-            self._discard()
-            self._make_ready()
+            try:
+                self._make_ready()
+            except sqlite3.DatabaseError as error:
+                _log.warning("the catalog is made anew: %s", error)
+                self._discard()
+                self._make_ready()
+        except BaseException:
+            self.close()
+            raise
         self._in_use = True
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections: those that are idle now, those in use as soon as their use ends."""
         self._in_use = False
-        self._close_idle()
+        self._closed = True
+        self._retire()
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -58,11 +64,10 @@ class Database:
         Raises:
             Unavailable: The file was damaged, and has been replaced by an empty one.
         """
-        life = self._life
-        try:
-            db = self._idle.get_nowait()
-        except queue.Empty:
-            db = _connect(self._file)
+        with self._pool:
+            life = self._life
+            db = self._idle.pop() if self._idle else None
+        db = db or _connect(self._file)
         try:
             yield db
         except sqlite3.DatabaseError as error:
@@ -71,10 +76,7 @@ class Database:
                 raise Unavailable("the catalog was damaged and is being made anew: try again") from error
             raise
         finally:
-            if life == self._life:
-                self._idle.put(db)
-            else:
-                db.close()
+            self._give_back(db, life)
 
     @contextmanager
     def without_writers(self) -> Iterator[sqlite3.Connection]:
@@ -109,15 +111,24 @@ class Database:
         self._lost()
 
     def _discard(self) -> None:
-        self._life += 1
-        self._close_idle()
+        self._retire()
         for suffix in ("", "-wal", "-shm"):
             Path(f"{self._file}{suffix}").unlink(missing_ok=True)
 
-    def _close_idle(self) -> None:
-        with suppress(queue.Empty):
-            while True:
-                self._idle.get_nowait().close()
+    def _give_back(self, db: sqlite3.Connection, life: int) -> None:
+        with self._pool:
+            kept = life == self._life and not self._closed
+            if kept:
+                self._idle.append(db)
+        if not kept:
+            db.close()
+
+    def _retire(self) -> None:
+        with self._pool:
+            self._life += 1
+            idle, self._idle = self._idle, []
+        for db in idle:
+            db.close()
 
 
 def _connect(file: Path) -> sqlite3.Connection:

@@ -1,7 +1,11 @@
 """search/ over an Orthanc in memory, put together as the plugin does."""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
+
+import pytest
 
 from davfs import setup
 from davfs.catalog.catalog import Catalog
@@ -24,10 +28,11 @@ SINCE = datetime(2024, 1, 1, tzinfo=UTC)
 TODAY = date(2024, 3, 10)
 
 
-def search(
+@contextmanager
+def opened(
     orthanc: Orthanc, folder: Path, *layouts: Layout, allow_changes: bool = True, most: int = 1000, labels: bool = True
-) -> Search:
-    """Return the area.
+) -> Iterator[Search]:
+    """Open the area over a catalog of its own.
 
     Args:
         orthanc: The archive.
@@ -41,11 +46,24 @@ def search(
     store = Store(folder / "catalog.sqlite", LayoutPlacer([by_study, *layouts]))
     catalog = Catalog(orthanc, store, InstanceCache())
     studies = StudySearch(store, scope_of(layouts or [by_study]), lambda: TODAY)
-    return Search(
-        Tree(by_study, catalog, orthanc, None, SINCE, Makers(orthanc)),
-        Results(Folder(Plan.of(by_study)), catalog, studies, orthanc, most=most),
-        Searches(folder / "searches.json"),
-        keywords(NO_EXTRA, labels=labels),
-        SINCE,
-        allow_changes=allow_changes,
-    )
+    try:
+        yield Search(
+            Tree(by_study, catalog, orthanc, None, SINCE, Makers(orthanc)),
+            Results(Folder(Plan.of(by_study)), catalog, studies, orthanc, most=most),
+            Searches(folder / "searches.json"),
+            keywords(NO_EXTRA, labels=labels),
+            SINCE,
+            allow_changes=allow_changes,
+        )
+    finally:
+        store.close()
+
+
+MakeSearch = Callable[..., Search]
+
+
+@pytest.fixture
+def search() -> Iterator[MakeSearch]:
+    """Open areas as `opened` does, and close them after the test."""
+    with ExitStack() as stack:
+        yield lambda *arguments, **options: stack.enter_context(opened(*arguments, **options))

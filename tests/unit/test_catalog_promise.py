@@ -127,9 +127,11 @@ class Promise(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Follow all paths once more, and remove the file."""
-        self.follow()
-        self.store.close()
-        shutil.rmtree(self.folder)
+        try:
+            self.follow()
+        finally:
+            self.store.close()
+            shutil.rmtree(self.folder)
 
     @rule(number=st.integers(0, len(POOL) - 1))
     def arrive(self, number: int) -> None:

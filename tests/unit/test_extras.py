@@ -4,6 +4,8 @@ import io
 import itertools
 import json
 import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,11 +49,23 @@ files = ["study.zip", "study.json"]
 KEY = HashKey(b"a key that only this test has")
 
 
-def tree(orthanc: CountingOrthanc, folder: Path, layout: str, *, deletes: bool = False) -> Tree:
+MakeTree = Callable[..., Tree]
+
+
+@contextmanager
+def opened(orthanc: CountingOrthanc, folder: Path, layout: str, *, deletes: bool = False) -> Iterator[Tree]:
     """Put a tree together as the plugin does."""
     loaded = load_text(layout, "test.toml", key=KEY)
-    catalog = Catalog(orthanc, Store(folder / "catalog.sqlite", LayoutPlacer([loaded])), InstanceCache())
-    return Tree(loaded, catalog, orthanc, (lambda act: act()) if deletes else None, SINCE, Makers(orthanc))
+    with closing(Store(folder / "catalog.sqlite", LayoutPlacer([loaded]))) as store:
+        catalog = Catalog(orthanc, store, InstanceCache())
+        yield Tree(loaded, catalog, orthanc, (lambda act: act()) if deletes else None, SINCE, Makers(orthanc))
+
+
+@pytest.fixture
+def tree() -> Iterator[MakeTree]:
+    """Open trees as `opened` does, and close them after the test."""
+    with ExitStack() as stack:
+        yield lambda *arguments, **options: stack.enter_context(opened(*arguments, **options))
 
 
 def listed(shown: Tree, *path: str) -> dict[str, int]:
@@ -84,7 +98,7 @@ def orthanc() -> CountingOrthanc:
     return server
 
 
-def test_what_there_is(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+def test_what_there_is(tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path) -> None:
     """Each is listed where there is something in it, and is what it is called."""
     shown = tree(orthanc, tmp_path, ALL)
     assert listed(shown, "p").keys() == {"Series 1", "Series 2", "Study 1.zip", "study.json", "preview.png"}
@@ -104,7 +118,7 @@ def test_what_there_is(orthanc: CountingOrthanc, tmp_path: Path) -> None:
         shown.list(("p", "study.json", "x"))
 
 
-def test_they_follow_the_archive(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+def test_they_follow_the_archive(tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path) -> None:
     """What has come and gone shows in them at once, and in their entity tags."""
     shown = tree(orthanc, tmp_path, ALL)
     before = {name: shown.stat(("p", name)).etag for name in ("Study 1.zip", "study.json")}
@@ -123,7 +137,7 @@ def test_they_follow_the_archive(orthanc: CountingOrthanc, tmp_path: Path) -> No
             shown.read(("p", name))
 
 
-def test_without_a_level_of_instances(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+def test_without_a_level_of_instances(tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path) -> None:
     """At the end of a layout, archives hold the files under usual names."""
     shown = tree(orthanc, tmp_path, STUDIES)
     names = {f"00{series} CT 0000{number}.dcm" for series, number in ((1, 1), (1, 2), (2, 1))}
@@ -132,7 +146,7 @@ def test_without_a_level_of_instances(orthanc: CountingOrthanc, tmp_path: Path) 
     assert unpacked(content(shown, "p", "patient.zip")).keys() == {f"Study 1/{name}" for name in names}
 
 
-def test_names_never_lie(tmp_path: Path) -> None:
+def test_names_never_lie(tree: MakeTree, tmp_path: Path) -> None:
     """What has the name of a further file, and that file, have digits of their own; the plain name leads nowhere."""
     server = CountingOrthanc()
     server.store(dicom.instance("p", 1, 1, 1, tags={"SeriesDescription": "STUDY.json"}))
@@ -153,7 +167,7 @@ def test_names_never_lie(tmp_path: Path) -> None:
     assert json.loads(content(shown, "p", file))["Type"] == "Study"
 
 
-def test_names_never_lie_beside_images(tmp_path: Path) -> None:
+def test_names_never_lie_beside_images(tree: MakeTree, tmp_path: Path) -> None:
     """The same where the files of the images are called as a further file is."""
     server = CountingOrthanc()
     layout = ALL.replace("{InstanceNumber}.dcm", "{SeriesDescription}.zip")
@@ -172,7 +186,7 @@ def test_names_never_lie_beside_images(tmp_path: Path) -> None:
     assert len(unpacked(content(shown, "p", "Series", names[1]))) == 2
 
 
-def test_steady_names(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+def test_steady_names(tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path) -> None:
     """The suffixed name of a further file holds when it is alone, and in another process."""
     orthanc.store(dicom.instance("p", 1, 3, 1, tags={"SeriesDescription": "study.json"}))
     shown = tree(orthanc, tmp_path, ALL)
@@ -189,7 +203,7 @@ def test_steady_names(orthanc: CountingOrthanc, tmp_path: Path) -> None:
         assert each.stat(("p", file)).etag == each.stat(("p", "study.json")).etag
 
 
-def test_deleting_a_folder_file_by_file(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+def test_deleting_a_folder_file_by_file(tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path) -> None:
     """Whoever deletes all that is in a folder finds it empty, and deletes nothing by deleting what the drive makes."""
     shown = tree(orthanc, tmp_path, ALL, deletes=True)
     before = set(orthanc.files)
@@ -206,7 +220,9 @@ def test_deleting_a_folder_file_by_file(orthanc: CountingOrthanc, tmp_path: Path
     assert listed(shown, "p").keys() == {"Series 1", "Study 1.zip", "study.json"}
 
 
-def test_deleted_files_come_back(orthanc: CountingOrthanc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deleted_files_come_back(
+    tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file that the drive makes is there again a minute after it was deleted, if its folder still is."""
     moment = 1000.0
     shown = tree(orthanc, tmp_path, ALL, deletes=True)
@@ -219,7 +235,9 @@ def test_deleted_files_come_back(orthanc: CountingOrthanc, tmp_path: Path, monke
 
 
 @pytest.mark.parametrize("path", [("p", "study.json"), ("p", "Study 1.zip"), ("p", "Series 1", "series.json")])
-def test_where_nothing_can_be_deleted(orthanc: CountingOrthanc, tmp_path: Path, path: DrivePath) -> None:
+def test_where_nothing_can_be_deleted(
+    tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path, path: DrivePath
+) -> None:
     """Nor can what the drive makes."""
     shown = tree(orthanc, tmp_path, ALL)
     with pytest.raises(Forbidden):
@@ -261,7 +279,7 @@ class Racing(CountingOrthanc):
 
 
 @pytest.mark.parametrize("layout", [ONE.replace("FILES", f'"{file}"') for file in ("p.png", "p.pdf", "p.zip")] + [FLAT])
-def test_series_that_goes_while_its_study_is_listed(tmp_path: Path, layout: str) -> None:
+def test_series_that_goes_while_its_study_is_listed(tree: MakeTree, tmp_path: Path, layout: str) -> None:
     """The study is still there, and listed."""
     server = Racing()
     for series in (1, 2):
@@ -275,7 +293,9 @@ def test_series_that_goes_while_its_study_is_listed(tmp_path: Path, layout: str)
     assert [name for name in listed(shown, "p") if "2" in name or "1" in name]
 
 
-def test_looking_up_an_image_costs_the_same_in_large_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_looking_up_an_image_costs_the_same_in_large_folders(
+    tree: MakeTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also where the names of all images have digits of their own."""
     server = CountingOrthanc()
     for number in range(100):
@@ -294,7 +314,7 @@ def test_looking_up_an_image_costs_the_same_in_large_folders(tmp_path: Path, mon
     assert len(asked) < 10
 
 
-def test_digits_in_the_name_of_a_file(tmp_path: Path) -> None:
+def test_digits_in_the_name_of_a_file(tree: MakeTree, tmp_path: Path) -> None:
     """A file with `{id}` in its name has the digits of its folder's resource, once."""
     server = CountingOrthanc()
     server.store(dicom.instance("p"))
@@ -303,7 +323,7 @@ def test_digits_in_the_name_of_a_file(tmp_path: Path) -> None:
     assert f"study {naming.mark(study)}.zip" in listed(shown, "p")
 
 
-def test_members_of_an_anonymised_archive(tmp_path: Path) -> None:
+def test_members_of_an_anonymised_archive(tree: MakeTree, tmp_path: Path) -> None:
     """In a layout without a level of instances, what is no code is in no name either."""
     server = CountingOrthanc()
     server.store(dicom.instance("p", tags={"Modality": "DOE^JANE"}))
@@ -313,7 +333,7 @@ def test_members_of_an_anonymised_archive(tmp_path: Path) -> None:
     assert unpacked(content(shown, study, "study.zip")).keys() == {"001 00001.dcm"}
 
 
-def test_a_deleted_file_keeps_its_name(tmp_path: Path) -> None:
+def test_a_deleted_file_keeps_its_name(tree: MakeTree, tmp_path: Path) -> None:
     """Who deletes it once more deletes nothing else that has come to be called so."""
     server = CountingOrthanc()
     server.store(dicom.instance("p"))
@@ -325,7 +345,7 @@ def test_a_deleted_file_keeps_its_name(tmp_path: Path) -> None:
     assert len(server.ids(Level.SERIES)) == 2
 
 
-def test_an_image_that_is_replaced_while_its_archive_is_read(tmp_path: Path) -> None:
+def test_an_image_that_is_replaced_while_its_archive_is_read(tree: MakeTree, tmp_path: Path) -> None:
     """An archive is never one of two versions, even of the same size: it ends in an error."""
     server = CountingOrthanc()
     for number in (1, 2):
@@ -341,7 +361,7 @@ def test_an_image_that_is_replaced_while_its_archive_is_read(tmp_path: Path) -> 
             b"".join(buffers)
 
 
-def test_dates_tell_versions_apart(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+def test_dates_tell_versions_apart(tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path) -> None:
     """A file has another date, a later one, whenever its content is another one: also after a deletion."""
     shown = tree(orthanc, tmp_path, ALL)
     files = [("p", "study.json"), ("p", "Study 1.zip")]
@@ -361,7 +381,7 @@ def test_dates_tell_versions_apart(orthanc: CountingOrthanc, tmp_path: Path) -> 
     assert len({entry.etag for entry in seen["p", "Study 1.zip"]}) > 2
 
 
-def test_deleting_bottom_up(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+def test_deleting_bottom_up(tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path) -> None:
     """A folder that went with the last of its content can be deleted, and what the drive made in it; nothing else."""
     shown = tree(orthanc, tmp_path, ALL, deletes=True)
     with pytest.raises(NotFound):

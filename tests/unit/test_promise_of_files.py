@@ -224,9 +224,11 @@ class Promise(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Follow all paths once more, and remove the files."""
-        self.follow()
-        self.drive.close()
-        shutil.rmtree(self.folder)
+        try:
+            self.follow()
+        finally:
+            self.drive.close()
+            shutil.rmtree(self.folder)
 
     @rule(number=st.integers(0, len(POOL) - 1))
     def arrive(self, number: int) -> None:

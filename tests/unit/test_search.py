@@ -21,9 +21,12 @@ from davfs.errors import (
 from davfs.filesystem.search import MORE, README, Search
 from davfs.layout import HashKey, load_text
 from davfs.orthanc import Level, OrthancId
-from tests.support import dicom
+from tests.support import dicom, searching
 from tests.support.catalog import CountingOrthanc
-from tests.support.searching import search
+from tests.support.searching import MakeSearch
+
+# pytest finds fixtures by the names in a module.
+search = searching.search
 
 QUERY = "PatientName=doe,Modality=CT"
 STUDY = "2024-02-29 Doe p (p) Study 1"
@@ -72,7 +75,7 @@ def walk(area: Search, path: tuple[str, ...]) -> list[Entry]:
     return found
 
 
-def test_down_to_the_image(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+def test_down_to_the_image(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) -> None:
     """A search leads to the studies, their series and their files, without having been saved."""
     area = search(orthanc, tmp_path)
     path = (QUERY, STUDY, "001 CT Series 1", "00001.dcm")
@@ -82,7 +85,7 @@ def test_down_to_the_image(orthanc: CountingOrthanc, tmp_path: Path) -> None:
     assert names(area) == [README]
 
 
-def test_what_is_listed_can_be_opened(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+def test_what_is_listed_can_be_opened(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) -> None:
     """Also where studies have the same name, or one that looks as if it had a suffix."""
     for study, text in enumerate(["same", "SAME", "x ~0123456789", "x", "too many results.txt"], 10):
         orthanc.store(dicom.instance("p", study, tags={"StudyDescription": text}))
@@ -110,7 +113,7 @@ def test_what_is_listed_can_be_opened(orthanc: CountingOrthanc, tmp_path: Path) 
         ("BodyPartExamined=x", ""),
     ],
 )
-def test_what_is_found(tmp_path: Path, query: str, expected: str) -> None:
+def test_what_is_found(search: MakeSearch, tmp_path: Path, query: str, expected: str) -> None:
     """Patients, studies and series are asked; what is asked of series, one and the same of them has to fit."""
     orthanc = CountingOrthanc()
     orthanc.store(dicom.instance("p", 1))
@@ -121,7 +124,7 @@ def test_what_is_found(tmp_path: Path, query: str, expected: str) -> None:
     assert sorted(name.rpartition(" ")[2] for name in found) == expected.split()
 
 
-def test_labels(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+def test_labels(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) -> None:
     """Labels of the study and of the patient are compared, each as a whole."""
     (study,), (patient,) = orthanc.ids(Level.STUDY), orthanc.ids(Level.PATIENT)
     orthanc._resources[study] = replace(orthanc._resources[study], labels=("teaching", "urgent"))
@@ -131,7 +134,7 @@ def test_labels(orthanc: CountingOrthanc, tmp_path: Path) -> None:
     assert names(area, "Labels=urge") == []
 
 
-def test_only_what_it_finds(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+def test_only_what_it_finds(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) -> None:
     """A study that a search does not find cannot be opened through it."""
     area = search(orthanc, tmp_path)
     for path in [(STUDY,), (STUDY, "001 CT Series 1"), (STUDY, "001 CT Series 1", "00001.dcm"), ("nothing",)]:
@@ -140,7 +143,7 @@ def test_only_what_it_finds(orthanc: CountingOrthanc, tmp_path: Path) -> None:
                 use(("Modality=MR", *path))
 
 
-def test_freshness(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+def test_freshness(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) -> None:
     """A search shows what Orthanc has at this moment: what came, what changed, and nothing that is gone."""
     area = search(orthanc, tmp_path)
     query = "StudyDescription=study"
@@ -156,7 +159,7 @@ def test_freshness(orthanc: CountingOrthanc, tmp_path: Path) -> None:
         area.stat((query, STUDY))
 
 
-def test_too_many(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+def test_too_many(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) -> None:
     """Of too many studies the newest are shown, with a text; the others can be opened all the same."""
     orthanc.store(dicom.instance("p", 2, tags={"StudyDate": "20200101"}))
     orthanc.store(dicom.instance("p", 3, tags={"StudyDate": "20240301"}))
@@ -172,7 +175,7 @@ def test_too_many(orthanc: CountingOrthanc, tmp_path: Path) -> None:
         area.stat((QUERY, MORE))
 
 
-def test_saving(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+def test_saving(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) -> None:
     """A folder that is made is listed as it was typed, also after a restart, until it is deleted."""
     area = search(orthanc, tmp_path)
     typed = "patientname=Doe, modality=ct"
@@ -191,7 +194,7 @@ def test_saving(orthanc: CountingOrthanc, tmp_path: Path) -> None:
     assert orthanc.files
 
 
-def test_bad_queries(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+def test_bad_queries(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) -> None:
     """What cannot be read is not there, and cannot be made; the reason tells what is wrong."""
     area = search(orthanc, tmp_path)
     with pytest.raises(NotFound):
@@ -201,7 +204,7 @@ def test_bad_queries(orthanc: CountingOrthanc, tmp_path: Path) -> None:
     assert names(area) == [README]
 
 
-def test_explorer(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+def test_explorer(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) -> None:
     """Explorer and Finder make a folder first, and rename it then."""
     area = search(orthanc, tmp_path)
     area.make_folder(("New folder",))
@@ -226,7 +229,7 @@ def test_explorer(orthanc: CountingOrthanc, tmp_path: Path) -> None:
         area.stat(("untitled folder",))
 
 
-def test_read_only(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+def test_read_only(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) -> None:
     """Nothing but searches can be made, renamed or deleted."""
     area = search(orthanc, tmp_path)
     area.make_folder((QUERY,))
@@ -253,7 +256,7 @@ def test_read_only(orthanc: CountingOrthanc, tmp_path: Path) -> None:
     assert names(area) == [QUERY, README]
 
 
-def test_without_uploads(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+def test_without_uploads(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) -> None:
     """Where nothing can be written, searches can be opened and not saved."""
     search(orthanc, tmp_path).make_folder((QUERY,))
     area = search(orthanc, tmp_path, allow_changes=False)
@@ -263,7 +266,7 @@ def test_without_uploads(orthanc: CountingOrthanc, tmp_path: Path) -> None:
             change((QUERY,))
 
 
-def test_scope(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+def test_scope(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) -> None:
     """No study is found whose files no layout shows: somebody has decided against it."""
     orthanc.store(dicom.instance("p", 2, tags={"Modality": "MR"}))
     area = search(orthanc, tmp_path, load_text(CT_ONLY, "ct.toml"), load_text(NO_FILES, "none.toml"))
@@ -272,7 +275,7 @@ def test_scope(orthanc: CountingOrthanc, tmp_path: Path) -> None:
         area.stat(("PatientName=doe", "2024-02-29 Doe p (p) Study 2"))
 
 
-def test_scope_without_anonymised(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+def test_scope_without_anonymised(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) -> None:
     """No study is found for a layout that hides who its patient is: a search would show the name."""
     orthanc.store(dicom.instance("p", 2, tags={"Modality": "MR"}))
     key = HashKey(b"a key that nobody knows")
@@ -283,7 +286,7 @@ def test_scope_without_anonymised(orthanc: CountingOrthanc, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("level", [Level.PATIENT, Level.STUDY])
-def test_scope_by_label(orthanc: CountingOrthanc, tmp_path: Path, level: Level) -> None:
+def test_scope_by_label(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path, level: Level) -> None:
     """A layout that shows what has a label makes that found, whether the study has it or the patient."""
     labelled = load_text(CT_ONLY.replace('Modality = "CT"', 'Labels = "open"'), "open.toml")
     assert names(search(orthanc, tmp_path, labelled), QUERY) == []
@@ -293,7 +296,7 @@ def test_scope_by_label(orthanc: CountingOrthanc, tmp_path: Path, level: Level) 
     assert names(search(orthanc, tmp_path, labelled), QUERY) == [STUDY]
 
 
-def test_text_that_is_not_unicode(orthanc: CountingOrthanc, tmp_path: Path) -> None:
+def test_text_that_is_not_unicode(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) -> None:
     """A value that cannot be UTF-8 neither fits nor fails."""
     orthanc.retag(orthanc.ids(Level.STUDY)[0], {"StudyDescription": "a\ud800b\0"})
     area = search(orthanc, tmp_path)
@@ -310,8 +313,7 @@ SEGMENTS = st.text(min_size=1) | st.from_regex(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_segment(orthanc: CountingOrthanc, segment: str, below: str | None) -> None:
     """Whatever is asked for is there and can be listed, or it is not there."""
-    with TemporaryDirectory() as folder:
-        area = search(orthanc, Path(folder))
+    with TemporaryDirectory() as folder, searching.opened(orthanc, Path(folder)) as area:
         path = (segment,) if below is None else (segment, below)
         try:
             entry = area.stat(path)

@@ -37,8 +37,12 @@ class Properties:
     def __init__(self, file: DiskPath) -> None:
         self._lock = threading.Lock()
         self._database = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
-        self._database.execute("pragma journal_mode = wal")
-        self._database.execute(_SCHEMA)
+        try:
+            self._database.execute("pragma journal_mode = wal")
+            self._database.execute(_SCHEMA)
+        except BaseException:
+            self._database.close()
+            raise
 
     def close(self) -> None:
         """Close the database."""

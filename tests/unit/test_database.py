@@ -1,0 +1,84 @@
+"""Connections to SQLite files are closed by whoever opened them, also where a start fails, or the end comes early."""
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from davfs import assembly, setup
+from davfs.catalog.database import Database
+from davfs.doors.webdav.properties import Properties
+from davfs.errors import ConfigurationError
+from tests.support.memory_orthanc import MemoryOrthanc
+
+Count = Callable[[], int]
+
+
+@pytest.fixture
+def opened(open_connections: Mapping[sqlite3.Connection, str]) -> Count:
+    """Return how many connections are open of those that were opened in the test."""
+    before = set(open_connections)
+    return lambda: len(open_connections.keys() - before)
+
+
+@pytest.fixture
+def database(opened: Count, tmp_path: Path) -> Database:  # noqa: ARG001  its connections are counted
+    """An open file."""
+    database = Database(tmp_path / "catalog.sqlite", lambda _db: None, lambda: None)
+    database.open()
+    return database
+
+
+def test_idle_connections(opened: Count, database: Database) -> None:
+    """The end closes each connection that was ever lent, of which two were at the same time."""
+    with database.read() as one, database.read() as other:
+        assert one is not other
+    assert opened() == 2
+    database.close()
+    assert not opened()
+
+
+def test_end_while_somebody_reads(opened: Count, database: Database) -> None:
+    """A request that has not ended keeps its connection, and closes it; so does one that comes later still."""
+    with database.read() as db:
+        database.close()
+        assert db.execute("SELECT 1").fetchone() == (1,)
+        assert opened() == 1
+    assert not opened()
+    with database.read() as late:
+        assert late.execute("SELECT 1").fetchone() == (1,)
+    assert not opened()
+
+
+@pytest.mark.parametrize("error", [sqlite3.DatabaseError("damaged"), ValueError("another mistake")])
+def test_file_that_cannot_be_prepared(tmp_path: Path, opened: Count, error: Exception) -> None:
+    """The error is told, and nothing stays open."""
+
+    def prepare(_db: sqlite3.Connection) -> None:
+        raise error
+
+    database = Database(tmp_path / "catalog.sqlite", prepare, lambda: None)
+    with pytest.raises(type(error)):
+        database.open()
+    assert not opened()
+
+
+def test_properties_that_are_no_database(tmp_path: Path, opened: Count) -> None:
+    """The error is told, and nothing stays open."""
+    (tmp_path / "properties.sqlite").write_bytes(b"no database " * 1000)
+    with pytest.raises(sqlite3.DatabaseError):
+        Properties(tmp_path / "properties.sqlite")
+    assert not opened()
+
+
+def test_spool_that_cannot_be_used(tmp_path: Path, opened: Count) -> None:
+    """A drive that does not start for its configuration's sake leaves no catalog open."""
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "files").write_bytes(b"no folder")
+    index, configuration = tmp_path / "index", str(tmp_path / "orthanc.json")
+    davfs = {"Spool": str(tmp_path / "spool"), "Catalog": str(tmp_path / "catalog.sqlite")}
+    checked = setup.read({"Davfs": davfs, "StorageDirectory": str(index)}, configuration)
+    with pytest.raises(ConfigurationError, match=r"Davfs\.Spool"):
+        assembly.assemble(checked, MemoryOrthanc(), lambda _seconds: None)
+    assert not opened()
