@@ -5,8 +5,10 @@
 # make fmt     let ruff format and mend
 # make bench   measure the drive beside Orthanc's REST API and its own WebDAV
 # make test-large   transfers of 1 GB, in bounded memory
+# make test-bookworm   the same on Debian 12, test-trixie on 13, test-forky on testing: in a chroot of it (needs root; ARGS=…)
 # make test-docker  build the images, and let the suites and real clients loose on them (needs Docker and Compose)
 # make clean   remove what was built; make distclean: the environment and the demo's data too
+# make clean-chroots   remove the chroots, which all checkouts share (DAVFS_CHROOTS=/var/cache/davfs-chroots)
 #
 # Each of them installs what it needs: Debian packages where some are missing, and a virtual environment in .venv.
 
@@ -15,7 +17,8 @@ PYTHON ?= /usr/bin/python3
 SHELL  := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help run test test-large test-docker plugin check fmt bench clean distclean packages test-packages
+.PHONY: help run test test-bookworm test-trixie test-forky test-large test-docker plugin check fmt bench \
+        clean distclean clean-chroots packages test-packages chroot-packages
 
 BIN    := .venv/bin
 PLUGIN := build/libOrthancDavfs.so
@@ -37,6 +40,9 @@ test: check $(PLUGIN) test-packages
 
 test-large: $(PLUGIN) .venv/.dev test-packages
 	DAVFS_TEST_FRAMES=2048 $(BIN)/pytest tests/contract/test_transfer.py $(ARGS)
+
+test-bookworm test-trixie test-forky: chroot-packages
+	tests/chroot.sh $(@:test-%=%) make test $(if $(ARGS),ARGS='$(subst ','\'',$(ARGS))')
 
 test-docker:
 	docker/test.sh
@@ -63,6 +69,9 @@ clean:
 
 distclean: clean
 	rm -rf .venv run
+
+clean-chroots:
+	tests/chroot.sh --clean
 
 # --- set-up: what it prints goes to standard error, so that `make plugin` prints one line ------------------------------
 
@@ -94,6 +103,9 @@ packages:
 
 test-packages:
 	@$(call install,$(TEST_PACKAGES))
+
+chroot-packages:
+	@$(call install,debootstrap debian-archive-keyring)
 
 # Installs those of the Debian packages that are missing. Debian starts an Orthanc service of its own along with the
 # package; where the package came from here, that service goes again, since it takes ports 8042 and 4242 from `make run`.
