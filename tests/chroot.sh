@@ -53,6 +53,7 @@ make_chroot() # RELEASE FOLDER
     echo "deb [check-valid-until=no] $archive sid main" >>"$2.new/etc/apt/sources.list"
     printf 'Package: *\nPin: release n=sid\nPin-Priority: 100\n' >"$2.new/etc/apt/preferences.d/sid"
   fi
+  echo force-unsafe-io >"$2.new/etc/dpkg/dpkg.cfg.d/fast" # after a crash, make it anew
   printf '#!/bin/sh\nexit 101\n' >"$2.new/usr/sbin/policy-rc.d" # packages start no services
   chmod +x "$2.new/usr/sbin/policy-rc.d"
   mv "$2.new" "$2"

@@ -19,6 +19,9 @@ from davfs.orthanc.repeated import RepeatedAnswers
 
 _DOCUMENT = "0042-0011"
 """The tag EncapsulatedDocument."""
+_NO_SUCH_FORM = {HTTPStatus.UNSUPPORTED_MEDIA_TYPE, 3000}
+"""What Orthanc answers where it cannot render an instance: the status, or ``OrthancPluginErrorCode`` inside Orthanc
+1.12.9 and newer. Inside older ones, and where an instance has no PDF, it answers as for an unknown resource."""
 _LEVELS = {name: level for level, name in NAMES.items()}
 
 
@@ -155,8 +158,7 @@ class RestOrthanc:
         try:
             return self._transport.get(f"/instances/{instance}/{form}")
         except OrthancError as error:
-            # Over HTTP there is no preview with 415, no PDF with 404; inside Orthanc each is an unknown resource.
-            if not isinstance(error, UnknownResource) and error.code != HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
+            if not isinstance(error, UnknownResource) and error.code not in _NO_SUCH_FORM:
                 raise
         if not self.exists(Level.INSTANCE, instance):
             raise UnknownResource("the instance does not exist any more")
