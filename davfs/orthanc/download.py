@@ -3,7 +3,9 @@
 1. Opening a file asks for it and reads no further than the header, which tells the size.
 2. Its bytes come off the one connection as they are asked for, and never end early without an error.
 3. A place further on is reached with ``Range`` where Orthanc knows it (since 1.12.5, by ``…/attachments/dicom/data``
-   alone), which is known by what it answers; elsewhere what comes before is read and dropped.
+   alone), which is known by what it answers; elsewhere what comes before is read and dropped. Up to 64 MB are one
+   range, which comes to its end even if the instance is deleted; more are several, and a deletion ends them with an
+   error.
 4. Closing it before its end closes the connection, so that the rest is not transferred.
 """
 
@@ -23,7 +25,9 @@ from davfs.orthanc.model import OrthancId
 _BLOCK = 1 << 18
 """Bytes that are handed on at once: what comes off the network is a quarter of that or less."""
 _WINDOW = 1 << 23
-"""Bytes that are asked for at once by range."""
+"""Bytes that are asked for at once by range: Orthanc reads all of them before it sends the first one."""
+_LARGEST = 1 << 26
+"""Bytes of the largest range: so much is asked for at once where it is all that is going to be read."""
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _AS_STORED = {"Accept-Encoding": "identity"}
 """Without it Orthanc compresses even DICOM files, and tells the compressed size (``HttpCompressionEnabled``)."""
@@ -142,22 +146,23 @@ class Download:
         """See `davfs.entry.Readable`.
 
         Raises:
-            UnknownResource: The instance was deleted after it was opened.
+            UnknownResource: The instance was deleted before all that is to be read was asked for.
             Unavailable: The connection ended too early.
             OrthancError: The file was replaced by one of another size after it was opened.
         """
         stop = self.size if stop is None else min(stop, self.size)
         while start < stop:
-            block = self._at(start).take(stop - start)
+            block = self._at(start, stop).take(stop - start)
             yield block
             start += len(block)
 
-    def _at(self, start: int) -> Stream:
+    def _at(self, start: int, stop: int) -> Stream:
         stream = self._stream
         if stream is None or not self._leads_to(stream, start):
             self._close()
-            # Orthanc reads the whole range before it sends the first byte, and refuses one that ends behind the file.
-            stream = self._downloads.begin(self._instance, start, min(start + _WINDOW, self.size))
+            least = min(start + _WINDOW, self.size)  # Orthanc refuses a range that ends behind the file
+            end = max(stop, least) if stop - start <= _LARGEST else least
+            stream = self._downloads.begin(self._instance, start, end)
             self._stream = stream
         if stream.size != self.size:
             raise OrthancError("a file was replaced while it was read")

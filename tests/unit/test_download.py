@@ -12,7 +12,7 @@ from davfs.orthanc import Orthanc, OrthancId
 from davfs.orthanc.http import HttpTransport
 from davfs.orthanc.rest import RestOrthanc
 
-CONTENT = bytes(range(256)) * 200_000  # 51 MB: seven windows
+CONTENT = bytes(range(256)) * 200_000  # 51 MB
 ONE = OrthancId("01234567-89abcdef-01234567-89abcdef-01234567")
 OTHER = OrthancId("76543210-89abcdef-01234567-89abcdef-01234567")
 
@@ -25,12 +25,14 @@ class Ranging:
         content: What it serves.
         headers: Put over those of its answers.
         lost: Bytes that are missing at the end of each answer.
+        gone: Whether the instance was deleted.
         served: Paths and ranges that were asked for.
     """
 
     content: bytes = CONTENT
     headers: dict[str, str | None] = field(default_factory=dict)
     lost: int = 0
+    gone: bool = False
     served: list[str] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -38,6 +40,8 @@ class Ranging:
         path, asked = request.url.path.removeprefix(f"/instances/{ONE}/"), request.headers.get("Range", "")
         self.served.append(f"{path} {asked}".strip())
         assert request.method == "GET"
+        if self.gone:
+            return httpx.Response(404)
         if path == "attachments/dicom/size":
             return httpx.Response(200, text=str(len(self.content)))
         if path == "file":
@@ -65,7 +69,7 @@ def orthanc(server: Ranging) -> Orthanc:
 
 
 def test_from_a_place_on() -> None:
-    """A file is asked for by ranges, each of 8 MB at most, where it is opened at a place behind its beginning."""
+    """A file that is opened at a place behind its beginning is asked for by range, 8 MB at least."""
     server = Ranging()
     with orthanc(server).open_instance(ONE, 30_000_000) as file:
         assert file.size == len(CONTENT)
@@ -73,11 +77,47 @@ def test_from_a_place_on() -> None:
         assert b"".join(file.buffers(1, 3)) == CONTENT[1:3]
     assert server.served == [
         "attachments/dicom/size",
-        "attachments/dicom/data bytes=30000000-38388607",
-        "attachments/dicom/data bytes=38388608-46777215",
-        "attachments/dicom/data bytes=46777216-51199999",
+        "attachments/dicom/data bytes=30000000-51199999",
         "attachments/dicom/data bytes=1-8388608",
     ]
+
+
+def test_a_long_way() -> None:
+    """Where more than 64 MB are to be read, each range is of 8 MB, until few enough are left."""
+    content = 2 * CONTENT
+    server = Ranging(content)
+    with orthanc(server).open_instance(ONE, 30_000_000) as file:
+        assert b"".join(file.buffers(30_000_000)) == content[30_000_000:]
+    assert server.served == [
+        "attachments/dicom/size",
+        "attachments/dicom/data bytes=30000000-38388607",
+        "attachments/dicom/data bytes=38388608-102399999",
+    ]
+
+
+@pytest.mark.parametrize("start", [0, 1000])
+def test_deleted_while_it_is_read(start: int) -> None:
+    """What was begun is read to its end, where Orthanc has all of it in memory."""
+    server = Ranging()
+    with orthanc(server).open_instance(ONE, start) as file:
+        blocks = file.buffers(start)
+        first = bytes(next(blocks))
+        server.gone = True
+        assert first + b"".join(blocks) == CONTENT[start:]
+
+
+def test_deleted_on_a_long_way() -> None:
+    """A reading that needs several ranges ends with an error behind what came."""
+    content, came = 2 * CONTENT, b""
+    server = Ranging(content)
+    with orthanc(server).open_instance(ONE, 1000) as file:
+        blocks = file.buffers(1000)
+        while len(came) < 8 << 20:
+            came += next(blocks)
+            server.gone = True
+        with pytest.raises(UnknownResource):
+            next(blocks)
+    assert came == content[1000 : 1000 + (8 << 20)]
 
 
 def test_from_the_beginning() -> None:
