@@ -116,8 +116,7 @@ class Intake:
             return self._take(path, arrival, replace=replace)
         except (Refused, BadFile, StorageFull) as error:
             if keep_refused:
-                details = error.details if isinstance(error, Refused) else ()
-                self._keep_refused(_refusal(path, error), arrival, details)
+                self._keep_refused(_refusal(path, error), arrival, _details(error))
             # Not kept in a variable: an error that its own traceback leads to would keep hold of the caller's memory.
             raise _refusal(path, error) from error
 
@@ -219,6 +218,11 @@ def _refusal(path: Path, error: Refused | BadFile | StorageFull) -> PathError:
         case BadFile():
             return Rejected(path, UNREADABLE)
     return Rejected(path, error.reason)
+
+
+def _details(error: Refused | BadFile | StorageFull) -> tuple[str, ...]:
+    """Return what the text beside a refused file says beyond the reason."""
+    return error.details if isinstance(error, Refused) else (f"Orthanc's answer: {error.reason}.",)
 
 
 def _numbered(name: str, number: int) -> str:

@@ -2,25 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http import HTTPStatus
+from typing import Any
 
 import httpx
 
-from davfs.errors import BadFile, OrthancError, StorageFull, Unavailable, UnknownResource
-
-_STATUSES: dict[int, type[OrthancError]] = {
-    HTTPStatus.NOT_FOUND: UnknownResource,
-    HTTPStatus.BAD_REQUEST: BadFile,
-    HTTPStatus.SERVICE_UNAVAILABLE: Unavailable,
-    HTTPStatus.INSUFFICIENT_STORAGE: StorageFull,
-}
-_CODES: dict[int, type[OrthancError]] = {
-    15: BadFile,  # BadFileFormat
-    17: UnknownResource,
-    19: StorageFull,  # FullStorage
-    21: BadFile,  # InexistentTag: a data set without the UIDs that every instance has; its status is 404
-}
-"""Orthanc's own codes (``OrthancPluginErrorCode``), which it puts into the body of an answer: they say more."""
+from davfs.errors import Unavailable
+from davfs.orthanc.codes import error_of
 
 
 @contextmanager
@@ -42,9 +29,17 @@ def check(answer: httpx.Response) -> None:
         return
     with httpx_errors():
         answer.read()
+    told = _told(answer)
+    description = told.get("OrthancError")  # not "Details": they may name what is in the file
+    said = f"Orthanc answered {answer.status_code}" + (f": {description}" if isinstance(description, str) else "")
+    code = told.get("OrthancStatus")
+    raise error_of(said, code if isinstance(code, int) and code else answer.status_code)
+
+
+def _told(answer: httpx.Response) -> dict[str, Any]:
+    """Return what Orthanc wrote into the body of an error."""
     try:
-        code = answer.json()["OrthancStatus"]
-    except (ValueError, KeyError, TypeError):
-        code = None
-    kind = _CODES.get(code) or _STATUSES.get(answer.status_code, OrthancError)
-    raise kind(f"Orthanc answered {answer.status_code}", code or answer.status_code)
+        told = answer.json()
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}

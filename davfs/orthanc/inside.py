@@ -4,23 +4,13 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from davfs.entry import InMemory
-from davfs.errors import BadFile, OrthancError, StorageFull, Unavailable, UnknownResource
 from davfs.orthanc import Buffer
+from davfs.orthanc.codes import error_of
 from davfs.orthanc.model import OrthancId
 from davfs.sdk import core
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-_ERRORS: dict[int, type[OrthancError]] = {
-    core.Code.UnknownResource: UnknownResource,
-    core.Code.InexistentItem: UnknownResource,
-    core.Code.InexistentFile: UnknownResource,
-    core.Code.BadFileFormat: BadFile,
-    core.Code.InexistentTag: BadFile,  # a data set without the UIDs that every instance has
-    core.Code.FullStorage: StorageFull,
-    core.Code.DatabaseUnavailable: Unavailable,
-}
 
 
 class InsideTransport:
@@ -47,4 +37,4 @@ def _call(function: Callable[P, R], *arguments: P.args, **options: P.kwargs) -> 
     try:
         return function(*arguments, **options)
     except core.CoreError as error:
-        raise _ERRORS.get(error.code, OrthancError)(error.description, error.code) from None
+        raise error_of(error.description, error.code) from None

@@ -11,8 +11,9 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from davfs.entry import Readable
-from davfs.errors import OrthancError, UnknownResource
+from davfs.errors import BadFile, OrthancError, UnknownResource
 from davfs.orthanc import Buffer
+from davfs.orthanc.codes import upload_error
 from davfs.orthanc.description import CHILDREN, DATE, NAMES, PARENTS
 from davfs.orthanc.model import Change, Changes, Counts, Instance, Level, OrthancId, Resource, Stored, StoreStatus
 from davfs.orthanc.repeated import RepeatedAnswers
@@ -144,9 +145,12 @@ class RestOrthanc:
 
     def store(self, content: Buffer) -> Stored:
         """See `davfs.orthanc.Orthanc`."""
-        answer = json.loads(self._transport.post("/instances", content))
+        try:
+            answer = json.loads(self._transport.post("/instances", content))
+        except OrthancError as error:
+            raise upload_error(error) from error
         if not isinstance(answer, dict):
-            raise OrthancError("Orthanc took the file for an archive")
+            raise BadFile("Orthanc took the file for an archive")
         return Stored(OrthancId(answer["ID"]), StoreStatus(answer["Status"]))
 
     def delete(self, level: Level, resource: OrthancId) -> None:
