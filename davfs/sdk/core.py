@@ -3,6 +3,7 @@
 Source: ``orthanc/OrthancCPlugin.h``, section "Orthanc" and "Toolbox".
 """
 
+import re
 from enum import IntEnum
 from types import TracebackType
 from typing import Any, Self
@@ -120,6 +121,17 @@ def _owned_string(pointer: Any) -> str:
     finally:
         lib.OrthancPluginFreeString(lib.davfs_context, pointer)
     return text
+
+
+def largest_answer() -> int:
+    """Return how many bytes Orthanc's HTTP server can send as one answer.
+
+    Before 1.11.3 it hands the length to CivetWeb's ``mg_write()`` as an ``int``: what does not fit is answered with 200
+    and no body (seen on 1.10.1; Orthanc's release notes). "mainline" is newer than any release.
+    """
+    version = re.match(r"(\d+)\.(\d+)\.(\d+)", ffi.string(lib.davfs_context.orthancVersion).decode())
+    old = version is not None and tuple(map(int, version.groups())) < (1, 11, 3)
+    return (1 << 31) - 1 if old else (1 << 32) - 1
 
 
 def configuration() -> str:
