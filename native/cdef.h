@@ -26,6 +26,7 @@ typedef enum {
 
 typedef struct { const char* orthancVersion; ...; } OrthancPluginContext;
 typedef struct { void* data; uint32_t size; } OrthancPluginMemoryBuffer;
+typedef ... OrthancPluginDicomInstance;
 typedef ... OrthancPluginWebDavCollection;
 typedef OrthancPluginErrorCode (*OrthancPluginWebDavAddFile)(OrthancPluginWebDavCollection*, const char*, uint64_t,
                                                              const char*, const char*);
@@ -38,6 +39,11 @@ OrthancPluginErrorCode OrthancPluginRestApiPost(OrthancPluginContext*, OrthancPl
                                                 const void*, uint32_t);
 OrthancPluginErrorCode OrthancPluginRestApiDelete(OrthancPluginContext*, const char*);
 OrthancPluginErrorCode OrthancPluginGetDicomForInstance(OrthancPluginContext*, OrthancPluginMemoryBuffer*, const char*);
+OrthancPluginDicomInstance* OrthancPluginTranscodeDicomInstance(OrthancPluginContext*, const void*, uint32_t,
+                                                                const char*);
+OrthancPluginErrorCode OrthancPluginSerializeDicomInstance(OrthancPluginContext*, OrthancPluginMemoryBuffer*,
+                                                           const OrthancPluginDicomInstance*);
+void OrthancPluginFreeDicomInstance(OrthancPluginContext*, OrthancPluginDicomInstance*);
 void OrthancPluginFreeMemoryBuffer(OrthancPluginContext*, OrthancPluginMemoryBuffer*);
 const char* OrthancPluginGetErrorDescription(OrthancPluginContext*, OrthancPluginErrorCode);
 char* OrthancPluginGetConfiguration(OrthancPluginContext*);

@@ -104,6 +104,29 @@ def post(path: str, body: bytes | bytearray | memoryview) -> bytes:
         return bytes(view)
 
 
+def transcoded(content: bytes | bytearray | memoryview, syntax: str) -> bytes:
+    """Return a DICOM file in another transfer syntax; it does not have to be one that Orthanc holds.
+
+    Args:
+        content: The file; it is not copied.
+        syntax: UID of the transfer syntax.
+
+    Raises:
+        CoreError: Orthanc cannot do it.
+    """
+    buffer = CoreBuffer()
+    with ffi.from_buffer(content) as data:  # as in `post`
+        instance = lib.OrthancPluginTranscodeDicomInstance(lib.davfs_context, data, len(content), syntax.encode())
+    if instance == ffi.NULL:
+        raise CoreError(Code.BadFileFormat)
+    try:
+        _check(lib.OrthancPluginSerializeDicomInstance(lib.davfs_context, buffer.pointer, instance))
+    finally:
+        lib.OrthancPluginFreeDicomInstance(lib.davfs_context, instance)
+    with buffer as view:
+        return bytes(view)
+
+
 def delete(path: str) -> None:
     """Send a DELETE to Orthanc's own REST API.
 

@@ -51,6 +51,8 @@ class MemoryOrthanc:
         gate: Uploads wait until it is set.
         keeps_md5: False as with ``"StoreMD5ForAttachments": false``.
         uploads: Number of uploads that were tried.
+        lost: Instances whose files are gone from its storage.
+        deletes: It deletes each instance as soon as it is stored, as a router does.
     """
 
     files: dict[OrthancId, bytes] = field(default_factory=dict)
@@ -62,6 +64,8 @@ class MemoryOrthanc:
     gate: threading.Event = field(default_factory=threading.Event)
     keeps_md5: bool = True
     uploads: int = 0
+    lost: set[OrthancId] = field(default_factory=set)
+    deletes: bool = False
     _resources: dict[OrthancId, Resource] = field(default_factory=dict)
     _instances: dict[OrthancId, Instance] = field(default_factory=dict)
     _uuids: Iterator[int] = field(default_factory=itertools.count)
@@ -83,6 +87,8 @@ class MemoryOrthanc:
             return Stored(identifier, StoreStatus.ALREADY_STORED)
         self.files[identifier] = self.transcoded or bytes(content)
         self._arrive(known)
+        if self.deletes:
+            self.delete(Level.INSTANCE, identifier)
         return Stored(identifier, StoreStatus.SUCCESS)
 
     def retag(self, resource: OrthancId, tags: Mapping[str, str]) -> None:
@@ -110,8 +116,18 @@ class MemoryOrthanc:
             raise UnknownResource("no MD5", 404)
         return hashlib.md5(self._file(instance), usedforsecurity=False).hexdigest()
 
+    def is_intact(self, instance: OrthancId) -> bool:
+        """See `Orthanc`."""
+        return self.keeps_md5 and bool(self._file(instance)) and instance not in self.lost
+
+    def uncompressed(self, content: Buffer, instance: OrthancId | None) -> bytes:  # noqa: ARG002  as `Orthanc` has it
+        """See `Orthanc`; this one decodes nothing."""
+        raise OrthancError("cannot be decoded")
+
     def open_instance(self, instance: OrthancId, start: int = 0) -> AbstractContextManager[InMemory]:  # noqa: ARG002
         """See `Orthanc`."""
+        if instance in self.lost:
+            raise UnknownResource("its file is gone", 404)
         return InMemory(nullcontext(memoryview(self._file(instance))))
 
     @contextmanager
