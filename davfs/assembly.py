@@ -91,7 +91,7 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
 
     upkeep = Upkeep(next_change_or_look)
     searching = Searching(settings, selection.extra, since)
-    store = Store(settings.catalog, LayoutPlacer(searching.placed(layouts)), lost=upkeep.reconcile_soon)
+    store = Store(settings.catalog, LayoutPlacer(searching.placed(layouts)), lost=upkeep.index_anew)
     catalog = Catalog(
         orthanc,
         store,

@@ -62,7 +62,13 @@ class RestOrthanc:
         """See `davfs.orthanc.Orthanc`."""
         page = self._json(f"/changes?since={since}&limit={limit}")
         entries = tuple(
-            Change(entry["Seq"], entry["ChangeType"], _LEVELS[entry["ResourceType"]], OrthancId(entry["ID"]))
+            Change(
+                entry["Seq"],
+                entry["ChangeType"],
+                _LEVELS[entry["ResourceType"]],
+                OrthancId(entry["ID"]),
+                entry["Date"],
+            )
             for entry in page["Changes"]
             if entry["ResourceType"] in _LEVELS
         )

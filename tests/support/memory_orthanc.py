@@ -1,5 +1,6 @@
 """An Orthanc in memory, with the answers of a real one: tests/contract holds it to that."""
 
+import copy
 import hashlib
 import io
 import itertools
@@ -25,7 +26,7 @@ from davfs.orthanc import (
     StoreStatus,
     dicom_files,
 )
-from davfs.orthanc.description import described
+from davfs.orthanc.description import DATE, described
 from tests.support import renditions
 from tests.support.facts import Facts, facts
 
@@ -96,6 +97,24 @@ class MemoryOrthanc:
         old = self._resources[resource]
         self._resources[resource] = replace(old, tags=dict(old.tags) | dict(tags))
         self._note("UpdatedMetadata", old.level, resource)
+
+    def reconstruct(self, resource: OrthancId, tags: Mapping[str, str]) -> None:
+        """Give a patient, study or series other tags, of which the log of changes does not tell."""
+        old = self._resources[resource]
+        self._resources[resource] = replace(old, tags=dict(old.tags) | dict(tags))
+
+    def empty_log(self) -> None:
+        """Empty the log of changes, as an administrator can; its numbers go on."""
+        self.log = []
+
+    def backup(self) -> dict[str, Any]:
+        """Return the whole database as it is now."""
+        kept = ("files", "log", "last", "_resources", "_instances")
+        return {name: copy.copy(getattr(self, name)) for name in kept}
+
+    def restore(self, backup: Mapping[str, Any]) -> None:
+        """Go back to a database as it was."""
+        vars(self).update({name: copy.copy(value) for name, value in backup.items()})
 
     def label(self, resource: OrthancId, *labels: str) -> None:
         """Give a patient, study or series other labels, which the log of changes does not tell."""
@@ -202,7 +221,7 @@ class MemoryOrthanc:
         """See `Orthanc`."""
         after = [change for change in self.log if change.seq > since]
         page = tuple(after[:limit])
-        return Changes(page, page[-1].seq if page else since, done=len(after) <= limit)
+        return Changes(page, page[-1].seq if page else self.last, done=len(after) <= limit)
 
     def children(self, level: Level, resource: OrthancId) -> list[OrthancId]:
         """See `Orthanc`."""
@@ -234,7 +253,7 @@ class MemoryOrthanc:
 
     def _note(self, kind: str, level: Level, resource: OrthancId) -> None:
         self.last += 1
-        self.log.append(Change(self.last, kind, level, resource))
+        self.log.append(Change(self.last, kind, level, resource, f"{datetime.now(UTC):{DATE}}"))
 
     def _below(self, resource: OrthancId) -> list[OrthancId]:
         found = [each.id for each in self._resources.values() if each.parent == resource]
