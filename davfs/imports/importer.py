@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from davfs.errors import BadFile, Refused, Unavailable, UnknownResource
+from davfs.imports.hazards import check_hazards
 from davfs.imports.same_image import SameImage
 from davfs.orthanc import Buffer, Orthanc, OrthancId, StoreStatus
 
@@ -47,12 +48,13 @@ class Importer:
         """Import one DICOM file; importing the same image again is a success.
 
         Raises:
-            Refused: Orthanc does not want it.
+            Refused: Orthanc does not want it, or its parser would not survive it.
             Contradiction: Orthanc holds another image with the same SOPInstanceUID, or cannot read the one it holds.
             BadFile: Orthanc cannot read it.
             StorageFull: Orthanc has no room for it.
             Unavailable: Nothing is known; the caller may try again.
         """
+        check_hazards(memoryview(content))
         for _ in range(_ATTEMPTS):
             stored = self._orthanc.store(content)
             if stored.status in _REASONS:
