@@ -1,6 +1,5 @@
 """Puts a drive together over an Orthanc, wherever that is: both doors and both ways to run are made of these parts."""
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,8 +10,8 @@ from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import LayoutPlacer
 from davfs.catalog.store import Store
 from davfs.catalog.upkeep import Upkeep
-from davfs.comparison.images import Decoder
 from davfs.configuration import Configuration
+from davfs.ending import Ending
 from davfs.errors import ConfigurationError
 from davfs.events import Happening
 from davfs.filesystem.area import Area
@@ -24,7 +23,6 @@ from davfs.filesystem.tree import Tree
 from davfs.generated.makers import Makers
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
-from davfs.imports.same_image import SameImage
 from davfs.imports.spool import Spool
 from davfs.imports.sweeper import Sweeper
 from davfs.layout import Layout
@@ -35,11 +33,6 @@ from davfs.searching import Searching
 from davfs.selection import Loaded
 from davfs.setup import Setup
 
-_log = logging.getLogger(__name__)
-
-_STOP_SECONDS = 1.0
-"""Time that each thread gets to end; Orthanc itself is given five seconds by most service managers' users."""
-
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
@@ -48,24 +41,23 @@ class Assembly:
     Attributes:
         drive: What the doors show.
         upkeep: Tells how far the first index is.
-        stops: Stop the threads and close the files, in this order.
+        ending: Ends all of it.
         reload: Reads the layout files again, and tells what became of them.
     """
 
     drive: Drive
     upkeep: Upkeep
-    stops: tuple[Callable[[], object], ...]
+    ending: Ending
     reload: Callable[[], Loaded]
 
 
-def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
+def assemble(
     checked: Setup,
     orthanc: Orthanc,
     next_change: Callable[[float], Happening | None],
     *,
     changed: Callable[[], None] = lambda: None,
     open_files: int = 4,
-    decode: Decoder | None = None,
 ) -> Assembly:
     """Make a drive, and start the threads behind it.
 
@@ -74,7 +66,6 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
         orthanc: Whose archive the drive shows.
         next_change: Waits so many seconds for an event of that Orthanc; None for none.
         changed: Is called when a path may lead to something else than before.
-        decode: Decodes compressed pixels that Orthanc does not; not to be used inside Orthanc.
         open_files: Large files that are kept open between two ranges of them; inside Orthanc each is in memory.
 
     Raises:
@@ -91,7 +82,7 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
 
     upkeep = Upkeep(next_change_or_look)
     searching = Searching(settings, selection.extra, since)
-    store = Store(settings.catalog, LayoutPlacer(searching.placed(layouts)), lost=upkeep.index_anew)
+    store = Store(settings.catalog, LayoutPlacer(searching.placed(layouts)), lost=upkeep.reconcile_soon)
     catalog = Catalog(
         orthanc,
         store,
@@ -106,7 +97,7 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
     ranges = RangeCache(orthanc, open_files=open_files)
     makers = Makers(ranges)
     delete = lanes.deletions.run if settings.allow_delete else None
-    importer = Importer(orthanc, SameImage(orthanc, decode, spool.scratch))
+    importer = Importer(orthanc, transcodes=checked.transcodes)
     inbox = Inbox(ranges, spool, lanes, importer, allow_upload=settings.allow_upload)
     areas = Live[Area]({})
     descriptions = Live[str]({})
@@ -133,24 +124,12 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
     reloading = Reloading(selection, show_others, store.tidy)
     upkeep.start(catalog)
     sweeper.start()
-    stops = (
-        lambda: lanes.stop(_STOP_SECONDS),
-        lambda: sweeper.stop(_STOP_SECONDS),
-        lambda: upkeep.stop(_STOP_SECONDS),
-        makers.close,
-        ranges.close,
-        store.close,
+    ending = Ending(
+        hasten=(lanes.zips.refuse, upkeep.interrupt),
+        threads=(lanes.stop, sweeper.stop, upkeep.stop),
+        files=(makers.close, ranges.close, store.close),
     )
-    return Assembly(Drive(areas, readme, since), upkeep, stops, reloading.reload)
-
-
-def stop(stops: tuple[Callable[[], object], ...]) -> None:
-    """Stop every part, each within its time limit, whatever becomes of the others."""
-    for one in stops:
-        try:
-            one()
-        except Exception as error:  # noqa: BLE001  the others have to be stopped as well
-            _log.error("a part of the drive did not stop: %s", type(error).__name__)
+    return Assembly(Drive(areas, readme, since), upkeep, ending, reloading.reload)
 
 
 def _spool(settings: Configuration) -> Spool:

@@ -9,7 +9,6 @@ class Event(Enum):
 
     DELETED = "deleted"
     STARTED = "started"
-    STOPPED = "stopped"
     LOST = "lost"
     """The queue was full: any number of events is missing."""
     OTHER = "other"

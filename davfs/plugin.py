@@ -2,8 +2,9 @@
 
 import json
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any
 
 from davfs import assembly, setup
@@ -17,6 +18,7 @@ from davfs.doors.webdav.login.throttle import Throttle
 from davfs.doors.webdav.properties import Properties
 from davfs.doors.webdav.wire import tls
 from davfs.doors.webdav.wire.server import Server
+from davfs.ending import log_left_behind
 from davfs.orthanc import loopback
 from davfs.orthanc.access import Access
 from davfs.orthanc.inside import InsideTransport
@@ -25,14 +27,19 @@ from davfs.sdk import callbacks, changes, core, log
 
 _log = logging.getLogger(__name__)
 
-_STOP_SECONDS = 1.0
+_GRACE_SECONDS = 0.75
+"""Time that requests under way at the second door get to end."""
+_REST_SECONDS = 0.75
+"""Time that everything gets after that, once no call into Orthanc is made any more."""
 
 
 @dataclass(slots=True)
 class _Running:
-    """What has to be stopped again, in this order."""
+    """What has to be stopped again."""
 
-    stops: tuple[Callable[[], object], ...] = ()
+    parts: assembly.Assembly | None = None
+    server: Server | None = None
+    closing: ExitStack = field(default_factory=ExitStack)
 
 
 _running = _Running()
@@ -45,6 +52,14 @@ def start() -> None:
         ConfigurationError: The administrator has to change something; the message says what.
     """
     log.install()
+    try:
+        _start()
+    except BaseException:
+        stop()
+        raise
+
+
+def _start() -> None:
     configuration = json.loads(core.configuration())
     checked = setup.read(configuration, core.configuration_path())
     parts = assembly.assemble(
@@ -54,32 +69,48 @@ def start() -> None:
         changed=callbacks.forget_recent,
         open_files=1,
     )
-    _running.stops = parts.stops
+    _running.parts = parts
     callbacks.answer_with(CollectionDoor(parts.drive))
     _log.warning("the drive is at %s/%s/ of Orthanc's HTTP server", checked.settings.uri, MOUNT)
     if checked.settings.server.enabled:
-        _running.stops = (*_open_second_door(configuration, checked.settings, parts), *parts.stops)
+        _open_second_door(configuration, checked.settings, parts)
 
 
 def stop() -> None:
-    """Stop every thread, each within its time limit."""
-    assembly.stop(_running.stops)
-    _running.stops = ()
+    """Stop everything within a few seconds; called when Orthanc has stopped, and its core is still there.
+
+    1. What takes long is told to end; nobody comes in at the second door any more.
+    2. Requests under way there may end; after a moment their connections are broken.
+    3. No new call into Orthanc is made: what still runs, at either door, ends at its next one.
+    4. Threads are waited for, and files are closed.
+    """
+    parts, server = _running.parts, _running.server
+    if parts:
+        parts.ending.begin()
+    ended = server is None or server.stop(_GRACE_SECONDS)
+    core.refuse_calls()
+    if parts:
+        parts.ending.finish(_REST_SECONDS)
+    if server and not ended:
+        server.stop(_REST_SECONDS)
+    _running.closing.close()
+    log_left_behind()
+    _running.parts, _running.server = None, None
 
 
-def _open_second_door(
-    orthanc: Mapping[str, Any], settings: Configuration, parts: assembly.Assembly
-) -> tuple[Callable[[], object], ...]:
+def _open_second_door(orthanc: Mapping[str, Any], settings: Configuration, parts: assembly.Assembly) -> None:
     home = setup.home(core.configuration_path())
     url, verify = loopback.address(orthanc, home)
     access = Access(url, verify=verify)
+    _running.closing.callback(access.close)
     gate = Gate(access, Throttle(), orthanc.get("RegisteredUsers", {}))
     properties = Properties(settings.spool / "properties.sqlite")
+    _running.closing.callback(properties.close)
     own, listening = settings.server.certificate, settings.server
     certificate = tls.context(own, listening.key) if own else tls.context_of_orthanc(orthanc, home)
     door = application(Context(parts.drive, log.audit, gate, parts.reload), properties)
     readiness = Readiness(lambda: None if parts.upkeep.built else "The first index is being built.")
     server = Server(Health(door, readiness), listening.address, listening.port, tls=certificate)
     server.start()
+    _running.server = server
     _log.warning("the drive is at port %d as well", settings.server.port)
-    return (lambda: server.stop(_STOP_SECONDS), access.close, properties.close)

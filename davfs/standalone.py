@@ -14,7 +14,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from davfs import assembly, setup, state
-from davfs.comparison.decoders import decoded_by_pydicom
 from davfs.doors.webdav.application import application
 from davfs.doors.webdav.context import Context
 from davfs.doors.webdav.health import Deferred, Health, Readiness
@@ -34,6 +33,8 @@ from davfs.standalone_configuration import StandaloneConfiguration
 
 _STOP_SECONDS = 5.0
 """Time that requests under way get to end."""
+_FINISH_SECONDS = 2.0
+"""Time that the threads behind them get after that."""
 _PROBE_SECONDS = 5.0
 """Time that Orthanc gets to say what it is."""
 _PAUSES = (0.5, 1.0, 2.0, 5.0)
@@ -122,9 +123,9 @@ class Standalone:
         selection = setup.load_layouts(self._settings, found.tags)
         orthanc = RestOrthanc(HttpTransport(self._client))
         parts = assembly.assemble(
-            Setup(self._settings, selection), orthanc, Polling(orthanc).next_change, decode=decoded_by_pydicom
+            Setup(self._settings, selection, transcodes=found.transcodes), orthanc, Polling(orthanc).next_change
         )
-        self._closing.callback(assembly.stop, parts.stops)
+        self._closing.callback(parts.ending.finish, _FINISH_SECONDS)
         properties = Properties(self._settings.spool / "properties.sqlite")
         self._closing.callback(properties.close)
         gate = Gate(self._access, Throttle())
@@ -152,6 +153,8 @@ class Standalone:
         Returns:
             Whether all requests have ended in time; those that have not are broken off.
         """
+        if self._parts:
+            self._parts.ending.begin()
         ended = self._server.stop(_STOP_SECONDS)
         self._closing.close()
         return ended

@@ -20,13 +20,11 @@ typedef enum {
 typedef enum {
   OrthancPluginChangeType_Deleted,
   OrthancPluginChangeType_OrthancStarted,
-  OrthancPluginChangeType_OrthancStopped,
   ...
 } OrthancPluginChangeType;
 
 typedef struct { const char* orthancVersion; ...; } OrthancPluginContext;
 typedef struct { void* data; uint32_t size; } OrthancPluginMemoryBuffer;
-typedef ... OrthancPluginDicomInstance;
 typedef ... OrthancPluginWebDavCollection;
 typedef OrthancPluginErrorCode (*OrthancPluginWebDavAddFile)(OrthancPluginWebDavCollection*, const char*, uint64_t,
                                                              const char*, const char*);
@@ -34,30 +32,27 @@ typedef OrthancPluginErrorCode (*OrthancPluginWebDavAddFolder)(OrthancPluginWebD
 typedef OrthancPluginErrorCode (*OrthancPluginWebDavRetrieveFile)(OrthancPluginWebDavCollection*, const void*, uint64_t,
                                                                   const char*, const char*);
 
-OrthancPluginErrorCode OrthancPluginRestApiGet(OrthancPluginContext*, OrthancPluginMemoryBuffer*, const char*);
-OrthancPluginErrorCode OrthancPluginRestApiPost(OrthancPluginContext*, OrthancPluginMemoryBuffer*, const char*,
-                                                const void*, uint32_t);
-OrthancPluginErrorCode OrthancPluginRestApiDelete(OrthancPluginContext*, const char*);
-OrthancPluginErrorCode OrthancPluginGetDicomForInstance(OrthancPluginContext*, OrthancPluginMemoryBuffer*, const char*);
-OrthancPluginDicomInstance* OrthancPluginTranscodeDicomInstance(OrthancPluginContext*, const void*, uint32_t,
-                                                                const char*);
-OrthancPluginErrorCode OrthancPluginSerializeDicomInstance(OrthancPluginContext*, OrthancPluginMemoryBuffer*,
-                                                           const OrthancPluginDicomInstance*);
-void OrthancPluginFreeDicomInstance(OrthancPluginContext*, OrthancPluginDicomInstance*);
-void OrthancPluginFreeMemoryBuffer(OrthancPluginContext*, OrthancPluginMemoryBuffer*);
-const char* OrthancPluginGetErrorDescription(OrthancPluginContext*, OrthancPluginErrorCode);
 char* OrthancPluginGetConfiguration(OrthancPluginContext*);
 char* OrthancPluginGetConfigurationPath(OrthancPluginContext*);
 void OrthancPluginFreeString(OrthancPluginContext*, char*);
-void OrthancPluginLogError(OrthancPluginContext*, const char*);
-void OrthancPluginLogWarning(OrthancPluginContext*, const char*);
-void OrthancPluginLogInfo(OrthancPluginContext*, const char*);
 
 /* native/davfs.h */
 typedef struct { int has_depth; int depth; char user[128]; } davfs_request;
 typedef struct { int kind; char id[64]; } davfs_change;
 
 extern OrthancPluginContext* davfs_context;
+#define DAVFS_STOPPED ...
+#define DAVFS_ERROR ...
+#define DAVFS_WARNING ...
+#define DAVFS_INFO ...
+void davfs_refuse_calls(void);
+int davfs_get(OrthancPluginMemoryBuffer* answer, const char* path);
+int davfs_post(OrthancPluginMemoryBuffer* answer, const char* path, const void* body, uint32_t size);
+int davfs_delete(const char* path);
+int davfs_get_file(OrthancPluginMemoryBuffer* file, const char* instance);
+void davfs_free(OrthancPluginMemoryBuffer* buffer);
+const char* davfs_describe(int code);
+void davfs_log(int severity, const char* line);
 davfs_request davfs_take_request(void);
 void davfs_audit(const char* user, const char* action, const char* resource, const char* result);
 uint64_t davfs_recent_generation(void);

@@ -1,7 +1,8 @@
 /* The queue between Orthanc's change callback and Python.
 
-   OnChange runs on the core's only CHANGES thread (but for OrthancStarted, which comes on the main thread). It must not wait for Python's interpreter lock, which a script of the
-   orthanc-python plugin may hold for as long as it likes; so no Python runs here, and none can make a core call here. */
+   OnChange runs on the core's only CHANGES thread. It must not wait for Python's interpreter lock, which a script of the
+   orthanc-python plugin may hold for as long as it likes; so no Python runs here, and none can make a core call here.
+   OrthancStarted and OrthancStopped come on the main thread: there the drive is started and stopped. */
 
 #include "davfs.h"
 
@@ -22,12 +23,16 @@ static pthread_cond_t arrived = PTHREAD_COND_INITIALIZER;
 static OrthancPluginErrorCode on_change(OrthancPluginChangeType kind, OrthancPluginResourceType level, const char* id)
 {
   (void) level;
+  if (kind == OrthancPluginChangeType_OrthancStopped)
+  {
+    davfs_stop();
+    return OrthancPluginErrorCode_Success;
+  }
   if (kind == OrthancPluginChangeType_OrthancStarted && davfs_start() != 0)
   {
     return OrthancPluginErrorCode_Plugin; /* stops Orthanc */
   }
-  int awaited = kind == OrthancPluginChangeType_Deleted || kind == OrthancPluginChangeType_OrthancStarted ||
-                kind == OrthancPluginChangeType_OrthancStopped;
+  int awaited = kind == OrthancPluginChangeType_Deleted || kind == OrthancPluginChangeType_OrthancStarted;
   pthread_mutex_lock(&mutex);
   if (!awaited)
   {
@@ -91,6 +96,7 @@ static int take(davfs_change* change)
 int davfs_next_change(davfs_change* change, int milliseconds)
 {
   struct timespec until;
+  davfs_is_leaving(); /* notes that Orthanc serves */
   clock_gettime(CLOCK_REALTIME, &until);
   until.tv_sec += milliseconds / 1000;
   until.tv_nsec += (milliseconds % 1000) * 1000000L;

@@ -12,6 +12,34 @@ extern OrthancPluginContext* davfs_context;
 
 /* plugin.c: starts Python and opens the door, once all plugins are loaded. Returns 0, or -1 where the log says why. */
 int davfs_start(void);
+/* Closes the door, stops Python's threads, and waits for calls into the core that are under way: when it returns, nothing
+   of this plugin uses the core any more. Called when Orthanc has stopped, on its main thread. */
+void davfs_stop(void);
+
+/* core.c: calls into the core, from any thread. They return an OrthancPluginErrorCode, or DAVFS_STOPPED where Orthanc is
+   stopping. What needs nothing but the plugin's context works until the plugin is finalized, and does nothing then. */
+#define DAVFS_STOPPED (-2)
+#define DAVFS_ERROR 2
+#define DAVFS_WARNING 1
+#define DAVFS_INFO 0
+void davfs_open_context(void);
+/* Returns 1, or 0 where somebody still uses the context after so many milliseconds; as davfs_close_core. */
+int davfs_close_context(int milliseconds);
+void davfs_open_core(void);
+/* Refuses new calls, without waiting for those under way. */
+void davfs_refuse_calls(void);
+/* Refuses new calls, and waits for those under way. */
+int davfs_close_core(int milliseconds);
+/* Returns 1 once Orthanc has begun to stop: then POST and DELETE are refused, before it tells plugins. */
+int davfs_is_leaving(void);
+int davfs_get(OrthancPluginMemoryBuffer* answer, const char* path);
+int davfs_post(OrthancPluginMemoryBuffer* answer, const char* path, const void* body, uint32_t size);
+int davfs_delete(const char* path);
+int davfs_get_file(OrthancPluginMemoryBuffer* file, const char* instance);
+void davfs_free(OrthancPluginMemoryBuffer* buffer);
+/* NULL for an unknown code. */
+const char* davfs_describe(int code);
+void davfs_log(int severity, const char* line);
 
 /* check.c: asks the configured Python whether the drive can start with this configuration (JSON) of this path. Returns 0,
    or -1 with one sentence in `reason`. */
@@ -20,8 +48,9 @@ int davfs_check(const char* python, const char* configuration, const char* path,
 /* interpreter.c: starts Python, or joins the one that is running, and calls davfs.plugin.start().
    Returns 0, or -1 with one sentence in `reason`. */
 int davfs_start_python(const char* python, char* reason, size_t size);
-/* Calls davfs.plugin.stop() where Python still runs. */
-void davfs_stop_python(void);
+/* Calls davfs.plugin.stop() where Python still runs, on a thread of its own, since Python's lock may be held for ever.
+   Returns 1, or 0 where it has not ended after so many milliseconds. */
+int davfs_stop_python(int milliseconds);
 /* Defined next to cffi's generated code, where the static cffi_start_python() is. */
 int davfs_start_cffi(void);
 
@@ -55,7 +84,7 @@ typedef struct
 #define DAVFS_CHANGES_OTHER (-2) /* any number of resources have come or changed */
 
 void davfs_watch_changes(void);
-/* Waits for the next deletion, start or stop, oldest first. Returns 1 with a change, 0 where there was none for so many
+/* Waits for the next deletion or start, oldest first. Returns 1 with a change, 0 where there was none for so many
    milliseconds, or once closed. */
 int davfs_next_change(davfs_change* change, int milliseconds);
 void davfs_close_changes(void);
@@ -64,8 +93,9 @@ void davfs_close_changes(void);
    OrthancPluginErrorCode. */
 int davfs_build_door(const char* outer, const char* inner);
 void davfs_open_door(void);
-/* Refuses new callbacks and waits for the running ones. */
-void davfs_close_door(int milliseconds);
+/* Refuses new callbacks. Those that are running do not end with it, but make no call into the core once that is closed,
+   and Orthanc's HTTP server waits for them. */
+void davfs_close_door(void);
 /* Adds the entries packed as "D" name NUL date NUL, or "F" name NUL date NUL size NUL mime NUL.
    Returns how many the core refused. */
 uint32_t davfs_add_entries(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavAddFile add_file,

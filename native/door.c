@@ -1,7 +1,7 @@
 /* The six callbacks of OrthancPluginRegisterWebDavCollection(), as the core calls them.
 
    Each sets its answer before anything else (the core leaves it uninitialised), and none enters Python before it has
-   started or once the plugin is being finalized. In store, create and delete the core takes a non-zero "isReadOnly" as done and 0 as refused (403): the
+   started or once Orthanc is stopping. In store, create and delete the core takes a non-zero "isReadOnly" as done and 0 as refused (403): the
    opposite of the SDK's documentation (OrthancPlugins.cpp, WebDavCollection), so it is called `done` here. */
 
 #include "davfs.h"
@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 /* Declared by cffi next to its generated code, attached by davfs.sdk.callbacks. */
 int davfs_is_folder(uint32_t, const char* const*, uint8_t*);
@@ -22,7 +21,6 @@ int davfs_write_file(uint32_t, const char* const*, uint8_t*, const void*, uint64
 int davfs_make_folder(uint32_t, const char* const*, uint8_t*);
 int davfs_delete_item(uint32_t, const char* const*, uint8_t*);
 
-static atomic_int running = 0;
 static atomic_int closed = 1;
 
 /* Runs one Python callback, unless the door is closed (503). */
@@ -31,12 +29,10 @@ static atomic_int closed = 1;
   {                                                       \
     int code = OrthancPluginErrorCode_DatabaseUnavailable; \
     (void) payload;                                       \
-    atomic_fetch_add(&running, 1);                        \
     if (!atomic_load(&closed))                            \
     {                                                     \
       code = (call);                                      \
     }                                                     \
-    atomic_fetch_sub(&running, 1);                        \
     return (OrthancPluginErrorCode) code;                 \
   } while (0)
 
@@ -120,14 +116,9 @@ void davfs_open_door(void)
   atomic_store(&closed, 0);
 }
 
-void davfs_close_door(int milliseconds)
+void davfs_close_door(void)
 {
-  struct timespec tick = {0, 10 * 1000000L};
   atomic_store(&closed, 1);
-  for (; atomic_load(&running) > 0 && milliseconds > 0; milliseconds -= 10)
-  {
-    nanosleep(&tick, NULL);
-  }
 }
 
 static const char* next_field(const char** packed)

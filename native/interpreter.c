@@ -12,8 +12,12 @@
 #include "davfs.h"
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Puts the virtual environment's packages before all others. An interpreter that we started with its python3 has them
@@ -194,18 +198,45 @@ int davfs_start_python(const char* python, char* reason, size_t size)
   return with_python(python, reason, size);
 }
 
-void davfs_stop_python(void)
+/* Whether davfs.plugin.stop() has returned. Never freed: the thread may outlive whoever waits for it. */
+static sem_t stopped;
+
+static void* run_stop(void* nothing)
 {
-  if (!Py_IsInitialized())
-  {
-    return; /* orthanc-python has ended it */
-  }
   PyGILState_STATE gil = PyGILState_Ensure();
   if (call_plugin("stop") != 0)
   {
     char reason[512];
     describe_exception(reason, sizeof(reason));
-    OrthancPluginLogError(davfs_context, reason);
+    davfs_log(DAVFS_ERROR, reason);
   }
   PyGILState_Release(gil);
+  sem_post(&stopped);
+  return nothing;
+}
+
+int davfs_stop_python(int milliseconds)
+{
+  pthread_t thread;
+  struct timespec until;
+  if (!Py_IsInitialized())
+  {
+    return 1; /* orthanc-python has ended it */
+  }
+  sem_init(&stopped, 0, 0);
+  if (pthread_create(&thread, NULL, run_stop, NULL) != 0)
+  {
+    return 0;
+  }
+  pthread_detach(thread);
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_sec += milliseconds / 1000;
+  until.tv_nsec += (milliseconds % 1000) * 1000000L;
+  until.tv_sec += until.tv_nsec / 1000000000L;
+  until.tv_nsec %= 1000000000L;
+  int failed;
+  while ((failed = sem_timedwait(&stopped, &until)) != 0 && errno == EINTR)
+  {
+  }
+  return failed == 0;
 }

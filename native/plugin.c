@@ -9,6 +9,10 @@
 
 OrthancPluginContext* davfs_context = NULL;
 
+#define PYTHON_MS 2500   /* for all that Python has started to end; Orthanc itself takes one to two seconds more */
+#define CALLS_MS 60000   /* for calls into the core that are under way: Orthanc waits for requests by REST as long as they take */
+#define CONTEXT_MS 1000
+
 static char python[1024];
 static int started = 0;
 
@@ -58,6 +62,7 @@ static int32_t initialize(const char* configuration, const char* path)
 ORTHANC_PLUGINS_API int32_t OrthancPluginInitialize(OrthancPluginContext* context)
 {
   davfs_context = context;
+  davfs_open_context();
   if (OrthancPluginCheckVersionAdvanced(context, OLDEST_ORTHANC) == 0)
   {
     char reason[256];
@@ -78,8 +83,10 @@ ORTHANC_PLUGINS_API int32_t OrthancPluginInitialize(OrthancPluginContext* contex
 int davfs_start(void)
 {
   char reason[1280];
+  davfs_open_core();
   if (davfs_start_python(python, reason, sizeof(reason)) != 0)
   {
+    davfs_close_core(CALLS_MS);
     return refuse(reason);
   }
   started = 1;
@@ -87,15 +94,29 @@ int davfs_start(void)
   return 0;
 }
 
+void davfs_stop(void)
+{
+  if (!started)
+  {
+    return;
+  }
+  started = 0;
+  davfs_close_door();
+  davfs_close_changes();
+  if (!davfs_stop_python(PYTHON_MS))
+  {
+    davfs_log(DAVFS_ERROR, "davfs: Python does not answer, and is left behind");
+  }
+  if (!davfs_close_core(CALLS_MS))
+  {
+    davfs_log(DAVFS_ERROR, "davfs: a call into Orthanc does not end, and is left behind");
+  }
+}
+
 ORTHANC_PLUGINS_API void OrthancPluginFinalize(void)
 {
-  davfs_close_door(3000);
-  davfs_close_changes();
-  if (started)
-  {
-    davfs_stop_python();
-    started = 0;
-  }
+  davfs_stop(); /* where OrthancStopped never came, since Orthanc failed to start */
+  davfs_close_context(CONTEXT_MS);
 }
 
 ORTHANC_PLUGINS_API const char* OrthancPluginGetName(void)

@@ -126,13 +126,13 @@ int davfs_send_recent(uint32_t depth, const char* const* path, OrthancPluginWebD
 {
   char id[sizeof(files->id)], date[sizeof(files->date)];
   OrthancPluginMemoryBuffer file;
-  if (!find(depth, path, id, date) || OrthancPluginGetDicomForInstance(davfs_context, &file, id) != 0)
+  if (!find(depth, path, id, date) || davfs_get_file(&file, id) != 0)
   {
     return -1;
   }
   davfs_request request = davfs_take_request();
   davfs_audit(request.user, "read", id, "done");
   OrthancPluginErrorCode code = davfs_send(collection, retrieve, file.data, file.size, "application/dicom", date);
-  OrthancPluginFreeMemoryBuffer(davfs_context, &file);
+  davfs_free(&file);
   return code;
 }

@@ -153,5 +153,5 @@ void davfs_audit(const char* user, const char* action, const char* resource, con
   shown[length] = '\0';
   snprintf(line, sizeof(line), "davfs: audit user=\"%s\" action=%s resource=%s result=%s", shown, action,
            *resource ? resource : "-", result);
-  OrthancPluginLogInfo(davfs_context, line);
+  davfs_log(DAVFS_INFO, line);
 }

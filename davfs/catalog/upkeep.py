@@ -51,20 +51,12 @@ class Upkeep:
         self._next_look = 0.0
         self._stale_since: float | None = None
         self._patient_until: float | None = None
-        self._catalog: Catalog | None = None
         self._thread: threading.Thread | None = None
         self.progress = (0, 0)
 
     def reconcile_soon(self) -> None:
         """Ask for a comparison of the whole index, as soon as its share of the time allows."""
         self._due.set()
-
-    def index_anew(self) -> None:
-        """Build the index again, as at first: the catalog's file was lost."""
-        self._built.clear()
-        if self._catalog:
-            self._catalog.facts.building = True
-        self.reconcile_soon()
 
     def wait_for_first_index(self) -> bool:
         """Wait for the first index, all callers together no longer than a moment; return whether it is complete."""
@@ -79,14 +71,17 @@ class Upkeep:
 
     def start(self, catalog: Catalog) -> None:
         """Start the thread; the index is built once Orthanc says that it has started."""
-        self._catalog = catalog
         catalog.facts.building = True
         self._thread = threading.Thread(target=self._run, args=(catalog.facts,), name="davfs-catalog", daemon=True)
         self._thread.start()
 
+    def interrupt(self) -> None:
+        """Have the thread end as soon as it can, also in the middle of the first index; `stop` waits for it."""
+        self._stopping.set()
+
     def stop(self, timeout: float) -> bool:
         """Stop the thread; return whether it ended within ``timeout`` seconds."""
-        self._stopping.set()
+        self.interrupt()
         if self._thread:
             self._thread.join(timeout)
         return not (self._thread and self._thread.is_alive())
@@ -96,6 +91,8 @@ class Upkeep:
             try:
                 self._step(facts)
             except OrthancError as error:
+                if self._stopping.is_set():
+                    return
                 _log.warning("the catalog could not follow Orthanc, and will compare itself: %s", error)
                 self.reconcile_soon()
             except Exception:  # noqa: BLE001  the thread has to live: without it deletions go unnoticed
@@ -108,10 +105,9 @@ class Upkeep:
         events = {happening.event for happening in happenings}
         if gone := [OrthancId(happening.id) for happening in happenings if happening.event is Event.DELETED]:
             facts.deleted(gone)
-        if Event.STOPPED in events:
-            self._stopping.set()
         if Event.STARTED in events:
             self._started = True
+            facts.doubt_log()
         if events & {Event.STARTED, Event.LOST}:
             self.reconcile_soon()
         self._prefetch(facts, arriving=Event.OTHER in events)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from davfs.entry import InMemory
+from davfs.errors import Unavailable
 from davfs.orthanc import Buffer
 from davfs.orthanc.codes import error_of
 from davfs.orthanc.model import OrthancId
@@ -24,10 +25,6 @@ class InsideTransport:
         """See `davfs.orthanc.rest.Transport`."""
         return _call(core.post, path, body)
 
-    def transcoded(self, content: Buffer, syntax: str) -> bytes:
-        """See `davfs.orthanc.rest.Transport`."""
-        return _call(core.transcoded, content, syntax)
-
     def delete(self, path: str) -> None:
         """See `davfs.orthanc.rest.Transport`."""
         _call(core.delete, path)
@@ -41,4 +38,6 @@ def _call(function: Callable[P, R], *arguments: P.args, **options: P.kwargs) -> 
     try:
         return function(*arguments, **options)
     except core.CoreError as error:
+        if error.code == core.Code.Stopped:
+            raise Unavailable(error.description) from None
         raise error_of(error.description, error.code) from None

@@ -75,21 +75,12 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One line of ``/changes``.
-
-    Attributes:
-        seq: Its number: a later change has a higher one.
-        kind: Orthanc's ``ChangeType``.
-        level: Level of what was changed.
-        id: What was changed.
-        date: When, as Orthanc writes it: to the second, in UTC.
-    """
+    """One line of ``/changes``."""
 
     seq: int
     kind: str
     level: Level
     id: OrthancId
-    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +89,7 @@ class Changes:
 
     Attributes:
         entries: The changes, oldest first.
-        last: Sequence number up to which the page reaches; of an empty page, the highest that ever was in the log.
+        last: Sequence number up to which the page reaches.
         done: True on the last page.
     """
 

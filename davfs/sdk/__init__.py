@@ -3,7 +3,7 @@
 The life of a request at the first door:
 
 1. Orthanc's core calls the request filter (native/request.c), which notes user and Depth for this thread.
-2. The core calls one of the six callbacks (native/door.c). It refuses where the plugin is being finalized, and
+2. The core calls one of the six callbacks (native/door.c). It refuses where Orthanc is stopping, and
    otherwise enters Python through cffi.
 3. `davfs.sdk.callbacks.crossing` decodes the path, takes the note of the filter, and calls the door.
 4. The door (`davfs.doors.collection`) asks the drive, which reads Orthanc's REST API through `davfs.sdk.core`. cffi

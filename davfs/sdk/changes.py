@@ -7,7 +7,6 @@ from davfs.events import Event, Happening
 _EVENTS = {
     lib.OrthancPluginChangeType_Deleted: Event.DELETED,
     lib.OrthancPluginChangeType_OrthancStarted: Event.STARTED,
-    lib.OrthancPluginChangeType_OrthancStopped: Event.STOPPED,
     -1: Event.LOST,
 }
 
@@ -19,7 +18,7 @@ def next_change(timeout: float) -> Happening | None:
         timeout: Seconds.
 
     Returns:
-        The event, oldest first; None after the time limit, or at once while the plugin is finalized.
+        The event, oldest first; None after the time limit, or at once while Orthanc is stopping.
     """
     change = ffi.new("davfs_change*")
     if not lib.davfs_next_change(change, int(timeout * 1000)):

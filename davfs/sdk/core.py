@@ -3,7 +3,6 @@
 Source: ``orthanc/OrthancCPlugin.h``, section "Orthanc" and "Toolbox".
 """
 
-import re
 from enum import IntEnum
 from types import TracebackType
 from typing import Any, Self
@@ -27,6 +26,8 @@ class Code(IntEnum):
     DatabaseUnavailable = lib.OrthancPluginErrorCode_DatabaseUnavailable
     Revision = lib.OrthancPluginErrorCode_Revision
     UnsupportedMediaType = lib.OrthancPluginErrorCode_UnsupportedMediaType
+    Stopped = lib.DAVFS_STOPPED
+    """None of Orthanc's: it is stopping, and no call into it is made any more."""
 
 
 class CoreError(Exception):
@@ -37,7 +38,7 @@ class CoreError(Exception):
     """
 
     def __init__(self, code: int) -> None:
-        text = lib.OrthancPluginGetErrorDescription(lib.davfs_context, code)
+        text = lib.davfs_describe(code)
         self.code = code
         self.description = "unknown error" if text == ffi.NULL else ffi.string(text).decode("utf-8", "replace")
         super().__init__(self.description)
@@ -57,7 +58,7 @@ class CoreBuffer:
             CoreError: There is no such instance, or its file cannot be read.
         """
         buffer = cls()
-        _check(lib.OrthancPluginGetDicomForInstance(lib.davfs_context, buffer.pointer, instance.encode()))
+        _check(lib.davfs_get_file(buffer.pointer, instance.encode()))
         return buffer
 
     def __enter__(self) -> memoryview:
@@ -70,7 +71,7 @@ class CoreBuffer:
 
 
 def _free(pointer: Any) -> None:
-    lib.OrthancPluginFreeMemoryBuffer(lib.davfs_context, pointer)
+    lib.davfs_free(pointer)
 
 
 def _check(code: int) -> None:
@@ -85,7 +86,7 @@ def get(path: str) -> bytes:
         CoreError: Orthanc refused.
     """
     buffer = CoreBuffer()
-    _check(lib.OrthancPluginRestApiGet(lib.davfs_context, buffer.pointer, path.encode()))
+    _check(lib.davfs_get(buffer.pointer, path.encode()))
     with buffer as view:
         return bytes(view)
 
@@ -99,30 +100,7 @@ def post(path: str, body: bytes | bytearray | memoryview) -> bytes:
     buffer = CoreBuffer()
     # Released at once, never by the garbage collector: it crashes on a cycle that holds both a view and this.
     with ffi.from_buffer(body) as data:
-        _check(lib.OrthancPluginRestApiPost(lib.davfs_context, buffer.pointer, path.encode(), data, len(body)))
-    with buffer as view:
-        return bytes(view)
-
-
-def transcoded(content: bytes | bytearray | memoryview, syntax: str) -> bytes:
-    """Return a DICOM file in another transfer syntax; it does not have to be one that Orthanc holds.
-
-    Args:
-        content: The file; it is not copied.
-        syntax: UID of the transfer syntax.
-
-    Raises:
-        CoreError: Orthanc cannot do it.
-    """
-    buffer = CoreBuffer()
-    with ffi.from_buffer(content) as data:  # as in `post`
-        instance = lib.OrthancPluginTranscodeDicomInstance(lib.davfs_context, data, len(content), syntax.encode())
-    if instance == ffi.NULL:
-        raise CoreError(Code.BadFileFormat)
-    try:
-        _check(lib.OrthancPluginSerializeDicomInstance(lib.davfs_context, buffer.pointer, instance))
-    finally:
-        lib.OrthancPluginFreeDicomInstance(lib.davfs_context, instance)
+        _check(lib.davfs_post(buffer.pointer, path.encode(), data, len(body)))
     with buffer as view:
         return bytes(view)
 
@@ -133,7 +111,15 @@ def delete(path: str) -> None:
     Raises:
         CoreError: Orthanc refused.
     """
-    _check(lib.OrthancPluginRestApiDelete(lib.davfs_context, path.encode()))
+    _check(lib.davfs_delete(path.encode()))
+
+
+def refuse_calls() -> None:
+    """Let every call from here on fail with `Code.Stopped`; those under way go on.
+
+    Once they have ended too, native/plugin.c lets Orthanc go on to stop.
+    """
+    lib.davfs_refuse_calls()
 
 
 def _owned_string(pointer: Any) -> str:
@@ -144,17 +130,6 @@ def _owned_string(pointer: Any) -> str:
     finally:
         lib.OrthancPluginFreeString(lib.davfs_context, pointer)
     return text
-
-
-def largest_answer() -> int:
-    """Return how many bytes Orthanc's HTTP server can send as one answer.
-
-    Before 1.11.3 it hands the length to CivetWeb's ``mg_write()`` as an ``int``: what does not fit is answered with 200
-    and no body (seen on 1.10.1; Orthanc's release notes). "mainline" is newer than any release.
-    """
-    version = re.match(r"(\d+)\.(\d+)\.(\d+)", ffi.string(lib.davfs_context.orthancVersion).decode())
-    old = version is not None and tuple(map(int, version.groups())) < (1, 11, 3)
-    return (1 << 31) - 1 if old else (1 << 32) - 1
 
 
 def configuration() -> str:

@@ -11,12 +11,13 @@ class CoreHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record; line breaks would look like other messages in the log, so they become spaces."""
         line = " ".join(self.format(record).splitlines()).encode("utf-8", "replace").replace(b"\0", b" ")
-        if record.levelno >= logging.ERROR:
-            lib.OrthancPluginLogError(lib.davfs_context, line)
-        elif record.levelno >= logging.WARNING:
-            lib.OrthancPluginLogWarning(lib.davfs_context, line)
-        else:
-            lib.OrthancPluginLogInfo(lib.davfs_context, line)
+        lib.davfs_log(_severity(record.levelno), line)
+
+
+def _severity(level: int) -> int:
+    if level >= logging.ERROR:
+        return int(lib.DAVFS_ERROR)
+    return int(lib.DAVFS_WARNING if level >= logging.WARNING else lib.DAVFS_INFO)
 
 
 def audit(user: str, action: str, resource: str, result: str) -> None:

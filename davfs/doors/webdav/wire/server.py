@@ -11,6 +11,7 @@ import socket
 import ssl
 import sys
 import threading
+import time
 from typing import Any
 
 from cheroot.server import HTTPServer
@@ -82,11 +83,12 @@ class _HttpServer(HTTPServer):
         self._connections.run(_INTERVAL)
 
     def stop_within(self, timeout: float) -> bool:
-        """Stop, and tell whether all threads have ended in time."""
-        self.ready = False
-        self._connections.stop()
-        self.socket.close()
-        self._connections.close()  # from here on, what comes back is closed
+        """Stop, and return whether all threads have ended in time; may be called again where they have not."""
+        if self.ready:
+            self.ready = False
+            self._connections.stop()
+            self.socket.close()
+            self._connections.close()  # from here on, what comes back is closed
         return bool(self.requests.stop(timeout))
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002  cheroot's
@@ -133,6 +135,8 @@ class Server:
     def stop(self, timeout: float) -> bool:
         """Stop listening, and let the requests under way end; connections of those that do not are broken.
 
+        Where it returns False it can be called once more, to wait for longer.
+
         Args:
             timeout: Seconds.
 
@@ -141,8 +145,9 @@ class Server:
         """
         if self._thread is None:
             return True
+        deadline = time.monotonic() + timeout
         ended = self._server.stop_within(timeout)
-        self._thread.join(timeout)
+        self._thread.join(max(0.0, deadline - time.monotonic()))
         return ended and not self._thread.is_alive()
 
 

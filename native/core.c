@@ -1,0 +1,179 @@
+/* Calls into Orthanc's core, none of which is made any more once Orthanc has stopped.
+
+   The core destroys what a call works with soon after OrthancStopped, and does not wait for plugins' threads: one that is
+   still inside a call, or begins one, ends the process with SIGABRT. So each call passes a gate, that is closed there; what
+   only needs the plugin's context, such as the log, passes another one, that is closed when the plugin is finalized. */
+
+#include "davfs.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <time.h>
+
+#define TICK_NS 1000000L
+
+/* Whoever enters is counted before looking whether the gate is open, so that nobody is inside, or will be, once it was
+   closed and nobody was counted. */
+typedef struct
+{
+  atomic_int open;
+  atomic_int inside;
+} gate;
+
+static gate calls, context;
+
+static int enter(gate* each)
+{
+  atomic_fetch_add(&each->inside, 1);
+  if (!atomic_load(&each->open))
+  {
+    atomic_fetch_sub(&each->inside, 1);
+    return 0;
+  }
+  return 1;
+}
+
+static void leave(gate* each)
+{
+  atomic_fetch_sub(&each->inside, 1);
+}
+
+/* Closes a gate, and waits for those inside. Returns 1, or 0 where some are still inside after so many milliseconds. */
+static int shut(gate* each, int milliseconds)
+{
+  struct timespec tick = {0, TICK_NS};
+  atomic_store(&each->open, 0);
+  for (; atomic_load(&each->inside) > 0 && milliseconds > 0; milliseconds--)
+  {
+    nanosleep(&tick, NULL);
+  }
+  return atomic_load(&each->inside) == 0;
+}
+
+void davfs_open_context(void)
+{
+  atomic_store(&context.open, 1);
+}
+
+int davfs_close_context(int milliseconds)
+{
+  return shut(&context, milliseconds);
+}
+
+/* Whether Orthanc has begun to leave. It says so to plugins only when its Lua engine has seen each stored and deleted
+   instance, and that waits until nothing was stored for 100 ms: an import would keep it from stopping. But Orthanc catches
+   SIGTERM exactly while it serves (SystemToolbox::ServerBarrier), also where it is stopped or reset by REST. */
+static atomic_int serving;
+
+int davfs_is_leaving(void)
+{
+  struct sigaction now;
+  sigaction(SIGTERM, NULL, &now);
+  if (now.sa_handler != SIG_DFL)
+  {
+    atomic_store(&serving, 1);
+    return 0;
+  }
+  return atomic_load(&serving); /* 0: it has not begun to serve */
+}
+
+void davfs_open_core(void)
+{
+  atomic_store(&serving, 0);
+  atomic_store(&calls.open, 1);
+}
+
+void davfs_refuse_calls(void)
+{
+  atomic_store(&calls.open, 0);
+}
+
+int davfs_close_core(int milliseconds)
+{
+  return shut(&calls, milliseconds);
+}
+
+/* Calls a function of the core. */
+#define CALL(function, ...)                                                     \
+  do                                                                            \
+  {                                                                             \
+    if (!enter(&calls))                                                         \
+    {                                                                           \
+      return DAVFS_STOPPED;                                                     \
+    }                                                                           \
+    int code = function(davfs_context, __VA_ARGS__);                            \
+    leave(&calls);                                                              \
+    return code;                                                                \
+  } while (0)
+
+int davfs_get(OrthancPluginMemoryBuffer* answer, const char* path)
+{
+  CALL(OrthancPluginRestApiGet, answer, path);
+}
+
+int davfs_post(OrthancPluginMemoryBuffer* answer, const char* path, const void* body, uint32_t size)
+{
+  if (davfs_is_leaving())
+  {
+    return DAVFS_STOPPED;
+  }
+  CALL(OrthancPluginRestApiPost, answer, path, body, size);
+}
+
+int davfs_delete(const char* path)
+{
+  if (davfs_is_leaving())
+  {
+    return DAVFS_STOPPED;
+  }
+  CALL(OrthancPluginRestApiDelete, path);
+}
+
+int davfs_get_file(OrthancPluginMemoryBuffer* file, const char* instance)
+{
+  CALL(OrthancPluginGetDicomForInstance, file, instance);
+}
+
+void davfs_free(OrthancPluginMemoryBuffer* buffer)
+{
+  if (enter(&context)) /* otherwise the process ends */
+  {
+    OrthancPluginFreeMemoryBuffer(davfs_context, buffer);
+    leave(&context);
+  }
+}
+
+const char* davfs_describe(int code)
+{
+  const char* text = NULL;
+  if (code == DAVFS_STOPPED)
+  {
+    return "Orthanc is stopping";
+  }
+  if (enter(&context))
+  {
+    text = OrthancPluginGetErrorDescription(davfs_context, (OrthancPluginErrorCode) code);
+    leave(&context);
+  }
+  return text;
+}
+
+void davfs_log(int severity, const char* line)
+{
+  if (!enter(&context))
+  {
+    return;
+  }
+  switch (severity)
+  {
+    case DAVFS_ERROR:
+      OrthancPluginLogError(davfs_context, line);
+      break;
+    case DAVFS_WARNING:
+      OrthancPluginLogWarning(davfs_context, line);
+      break;
+    default:
+      OrthancPluginLogInfo(davfs_context, line);
+  }
+  leave(&context);
+}

@@ -1,0 +1,157 @@
+"""No call into Orthanc's core is made, or goes on, once the gate of native/core.c is closed."""
+
+import ctypes
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+STOPPED = -2
+UNKNOWN_RESOURCE = 17
+
+# A core whose calls take as long as it is told to.
+CORE = r"""
+#include "davfs.h"
+#include <stddef.h>
+#include <unistd.h>
+
+OrthancPluginContext* davfs_context = NULL;
+volatile int core_holds = 0, core_lines = 0;
+
+static OrthancPluginErrorCode invoke(OrthancPluginContext* context, _OrthancPluginService service, const void* params)
+{
+  core_lines += service == _OrthancPluginService_LogError;
+  while (core_holds && service == _OrthancPluginService_RestApiGet)
+  {
+    usleep(1000);
+  }
+  return OrthancPluginErrorCode_UnknownResource;
+}
+
+static OrthancPluginContext core = {NULL, "1.10.1", NULL, invoke};
+
+void core_start(void)
+{
+  davfs_context = &core;
+  davfs_open_context();
+  davfs_open_core();
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    """The gate as a library of its own."""
+    folder = tmp_path_factory.mktemp("gate")
+    (folder / "fake.c").write_text(CORE)
+    files = [str(folder / "fake.c"), str(ROOT / "native" / "core.c"), "-o", str(folder / "gate.so")]
+    done = subprocess.run(
+        ["gcc", "-shared", "-fPIC", "-Wall", f"-I{ROOT / 'native'}", "-I/usr/include", *files],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return ctypes.CDLL(str(folder / "gate.so"))
+
+
+@pytest.fixture
+def gate(compiled: ctypes.CDLL) -> ctypes.CDLL:
+    """The gate, open; nobody has seen Orthanc serve yet."""
+    ctypes.c_int.in_dll(compiled, "core_holds").value = 0
+    compiled.core_start()
+    return compiled
+
+
+@contextmanager
+def caught(number: int) -> Iterator[None]:
+    """Catch a signal in this process, as Orthanc does while it serves."""
+    before = signal.signal(number, lambda *_: None)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+def get(gate: ctypes.CDLL) -> int:
+    """Make a call that Orthanc answers with an error."""
+    return int(gate.davfs_get(None, b"/patients/x"))
+
+
+def post(gate: ctypes.CDLL) -> int:
+    """Make a call that changes something."""
+    return int(gate.davfs_post(None, b"/instances", b"", 0))
+
+
+def test_a_call_under_way_is_waited_for(gate: ctypes.CDLL) -> None:
+    """Closing waits for it, no longer than it may; new calls are refused from its first moment on."""
+    holds = ctypes.c_int.in_dll(gate, "core_holds")
+    holds.value = 1
+    answers = list[int]()
+    caller = threading.Thread(target=lambda: answers.append(get(gate)))
+    caller.start()
+    time.sleep(0.05)
+    asked = time.monotonic()
+    assert gate.davfs_close_core(100) == 0
+    assert 0.1 <= time.monotonic() - asked < 1
+    assert get(gate) == post(gate) == STOPPED
+    holds.value = 0
+    assert gate.davfs_close_core(2000) == 1
+    caller.join()
+    assert answers == [UNKNOWN_RESOURCE]
+
+
+def test_many_callers(gate: ctypes.CDLL) -> None:
+    """Threads that call all the time are all out when closing returns, and none gets in again."""
+    stopping = threading.Event()
+    late = list[int]()
+
+    def call() -> None:
+        while not stopping.is_set():
+            get(gate)
+        late.append(get(gate))
+
+    callers = [threading.Thread(target=call) for _ in range(8)]
+    for each in callers:
+        each.start()
+    assert gate.davfs_close_core(2000) == 1
+    stopping.set()
+    for each in callers:
+        each.join()
+    assert late == [STOPPED] * 8
+
+
+def test_it_opens_again(gate: ctypes.CDLL) -> None:
+    """After a reset of Orthanc calls are made again."""
+    gate.davfs_refuse_calls()
+    assert get(gate) == STOPPED
+    gate.davfs_open_core()
+    assert get(gate) == UNKNOWN_RESOURCE
+
+
+def test_the_log_closes_last(gate: ctypes.CDLL) -> None:
+    """Lines are logged until the plugin is finalized, and dropped then."""
+    lines = ctypes.c_int.in_dll(gate, "core_lines")
+    before = lines.value
+    assert gate.davfs_close_core(100) == 1
+    gate.davfs_log(2, b"Orthanc is stopping")
+    assert lines.value == before + 1
+    assert gate.davfs_close_context(100) == 1
+    gate.davfs_log(2, b"nobody reads this")
+    assert lines.value == before + 1
+
+
+def test_nothing_is_changed_once_orthanc_leaves(gate: ctypes.CDLL) -> None:
+    """Orthanc catches SIGTERM while it serves: after that nothing is stored or deleted, but still read."""
+    assert post(gate) == UNKNOWN_RESOURCE  # before it serves
+    with caught(signal.SIGTERM):
+        assert post(gate) == UNKNOWN_RESOURCE
+    assert (post(gate), int(gate.davfs_delete(b"/patients/x")), get(gate)) == (STOPPED, STOPPED, UNKNOWN_RESOURCE)
+    with caught(signal.SIGTERM):  # as after SIGHUP, where the configuration is as before
+        assert post(gate) == UNKNOWN_RESOURCE
