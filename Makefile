@@ -6,6 +6,7 @@
 # make bench   measure the drive beside Orthanc's REST API and its own WebDAV
 # make test-large   transfers of 1 GB, in bounded memory
 # make test-bookworm   the same on Debian 12, test-trixie on 13, test-forky on testing: in a chroot of it (needs root; ARGS=…)
+# make test-stop    stop Orthanc while the drive is busy, many times (ROUNDS=50; about 15 minutes)
 # make test-docker  build the images, and let the suites and real clients loose on them (needs Docker and Compose)
 # make clean   remove what was built; make distclean: the environment and the demo's data too
 # make clean-chroots   remove the chroots, which all checkouts share (DAVFS_CHROOTS=/var/cache/davfs-chroots)
@@ -17,12 +18,13 @@ PYTHON ?= /usr/bin/python3
 SHELL  := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help run test test-bookworm test-trixie test-forky test-large test-docker plugin check fmt bench \
+.PHONY: help run test test-bookworm test-trixie test-forky test-large test-stop test-docker plugin check fmt bench \
         clean distclean clean-chroots packages test-packages chroot-packages
 
 BIN    := .venv/bin
 PLUGIN := build/libOrthancDavfs.so
 STATIC := build/libOrthancStatic.so
+ROUNDS ?= 50
 NATIVE := $(shell find native -type f -name '*.[chp]*' -not -path '*/__pycache__/*')
 
 RUN_PACKAGES  := orthanc orthanc-dev gcc libc6-dev python3-dev python3-venv
@@ -43,6 +45,9 @@ test-large: $(PLUGIN) .venv/.dev test-packages
 
 test-bookworm test-trixie test-forky: chroot-packages
 	tests/chroot.sh $(@:test-%=%) make test $(if $(ARGS),ARGS='$(subst ','\'',$(ARGS))')
+
+test-stop: $(PLUGIN) .venv/.dev test-packages
+	DAVFS_TEST_ROUNDS=$(ROUNDS) DAVFS_TEST_ARCHIVE=build/archive $(BIN)/pytest tests/webdav/test_stopping_under_load.py $(ARGS)
 
 test-docker:
 	docker/test.sh
