@@ -134,10 +134,15 @@ inside() # ROOT COPY COMMAND [ARGUMENT…]
     chroot "$root" /bin/sh -c 'cd "$0" && exec "$@"' "$copy" "$@"
 }
 
-[ "$(id -u)" = 0 ] || fail "chroots need root: call this, or make, with sudo"
-case "$#:${1-}" in
-  1:--clean) clean ;;
-  [01]:*) fail "usage: tests/chroot.sh RELEASE COMMAND [ARGUMENT…]" ;;
-  *:--inside) inside "${@:2}" ;;
-  *) outside "$@" ;;
-esac
+main()
+{
+  [ "$(id -u)" = 0 ] || fail "chroots need root: call this, or make, with sudo"
+  case "$#:${1-}" in
+    1:--clean) clean ;;
+    [01]:*) fail "usage: tests/chroot.sh RELEASE COMMAND [ARGUMENT…]" ;;
+    *:--inside) inside "${@:2}" ;;
+    *) outside "$@" ;;
+  esac
+}
+
+main "$@"; exit # on one line: this file may be another one when main returns

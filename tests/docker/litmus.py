@@ -13,8 +13,8 @@ from collections.abc import Mapping
 
 import httpx
 
-from tests.litmus.expectations import COLLECTION_FAILURES, COLLECTION_PASSES, SERVER_PASSES
-from tests.support.litmus import Suite, parse
+from tests.litmus.expectations import VERSIONS, Litmus
+from tests.support.litmus import Suite, parse, version
 from tests.support.webdav import WebDav
 
 PATIENCE = 60
@@ -33,24 +33,26 @@ def main() -> int:
         command = ["litmus", "-k", f"{url}inbox/", user, password]
         said = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
     suites = parse(said.stdout)
-    flawed = flaws(suites, on_orthancs_port=url.endswith(ON_ORTHANCS_PORT))
+    known = VERSIONS[version()]
+    flawed = flaws(suites, known, on_orthancs_port=url.endswith(ON_ORTHANCS_PORT))
     if flawed:
         print(said.stdout, said.stderr, sep="\n")  # noqa: T201  this is what it is for
-    for name in SERVER_PASSES:
+    for name in known.server:
         print(f"{name:8} {flawed.get(name, score(suites[name]) if name in suites else '')}")  # noqa: T201  likewise
     return 1 if flawed else 0
 
 
-def flaws(suites: Mapping[str, Suite], *, on_orthancs_port: bool) -> dict[str, str]:
+def flaws(suites: Mapping[str, Suite], known: Litmus, *, on_orthancs_port: bool) -> dict[str, str]:
     """Return what is wrong, by suite; empty where everything is as it has to be.
 
     Args:
         suites: What litmus reported.
+        known: What this version of it is known to report.
         on_orthancs_port: Whether Orthanc's core stands between litmus and the drive.
     """
-    expected = COLLECTION_PASSES if on_orthancs_port else SERVER_PASSES
-    known = COLLECTION_FAILURES if on_orthancs_port else {}
-    found = {name: _flaw(suites.get(name), expected[name], set(known.get(name, ()))) for name in expected}
+    expected = known.collection if on_orthancs_port else known.server
+    failures = known.failures if on_orthancs_port else {}
+    found = {name: _flaw(suites.get(name), expected[name], set(failures.get(name, ()))) for name in expected}
     return {name: flaw for name, flaw in found.items() if flaw}
 
 

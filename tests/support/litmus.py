@@ -8,8 +8,8 @@ from pathlib import Path
 from tests.support.clients.programs import run
 
 _SUITE = re.compile(r"-> running `(\w+)':")
-_TEST = re.compile(r"\s*\d+\. (\w+)\.{2,}")
-_RESULT = re.compile(r"\.{3,} (pass|FAIL|SKIPPED)(?: \((.*))?")
+_TEST = re.compile(r"\s*\d+\. (\w+)")
+_RESULT = re.compile(r"\s*(?:\d+\. \w+)?\.* (?:fatal error - )?(pass|FAIL|SKIPPED)(?: \((.*))?")
 _SUMMARY = re.compile(r"<- summary for `\w+': of (\d+) tests run: (\d+) passed, (\d+) failed")
 
 
@@ -41,6 +41,11 @@ class Suite:
         return [name for name, _reason in self.failures]
 
 
+def version() -> str:
+    """Return the version of the litmus that is installed, such as ``0.13``."""
+    return run(["litmus", "--version"], limit=LIMIT).decode().removeprefix("litmus").strip()
+
+
 def litmus(url: str, folder: Path) -> Mapping[str, Suite]:
     """Run all suites, and return their results by name.
 
@@ -58,9 +63,9 @@ def parse(output: str) -> Mapping[str, Suite]:
     for line in re.split(r"[\r\n]+", output):
         if found := _SUITE.match(line):
             suite = suites[found[1]] = Suite()
-        if found := _TEST.search(line):
+        if found := _TEST.match(line):
             test = found[1]
-        if found := _RESULT.search(line):
+        if found := _RESULT.match(line):
             _note(suite, test, found[1], found[2] or "")
         if "WARNING: " in line:
             suite.warnings.append(line.partition("WARNING: ")[2])
