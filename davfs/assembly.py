@@ -10,6 +10,7 @@ from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import LayoutPlacer
 from davfs.catalog.store import Store
 from davfs.catalog.upkeep import Upkeep
+from davfs.comparison.images import Decoder
 from davfs.configuration import Configuration
 from davfs.ending import Ending
 from davfs.errors import ConfigurationError
@@ -23,6 +24,7 @@ from davfs.filesystem.tree import Tree
 from davfs.generated.makers import Makers
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
+from davfs.imports.same_image import SameImage
 from davfs.imports.spool import Spool
 from davfs.imports.sweeper import Sweeper
 from davfs.layout import Layout
@@ -51,13 +53,14 @@ class Assembly:
     reload: Callable[[], Loaded]
 
 
-def assemble(
+def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
     checked: Setup,
     orthanc: Orthanc,
     next_change: Callable[[float], Happening | None],
     *,
     changed: Callable[[], None] = lambda: None,
     open_files: int = 4,
+    decode: Decoder | None = None,
 ) -> Assembly:
     """Make a drive, and start the threads behind it.
 
@@ -66,6 +69,7 @@ def assemble(
         orthanc: Whose archive the drive shows.
         next_change: Waits so many seconds for an event of that Orthanc; None for none.
         changed: Is called when a path may lead to something else than before.
+        decode: Decodes compressed pixels that Orthanc does not; not to be used inside Orthanc.
         open_files: Large files that are kept open between two ranges of them; inside Orthanc each is in memory.
 
     Raises:
@@ -82,7 +86,7 @@ def assemble(
 
     upkeep = Upkeep(next_change_or_look)
     searching = Searching(settings, selection.extra, since)
-    store = Store(settings.catalog, LayoutPlacer(searching.placed(layouts)), lost=upkeep.reconcile_soon)
+    store = Store(settings.catalog, LayoutPlacer(searching.placed(layouts)), lost=upkeep.index_anew)
     catalog = Catalog(
         orthanc,
         store,
@@ -97,7 +101,7 @@ def assemble(
     ranges = RangeCache(orthanc, open_files=open_files)
     makers = Makers(ranges)
     delete = lanes.deletions.run if settings.allow_delete else None
-    importer = Importer(orthanc, transcodes=checked.transcodes)
+    importer = Importer(orthanc, SameImage(orthanc, decode, spool.scratch))
     inbox = Inbox(ranges, spool, lanes, importer, allow_upload=settings.allow_upload)
     areas = Live[Area]({})
     descriptions = Live[str]({})

@@ -25,12 +25,10 @@ class Setup:
     Attributes:
         settings: The ``Davfs`` section, or what stands for it.
         selection: The layouts that it names.
-        transcodes: Whether Orthanc transcodes what it stores (``IngestTranscoding``).
     """
 
     settings: Configuration
     selection: Selection
-    transcodes: bool
 
 
 def read(orthanc: Mapping[str, Any], path: str) -> Setup:
@@ -46,7 +44,7 @@ def read(orthanc: Mapping[str, Any], path: str) -> Setup:
     settings = configuration.read(orthanc, home(path))
     selection = load_layouts(settings, _extra_tags(orthanc))
     make_folders(settings)
-    return Setup(settings, selection, transcodes=bool(orthanc.get("IngestTranscoding")))
+    return Setup(settings, selection)
 
 
 def make_folders(settings: Configuration) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from davfs import assembly, setup, state
+from davfs.comparison.decoders import decoded_by_pydicom
 from davfs.doors.webdav.application import application
 from davfs.doors.webdav.context import Context
 from davfs.doors.webdav.health import Deferred, Health, Readiness
@@ -123,7 +124,7 @@ class Standalone:
         selection = setup.load_layouts(self._settings, found.tags)
         orthanc = RestOrthanc(HttpTransport(self._client))
         parts = assembly.assemble(
-            Setup(self._settings, selection, transcodes=found.transcodes), orthanc, Polling(orthanc).next_change
+            Setup(self._settings, selection), orthanc, Polling(orthanc).next_change, decode=decoded_by_pydicom
         )
         self._closing.callback(parts.ending.finish, _FINISH_SECONDS)
         properties = Properties(self._settings.spool / "properties.sqlite")

@@ -50,6 +50,7 @@ int davfs_get(OrthancPluginMemoryBuffer* answer, const char* path);
 int davfs_post(OrthancPluginMemoryBuffer* answer, const char* path, const void* body, uint32_t size);
 int davfs_delete(const char* path);
 int davfs_get_file(OrthancPluginMemoryBuffer* file, const char* instance);
+int davfs_transcode(OrthancPluginMemoryBuffer* file, const void* content, uint32_t size, const char* syntax);
 void davfs_free(OrthancPluginMemoryBuffer* buffer);
 const char* davfs_describe(int code);
 void davfs_log(int severity, const char* line);

@@ -134,6 +134,24 @@ int davfs_get_file(OrthancPluginMemoryBuffer* file, const char* instance)
   CALL(OrthancPluginGetDicomForInstance, file, instance);
 }
 
+static OrthancPluginErrorCode transcode(OrthancPluginContext* core, OrthancPluginMemoryBuffer* file, const void* content,
+                                        uint32_t size, const char* syntax)
+{
+  OrthancPluginDicomInstance* instance = OrthancPluginTranscodeDicomInstance(core, content, size, syntax);
+  if (instance == NULL)
+  {
+    return OrthancPluginErrorCode_BadFileFormat;
+  }
+  OrthancPluginErrorCode code = OrthancPluginSerializeDicomInstance(core, file, instance);
+  OrthancPluginFreeDicomInstance(core, instance);
+  return code;
+}
+
+int davfs_transcode(OrthancPluginMemoryBuffer* file, const void* content, uint32_t size, const char* syntax)
+{
+  CALL(transcode, file, content, size, syntax);
+}
+
 void davfs_free(OrthancPluginMemoryBuffer* buffer)
 {
   if (enter(&context)) /* otherwise the process ends */

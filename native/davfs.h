@@ -36,6 +36,8 @@ int davfs_get(OrthancPluginMemoryBuffer* answer, const char* path);
 int davfs_post(OrthancPluginMemoryBuffer* answer, const char* path, const void* body, uint32_t size);
 int davfs_delete(const char* path);
 int davfs_get_file(OrthancPluginMemoryBuffer* file, const char* instance);
+/* Returns a DICOM file, which Orthanc does not have to hold, in another transfer syntax. */
+int davfs_transcode(OrthancPluginMemoryBuffer* file, const void* content, uint32_t size, const char* syntax);
 void davfs_free(OrthancPluginMemoryBuffer* buffer);
 /* NULL for an unknown code. */
 const char* davfs_describe(int code);

@@ -134,7 +134,7 @@ class Catalog:
             UnknownResource: The resource is gone.
         """
         series = self._hierarchy.below(level, resource, Level.SERIES)
-        self.facts.learn(series if self.facts.doubted else self._store.unknown(series))
+        self.facts.learn(self.facts.doubtful(series) if self.facts.doubted else self._store.unknown(series))
         in_order = sorted(series, key=self._series_order)
         yield from self._hierarchy.instances_of(in_order, resource, level, fresh=fresh)
 

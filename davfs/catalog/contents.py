@@ -81,7 +81,7 @@ class Contents:
             rows = self.known(folder)
             return rows if self._store.generation == generation else self._without_late(folder, rows, set(told))
         wanted, known = set(told), self._holders(folder)
-        missing = wanted if self._facts.doubted else self._store.unknown(wanted - known)
+        missing = self._facts.doubtful(wanted) if self._facts.doubted else self._store.unknown(wanted - known)
         gone = known - wanted
         self._learn(missing)
         if gone:
@@ -111,7 +111,7 @@ class Contents:
         theirs, ours = set(self._orthanc.ids(folder.decided_by)), self._store.ids(folder.decided_by)
         missing = theirs - ours
         if self._facts.doubted:
-            missing |= self._holders(folder)
+            missing |= self._facts.doubtful(self._holders(folder))
         self._learn(missing)
         if gone := ours - theirs:
             self._facts.forget(gone, revision)

@@ -10,13 +10,17 @@ import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TypeVar
 
+from davfs.catalog import log
 from davfs.catalog.instances import InstanceCache
+from davfs.catalog.log import Position
 from davfs.catalog.store import Store
 from davfs.orthanc import Orthanc
-from davfs.orthanc.model import Changes, Level, OrthancId
+from davfs.orthanc.model import Change, Level, OrthancId
 
 _BULK = 500
 """Resources asked for in one call: about 50 ms of the core's time."""
+_PAGES = 1000
+"""Pages of the log, of a thousand entries each, that one request reads at most."""
 _ATTEMPTS = 20
 """Times that a resource is asked for that others change at the same moment; then everything is compared."""
 
@@ -55,88 +59,65 @@ class Facts:
         self._wait_for_first_index = wait_for_first_index
         self._changed = changed
         self._to_read: list[OrthancId] = []
-        self._doubts = 0
-        self._same_log = False
+        self._confirmed: tuple[int, set[OrthancId]] = 0, set()
         self.building = False
 
     @property
     def doubted(self) -> bool:
         """Whether what is known may be old: once the log was emptied, or is another one, until all is compared."""
-        return self._doubts > 0
+        return self._store.doubts > 0
 
     @property
     def suspect(self) -> bool:
         """Whether facts may be missing or old: until the first index is complete, and while they are doubted."""
         return self.doubted or self.building
 
+    def doubtful(self, ids: Iterable[OrthancId]) -> set[OrthancId]:
+        """Return those of the resources that were not read since what is known was doubted."""
+        doubts, confirmed = self._confirmed
+        return set(ids) - confirmed if doubts == self._store.doubts else set(ids)
+
     def refresh(self) -> None:
         """Take over all that Orthanc's log of changes has and the facts do not."""
         if self.building:
             self._wait_for_first_index()
         self._store.renew()
-        last = self._orthanc.last_change()
-        seen = self._store.seen
-        if self._is_other_log(last):
-            self._start_over(last)
-            self._reconcile_soon()
-        if last <= seen:
-            return
-        if seen == 0 and self.building:
+        if self._store.seen == 0 and self.building:
             return  # the comparison that is about to begin takes everything over
-        reached = seen
-        for page in self._pages(seen):
-            self._take(page)
-            reached = max(reached, page.last)
-        self._store.see(max(last, reached))
-
-    def doubt_log(self) -> None:
-        """Find out anew whether the log is the one that was read: Orthanc has started, maybe on another database."""
-        self._same_log = False
-
-    def _is_other_log(self, last: int) -> bool:
-        """Tell whether the newest number cannot be one of the log that was read before Orthanc was started.
-
-        In the same log it goes back too, where the resource of the newest entry is deleted; but what comes next is
-        newer than all that was seen.
-        """
-        if last >= self._store.seen:
-            self._same_log = True
-        return not self._same_log
-
-    def _start_over(self, last: int) -> None:
-        """Begin with a new archive, or with another database than the one that was indexed.
-
-        To compare all ids beats to read the whole log; and facts of another log cannot be told from newer ones.
-        """
-        self._same_log = True
-        self._doubts += 1
-        self._store.start_over(last)
-        self._instances.clear()
-        self._changed()
-
-    def _pages(self, since: int) -> Iterator[Changes]:
-        while True:
-            page = self._orthanc.changes(since)
-            if not page.entries or page.entries[0].seq > since + 1:
-                self._meet_gap(since)
-            yield page
-            if page.done or page.last <= since:
+        for _ in range(_PAGES):
+            if self._read_on():
                 return
-            since = page.last
-
-    def _meet_gap(self, since: int) -> None:
-        """Find out why entries are missing: a deleted resource takes its own along, emptying the log takes all."""
-        oldest = self._orthanc.changes(0, 1).entries
-        if not oldest or oldest[0].seq > since + 1:
-            self._doubts += 1
-            self._instances.clear()
-            self._changed()
         self._reconcile_soon()
 
-    def _take(self, page: Changes) -> None:
-        self._instances.forget(change.id for change in page.entries if change.level is Level.INSTANCE)
+    def _read_on(self) -> bool:
+        """Read a page of the log, and take it over; return whether it was the last."""
+        position = self._store.position
+        page = self._orthanc.changes(position.since)
+        new = position.unread(page)
+        if new is None:
+            self._find_place(position)
+            return False
+        if new:
+            if new[0].seq > position.seen + 1:
+                self._reconcile_soon()  # entries are missing: something was deleted
+            self._take(new)
+            self._store.see(new)
+        return page.done
+
+    def _find_place(self, position: Position) -> None:
+        """Find a place in the log whose newest entry is missing; doubt everything where it is not that log any more."""
+        left = log.found_again(self._orthanc, position)
+        if left is not None:
+            self._store.see_deleted(position, left)
+        elif self._store.start_over(position, log.beginning(self._orthanc)):
+            self._instances.clear()
+            self._changed()
+            self._reconcile_soon()
+
+    def _take(self, entries: Sequence[Change]) -> None:
+        self._instances.forget(change.id for change in entries if change.level is Level.INSTANCE)
         self._changed()
-        self.learn({change.id for change in page.entries if change.level is not Level.INSTANCE})
+        self.learn({change.id for change in entries if change.level is not Level.INSTANCE})
 
     def learn(self, ids: Collection[OrthancId]) -> None:
         """Fetch resources and the unknown ones above them, and take them over; those that are gone are dropped.
@@ -155,7 +136,7 @@ class Facts:
 
     def _learn(self, wanted: Sequence[OrthancId]) -> Sequence[OrthancId]:
         """Fetch resources, and take them over; return those that have to be fetched again."""
-        revision = self._store.revision
+        revision, doubts = self._store.revision, self._store.doubts
         found = {resource.id: resource for resource in self._orthanc.resources(wanted)}
         if missed := {each for each in wanted if each not in found}:
             self.forget(missed - self._store.unknown(missed), revision)
@@ -169,7 +150,14 @@ class Facts:
         learned = self._store.learn(found.values(), revision)
         if learned.different:
             self._changed()
+        if doubts:
+            self._confirm(found.keys() - set(learned.outdated), doubts)
         return learned.outdated
+
+    def _confirm(self, ids: Iterable[OrthancId], doubts: int) -> None:
+        if self._confirmed[0] != doubts:
+            self._confirmed = doubts, set()
+        self._confirmed[1].update(ids)
 
     def forget(self, ids: Iterable[str], revision: int | None = None) -> None:
         """Drop resources, of any level, that Orthanc does not have any more.
@@ -219,10 +207,8 @@ class Facts:
         Args:
             progress: Told the number of resources fetched, and how many there are to fetch.
         """
-        as_of = self._orthanc.last_change()
-        if self._is_other_log(as_of) or self._store.seen == 0:
-            self._start_over(as_of)
-        doubts, revision = self._doubts, self._store.revision
+        self._look_at_log()
+        doubts, revision = self._store.doubts, self._store.revision
         levels = (Level.PATIENT, Level.STUDY, Level.SERIES)
         theirs = [self._orthanc.ids(level) for level in levels]
         ours = [self._store.ids(level) for level in levels]
@@ -235,8 +221,16 @@ class Facts:
             self.learn(some)
             done += len(some)
             progress(done, len(missing))
-        if doubts == self._doubts:
-            self._doubts = 0
+        self._store.trust(doubts)
+        self._confirmed = 0, set()
+
+    def _look_at_log(self) -> None:
+        """Begin to follow the log, or see whether it is still the one that was read: its end is read by `refresh`."""
+        position = self._store.position
+        if self._store.seen == 0:
+            self._store.begin(log.beginning(self._orthanc))
+        elif position.unread(self._orthanc.changes(position.since)) is None:
+            self._find_place(position)
 
 
 def batches(items: Collection[T]) -> Iterator[list[T]]:

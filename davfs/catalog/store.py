@@ -10,20 +10,22 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from davfs.catalog import placements, resources, rows
+from davfs.catalog import log, placements, resources, rows
 from davfs.catalog.database import Database
+from davfs.catalog.log import Position
 from davfs.catalog.placements import Placements
 from davfs.catalog.placing import Placer
 from davfs.catalog.plan import Folder
 from davfs.catalog.resources import News, Resources
 from davfs.catalog.revisions import Revisions
 from davfs.catalog.rows import Row
-from davfs.orthanc.model import Level, OrthancId, Resource
+from davfs.orthanc.model import Change, Level, OrthancId, Resource
 
 _SCHEMA_VERSION = 4
 _SCHEMA = f"""
 {resources.SCHEMA}
 {placements.SCHEMA}
+{log.SCHEMA}
 CREATE TABLE layout (key TEXT PRIMARY KEY, day TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
@@ -56,7 +58,8 @@ class Store:
     def __init__(self, file: Path, placer: Placer, lost: Callable[[], object] = lambda: None) -> None:
         self._placer = placer
         self._day = placer.today()
-        self._seen = 0
+        self._position = Position()
+        self._doubts = self._trusted = 0
         self._generation = 0
         self._revisions = Revisions()
         self._database = Database(file, self._prepare, lost)
@@ -71,7 +74,8 @@ class Store:
         elif _state(db, "clean") != "yes" and db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             raise sqlite3.DatabaseError("it is damaged")
         _set_state(db, "clean", "no")
-        self._seen = int(_state(db, "seen") or 0)
+        self._position = Position(int(_state(db, "seen") or 0), log.load(db))
+        self._doubts, self._trusted = int(_state(db, "doubts") or 0), int(_state(db, "trusted") or 0)
         self._place_by(db, self._placer)
         self._tidy(db)
         self._revisions.note_all()
@@ -109,27 +113,72 @@ class Store:
         self._database.close()
 
     @property
+    def position(self) -> Position:
+        """How far Orthanc's log of changes was read: all before is in the facts."""
+        return self._position
+
+    @property
     def seen(self) -> int:
         """Sequence number of Orthanc's log of changes up to which everything is in the facts."""
-        return self._seen
+        return self._position.seen
 
-    def see(self, seq: int) -> None:
-        """Record that all changes up to ``seq`` are in the facts."""
-        if seq <= self._seen:
-            return
+    def see(self, entries: Sequence[Change]) -> None:
+        """Record that these entries of the log are in the facts."""
         with self._database.write() as db:
-            self._seen = max(seq, self._seen)
-            _set_state(db, "seen", str(self._seen))
+            position = self._position.after(entries)
+            if position is not self._position:
+                new = (entry for entry in entries if entry.seq > self._position.seen)
+                log.append(db, new, position.entries[0].seq)
+                _set_state(db, "seen", str(position.seen))
+                self._position = position
 
-    def start_over(self, seq: int) -> None:
-        """Drop everything: what follows is another log of changes, which is at ``seq`` now."""
+    def see_deleted(self, old: Position, new: Position) -> None:
+        """Record that entries are no longer in the log; nothing where another thread has read on meanwhile."""
+        with self._database.write() as db:
+            if self._position is old:
+                log.save(db, new.entries)
+                self._position = new
+
+    def start_over(self, old: Position, new: Position) -> bool:
+        """Follow another log of changes, which is read up to ``new``; what is known is doubted until `trust`.
+
+        Returns:
+            False where another thread has read on from ``old`` meanwhile, or has started over.
+        """
+        with self._database.write() as db:
+            if self._position is not old:
+                return False
+            self._doubts += 1
+            _set_state(db, "doubts", str(self._doubts))
+            self._go_to(db, new)
+        return True
+
+    def begin(self, new: Position) -> None:
+        """Drop everything, and follow the log from ``new`` on: what it had before is going to be compared."""
         with self._database.write() as db:
             for table in ("placement", "holding", "resource"):
                 db.execute(f"DELETE FROM {table}")  # noqa: S608  one of these three
-            self._seen = seq
-            _set_state(db, "seen", str(seq))
             self._revisions.note_all()
+            self._go_to(db, new)
         self._generation += 1
+
+    def _go_to(self, db: sqlite3.Connection, new: Position) -> None:
+        _set_state(db, "seen", str(new.seen))
+        log.save(db, new.entries)
+        self._position = new
+
+    @property
+    def doubts(self) -> int:
+        """Other than 0 while what is known may be old, and another number for each reason; it outlives a restart."""
+        return self._doubts if self._doubts > self._trusted else 0
+
+    def trust(self, doubts: int) -> None:
+        """Note that everything has been compared since `doubts` had this value."""
+        if not doubts:
+            return
+        with self._database.write() as db:
+            _set_state(db, "trusted", str(doubts))
+            self._trusted = doubts
 
     @property
     def generation(self) -> int:

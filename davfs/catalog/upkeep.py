@@ -51,12 +51,20 @@ class Upkeep:
         self._next_look = 0.0
         self._stale_since: float | None = None
         self._patient_until: float | None = None
+        self._catalog: Catalog | None = None
         self._thread: threading.Thread | None = None
         self.progress = (0, 0)
 
     def reconcile_soon(self) -> None:
         """Ask for a comparison of the whole index, as soon as its share of the time allows."""
         self._due.set()
+
+    def index_anew(self) -> None:
+        """Build the index again, as at first: the catalog's file was lost."""
+        self._built.clear()
+        if self._catalog:
+            self._catalog.facts.building = True
+        self.reconcile_soon()
 
     def wait_for_first_index(self) -> bool:
         """Wait for the first index, all callers together no longer than a moment; return whether it is complete."""
@@ -71,6 +79,7 @@ class Upkeep:
 
     def start(self, catalog: Catalog) -> None:
         """Start the thread; the index is built once Orthanc says that it has started."""
+        self._catalog = catalog
         catalog.facts.building = True
         self._thread = threading.Thread(target=self._run, args=(catalog.facts,), name="davfs-catalog", daemon=True)
         self._thread.start()
@@ -107,7 +116,6 @@ class Upkeep:
             facts.deleted(gone)
         if Event.STARTED in events:
             self._started = True
-            facts.doubt_log()
         if events & {Event.STARTED, Event.LOST}:
             self.reconcile_soon()
         self._prefetch(facts, arriving=Event.OTHER in events)

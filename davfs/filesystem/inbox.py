@@ -4,6 +4,7 @@
 2. For DICOM that was imported there stands a receipt, which serves Orthanc's bytes.
 3. Files and folders can be renamed and copied. Whatever comes to an ordinary name without having gone through the
    intake goes through it then.
+4. While a ZIP is being imported, a file beside it tells how far that is (`davfs.filesystem.progress_files`).
 
 Paths, also those in errors, are relative to the inbox.
 """
@@ -13,10 +14,11 @@ from contextlib import contextmanager
 from dataclasses import replace as altered
 from functools import partial
 
-from davfs.entry import Content, Entry, Path, Streamed
+from davfs.entry import Content, Entry, Opened, Path, Streamed
 from davfs.errors import AlreadyExists, Forbidden, NotFound, PathError, UnknownResource
 from davfs.filesystem.area import Room, Upload
 from davfs.filesystem.intake import REJECTED, Given, InboxUpload, Intake, is_aside
+from davfs.filesystem.progress_files import ProgressFiles
 from davfs.imports.importer import Importer
 from davfs.imports.items import Item, Receipt
 from davfs.imports.lanes import Lanes
@@ -44,6 +46,7 @@ class Inbox:
         self._orthanc = orthanc
         self._spool = spool
         self._intake = Intake(spool, lanes, importer)
+        self._progress = ProgressFiles(self._intake.under_way)
         self._allow_upload = allow_upload
 
     def stat(self, path: Path) -> Entry:
@@ -52,7 +55,8 @@ class Inbox:
         Raises:
             NotFound: Nothing is there, or Orthanc does not have the instance any more.
         """
-        return self._now(path, self._find(path))
+        told = self._told(path)
+        return told.entry if told else self._now(path, self._find(path))
 
     def list(self, path: Path) -> Iterable[Entry]:
         """Return the entries of a folder, by name; receipts whose instance Orthanc does not have any more are dropped.
@@ -63,6 +67,7 @@ class Inbox:
         """
         self._find(path)
         entries = list(self._present(path, self._spool.list(path)))
+        entries += self._progress.in_folder(path, {entry.name for entry in entries})
         return entries if path else [entry for entry in entries if entry.name != REJECTED or self._has_rejected()]
 
     def read(self, path: Path) -> Content:
@@ -72,6 +77,9 @@ class Inbox:
             NotFound: Nothing is there, or Orthanc does not have the instance any more.
             IsAFolder: It is a folder.
         """
+        told = self._told(path)
+        if told:
+            return told
         item = self._find(path)
         if item.receipt is None:
             return self._spool.open(path)
@@ -136,6 +144,9 @@ class Inbox:
             raise Forbidden(path, _NO_UPLOAD)
         if not path:
             raise Forbidden(path, "The inbox itself cannot be deleted.")
+        if self._told(path):
+            self._progress.hide(path)
+            return ""
         self._find(path)
         self._spool.delete(path)
         return ""
@@ -185,6 +196,8 @@ class Inbox:
         self._check_changeable(target)
         if not source:
             raise Forbidden(source, "The inbox itself cannot be copied.")
+        if self._told(source):
+            raise Forbidden(source, "This file only tells how far an import is: it can be read.")
         entry = self.stat(source)
         if not replace and self._is_there(target):
             raise AlreadyExists(target, "The name is taken.")
@@ -214,6 +227,20 @@ class Inbox:
         if path == (REJECTED,) and not self._has_rejected():
             raise NotFound(path, "Nothing is there.")
         return item
+
+    def _told(self, path: Path) -> Opened | None:
+        """Return the file of this path that tells how far an import is, None where there is none, or another file."""
+        told = self._progress.find(path)
+        if told is None or self._has(path) or not self._has(path[:-1]):
+            return None
+        return told
+
+    def _has(self, path: Path) -> bool:
+        try:
+            self._spool.stat(path)
+        except NotFound:
+            return False
+        return True
 
     def _now(self, path: Path, item: Item) -> Entry:
         """Return what an item shows now; the image of a receipt can have been replaced in Orthanc."""

@@ -33,6 +33,7 @@ from davfs.imports.importer import UNREADABLE, Importer
 from davfs.imports.incoming import Incoming
 from davfs.imports.items import LONGEST_NAME, Item, Receipt
 from davfs.imports.lanes import Lanes
+from davfs.imports.progress import Progress, UnderWay
 from davfs.imports.queue import ImportQueue
 from davfs.imports.sniff import Sniffed, is_junk, sniff
 from davfs.imports.spool import Spool
@@ -91,12 +92,16 @@ class Intake:
         spool: Keeps ordinary files and receipts.
         lanes: Do the imports.
         importer: What the lanes are made to do.
+
+    Attributes:
+        under_way: The ZIPs that are being imported.
     """
 
     def __init__(self, spool: Spool, lanes: Lanes, importer: Importer) -> None:
         self._spool = spool
         self._lanes = lanes
         self._importer = importer
+        self.under_way = UnderWay()
         self._zips = ZipImporter(importer, scratch=spool.scratch)
 
     def take(self, path: Path, arrival: Arrival, *, replace: bool = True, keep_refused: bool = True) -> Item:
@@ -131,7 +136,9 @@ class Intake:
                 return self._spool.put_receipt(path, Receipt(imported.id, imported.size), replace=replace)
         if found is Sniffed.ZIP:
             self._spool.check_write(path, arrival.needed)
-            self._run(path, self._lanes.zips, lambda: self._zips.import_zip(view))
+            progress = Progress(lambda: self._lanes.zips.stopping)
+            with self.under_way.entered(path, progress):
+                self._run(path, self._lanes.zips, lambda: self._zips.import_zip(view, progress))
         return arrival.keep(path, replace=replace)
 
     @staticmethod

@@ -14,6 +14,7 @@ the lock. No file is ever changed in its place, so that a copy is another name o
 The paths in errors are relative to ``files``.
 """
 
+import logging
 import os
 import stat
 import threading
@@ -31,6 +32,7 @@ from davfs.imports.refusals import REASONS, missing
 from davfs.imports.renaming import Spot, exchange, rename
 
 _ATTEMPTS = 3
+_log = logging.getLogger(__name__)
 
 
 class Disk:
@@ -50,17 +52,31 @@ class Disk:
         self._incoming = root / "incoming"
         self._quota = quota
         self._changing = threading.Lock()
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (self.files, self.scratch, self._incoming):
-            folder.mkdir(mode=0o700, exist_ok=True)
-            folder.chmod(0o700)
+        self._make_folders()
         empty(self._incoming)
         empty(self.scratch)
-        for _, _, status in self.walk():
-            self._count(status)
+        self._count_all()
+
+    def restore(self) -> None:
+        """Make folders again that somebody else removed."""
+        if self._is_whole():
+            return
+        with self._changing:
+            if self._is_whole():  # another thread was faster
+                return
+            _log.warning("a folder of the spool was removed by somebody else, and is made again")
+            self._make_folders()
+            self._quota.forget_all()
+            self._count_all()
+
+    def status(self) -> os.stat_result:
+        """Return the status of the folder that holds all others."""
+        self.restore()
+        return self.files.stat()
 
     def free(self) -> int:
         """Return how many bytes the disk has room for."""
+        self.restore()
         found = os.statvfs(self.files)
         return found.f_bavail * found.f_frsize
 
@@ -76,6 +92,7 @@ class Disk:
     @contextmanager
     def folder(self, path: Path, error: type[PathError]) -> Iterator[int]:
         """Open a folder; ``error`` where that is not possible."""
+        self.restore()
         with missing(path, error):
             descriptor = open_below(self.files, path)
         with closing(descriptor):
@@ -91,12 +108,14 @@ class Disk:
 
     def walk(self) -> Iterator[tuple[int, Path, os.stat_result]]:
         """Yield all files and folders, as `davfs.imports.descriptors.walk` does."""
+        self.restore()
         with closing(open_folder(self.files)) as files:
             yield from walk(files)
 
     @contextmanager
     def temporary(self) -> Iterator[DiskPath]:
         """Yield the path for something new, which `place` or `move` gives its name; dropped at the end otherwise."""
+        self.restore()
         path = self._incoming / uuid.uuid4().hex
         try:
             yield path
@@ -227,6 +246,24 @@ class Disk:
             if self.remove_empty(parent, path):
                 return
         raise Busy(path, "The folder is being filled while it is deleted.")
+
+    @property
+    def _folders(self) -> tuple[DiskPath, ...]:
+        return self.files, self.scratch, self._incoming
+
+    def _is_whole(self) -> bool:
+        return all(folder.exists() for folder in self._folders)
+
+    def _make_folders(self) -> None:
+        self.files.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in self._folders:
+            folder.mkdir(mode=0o700, exist_ok=True)
+            folder.chmod(0o700)
+
+    def _count_all(self) -> None:
+        with closing(open_folder(self.files)) as files:
+            for _, _, status in walk(files):
+                self._count(status)
 
     def _occupant(self, target: Spot, *, replace: bool) -> os.stat_result | None:
         """Return what a name stands for now, None for nothing; raise `AlreadyExists` unless it may be replaced."""

@@ -13,14 +13,17 @@ from pydicom.datadict import dictionary_has_tag, dictionary_VR
 
 from davfs.errors import Refused
 
-_LONG = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
+LONG = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
 """Value representations with a length of four bytes (PS3.5 §7.1.2)."""
+
+SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
+"""Value representations with a length of two bytes."""
 
 _UNDEFINED = 0xFFFFFFFF
 _DELIMITERS, _SEQUENCE_END = 0xFFFE, 0xE0DD
 _META, _TRANSFER_SYNTAX = 0x0002, 0x0010
-_IMPLICIT, _BIG_ENDIAN, _DEFLATED = b"1.2.840.10008.1.2", b"1.2.840.10008.1.2.2", b"1.2.840.10008.1.2.1.99"
-_INFLATED = 64 << 20
+IMPLICIT, BIG_ENDIAN, DEFLATED = b"1.2.840.10008.1.2", b"1.2.840.10008.1.2.2", b"1.2.840.10008.1.2.1.99"
+INFLATED = 64 << 20
 """Bytes of a deflated data set that are unpacked to be counted."""
 
 _STRETCH, _PAUSE = 2048, 1e-4
@@ -66,7 +69,7 @@ class ElementBudget:
 
 def is_deflated(content: memoryview) -> bool:
     """Return True if the data set of a file is compressed as a whole: then its length tells nothing of its cost."""
-    return _DEFLATED in bytes(content[:1024])
+    return DEFLATED in bytes(content[:1024])
 
 
 def count(content: memoryview, most: int) -> int:
@@ -78,51 +81,56 @@ def count(content: memoryview, most: int) -> int:
 
     Source: DICOM PS3.5 §7, PS3.10 §7.1.
     """
-    offset, syntax = _data_set(content)
-    if syntax == _DEFLATED:
-        content, offset = _inflated(content[offset:]), 0
-    walk = _Walk(content, offset, most, order=">" if syntax == _BIG_ENDIAN else "<")
-    if syntax == _IMPLICIT:
+    offset, syntax = data_set(content)
+    if syntax == DEFLATED:
+        content, offset = inflated(content[offset:]), 0
+    walk = _Walk(content, offset, most, order=">" if syntax == BIG_ENDIAN else "<")
+    if syntax == IMPLICIT:
         walk.implicit()
     else:
         walk.explicit()
     return walk.found
 
 
-def _data_set(content: memoryview) -> tuple[int, bytes]:
-    """Return where the data set begins, and its transfer syntax."""
+def data_set(content: memoryview) -> tuple[int, bytes]:
+    """Return where the data set of a file begins (its offset in bytes), and its transfer syntax.
+
+    The syntax is `IMPLICIT`, `BIG_ENDIAN` or `DEFLATED`; empty for any other: they are explicit and little endian.
+    """
     offset, syntax = (132, b"") if bytes(content[128:132]) == b"DICM" else (0, b"")
     while offset + 12 <= len(content):
         group, element, representation, length = struct.unpack_from("<HH2sH", content, offset)
         if group != _META:
             break
         offset += 8
-        if representation in _LONG:
+        if representation in LONG:
             (length,) = struct.unpack_from("<I", content, offset)
             offset += 4
         if element == _TRANSFER_SYNTAX:
             syntax = bytes(content[offset : offset + length]).rstrip(b"\0 ")
         offset += length
-    return offset, _DEFLATED if syntax == _DEFLATED else _seen(content, offset)
+    return offset, DEFLATED if syntax == DEFLATED else _seen(content, offset)
 
 
 def _seen(content: memoryview, offset: int) -> bytes:
     """Return the transfer syntax by the first element: some files have another one than they tell, or tell none."""
     group, representation = bytes(content[offset : offset + 2]), bytes(content[offset + 4 : offset + 6])
     if not (representation.isalpha() and representation.isupper()):
-        return _IMPLICIT
-    return _BIG_ENDIAN if group.startswith(b"\0") else b""
+        return IMPLICIT
+    return BIG_ENDIAN if group.startswith(b"\0") else b""
 
 
-def _inflated(content: memoryview) -> memoryview:
+def inflated(content: memoryview) -> memoryview:
+    """Unpack a deflated data set, the first `INFLATED` bytes of it; nothing where it is damaged."""
     try:
-        return memoryview(zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, _INFLATED))
+        return memoryview(zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, INFLATED))
     except zlib.error:
         return memoryview(b"")
 
 
 @lru_cache(maxsize=4096)
-def _is_sequence(tag: int) -> bool:
+def is_sequence(tag: int) -> bool:
+    """Return True if a tag is that of a sequence, by the dictionary of the standard."""
     return dictionary_has_tag(tag) and dictionary_VR(tag) == "SQ"
 
 
@@ -160,7 +168,7 @@ class _Walk:
                 sleep(_PAUSE)
             if group == _DELIMITERS:
                 continue
-            if representation in _LONG:
+            if representation in LONG:
                 (length,) = self._length.unpack_from(content, self._offset)
                 self._offset += 4
             if length == _UNDEFINED:
@@ -184,7 +192,7 @@ class _Walk:
                     return
             elif length == _UNDEFINED:
                 depth += 1
-            elif not _is_sequence(group << 16 | element):
+            elif not is_sequence(group << 16 | element):
                 self._offset += length
 
     def _enter(self, representation: bytes) -> None:

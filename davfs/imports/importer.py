@@ -1,15 +1,16 @@
 """Hands DICOM files to Orthanc, and distinguishes a success from a refusal."""
 
-import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from davfs.errors import BadFile, Contradiction, Refused, Unavailable, UnknownResource
-from davfs.orthanc import Buffer, Orthanc, OrthancId, Stored, StoreStatus
+from davfs.errors import BadFile, Refused, Unavailable, UnknownResource
+from davfs.imports.hazards import check_hazards
+from davfs.imports.same_image import SameImage
+from davfs.orthanc import Buffer, Orthanc, OrthancId, StoreStatus
 
 UNREADABLE = "Orthanc cannot read it as a DICOM file."
 """What `BadFile` means to a user."""
 
+_ATTEMPTS = 3
 _REASONS = {
     StoreStatus.FILTERED_OUT: "A filter of this Orthanc refused it.",
     StoreStatus.FAILURE: "Orthanc failed to store it.",
@@ -18,15 +19,17 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """One DICOM file that Orthanc holds.
+    """One DICOM file that Orthanc has taken.
 
     Attributes:
         id: Orthanc's identifier of the instance.
         size: Bytes of the file as Orthanc stores it, which is what it will serve.
+        altered: What Orthanc stores are not the bytes that it was given.
     """
 
     id: OrthancId
     size: int
+    altered: bool = False
 
 
 class Importer:
@@ -34,35 +37,40 @@ class Importer:
 
     Args:
         orthanc: Where to.
-        transcodes: Orthanc's ``IngestTranscoding`` is on: what it stores differs from what it was given.
+        same_image: Compares files with what it holds; None for one that decodes what Orthanc decodes.
     """
 
-    def __init__(self, orthanc: Orthanc, *, transcodes: bool = False) -> None:
+    def __init__(self, orthanc: Orthanc, same_image: SameImage | None = None) -> None:
         self._orthanc = orthanc
-        self._transcodes = transcodes
+        self._same_image = same_image or SameImage(orthanc)
 
     def import_dicom(self, content: Buffer) -> Imported:
-        """Import one DICOM file; importing the same file again is a success.
+        """Import one DICOM file; importing the same image again is a success.
 
         Raises:
-            Refused: Orthanc does not want it.
-            Contradiction: Orthanc holds another file with the same SOPInstanceUID.
+            Refused: Orthanc does not want it, or its parser would not survive it.
+            Contradiction: Orthanc holds another image with the same SOPInstanceUID, or cannot read the one it holds.
             BadFile: Orthanc cannot read it.
             StorageFull: Orthanc has no room for it.
             Unavailable: Nothing is known; the caller may try again.
         """
-        stored = self._orthanc.store(content)
-        if stored.status in _REASONS:
-            raise Refused(_REASONS[stored.status])
-        try:
-            if stored.status is StoreStatus.ALREADY_STORED:
-                self._check_same(stored, content)
-            return Imported(stored.id, self._orthanc.instance_size(stored.id))
-        except UnknownResource as error:
-            if stored.status is StoreStatus.SUCCESS:
-                return Imported(stored.id, len(content))
+        check_hazards(memoryview(content))
+        for _ in range(_ATTEMPTS):
+            stored = self._orthanc.store(content)
+            if stored.status in _REASONS:
+                raise Refused(_REASONS[stored.status])
+            try:
+                if stored.status is StoreStatus.ALREADY_STORED:
+                    is_copy = self._same_image.check(content, stored.id)
+                else:
+                    is_copy = self._is_copy(content, stored.id)
+                size = len(content) if is_copy else self._orthanc.instance_size(stored.id)
+                return Imported(stored.id, size, altered=not is_copy)
+            except UnknownResource:
+                if stored.status is StoreStatus.SUCCESS:  # a router deletes what it has stored
+                    return Imported(stored.id, len(content))
             # Orthanc declined our copy in favour of one that was deleted meanwhile: it holds neither now.
-            raise Unavailable("the instance was deleted during its import") from error
+        raise Unavailable("the instance was deleted again and again during its import")
 
     def import_maybe(self, content: Buffer) -> Imported | None:
         """Import what may be DICOM, as `import_dicom` does; None where Orthanc cannot read it."""
@@ -71,22 +79,9 @@ class Importer:
         except BadFile:
             return None
 
-    def _check_same(self, stored: Stored, content: Buffer) -> None:
-        if not self._transcodes and _md5([content]) != self._held_md5(stored.id):
-            raise Contradiction(
-                "Orthanc already holds a different file with this SOP instance UID: nothing was changed."
-            )
-
-    def _held_md5(self, instance: OrthancId) -> str:
+    def _is_copy(self, content: Buffer, instance: OrthancId) -> bool:
+        """Return True if Orthanc stored the bytes that it was given, as far as size and MD5 tell."""
         try:
-            return self._orthanc.instance_md5(instance).lower()
-        except UnknownResource:  # gone, or merely not kept: "StoreMD5ForAttachments" may be off
-            with self._orthanc.open_instance(instance) as held:
-                return _md5(held.buffers())
-
-
-def _md5(blocks: Iterable[Buffer]) -> str:
-    digest = hashlib.md5(usedforsecurity=False)
-    for block in blocks:
-        digest.update(block)
-    return digest.hexdigest()
+            return self._same_image.is_copy(content, instance)
+        except UnknownResource:  # gone, or Orthanc keeps no MD5
+            return self._orthanc.instance_size(instance) == len(content)

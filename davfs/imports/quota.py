@@ -96,6 +96,13 @@ class Quota:
             else:
                 self._promised.pop(inode, None)  # another file may get this number
 
+    def forget_all(self) -> None:
+        """Count nothing any more but what is being written."""
+        with self._lock:
+            self._used -= sum(self._sizes.values())
+            self._sizes.clear()
+            self._promised.clear()
+
     def _check(self, path: Path, size: int, freed: int) -> None:
         if self._maximum and size and self._used + size - freed > self._maximum:
             raise NoSpace(path, "The inbox is full.")

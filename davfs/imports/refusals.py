@@ -5,7 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from davfs.entry import Path
-from davfs.errors import AlreadyExists, BadName, IsAFolder, NoSpace, NotAFolder, NotFound, ParentMissing, PathError
+from davfs.errors import (
+    AlreadyExists,
+    BadName,
+    Busy,
+    IsAFolder,
+    NoSpace,
+    NotAFolder,
+    NotFound,
+    ParentMissing,
+    PathError,
+)
 from davfs.imports.items import DEEPEST, is_name
 
 REASONS: dict[type[PathError], str] = {
@@ -54,6 +64,7 @@ def disk_errors(path: Path) -> Iterator[None]:
     Raises:
         NoSpace: The disk is full, or keeps no more names of one file.
         BadName: The name is too long.
+        Busy: Somebody else removed a folder of the spool, which is made again.
     """
     try:
         yield
@@ -64,4 +75,6 @@ def disk_errors(path: Path) -> Iterator[None]:
             raise NoSpace(path, "There are too many copies of this file.") from cause
         if cause.errno == errno.ENAMETOOLONG:  # some file systems keep less than LONGEST_NAME
             raise BadName(path, "The name is too long for the disk of the inbox.") from cause
+        if cause.errno == errno.ENOENT:
+            raise Busy(path, "The inbox's folder was removed from the disk meanwhile. Try again.") from cause
         raise

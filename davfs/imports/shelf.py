@@ -40,7 +40,7 @@ class Shelf:
             NotFound: Nothing is there.
         """
         if not path:
-            return folder_item("", self._disk.files.stat())
+            return folder_item("", self._disk.status())
         with self._disk.parent(path, NotFound) as parent:
             return self.find(parent, path)
 

@@ -15,6 +15,7 @@ from typing import IO
 from davfs.errors import BadFile, DamagedZip, Refused, StorageFull, ZipTooLarge
 from davfs.imports.elements import ElementBudget
 from davfs.imports.importer import UNREADABLE, Imported, Importer
+from davfs.imports.progress import Progress
 from davfs.imports.sniff import Sniffed, open_member, open_zip, sniff_member, zip_errors
 from davfs.orthanc import Buffer
 
@@ -71,23 +72,29 @@ class ZipImporter:
         self._limits = limits or ZipLimits()
         self._scratch = scratch
 
-    def import_zip(self, content: Buffer) -> Unzipped:
+    def import_zip(self, content: Buffer, progress: Progress | None = None) -> Unzipped:
         """Import the DICOM files in a ZIP, one after another; those before a failure stay imported.
 
         Encrypted and damaged members count as refused, since they may be DICOM; ZIPs in the ZIP are ignored.
 
+        Args:
+            content: The ZIP.
+            progress: Is told how far it is, and may end it; None where nobody wants to know.
+
         Raises:
             Refused: At least one member was refused, or the ZIP asks for too much.
             StorageFull: Orthanc, or the disk on which members are unpacked, is full.
-            Unavailable: Nothing is known; the caller may try again.
+            Unavailable: Nothing is known, or the drive is stopping; the caller may try again.
         """
+        progress = progress or Progress()
+        progress.check()
         try:
             archive = open_zip(memoryview(content))
         except (DamagedZip, ZipTooLarge) as error:
             raise Refused(f"The ZIP cannot be imported: {error}.") from error
         with archive:
             self._check_limits(archive.infolist(), len(content))
-            result = self._import_members(archive)
+            result = self._import_members(archive, progress)
         if result.refused:
             raise _refusal(result)
         return result
@@ -101,26 +108,27 @@ class ZipImporter:
         if total > min(limits.total_size, limits.spare + limits.ratio * packed):
             raise Refused("The ZIP unpacks to more than is allowed.")
 
-    def _import_members(self, archive: zipfile.ZipFile) -> Unzipped:
+    def _import_members(self, archive: zipfile.ZipFile, progress: Progress) -> Unzipped:
         imported: list[Imported] = []
         refused: list[tuple[str, str]] = []
         members = archive.infolist()
         budget = ElementBudget()
+        progress.total += len(members)
         for member in members:
+            progress.check()
             try:
-                done = self._import_member(archive, member, budget)
-            except Refused as error:
-                refused.append((member.filename, error.reason))
-            except BadFile:
-                refused.append((member.filename, UNREADABLE))
-            except DamagedZip as error:
-                refused.append((member.filename, f"The member cannot be read: {error}."))
+                done = self._import_member(archive, member, budget, progress)
+            except (Refused, BadFile, DamagedZip) as error:
+                refused.append((member.filename, _reason(error)))
+                progress.refused += 1
             else:
                 imported += [done] if done else []
+                progress.imported += bool(done)
+                progress.ignored += not done
         return Unzipped(tuple(imported), tuple(refused), len(members) - len(imported) - len(refused))
 
     def _import_member(
-        self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, budget: ElementBudget
+        self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, budget: ElementBudget, progress: Progress
     ) -> Imported | None:
         """Import a member; None where it is no DICOM."""
         found = sniff_member(archive, member)
@@ -128,28 +136,29 @@ class ZipImporter:
             return None
         if member.file_size > self._limits.member_size:
             raise Refused(f"It is larger than {self._limits.member_size} bytes.")
-        with self._unpacked(archive, member) as content:
+        with self._unpacked(archive, member, progress) as content:
             budget.check(content, member.compress_size)
             return (
                 self._importer.import_dicom(content) if found is Sniffed.DICOM else self._importer.import_maybe(content)
             )
 
     @contextmanager
-    def _unpacked(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Iterator[memoryview]:
+    def _unpacked(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, progress: Progress) -> Iterator[memoryview]:
         if member.file_size <= _IN_MEMORY:
             buffer = io.BytesIO()
-            _unpack(archive, member, buffer)
+            _unpack(archive, member, buffer, progress)
             yield memoryview(buffer.getvalue())
             return
         with _full_disk(), tempfile.TemporaryFile(dir=self._scratch) as file:
-            _unpack(archive, member, file)
+            _unpack(archive, member, file, progress)
             # Left to the garbage collector: closing it would raise while a traceback still holds a view of it.
             yield memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
-def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: IO[bytes]) -> None:
+def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: IO[bytes], progress: Progress) -> None:
     with open_member(archive, member) as source:
         while block := _next_block(source):
+            progress.check()
             target.write(block)
     target.flush()  # before it is mapped: a full disk has to show here, and not as a signal
 
@@ -178,6 +187,15 @@ def _refusal(result: Unzipped) -> Refused:
         details.append(f"… and {len(result.refused) - _DETAILS} more")
     summary = " ".join(reason for reason, _ in reasons)
     return Refused(f"{len(result.refused)} of the {total} files to import were refused: {summary}", tuple(details))
+
+
+def _reason(error: Refused | BadFile | DamagedZip) -> str:
+    match error:
+        case Refused():
+            return error.reason
+        case DamagedZip():
+            return f"The member cannot be read: {error}."
+    return UNREADABLE
 
 
 def _printable(name: str) -> str:

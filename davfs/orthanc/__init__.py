@@ -78,6 +78,12 @@ class Orthanc(Protocol):
     def instance_md5(self, instance: OrthancId) -> str:
         """Return the MD5 of an instance's DICOM file, in hexadecimal (``…/attachments/dicom/md5``)."""
 
+    def is_intact(self, instance: OrthancId) -> bool:
+        """Return True if the stored file of an instance can be read and has its MD5 (``…/dicom/verify-md5``).
+
+        It is False, too, where Orthanc keeps no MD5.
+        """
+
     def open_instance(self, instance: OrthancId, start: int = 0) -> AbstractContextManager[Readable]:
         """Open the DICOM file of an instance, however large it is (``/instances/{id}/file``).
 
@@ -115,6 +121,16 @@ class Orthanc(Protocol):
         Args:
             instance: Which one; it stays as it is.
             request: What to keep, replace and remove, as Orthanc's route has it.
+        """
+
+    def uncompressed(self, content: Buffer, instance: OrthancId | None) -> bytes:
+        """Return a DICOM file with pixels that are not compressed (``OrthancPluginTranscodeDicomInstance``).
+
+        Orthanc raises `OrthancError` where it cannot decode them, and over HTTP where it does not hold the file.
+
+        Args:
+            content: The file.
+            instance: The instance whose file it is (``POST …/modify``); None where Orthanc does not hold it.
         """
 
     def store(self, content: Buffer) -> Stored:

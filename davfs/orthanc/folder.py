@@ -146,6 +146,14 @@ class DicomFolder:
         """See `Orthanc`."""
         raise OrthancError(_NO_SERVER)
 
+    def is_intact(self, instance: OrthancId) -> bool:
+        """See `Orthanc`."""
+        return self._path(instance).is_file()
+
+    def uncompressed(self, content: Buffer, instance: OrthancId | None) -> bytes:  # noqa: ARG002  as `Orthanc` has it
+        """See `Orthanc`."""
+        raise OrthancError(_NO_SERVER)
+
     def store(self, content: Buffer) -> Stored:  # noqa: ARG002  as `Orthanc` has it
         """See `Orthanc`."""
         raise OrthancError(_READ_ONLY)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from davfs.errors import ConfigurationError
+from davfs.errors import ConfigurationError, OrthancError
 from davfs.orthanc import Buffer
 from davfs.orthanc.answers import check, httpx_errors
 from davfs.orthanc.download import Download, Downloads
@@ -91,6 +91,10 @@ class HttpTransport:
         """See `davfs.orthanc.rest.Transport`; the body is sent as it lies in memory, never as a whole copy."""
         with memoryview(body) as view, closing(_blocks(view)) as blocks:
             return self._send("POST", path, blocks, len(view))
+
+    def transcoded(self, content: Buffer, syntax: str) -> bytes:  # noqa: ARG002  as `Transport` has it
+        """See `davfs.orthanc.rest.Transport`; Orthanc's REST API transcodes nothing that Orthanc does not hold."""
+        raise OrthancError("over HTTP, Orthanc transcodes no other files than its own")
 
     def delete(self, path: str) -> None:
         """See `davfs.orthanc.rest.Transport`."""

@@ -25,6 +25,10 @@ class InsideTransport:
         """See `davfs.orthanc.rest.Transport`."""
         return _call(core.post, path, body)
 
+    def transcoded(self, content: Buffer, syntax: str) -> bytes:
+        """See `davfs.orthanc.rest.Transport`."""
+        return _call(core.transcoded, content, syntax)
+
     def delete(self, path: str) -> None:
         """See `davfs.orthanc.rest.Transport`."""
         _call(core.delete, path)

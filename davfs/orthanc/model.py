@@ -75,12 +75,21 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One line of ``/changes``."""
+    """One line of ``/changes``.
+
+    Attributes:
+        seq: Its number: a later change has a higher one.
+        kind: Orthanc's ``ChangeType``.
+        level: Level of what was changed.
+        id: What was changed.
+        date: When, as Orthanc writes it: to the second, in UTC.
+    """
 
     seq: int
     kind: str
     level: Level
     id: OrthancId
+    date: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +98,7 @@ class Changes:
 
     Attributes:
         entries: The changes, oldest first.
-        last: Sequence number up to which the page reaches.
+        last: Sequence number up to which the page reaches; of an empty page, the highest that ever was in the log.
         done: True on the last page.
     """
 

@@ -61,6 +61,8 @@ class RangeCache:
         self.instances = orthanc.instances
         self.instance_size = orthanc.instance_size
         self.instance_md5 = orthanc.instance_md5
+        self.is_intact = orthanc.is_intact
+        self.uncompressed = orthanc.uncompressed
         self.instance_file = orthanc.instance_file
         self.description = orthanc.description
         self.picture = orthanc.picture

@@ -18,6 +18,8 @@ from davfs.orthanc.description import CHILDREN, DATE, NAMES, PARENTS
 from davfs.orthanc.model import Change, Changes, Counts, Instance, Level, OrthancId, Resource, Stored, StoreStatus
 from davfs.orthanc.repeated import RepeatedAnswers
 
+_UNCOMPRESSED = "1.2.840.10008.1.2.1"
+_IDENTIFIERS = ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]
 _DOCUMENT = "0042-0011"
 """The tag EncapsulatedDocument."""
 _NO_SUCH_FORM = {HTTPStatus.UNSUPPORTED_MEDIA_TYPE, 3000}
@@ -34,6 +36,9 @@ class Transport(Protocol):
 
     def post(self, path: str, body: Buffer) -> bytes:
         """Return the body of the answer to a POST."""
+
+    def transcoded(self, content: Buffer, syntax: str) -> bytes:
+        """Return any DICOM file in another transfer syntax."""
 
     def delete(self, path: str) -> None:
         """Send a DELETE."""
@@ -57,7 +62,13 @@ class RestOrthanc:
         """See `davfs.orthanc.Orthanc`."""
         page = self._json(f"/changes?since={since}&limit={limit}")
         entries = tuple(
-            Change(entry["Seq"], entry["ChangeType"], _LEVELS[entry["ResourceType"]], OrthancId(entry["ID"]))
+            Change(
+                entry["Seq"],
+                entry["ChangeType"],
+                _LEVELS[entry["ResourceType"]],
+                OrthancId(entry["ID"]),
+                entry["Date"],
+            )
             for entry in page["Changes"]
             if entry["ResourceType"] in _LEVELS
         )
@@ -106,6 +117,16 @@ class RestOrthanc:
         """See `davfs.orthanc.Orthanc`."""
         return self._transport.get(f"/instances/{instance}/attachments/dicom/md5").decode("ascii")
 
+    def is_intact(self, instance: OrthancId) -> bool:
+        """See `davfs.orthanc.Orthanc`."""
+        try:
+            self._transport.post(f"/instances/{instance}/attachments/dicom/verify-md5", b"")
+        except UnknownResource:
+            if self.exists(Level.INSTANCE, instance):
+                return False
+            raise
+        return True
+
     def open_instance(self, instance: OrthancId, start: int = 0) -> AbstractContextManager[Readable]:
         """See `davfs.orthanc.Orthanc`."""
         return self._transport.open_file(instance, start)
@@ -142,6 +163,16 @@ class RestOrthanc:
     def anonymised(self, instance: OrthancId, request: Mapping[str, Any]) -> bytes:
         """See `davfs.orthanc.Orthanc`."""
         return self._transport.post(f"/instances/{instance}/anonymize", json.dumps(request).encode())
+
+    def uncompressed(self, content: Buffer, instance: OrthancId | None) -> bytes:
+        """See `davfs.orthanc.Orthanc`."""
+        try:
+            return self._transport.transcoded(content, _UNCOMPRESSED)
+        except OrthancError:
+            if instance is None:
+                raise
+        request = {"Keep": _IDENTIFIERS, "Force": True, "Transcode": _UNCOMPRESSED}
+        return self._transport.post(f"/instances/{instance}/modify", json.dumps(request).encode())
 
     def store(self, content: Buffer) -> Stored:
         """See `davfs.orthanc.Orthanc`."""

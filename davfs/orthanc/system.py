@@ -29,13 +29,11 @@ class System:
         name: Its ``Name``; may be empty.
         version: Its version, such as ``1.12.7``.
         tags: Keywords of the main DICOM tags that it keeps, by level; empty where it does not tell, before 1.11.
-        transcodes: Whether it transcodes what it stores; False where it does not tell.
     """
 
     name: str
     version: str
     tags: Mapping[Level, frozenset[str]]
-    transcodes: bool
 
 
 def ask(client: httpx.Client, seconds: float) -> System:
@@ -77,7 +75,6 @@ def _system(found: Mapping[str, Any]) -> System:
         name=str(found.get("Name", "")),
         version=str(found["Version"]),
         tags={_LEVELS[level]: _keywords(listed) for level, listed in tags.items() if level in _LEVELS},
-        transcodes=bool(found.get("IngestTranscoding")),
     )
 
 

@@ -3,6 +3,7 @@
 Source: ``orthanc/OrthancCPlugin.h``, section "Orthanc" and "Toolbox".
 """
 
+import re
 from enum import IntEnum
 from types import TracebackType
 from typing import Any, Self
@@ -105,6 +106,23 @@ def post(path: str, body: bytes | bytearray | memoryview) -> bytes:
         return bytes(view)
 
 
+def transcoded(content: bytes | bytearray | memoryview, syntax: str) -> bytes:
+    """Return a DICOM file in another transfer syntax; it does not have to be one that Orthanc holds.
+
+    Args:
+        content: The file; it is not copied.
+        syntax: UID of the transfer syntax.
+
+    Raises:
+        CoreError: Orthanc cannot do it.
+    """
+    buffer = CoreBuffer()
+    with ffi.from_buffer(content) as data:  # as in `post`
+        _check(lib.davfs_transcode(buffer.pointer, data, len(content), syntax.encode()))
+    with buffer as view:
+        return bytes(view)
+
+
 def delete(path: str) -> None:
     """Send a DELETE to Orthanc's own REST API.
 
@@ -130,6 +148,17 @@ def _owned_string(pointer: Any) -> str:
     finally:
         lib.OrthancPluginFreeString(lib.davfs_context, pointer)
     return text
+
+
+def largest_answer() -> int:
+    """Return how many bytes Orthanc's HTTP server can send as one answer.
+
+    Before 1.11.3 it hands the length to CivetWeb's ``mg_write()`` as an ``int``: what does not fit is answered with 200
+    and no body (seen on 1.10.1; Orthanc's release notes). "mainline" is newer than any release.
+    """
+    version = re.match(r"(\d+)\.(\d+)\.(\d+)", ffi.string(lib.davfs_context.orthancVersion).decode())
+    old = version is not None and tuple(map(int, version.groups())) < (1, 11, 3)
+    return (1 << 31) - 1 if old else (1 << 32) - 1
 
 
 def configuration() -> str:

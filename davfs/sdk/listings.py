@@ -18,6 +18,8 @@ _MOST = 64
 """Folders whose entries are kept packed."""
 _ROOM = 16 << 20
 """Bytes of all of them."""
+_LARGEST_STEADY = (1 << 31) - 1
+"""Bytes of a file that native/recent.c may answer with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +117,10 @@ def _packed(entry: Entry) -> str:
 def pack_files(entries: Iterable[Entry]) -> bytes:
     """Return those of the entries that native/recent.c may answer for, as ``davfs_remember_recent`` takes them.
 
-    It sends the DICOM file as stored, whatever the drive would show at that path.
+    It sends the DICOM file as stored, whatever the drive would show at that path; a large one, for which the door has a
+    limit, is left to the door.
     """
-    steady = (one for one in entries if one.steady and one.media_type == DICOM)
+    steady = (one for one in entries if one.steady and one.media_type == DICOM and one.size <= _LARGEST_STEADY)
     rows = (f"{one.name}\0{one.resource}\0{date(one.modified)}\0" for one in steady)
     return "".join(rows).encode("utf-8", "surrogateescape")
 

@@ -36,6 +36,8 @@ def call(output, uri, **request):
                 answer = bytes(view)
         elif asked['method'] == 'post':
             answer = transport.post(asked['path'], base64.b64decode(asked['body']))
+        elif asked['method'] == 'transcoded':
+            answer = transport.transcoded(base64.b64decode(asked['body']), asked['path'])
         else:
             answer = getattr(transport, asked['method'])(asked['path'])
     except OrthancError as error:
@@ -61,6 +63,10 @@ class RemoteInside:
     def post(self, path: str, body: Buffer) -> bytes:
         """See `davfs.orthanc.rest.Transport`."""
         return self._call("post", path, bytes(body))
+
+    def transcoded(self, content: Buffer, syntax: str) -> bytes:
+        """See `davfs.orthanc.rest.Transport`."""
+        return self._call("transcoded", syntax, bytes(content))
 
     def delete(self, path: str) -> None:
         """See `davfs.orthanc.rest.Transport`."""

@@ -177,6 +177,7 @@ def test_file(orthanc: Orthanc) -> None:
     for content in ALL:
         assert orthanc.instance_size(instance(content)) == len(content)
         assert orthanc.instance_md5(instance(content)) == hashlib.md5(content, usedforsecurity=False).hexdigest()
+        assert orthanc.is_intact(instance(content))
         with orthanc.instance_file(instance(content)) as view:
             assert view == content
 
@@ -367,6 +368,7 @@ def test_delete_what_is_not_there(orthanc: Orthanc, level: Level) -> None:
 QUESTIONS: dict[str, Callable[[Orthanc, OrthancId], object]] = {
     "size": lambda orthanc, wanted: orthanc.instance_size(wanted),
     "md5": lambda orthanc, wanted: orthanc.instance_md5(wanted),
+    "intact": lambda orthanc, wanted: orthanc.is_intact(wanted),
     "file": lambda orthanc, wanted: orthanc.instance_file(wanted).__enter__(),
     "open": lambda orthanc, wanted: orthanc.open_instance(wanted).__enter__(),
     "open at": lambda orthanc, wanted: orthanc.open_instance(wanted, 100).__enter__(),

@@ -55,7 +55,7 @@ def test_a_listing_shows_every_size(made: Made) -> None:
     assert {name: entry.size for name, entry in listed.items()} == {name: file.size for name, file in FILES.items()}
 
 
-@pytest.mark.parametrize("name", ["gigantic.zip", "gigantic.dcm"])
+@pytest.mark.parametrize("name", ["gigantic.zip", "gigantic.dcm", "instance.dcm"])
 def test_what_is_too_large_is_refused(made: Made, name: str) -> None:
     """A file that Orthanc's memory may not hold is refused to whoever asks for it, before a byte of it is made."""
     before, path = made.forget_peak(), f"{AREA}/{name}"

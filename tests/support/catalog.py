@@ -14,7 +14,7 @@ from davfs.catalog.placing import LayoutPlacer
 from davfs.catalog.plan import Folder, Plan
 from davfs.catalog.store import Store
 from davfs.layout import load_text
-from davfs.orthanc import Level, OrthancId, Resource
+from davfs.orthanc import Changes, Level, OrthancId, Resource
 from tests.support.memory_orthanc import MemoryOrthanc
 
 LAYOUT = """
@@ -36,13 +36,13 @@ class CountingOrthanc(MemoryOrthanc):
 
     asked = 0
     meanwhile: Callable[[], object] = staticmethod(lambda: None)
-    after_last: Callable[[], object] = staticmethod(lambda: None)
+    after_log: Callable[[], object] = staticmethod(lambda: None)
 
-    def last_change(self) -> int:
+    def changes(self, since: int, limit: int = 1000) -> Changes:
         """See `Orthanc`."""
-        last = super().last_change()
-        self.after_last()
-        return last
+        page = super().changes(since, limit)
+        self.after_log()
+        return page
 
     def resources(self, ids: Iterable[OrthancId]) -> list[Resource]:
         """See `Orthanc`."""

@@ -18,7 +18,7 @@ CT = (TEST_FILES / "CT_small.dcm").read_bytes()
 MR = (TEST_FILES / "MR_small.dcm").read_bytes()
 NO_PREAMBLE = CT[336:]  # the data set alone
 BROKEN = CT[:132] + b"garbage" * 20
-CHANGED = CT[:-1] + bytes([CT[-1] ^ 1])
+CHANGED = CT[:-1000] + bytes([CT[-1000] ^ 1]) + CT[-999:]  # another pixel
 
 
 @pytest.fixture

@@ -47,6 +47,7 @@ class Blocks:
 FILES = {
     "gigantic.zip": Blocks(10 << 30, None),
     "gigantic.dcm": Blocks(10 << 30, None),  # of no resource, so not one that Orthanc holds
+    "instance.dcm": Blocks(5 << 30, None),
     "between.zip": Blocks(LARGEST + 1, None),
     "large.zip": Blocks(300 << 20, 300 << 20),
     "odd.bin": Blocks((5 << 20) + 321, (5 << 20) + 321),
@@ -90,7 +91,10 @@ class MadeArea:
 def _entry(name: str) -> Entry:
     if name in FILES:
         media_type = DICOM if name.endswith(".dcm") else ""
-        return Entry(name, Kind.FILE, _SINCE, FILES[name].size, media_type=media_type)
+        resource = "an instance" if name == "instance.dcm" else ""
+        return Entry(
+            name, Kind.FILE, _SINCE, FILES[name].size, media_type=media_type, resource=resource, steady=bool(resource)
+        )
     instance, dot, _ = name.partition(".txt")
     if not dot:
         raise NotFound((name,), "there is no such file")

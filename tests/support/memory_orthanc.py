@@ -1,5 +1,6 @@
 """An Orthanc in memory, with the answers of a real one: tests/contract holds it to that."""
 
+import copy
 import hashlib
 import io
 import itertools
@@ -25,7 +26,7 @@ from davfs.orthanc import (
     StoreStatus,
     dicom_files,
 )
-from davfs.orthanc.description import described
+from davfs.orthanc.description import DATE, described
 from tests.support import renditions
 from tests.support.facts import Facts, facts
 
@@ -51,6 +52,8 @@ class MemoryOrthanc:
         gate: Uploads wait until it is set.
         keeps_md5: False as with ``"StoreMD5ForAttachments": false``.
         uploads: Number of uploads that were tried.
+        lost: Instances whose files are gone from its storage.
+        deletes: It deletes each instance as soon as it is stored, as a router does.
     """
 
     files: dict[OrthancId, bytes] = field(default_factory=dict)
@@ -62,6 +65,8 @@ class MemoryOrthanc:
     gate: threading.Event = field(default_factory=threading.Event)
     keeps_md5: bool = True
     uploads: int = 0
+    lost: set[OrthancId] = field(default_factory=set)
+    deletes: bool = False
     _resources: dict[OrthancId, Resource] = field(default_factory=dict)
     _instances: dict[OrthancId, Instance] = field(default_factory=dict)
     _uuids: Iterator[int] = field(default_factory=itertools.count)
@@ -83,6 +88,8 @@ class MemoryOrthanc:
             return Stored(identifier, StoreStatus.ALREADY_STORED)
         self.files[identifier] = self.transcoded or bytes(content)
         self._arrive(known)
+        if self.deletes:
+            self.delete(Level.INSTANCE, identifier)
         return Stored(identifier, StoreStatus.SUCCESS)
 
     def retag(self, resource: OrthancId, tags: Mapping[str, str]) -> None:
@@ -90,6 +97,24 @@ class MemoryOrthanc:
         old = self._resources[resource]
         self._resources[resource] = replace(old, tags=dict(old.tags) | dict(tags))
         self._note("UpdatedMetadata", old.level, resource)
+
+    def reconstruct(self, resource: OrthancId, tags: Mapping[str, str]) -> None:
+        """Give a patient, study or series other tags, of which the log of changes does not tell."""
+        old = self._resources[resource]
+        self._resources[resource] = replace(old, tags=dict(old.tags) | dict(tags))
+
+    def empty_log(self) -> None:
+        """Empty the log of changes, as an administrator can; its numbers go on."""
+        self.log = []
+
+    def backup(self) -> dict[str, Any]:
+        """Return the whole database as it is now."""
+        kept = ("files", "log", "last", "_resources", "_instances")
+        return {name: copy.copy(getattr(self, name)) for name in kept}
+
+    def restore(self, backup: Mapping[str, Any]) -> None:
+        """Go back to a database as it was."""
+        vars(self).update({name: copy.copy(value) for name, value in backup.items()})
 
     def label(self, resource: OrthancId, *labels: str) -> None:
         """Give a patient, study or series other labels, which the log of changes does not tell."""
@@ -110,8 +135,18 @@ class MemoryOrthanc:
             raise UnknownResource("no MD5", 404)
         return hashlib.md5(self._file(instance), usedforsecurity=False).hexdigest()
 
+    def is_intact(self, instance: OrthancId) -> bool:
+        """See `Orthanc`."""
+        return self.keeps_md5 and bool(self._file(instance)) and instance not in self.lost
+
+    def uncompressed(self, content: Buffer, instance: OrthancId | None) -> bytes:  # noqa: ARG002  as `Orthanc` has it
+        """See `Orthanc`; this one decodes nothing."""
+        raise OrthancError("cannot be decoded")
+
     def open_instance(self, instance: OrthancId, start: int = 0) -> AbstractContextManager[InMemory]:  # noqa: ARG002
         """See `Orthanc`."""
+        if instance in self.lost:
+            raise UnknownResource("its file is gone", 404)
         return InMemory(nullcontext(memoryview(self._file(instance))))
 
     @contextmanager
@@ -186,7 +221,7 @@ class MemoryOrthanc:
         """See `Orthanc`."""
         after = [change for change in self.log if change.seq > since]
         page = tuple(after[:limit])
-        return Changes(page, page[-1].seq if page else since, done=len(after) <= limit)
+        return Changes(page, page[-1].seq if page else self.last, done=len(after) <= limit)
 
     def children(self, level: Level, resource: OrthancId) -> list[OrthancId]:
         """See `Orthanc`."""
@@ -218,7 +253,7 @@ class MemoryOrthanc:
 
     def _note(self, kind: str, level: Level, resource: OrthancId) -> None:
         self.last += 1
-        self.log.append(Change(self.last, kind, level, resource))
+        self.log.append(Change(self.last, kind, level, resource, f"{datetime.now(UTC):{DATE}}"))
 
     def _below(self, resource: OrthancId) -> list[OrthancId]:
         found = [each.id for each in self._resources.values() if each.parent == resource]

@@ -224,10 +224,10 @@ def test_last_change_goes_back(index: Index) -> None:
 
 
 def test_slow_answer_about_the_log(index: Index) -> None:
-    """A thread that is told the newest number, and goes on when others have seen more, forgets nothing."""
+    """A thread that is told what is in the log, and goes on when others have seen more, forgets nothing."""
     index.orthanc.store(A)
     index.names()
-    index.orthanc.after_last = once(lambda: (index.orthanc.store(B), index.names()))
+    index.orthanc.after_log = once(lambda: (index.orthanc.store(B), index.names()))
     index.catalog.refresh()
     found = index.catalog.rows_with(index.root, ("a", "b"))
     assert sorted(row.id for row in found) == sorted([patient_id("a"), patient_id("b")])

@@ -245,6 +245,8 @@ class Races(RuleBasedStateMachine):
         archive.catalog.facts.deleted(self.events)
         self.events.clear()
         archive.catalog.refresh()
+        if archive.catalog.suspect:
+            archive.catalog.reconcile(lambda _done, _total: None)
         assert set(archive.shown()) == set(archive.there(Level.STUDY))
         names = {each.id: each.tags["PatientName"].replace("^", " ") for each in _patients(archive.orthanc)}
         assert archive.listed(archive.patients) == names

@@ -2,7 +2,7 @@
 
 import pytest
 
-from davfs.errors import BadFile, Contradiction, Refused, StorageFull, Unavailable, UnknownResource
+from davfs.errors import BadFile, Contradiction, Refused, StorageFull, Unavailable
 from davfs.imports.importer import Imported, Importer
 from davfs.orthanc import OrthancId, StoreStatus
 from tests.support import inbox as inboxes
@@ -19,10 +19,17 @@ def test_a_new_file_is_imported(orthanc: MemoryOrthanc) -> None:
     assert orthanc.files == {identify(CT): CT}
 
 
-def test_the_size_is_that_of_what_orthanc_stores(orthanc: MemoryOrthanc) -> None:
-    """Where Orthanc transcodes, its file differs from the upload."""
-    orthanc.transcoded = CT[:5000]
-    assert Importer(orthanc, transcodes=True).import_dicom(CT).size == 5000
+@pytest.mark.parametrize("stored", [CT[:5000], CHANGED])
+def test_orthanc_may_store_other_bytes(orthanc: MemoryOrthanc, stored: bytes) -> None:
+    """Where Orthanc transcodes, or a plugin changes what comes in, its size or its MD5 differs from the upload's."""
+    orthanc.transcoded = stored
+    assert Importer(orthanc).import_dicom(CT) == Imported(identify(CT), len(stored), altered=True)
+
+
+def test_without_md5_another_size_tells(orthanc: MemoryOrthanc) -> None:
+    """With "StoreMD5ForAttachments" off only the size of what is stored is known."""
+    orthanc.keeps_md5, orthanc.transcoded = False, CT[:5000]
+    assert Importer(orthanc).import_dicom(CT) == Imported(identify(CT), 5000, altered=True)
 
 
 @pytest.mark.parametrize("keeps_md5", [True, False])
@@ -43,11 +50,22 @@ def test_another_file_of_the_same_instance_is_a_contradiction(orthanc: MemoryOrt
     assert orthanc.files[identify(CT)] == CT
 
 
-def test_transcoded_files_are_not_compared(orthanc: MemoryOrthanc) -> None:
-    """With IngestTranscoding the stored bytes always differ."""
-    importer = Importer(orthanc, transcodes=True)
+@pytest.mark.parametrize("keeps_md5", [True, False])
+def test_the_same_image_in_another_form_is_a_success(orthanc: MemoryOrthanc, *, keeps_md5: bool) -> None:
+    """An image that came by C-STORE has another meta header than the file that is dropped then."""
+    orthanc.keeps_md5 = keeps_md5
+    importer = Importer(orthanc)
     importer.import_dicom(CT)
-    assert importer.import_dicom(CHANGED).size == len(CT)
+    assert importer.import_dicom(NO_PREAMBLE) == Imported(identify(CT), len(CT), altered=True)
+
+
+def test_an_image_whose_file_is_lost_is_an_error(orthanc: MemoryOrthanc) -> None:
+    """Orthanc says that it has the image; it can read it no more, and keeps it from being stored anew."""
+    Importer(orthanc).import_dicom(CT)
+    orthanc.lost.add(identify(CT))
+    for content in (CT, NO_PREAMBLE):
+        with pytest.raises(Contradiction, match="lost or damaged"):
+            Importer(orthanc).import_dicom(content)
 
 
 @pytest.mark.parametrize(
@@ -78,17 +96,26 @@ def test_what_may_be_dicom_may_be_none(orthanc: MemoryOrthanc) -> None:
         importer.import_maybe(BROKEN)
 
 
-class Vanishing(MemoryOrthanc):
-    """An Orthanc from which everything is deleted at once."""
-
-    def instance_size(self, instance: OrthancId) -> int:
-        """Fail as for an instance that is gone."""
-        raise UnknownResource(f"{instance} is gone", 404)
-
-
-def test_a_deletion_right_after_the_import_does_not_undo_its_success() -> None:
-    """It was stored; a copy that lost to one that is gone now was not."""
-    orthanc = Vanishing()
+def test_a_deletion_right_after_the_import_does_not_undo_its_success(orthanc: MemoryOrthanc) -> None:
+    """A router deletes what it has stored, and passed on."""
+    orthanc.deletes = True
     assert Importer(orthanc).import_dicom(CT) == Imported(identify(CT), len(CT))
-    with pytest.raises(Unavailable):
-        Importer(orthanc).import_dicom(CT)
+
+
+class Vanishing(MemoryOrthanc):
+    """An Orthanc from which a file is deleted when it is compared with another."""
+
+    def instance_md5(self, instance: OrthancId) -> str:
+        """Delete the file, once."""
+        if self.uploads > 1:
+            self.files.pop(instance, None)
+        return super().instance_md5(instance)
+
+
+def test_what_lost_to_an_image_that_is_gone_is_stored_once_more() -> None:
+    """Orthanc dropped it in favour of an image that was deleted then: the second attempt is a success."""
+    orthanc = Vanishing()
+    importer = Importer(orthanc)
+    importer.import_dicom(CT)
+    assert importer.import_dicom(CT) == Imported(identify(CT), len(CT))
+    assert orthanc.uploads == 3

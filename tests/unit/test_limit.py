@@ -21,7 +21,7 @@ PATH = ("by-patient", "Doe", "study.zip")
 @pytest.fixture
 def limit(clock: Clock) -> Limit:
     """A limit of 100 bytes."""
-    return Limit(100, clock)
+    return Limit(100, image=1 << 31, now=clock)
 
 
 def entry(size: int, media_type: str = "application/zip", resource: str = "a study") -> Entry:
@@ -41,12 +41,15 @@ def test_bytes_and_sizes_take_the_same_memory(limit: Limit) -> None:
     assert "server" in caught.value.reason
 
 
-def test_images_have_no_limit(limit: Limit) -> None:
-    """An instance is in Orthanc's memory whole anyway; a file that is only called like one is not."""
-    limit.check_read(PATH, entry(1 << 40, DICOM))
-    limit.check_shown(PATH, entry(1 << 40, DICOM))
+def test_images_have_the_core_s_own_limit(limit: Limit) -> None:
+    """An instance is in Orthanc's memory whole anyway, as far as it can send it; one that is only called so is not."""
+    limit.check_read(PATH, entry(1 << 31, DICOM))
+    limit.check_shown(PATH, entry((1 << 32) - 1, DICOM))
+    for size, resource in (((1 << 31) + 1, "an instance"), (101, "")):
+        with pytest.raises(TooLarge):
+            limit.check_read(PATH, entry(size, DICOM, resource))
     with pytest.raises(TooLarge):
-        limit.check_read(PATH, entry(1 << 40, DICOM, resource=""))
+        limit.check_shown(PATH, entry(1 << 32, DICOM))
 
 
 def test_the_log_is_told_once_a_minute(limit: Limit, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:

@@ -33,6 +33,10 @@ class Unrenderable:
         """See `davfs.orthanc.rest.Transport`."""
         raise NotImplementedError
 
+    def transcoded(self, content: Buffer, syntax: str) -> bytes:
+        """See `davfs.orthanc.rest.Transport`."""
+        raise NotImplementedError
+
     def delete(self, path: str) -> None:
         """See `davfs.orthanc.rest.Transport`."""
         raise NotImplementedError

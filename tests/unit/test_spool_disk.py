@@ -1,12 +1,13 @@
 """Permissions in the inbox's folder on disk, and what others put there."""
 
 import os
+import shutil
 import stat
 from pathlib import Path as DiskPath
 
 import pytest
 
-from davfs.errors import NotFound, ParentMissing
+from davfs.errors import Busy, NotFound, ParentMissing
 from davfs.imports.spool import Spool
 from tests.support import spool as spools
 from tests.support.spool import RECEIPT, content, names
@@ -97,3 +98,38 @@ def test_other_things_on_the_disk_are_not_shown(spool: Spool, tmp_path: DiskPath
     with pytest.raises(NotFound):
         content(spool, ("a", "pipe"))
     spool.delete(("a",))
+
+
+@pytest.mark.parametrize("removed", ["files", "incoming", "scratch", "."])
+def test_a_folder_that_was_removed_is_made_again(
+    spool: Spool, tmp_path: DiskPath, removed: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody tidies up behind the drive's back: the next look or upload finds all, and one line tells of it."""
+    spool.write(("a",), b"12345")
+    shutil.rmtree(tmp_path / removed)
+    assert names(spool) == ([] if removed in {"files", "."} else ["a"])
+    assert spool.available > 0
+    with spool.receive(("b",)) as incoming:
+        incoming.write(b"123")
+        incoming.keep(("b",))
+    spool.write(("c",), b"1")
+    spool.copy(("b",), ("d",), replace=False)
+    spool.make_folder(("folder",))
+    spool.move(("folder",), ("d",), replace=True)
+    assert content(spool, ("b",)) == b"123"
+    assert spool.used == (4 if removed in {"files", "."} else 9)
+    assert [record.getMessage() for record in caplog.records] == [
+        "a folder of the spool was removed by somebody else, and is made again"
+    ]
+
+
+@pytest.mark.parametrize("removed", ["files", "incoming"])
+def test_an_upload_that_loses_its_folder_can_be_tried_again(spool: Spool, tmp_path: DiskPath, removed: str) -> None:
+    """It is told so, or it has arrived; nobody answers that it had gone wrong for good."""
+    spool.make_folder(("a",))
+    with spool.receive(("a", "b")) as incoming:
+        incoming.write(b"123")
+        shutil.rmtree(tmp_path / removed)
+        with pytest.raises((Busy, ParentMissing)):
+            incoming.keep(("a", "b"))
+    assert spool.used == 0

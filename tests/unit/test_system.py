@@ -18,12 +18,11 @@ def asked(answer: Callable[[httpx.Request], httpx.Response]) -> System:
 
 
 def test_a_new_orthanc() -> None:
-    """Since 1.11 it tells which tags it keeps, and whether it transcodes; a private tag has no keyword."""
+    """Since 1.11 it tells which tags it keeps; a private tag has no keyword."""
     told = {
         "Name": "pacs",
         "Version": "1.12.7",
         "MainDicomTags": {"Patient": "0010,0010;0010,0020", "Study": "0009,0010;0008,1010", "Series": "", "Other": ""},
-        "IngestTranscoding": "1.2.840.10008.1.2.4.80",
     }
     assert asked(lambda _: httpx.Response(200, json=told)) == System(
         name="pacs",
@@ -33,14 +32,13 @@ def test_a_new_orthanc() -> None:
             Level.STUDY: frozenset({"StationName"}),
             Level.SERIES: frozenset(),
         },
-        transcodes=True,
     )
 
 
 def test_an_old_orthanc() -> None:
-    """Before 1.11 it tells neither."""
+    """Before 1.11 it does not."""
     assert asked(lambda _: httpx.Response(200, json={"Name": "", "Version": "1.10.1"})) == System(
-        name="", version="1.10.1", tags={}, transcodes=False
+        name="", version="1.10.1", tags={}
     )
 
 

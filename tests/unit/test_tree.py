@@ -107,7 +107,7 @@ def test_log_is_read_once(show: Show, text: str) -> None:
     shown = show(text).add("p").add("p", 1, 2).add("p", 2)
     paths = [(), *shown.walk()]
     looks: list[bool] = []
-    shown.orthanc.after_last = lambda: looks.append(True)
+    shown.orthanc.after_log = lambda: looks.append(True)
     for path in paths:
         entry = shown.tree.stat(path)
         assert looks == [True]

@@ -5,9 +5,12 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from davfs.errors import Refused
+from davfs.imports.hazards import check_hazards
 from tests.support import dicom, doors
 from tests.support.doors import Door
 from tests.support.drive import delete_all
+from tests.support.mutants import OF_META, mutant
 from tests.support.zips import zipped
 
 # pytest finds fixtures by the names in a module.
@@ -36,6 +39,15 @@ def strange(content: bytes) -> bytes:
     return content.replace(b"\x02\x00\x10\x00UI", b"\x02\x00\x10\x00ZZ", 1)
 
 
+def is_hazard(content: bytes) -> bool:
+    """Return True if Orthanc would not survive a file."""
+    try:
+        check_hazards(memoryview(content))
+    except Refused:
+        return True
+    return False
+
+
 def test_a_file_on_which_orthanc_stumbles_is_refused(door: Door) -> None:
     """Whatever Orthanc's code says: it cannot have this file, so the client learns it, and the file is kept aside."""
     answer = door.rest.post("/instances", content=strange(GOOD))
@@ -56,3 +68,21 @@ def test_a_bad_member_of_a_zip_costs_no_good_one(door: Door) -> None:
     assert "\n1: " in reasons
     assert "\n3: " in reasons
     assert door.drive.get("inbox/rejected/mixed.zip").content == content
+
+
+def test_headers_that_would_end_orthanc(door: Door) -> None:
+    """150 damaged headers, most of which end or stop the parser of a bare Orthanc: it lives, and has none of them."""
+    wrong = [content for seed in range(600) if is_hazard(content := mutant([GOOD, OTHER], seed, OF_META))][:150]
+    assert len(wrong) == 150
+    for number, content in enumerate(wrong):
+        assert door.drive.put(f"inbox/{number}.dcm", content).status_code == UNSUPPORTED, number
+    assert held(door) == []
+    assert len(door.drive.listing("inbox/rejected")) == 300
+
+
+def test_members_that_would_end_orthanc(door: Door) -> None:
+    """The same in a ZIP, and the good image behind them is imported."""
+    wrong = [content for seed in range(600, 700) if is_hazard(content := mutant([OTHER], seed, OF_META))]
+    members = {f"{number}": content for number, content in enumerate(wrong)} | {"good": GOOD}
+    assert door.drive.put("inbox/wrong.zip", zipped(members)).status_code == UNSUPPORTED
+    assert held(door) == [GOOD]

@@ -5,11 +5,13 @@ import threading
 import unicodedata
 from collections.abc import Sequence
 
-from davfs.doors.collection.limit import Limit
+from davfs.doors.collection.limit import Interval, Limit
 from davfs.doors.collection.refusals import code
 from davfs.entry import Content, Entry, Kind, Path
-from davfs.errors import Forbidden, IsAFolder, NotAFolder, NotFound, PathError, TooLarge
+from davfs.errors import Forbidden, IsAFolder, NoSpace, NotAFolder, NotFound, PathError, TooLarge
 from davfs.filesystem.drive import Drive
+from davfs.filesystem.recent import Recent
+from davfs.sdk import core
 from davfs.sdk.callbacks import Request
 from davfs.sdk.core import Code
 from davfs.sdk.log import audit
@@ -17,6 +19,8 @@ from davfs.sdk.log import audit
 MOUNT = "drive"
 """The one folder of the collection's root, which is what people mount: a request for the root itself kills the core."""
 
+_REMEMBERED = 60.0
+"""Seconds in which a file that was too large is not opened again."""
 _log = logging.getLogger(__name__)
 
 
@@ -29,7 +33,9 @@ class CollectionDoor:
 
     def __init__(self, drive: Drive) -> None:
         self._drive = drive
-        self._limit = Limit()
+        self._limit = Limit(image=core.largest_answer())
+        self._too_large = Recent(_REMEMBERED)
+        self._no_space = Interval()
         self._asked: dict[int, tuple[Path, Entry]] = {}
 
     def is_folder(self, path: Path, request: Request) -> bool:
@@ -68,12 +74,15 @@ class CollectionDoor:
 
     def _read(self, path: Path, request: Request) -> Content | None:
         try:
+            if self._too_large.has(path):  # or Orthanc would read all of it, to be refused once more
+                self._limit.check_read(path, self._drive.stat(_existing(path)))
             content = self._drive.read(_existing(path))
         except (NotFound, IsAFolder):
             return None
         try:
             self._limit.check_read(path, content.entry)
         except TooLarge as error:
+            self._too_large.note(path)
             with content:  # which closes it
                 _record(request, "read", content.entry.resource, error)
             raise
@@ -87,6 +96,8 @@ class CollectionDoor:
         except Forbidden as error:
             return _forbid(request, "write", error)
         except PathError as error:
+            if isinstance(error, NoSpace) and self._no_space.is_due():
+                _log.warning("an upload was refused: %s", error.reason)
             _record(request, "write", "", error)
             raise
         _record(request, "write", entry.resource)

@@ -3,7 +3,8 @@
 GET and HEAD take twice its size: joined in Python, and copied by the core (`WebDavCollection::GetFileContent`). A
 PROPFIND on the file itself takes it once: the core copies zeros to count them. A listing of its folder takes nothing.
 
-An instance has no limit. Orthanc has it in memory for whoever asks for it, by whichever way, stored or anonymised.
+An instance has no limit but what the core can send: Orthanc has it in memory for whoever asks for it, by whichever way,
+stored or anonymised.
 """
 
 import logging
@@ -17,10 +18,35 @@ from davfs.errors import TooLarge
 LARGEST = 512 << 20
 """Bytes of a file that is joined in Python and copied by the core."""
 
+LARGEST_IMAGE = (1 << 32) - 1
+"""Bytes of an instance that the core hands to plugins: it counts them in 32 bits."""
+
 _QUIET = 60.0
-"""Seconds between two lines in the log: clients ask again and again."""
+"""Seconds between two lines in the log."""
 
 _log = logging.getLogger(__name__)
+
+
+class Interval:
+    """Lets one line into the log, and then none for a minute: clients try again and again.
+
+    Args:
+        now: Clock, in seconds.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._lock = threading.Lock()
+        self._quiet_until = -float("inf")
+
+    def is_due(self) -> bool:
+        """Return True if a line may be logged now."""
+        with self._lock:
+            now = self._now()
+            if now < self._quiet_until:
+                return False
+            self._quiet_until = now + _QUIET
+            return True
 
 
 class Limit:
@@ -29,22 +55,23 @@ class Limit:
     Args:
         largest: Bytes of a file that may be read. A file of twice as many may be asked for its size, which takes as
             much memory: clients do so after each upload.
+        image: Bytes of an instance that may be read, which the core can send.
         now: Clock, in seconds.
     """
 
-    def __init__(self, largest: int = LARGEST, now: Callable[[], float] = time.monotonic) -> None:
-        self._read, self._shown = largest, 2 * largest
-        self._now = now
-        self._lock = threading.Lock()
-        self._quiet_until = -float("inf")
+    def __init__(
+        self, largest: int = LARGEST, *, image: int = LARGEST_IMAGE, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._read, self._shown, self._image = largest, 2 * largest, image
+        self._interval = Interval(now)
 
     def check_read(self, path: Path, entry: Entry) -> None:
         """Check a file whose bytes are asked for.
 
         Raises:
-            TooLarge: It would take too much memory.
+            TooLarge: It would take too much memory, or cannot be sent.
         """
-        self._check(path, entry, self._read)
+        self._check(path, entry, self._image if _is_image(entry) else self._read)
 
     def check_shown(self, path: Path, entry: Entry) -> None:
         """Check a file whose size is asked for, which the core counts.
@@ -52,26 +79,18 @@ class Limit:
         Raises:
             TooLarge: It would take too much memory.
         """
-        self._check(path, entry, self._shown)
+        self._check(path, entry, LARGEST_IMAGE if _is_image(entry) else self._shown)
 
     def _check(self, path: Path, entry: Entry, largest: int) -> None:
-        if entry.size <= largest or _is_image(entry):
+        if entry.size <= largest:
             return
-        if self._may_log():
+        if self._interval.is_due():
             _log.warning(
                 "a file of %d bytes is too large for Orthanc's own WebDAV engine; "
                 "the drive's own server (Davfs.Server) streams it",
                 entry.size,
             )
         raise TooLarge(path, "the file is too large for Orthanc's own WebDAV engine; the drive's own server streams it")
-
-    def _may_log(self) -> bool:
-        with self._lock:
-            now = self._now()
-            if now < self._quiet_until:
-                return False
-            self._quiet_until = now + _QUIET
-            return True
 
 
 def _is_image(entry: Entry) -> bool:

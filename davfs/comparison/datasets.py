@@ -1,0 +1,92 @@
+"""The first attribute in which two data sets differ."""
+
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+
+from pydicom.datadict import keyword_for_tag
+
+from davfs.comparison.encoding import Unreadable
+from davfs.comparison.parsing import DataSet, Element, sequence
+from davfs.comparison.values import CHARACTER_SET, character_sets, equal
+
+ABOUT_TRANSPORT = frozenset(
+    {
+        0x00080052,  # QueryRetrieveLevel
+        0x00080053,  # QueryRetrieveView
+        0x00080054,  # RetrieveAETitle
+        0x00080056,  # InstanceAvailability
+        0x00081190,  # RetrieveURL
+        0x00880130,  # StorageMediaFileSetID
+        0x00880140,  # StorageMediaFileSetUID
+        0x00083002,  # AvailableTransferSyntaxUID
+        0x00201200,  # NumberOfPatientRelatedStudies
+        0x00201202,  # NumberOfPatientRelatedSeries
+        0x00201204,  # NumberOfPatientRelatedInstances
+        0x00201206,  # NumberOfStudyRelatedSeries
+        0x00201208,  # NumberOfStudyRelatedInstances
+        0x00201209,  # NumberOfSeriesRelatedInstances
+    }
+)
+"""Attributes of answers to queries, which some archives leave in the images that they send: they say where an image can
+be got and what else there is, and belong to no image (DICOM PS3.4 sections C.3.4 and C.4.1.1.3.2; PS3.18 section 10.6
+for the last of the first half)."""
+
+
+def first_difference(one: DataSet, other: DataSet, ignored: AbstractSet[int]) -> str:
+    """Return the first attribute in which two data sets differ: keywords, never values; empty where there is none.
+
+    Args:
+        one: The first.
+        other: The second.
+        ignored: Tags that are passed over at the top.
+    """
+    return next(_differences(one, other, ignored, ((), ())), "")
+
+
+def name(tag: int) -> str:
+    """Return an attribute's keyword, or its tag where it has none."""
+    return keyword_for_tag(tag) or f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
+def _differences(
+    one: DataSet, other: DataSet, ignored: AbstractSet[int], inherited: tuple[Sequence[str], Sequence[str]]
+) -> Iterator[str]:
+    sets = _sets(one, inherited[0]), _sets(other, inherited[1])
+    for tag in sorted((one.keys() | other.keys()) - ignored - {CHARACTER_SET}):
+        if tag not in one or tag not in other:
+            yield name(tag)
+        else:
+            yield from _difference(tag, one[tag], other[tag], sets)
+
+
+def _difference(tag: int, one: Element, other: Element, sets: tuple[Sequence[str], Sequence[str]]) -> Iterator[str]:
+    if one.fragments is not None or other.fragments is not None:
+        if one.fragments != other.fragments:
+            yield name(tag)
+        return
+    if one.items is None and other.items is None:
+        if not equal(one, other, sets):
+            yield name(tag)
+        return
+    items, others = _items(one), _items(other)
+    if items is None or others is None or len(items) != len(others):
+        yield name(tag)
+        return
+    for first, second in zip(items, others, strict=True):
+        yield from (f"{name(tag)} > {inner}" for inner in _differences(first, second, frozenset(), sets))
+
+
+def _sets(data: DataSet, inherited: Sequence[str]) -> Sequence[str]:
+    if CHARACTER_SET in data or not inherited:
+        return character_sets(data.get(CHARACTER_SET))
+    return inherited
+
+
+def _items(element: Element) -> tuple[DataSet, ...] | None:
+    """Return the items of a sequence, also of one that was not known to be one; None for anything else."""
+    if element.items is not None:
+        return element.items
+    try:
+        return sequence(element.value)
+    except Unreadable:
+        return None

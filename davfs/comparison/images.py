@@ -1,0 +1,99 @@
+"""Whether two DICOM files of one SOP instance are the same image: they say the same of it, and show the same.
+
+1. The data sets are compared, without the pixels and what only says how these are written.
+2. Pixels that are written alike are compared as they are.
+3. Where at least one file is compressed, both are decoded and compared. That comes last: it costs most, and decoders
+   see only what differs in nothing else.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from davfs.comparison.datasets import ABOUT_TRANSPORT, first_difference, name
+from davfs.comparison.encoding import Unreadable, is_lossy
+from davfs.comparison.parsing import PIXEL_DATA, DataSet, File, parse
+from davfs.comparison.pixels import (
+    PHOTOMETRIC,
+    PLANAR,
+    NotDecodedError,
+    are_compressed,
+    check_size,
+    same_fragments,
+    same_pixels,
+)
+
+Decoder: TypeAlias = Callable[[memoryview, File], File]
+"""Returns a file with its pixels not compressed, given its bytes and its elements; raises `NotDecodedError`."""
+
+_PIXELS = frozenset({PIXEL_DATA, 0x7FE00001, 0x7FE00002, 0x7FE00003})  # and where the frames begin in them
+_HOW_WRITTEN = frozenset({PHOTOMETRIC, PLANAR})
+_ICON = 0x00880200
+_DERIVATION = 0x00082111
+_HOW_COMPRESSED = frozenset({_ICON, _DERIVATION, 0x00282110, 0x00282112, 0x00282114})
+"""The icon, which is compressed along with the image, and what programs that compress write down about it:
+DerivationDescription, LossyImageCompression and its ratio and method (PS3.3 sections C.7.6.1.1.3 and C.7.6.1.1.5)."""
+
+
+def difference(sent: memoryview, held: memoryview, decode_sent: Decoder, decode_held: Decoder) -> str:
+    """Return why two files are not the same image, empty where they are.
+
+    Args:
+        sent: The bytes of the one that was sent.
+        held: The bytes of the one that Orthanc holds.
+        decode_sent: Decodes the first.
+        decode_held: Decodes the second.
+
+    Returns:
+        A sentence that names an attribute, and no value.
+    """
+    try:
+        one, other = parse(sent), parse(held)
+        found = _first_difference(one, other, lambda: (decode_sent(sent, one), decode_held(held, other)))
+    except Unreadable:
+        return "They cannot be compared."
+    except NotDecodedError:
+        return "Their pixels are compressed in different ways, and cannot be compared here."
+    if found and one.syntax != other.syntax and (is_lossy(one.syntax) or is_lossy(other.syntax)):
+        which = "What was sent" if is_lossy(one.syntax) else "What Orthanc holds"
+        return f"{which} is compressed with loss."
+    return found and f"They differ in {found}."
+
+
+def _first_difference(one: File, other: File, decode: Callable[[], tuple[File, File]]) -> str:
+    """Return the name of the first attribute in which two files differ, empty where there is none."""
+    if PIXEL_DATA not in one.data or PIXEL_DATA not in other.data:
+        return first_difference(one.data, other.data, ABOUT_TRANSPORT)
+    alike = _written_alike(one, other)
+    ignored = ABOUT_TRANSPORT | _PIXELS | _HOW_WRITTEN
+    found = first_difference(one.data, other.data, ignored if alike else ignored | _HOW_COMPRESSED)
+    if found or alike:
+        return found
+    if not are_compressed(one) and not are_compressed(other):
+        return "" if same_pixels(one, other) else name(PIXEL_DATA)
+    for file in (one, other):
+        check_size(file.data)
+    return _difference_in_compression(one, other, *decode())
+
+
+def _written_alike(one: File, other: File) -> bool:
+    same_syntax = one.syntax == other.syntax or "" in (one.syntax, other.syntax)
+    return same_syntax and same_fragments(one.data[PIXEL_DATA], other.data[PIXEL_DATA])
+
+
+def _difference_in_compression(one: File, other: File, plain: File, other_plain: File) -> str:
+    if not same_pixels(plain, other_plain, padded=True):
+        return name(PIXEL_DATA)
+    if not _extended(one.data, other.data):
+        return name(_DERIVATION)
+    return first_difference(_icon(plain.data), _icon(other_plain.data), frozenset())
+
+
+def _icon(data: DataSet) -> DataSet:
+    return {_ICON: data[_ICON]} if _ICON in data else {}
+
+
+def _extended(one: DataSet, other: DataSet) -> bool:
+    """Return True if one description of a derivation is the other one, to which something was added at an end."""
+    texts = [bytes(data[_DERIVATION].value).strip(b" \0") if _DERIVATION in data else b"" for data in (one, other)]
+    short, long = sorted(texts, key=len)
+    return short in long

@@ -1,0 +1,50 @@
+"""Text files of the inbox that are on no disk: each tells how far the import of the ZIP beside it is.
+
+A file that somebody has really put there goes before them.
+"""
+
+from contextlib import nullcontext
+from datetime import UTC, datetime
+
+from davfs.entry import Entry, Kind, Opened, Path
+from davfs.imports.progress import SUFFIX, Progress, UnderWay
+
+_TEXT = "text/plain"
+
+
+class ProgressFiles:
+    """The files, by their paths in the inbox.
+
+    Args:
+        under_way: The ZIPs that they tell about.
+    """
+
+    def __init__(self, under_way: UnderWay) -> None:
+        self._under_way = under_way
+
+    def find(self, path: Path) -> Opened | None:
+        """Return the file at a path, open; None where there is none, or the import has not taken long so far."""
+        progress = self._under_way.find(path)
+        return _file(path[-1], progress) if progress else None
+
+    def in_folder(self, folder: Path, taken: set[str]) -> list[Entry]:
+        """Return the files in a folder.
+
+        Args:
+            folder: Which one.
+            taken: Names of what is really there.
+        """
+        names = (name for name in self._under_way.names(folder) if name not in taken)
+        found = (self.find((*folder, name)) for name in names)
+        return [file.entry for file in found if file]
+
+    def hide(self, path: Path) -> bool:
+        """Let a file go, which changes nothing in the import; return whether there was one."""
+        return self._under_way.hide(path)
+
+
+def _file(name: str, progress: Progress) -> Opened:
+    text = memoryview(progress.text(name.removesuffix(SUFFIX)))
+    now = datetime.now(UTC).replace(microsecond=0)
+    etag = f"progress-{progress.imported}-{progress.refused}-{progress.ignored}-{progress.seconds}"
+    return Opened(Entry(name, Kind.FILE, now, len(text), etag=etag, media_type=_TEXT), nullcontext(text))

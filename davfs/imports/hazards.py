@@ -1,0 +1,85 @@
+"""Refuses files that would end or hang Orthanc: its parser reads past a header that contradicts itself.
+
+Before it reads a file as DICOM, Orthanc walks through it by a parser of its own. Up to version 1.12.10 that one copies
+as many bytes as an element of the meta header says it has, also where the file ends before; asks for as much memory as
+an element says it has; and waits for ever in front of a rest that is too short for a header. Deeply nested sequences
+exhaust the stack of the thread that reads them. Any of it ends or stops the whole server, for everybody.
+
+What is refused here Orthanc cannot import either, apart from headers on which its parser would wait for ever: newer
+versions pass over them.
+
+Source: DICOM PS3.10 §7.1; observed on Orthanc 1.10.1.
+"""
+
+import struct
+
+from davfs.errors import Refused
+from davfs.imports.elements import SHORT
+from davfs.imports.nesting import shape
+
+DEEPEST = 40
+"""Levels of nested sequences; 48 end Orthanc 1.10.1."""
+
+_START = b"DICM\x02\x00\x00\x00UL\x04\x00"
+"""What Orthanc's own parser looks for behind the preamble: without it, it does not begin."""
+_GROUP_LENGTH, _META_HEADER = 140, 144
+_LONG = frozenset(b"OB OD OF OL OW SQ UC UN UR UT".split())
+_META = 0x0002
+_ENDLESS = 0xFFFFFFF4
+"""A length with which Orthanc's parser stays where it is, in 32 bits."""
+_MEMORY = 64 << 20
+"""Bytes that Orthanc may ask for in vain: it makes room for an element before it finds that the file ends."""
+_FAR = 64 << 10
+"""Bytes that may be read past the meta header: as many as an element with a short length can have."""
+
+
+def check_hazards(content: memoryview) -> None:
+    """Check that Orthanc's parser survives a file.
+
+    Args:
+        content: All of the file.
+
+    Raises:
+        Refused: It would not.
+    """
+    has_meta_header = bytes(content[128:_GROUP_LENGTH]) == _START and len(content) >= _META_HEADER
+    if has_meta_header:
+        _check_meta_header(content)
+    found = shape(content, DEEPEST)
+    if found.too_deep:
+        raise Refused(f"Its sequences are nested in more than {DEEPEST} levels.")
+    if has_meta_header and (found.missing > _MEMORY or (found.missing and found.doubtful > _MEMORY)):
+        raise Refused("It ends in the middle of an element.")
+
+
+def _check_meta_header(content: memoryview) -> None:
+    (length,) = struct.unpack_from("<I", content, _GROUP_LENGTH)
+    end = _META_HEADER + length
+    if end > len(content):
+        raise Refused("Its meta header is longer than the file.")
+    offset = _META_HEADER
+    while offset + 8 <= end:
+        group, _, representation, size = struct.unpack_from("<HH2sH", content, offset)
+        if representation in SHORT:
+            offset = _checked(content, offset + 8 + size, end)
+        elif representation not in _LONG:
+            return  # Orthanc refuses it by itself
+        elif offset + 12 > end:
+            raise Refused("Its meta header ends in the middle of an element.")
+        elif size:  # two bytes that have to be zero: Orthanc goes no further
+            return
+        else:
+            (size,) = struct.unpack_from("<I", content, offset + 8)
+            if group == _META:
+                offset = _checked(content, offset + 12 + size, end)
+            elif size == _ENDLESS:
+                raise Refused("Its meta header has an element of an impossible length.")
+            else:
+                offset += (size + 12) & 0xFFFFFFFF
+
+
+def _checked(content: memoryview, stop: int, end: int) -> int:
+    """Return where an element of the meta header stops."""
+    if stop > len(content) or stop > end + _FAR:
+        raise Refused("An element of its meta header is longer than the file or the header.")
+    return stop

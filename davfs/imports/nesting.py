@@ -1,0 +1,147 @@
+"""Measures how deep the sequences of a DICOM file are nested, within bounds.
+
+Orthanc's parser calls itself for each sequence in a sequence, on a thread with a small stack: 2 KB with 48 levels
+end the process. Images have three or four, structured reports up to some twenty.
+"""
+
+import struct
+from dataclasses import dataclass
+from time import sleep
+
+from davfs.imports.elements import BIG_ENDIAN, DEFLATED, IMPLICIT, LONG, SHORT, data_set, inflated, is_sequence
+
+_UNDEFINED = 0xFFFFFFFF
+_DELIMITERS, _ITEM, _SEQUENCE_END = 0xFFFE, 0xE000, 0xE0DD
+_PIXELS = 0x7FE0
+_SMALLEST = 16
+"""Bytes that a sequence with one item takes at least."""
+_STRETCH, _PAUSE = 2048, 1e-4
+"""Elements that are looked at without a pause, and its seconds: other threads need the interpreter now and then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How the data elements of a file lie in it.
+
+    Attributes:
+        too_deep: Sequences are nested in more levels than were allowed; no more is known then.
+        missing: Bytes by which the last element is longer than the file.
+        doubtful: Bytes by which an element is longer if its length has four bytes, which its unknown value
+            representation does not tell.
+    """
+
+    too_deep: bool
+    missing: int
+    doubtful: int
+
+
+def shape(content: memoryview, most: int) -> Shape:
+    """Walk through a file.
+
+    Args:
+        content: All of the file. Garbage is no error: parsers give up there, and so does this.
+        most: Levels that are allowed.
+
+    Source: DICOM PS3.5 §7.5.
+    """
+    offset, syntax = data_set(content)
+    if syntax == DEFLATED:
+        content, offset = inflated(content[offset:]), 0
+    return _Descent(
+        content, offset, most, explicit=syntax != IMPLICIT, order=">" if syntax == BIG_ENDIAN else "<"
+    ).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A sequence that has not ended yet: where it does, if that is known, and how its elements are written."""
+
+    end: int | None
+    explicit: bool
+
+
+class _Descent:
+    """A way through a data set that goes into each sequence which is long enough to matter."""
+
+    def __init__(self, content: memoryview, offset: int, most: int, *, explicit: bool, order: str) -> None:
+        self._content = content
+        self._offset = offset
+        self._most = most
+        self._doubtful = 0
+        self._open = [_Open(None, explicit)]
+        self._short = struct.Struct(f"{order}HH2sH")
+        self._long = struct.Struct(f"{order}HHI")
+        self._length = struct.Struct(f"{order}I")
+
+    def run(self) -> Shape:
+        """Walk to the end, or until it is too deep."""
+        passed, last = 0, len(self._content) - 8
+        while self._offset <= last and len(self._open) <= self._most + 1:
+            self._step()
+            passed += 1
+            if not passed % _STRETCH:
+                sleep(_PAUSE)
+        return Shape(len(self._open) > self._most + 1, max(0, self._offset - len(self._content)), self._doubtful)
+
+    def _step(self) -> None:
+        while (end := self._open[-1].end) is not None and end <= self._offset:
+            self._open.pop()
+        group, element, length = self._long.unpack_from(self._content, self._offset)
+        self._offset += 8
+        if group == _DELIMITERS:
+            self._pass_delimiter(element, length)
+        elif self._open[-1].explicit:
+            self._pass_explicit()
+        elif length == _UNDEFINED or is_sequence(group << 16 | element):
+            self._enter(length, explicit=False, image=group == _PIXELS)
+        else:
+            self._offset += length
+
+    def _pass_delimiter(self, element: int, length: int) -> None:
+        if element == _SEQUENCE_END and len(self._open) > 1:
+            self._open.pop()
+        elif element == _ITEM and length != _UNDEFINED and self._offset + length > len(self._content):
+            self._offset += length
+
+    def _pass_explicit(self) -> None:
+        group, _, representation, length = self._short.unpack_from(self._content, self._offset - 8)
+        if representation not in SHORT and representation not in LONG:
+            self._doubt(length)
+        if representation in LONG:
+            if self._offset + 4 > len(self._content):
+                self._offset = len(self._content)
+                return
+            (length,) = self._length.unpack_from(self._content, self._offset)
+            self._offset += 4
+        if representation == b"SQ" or length == _UNDEFINED:
+            # What nobody knew has implicit elements (PS3.5 §6.2.2); fragments of an image look like items.
+            self._enter(length, explicit=representation != b"UN", image=group == _PIXELS)
+        else:
+            self._offset += length
+
+    def _doubt(self, reserved: int) -> None:
+        if not reserved and self._offset + 4 <= len(self._content):
+            (length,) = self._length.unpack_from(self._content, self._offset)
+            self._doubtful = max(self._doubtful, self._offset + 4 + length - len(self._content))
+
+    def _pass_fragments(self) -> None:
+        """Walk over the fragments of a compressed image (PS3.5 §A.4); to the end, where it is written otherwise."""
+        while self._offset + 8 <= len(self._content):
+            group, element, length = self._long.unpack_from(self._content, self._offset)
+            if group != _DELIMITERS:
+                self._offset = len(self._content)
+                return
+            self._offset += 8
+            if element == _SEQUENCE_END:
+                return
+            self._offset += length
+
+    def _enter(self, length: int, *, explicit: bool, image: bool) -> None:
+        if image:
+            self._pass_fragments()
+        elif length == _UNDEFINED:
+            self._open.append(_Open(None, explicit))
+        elif length < _SMALLEST * (self._most + 2 - len(self._open)):
+            self._offset += length  # too short for as many levels as are left
+        else:
+            self._open.append(_Open(self._offset + length, explicit))

@@ -1,0 +1,112 @@
+"""Whether a file is the image that Orthanc holds under its identifiers, and whether Orthanc still can read that one."""
+
+import hashlib
+import mmap
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path as DiskPath
+
+from davfs.comparison.images import Decoder, difference
+from davfs.comparison.parsing import File, parse
+from davfs.comparison.pixels import NotDecodedError, are_compressed
+from davfs.errors import Contradiction, OrthancError, Unavailable, UnknownResource
+from davfs.orthanc import Buffer, Level, Orthanc, OrthancId
+
+DIFFERENT = "Orthanc already holds a different file with this SOP instance UID: nothing was changed."
+LOST = (
+    "Orthanc lists this image, but the file of it in Orthanc's storage is lost or damaged: nothing was changed. Once an"
+    " administrator has deleted the image in Orthanc, or restored its file, this file can be uploaded again."
+)
+
+
+class SameImage:
+    """Compares files with what Orthanc holds; its methods may be called from several threads at once.
+
+    Args:
+        orthanc: Which Orthanc.
+        decode: Decodes compressed pixels that Orthanc does not; None for nothing that does.
+        scratch: Folder for large files while they are compared; None for the system's own.
+    """
+
+    def __init__(self, orthanc: Orthanc, decode: Decoder | None = None, scratch: DiskPath | None = None) -> None:
+        self._orthanc = orthanc
+        self._decode = decode
+        self._scratch = scratch
+
+    def is_copy(self, content: Buffer, instance: OrthancId) -> bool:
+        """Return True if Orthanc holds the very bytes of a file, by the MD5 that it keeps.
+
+        Raises:
+            UnknownResource: The instance is gone, or Orthanc keeps no MD5.
+        """
+        return md5([content]) == self._orthanc.instance_md5(instance).lower()
+
+    def check(self, content: Buffer, instance: OrthancId) -> bool:
+        """Check that Orthanc holds the image of a file; return True if it holds the very bytes.
+
+        Raises:
+            Contradiction: It holds another image, or cannot read the one that it holds.
+            UnknownResource: The instance is gone.
+        """
+        try:
+            if self.is_copy(content, instance):
+                if not self._orthanc.is_intact(instance):
+                    raise Contradiction(LOST)
+                return True
+        except UnknownResource:  # gone, or merely not kept: "StoreMD5ForAttachments" may be off
+            if not self._orthanc.exists(Level.INSTANCE, instance):
+                raise
+        with self._held(instance) as held:
+            return self._check_content(memoryview(content), held, instance)
+
+    def _check_content(self, sent: memoryview, held: memoryview, instance: OrthancId) -> bool:
+        if len(sent) == len(held) and md5([sent]) == md5([held]):
+            return True
+
+        def decode(content: memoryview, file: File) -> File:
+            return self._decoded(content, file, instance if content is held else None)
+
+        found = difference(sent, held, decode, decode)
+        if found:
+            raise Contradiction(f"{DIFFERENT} {found}")
+        return False
+
+    def _decoded(self, content: memoryview, file: File, instance: OrthancId | None) -> File:
+        if not are_compressed(file):
+            return file
+        try:
+            return parse(memoryview(self._orthanc.uncompressed(content, instance)))
+        except Unavailable:
+            raise
+        except OrthancError as error:
+            if self._decode is None:
+                raise NotDecodedError from error
+        return self._decode(content, file)
+
+    @contextmanager
+    def _held(self, instance: OrthancId) -> Iterator[memoryview]:
+        """Return the bytes that Orthanc holds: its own memory, or a file on the disk."""
+        try:
+            with self._orthanc.open_instance(instance) as file, tempfile.TemporaryFile(dir=self._scratch) as copy:
+                blocks = file.buffers()
+                first = next(blocks, memoryview(b""))
+                if len(first) == file.size:
+                    yield first
+                    return
+                for block in (first, *blocks):
+                    copy.write(block)
+                copy.flush()
+                yield memoryview(mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ))
+        except UnknownResource as error:
+            if self._orthanc.exists(Level.INSTANCE, instance):
+                raise Contradiction(LOST) from error
+            raise
+
+
+def md5(blocks: Iterable[Buffer]) -> str:
+    """Return the MD5 of some bytes, as Orthanc keeps it: a check of identity among well-meaning files, no signature."""
+    digest = hashlib.md5(usedforsecurity=False)
+    for block in blocks:
+        digest.update(block)
+    return digest.hexdigest()

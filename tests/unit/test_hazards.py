@@ -1,0 +1,148 @@
+"""Files that would end or hang Orthanc are refused; whatever it can read is not."""
+
+import random
+import struct
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from davfs.errors import Refused
+from davfs.imports.hazards import DEEPEST, check_hazards
+from tests.support import dicom
+from tests.support.inbox import CT, TEST_FILES
+from tests.support.mutants import element
+
+START = CT.index(b"\x02\x00\x01\x00OB")
+GROUP_LENGTH = struct.unpack_from("<I", CT, 140)[0]
+UNKNOWN = b"\xff\xff\xff\xff"
+DATA_SET = 144 + GROUP_LENGTH
+
+
+def with_length(length: int) -> bytes:
+    """Return an image with another FileMetaInformationVersion: the first element of its meta header."""
+    return CT[: START + 8] + struct.pack("<I", length) + CT[START + 12 :]
+
+
+def with_group_length(length: int) -> bytes:
+    """Return an image whose meta header says to be of another length."""
+    return CT[:140] + struct.pack("<I", length) + CT[144:]
+
+
+def nested(levels: int, *, known: bool = False, implicit: bool = False) -> bytes:
+    """Return a sequence in a sequence in a sequence …, with or without their lengths."""
+    value = element(0x00081150, b"UI", b"1.2.3\0", implicit=implicit)
+    for _ in range(levels):
+        if known:
+            value = element(0xFFFEE000, b"", value, implicit=True)
+            value = element(0x00081140, b"SQ", value, implicit=implicit)
+        else:
+            start = (
+                b"\x08\x00\x40\x11"
+                + (b"" if implicit else b"SQ\0\0")
+                + b"\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
+            )
+            value = start + value + b"\xfe\xff\x0d\xe0\0\0\0\0\xfe\xff\xdd\xe0\0\0\0\0"
+    return value
+
+
+@pytest.mark.parametrize("path", sorted(TEST_FILES.rglob("*.dcm")), ids=lambda path: path.name)
+def test_ordinary_files_pass(path: object) -> None:
+    """All of pydicom's own files do, in all transfer syntaxes, broken ones included."""
+    check_hazards(memoryview(path.read_bytes()))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("length", [40_000, 1 << 20, 1 << 24, 1 << 28, 0x7FFFFFFF, 0x80000000, 0xFFFFFFF4, 0xFFFFFFFF])
+def test_an_element_that_is_longer_than_the_file(length: int) -> None:
+    """Orthanc copies as many bytes as (0002,0001) says."""
+    with pytest.raises(Refused, match="meta header is longer"):
+        check_hazards(memoryview(with_length(length)))
+
+
+@pytest.mark.parametrize("length", [40_000, 1 << 28, 0x7FFFFFFF, 0xFFFFFFFF])
+def test_a_meta_header_that_is_longer_than_the_file(length: int) -> None:
+    """Orthanc makes room for all of it at once, up to 4 GB."""
+    with pytest.raises(Refused, match="meta header is longer"):
+        check_hazards(memoryview(with_group_length(length)))
+
+
+@pytest.mark.parametrize("length", [8, 9, 10, 11])
+def test_a_meta_header_that_ends_in_a_header(length: int) -> None:
+    """Orthanc waits for ever for the four bytes that do not come."""
+    with pytest.raises(Refused, match="in the middle of an element"):
+        check_hazards(memoryview(with_group_length(length)))
+
+
+def test_an_element_on_which_the_parser_stays() -> None:
+    """In 32 bits this length and that of the header are nothing."""
+    stays = b"\x03\x00\x10\x00UN\0\0\xf4\xff\xff\xff"
+    content = CT[:140] + struct.pack("<I", GROUP_LENGTH + len(stays)) + stays + CT[144:]
+    with pytest.raises(Refused, match="impossible"):
+        check_hazards(memoryview(content))
+
+
+@pytest.mark.parametrize("length", [0, 1, 4, 7, 12, GROUP_LENGTH - 20, GROUP_LENGTH - 1, GROUP_LENGTH + 8, 1000])
+def test_a_meta_header_of_a_wrong_length(length: int) -> None:
+    """Orthanc reads such files, and so does the drive."""
+    check_hazards(memoryview(with_group_length(length)))
+
+
+@pytest.mark.parametrize("length", [0x10000000, 0x7FFFFFFF, 0xFFFFFFFE])
+def test_an_element_that_asks_for_memory(length: int) -> None:
+    """Orthanc makes room for an element before it finds that the file ends; behind a few bytes that is no harm."""
+    cut = b"\x09\x00\x10\x10UN\0\0"
+    with pytest.raises(Refused, match="in the middle of an element"):
+        check_hazards(memoryview(CT[:DATA_SET] + cut + struct.pack("<I", length) + CT[DATA_SET:]))
+    check_hazards(memoryview(CT[:DATA_SET] + cut + struct.pack("<I", 100_000) + CT[DATA_SET:]))
+
+
+def test_value_representations_that_nobody_knows() -> None:
+    """The length behind them has two bytes or four: a file that is whole by the first reading passes."""
+    strange = b"\x07\x00\x10\x00ZZ\x00\x00\x08\x00\x01\x7f" + b"LO\0\0"
+    check_hazards(memoryview(CT[:DATA_SET] + strange + CT[DATA_SET:]))
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("implicit", [True, False])
+@pytest.mark.parametrize("preamble", [True, False])
+def test_deep_sequences(*, known: bool, implicit: bool, preamble: bool) -> None:
+    """They pass up to a depth that no image has, whatever the way they are written."""
+    whole = (TEST_FILES / "MR_small_implicit.dcm").read_bytes() if implicit else CT
+    start = 144 + struct.unpack_from("<I", whole, 140)[0]
+    head = whole[:start] if preamble else b""
+    check_hazards(memoryview(head + nested(DEEPEST, known=known, implicit=implicit) + whole[start:]))
+    for levels in (DEEPEST + 1, 48, 5000 if not known else 500):
+        with pytest.raises(Refused, match="nested"):
+            check_hazards(memoryview(head + nested(levels, known=known, implicit=implicit) + whole[start:]))
+
+
+def test_deep_sequences_in_what_is_deflated() -> None:
+    """They are looked for where Orthanc would find them."""
+    whole = (TEST_FILES / "image_dfl.dcm").read_bytes()
+    start = 144 + struct.unpack_from("<I", whole, 140)[0]
+    inner = zlib.decompress(whole[start:], -zlib.MAX_WBITS)
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    content = whole[:start] + packer.compress(nested(100) + inner) + packer.flush()
+    with pytest.raises(Refused, match="nested"):
+        check_hazards(memoryview(content))
+
+
+def test_many_sequences_side_by_side() -> None:
+    """Depth counts, and not number."""
+    check_hazards(memoryview(CT[:DATA_SET] + nested(3) * 1000 + nested(3, known=True) * 1000 + CT[DATA_SET:]))
+    check_hazards(memoryview(dicom.instance("p1")))
+
+
+@given(st.integers(0, 2**32), st.integers(1, 8), st.integers(0, 1000))
+def test_garbage(seed: int, changes: int, cut: int) -> None:
+    """No bytes make it raise anything else."""
+    chance = random.Random(seed)  # noqa: S311  reproducible damage, no secret
+    content = bytearray(CT[: 1500 - cut])
+    for _ in range(changes):
+        if content:
+            content[chance.randrange(len(content))] = chance.choice([0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)])
+    try:
+        check_hazards(memoryview(content))
+    except Refused as error:
+        assert error.reason  # noqa: PT017  either is right
