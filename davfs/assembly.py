@@ -17,6 +17,7 @@ from davfs.errors import ConfigurationError
 from davfs.events import Happening
 from davfs.filesystem.area import Area
 from davfs.filesystem.drive import Drive
+from davfs.filesystem.handed_on import HandedOn
 from davfs.filesystem.inbox import Inbox
 from davfs.filesystem.live import Live
 from davfs.filesystem.readme import Readme
@@ -102,7 +103,8 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
     makers = Makers(ranges)
     delete = lanes.deletions.run if settings.allow_delete else None
     importer = Importer(orthanc, SameImage(orthanc, decode, spool.scratch))
-    inbox = Inbox(ranges, spool, lanes, importer, allow_upload=settings.allow_upload)
+    handed_on = HandedOn(expected=checked.has_scripts)
+    inbox = Inbox(ranges, spool, lanes, importer, allow_upload=settings.allow_upload, handed_on=handed_on)
     areas = Live[Area]({})
     descriptions = Live[str]({})
 

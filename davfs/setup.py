@@ -25,10 +25,12 @@ class Setup:
     Attributes:
         settings: The ``Davfs`` section, or what stands for it.
         selection: The layouts that it names.
+        has_scripts: Scripts run in Orthanc, which may delete what has just been stored; False where that is not known.
     """
 
     settings: Configuration
     selection: Selection
+    has_scripts: bool = False
 
 
 def read(orthanc: Mapping[str, Any], path: str) -> Setup:
@@ -44,7 +46,7 @@ def read(orthanc: Mapping[str, Any], path: str) -> Setup:
     settings = configuration.read(orthanc, home(path))
     selection = load_layouts(settings, _extra_tags(orthanc))
     make_folders(settings)
-    return Setup(settings, selection)
+    return Setup(settings, selection, has_scripts=bool(orthanc.get("LuaScripts") or orthanc.get("PythonScript")))
 
 
 def make_folders(settings: Configuration) -> None:

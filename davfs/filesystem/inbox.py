@@ -10,17 +10,16 @@ Paths, also those in errors, are relative to the inbox.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace as altered
-from functools import partial
 
 from davfs.entry import Content, Entry, Opened, Path, Streamed
 from davfs.errors import AlreadyExists, Forbidden, NotFound, PathError, UnknownResource
 from davfs.filesystem.area import Room, Upload
+from davfs.filesystem.handed_on import HandedOn
 from davfs.filesystem.intake import REJECTED, Given, InboxUpload, Intake, is_aside
 from davfs.filesystem.progress_files import ProgressFiles
 from davfs.imports.importer import Importer
-from davfs.imports.items import Item, Receipt
+from davfs.imports.items import Item
 from davfs.imports.lanes import Lanes
 from davfs.imports.spool import Spool
 from davfs.orthanc import Buffer, Instance, Orthanc
@@ -38,11 +37,20 @@ class Inbox:
         lanes: Do the imports.
         importer: What the lanes are made to do.
         allow_upload: Whether anything can be changed.
+        handed_on: Knows whether Orthanc deletes what it has stored.
     """
 
-    def __init__(
-        self, orthanc: Orthanc, spool: Spool, lanes: Lanes, importer: Importer, *, allow_upload: bool = True
+    def __init__(  # noqa: PLR0913  the parts of it
+        self,
+        orthanc: Orthanc,
+        spool: Spool,
+        lanes: Lanes,
+        importer: Importer,
+        *,
+        allow_upload: bool = True,
+        handed_on: HandedOn | None = None,
     ) -> None:
+        self._handed_on = handed_on or HandedOn()
         self._orthanc = orthanc
         self._spool = spool
         self._intake = Intake(spool, lanes, importer)
@@ -53,10 +61,18 @@ class Inbox:
         """Return the entry at a path; a receipt is checked against Orthanc.
 
         Raises:
-            NotFound: Nothing is there, or Orthanc does not have the instance any more.
+            NotFound: Nothing is there, or Orthanc does not have the instance any more, and has not just handed it on.
         """
         told = self._told(path)
-        return told.entry if told else self._now(path, self._find(path))
+        if told:
+            return told.entry
+        item = self._find(path)
+        try:
+            return self._now(item)
+        except UnknownResource as error:
+            if self._handed_on.lists(item.entry.modified):
+                return item.entry
+            raise self._gone(path, item) from error
 
     def list(self, path: Path) -> Iterable[Entry]:
         """Return the entries of a folder, by name; receipts whose instance Orthanc does not have any more are dropped.
@@ -83,9 +99,11 @@ class Inbox:
         item = self._find(path)
         if item.receipt is None:
             return self._spool.open(path)
-        with self._gone(path, item.receipt):
+        try:
             # The entry first: bytes that came meanwhile under an old tag are asked for again, the reverse would not be.
-            return Streamed(self._now(path, item), self._orthanc.open_instance(item.receipt.instance))
+            return Streamed(self._now(item), self._orthanc.open_instance(item.receipt.instance))
+        except UnknownResource as error:
+            raise self._gone(path, item) from error
 
     def write(self, path: Path, content: Buffer) -> Entry:
         """Take a complete file; returns when Orthanc has it, or when it lies on the disk.
@@ -106,7 +124,7 @@ class Inbox:
             Unavailable: Orthanc does not answer; nothing was kept.
         """
         self._check_changeable(path)
-        return self._now(path, self._intake.take(path, Given(self._spool, content)))
+        return self._uploaded(self._intake.take(path, Given(self._spool, content)))
 
     def receive(self, path: Path, size: int | None = None) -> Upload:
         """Begin a file that comes in pieces; see `Receiving`, and `write` for what `finish` raises.
@@ -114,7 +132,7 @@ class Inbox:
         Its bytes go to the disk as they come, and are mapped from there to be imported.
         """
         self._check_changeable(path)
-        return InboxUpload(path, self._spool.receive(path, size), self._intake, partial(self._now, path))
+        return InboxUpload(path, self._spool.receive(path, size), self._intake, self._uploaded)
 
     def make_folder(self, path: Path) -> None:
         """Make a folder.
@@ -242,15 +260,26 @@ class Inbox:
             return False
         return True
 
-    def _now(self, path: Path, item: Item) -> Entry:
-        """Return what an item shows now; the image of a receipt can have been replaced in Orthanc."""
+    def _now(self, item: Item) -> Entry:
+        """Return what an item shows now; the image of a receipt can have been replaced in Orthanc.
+
+        Raises:
+            UnknownResource: Orthanc does not have the instance any more.
+        """
         if item.receipt is None:
             return item.entry
-        with self._gone(path, item.receipt):
-            found = self._orthanc.instances([item.receipt.instance])
-            if not found:
-                raise UnknownResource("the instance does not exist any more")
-            return _shown(item.entry, found[0])
+        found = self._orthanc.instances([item.receipt.instance])
+        if not found:
+            raise UnknownResource("the instance does not exist any more")
+        return _shown(item.entry, found[0])
+
+    def _uploaded(self, item: Item) -> Entry:
+        """Return what an item shows that was uploaded now; its image may be gone: it was stored, and then deleted."""
+        try:
+            return self._now(item)
+        except UnknownResource:
+            self._handed_on.note()
+            return item.entry
 
     def _present(self, path: Path, items: Sequence[Item]) -> Iterator[Entry]:
         instances = [item.receipt.instance for item in items if item.receipt]
@@ -260,6 +289,8 @@ class Inbox:
                 yield item.entry
             elif item.receipt.instance in there:
                 yield _shown(item.entry, there[item.receipt.instance])
+            elif self._handed_on.lists(item.entry.modified):
+                yield item.entry
             else:
                 self._spool.drop_receipt((*path, item.entry.name), item.receipt)
 
@@ -269,14 +300,11 @@ class Inbox:
         except PathError:
             return False
 
-    @contextmanager
-    def _gone(self, path: Path, receipt: Receipt) -> Iterator[None]:
-        """Drop the receipt of an instance that Orthanc does not have any more."""
-        try:
-            yield
-        except UnknownResource as error:
-            self._spool.drop_receipt(path, receipt)
-            raise NotFound(path, "Orthanc does not have it any more.") from error
+    def _gone(self, path: Path, item: Item) -> NotFound:
+        """Return the error for the instance of a receipt that Orthanc does not have any more, and drop the receipt."""
+        if item.receipt and not self._handed_on.lists(item.entry.modified):
+            self._spool.drop_receipt(path, item.receipt)
+        return NotFound(path, "Orthanc does not have it any more.")
 
 
 def _shown(entry: Entry, instance: Instance) -> Entry:

@@ -12,6 +12,7 @@ from davfs.comparison.parsing import File, parse
 from davfs.comparison.pixels import NotDecodedError, are_compressed
 from davfs.errors import Contradiction, OrthancError, Unavailable, UnknownResource
 from davfs.orthanc import Buffer, Level, Orthanc, OrthancId
+from davfs.orthanc.codes import is_lost
 
 DIFFERENT = "Orthanc already holds a different file with this SOP instance UID: nothing was changed."
 LOST = (
@@ -98,10 +99,12 @@ class SameImage:
                     copy.write(block)
                 copy.flush()
                 yield memoryview(mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ))
-        except UnknownResource as error:
-            if self._orthanc.exists(Level.INSTANCE, instance):
-                raise Contradiction(LOST) from error
-            raise
+        except OrthancError as error:
+            if not is_lost(error):
+                raise
+            if not self._orthanc.exists(Level.INSTANCE, instance):
+                raise UnknownResource("the instance does not exist any more") from error
+            raise Contradiction(LOST) from error
 
 
 def md5(blocks: Iterable[Buffer]) -> str:

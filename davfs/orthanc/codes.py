@@ -120,6 +120,10 @@ _ERRORS: dict[Meaning, type[OrthancError]] = {
 }
 
 
+_LOST = frozenset({13, 20, 2006})
+"""InexistentFile, CorruptedFile, RegularFileExpected: what the storage says where a file is gone."""
+
+
 def error_of(reason: str, code: int) -> OrthancError:
     """Return the error that an answer of Orthanc is.
 
@@ -135,6 +139,11 @@ def upload_error(error: OrthancError) -> OrthancError:
     if error.code is None or _meaning(error.code) not in (Meaning.CONTENT, Meaning.GONE):
         return error
     return BadFile(error.reason, error.code)
+
+
+def is_lost(error: OrthancError) -> bool:
+    """Return True if an error that answers the reading of a stored file says that it is not there, or damaged."""
+    return error.code in _LOST or not isinstance(error, Unavailable)
 
 
 def _meaning(code: int) -> Meaning:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from davfs.entry import Readable
 from davfs.errors import BadFile, OrthancError, UnknownResource
 from davfs.orthanc import Buffer
-from davfs.orthanc.codes import upload_error
+from davfs.orthanc.codes import is_lost, upload_error
 from davfs.orthanc.description import CHILDREN, DATE, NAMES, PARENTS
 from davfs.orthanc.model import Change, Changes, Counts, Instance, Level, OrthancId, Resource, Stored, StoreStatus
 from davfs.orthanc.repeated import RepeatedAnswers
@@ -121,10 +121,12 @@ class RestOrthanc:
         """See `davfs.orthanc.Orthanc`."""
         try:
             self._transport.post(f"/instances/{instance}/attachments/dicom/verify-md5", b"")
-        except UnknownResource:
-            if self.exists(Level.INSTANCE, instance):
-                return False
-            raise
+        except OrthancError as error:
+            if not is_lost(error):
+                raise
+            if not self.exists(Level.INSTANCE, instance):
+                raise UnknownResource("the instance does not exist any more") from error
+            return False
         return True
 
     def open_instance(self, instance: OrthancId, start: int = 0) -> AbstractContextManager[Readable]:
