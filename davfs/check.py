@@ -7,14 +7,16 @@ content as JSON. Prints nothing and exits with 0, or prints one line that says w
 import json
 import sys
 
-from davfs import setup
+from davfs import setup, state
 from davfs.errors import ConfigurationError
 
 
 def main() -> int:
     """Check standard input; return the exit status."""
     try:
-        setup.read(json.load(sys.stdin), sys.argv[1])
+        settings = setup.read(json.load(sys.stdin), sys.argv[1]).settings
+        with state.claimed(settings.spool, settings.catalog):
+            pass
     except ConfigurationError as error:
         print(" ".join(str(error).split()))  # noqa: T201  this is what it is for
         return 1

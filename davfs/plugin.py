@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from davfs import assembly, setup
+from davfs import assembly, setup, state
 from davfs.configuration import Configuration
 from davfs.doors.collection.door import MOUNT, CollectionDoor
 from davfs.doors.webdav.application import application
@@ -62,6 +62,7 @@ def start() -> None:
 def _start() -> None:
     configuration = json.loads(core.configuration())
     checked = setup.read(configuration, core.configuration_path())
+    _running.closing.enter_context(state.claimed(checked.settings.spool, checked.settings.catalog))
     parts = assembly.assemble(
         checked,
         RestOrthanc(InsideTransport()),

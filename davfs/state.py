@@ -1,8 +1,10 @@
-"""Where a drive beside Orthanc keeps its own files, and that it keeps them alone."""
+"""Where a drive keeps its own files, and that it keeps them alone."""
 
 import fcntl
 import hashlib
+import os
 import re
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ from urllib.parse import urlsplit
 from davfs.errors import ConfigurationError
 
 _PORTS = {"http": 80, "https": 443}
+_LONGEST_OWNER = 400
 
 
 def folder_of(url: str, environment: Mapping[str, str]) -> Path:
@@ -37,23 +40,51 @@ def _above(environment: Mapping[str, str]) -> Path:
 
 
 @contextmanager
-def claimed(*paths: Path) -> Iterator[None]:
-    """Keep other drives away from these files and folders, until the end of the context or of the process.
+def claimed(spool: Path, catalog: Path) -> Iterator[None]:
+    """Keep other drives away from a spool and a catalog, until the end of the context or of the process.
+
+    Each has a lock file, which stays: in the spool, and beside the catalog. So it is the same one by whichever path the
+    two are reached, symbolic links and mounts included; and it is free again when its owner has crashed.
 
     Args:
-        paths: Each gets a lock file beside it, which stays.
+        spool: The folder; it exists.
+        catalog: The file; its folder exists.
 
     Raises:
-        ConfigurationError: Another process has one of them, or there cannot be a lock file.
+        ConfigurationError: Another drive has one of them, or there cannot be a lock file.
     """
+    file = catalog.resolve()
+    if file.is_file() and file.stat().st_nlink > 1:
+        raise ConfigurationError(f"Davfs.Catalog is '{catalog}', which has other names too (hard links): remove those")
     with ExitStack() as held:
-        for path in paths:
-            lock = path.with_name(f"{path.name}.lock")
-            try:
-                file = held.enter_context(lock.open("w"))
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise ConfigurationError(f"'{path}' is in use: another drive runs with it") from error
-            except OSError as error:
-                raise ConfigurationError(f"'{lock}' cannot be made: {error.strerror}") from error
+        for key, path, lock in (
+            ("Davfs.Spool", spool, spool / ".lock"),
+            ("Davfs.Catalog", catalog, file.with_name(f"{file.name}.lock")),
+        ):
+            held.callback(os.close, _locked(key, path, lock))
         yield
+
+
+def _locked(key: str, path: Path, lock: Path) -> int:
+    """Open a lock file, write into it who has it, and return its descriptor."""
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise ConfigurationError(f"{key}: the lock file '{lock}' cannot be made: {error.strerror}") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, _this_process().encode())
+    except OSError as error:
+        owner = os.pread(descriptor, _LONGEST_OWNER, 0).decode("ascii", "replace").strip()
+        os.close(descriptor)
+        if isinstance(error, BlockingIOError):
+            raise ConfigurationError(f"{key} is '{path}', which another drive uses: {owner or 'unknown'}") from error
+        raise ConfigurationError(f"{key}: the lock file '{lock}' cannot be used: {error.strerror}") from error
+    return descriptor
+
+
+def _this_process() -> str:
+    name = Path("/proc/self/comm")
+    program = name.read_text().strip() if name.exists() else "davfs"
+    return f"{program}, process {os.getpid()} on {socket.gethostname()}"

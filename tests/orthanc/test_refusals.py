@@ -14,6 +14,7 @@ import pytest
 
 from davfs.demo.process import OrthancFailed, OrthancProcess
 from tests.orthanc.conftest import REFUSAL, RunOrthanc
+from tests.support.serving import ServeProcess
 from tests.support.webdav import WebDav
 
 AT_ONCE = 3
@@ -232,3 +233,26 @@ def test_catalog_is_a_folder(refuse: Refused, tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     assert_says(refuse({"Catalog": str(tmp_path / "folder")}), "Davfs.Catalog", str(tmp_path / "folder"))
     assert (tmp_path / "folder").is_dir()
+
+
+def test_spool_or_catalog_in_use(
+    plugin: Path, servers: list[OrthancProcess], refuse: Refused, run_orthanc: RunOrthanc, tmp_path: Path
+) -> None:
+    """Another Orthanc, or ``davfs serve``, gets neither spool nor catalog by any path, and is told who has it."""
+    first = tmp_path / "first"
+    links = {"Spool": tmp_path / "spool", "Catalog": tmp_path / "catalog"}
+    links["Spool"].symlink_to(first / "storage" / "davfs" / "spool")
+    links["Catalog"].symlink_to(first / "storage" / "davfs" / "catalog.sqlite")
+    with OrthancProcess(first, plugins=[plugin]) as server:
+        servers.append(server)
+        owner = f"which another drive uses: Orthanc, process {server.pid} on "
+        for key, link in links.items():
+            assert_says(refuse({key: str(link)}), f"Davfs.{key} is '{link}'", owner)
+            with ServeProcess(tmp_path, server.url, f"--{key.lower()}", str(link)) as serve:
+                serve.start()
+                assert serve.end() == 2
+                assert_says(serve.text, f"{key} is '{link}'", owner)
+        server.kill()
+        servers.remove(server)
+    with run_orthanc(first) as again, WebDav(again.drive_url) as drive:
+        assert "by-patient" in drive.listing()

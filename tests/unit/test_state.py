@@ -1,5 +1,9 @@
 """Where a stand-alone drive keeps its files: one folder for each Orthanc, and one drive for each folder."""
 
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +11,14 @@ import pytest
 from davfs.errors import ConfigurationError
 from davfs.state import claimed, folder_of
 
+OWNER = """
+import sys
+from pathlib import Path
+from davfs.state import claimed
+with claimed(*map(Path, sys.argv[1:])):
+    print(flush=True)
+    input()
+"""
 URL = "http://127.0.0.1:8042"
 
 
@@ -42,12 +54,75 @@ def test_one_server_has_one_folder(same: str) -> None:
     assert folder_of(URL, {}) == folder_of(same, {})
 
 
-def test_one_drive_for_each_folder(tmp_path: Path) -> None:
-    """While a drive uses a folder no other may; afterwards the next one may."""
-    spool, catalog = tmp_path / "spool", tmp_path / "catalog.sqlite"
+@pytest.fixture
+def spool(tmp_path: Path) -> Path:
+    """A folder."""
+    (tmp_path / "spool").mkdir()
+    return tmp_path / "spool"
+
+
+def refusal(spool: Path, catalog: Path) -> str:
+    """Return why these two cannot be had; empty where they can."""
+    try:
+        with claimed(spool, catalog):
+            return ""
+    except ConfigurationError as error:
+        return str(error)
+
+
+def test_one_drive_for_each_folder(tmp_path: Path, spool: Path) -> None:
+    """While a drive uses a spool or a catalog no other may, which is told whose it is; afterwards the next one may."""
+    catalog, other = tmp_path / "catalog.sqlite", tmp_path / "other"
+    other.mkdir()
     with claimed(spool, catalog):
-        for mine in (spool, catalog):
-            with pytest.raises(ConfigurationError, match="is in use: another drive"), claimed(mine):
-                pass
-    with claimed(spool, catalog):
-        pass
+        for refused, named in ((refusal(spool, other / "c"), spool), (refusal(other, catalog), catalog)):
+            assert f"is '{named}', which another drive uses: " in refused
+            assert f"process {os.getpid()} on {socket.gethostname()}" in refused
+    assert refusal(spool, catalog) == ""
+
+
+def test_other_names(tmp_path: Path, spool: Path) -> None:
+    """Symbolic links lead to the same spool and the same catalog, whether there is one yet or not."""
+    catalog, other = tmp_path / "catalog.sqlite", tmp_path / "other"
+    other.mkdir()
+    (tmp_path / "folder").symlink_to(tmp_path)
+    (tmp_path / "link").symlink_to(catalog)
+    for _ in ("before there is one", "and after"):
+        with claimed(spool, catalog):
+            assert "Davfs.Spool" in refusal(tmp_path / "folder" / "spool", other / "c")
+            assert "Davfs.Catalog" in refusal(other, tmp_path / "folder" / "catalog.sqlite")
+            assert "Davfs.Catalog" in refusal(other, tmp_path / "link")
+        catalog.touch()
+
+
+def test_hard_links(tmp_path: Path, spool: Path) -> None:
+    """A catalog with two names is refused: SQLite would keep a log for each of them."""
+    catalog = tmp_path / "catalog.sqlite"
+    catalog.touch()
+    (tmp_path / "other").hardlink_to(catalog)
+    assert "Davfs.Catalog" in refusal(spool, catalog)
+    assert "hard links" in refusal(spool, tmp_path / "other")
+
+
+def test_both_in_one_folder(spool: Path) -> None:
+    """The catalog may be in the spool."""
+    assert refusal(spool, spool / "catalog.sqlite") == ""
+
+
+def test_a_crash_frees_them(tmp_path: Path, spool: Path) -> None:
+    """They are free again when their owner was killed, whatever the lock files hold."""
+    catalog = tmp_path / "catalog.sqlite"
+    command = [sys.executable, "-c", OWNER, str(spool), str(catalog)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        assert f"process {process.pid} on" in refusal(spool, catalog)
+        process.kill()
+        process.wait()
+        assert refusal(spool, catalog) == ""
+
+
+def test_no_lock_file(tmp_path: Path, spool: Path) -> None:
+    """Where there cannot be a lock file, the reason names the setting and the file."""
+    (spool / ".lock").symlink_to(tmp_path / "elsewhere")
+    assert refusal(spool, tmp_path / "c").startswith(f"Davfs.Spool: the lock file '{spool}/.lock' cannot be made: ")

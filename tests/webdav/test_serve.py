@@ -303,7 +303,7 @@ def test_one_drive_for_each_folder(orthanc: OrthancProcess, served: ServeProcess
     with ServeProcess(tmp_path, orthanc.url, environment=state) as process:
         process.start()
         assert process.end() == 2
-        assert "is in use: another drive runs with it" in process.text
+        assert "which another drive uses: " in process.text
 
 
 def test_options_over_environment_over_file(orthanc: OrthancProcess, tmp_path: Path) -> None:
