@@ -13,7 +13,7 @@ from davfs.imports.items import is_name
 SUFFIX = ".progress.txt"
 """Follows the name of a ZIP in the name of the file that tells how far it is."""
 
-_QUICK = 2.0
+_QUICK = 1.0
 """Seconds in which an import is over so soon that nobody needs to be told."""
 _SIZE = 600
 """Bytes of the text, whatever it says: clients read as many as a listing told."""
