@@ -14,7 +14,7 @@ Source: DICOM PS3.10 §7.1; observed on Orthanc 1.10.1.
 import struct
 
 from davfs.errors import Refused
-from davfs.imports.elements import SHORT
+from davfs.imports.elements import BIG_ENDIAN, IMPLICIT, SHORT, data_set
 from davfs.imports.nesting import shape
 
 DEEPEST = 40
@@ -24,7 +24,8 @@ _START = b"DICM\x02\x00\x00\x00UL\x04\x00"
 """What Orthanc's own parser looks for behind the preamble: without it, it does not begin."""
 _GROUP_LENGTH, _META_HEADER = 140, 144
 _LONG = frozenset(b"OB OD OF OL OW SQ UC UN UR UT".split())
-_META = 0x0002
+_META, _DELIMITERS = 0x0002, 0xFFFE
+_UNDEFINED = 0xFFFFFFFF
 _ENDLESS = 0xFFFFFFF4
 """A length with which Orthanc's parser stays where it is, in 32 bits."""
 _MEMORY = 64 << 20
@@ -48,7 +49,7 @@ def check_hazards(content: memoryview) -> None:
     found = shape(content, DEEPEST)
     if found.too_deep:
         raise Refused(f"Its sequences are nested in more than {DEEPEST} levels.")
-    if has_meta_header and (found.missing > _MEMORY or (found.missing and found.doubtful > _MEMORY)):
+    if has_meta_header and (found.missing > _MEMORY or (found.strange and not found.whole and _asks(content))):
         raise Refused("It ends in the middle of an element.")
 
 
@@ -83,3 +84,23 @@ def _checked(content: memoryview, stop: int, end: int) -> int:
     if stop > len(content) or stop > end + _FAR:
         raise Refused("An element of its meta header is longer than the file or the header.")
     return stop
+
+
+def _asks(content: memoryview) -> bool:
+    """Return True if Orthanc's own parser asks for memory in vain where a value representation is unknown.
+
+    To that parser the length behind it has four bytes; to the one that reads the file afterwards, two.
+    """
+    offset, syntax = data_set(content)
+    order = ">" if syntax == BIG_ENDIAN else "<"
+    while syntax != IMPLICIT and offset + 12 <= len(content):
+        group, _, representation, size = struct.unpack_from(f"{order}HH2sH", content, offset)
+        (length,) = struct.unpack_from(f"{order}I", content, offset + (4 if group == _DELIMITERS else 8))
+        if representation in SHORT and group != _DELIMITERS:
+            offset += 8 + size
+        elif size and group != _DELIMITERS:
+            return False
+        else:
+            offset += 8 if group == _DELIMITERS else 12
+            offset += 0 if length == _UNDEFINED else length
+    return offset - len(content) > _MEMORY

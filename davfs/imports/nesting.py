@@ -26,13 +26,14 @@ class Shape:
     Attributes:
         too_deep: Sequences are nested in more levels than were allowed; no more is known then.
         missing: Bytes by which the last element is longer than the file.
-        doubtful: Bytes by which an element is longer if its length has four bytes, which its unknown value
-            representation does not tell.
+        whole: The last element ends where the file does, outside of all sequences.
+        strange: An element has a value representation that nobody knows.
     """
 
     too_deep: bool
     missing: int
-    doubtful: int
+    whole: bool
+    strange: bool
 
 
 def shape(content: memoryview, most: int) -> Shape:
@@ -67,7 +68,7 @@ class _Descent:
         self._content = content
         self._offset = offset
         self._most = most
-        self._doubtful = 0
+        self._strange = False
         self._open = [_Open(None, explicit)]
         self._short = struct.Struct(f"{order}HH2sH")
         self._long = struct.Struct(f"{order}HHI")
@@ -81,11 +82,13 @@ class _Descent:
             passed += 1
             if not passed % _STRETCH:
                 sleep(_PAUSE)
-        return Shape(len(self._open) > self._most + 1, max(0, self._offset - len(self._content)), self._doubtful)
+        self._leave_sequences()
+        beyond = self._offset - len(self._content)
+        whole = beyond == 0 and len(self._open) == 1
+        return Shape(len(self._open) > self._most + 1, max(0, beyond), whole, self._strange)
 
     def _step(self) -> None:
-        while (end := self._open[-1].end) is not None and end <= self._offset:
-            self._open.pop()
+        self._leave_sequences()
         group, element, length = self._long.unpack_from(self._content, self._offset)
         self._offset += 8
         if group == _DELIMITERS:
@@ -97,6 +100,10 @@ class _Descent:
         else:
             self._offset += length
 
+    def _leave_sequences(self) -> None:
+        while (end := self._open[-1].end) is not None and end <= self._offset:
+            self._open.pop()
+
     def _pass_delimiter(self, element: int, length: int) -> None:
         if element == _SEQUENCE_END and len(self._open) > 1:
             self._open.pop()
@@ -106,7 +113,7 @@ class _Descent:
     def _pass_explicit(self) -> None:
         group, _, representation, length = self._short.unpack_from(self._content, self._offset - 8)
         if representation not in SHORT and representation not in LONG:
-            self._doubt(length)
+            self._strange = True  # then its length has two bytes
         if representation in LONG:
             if self._offset + 4 > len(self._content):
                 self._offset = len(self._content)
@@ -118,11 +125,6 @@ class _Descent:
             self._enter(length, explicit=representation != b"UN", image=group == _PIXELS)
         else:
             self._offset += length
-
-    def _doubt(self, reserved: int) -> None:
-        if not reserved and self._offset + 4 <= len(self._content):
-            (length,) = self._length.unpack_from(self._content, self._offset)
-            self._doubtful = max(self._doubtful, self._offset + 4 + length - len(self._content))
 
     def _pass_fragments(self) -> None:
         """Walk over the fragments of a compressed image (PS3.5 §A.4); to the end, where it is written otherwise."""
@@ -141,7 +143,7 @@ class _Descent:
             self._pass_fragments()
         elif length == _UNDEFINED:
             self._open.append(_Open(None, explicit))
-        elif length < _SMALLEST * (self._most + 2 - len(self._open)):
-            self._offset += length  # too short for as many levels as are left
+        elif length < _SMALLEST * (self._most + 2 - len(self._open)) or self._offset + length > len(self._content):
+            self._offset += length  # too short for as many levels as are left, or cut
         else:
             self._open.append(_Open(self._offset + length, explicit))

@@ -99,8 +99,10 @@ def test_an_element_that_asks_for_memory(length: int) -> None:
 
 def test_value_representations_that_nobody_knows() -> None:
     """The length behind them has two bytes or four: a file that is whole by the first reading passes."""
-    strange = b"\x07\x00\x10\x00ZZ\x00\x00\x08\x00\x01\x7f" + b"LO\0\0"
-    check_hazards(memoryview(CT[:DATA_SET] + strange + CT[DATA_SET:]))
+    strange = CT[:DATA_SET] + b"\x07\x00\x10\x00ZZ\x00\x00\x08\x00\x01\x7f" + b"LO\0\0" + CT[DATA_SET:]
+    check_hazards(memoryview(strange))
+    with pytest.raises(Refused, match="in the middle of an element"):
+        check_hazards(memoryview(strange[:-100]))
 
 
 @pytest.mark.parametrize("known", [True, False])
