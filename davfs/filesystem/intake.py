@@ -35,7 +35,7 @@ from davfs.imports.items import LONGEST_NAME, Item, Receipt
 from davfs.imports.lanes import Lanes
 from davfs.imports.progress import Progress, UnderWay
 from davfs.imports.queue import ImportQueue
-from davfs.imports.sniff import Sniffed, is_junk, sniff
+from davfs.imports.sniff import OFFERED, Sniffed, is_junk, sniff
 from davfs.imports.spool import Spool
 from davfs.imports.zip_import import ZipImporter
 from davfs.orthanc import Buffer
@@ -128,9 +128,9 @@ class Intake:
     def _take(self, path: Path, arrival: Arrival, *, replace: bool) -> Item:
         view = arrival.view()
         found = Sniffed.NOTHING if is_aside(path) else sniff(view)
-        if found in (Sniffed.DICOM, Sniffed.MAYBE_DICOM):
+        if found in OFFERED:
             self._spool.check_write(path)
-            job = self._importer.import_dicom if found is Sniffed.DICOM else self._importer.import_maybe
+            job = self._importer.import_maybe if found is Sniffed.UNLIKELY_DICOM else self._importer.import_dicom
             imported = self._run(path, self._lanes.of_dicom(view), lambda: job(view))
             if imported:
                 return self._spool.put_receipt(path, Receipt(imported.id, imported.size), replace=replace)

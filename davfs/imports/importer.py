@@ -73,7 +73,11 @@ class Importer:
         raise Unavailable("the instance was deleted again and again during its import")
 
     def import_maybe(self, content: Buffer) -> Imported | None:
-        """Import what may be DICOM, as `import_dicom` does; None where Orthanc cannot read it."""
+        """Import what is hardly DICOM, as `import_dicom` does; None where Orthanc cannot read it."""
+        try:
+            check_hazards(memoryview(content))
+        except Refused:
+            return None
         try:
             return self.import_dicom(content)
         except BadFile:

@@ -1,30 +1,26 @@
 """What a complete file is: DICOM, a ZIP that holds DICOM, or anything else.
 
-Only the first bytes decide, and nothing here raises on garbage. The byte tests are stricter for files without the DICOM
-preamble, yet they only say "maybe": the last word on those is Orthanc's.
+Little more than the first bytes decides, and nothing here raises on garbage. Without the DICOM preamble a file has to
+say otherwise that it is DICOM, see `davfs.imports.signs`; the last word on it is Orthanc's.
 """
 
-import struct
+import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import Enum, auto
 from fnmatch import fnmatchcase
-from itertools import islice
 
 from davfs.errors import DamagedZip, DavfsError, ZipTooLarge
+from davfs.imports.signs import Sign, of_elements, of_head
 
 HEAD = 4096
 """Bytes from the start of a file that are looked at."""
 
-_MEDIA_STORAGE_DIRECTORY = b"1.2.840.10008.1.3.10"
-_LONG_VALUES = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"})
-_SHORT_VALUES = frozenset(
-    {b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO", b"LT", b"PN", b"SH", b"SL", b"SS"}
-) | {b"ST", b"TM", b"UI", b"UL", b"US"}
-_UNDEFINED_LENGTH = 0xFFFFFFFF
-_META, _IDENTIFYING = 0x0002, 0x0008
+_CLASS = re.compile(rb"\x02\x00\x02\x00UI..1\.2\.840\.10008\.1\.3\.10[\x00 \x02]", re.DOTALL)
+"""MediaStorageSOPClassUID of a directory."""
+_DIRECTORY = re.compile(rb"\x04\x00\x00\x12(?:UL\x04\x00|\x04\x00\x00\x00)|\x00\x04\x12\x00UL\x00\x04", re.DOTALL)
+"""OffsetOfTheFirstDirectoryRecordOfTheRootDirectoryEntity, which every directory has."""
 _DIRECTORY_SIZE = 8 << 20  # bytes of a ZIP's directory: zipfile makes some 16 times of it in objects
 _ENCRYPTED = 0x0001
 # bzip2 and LZMA are left out: zipfile unpacks all of a block that it read, whatever the size asked for.
@@ -57,11 +53,18 @@ class Sniffed(Enum):
     DICOM = auto()
     """A DICOM file (PS3.10 §7.1)."""
     MAYBE_DICOM = auto()
-    """It starts like a data set without preamble: Orthanc may be able to read it."""
+    """It has no preamble, and says otherwise that it is DICOM: Orthanc may be able to read it."""
+    UNLIKELY_DICOM = auto()
+    """It is hardly DICOM: whatever Orthanc does not take is an ordinary file."""
     DICOMDIR = auto()
     """The directory of a medium: an ordinary file here, since CDs are dragged in whole."""
     ZIP = auto()
     """A ZIP that holds DICOM, or too many members to tell."""
+
+
+_BY_SIGN = {Sign.NONE: Sniffed.NOTHING, Sign.OPEN: Sniffed.UNLIKELY_DICOM, Sign.DICOM: Sniffed.MAYBE_DICOM}
+OFFERED = frozenset({Sniffed.DICOM, Sniffed.MAYBE_DICOM, Sniffed.UNLIKELY_DICOM})
+"""What Orthanc is asked to import."""
 
 
 def is_junk(name: str) -> bool:
@@ -71,96 +74,35 @@ def is_junk(name: str) -> bool:
 
 
 def sniff(content: memoryview) -> Sniffed:
-    """Tell what a complete file is; never raises, whatever the bytes.
+    """Return what a complete file is; never raises, whatever the bytes.
 
     Args:
         content: All of the file, as plain bytes.
     """
-    head = bytes(content[:HEAD])
-    found = sniff_head(head, len(content))
-    if found is Sniffed.NOTHING and head.startswith(b"PK\x03\x04"):
+    has_prefix = bytes(content[128:132]) == b"DICM"
+    if bytes(content[:4]) == b"PK\x03\x04" and not has_prefix:  # images may lie in its head as they are
         return _sniff_zip(content)
-    return found
+    return sniff_head(content, len(content))
 
 
-def sniff_head(head: bytes, size: int) -> Sniffed:
-    """Tell what a file is from its start alone, so never `Sniffed.ZIP`.
+def sniff_head(content: memoryview, size: int) -> Sniffed:
+    """Return what a file is by its data elements, so never `Sniffed.ZIP`.
 
     Args:
-        head: The file's first `HEAD` bytes, or all of it.
+        content: The file's first `HEAD` bytes at least, or all of it.
         size: Bytes of the whole file.
 
     Source: DICOM PS3.10 §7.1, PS3.5 §7.1.
     """
-    if head[128:132] == b"DICM":
-        return Sniffed.DICOMDIR if _media_class(head) == _MEDIA_STORAGE_DIRECTORY else Sniffed.DICOM
-    if head[:2] in (b"\x02\x00", b"\x08\x00"):
-        found = _is_data_set(head, size, _EXPLICIT) or _is_data_set(head, size, _IMPLICIT)
-    else:
-        found = head[:2] == b"\x00\x08" and _is_data_set(head, size, _BIG_ENDIAN)
-    return Sniffed.MAYBE_DICOM if found else Sniffed.NOTHING
+    if bytes(content[128:132]) == b"DICM":
+        return Sniffed.DICOMDIR if _is_directory(content) else Sniffed.DICOM
+    return _BY_SIGN[max(of_elements(content, size), of_head(content, HEAD))]
 
 
-@dataclass(frozen=True, slots=True)
-class _Syntax:
-    order: str
-    explicit: bool
-
-
-_EXPLICIT, _IMPLICIT, _BIG_ENDIAN = (
-    _Syntax("<", explicit=True),
-    _Syntax("<", explicit=False),
-    _Syntax(">", explicit=True),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Element:
-    group: int
-    number: int
-    start: int
-    length: int
-    stop: int
-
-
-def _media_class(head: bytes) -> bytes:
-    """Return MediaStorageSOPClassUID, empty where it is missing."""
-    for element in _elements(head, 132, _EXPLICIT):
-        if element.group != _META:
-            break
-        if element.number == 0x0002:  # noqa: PLR2004  (0002,0002) is read best as it stands in the standard
-            return head[element.start : element.stop].rstrip(b"\0 ")
-    return b""
-
-
-def _is_data_set(head: bytes, size: int, syntax: _Syntax) -> bool:
-    """Tell whether a file starts with two data elements that fit one another.
-
-    Two of them lie in group 0002 or 0008 of every instance: SOPClassUID and SOPInstanceUID.
-    """
-    match list(islice(_elements(head, 0, syntax), 2)):
-        case [first, second]:
-            ascending = (first.group, first.number) < (second.group, second.number)
-            familiar = {first.group, second.group} <= {_META, _IDENTIFYING}
-            return ascending and familiar and (second.stop <= size or second.length == _UNDEFINED_LENGTH)
-    return False
-
-
-def _elements(head: bytes, offset: int, syntax: _Syntax) -> Iterator[_Element]:
-    """Walk the data elements from an offset until they make no sense, or the head ends."""
-    while offset + 12 <= len(head):
-        group, number = struct.unpack_from(f"{syntax.order}HH", head, offset)
-        representation = head[offset + 4 : offset + 6]
-        if not syntax.explicit:
-            (length,), start = struct.unpack_from("<I", head, offset + 4), offset + 8
-        elif representation in _LONG_VALUES:
-            (length,), start = struct.unpack_from(f"{syntax.order}I", head, offset + 8), offset + 12
-        elif representation in _SHORT_VALUES:
-            (length,), start = struct.unpack_from(f"{syntax.order}H", head, offset + 6), offset + 8
-        else:
-            return
-        yield _Element(group, number, start, length, start + length)
-        offset = start + length
+def _is_directory(content: memoryview) -> bool:
+    """Return True if a file is the directory of a medium: one of that class, with the elements of that class."""
+    directory = _CLASS.search(content[132:HEAD])
+    return bool(directory) and bool(_DIRECTORY.search(content[132:HEAD]))
 
 
 class _Window:
@@ -243,7 +185,7 @@ def sniff_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Sniffed:
     if member.is_dir() or any(is_junk(part) for part in name.split("/")):
         return Sniffed.NOTHING
     with open_member(archive, member) as file, zip_errors():
-        return sniff_head(file.read(HEAD), member.file_size)
+        return sniff_head(memoryview(file.read(HEAD)), member.file_size)
 
 
 def _sniff_zip(content: memoryview) -> Sniffed:
@@ -259,6 +201,6 @@ def _sniff_zip(content: memoryview) -> Sniffed:
 
 def _is_dicom(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
     try:
-        return sniff_member(archive, member) in (Sniffed.DICOM, Sniffed.MAYBE_DICOM)
+        return sniff_member(archive, member) in OFFERED
     except DamagedZip:
         return False

@@ -16,7 +16,7 @@ from davfs.errors import BadFile, DamagedZip, Refused, StorageFull, ZipTooLarge
 from davfs.imports.elements import ElementBudget
 from davfs.imports.importer import UNREADABLE, Imported, Importer
 from davfs.imports.progress import Progress
-from davfs.imports.sniff import Sniffed, open_member, open_zip, sniff_member, zip_errors
+from davfs.imports.sniff import OFFERED, Sniffed, open_member, open_zip, sniff_member, zip_errors
 from davfs.orthanc import Buffer
 
 _BLOCK = 1 << 20
@@ -132,15 +132,15 @@ class ZipImporter:
     ) -> Imported | None:
         """Import a member; None where it is no DICOM."""
         found = sniff_member(archive, member)
-        if found not in (Sniffed.DICOM, Sniffed.MAYBE_DICOM):
+        if found not in OFFERED:
             return None
         if member.file_size > self._limits.member_size:
             raise Refused(f"It is larger than {self._limits.member_size} bytes.")
         with self._unpacked(archive, member, progress) as content:
             budget.check(content, member.compress_size)
-            return (
-                self._importer.import_dicom(content) if found is Sniffed.DICOM else self._importer.import_maybe(content)
-            )
+            if found is Sniffed.UNLIKELY_DICOM:
+                return self._importer.import_maybe(content)
+            return self._importer.import_dicom(content)
 
     @contextmanager
     def _unpacked(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, progress: Progress) -> Iterator[memoryview]:

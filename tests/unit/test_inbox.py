@@ -6,11 +6,13 @@ from pathlib import Path as DiskPath
 import pytest
 
 from davfs.entry import Entry, Path
-from davfs.errors import Forbidden, NotFound, Unavailable
+from davfs.errors import Forbidden, NotFound, Rejected, Unavailable
+from davfs.filesystem import intake
 from davfs.filesystem.area import Area, Deletable, Writable
 from davfs.filesystem.inbox import Inbox
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
+from davfs.imports.sniff import Sniffed
 from davfs.imports.spool import Spool
 from davfs.orthanc import Orthanc  # noqa: TC001  only a local annotation
 from tests.support import inbox as inboxes
@@ -47,13 +49,24 @@ def test_a_dicom_file_is_imported_and_stays_listed(inbox: Inbox, orthanc: Memory
 
 
 def test_files_without_preamble_are_imported_if_orthanc_can_read_them(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
-    """What only resembles them stays an ordinary file, and is no error."""
+    """What begins as they do, and cannot be read, is refused: it may be all that somebody has of an image."""
     assert inbox.write(("a",), NO_PREAMBLE).media_type == "application/dicom"
     assert set(orthanc.files) == {identify(NO_PREAMBLE)}
-    assert inbox.write(("b",), NEARLY).media_type == "application/octet-stream"
+    with pytest.raises(Rejected):
+        inbox.write(("b",), NEARLY)
     assert orthanc.uploads == 2
-    assert content(inbox, ("b",)) == NEARLY
-    assert names(inbox) == ["a", "b"]
+    assert content(inbox, ("rejected", "b")) == NEARLY
+    assert names(inbox) == ["a", "rejected"]
+
+
+def test_what_is_hardly_dicom_may_be_an_ordinary_file(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
+    """Orthanc is asked about what could be anything, and what it does not take is no error."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(intake, "sniff", lambda _: Sniffed.UNLIKELY_DICOM)
+        assert inbox.write(("c",), b"text").media_type == "application/octet-stream"
+        assert orthanc.uploads == 1
+        assert inbox.write(("d",), CT).media_type == "application/dicom"
+    assert names(inbox) == ["c", "d"]
 
 
 @pytest.mark.parametrize(

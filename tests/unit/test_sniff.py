@@ -2,6 +2,7 @@
 
 import random
 import struct
+import sys
 import zipfile
 from pathlib import Path
 
@@ -11,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from davfs.imports import sniff as module
-from davfs.imports.sniff import HEAD, Sniffed, is_junk, sniff
+from davfs.imports.sniff import HEAD, Sniffed, is_junk, sniff, sniff_head
+from tests.support.mutants import element
 from tests.support.zips import zipped
 
 TEST_FILES = Path(str(pydicom.data.get_testdata_file("CT_small.dcm"))).parent
+CT = (TEST_FILES / "CT_small.dcm").read_bytes()
 PREAMBLE = bytes(128) + b"DICM"
 STARTS = (
     PREAMBLE,
@@ -59,6 +62,52 @@ def test_every_instance_of_pydicom_is_found_with_and_without_its_preamble() -> N
     assert len(files) > 50
     assert {sniff(memoryview(content)) for content in files} == {Sniffed.DICOM}
     assert {sniff(memoryview(content)[132:]) for content in files} == {Sniffed.MAYBE_DICOM}
+
+
+BODY = CT[336:]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        BODY[:40],  # nothing but SpecificCharacterSet
+        BODY[:-1],
+        BODY + b"appended",
+        BODY[:300] + b"\xff\xff\xff\x7f" + BODY[304:],
+        CT[128:],
+        CT[1:],
+        b"\0" + CT,
+        bytes(128) + CT,
+        CT[:128] + b"dicm" + CT[132:],
+        b"\0\0\0\0\4\0\0\0\x10\0\0\0" + sample("MR_small_implicit.dcm")[130:],
+        element(0x00000002, b"UI", b"1.2.840.10008.1.1") + BODY,
+        element(0x00031010, b"LO", b"private") + BODY,
+        element(0x00041130, b"CS", b"SET") + BODY,
+        element(0x00090010, b"OB", bytes(10_000)) + BODY,
+        element(0x00080018, b"UI", b"1.2.3") + element(0x00080005, b"CS", b"ISO_IR 192") + BODY[22:],
+        element(0x00081150, b"UN", b"1.2.3", order=">") + b"x" * 100,
+        sample("ExplVR_BigEndNoMeta.dcm")[:100],
+        sample("MR_small_implicit.dcm")[348:400],
+        b"\x01\x01\x01\x01" + bytes(4) + sample("MR_small_implicit.dcm")[348:],
+    ],
+    ids=range(19),
+)
+def test_what_says_dicom_without_a_preamble(content: bytes) -> None:
+    """Cut, damaged, appended to, with other elements in front or a prefix that is out of place: Orthanc is asked."""
+    assert sniff(memoryview(content)) is Sniffed.MAYBE_DICOM
+
+
+def test_a_beginning_that_leaves_it_open() -> None:
+    """The first element of a member may be longer than what is looked at: whoever unpacks it sees more."""
+    content = element(0x00090010, b"OB", bytes(10_000)) + BODY
+    assert sniff_head(memoryview(content)[:HEAD], len(content)) is Sniffed.UNLIKELY_DICOM
+    assert sniff_head(memoryview(bytes(10_000))[:HEAD], 10_000) is Sniffed.NOTHING
+
+
+@pytest.mark.parametrize("path", ["/bin/ls", "/usr/lib/x86_64-linux-gnu/libc.so.6", "/etc/passwd", sys.executable])
+def test_programs_and_texts_say_nothing(path: str) -> None:
+    """Nothing of this system is offered."""
+    assert sniff(memoryview(Path(path).read_bytes())) is Sniffed.NOTHING
 
 
 @pytest.mark.parametrize(

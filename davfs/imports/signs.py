@@ -1,0 +1,132 @@
+"""Looks for signs of DICOM in a file without the DICOM prefix at its place (PS3.10 §7.1).
+
+Orthanc reads such files too, where they are nothing but data elements. Any of these is a sign:
+
+1. ``DICM`` in front of a group of the meta header or of the identification, anywhere in the head: the preamble is too
+   short, too long or missing.
+2. An element in the head whose value is a UID, in any of the three ways to write one: of a SOP class, of an instance.
+3. Data elements from the first byte on that the standard's dictionary knows: one with its value representation, or two
+   without, since two bytes more are as good as a signature.
+4. Data elements from the first byte on, known or not, among which are the three UIDs that Orthanc asks for.
+
+None of them holds for text, pictures, sound, archives, programs or zeros, and none costs more than the head and a few
+thousand steps.
+"""
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum, auto
+from functools import lru_cache
+
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
+
+from davfs.imports.elements import LONG, SHORT
+
+_UNDEFINED = 0xFFFFFFFF
+_PREFIX = re.compile(rb"DICM(?:[\x02\x08]\x00|\x00[\x02\x08])")
+_UID = rb"[0-2]\.[0-9][0-9.]"
+_IDENTIFIER = re.compile(
+    rb"(?s:(?:UI(?:[\x05-\x40]\x00|\x00[\x05-\x40])"
+    rb"|(?:\x08\x00[\x16\x18]\x00|\x20\x00[\x0d\x0e]\x00)(?:UN\x00\x00)?[\x05-\x40]\x00\x00\x00))" + _UID
+)
+_ASKED_FOR = frozenset({0x00080018, 0x0020000D, 0x0020000E})
+"""SOPInstanceUID, StudyInstanceUID, SeriesInstanceUID."""
+_STEPS = 2000
+_ENOUGH_IMPLICIT = 2
+_LAST_KNOWN_GROUP = 0x0020
+_DELIMITERS = 0xFFFE
+
+
+class Sign(IntEnum):
+    """What the bytes say; the greater, the more."""
+
+    NONE = auto()
+    """No DICOM."""
+    OPEN = auto()
+    """As far as it was given, it could be a sequence of data elements."""
+    DICOM = auto()
+    """A sign of DICOM."""
+
+
+def of_head(content: memoryview, head: int) -> Sign:
+    """Look for a prefix that is out of place, and for identifiers, in the first ``head`` bytes."""
+    start = bytes(content[:head])
+    return Sign.DICOM if _PREFIX.search(start) or _IDENTIFIER.search(start) else Sign.NONE
+
+
+def of_elements(content: memoryview, size: int) -> Sign:
+    """Look for data elements from the first byte on.
+
+    Args:
+        content: The file, or its beginning.
+        size: Bytes of the whole file.
+    """
+    return max(_followed(content, size, syntax) for syntax in _SYNTAXES)
+
+
+@dataclass(frozen=True, slots=True)
+class _Syntax:
+    order: str
+    explicit: bool
+
+
+_SYNTAXES = (
+    _Syntax("<", explicit=True),
+    _Syntax(">", explicit=True),
+    _Syntax("<", explicit=False),
+    _Syntax(">", explicit=False),
+)
+
+
+def _followed(content: memoryview, size: int, syntax: _Syntax) -> Sign:
+    """Follow data elements from the first byte on, until they say enough or make no sense."""
+    known: set[int] = set()
+    identifiers: set[int] = set()
+    end = 0
+    for tag, representation, stop in _elements(content, size, syntax):
+        end = stop
+        identifiers |= _ASKED_FOR & {tag}
+        if _is_known(tag, representation):
+            known.add(tag)
+        if len(known) >= (1 if syntax.explicit else _ENOUGH_IMPLICIT) or identifiers == _ASKED_FOR:
+            return Sign.DICOM
+    return Sign.OPEN if len(content) <= end < size else Sign.NONE
+
+
+def _elements(content: memoryview, size: int, syntax: _Syntax) -> Iterator[tuple[int, bytes, int]]:
+    """Yield tag, value representation (empty where it is implicit) and end of each element that lies in the file."""
+    offset, last = 0, None
+    for _ in range(_STEPS):
+        if offset + 8 > len(content):
+            return
+        group, number = struct.unpack_from(f"{syntax.order}HH", content, offset)
+        tag = group << 16 | number
+        representation, start, length = _value(content, offset, syntax, delimiter=group == _DELIMITERS)
+        stop = start if length == _UNDEFINED else start + length
+        if stop > size or tag == last or (syntax.explicit and not representation and group != _DELIMITERS):
+            return
+        yield tag, representation, stop
+        offset, last = stop, tag
+
+
+def _value(content: memoryview, offset: int, syntax: _Syntax, *, delimiter: bool) -> tuple[bytes, int, int]:
+    """Return value representation, start and length of the value of the element at an offset."""
+    if delimiter or not syntax.explicit:
+        return b"", offset + 8, int(struct.unpack_from(f"{syntax.order}I", content, offset + 4)[0])
+    representation = bytes(content[offset + 4 : offset + 6])
+    if representation in LONG and offset + 12 <= len(content):
+        return representation, offset + 12, int(struct.unpack_from(f"{syntax.order}I", content, offset + 8)[0])
+    if representation in SHORT:
+        return representation, offset + 8, int(struct.unpack_from(f"{syntax.order}H", content, offset + 6)[0])
+    return b"", offset + 8, 0
+
+
+@lru_cache(maxsize=4096)
+def _is_known(tag: int, representation: bytes) -> bool:
+    """Return True if a tag is one of those at the beginning of a data set, and has that value representation if any."""
+    group, number = tag >> 16, tag & 0xFFFF
+    if not number or not group or group > _LAST_KNOWN_GROUP or not dictionary_has_tag(tag):
+        return bool(representation == b"UL" and not number and group in (0x0002, 0x0008))
+    return representation in (b"", b"UN") or representation.decode() in dictionary_VR(tag)
