@@ -101,7 +101,10 @@ class Inbox:
             return self._spool.open(path)
         try:
             # The entry first: bytes that came meanwhile under an old tag are asked for again, the reverse would not be.
-            return Streamed(self._now(item), self._orthanc.open_instance(item.receipt.instance))
+            entry = self._now(item)
+            if item.as_sent:
+                return self._spool.open(path)
+            return Streamed(entry, self._orthanc.open_instance(item.receipt.instance))
         except UnknownResource as error:
             raise self._gone(path, item) from error
 
@@ -271,7 +274,7 @@ class Inbox:
         found = self._orthanc.instances([item.receipt.instance])
         if not found:
             raise UnknownResource("the instance does not exist any more")
-        return _shown(item.entry, found[0])
+        return _shown(item, found[0])
 
     def _uploaded(self, item: Item) -> Entry:
         """Return what an item shows that was uploaded now; its image may be gone: it was stored, and then deleted."""
@@ -288,7 +291,7 @@ class Inbox:
             if item.receipt is None:
                 yield item.entry
             elif item.receipt.instance in there:
-                yield _shown(item.entry, there[item.receipt.instance])
+                yield _shown(item, there[item.receipt.instance])
             elif self._handed_on.lists(item.entry.modified):
                 yield item.entry
             else:
@@ -307,11 +310,14 @@ class Inbox:
         return NotFound(path, "Orthanc does not have it any more.")
 
 
-def _shown(entry: Entry, instance: Instance) -> Entry:
-    """Return a receipt's entry with size, tag and date of the file that Orthanc has now.
+def _shown(item: Item, instance: Instance) -> Entry:
+    """Return a receipt's entry: of what was sent, where it keeps that, else with size, tag and date of Orthanc's file.
 
     The date is that of the upload, unless the file came later: Orthanc may replace it ("OverwriteInstances"), or it was
     deleted there and sent once more.
     """
+    entry = item.entry
+    if item.as_sent:
+        return entry
     modified = max(entry.modified, instance.received or entry.modified)
     return altered(entry, size=instance.size, etag=instance.uuid or entry.etag, modified=modified)

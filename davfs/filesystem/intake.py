@@ -1,8 +1,8 @@
 """What becomes of a complete file that is dropped into the inbox.
 
 1. It is sniffed. What is no DICOM becomes an ordinary file.
-2. DICOM is imported, in the lane of its kind; in the file's place stands a receipt. A ZIP is imported too, but stays
-   itself.
+2. DICOM is imported, in the lane of its kind; in the file's place stands a receipt. Where Orthanc stores other bytes
+   than were sent, the receipt keeps those (`davfs.imports.as_sent`). A ZIP is imported too, but stays itself.
 3. What Orthanc refuses goes to rejected/ with the reason in a text file, and the refusal is an error.
 
 Paths, also those in errors, are relative to the inbox.
@@ -29,7 +29,7 @@ from davfs.errors import (
     Rejected,
     StorageFull,
 )
-from davfs.imports.importer import UNREADABLE, Importer
+from davfs.imports.importer import UNREADABLE, Imported, Importer
 from davfs.imports.incoming import Incoming
 from davfs.imports.items import LONGEST_NAME, Item, Receipt
 from davfs.imports.lanes import Lanes
@@ -59,8 +59,8 @@ class Arrival(Protocol):
     def view(self) -> memoryview:
         """Return its bytes."""
 
-    def keep(self, path: Path, *, replace: bool = True) -> Item:
-        """Make an ordinary file of it, as `Spool.write` does."""
+    def keep(self, path: Path, *, replace: bool = True, receipt: Receipt | None = None) -> Item:
+        """Make an ordinary file of it, as `Spool.write` does; with a receipt, one that keeps what was sent."""
 
 
 class Given:
@@ -80,9 +80,9 @@ class Given:
         """See `Arrival`."""
         return self._view
 
-    def keep(self, path: Path, *, replace: bool = True) -> Item:
+    def keep(self, path: Path, *, replace: bool = True, receipt: Receipt | None = None) -> Item:
         """See `Arrival`."""
-        return self._spool.write(path, self._view, replace=replace)
+        return self._spool.write(path, self._view, replace=replace, receipt=receipt)
 
 
 class Intake:
@@ -133,13 +133,21 @@ class Intake:
             job = self._importer.import_maybe if found is Sniffed.UNLIKELY_DICOM else self._importer.import_dicom
             imported = self._run(path, self._lanes.of_dicom(view), lambda: job(view))
             if imported:
-                return self._spool.put_receipt(path, Receipt(imported.id, imported.size), replace=replace)
+                return self._keep_imported(path, arrival, imported, replace=replace)
         if found is Sniffed.ZIP:
             self._spool.check_write(path, arrival.needed)
             progress = Progress(lambda: self._lanes.zips.stopping)
             with self.under_way.entered(path, progress):
                 self._run(path, self._lanes.zips, lambda: self._zips.import_zip(view, progress))
         return arrival.keep(path, replace=replace)
+
+    def _keep_imported(self, path: Path, arrival: Arrival, imported: Imported, *, replace: bool) -> Item:
+        """Put a receipt in a file's place, where Orthanc stores other bytes one that keeps what was sent."""
+        receipt = Receipt(imported.id, imported.size)
+        if imported.altered:
+            with suppress(NoSpace):
+                return arrival.keep(path, replace=replace, receipt=receipt)
+        return self._spool.put_receipt(path, receipt, replace=replace)
 
     @staticmethod
     def _run(path: Path, lane: ImportQueue, job: Callable[[], T]) -> T:

@@ -2,6 +2,7 @@
 
 - `sniff`: what a file is, from its first bytes.
 - `importer`: hands DICOM files to Orthanc, and distinguishes a success from a refusal.
+- `same_image`: whether a file is the image that Orthanc has already.
 - `zip_import`: imports the DICOM files in a ZIP.
 - `elements`: how many data elements a file has, by which it can cost Orthanc much.
 - `progress`: how far the import of a ZIP is.
@@ -17,6 +18,7 @@
 - `renaming`: the two system calls behind those steps.
 - `descriptors`: open folders and files of the disk; no link is followed.
 - `refusals`: what the disk says, as errors about a path.
+- `as_sent`: which ordinary files are receipts that keep what was sent.
 - `items`: what one name in it stands for: a folder, an ordinary file, or a receipt.
 - `quota`: how many bytes it holds.
 - `sweeper`: the thread that removes what has expired.

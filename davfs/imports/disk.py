@@ -5,6 +5,7 @@
     root/files/      what the inbox shows, under the same names
     root/incoming/   files that are being written; emptied at every start
     root/scratch/    for whoever works on what comes in; emptied at every start
+    root/sent/       which files stand for an instance of Orthanc (davfs.imports.as_sent)
 
 Nothing here follows a link: every path is walked from ``files`` through descriptors. Names come and go under one lock,
 so that looking at what is there and removing or replacing it is one step: Linux has no "unlink if it still is that
@@ -25,6 +26,7 @@ from pathlib import Path as DiskPath
 
 from davfs.entry import Path
 from davfs.errors import AlreadyExists, Busy, IsAFolder, NotFound, ParentMissing, PathError
+from davfs.imports.as_sent import AsSent
 from davfs.imports.descriptors import closing, empty, open_below, open_folder, unlink, walk
 from davfs.imports.items import DEEPEST, is_name
 from davfs.imports.quota import Quota
@@ -50,7 +52,9 @@ class Disk:
         self.files = root / "files"
         self.scratch = root / "scratch"
         self._incoming = root / "incoming"
+        self._sent = root / "sent"
         self._quota = quota
+        self.as_sent = AsSent(self._sent)
         self._changing = threading.Lock()
         self._make_folders()
         empty(self._incoming)
@@ -189,6 +193,20 @@ class Disk:
             temporary.symlink_to(text)
             return self.place(temporary, target, replace=replace)
 
+    def become_link(self, text: str, spot: Spot, expected: os.stat_result) -> bool:
+        """Put a link of the same date in the place of the very file that has this status; False where it is gone."""
+        parent, path = spot
+        with self.temporary() as temporary:
+            temporary.symlink_to(text)
+            os.utime(temporary, ns=(expected.st_mtime_ns, expected.st_mtime_ns), follow_symlinks=False)
+            with self._changing, suppress(FileNotFoundError):
+                found = os.lstat(path[-1], dir_fd=parent)
+                if os.path.samestat(found, expected) and found.st_mtime_ns == expected.st_mtime_ns:
+                    rename((None, (str(temporary),)), spot)
+                    self._forget(found)
+                    return True
+        return False
+
     def make_folder(self, parent: int, path: Path) -> None:
         """Make a folder.
 
@@ -249,7 +267,7 @@ class Disk:
 
     @property
     def _folders(self) -> tuple[DiskPath, ...]:
-        return self.files, self.scratch, self._incoming
+        return self.files, self.scratch, self._incoming, self._sent
 
     def _is_whole(self) -> bool:
         return all(folder.exists() for folder in self._folders)
@@ -262,8 +280,10 @@ class Disk:
 
     def _count_all(self) -> None:
         with closing(open_folder(self.files)) as files:
-            for _, _, status in walk(files):
-                self._count(status)
+            found = [status for _, _, status in walk(files)]
+        for status in found:
+            self._count(status)
+        self.as_sent.load([status for status in found if stat.S_ISREG(status.st_mode)])
 
     def _occupant(self, target: Spot, *, replace: bool) -> os.stat_result | None:
         """Return what a name stands for now, None for nothing; raise `AlreadyExists` unless it may be replaced."""
@@ -318,3 +338,4 @@ class Disk:
         """Count a file no more, unless what was removed was one name of several."""
         if status.st_nlink <= 1:
             self._quota.note(status.st_ino, 0)
+            self.as_sent.forget(status)

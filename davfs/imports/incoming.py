@@ -9,7 +9,7 @@ from typing import Protocol, Self
 
 from davfs.entry import Path
 from davfs.imports.descriptors import write_all
-from davfs.imports.items import Item
+from davfs.imports.items import Item, Receipt
 from davfs.imports.quota import Reservation
 from davfs.imports.refusals import disk_errors
 from davfs.orthanc import Buffer
@@ -18,7 +18,7 @@ from davfs.orthanc import Buffer
 class Keep(Protocol):
     """Gives a file of incoming/ its lasting name."""
 
-    def __call__(self, path: Path, *, replace: bool) -> Item:
+    def __call__(self, path: Path, *, replace: bool, receipt: Receipt | None) -> Item:
         """See `Incoming.keep`."""
 
 
@@ -67,12 +67,13 @@ class Incoming:
         # Left to the garbage collector: closing it would raise while a traceback still holds a view of it.
         return memoryview(mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_READ))
 
-    def keep(self, path: Path, *, replace: bool = True) -> Item:
+    def keep(self, path: Path, *, replace: bool = True, receipt: Receipt | None = None) -> Item:
         """Give it a lasting name, without writing it again; when this returns it has been synchronised to the disk.
 
         Args:
             path: Where to.
             replace: Whether a file or a receipt of this name gives way.
+            receipt: What it stands for; None for itself.
 
         Raises:
             BadName, ParentMissing, IsAFolder, AlreadyExists, NoSpace: As for `davfs.imports.spool.Spool.write`.
@@ -81,7 +82,7 @@ class Incoming:
             self._reservation.redirect(path)
         with disk_errors(path):
             os.fsync(self._file.fileno())
-        return self._keep(path, replace=replace)
+        return self._keep(path, replace=replace, receipt=receipt)
 
     def __enter__(self) -> Self:
         return self

@@ -10,7 +10,7 @@ import re
 import stat
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from mimetypes import guess_type
 from typing import Self
@@ -50,23 +50,30 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A folder, an ordinary file, or a receipt."""
+    """A folder, an ordinary file, or a receipt.
+
+    Attributes:
+        entry: What is shown.
+        receipt: What it stands for, where it is a receipt.
+        as_sent: The receipt has a file of its own, with what was sent.
+    """
 
     entry: Entry
     receipt: Receipt | None = None
+    as_sent: bool = False
 
 
 class OpenFile:
     """An ordinary file, open for reading: `davfs.entry.Content`.
 
     Args:
-        name: The file's name.
+        entry: What is shown of it.
         file: The file, which is closed at the end.
     """
 
-    def __init__(self, name: str, file: io.FileIO) -> None:
+    def __init__(self, entry: Entry, file: io.FileIO) -> None:
         self._file = file
-        self.entry = _file_entry(name, os.fstat(file.fileno()))
+        self.entry = entry
 
     def __enter__(self) -> Self:
         return self
@@ -117,6 +124,11 @@ def receipt_item(name: str, receipt: Receipt, status: os.stat_result) -> Item:
     return Item(Entry(name, Kind.FILE, _modified(status), receipt.size, etag, DICOM, resource=instance), receipt)
 
 
+def sent_item(item: Item, receipt: Receipt) -> Item:
+    """Return an ordinary file as the receipt that it is; it keeps what was sent."""
+    return Item(replace(item.entry, media_type=DICOM, resource=receipt.instance), receipt, as_sent=True)
+
+
 def read_item(parent: int, name: str, status: os.stat_result) -> Item | None:
     """Return what a name in an open folder stands for; None for what is neither folder, regular file nor receipt."""
     if stat.S_ISDIR(status.st_mode):
@@ -130,9 +142,14 @@ def read_item(parent: int, name: str, status: os.stat_result) -> Item | None:
 def read_receipt(parent: int, name: str) -> Receipt | None:
     """Return the receipt of this name in an open folder, None where there is none."""
     try:
-        parsed = _RECEIPT.fullmatch(os.readlink(name, dir_fd=parent))
+        return parse_receipt(os.readlink(name, dir_fd=parent))
     except OSError:  # no link (any more)
         return None
+
+
+def parse_receipt(target: str) -> Receipt | None:
+    """Return the receipt that the target of a link is, None where it is none."""
+    parsed = _RECEIPT.fullmatch(target)
     return Receipt(OrthancId(parsed[1]), int(parsed[2])) if parsed else None
 
 

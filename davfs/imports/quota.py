@@ -1,11 +1,15 @@
 """How many bytes the spool holds, and whether more may come."""
 
 import threading
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 from davfs.entry import Path
 from davfs.errors import NoSpace
+
+MakeRoom: TypeAlias = Callable[[int], bool]
+"""Removes what can be spared, given how many bytes are missing; returns False where there was nothing."""
 
 
 class Quota:
@@ -15,9 +19,13 @@ class Quota:
 
     Args:
         maximum: Bytes of all of them together; 0 for no limit.
+
+    Attributes:
+        make_room: Is called where there is no room; it can be set.
     """
 
     def __init__(self, maximum: int) -> None:
+        self.make_room: MakeRoom = lambda _missing: False
         self._maximum = maximum
         self._sizes: dict[int, int] = {}
         self._promised: dict[int, Reservation] = {}
@@ -45,8 +53,12 @@ class Quota:
         Raises:
             NoSpace: It could not.
         """
-        with self._lock:
-            self._check(path, size, 0 if gives_way in self._promised else self._sizes.get(gives_way, 0))
+        missing = 1
+        while missing > 0:
+            with self._lock:
+                freed = 0 if gives_way in self._promised else self._sizes.get(gives_way, 0)
+                missing = self._missing(size, freed)
+            self._make_room(path, missing)
 
     def reserve(self, path: Path, size: int, gives_way: int = 0) -> "Reservation":
         """Count a file that is being written, whatever else comes meanwhile.
@@ -71,10 +83,13 @@ class Quota:
 
     def claim(self, path: Path, size: int, reservation: "Reservation") -> None:
         """Count so many bytes more for what was reserved; see `reserve`."""
-        with self._lock:
-            promised = self._promised.get(reservation.gives_way) is reservation
-            self._check(path, size, self._sizes.get(reservation.gives_way, 0) if promised else 0)
-            self._used += size
+        missing = 1
+        while missing > 0:
+            with self._lock:
+                promised = self._promised.get(reservation.gives_way) is reservation
+                missing = self._missing(size, self._sizes.get(reservation.gives_way, 0) if promised else 0)
+                self._used += size if missing <= 0 else 0
+            self._make_room(path, missing)
 
     def break_promise(self, reservation: "Reservation") -> None:
         """Let others count on what was to give way."""
@@ -103,8 +118,12 @@ class Quota:
             self._sizes.clear()
             self._promised.clear()
 
-    def _check(self, path: Path, size: int, freed: int) -> None:
-        if self._maximum and size and self._used + size - freed > self._maximum:
+    def _missing(self, size: int, freed: int) -> int:
+        """Return how many bytes there are too few for so many more."""
+        return self._used + size - freed - self._maximum if self._maximum and size else 0
+
+    def _make_room(self, path: Path, missing: int) -> None:
+        if missing > 0 and not self.make_room(missing):
             raise NoSpace(path, "The inbox is full.")
 
 

@@ -15,7 +15,7 @@ from davfs.entry import Content, Path
 from davfs.errors import IsAFolder, NotAFolder, NotFound
 from davfs.imports.descriptors import open_file
 from davfs.imports.disk import Disk
-from davfs.imports.items import Item, OpenFile, folder_item, is_name, read_item
+from davfs.imports.items import Item, OpenFile, file_item, folder_item, is_name, read_item, sent_item
 from davfs.imports.refusals import REASONS, missing
 
 
@@ -69,7 +69,8 @@ class Shelf:
             if self.find(parent, path).entry.is_folder:
                 raise IsAFolder(path, REASONS[IsAFolder])
             with missing(path, NotFound):
-                return OpenFile(path[-1], open_file(parent, path[-1]))
+                file = open_file(parent, path[-1])
+        return OpenFile(self._marked(file_item(path[-1], os.fstat(file.fileno())), os.fstat(file.fileno())).entry, file)
 
     def expire(self) -> int:
         """Remove what is older than the maximum age, and folders that are old and empty; return how many."""
@@ -93,7 +94,8 @@ class Shelf:
         except FileNotFoundError:
             return None
         expired = self._is_old(status) and not stat.S_ISDIR(status.st_mode)
-        return None if expired else read_item(parent, name, status)
+        item = None if expired else read_item(parent, name, status)
+        return self._marked(item, status) if item else None
 
     def clear_hidden(self, parent: int, path: Path) -> None:
         """Remove what a path in its open folder stands for without being shown."""
@@ -101,6 +103,11 @@ class Shelf:
             status = os.lstat(path[-1], dir_fd=parent)
             if self.item(parent, path[-1]) is None:
                 self._disk.remove(parent, path, status)
+
+    def _marked(self, item: Item, status: os.stat_result) -> Item:
+        """Return an item as a receipt, where it is a file that stands for an instance."""
+        receipt = self._disk.as_sent.find(status) if stat.S_ISREG(status.st_mode) else None
+        return sent_item(item, receipt) if receipt else item
 
     def _is_old(self, status: os.stat_result) -> bool:
         return 0 < self._maximum_age < self._now() - status.st_mtime

@@ -5,13 +5,14 @@ The paths in errors are relative to the inbox.
 
 import os
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path as DiskPath
 
 from davfs.entry import Path
 from davfs.errors import IsAFolder, NoSpace, NotFound, ParentMissing
+from davfs.imports.as_sent import key
 from davfs.imports.descriptors import new_file, open_file, write_synced
 from davfs.imports.disk import Disk
 from davfs.imports.incoming import Incoming
@@ -45,6 +46,7 @@ class Spool(Shelf):
         self._quota = Quota(maximum_size)
         super().__init__(Disk(root, self._quota), maximum_age, now)
         self._relocation = Relocation(self._disk, self)
+        self._quota.make_room = self._make_room
         self.scratch = self._disk.scratch
 
     @property
@@ -54,9 +56,9 @@ class Spool(Shelf):
 
     @property
     def available(self) -> int:
-        """Bytes that may still come, by the quota and by the disk."""
+        """Bytes that may still come, by the quota and by the disk; what was kept as it was sent gives way to them."""
         free, allowed = self._disk.free(), self._quota.available
-        return free if allowed is None else min(free, allowed)
+        return (free if allowed is None else min(free, allowed)) + self._disk.as_sent.size
 
     def check_write(self, path: Path, size: int = 0) -> int:
         """Raise what `write` of so many bytes would raise, as far as can be known before.
@@ -79,13 +81,14 @@ class Spool(Shelf):
         self._quota.check(path, size, gives_way)
         return gives_way
 
-    def write(self, path: Path, content: Buffer, *, replace: bool = True) -> Item:
+    def write(self, path: Path, content: Buffer, *, replace: bool = True, receipt: Receipt | None = None) -> Item:
         """Keep a file durably: when this returns it has been synchronised to the disk.
 
         Args:
             path: Where to.
             content: All of its bytes.
             replace: Whether a file or a receipt of this name gives way.
+            receipt: What it stands for; None for itself.
 
         Raises:
             BadName: Such a name cannot be kept.
@@ -98,7 +101,7 @@ class Spool(Shelf):
         with self._quota.reserve(path, len(content), gives_way) as reserved, self._disk.temporary() as temporary:
             with disk_errors(path):
                 write_synced(temporary, content)
-            return self._keep(temporary, reserved, path, replace=replace)
+            return self._keep(temporary, reserved, path, replace=replace, receipt=receipt)
 
     def receive(self, path: Path, size: int | None = None) -> Incoming:
         """Begin a file that comes in pieces; the caller closes it, as a context manager.
@@ -111,8 +114,9 @@ class Spool(Shelf):
             PathError: What `write` would raise, as far as it can be known before.
         """
         gives_way = self.check_write(path)
-        if size and size > self._disk.free():
-            raise NoSpace(path, FULL_DISK)
+        while size and size > self._disk.free():
+            if not self._make_room(size - self._disk.free()):
+                raise NoSpace(path, FULL_DISK)
         with disk_errors(path), ExitStack() as resources:
             reservation = resources.enter_context(self._quota.reserve(path, size or 0, gives_way))
             temporary = resources.enter_context(self._disk.temporary())
@@ -169,7 +173,7 @@ class Spool(Shelf):
         """Remove a receipt unless something else has taken its place."""
         with suppress(NotFound, FileNotFoundError), self._disk.parent(path, NotFound) as parent:
             status = os.lstat(path[-1], dir_fd=parent)
-            if read_receipt(parent, path[-1]) == receipt:
+            if receipt in (read_receipt(parent, path[-1]), self._disk.as_sent.find(status)):
                 self._disk.remove(parent, path, status)
 
     def make_folder(self, path: Path) -> None:
@@ -207,13 +211,41 @@ class Spool(Shelf):
             else:
                 self._disk.delete_file(parent, path)
 
-    def _keep(self, temporary: DiskPath, reservation: Reservation, path: Path, *, replace: bool) -> Item:
+    def _keep(
+        self, temporary: DiskPath, reservation: Reservation, path: Path, *, replace: bool, receipt: Receipt | None
+    ) -> Item:
         """Give a file that is complete and synchronised its lasting name."""
         check_names(path)
         with disk_errors(path), self._disk.parent(path, ParentMissing) as parent:
             if not replace:
                 self.clear_hidden(parent, path)
-            status = self._disk.place(temporary, (parent, path), replace=replace)
+            with self._marking(temporary, receipt):
+                status = self._disk.place(temporary, (parent, path), replace=replace)
             reservation.release()
             os.fsync(parent)
-        return file_item(path[-1], status)
+        return self._marked(file_item(path[-1], status), status)
+
+    @contextmanager
+    def _marking(self, file: DiskPath, receipt: Receipt | None) -> Iterator[None]:
+        """Remember what a file stands for before it can be seen; forget it where that fails."""
+        status = file.lstat()
+        if receipt:
+            self._disk.as_sent.note(status, receipt)
+        try:
+            yield
+        except BaseException:
+            self._disk.as_sent.forget(status)
+            raise
+
+    def _make_room(self, missing: int) -> bool:
+        """Let receipts take the place of the oldest files that were kept as they were sent; False where there are none.
+
+        All names are looked through: so it is done for more than is needed now.
+        """
+        chosen = self._disk.as_sent.oldest(max(missing, self.used // 16))
+        freed = False
+        for parent, path, status in self._disk.walk():
+            receipt = self._disk.as_sent.find(status) if key(status) in chosen else None
+            if receipt and self._disk.become_link(receipt.target, (parent, path), status):
+                freed = True
+        return freed

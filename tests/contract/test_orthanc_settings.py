@@ -1,5 +1,6 @@
 """What an upload's answer means where Orthanc's own settings change, delete or lose what it has stored."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic, sleep
@@ -12,6 +13,7 @@ from tests.support import dicom, doors
 from tests.support.doors import Door
 from tests.support.drive import import_by_rest, resource
 
+JPEG_LOSSLESS = "1.2.840.10008.1.2.4.70"
 TAKEN = (201, 204)
 ROUTER = "function OnStoredInstance(id, tags) if tags['PatientID'] == 'routed' then Delete(id) end end"
 
@@ -20,11 +22,11 @@ ROUTER = "function OnStoredInstance(id, tags) if tags['PatientID'] == 'routed' t
 def process(
     plugin: Path, servers: list[OrthancProcess], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[OrthancProcess]:
-    """An Orthanc that hands on what is of one patient, and keeps nothing in memory."""
+    """An Orthanc that transcodes what it stores, hands on what is of one patient, and keeps nothing in memory."""
     folder = tmp_path_factory.mktemp("orthanc")
     script = folder / "router.lua"
     script.write_text(ROUTER)
-    settings = {"LuaScripts": [str(script)], "MaximumStorageCacheSize": 0}
+    settings = {"IngestTranscoding": JPEG_LOSSLESS, "LuaScripts": [str(script)], "MaximumStorageCacheSize": 0}
     davfs = {"Server": {"Enabled": True, "Port": free_ports(1)[0]}}
     with OrthancProcess(folder, plugins=[plugin], davfs=davfs, settings=settings) as each:
         servers.append(each)
@@ -75,3 +77,31 @@ def test_a_stored_file_that_is_lost(process: OrthancProcess, door: Door) -> None
     for name, dropped in (("sent", content), ("held", held)):
         assert door.drive.put(f"inbox/{door.name}-{name}.dcm", dropped).status_code == 409
         assert "lost or damaged" in door.drive.get(f"inbox/rejected/{door.name}-{name}.dcm.txt").text
+
+
+def test_what_was_sent_is_read_back(door: Door) -> None:
+    """Orthanc transcodes what it stores: the file has the size that was sent, and its bytes, also of a second form."""
+    content = dicom.instance("transcoded", door.name, pixels=dicom.ROW)
+    assert door.drive.put("inbox/sent.dcm", content).status_code in TAKEN
+    held = door.rest.get(f"{resource(content, 'instances')}/file").content
+    assert held != content
+    assert door.drive.put("inbox/held.dcm", held).status_code in TAKEN
+    for name, expected in (("sent.dcm", content), ("held.dcm", held)):
+        assert door.drive.listing("inbox")[name].size == len(expected)
+        assert door.drive.get(f"inbox/{name}").content == expected
+
+
+def test_rclone_finds_what_it_has_sent(process: OrthancProcess, tmp_path: Path) -> None:
+    """What is uploaded where Orthanc transcodes it is taken for uploaded, then and later."""
+    for number in (1, 2):
+        (tmp_path / f"{number}.dcm").write_bytes(dicom.instance("rclone", number=number, pixels=dicom.ROW))
+    target = f":webdav,url='{process.server_url}':inbox/rclone"
+    for command in (["copy"], ["check", "--download"], ["copy", "-v"]):
+        done = subprocess.run(
+            ["rclone", "--config", "/dev/null", "--retries", "1", *command, str(tmp_path), target],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    assert "Copied" not in done.stderr
