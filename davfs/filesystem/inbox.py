@@ -12,12 +12,13 @@ Paths, also those in errors, are relative to the inbox.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace as altered
 
-from davfs.entry import Content, Entry, Opened, Path, Streamed
+from davfs.entry import Content, Entry, Opened, Path
 from davfs.errors import AlreadyExists, Forbidden, NotFound, PathError, UnknownResource
 from davfs.filesystem.area import Room, Upload
 from davfs.filesystem.handed_on import HandedOn
 from davfs.filesystem.intake import REJECTED, Given, InboxUpload, Intake, is_aside
 from davfs.filesystem.progress_files import ProgressFiles
+from davfs.filesystem.stored import open_stored
 from davfs.imports.importer import Importer
 from davfs.imports.items import Item
 from davfs.imports.lanes import Lanes
@@ -104,7 +105,7 @@ class Inbox:
             entry = self._now(item)
             if item.as_sent:
                 return self._spool.open(path)
-            return Streamed(entry, self._orthanc.open_instance(item.receipt.instance))
+            return open_stored(self._orthanc, entry, item.receipt.instance)
         except UnknownResource as error:
             raise self._gone(path, item) from error
 

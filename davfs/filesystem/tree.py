@@ -18,6 +18,7 @@ from davfs.filesystem.folders import Listings, find_folder
 from davfs.filesystem.images import Images
 from davfs.filesystem.node import Node
 from davfs.filesystem.recent import Recent
+from davfs.filesystem.stored import open_stored
 from davfs.generated.made import Made
 from davfs.generated.makers import Makers
 from davfs.layout import Layout
@@ -245,7 +246,7 @@ class Tree:
             return Streamed(_with(node.entry, made), made.open())
         if node.entry.is_folder or node.id is None:
             raise IsAFolder(path, "it is a folder")
-        return Streamed(node.entry, self._orthanc.open_instance(node.id))
+        return open_stored(self._orthanc, node.entry, node.id)
 
     def _deleted(self, path: Path, node: Node, run: Callable[[Callable[[], None]], None]) -> str:
         if node.hide is not None:

@@ -12,14 +12,16 @@
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from hashlib import md5
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
 import httpx
 
-from davfs.errors import OrthancError, Unavailable
+from davfs.errors import OrthancError, Unavailable, UnknownResource
 from davfs.orthanc.answers import check, httpx_errors
+from davfs.orthanc.foreign import check_origin, is_proxied, understood
 from davfs.orthanc.model import OrthancId
 
 _BLOCK = 1 << 18
@@ -46,10 +48,22 @@ class Downloads:
 
     def size(self, instance: OrthancId) -> int:
         """Return the size of a file, in bytes."""
+        with understood():
+            return int(self._attachment(instance, "size"))
+
+    def md5(self, instance: OrthancId) -> str | None:
+        """Return the MD5 of a file, None where Orthanc keeps none (``StoreMD5ForAttachments``)."""
+        try:
+            return self._attachment(instance, "md5").lower()
+        except UnknownResource:
+            return None
+
+    def _attachment(self, instance: OrthancId, what: str) -> str:
         with httpx_errors():
-            answer = self._client.get(f"/instances/{instance}/attachments/dicom/size")
+            answer = self._client.get(f"/instances/{instance}/attachments/dicom/{what}")
+        check_origin(answer)
         check(answer)
-        return int(answer.text)
+        return answer.text
 
     def begin(self, instance: OrthancId, start: int = 0, stop: int = 0) -> "Stream":
         """Ask for a file from ``start`` to before ``stop``; all of it comes where that is 0, or ranges are not known.
@@ -71,6 +85,7 @@ class Downloads:
         with httpx_errors():
             answer = self._client.send(request, stream=True)
         try:
+            check_origin(answer)
             check(answer)
             return Stream(answer, start)
         except OrthancError:
@@ -91,6 +106,7 @@ class Stream:
 
     def __init__(self, answer: httpx.Response, start: int) -> None:
         self.position, self.end, self.size = _extent(answer, start)
+        self.proxied = is_proxied(answer)
         self._answer = answer
         self._blocks = _blocks(answer)
         self._left = memoryview(b"")
@@ -147,14 +163,28 @@ class Download:
 
         Raises:
             UnknownResource: The instance was deleted before all that is to be read was asked for.
-            Unavailable: The connection ended too early.
+            Unavailable: The connection ended too early, or a proxy sent another file.
             OrthancError: The file was replaced by one of another size after it was opened.
         """
         stop = self.size if stop is None else min(stop, self.size)
+        digest = md5(usedforsecurity=False) if self._is_doubtful(start, stop) else None
         while start < stop:
             block = self._at(start, stop).take(stop - start)
-            yield block
             start += len(block)
+            if digest:
+                digest.update(block)
+            if digest and start == stop:
+                self._check(digest.hexdigest())
+            yield block
+
+    def _is_doubtful(self, start: int, stop: int) -> bool:
+        """Return True for a whole file that has passed through another server: it can be out of that one's cache."""
+        return (start, stop) == (0, self.size) and self._stream is not None and self._stream.proxied
+
+    def _check(self, digest: str) -> None:
+        """Raise `Unavailable` before the last block is handed on, where the file is not that of Orthanc."""
+        if self._downloads.md5(self._instance) not in (digest, None):
+            raise Unavailable("another server sent other bytes in Orthanc's place")
 
     def _at(self, start: int, stop: int) -> Stream:
         stream = self._stream

@@ -1,5 +1,6 @@
 """Orthanc's REST API over HTTP, from any machine."""
 
+import json
 import ssl
 from collections.abc import Generator, Iterable
 from contextlib import closing
@@ -11,6 +12,7 @@ from davfs.errors import ConfigurationError, OrthancError
 from davfs.orthanc import Buffer
 from davfs.orthanc.answers import check, httpx_errors
 from davfs.orthanc.download import Download, Downloads
+from davfs.orthanc.foreign import check_origin, understood
 from davfs.orthanc.model import OrthancId
 
 _TIMEOUT = httpx.Timeout(60, connect=5)
@@ -98,7 +100,8 @@ class HttpTransport:
 
     def delete(self, path: str) -> None:
         """See `davfs.orthanc.rest.Transport`."""
-        self._send("DELETE", path)
+        with understood():
+            json.loads(self._send("DELETE", path))["RemainingAncestor"]
 
     def open_file(self, instance: OrthancId, start: int) -> Download:
         """See `davfs.orthanc.rest.Transport`."""
@@ -112,6 +115,7 @@ class HttpTransport:
             limits.read += size / _SLOWEST
         with httpx_errors():
             answer = self._client.request(method, path, content=body, headers=headers, timeout=limits)
+        check_origin(answer)
         check(answer)
         return answer.content
 

@@ -15,6 +15,7 @@ from davfs.errors import BadFile, OrthancError, UnknownResource
 from davfs.orthanc import Buffer
 from davfs.orthanc.codes import is_lost, upload_error
 from davfs.orthanc.description import CHILDREN, DATE, NAMES, PARENTS
+from davfs.orthanc.foreign import listed, understood
 from davfs.orthanc.model import Change, Changes, Counts, Instance, Level, OrthancId, Resource, Stored, StoreStatus
 from davfs.orthanc.repeated import RepeatedAnswers
 
@@ -54,10 +55,12 @@ class RestOrthanc:
         self._transport = transport
         self._repeated = RepeatedAnswers()
 
+    @understood()
     def last_change(self) -> int:
         """See `davfs.orthanc.Orthanc`."""
         return int(self._json("/changes?last")["Last"])
 
+    @understood()
     def changes(self, since: int, limit: int = 1000) -> Changes:
         """See `davfs.orthanc.Orthanc`."""
         page = self._json(f"/changes?since={since}&limit={limit}")
@@ -74,48 +77,59 @@ class RestOrthanc:
         )
         return Changes(entries, int(page["Last"]), bool(page["Done"]))
 
+    @understood()
     def counts(self) -> Counts:
         """See `davfs.orthanc.Orthanc`."""
         told = self._json("/statistics")
         return Counts(told["CountPatients"], told["CountStudies"], told["CountSeries"], told["CountInstances"])
 
+    @understood()
     def ids(self, level: Level) -> Sequence[OrthancId]:
         """See `davfs.orthanc.Orthanc`; the same object where Orthanc answers the same as before."""
         path = f"/{level.value}"
-        return self._repeated.ids(path, self._transport.get(path), json.loads)
+        return self._repeated.ids(path, self._transport.get(path), lambda body: listed(json.loads(body)))
 
+    @understood()
     def children(self, level: Level, resource: OrthancId) -> Sequence[OrthancId]:
         """See `davfs.orthanc.Orthanc`; the same object where Orthanc answers the same as before."""
-        path = f"/{level.value}/{resource}"
-        return self._repeated.ids(path, self._transport.get(path), lambda body: json.loads(body)[CHILDREN[level]])
+        path, below = f"/{level.value}/{resource}", CHILDREN[level]
+        return self._repeated.ids(path, self._transport.get(path), lambda body: listed(json.loads(body)[below]))
 
+    @understood()
     def exists(self, level: Level, resource: OrthancId) -> bool:
         """See `davfs.orthanc.Orthanc`."""
         try:
-            self._transport.get(f"/{level.value}/{resource}/metadata")
+            listed(self._json(f"/{level.value}/{resource}/metadata"))
         except UnknownResource:
             return False
         return True
 
+    @understood()
     def existing(self, ids: Sequence[OrthancId]) -> set[OrthancId]:
         """See `davfs.orthanc.Orthanc`."""
         return {OrthancId(item["ID"]) for item in self._bulk(ids, metadata=False)}
 
+    @understood()
     def resources(self, ids: Iterable[OrthancId]) -> list[Resource]:
         """See `davfs.orthanc.Orthanc`."""
         return [_resource(item) for item in self._bulk(list(ids), metadata=False) if item["Type"] != "Instance"]
 
+    @understood()
     def instances(self, ids: Sequence[OrthancId]) -> list[Instance]:
         """See `davfs.orthanc.Orthanc`."""
         return [_instance(item) for item in self._bulk(ids, metadata=True) if item["Type"] == "Instance"]
 
+    @understood()
     def instance_size(self, instance: OrthancId) -> int:
         """See `davfs.orthanc.Orthanc`."""
         return int(self._transport.get(f"/instances/{instance}/attachments/dicom/size"))
 
+    @understood()
     def instance_md5(self, instance: OrthancId) -> str:
         """See `davfs.orthanc.Orthanc`."""
-        return self._transport.get(f"/instances/{instance}/attachments/dicom/md5").decode("ascii")
+        found = self._transport.get(f"/instances/{instance}/attachments/dicom/md5").decode("ascii")
+        int(found, 16)
+        return found
 
     def is_intact(self, instance: OrthancId) -> bool:
         """See `davfs.orthanc.Orthanc`."""
@@ -157,6 +171,7 @@ class RestOrthanc:
         element = self._transport.get(f"/instances/{instance}/content/{_DOCUMENT}")
         return found if element.endswith(b"\0") else element
 
+    @understood()
     def all_tags(self, instance: OrthancId) -> Mapping[str, Any]:
         """See `davfs.orthanc.Orthanc`."""
         found: dict[str, Any] = self._json(f"/instances/{instance}/tags?short")
@@ -176,13 +191,14 @@ class RestOrthanc:
         request = {"Keep": _IDENTIFIERS, "Force": True, "Transcode": _UNCOMPRESSED}
         return self._transport.post(f"/instances/{instance}/modify", json.dumps(request).encode())
 
+    @understood()
     def store(self, content: Buffer) -> Stored:
         """See `davfs.orthanc.Orthanc`."""
         try:
             answer = json.loads(self._transport.post("/instances", content))
         except OrthancError as error:
             raise upload_error(error) from error
-        if not isinstance(answer, dict):
+        if isinstance(answer, list):
             raise BadFile("Orthanc took the file for an archive")
         return Stored(OrthancId(answer["ID"]), StoreStatus(answer["Status"]))
 
@@ -208,8 +224,7 @@ class RestOrthanc:
         if not ids:
             return []
         request = json.dumps({"Resources": list(ids), "Metadata": metadata}).encode()
-        found: list[dict[str, Any]] = json.loads(self._transport.post("/tools/bulk-content", request))
-        return found
+        return listed(json.loads(self._transport.post("/tools/bulk-content", request)))
 
 
 def _resource(item: dict[str, Any]) -> Resource:

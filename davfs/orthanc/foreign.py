@@ -1,0 +1,55 @@
+"""What a proxy, or another server at Orthanc's address, answers in Orthanc's place.
+
+It says nothing about Orthanc: neither that a resource is gone, nor that one was deleted, nor what is in a file. So it
+counts as no answer, and one may come later.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any
+
+import httpx
+
+from davfs.errors import Unavailable
+
+_PAGE, _TEXT = "text/html", "text/"
+_FOR_THE_ADMINISTRATOR = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED}
+_PROXIES = ("Age", "Server", "Via", "X-Cache")
+"""Headers of answers that have passed through another server: Orthanc itself sends none of them."""
+
+
+def check_origin(answer: httpx.Response) -> None:
+    """Raise `Unavailable` for a page, and for a text that tells of an error: Orthanc answers with neither.
+
+    What it says about rights, or that Orthanc has moved, is left to whoever looks at the status.
+    """
+    if answer.is_redirect or answer.status_code in _FOR_THE_ADMINISTRATOR:
+        return
+    if answer.headers.get("Content-Type", "").startswith(_PAGE if answer.is_success else _TEXT):
+        raise Unavailable(f"another server answered {answer.status_code} in Orthanc's place")
+
+
+def is_proxied(answer: httpx.Response) -> bool:
+    """Return True if an answer has passed through another server, which may have kept an older one."""
+    return any(name in answer.headers for name in _PROXIES)
+
+
+@contextmanager
+def understood() -> Iterator[None]:
+    """Raise `Unavailable` where an answer is not what Orthanc answers."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise Unavailable("an answer in Orthanc's place makes no sense") from error
+
+
+def listed(answer: Any) -> list[Any]:
+    """Return an answer that has to be a list.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if not isinstance(answer, list):
+        raise TypeError("no list")
+    return answer
