@@ -1,5 +1,6 @@
 """Puts a drive together over an Orthanc, wherever that is: both doors and both ways to run are made of these parts."""
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -87,7 +88,7 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
 
     upkeep = Upkeep(next_change_or_look)
     searching = Searching(settings, selection.extra, since)
-    store = Store(settings.catalog, LayoutPlacer(searching.placed(layouts)), lost=upkeep.index_anew)
+    store = _store(settings, LayoutPlacer(searching.placed(layouts)), upkeep)
     catalog = Catalog(
         orthanc,
         store,
@@ -136,6 +137,13 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
         files=(makers.close, ranges.close, store.close),
     )
     return Assembly(Drive(areas, readme, since), upkeep, ending, reloading.reload)
+
+
+def _store(settings: Configuration, placer: LayoutPlacer, upkeep: Upkeep) -> Store:
+    try:
+        return Store(settings.catalog, placer, lost=upkeep.index_anew)
+    except (sqlite3.Error, OSError) as error:
+        raise ConfigurationError(f"Davfs.Catalog: the file '{settings.catalog}' cannot be used: {error}") from error
 
 
 def _spool(settings: Configuration) -> Spool:

@@ -1,114 +1,293 @@
 """An SQLite file that holds nothing that cannot be made anew.
 
-Every connection is used by one thread at a time. A file that turns out to be damaged, when it is opened or later, is
-replaced by an empty one.
+Every connection is used by one thread at a time. What can go wrong with the file is no reason to answer nothing:
+
+- A file that is damaged, which is found when it is opened or later, is replaced by an empty one.
+- A file that cannot be written or read (the disk is full or read-only, another process has locked it) is copied into
+  memory, where everything goes on; once it can be written again, the copy is written back.
 """
 
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from enum import Enum, auto
+from functools import wraps
 from pathlib import Path
+from typing import ParamSpec, Protocol, TypeVar
 
+from davfs.catalog import seal
+from davfs.catalog.seal import Seal
 from davfs.errors import Unavailable
 
 _log = logging.getLogger(__name__)
 
+_WAIT = 2.0
+"""Seconds to wait where another process has locked the file."""
+_LARGEST_COPY = 1 << 30
+"""Bytes of the largest file that is copied into memory."""
+_PAUSE = 30.0
+"""Seconds between two attempts to go back to the file."""
+_NO_ACCESS = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+}
+
+_DAMAGED = "the catalog was damaged and is being made anew: try again"
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Moved(Unavailable):
+    """The database is in another place now, with the same content: what was tried can be tried again."""
+
+
+class Prepare(Protocol):
+    """Makes a database ready: its schema where that is missing, and what its user keeps in memory of it."""
+
+    def __call__(self, db: sqlite3.Connection, /, *, examine: bool) -> None:
+        """Do so inside a transaction.
+
+        Args:
+            db: The connection.
+            examine: Whether to look for damage first.
+
+        Raises:
+            sqlite3.DatabaseError: It is damaged, or of another schema.
+        """
+
 
 class Database:
-    """A pool of connections to one file.
+    """A pool of connections to one file, or to its copy in memory.
 
     Args:
         file: The SQLite file; its folder exists.
-        prepare: Makes the schema where it is missing, in a transaction of its own; raises `sqlite3.DatabaseError` where
-            the file is damaged or of another schema.
+        prepare: Makes it ready.
         lost: Called where a file that was in use has been replaced by an empty one.
+        now: Clock, in seconds.
+
+    Attributes:
+        writing: Held by the thread that writes; it keeps the others from writing.
     """
 
-    def __init__(self, file: Path, prepare: Callable[[sqlite3.Connection], None], lost: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        file: Path,
+        prepare: Prepare,
+        lost: Callable[[], object],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._file = file
         self._prepare = prepare
         self._lost = lost
+        self._now = now
         self._idle: list[sqlite3.Connection] = []
         self._pool = threading.Lock()  # over _idle and _life
-        self._writing = threading.RLock()
+        self.writing = threading.RLock()
+        self._memory: sqlite3.Connection | None = None
+        self._not_before = 0.0
         self._life = 0
+        self._lost_life = -1
         self._in_use = False
         self._closed = False
 
     def open(self) -> None:
-        """Prepare the file, or an empty one in its place."""
+        """Prepare the file, or an empty one in its place.
+
+        Raises:
+            sqlite3.OperationalError: It cannot be read or written where it is.
+            OSError: Likewise.
+        """
         try:
-            try:
-                self._make_ready()
-            except sqlite3.DatabaseError as error:
-                _log.warning("the catalog is made anew: %s", error)
-                self._discard()
-                self._make_ready()
+            self._open()
         except BaseException:
             self.close()
             raise
         self._in_use = True
 
+    def _open(self) -> None:
+        found = seal.take(self._file)
+        if found is Seal.BROKEN:
+            _log.warning("the catalog is made anew: it was changed while it was closed")
+            self._discard()
+        try:
+            self._make_ready(examine=found is Seal.MISSING)
+        except sqlite3.DatabaseError as error:
+            if _trouble(error) is _Trouble.NO_ACCESS:
+                raise
+            _log.warning("the catalog is made anew: %s", error)
+            self._discard()
+            self._make_ready(examine=False)
+
     def close(self) -> None:
         """Close all connections: those that are idle now, those in use as soon as their use ends."""
+        whole = self._in_use and self._memory is None
         self._in_use = False
         self._closed = True
         self._retire()
+        if self._memory and self.writing.acquire(timeout=_WAIT):
+            self._memory.close()
+            self.writing.release()
+        if whole and not self._file.with_name(f"{self._file.name}-wal").exists():  # or somebody still uses it
+            seal.put(self._file)
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection.
 
         Raises:
-            Unavailable: The file was damaged, and has been replaced by an empty one.
+            Moved: The file cannot be used now, and has been copied.
+            Unavailable: It was damaged, and has been replaced by an empty one; or it is too large to be copied.
         """
         with self._pool:
             life = self._life
+        try:
+            with self._connection(life) as db:
+                yield db
+        except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:  # values that make no sense
+            if self._in_use:
+                self._mend(error, life)
+            raise
+
+    @contextmanager
+    def _connection(self, life: int) -> Iterator[sqlite3.Connection]:
+        while memory := self._memory:
+            with self.writing:
+                if memory is self._memory:
+                    yield memory
+                    return
+        with self._pool:
             db = self._idle.pop() if self._idle else None
         db = db or _connect(self._file)
         try:
             yield db
-        except sqlite3.DatabaseError as error:
-            if self._in_use and type(error) is sqlite3.DatabaseError:  # damage; its subclasses are other troubles
-                self._replace(life)
-                raise Unavailable("the catalog was damaged and is being made anew: try again") from error
-            raise
         finally:
             self._give_back(db, life)
 
     @contextmanager
     def without_writers(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection to read with while no other thread writes."""
-        with self._writing, self.read() as db:
+        with self.writing, self.read() as db:
             yield db
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection inside a transaction, to one thread at a time."""
-        with self.without_writers() as db:
-            db.execute("BEGIN IMMEDIATE")
+        """Lend a connection inside a transaction, to one thread at a time.
+
+        Raises:
+            Unavailable: The database is closed; and as `read`.
+        """
+        if self._closed:
+            raise Unavailable("the catalog is closed")
+        with self.without_writers() as db, _transaction(db):
+            yield db
+
+    def return_to_file(self) -> bool:
+        """Write the copy in memory back to the file, where that can be written again; return True if it was."""
+        if self._memory is None or self._now() < self._not_before:
+            return False
+        with self.writing:
+            memory = self._memory
             try:
-                yield db
-                db.commit()
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    db.rollback()
-                raise
+                with closing(_connect(self._file)) as db:
+                    memory.backup(db, progress=_no_waiting)
+            except sqlite3.Error:
+                self._not_before = self._now() + _PAUSE
+                return False
+            self._retire()
+            self._memory = None
+            memory.close()
+        _log.warning("the catalog is in its file again")
+        return True
 
-    def _make_ready(self) -> None:
+    def _make_ready(self, *, examine: bool) -> None:
         with self.write() as db:
-            self._prepare(db)
+            self._prepare(db, examine=examine)
 
-    def _replace(self, life: int) -> None:
-        with self._writing:
+    def _mend(self, error: Exception, life: int) -> None:
+        """Make the database usable again; whoever met the error is told to try again, or that all is gone.
+
+        Nothing is done where the error has nothing to do with the file.
+        """
+        trouble = _trouble(error)
+        with self.writing:
+            if life <= self._lost_life:
+                raise Unavailable(_DAMAGED) from error
             if life != self._life:
-                return  # another thread has met the same damage
-            _log.warning("the catalog was damaged and is made anew")
-            self._discard()
-            self._make_ready()
+                raise Moved("the catalog has just been moved: try again") from error
+            if trouble is _Trouble.NO_ACCESS and self._memory is None:
+                kept = self._copy_into_memory(error)
+            elif trouble is _Trouble.NO_ACCESS or (trouble is _Trouble.UNCLEAR and self._is_sound()):
+                return
+            else:
+                self._replace()
+                kept = False
+            self._lost_life = self._lost_life if kept else life
+        if kept:
+            raise Moved("the catalog is in memory for now: try again") from error
         self._lost()
+        raise Unavailable(_DAMAGED) from error
+
+    def _is_sound(self) -> bool:
+        """Return True if no damage is found: then an error is one of the program."""
+        try:
+            with self._connection(self._life) as db, _transaction(db):
+                self._prepare(db, examine=True)
+        except (sqlite3.Error, ValueError, TypeError, OverflowError):
+            return False
+        return True
+
+    def _replace(self) -> None:
+        """Put an empty database in the place of a damaged one."""
+        _log.warning("the catalog was damaged and is made anew")
+        if self._memory is None:
+            try:
+                self._discard()
+                with closing(_connect(self._file)) as db, _transaction(db):
+                    self._prepare(db, examine=False)
+            except (sqlite3.Error, OSError) as error:
+                _log.warning("the catalog cannot be made anew where it is, and is kept in memory: %s", error)
+            else:
+                return
+        self._use_memory(_memory())
+
+    def _copy_into_memory(self, error: Exception) -> bool:
+        """Go on in memory; return whether the content of the file is there as well.
+
+        Raises:
+            Unavailable: The file is too large for that.
+        """
+        with suppress(OSError):
+            if self._file.stat().st_size > _LARGEST_COPY:
+                raise Unavailable(f"the catalog cannot be used: {error}") from error
+        _log.warning("the catalog '%s' cannot be used, and is kept in memory until it can: %s", self._file, error)
+        copy = _memory()
+        try:
+            with closing(sqlite3.connect(self._file, timeout=_WAIT)) as source:
+                source.backup(copy, progress=_no_waiting)
+            kept: bool = copy.execute("PRAGMA user_version").fetchone()[0] != 0
+        except sqlite3.Error:
+            copy.close()
+            copy, kept = _memory(), False
+        self._use_memory(copy)
+        return kept
+
+    def _use_memory(self, db: sqlite3.Connection) -> None:
+        self._retire()
+        if self._memory:
+            self._memory.close()
+        self._memory = db
+        self._not_before = self._now() + _PAUSE
+        with _transaction(db):
+            self._prepare(db, examine=False)
 
     def _discard(self) -> None:
         self._retire()
@@ -131,8 +310,57 @@ class Database:
             db.close()
 
 
+def again_where_moved(method: Callable[P, T]) -> Callable[P, T]:
+    """Make a method that is run once more where the database has moved meanwhile."""
+
+    @wraps(method)
+    def twice(*arguments: P.args, **options: P.kwargs) -> T:
+        try:
+            return method(*arguments, **options)
+        except Moved:
+            return method(*arguments, **options)
+
+    return twice
+
+
+class _Trouble(Enum):
+    NO_ACCESS = auto()
+    DAMAGE = auto()
+    UNCLEAR = auto()
+
+
+def _trouble(error: Exception) -> _Trouble:
+    """Return what an error tells of the file."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None and code & 0xFF in _NO_ACCESS:
+        return _Trouble.NO_ACCESS
+    return _Trouble.DAMAGE if type(error) is sqlite3.DatabaseError else _Trouble.UNCLEAR
+
+
+def _no_waiting(status: int, _remaining: int, _total: int) -> None:
+    """End a backup that cannot go on: Python tries again for ever."""
+    if status & 0xFF in _NO_ACCESS:
+        raise sqlite3.OperationalError("database is locked")
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.commit()
+    except BaseException:
+        with suppress(sqlite3.Error):
+            db.rollback()
+        raise
+
+
+def _memory() -> sqlite3.Connection:
+    return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+
+
 def _connect(file: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(file, timeout=30, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(file, timeout=_WAIT, isolation_level=None, check_same_thread=False)
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")

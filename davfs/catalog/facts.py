@@ -89,6 +89,10 @@ class Facts:
                 return
         self._reconcile_soon()
 
+    def return_to_file(self) -> None:
+        """Keep the facts in their file again, where they had to be kept in memory for a while."""
+        self._store.return_to_file()
+
     def _read_on(self) -> bool:
         """Read a page of the log, and take it over; return whether it was the last."""
         position = self._store.position

@@ -6,12 +6,14 @@ Nothing here calls Orthanc.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from davfs.catalog import log, placements, resources, rows
-from davfs.catalog.database import Database
+from davfs.catalog.database import Database, again_where_moved
+from davfs.catalog.examination import examine_all
 from davfs.catalog.log import Position
 from davfs.catalog.placements import Placements
 from davfs.catalog.placing import Placer
@@ -65,52 +67,60 @@ class Store:
         self._database = Database(file, self._prepare, lost)
         self._database.open()
 
-    def _prepare(self, db: sqlite3.Connection) -> None:
+    def _prepare(self, db: sqlite3.Connection, *, examine: bool) -> None:
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version not in (0, _SCHEMA_VERSION):
             raise sqlite3.DatabaseError(f"schema {version} instead of {_SCHEMA_VERSION}")
         if version == 0:
             _create(db)
-        elif _state(db, "clean") != "yes" and db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-            raise sqlite3.DatabaseError("it is damaged")
-        _set_state(db, "clean", "no")
+        elif examine:
+            examine_all(db)
+        _set_state(db, "opened", "yes")  # what cannot be written is found at once
         self._position = Position(int(_state(db, "seen") or 0), log.load(db))
         self._doubts, self._trusted = int(_state(db, "doubts") or 0), int(_state(db, "trusted") or 0)
-        self._place_by(db, self._placer)
+        self._day = self._place_by(db, self._placer)
         self._tidy(db)
         self._revisions.note_all()
         self._generation += 1
 
+    @again_where_moved
     def place_by(self, placer: Placer) -> None:
         """Go over to other layouts: what is new among them is placed, without asking Orthanc; the others are kept.
 
         Those that are no longer among them can be read until `tidy`, by requests that began before; they do not change
         any more.
         """
-        with self._database.write() as db:
-            self._place_by(db, placer)
-            self._placer = placer
+        with self._database.writing:
+            with self._database.write() as db:
+                day = self._place_by(db, placer)
+            self._placer, self._day = placer, day
         self._generation += 1
 
+    @again_where_moved
     def tidy(self) -> None:
         """Drop the placements of layouts that are no longer shown."""
         with self._database.write() as db:
             self._tidy(db)
         self._generation += 1
 
+    @again_where_moved
     def renew(self) -> None:
         """Place those layouts anew whose conditions go by today's date, where that is another one."""
         if self._day == self._placer.today() or not any(plan.relative for plan in self._placer.plans):
             return
-        with self._database.write() as db:
-            self._place_by(db, self._placer)
+        with self._database.writing:
+            with self._database.write() as db:
+                day = self._place_by(db, self._placer)
+            self._day = day
         self._generation += 1
 
     def close(self) -> None:
-        """Mark the file as complete and close it."""
-        with suppress(sqlite3.Error), self._database.write() as db:
-            _set_state(db, "clean", "yes")
+        """Close the file."""
         self._database.close()
+
+    def return_to_file(self) -> bool:
+        """Go back to the file from memory, where it can be written again; see `Database`."""
+        return self._database.return_to_file()
 
     @property
     def position(self) -> Position:
@@ -122,62 +132,69 @@ class Store:
         """Sequence number of Orthanc's log of changes up to which everything is in the facts."""
         return self._position.seen
 
+    @again_where_moved
     def see(self, entries: Sequence[Change]) -> None:
         """Record that these entries of the log are in the facts."""
-        with self._database.write() as db:
-            position = self._position.after(entries)
-            if position is not self._position:
-                new = (entry for entry in entries if entry.seq > self._position.seen)
-                log.append(db, new, position.entries[0].seq)
-                _set_state(db, "seen", str(position.seen))
-                self._position = position
+        with self._database.writing:
+            old, new = self._position, self._position.after(entries)
+            if new is old:
+                return
+            with self._database.write() as db:
+                log.append(db, (entry for entry in entries if entry.seq > old.seen), new.entries[0].seq)
+                _set_state(db, "seen", str(new.seen))
+            self._position = new
 
+    @again_where_moved
     def see_deleted(self, old: Position, new: Position) -> None:
         """Record that entries are no longer in the log; nothing where another thread has read on meanwhile."""
-        with self._database.write() as db:
+        with self._database.writing:
             if self._position is old:
-                log.save(db, new.entries)
+                with self._database.write() as db:
+                    log.save(db, new.entries)
                 self._position = new
 
+    @again_where_moved
     def start_over(self, old: Position, new: Position) -> bool:
         """Follow another log of changes, which is read up to ``new``; what is known is doubted until `trust`.
 
         Returns:
             False where another thread has read on from ``old`` meanwhile, or has started over.
         """
-        with self._database.write() as db:
+        with self._database.writing:
             if self._position is not old:
                 return False
+            with self._database.write() as db:
+                _set_state(db, "doubts", str(self._doubts + 1))
+                _go_to(db, new)
             self._doubts += 1
-            _set_state(db, "doubts", str(self._doubts))
-            self._go_to(db, new)
+            self._position = new
         return True
 
+    @again_where_moved
     def begin(self, new: Position) -> None:
         """Drop everything, and follow the log from ``new`` on: what it had before is going to be compared."""
-        with self._database.write() as db:
-            for table in ("placement", "holding", "resource"):
-                db.execute(f"DELETE FROM {table}")  # noqa: S608  one of these three
-            self._revisions.note_all()
-            self._go_to(db, new)
+        with self._database.writing:
+            with self._database.write() as db:
+                for table in ("placement", "holding", "resource"):
+                    db.execute(f"DELETE FROM {table}")  # noqa: S608  one of these three
+                _go_to(db, new)
+                self._revisions.note_all()
+            self._position = new
         self._generation += 1
-
-    def _go_to(self, db: sqlite3.Connection, new: Position) -> None:
-        _set_state(db, "seen", str(new.seen))
-        log.save(db, new.entries)
-        self._position = new
 
     @property
     def doubts(self) -> int:
         """Other than 0 while what is known may be old, and another number for each reason; it outlives a restart."""
         return self._doubts if self._doubts > self._trusted else 0
 
+    @again_where_moved
     def trust(self, doubts: int) -> None:
         """Note that everything has been compared since `doubts` had this value."""
         if not doubts:
             return
-        with self._database.write() as db:
-            _set_state(db, "trusted", str(doubts))
+        with self._database.writing:
+            with self._database.write() as db:
+                _set_state(db, "trusted", str(doubts))
             self._trusted = doubts
 
     @property
@@ -185,26 +202,31 @@ class Store:
         """Counts the changes of facts and placements, each after it can be read."""
         return self._generation
 
+    @again_where_moved
     def rows(self, folder: Folder) -> list[Row]:
         """Return all that is in a folder; of a group, the first of its spellings."""
         with self._database.read() as db:
             return rows.in_folder(db, folder)
 
+    @again_where_moved
     def rows_with(self, folder: Folder, keys: Sequence[str]) -> list[Row]:
         """Return what is in a folder under one of the keys (`davfs.names.key`); groups in each of their spellings."""
         with self._database.read() as db:
             return rows.with_keys(db, folder, keys)
 
+    @again_where_moved
     def holders(self, folder: Folder) -> set[OrthancId]:
         """Return the resources for whose sake there are groups in a folder."""
         with self._database.read() as db:
             return rows.holders(db, folder)
 
+    @again_where_moved
     def ids(self, level: Level) -> set[OrthancId]:
         """Return the ids of all known resources of a level."""
         with self._database.read() as db:
             return Resources(db).ids(level)
 
+    @again_where_moved
     def count(self, level: Level) -> int:
         """Return the number of known resources of a level."""
         with self._database.read() as db:
@@ -220,12 +242,14 @@ class Store:
         deepest = max((plan.labels for plan in self._placer.plans), default=0)
         return tuple(Level)[:deepest]
 
+    @again_where_moved
     def tags(self, resource: OrthancId) -> Mapping[str, str]:
         """Return the known tags of a resource and of those above it."""
         with self._database.read() as db:
             chain = Placements(db, self._placer).chain(resource)
         return chain[-1].merged if chain else {}
 
+    @again_where_moved
     def unknown(self, ids: Iterable[OrthancId]) -> set[OrthancId]:
         """Return those of the ids that the facts do not have."""
         wanted = list(ids)
@@ -237,6 +261,7 @@ class Store:
         """Number of changes of facts so far: taken before Orthanc is asked, for `learn` and `forget`."""
         return self._revisions.now
 
+    @again_where_moved
     def learn(self, found: Iterable[Resource], revision: int) -> Learned:
         """Take facts over, and place what they change.
 
@@ -287,6 +312,7 @@ class Store:
             news[resource.id] = new
         return news, tuple(outdated)
 
+    @again_where_moved
     def forget(self, ids: Iterable[OrthancId], revision: int | None = None) -> list[OrthancId]:
         """Drop resources and all below them.
 
@@ -317,7 +343,8 @@ class Store:
         self._generation += 1
         return kept
 
-    def _place_by(self, db: sqlite3.Connection, placer: Placer) -> None:
+    def _place_by(self, db: sqlite3.Connection, placer: Placer) -> date:
+        """Place by layouts that are new, or of another day; return today."""
         today = placer.today()
         wanted = {plan.key: str(today) if plan.relative else "any" for plan in placer.plans}
         placed = dict(db.execute("SELECT key, day FROM layout"))
@@ -325,7 +352,7 @@ class Store:
         Placements(db, placer).place_all(anew)
         left = dict.fromkeys(placed.keys() - wanted.keys(), _OLD)
         db.executemany("INSERT OR REPLACE INTO layout VALUES (?, ?)", (wanted | left).items())
-        self._day = today
+        return today
 
     def _tidy(self, db: sqlite3.Connection) -> None:
         shown = {plan.key for plan in self._placer.plans}
@@ -339,6 +366,11 @@ def _create(db: sqlite3.Connection) -> None:
     for statement in _SCHEMA.split(";"):
         db.execute(statement)
     db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+
+
+def _go_to(db: sqlite3.Connection, position: Position) -> None:
+    _set_state(db, "seen", str(position.seen))
+    log.save(db, position.entries)
 
 
 def _state(db: sqlite3.Connection, key: str) -> str | None:

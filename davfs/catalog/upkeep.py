@@ -118,6 +118,7 @@ class Upkeep:
             self._started = True
         if events & {Event.STARTED, Event.LOST}:
             self.reconcile_soon()
+        facts.return_to_file()
         self._prefetch(facts, arriving=Event.OTHER in events)
         self._look_around(facts)
         if self._due.is_set() and self._started and self._now() >= self._not_before:

@@ -15,6 +15,10 @@ from tests.support.memory_orthanc import MemoryOrthanc
 Count = Callable[[], int]
 
 
+def _prepare_nothing(_db: sqlite3.Connection, *, examine: bool) -> None:
+    """Make nothing in a database."""
+
+
 @pytest.fixture
 def opened(open_connections: Mapping[sqlite3.Connection, str]) -> Count:
     """Return how many connections are open of those that were opened in the test."""
@@ -25,7 +29,7 @@ def opened(open_connections: Mapping[sqlite3.Connection, str]) -> Count:
 @pytest.fixture
 def database(opened: Count, tmp_path: Path) -> Database:  # noqa: ARG001  its connections are counted
     """An open file."""
-    database = Database(tmp_path / "catalog.sqlite", lambda _db: None, lambda: None)
+    database = Database(tmp_path / "catalog.sqlite", _prepare_nothing, lambda: None)
     database.open()
     return database
 
@@ -55,7 +59,7 @@ def test_end_while_somebody_reads(opened: Count, database: Database) -> None:
 def test_file_that_cannot_be_prepared(tmp_path: Path, opened: Count, error: Exception) -> None:
     """The error is told, and nothing stays open."""
 
-    def prepare(_db: sqlite3.Connection) -> None:
+    def prepare(_db: sqlite3.Connection, *, examine: bool) -> None:  # noqa: ARG001  as the database has it
         raise error
 
     database = Database(tmp_path / "catalog.sqlite", prepare, lambda: None)
