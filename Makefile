@@ -7,6 +7,7 @@
 # make test-large   transfers of 1 GB, in bounded memory
 # make test-bookworm   the same on Debian 12, test-trixie on 13, test-forky on testing: in a chroot of it (needs root; ARGS=…)
 # make test-stop    stop Orthanc while the drive is busy, many times (ROUNDS=50; about 15 minutes)
+# make test-differential   5,000 damaged DICOM files by Orthanc's REST API and by each door (DAVFS_TEST_SEED: other ones)
 # make test-docker  build the images, and let the suites and real clients loose on them (needs Docker and Compose)
 # make clean   remove what was built; make distclean: the environment and the demo's data too
 # make clean-chroots   remove the chroots, which all checkouts share (DAVFS_CHROOTS=/var/cache/davfs-chroots)
@@ -18,7 +19,7 @@ PYTHON ?= /usr/bin/python3
 SHELL  := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help run test test-bookworm test-trixie test-forky test-large test-stop test-docker plugin check fmt bench \
+.PHONY: help run test test-bookworm test-trixie test-forky test-large test-stop test-differential test-docker plugin check fmt bench \
         clean distclean clean-chroots packages test-packages chroot-packages
 
 BIN    := .venv/bin
@@ -48,6 +49,10 @@ test-bookworm test-trixie test-forky: chroot-packages
 
 test-stop: $(PLUGIN) .venv/.dev test-packages
 	DAVFS_TEST_ROUNDS=$(ROUNDS) DAVFS_TEST_ARCHIVE=build/archive $(BIN)/pytest tests/webdav/test_stopping_under_load.py $(ARGS)
+
+test-differential: $(PLUGIN) .venv/.dev test-packages
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group differential
+	DAVFS_TEST_MUTANTS=5000 $(BIN)/pytest tests/webdav/test_differential.py $(ARGS)
 
 test-docker:
 	docker/test.sh
