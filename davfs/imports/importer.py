@@ -10,6 +10,9 @@ from davfs.orthanc import Buffer, Orthanc, OrthancId, StoreStatus
 UNREADABLE = "Orthanc cannot read it as a DICOM file."
 """What `BadFile` means to a user."""
 
+LARGEST_FILE = (1 << 32) - 1
+"""Bytes of a file that plugins can hand to Orthanc, and that Orthanc can hand to plugins: it counts them in 32 bits."""
+
 _ATTEMPTS = 3
 _REASONS = {
     StoreStatus.FILTERED_OUT: "A filter of this Orthanc refused it.",
@@ -54,6 +57,8 @@ class Importer:
             StorageFull: Orthanc has no room for it.
             Unavailable: Nothing is known; the caller may try again.
         """
+        if len(content) > LARGEST_FILE:
+            raise Refused(f"It is larger than {LARGEST_FILE:,} bytes, which is more than Orthanc can take.")
         check_hazards(memoryview(content))
         for _ in range(_ATTEMPTS):
             stored = self._orthanc.store(content)

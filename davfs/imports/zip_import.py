@@ -14,7 +14,7 @@ from typing import IO
 
 from davfs.errors import BadFile, DamagedZip, Refused, StorageFull, ZipTooLarge
 from davfs.imports.elements import ElementBudget
-from davfs.imports.importer import UNREADABLE, Imported, Importer
+from davfs.imports.importer import LARGEST_FILE, UNREADABLE, Imported, Importer
 from davfs.imports.progress import Progress
 from davfs.imports.sniff import OFFERED, Sniffed, open_member, open_zip, sniff_member, zip_errors
 from davfs.orthanc import Buffer
@@ -52,7 +52,7 @@ class ZipLimits:
     """
 
     members: int = 50_000
-    member_size: int = (4 << 30) - 1
+    member_size: int = LARGEST_FILE
     total_size: int = 256 << 30
     ratio: int = 200
     spare: int = 1 << 30

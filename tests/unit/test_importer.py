@@ -1,9 +1,11 @@
 """What Orthanc's answers to an upload mean."""
 
+import mmap
+
 import pytest
 
 from davfs.errors import BadFile, Contradiction, Refused, StorageFull, Unavailable
-from davfs.imports.importer import Imported, Importer
+from davfs.imports.importer import LARGEST_FILE, Imported, Importer
 from davfs.orthanc import OrthancId, StoreStatus
 from tests.support import inbox as inboxes
 from tests.support.inbox import BROKEN, CHANGED, CT, NO_PREAMBLE
@@ -119,3 +121,12 @@ def test_what_lost_to_an_image_that_is_gone_is_stored_once_more() -> None:
     importer.import_dicom(CT)
     assert importer.import_dicom(CT) == Imported(identify(CT), len(CT))
     assert orthanc.uploads == 3
+
+
+def test_a_file_beyond_32_bits_is_refused(orthanc: MemoryOrthanc) -> None:
+    """Plugins cannot hand it to Orthanc; its pages are never touched here."""
+    with mmap.mmap(-1, LARGEST_FILE + 1) as content, memoryview(content) as view:
+        content[: len(CT)] = CT
+        with pytest.raises(Refused, match="larger than 4,294,967,295 bytes"):
+            Importer(orthanc).import_dicom(view)
+    assert not orthanc.uploads
