@@ -17,6 +17,7 @@ from davfs.orthanc.codes import is_lost, upload_error
 from davfs.orthanc.description import CHILDREN, DATE, NAMES, PARENTS
 from davfs.orthanc.foreign import listed, understood
 from davfs.orthanc.model import Change, Changes, Counts, Instance, Level, OrthancId, Resource, Stored, StoreStatus
+from davfs.orthanc.portions import Portions
 from davfs.orthanc.repeated import RepeatedAnswers
 
 _UNCOMPRESSED = "1.2.840.10008.1.2.1"
@@ -54,6 +55,7 @@ class RestOrthanc:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._repeated = RepeatedAnswers()
+        self._portions = Portions()
 
     @understood()
     def last_change(self) -> int:
@@ -221,10 +223,11 @@ class RestOrthanc:
         return json.loads(self._transport.get(path))
 
     def _bulk(self, ids: Sequence[OrthancId], *, metadata: bool) -> list[dict[str, Any]]:
-        if not ids:
-            return []
-        request = json.dumps({"Resources": list(ids), "Metadata": metadata}).encode()
-        return listed(json.loads(self._transport.post("/tools/bulk-content", request)))
+        found: list[dict[str, Any]] = []
+        for some in self._portions.of(ids):
+            request = json.dumps({"Resources": list(some), "Metadata": metadata}).encode()
+            found += listed(json.loads(self._transport.post("/tools/bulk-content", request)))
+        return found
 
 
 def _resource(item: dict[str, Any]) -> Resource:
