@@ -8,6 +8,7 @@
 # make test-bookworm   the same on Debian 12, test-trixie on 13, test-forky on testing: in a chroot of it (needs root; ARGS=…)
 # make test-stop    stop Orthanc while the drive is busy, many times (ROUNDS=50; about 15 minutes)
 # make test-differential   5,000 damaged DICOM files by Orthanc's REST API and by each door (DAVFS_TEST_SEED: other ones)
+# make test-crash   kill Orthanc, with the plugin or beside davfs serve, and davfs serve, many times (ROUNDS=60 of each)
 # make test-docker  build the images, and let the suites and real clients loose on them (needs Docker and Compose)
 # make clean   remove what was built; make distclean: the environment and the demo's data too
 # make clean-chroots   remove the chroots, which all checkouts share (DAVFS_CHROOTS=/var/cache/davfs-chroots)
@@ -19,13 +20,12 @@ PYTHON ?= /usr/bin/python3
 SHELL  := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help run test test-bookworm test-trixie test-forky test-large test-stop test-differential test-docker plugin check fmt bench \
-        clean distclean clean-chroots packages test-packages chroot-packages
+.PHONY: help run test test-bookworm test-trixie test-forky test-large test-stop test-crash test-differential \
+        test-docker plugin check fmt bench clean distclean clean-chroots packages test-packages chroot-packages
 
 BIN    := .venv/bin
 PLUGIN := build/libOrthancDavfs.so
 STATIC := build/libOrthancStatic.so
-ROUNDS ?= 50
 NATIVE := $(shell find native -type f -name '*.[chp]*' -not -path '*/__pycache__/*')
 
 RUN_PACKAGES  := orthanc orthanc-dev gcc libc6-dev python3-dev python3-venv
@@ -47,12 +47,17 @@ test-large: $(PLUGIN) .venv/.dev test-packages
 test-bookworm test-trixie test-forky: chroot-packages
 	tests/chroot.sh $(@:test-%=%) make test $(if $(ARGS),ARGS='$(subst ','\'',$(ARGS))')
 
+test-stop: ROUNDS ?= 50
 test-stop: $(PLUGIN) .venv/.dev test-packages
 	DAVFS_TEST_ROUNDS=$(ROUNDS) DAVFS_TEST_ARCHIVE=build/archive $(BIN)/pytest tests/webdav/test_stopping_under_load.py $(ARGS)
 
 test-differential: $(PLUGIN) .venv/.dev test-packages
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group differential
 	DAVFS_TEST_MUTANTS=5000 $(BIN)/pytest tests/webdav/test_differential.py $(ARGS)
+
+test-crash: ROUNDS ?= 60
+test-crash: $(PLUGIN) .venv/.dev test-packages
+	DAVFS_TEST_ROUNDS=$(ROUNDS) $(BIN)/pytest tests/webdav/test_crash.py $(ARGS)
 
 test-docker:
 	docker/test.sh

@@ -109,6 +109,12 @@ class ServeProcess:
         self.send(number)
         return self.end()
 
+    def kill(self) -> None:
+        """End it at once."""
+        assert self._process
+        self._process.kill()
+        self._process.wait()
+
     def __enter__(self) -> Self:
         return self
 
