@@ -1,5 +1,6 @@
 """Puts a drive together over an Orthanc, wherever that is: both doors and both ways to run are made of these parts."""
 
+import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,10 @@ from davfs.reloading import Reloading
 from davfs.searching import Searching
 from davfs.selection import Loaded
 from davfs.setup import Setup
+
+_log = logging.getLogger(__name__)
+
+_READ_ONLY = "This Orthanc is read-only (its setting ReadOnly): nothing can be uploaded, changed or deleted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +127,8 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
     show(layouts)
     readme = Readme(
         descriptions,
-        allow_upload=settings.allow_upload,
-        allow_delete=settings.allow_delete,
+        allow_upload=settings.allow_upload and not checked.read_only,
+        allow_delete=settings.allow_delete and not checked.read_only,
         progress=lambda: None if upkeep.built else upkeep.progress,
         mistakes=lambda: selection.loaded.mistakes,
         searchable=lambda: setup.SEARCH in areas,
@@ -136,7 +141,10 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
         threads=(lanes.stop, sweeper.stop, upkeep.stop),
         files=(makers.close, ranges.close, store.close),
     )
-    return Assembly(Drive(areas, readme, since), upkeep, ending, reloading.reload)
+    drive = Drive(areas, readme, since, _READ_ONLY if checked.read_only else "")
+    if checked.read_only:
+        _log.warning("Orthanc is read-only (ReadOnly): nothing can be uploaded, changed or deleted through the drive")
+    return Assembly(drive, upkeep, ending, reloading.reload)
 
 
 def _store(settings: Configuration, placer: LayoutPlacer, upkeep: Upkeep) -> Store:

@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from davfs import assembly, setup, state
@@ -63,9 +63,10 @@ def _start() -> None:
     configuration = json.loads(core.configuration())
     checked = setup.read(configuration, core.configuration_path())
     _running.closing.enter_context(state.claimed(checked.settings.spool, checked.settings.catalog))
+    orthanc = RestOrthanc(InsideTransport())
     parts = assembly.assemble(
-        checked,
-        RestOrthanc(InsideTransport()),
+        replace(checked, read_only=orthanc.is_read_only()),
+        orthanc,
         changes.next_change,
         changed=callbacks.forget_recent,
         open_files=1,

@@ -25,12 +25,14 @@ class Setup:
     Attributes:
         settings: The ``Davfs`` section, or what stands for it.
         selection: The layouts that it names.
+        read_only: Orthanc refuses all that would change anything (``ReadOnly``, since 1.12.5).
         has_scripts: Scripts run in Orthanc, which may delete what has just been stored; False where that is not known.
     """
 
     settings: Configuration
     selection: Selection
     has_scripts: bool = False
+    read_only: bool = False
 
 
 def read(orthanc: Mapping[str, Any], path: str) -> Setup:

@@ -124,7 +124,10 @@ class Standalone:
         selection = setup.load_layouts(self._settings, found.tags)
         orthanc = RestOrthanc(HttpTransport(self._client))
         parts = assembly.assemble(
-            Setup(self._settings, selection), orthanc, Polling(orthanc).next_change, decode=decoded_by_pydicom
+            Setup(self._settings, selection, read_only=found.read_only),
+            orthanc,
+            Polling(orthanc).next_change,
+            decode=decoded_by_pydicom,
         )
         self._closing.callback(parts.ending.finish, _FINISH_SECONDS)
         properties = Properties(self._settings.spool / "properties.sqlite")

@@ -31,13 +31,20 @@ class Drive:
         areas: The folders at the root, by name; others may take their place at any time (`davfs.filesystem.live`).
         readme: Writes the text at the root.
         since: Date of what has no date of its own, in UTC.
+        read_only: Why nothing can be changed in any area; empty where areas decide for themselves.
     """
 
-    def __init__(self, areas: Mapping[str, Area], readme: Readme, since: datetime) -> None:
+    def __init__(self, areas: Mapping[str, Area], readme: Readme, since: datetime, read_only: str = "") -> None:
+        self._closed = read_only
         self._areas = areas
         self._readme = readme
         self._since = since
         self._not_replaced = Recent(_WARY)
+
+    @property
+    def is_read_only(self) -> bool:
+        """True where nothing can be changed, wherever it is."""
+        return bool(self._closed)
 
     def stat(self, path: Path) -> Entry:
         """See `Area`."""
@@ -89,7 +96,7 @@ class Drive:
 
     def takes_files(self, path: Path) -> bool:
         """Tell whether files can be written into a folder."""
-        area = self._receiving(path)
+        area = None if self._closed else self._receiving(path)
         return area is not None and area.takes_files(path[1:])
 
     def room(self, path: Path) -> Room | None:
@@ -109,6 +116,7 @@ class Drive:
 
     def make_folder(self, path: Path) -> None:
         """See `Writable`."""
+        self._check_open(path)
         if len(path) <= 1 and (not path or path[0] in self._areas):
             raise AlreadyExists(path, "it exists")
         area, below = self._changeable(path)
@@ -118,6 +126,7 @@ class Drive:
 
     def delete(self, path: Path) -> str:
         """See `Deletable`."""
+        self._check_open(path)
         if len(path) < 2:  # noqa: PLR2004  the root and the areas stay as they are
             self.stat(path)
             raise Forbidden(path, _OWN)
@@ -132,7 +141,12 @@ class Drive:
         area = self._areas.get(path[0]) if path else None
         return cast("Receiving", area) if area is not None and _can(type(area), Receiving) else None
 
+    def _check_open(self, path: Path) -> None:
+        if self._closed:
+            raise Forbidden(path, self._closed)
+
     def _changeable(self, path: Path) -> tuple[Area, Path]:
+        self._check_open(path)
         if len(path) < 2:  # noqa: PLR2004  the root and the areas stay as they are
             raise Forbidden(path, _OWN)
         try:
@@ -148,6 +162,7 @@ class Drive:
             target: Where to.
             not_between: Why that cannot be done from one area to another one.
         """
+        self._check_open(source)
         if len(source) < 2:  # noqa: PLR2004  the root and the areas stay as they are
             self.stat(source)
             raise Forbidden(source, _OWN)

@@ -19,6 +19,8 @@ A 404 alone would be a poor witness, since any server that is not Orthanc gives 
 has to be Orthanc's. Patients' names are as worth guarding as images, and each of Orthanc's four levels has paths of its
 own that a filter can name: so reading and deleting are tried on each.
 
+With ``"ReadOnly": true`` (since 1.12.5) POST and DELETE are answered 405, whoever asks.
+
 What three permissions cannot follow: a filter that lets a user see some patients and not others, and one that goes by
 the client's address, which in these requests is that of the drive.
 """
@@ -78,6 +80,8 @@ class Answer(Enum):
     """It knows the user, and does not let them (403)."""
     UNKNOWN = auto()
     """It wants a name and a password, or others than these (401)."""
+    READ_ONLY = auto()
+    """It does this for nobody: its setting ReadOnly is on (405)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +238,8 @@ class Access:
                 return Answer.UNKNOWN
             case httpx.codes.FORBIDDEN:
                 return Answer.REFUSED
+            case httpx.codes.METHOD_NOT_ALLOWED if probe.method != "GET":
+                return Answer.READ_ONLY
             case status if status in probe.allowed and (probe is not _SYSTEM or _is_orthanc(response)):
                 return Answer.GRANTED
         raise Unavailable(f"Orthanc answered {response.status_code} where it was asked for a permission")

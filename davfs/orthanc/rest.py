@@ -58,6 +58,11 @@ class RestOrthanc:
         self._portions = Portions()
 
     @understood()
+    def is_read_only(self) -> bool:
+        """Return True if Orthanc refuses all that would change anything (``ReadOnly``, since 1.12.5)."""
+        return bool(self._json("/system").get("ReadOnly", False))
+
+    @understood()
     def last_change(self) -> int:
         """See `davfs.orthanc.Orthanc`."""
         return int(self._json("/changes?last")["Last"])

@@ -29,11 +29,13 @@ class System:
         name: Its ``Name``; may be empty.
         version: Its version, such as ``1.12.7``.
         tags: Keywords of the main DICOM tags that it keeps, by level; empty where it does not tell, before 1.11.
+        read_only: It refuses all that would change anything; False where it does not tell, before 1.12.5.
     """
 
     name: str
     version: str
     tags: Mapping[Level, frozenset[str]]
+    read_only: bool = False
 
 
 def ask(client: httpx.Client, seconds: float) -> System:
@@ -75,6 +77,7 @@ def _system(found: Mapping[str, Any]) -> System:
         name=str(found.get("Name", "")),
         version=str(found["Version"]),
         tags={_LEVELS[level]: _keywords(listed) for level, listed in tags.items() if level in _LEVELS},
+        read_only=bool(found.get("ReadOnly")),
     )
 
 

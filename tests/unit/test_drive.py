@@ -182,3 +182,23 @@ def test_areas_are_exchanged_while_it_runs(inbox: Inbox) -> None:
         upload.write(b"new")
         upload.finish()
     assert content(inbox, ("b",)) == b"new"
+
+
+def test_a_drive_that_is_read_only(inbox: Inbox) -> None:
+    """Whatever would change something is refused with the reason, and no folder takes files."""
+    readme = Readme({}, allow_upload=False, allow_delete=False, progress=lambda: None)
+    drive = Drive({"by-patient": Archive(), "inbox": inbox}, readme, SINCE, read_only="the reason")
+    attempts: list[Callable[[], object]] = [
+        lambda: drive.write(("inbox", "a"), b"text"),
+        lambda: drive.receive(("inbox", "a")),
+        lambda: drive.make_folder(("inbox", "d")),
+        lambda: drive.delete(IMAGE),
+        lambda: drive.move(("inbox", "a"), ("inbox", "b"), replace=True),
+        lambda: drive.copy(("inbox", "a"), ("inbox", "b"), replace=True),
+    ]
+    for attempt in attempts:
+        with pytest.raises(Forbidden, match="the reason"):
+            attempt()
+    assert drive.is_read_only
+    assert not drive.takes_files(("inbox",))
+    assert [entry.name for entry in drive.list(("by-patient",))] == ["Doe"]

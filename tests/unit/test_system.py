@@ -35,6 +35,12 @@ def test_a_new_orthanc() -> None:
     )
 
 
+@pytest.mark.parametrize("value", [True, False])
+def test_a_read_only_orthanc(*, value: bool) -> None:
+    """Since 1.12.5 it tells whether it is."""
+    assert asked(lambda _: httpx.Response(200, json={"Version": "1.12.5", "ReadOnly": value})).read_only is value
+
+
 def test_an_old_orthanc() -> None:
     """Before 1.11 it does not."""
     assert asked(lambda _: httpx.Response(200, json={"Name": "", "Version": "1.10.1"})) == System(

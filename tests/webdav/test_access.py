@@ -15,6 +15,7 @@ from davfs.orthanc.access import LIFETIME, Access, Answer, Credentials, Permissi
 from tests.support import guarded
 from tests.support.clocks import Clock
 from tests.support.guarded import ALLOWED, USERS, certificate, guarded_orthanc, serving
+from tests.support.read_only import read_only
 
 # pytest finds fixtures by the names in a module.
 orthanc = guarded.orthanc
@@ -141,6 +142,19 @@ def test_only_orthanc_is_believed(status: str, body: bytes) -> None:
             with pytest.raises(Unavailable):
                 access.ask(permission, ALICE)
         access.close()
+
+
+def test_a_read_only_orthanc(orthanc: OrthancProcess) -> None:
+    """It does nothing of the kind for anybody: that is no matter of the user, and reading goes on."""
+    with read_only(orthanc.url) as url:
+        access = Access(url)
+        answers = {permission: access.ask(permission, ALICE) for permission in Permission}
+        access.close()
+    assert answers == {
+        Permission.READ: Answer.GRANTED,
+        Permission.WRITE: Answer.READ_ONLY,
+        Permission.DELETE: Answer.READ_ONLY,
+    }
 
 
 def test_bytes_go_through_unchanged() -> None:

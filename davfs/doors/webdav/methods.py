@@ -23,6 +23,7 @@ from davfs.entry import Path
 
 Start = Callable[..., Any]
 Resource = FileResource | FolderResource
+_READING = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND"})
 
 
 class Resolver(RequestResolver):
@@ -41,6 +42,12 @@ class Methods(RequestServer):
     """Answers requests about the resources of a provider."""
 
     _davProvider: Any  # noqa: N815  WsgiDAV's
+
+    def do_OPTIONS(self, environ: Environ, start_response: Start) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
+        """Answer OPTIONS; where nothing can be changed, without the methods that do so, and without locks."""
+        start = _reading_alone(start_response) if self._davProvider.drive.is_read_only else start_response
+        answer: Iterable[bytes] = super().do_OPTIONS(environ, start)
+        return answer
 
     def do_COPY(self, environ: Environ, start_response: Start) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
         """Answer COPY (RFC 4918 §9.8)."""
@@ -143,6 +150,17 @@ def _is_deep(environ: Environ, source: Resource) -> bool:
 def _done(environ: Environ, start_response: Start, *, replaced: bool) -> Iterable[bytes]:
     status = HTTPStatus.NO_CONTENT if replaced else HTTPStatus.CREATED
     return _without_page(partial(send_status_response, e=status), environ, start_response)
+
+
+def _reading_alone(start_response: Start) -> Start:
+    """Leave out of an answer to OPTIONS what changes anything; without class 2, Finder mounts read-only."""
+
+    def start(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> object:
+        told = dict(headers) | {"DAV": "1"}
+        told["Allow"] = ", ".join(method for method in told.get("Allow", "").split(", ") if method in _READING)
+        return start_response(status, list(told.items()), exc_info)
+
+    return start
 
 
 def _without_page(method: Callable[..., Any], environ: Environ, start_response: Start) -> Iterable[bytes]:

@@ -76,7 +76,10 @@ class Authentication(BaseMiddleware):
         permissions = Permissions(self._gate.access, credentials)
         path = paths.segments(environ.get("PATH_INFO", ""))
         for permission in needed(environ["REQUEST_METHOD"], path):
-            if not permissions.allow(permission):
+            answer = permissions.ask(permission)
+            if answer is Answer.READ_ONLY:
+                raise _Denied(HTTPStatus.FORBIDDEN, "This Orthanc is read-only: nothing can be uploaded or deleted.")
+            if answer is not Answer.GRANTED:
                 raise _forbidden(permission)
         environ[PERMISSIONS] = permissions
         environ["wsgidav.auth.realm"] = self._gate.realm

@@ -46,7 +46,15 @@ class Permissions:
         Raises:
             Unavailable: Orthanc does not answer.
         """
-        return self.access.ask(permission, self.credentials) is Answer.GRANTED
+        return self.ask(permission) is Answer.GRANTED
+
+    def ask(self, permission: Permission) -> Answer:
+        """Return what Orthanc says to a permission.
+
+        Raises:
+            Unavailable: Orthanc does not answer.
+        """
+        return self.access.ask(permission, self.credentials)
 
 
 def needed(method: str, path: Path) -> tuple[Permission, ...]:
