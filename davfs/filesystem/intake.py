@@ -35,7 +35,7 @@ from davfs.imports.items import LONGEST_NAME, Item, Receipt
 from davfs.imports.lanes import Lanes
 from davfs.imports.progress import Progress, UnderWay
 from davfs.imports.queue import ImportQueue
-from davfs.imports.sniff import OFFERED, Sniffed, is_junk, sniff
+from davfs.imports.sniff import OFFERED, Sniffed, has_few_members, is_junk, looks_like_zip, sniff
 from davfs.imports.spool import Spool
 from davfs.imports.zip_import import ZipImporter
 from davfs.orthanc import Buffer
@@ -127,19 +127,32 @@ class Intake:
 
     def _take(self, path: Path, arrival: Arrival, *, replace: bool) -> Item:
         view = arrival.view()
-        found = Sniffed.NOTHING if is_aside(path) else sniff(view)
+        if is_aside(path):
+            return arrival.keep(path, replace=replace)
+        if looks_like_zip(view):
+            self._take_zip(path, view, arrival.needed)
+            return arrival.keep(path, replace=replace)
+        found = sniff(view)
         if found in OFFERED:
             self._spool.check_write(path)
             job = self._importer.import_maybe if found is Sniffed.UNLIKELY_DICOM else self._importer.import_dicom
             imported = self._run(path, self._lanes.of_dicom(view), lambda: job(view))
             if imported:
                 return self._keep_imported(path, arrival, imported, replace=replace)
-        if found is Sniffed.ZIP:
-            self._spool.check_write(path, arrival.needed)
-            progress = Progress(lambda: self._lanes.zips.stopping)
-            with self.under_way.entered(path, progress):
-                self._run(path, self._lanes.zips, lambda: self._zips.import_zip(view, progress))
         return arrival.keep(path, replace=replace)
+
+    def _take_zip(self, path: Path, view: memoryview, needed: int) -> None:
+        """Import a ZIP where it holds DICOM; to find that out can take as long, unless it is small."""
+        self._spool.check_write(path, needed)
+        if has_few_members(view) and sniff(view) is not Sniffed.ZIP:
+            return
+        progress = Progress(lambda: self._lanes.zips.stopping)
+        with self.under_way.entered(path, progress):
+            self._run(path, self._lanes.zips, lambda: self._import_zip(view, progress))
+
+    def _import_zip(self, view: memoryview, progress: Progress) -> None:
+        if sniff(view, progress.check) is Sniffed.ZIP:
+            self._zips.import_zip(view, progress)
 
     def _keep_imported(self, path: Path, arrival: Arrival, imported: Imported, *, replace: bool) -> Item:
         """Put a receipt in a file's place, where Orthanc stores other bytes one that keeps what was sent."""

@@ -15,6 +15,8 @@ SUFFIX = ".progress.txt"
 
 _QUICK = 1.0
 """Seconds in which an import is over so soon that nobody needs to be told."""
+_STRETCH, _PAUSE = 16, 1e-4
+"""Members after which there is a pause, and its seconds: other threads need the interpreter for a moment only."""
 _SIZE = 600
 """Bytes of the text, whatever it says: clients read as many as a listing told."""
 
@@ -37,6 +39,7 @@ class Progress:
         self._stopping = stopping
         self._now = now
         self._started = now()
+        self._checks = 0
         self.total = 0
         self.imported = 0
         self.refused = 0
@@ -48,6 +51,9 @@ class Progress:
         Raises:
             Unavailable: It is; what was imported stays so, and a client that sends the ZIP again loses nothing.
         """
+        self._checks += 1
+        if not self._checks % _STRETCH:
+            time.sleep(_PAUSE)
         if self._stopping():
             raise Unavailable(
                 f"The drive is stopping: {self.imported} of the ZIP's {self.total} files were imported. Send it again."
@@ -83,7 +89,7 @@ class Progress:
 
     def _told(self) -> list[str]:
         if not self.total:
-            return ["It waits until others are done."]
+            return ["It waits for others, or is being looked through."]
         done = self.imported + self.refused + self.ignored
         return [
             f"{done:,} of {self.total:,} files are done:",

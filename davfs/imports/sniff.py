@@ -6,7 +6,7 @@ say otherwise that it is DICOM, see `davfs.imports.signs`; the last word on it i
 
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum, auto
 from fnmatch import fnmatchcase
@@ -25,6 +25,8 @@ _DIRECTORY_SIZE = 8 << 20  # bytes of a ZIP's directory: zipfile makes some 16 t
 _ENCRYPTED = 0x0001
 # bzip2 and LZMA are left out: zipfile unpacks all of a block that it read, whatever the size asked for.
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+_LONGEST_END = 22 + 0xFFFF  # bytes of the end of the central directory, with the longest comment
+_FEW = 200
 _JUNK = (
     "._*",
     ".ds_store",
@@ -73,16 +75,30 @@ def is_junk(name: str) -> bool:
     return any(fnmatchcase(folded, pattern) for pattern in _JUNK)
 
 
-def sniff(content: memoryview) -> Sniffed:
+def looks_like_zip(content: memoryview) -> bool:
+    """Return True if a file may be a ZIP: then `sniff` looks into each of its members, which can take seconds."""
+    has_prefix = bytes(content[128:132]) == b"DICM"
+    return bytes(content[:4]) == b"PK\x03\x04" and not has_prefix  # images may lie in its head as they are
+
+
+def has_few_members(content: memoryview) -> bool:
+    """Return True if a ZIP says that it has few members, as documents do: they can be looked into at once.
+
+    Source: APPNOTE.TXT 4.3.16, the end of the central directory.
+    """
+    tail = bytes(content[-_LONGEST_END:])
+    count = tail[(found := tail.rfind(b"PK\x05\x06")) + 10 : found + 12]
+    return found >= 0 and int.from_bytes(count, "little") <= _FEW
+
+
+def sniff(content: memoryview, check: Callable[[], None] = lambda: None) -> Sniffed:
     """Return what a complete file is; never raises, whatever the bytes.
 
     Args:
         content: All of the file, as plain bytes.
+        check: Is called before each member of a ZIP, and may raise to end it.
     """
-    has_prefix = bytes(content[128:132]) == b"DICM"
-    if bytes(content[:4]) == b"PK\x03\x04" and not has_prefix:  # images may lie in its head as they are
-        return _sniff_zip(content)
-    return sniff_head(content, len(content))
+    return _sniff_zip(content, check) if looks_like_zip(content) else sniff_head(content, len(content))
 
 
 def sniff_head(content: memoryview, size: int) -> Sniffed:
@@ -188,10 +204,10 @@ def sniff_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Sniffed:
         return sniff_head(memoryview(file.read(HEAD)), member.file_size)
 
 
-def _sniff_zip(content: memoryview) -> Sniffed:
+def _sniff_zip(content: memoryview, check: Callable[[], None]) -> Sniffed:
     try:
         with open_zip(content) as archive:
-            found = any(_is_dicom(archive, member) for member in archive.infolist())
+            found = any(_is_dicom(archive, member, check) for member in archive.infolist())
     except DamagedZip:
         return Sniffed.NOTHING
     except ZipTooLarge:
@@ -199,7 +215,8 @@ def _sniff_zip(content: memoryview) -> Sniffed:
     return Sniffed.ZIP if found else Sniffed.NOTHING
 
 
-def _is_dicom(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+def _is_dicom(archive: zipfile.ZipFile, member: zipfile.ZipInfo, check: Callable[[], None]) -> bool:
+    check()
     try:
         return sniff_member(archive, member) in OFFERED
     except DamagedZip:

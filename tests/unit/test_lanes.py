@@ -11,6 +11,7 @@ import pytest
 from davfs.entry import Entry
 from davfs.errors import Busy
 from davfs.filesystem.inbox import Inbox
+from davfs.imports import sniff
 from davfs.imports.lanes import SMALL, Lanes
 from davfs.orthanc import Buffer, Stored
 from tests.support import inbox as inboxes
@@ -104,6 +105,29 @@ def test_one_zip_too_many_is_refused_at_once(inbox: Inbox, lanes: Lanes, held: t
         assert time.monotonic() - before < 1
         held.set()
     assert names(inbox) == [f"{number}.zip" for number in range(5)]
+
+
+def test_many_members_without_images_wait_like_any_zip(
+    inbox: Inbox, lanes: Lanes, held: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To find out that none of 50,000 members is an image takes seconds, which are those of the lane."""
+    monkeypatch.setattr(sniff, "_FEW", 1)
+    text = zipped({"a.txt": b"text", "b.txt": b"text"})
+    with uploading(inbox, lanes, ("a.zip", ZIP), ("b.zip", text)) as uploads:
+        assert not uploads[1].done()
+        held.set()
+        assert uploads[1].result(SOON).size == len(text)
+    lanes.zips.refuse()
+    with pytest.raises(Busy):
+        inbox.write(("c.zip",), text)
+
+
+def test_a_document_that_is_a_zip_does_not_wait(inbox: Inbox, lanes: Lanes, held: threading.Event) -> None:
+    """Those of office programs are, and have few members."""
+    with uploading(inbox, lanes, *[(f"{number}.zip", ZIP) for number in range(3)]):
+        inbox.write(("a.docx",), zipped({"a.xml": b"text", "b.xml": b"text"}))
+        assert names(inbox) == ["a.docx"]
+        held.set()
 
 
 def test_the_threads_are_named_after_their_work(lanes: Lanes) -> None:
