@@ -73,6 +73,7 @@ class Spool(Shelf):
             NoSpace: The quota does not allow it.
         """
         check_names(path)
+        self._disk.restore()
         with self._disk.parent(path, ParentMissing) as parent:
             item = self.item(parent, path[-1])
             gives_way = self._disk.gives_way(parent, path[-1])

@@ -123,6 +123,17 @@ def test_a_folder_that_was_removed_is_made_again(
     ]
 
 
+def test_a_folder_takes_a_file_s_place_although_scratch_was_removed(spool: Spool, tmp_path: DiskPath) -> None:
+    """What it replaces steps aside into scratch/, which has to be there before the two change places."""
+    spool.make_folder(("folder",))
+    spool.write(("a",), b"1")
+    shutil.rmtree(tmp_path / "scratch")
+    spool.move(("folder",), ("a",), replace=True)
+    assert names(spool) == ["a"]
+    assert spool.stat(("a",)).entry.is_folder
+    assert spool.used == 0
+
+
 @pytest.mark.parametrize("removed", ["files", "incoming"])
 def test_an_upload_that_loses_its_folder_can_be_tried_again(spool: Spool, tmp_path: DiskPath, removed: str) -> None:
     """It is told so, or it has arrived; nobody answers that it had gone wrong for good."""
