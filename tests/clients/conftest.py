@@ -1,6 +1,7 @@
 """Clients at work, each connected once for all of its operations."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from tests.clients.steps import STEPS, Desk
 from tests.support import doors
-from tests.support.clients import Client, Connect
+from tests.support.clients import Client, ClientFailed, Connect, Unconnected
 from tests.support.clients.commands import cadaver, curl, rclone
 from tests.support.clients.gvfs import gio, gvfs_fuse
 from tests.support.clients.libraries import node_webdav, webdavclient3
@@ -54,5 +55,9 @@ def worker(request: pytest.FixtureRequest, door: Door, tmp_path_factory: pytest.
     assert door.drive.mkcol(desk.folder).status_code == 201
     for step in STEPS.values():
         step.prepare(desk)
-    with CLIENTS[name](door.url, tmp_path_factory.mktemp("client")) as client:
+    with ExitStack() as stack:
+        try:
+            client = stack.enter_context(CLIENTS[name](door.url, tmp_path_factory.mktemp("client")))
+        except ClientFailed as error:
+            client = Unconnected(error)
         yield Worker(name, client, desk)

@@ -3,24 +3,27 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tests.clients.expectations import expected
+from tests.clients.expectations import DIFFERENCES, expected
 from tests.clients.steps import STEPS
 from tests.litmus.expectations import COLLECTION_FAILURES
-from tests.support.doors import DOORS
+from tests.support.doors import COLLECTION, DOORS, SERVER, STANDALONE
 
+_PLACES = {COLLECTION: "Orthanc's own port", SERVER: "the plugin's server", STANDALONE: "`davfs serve`"}
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "clients.md"
 
 
 def with_tables(text: str, clients: Iterable[str]) -> str:
     """Return the document with each table as it should be.
 
-    Tables stand between ``<!-- begin: NAME -->`` and ``<!-- end -->``, where NAME is one of `DOORS` or ``litmus``.
+    Tables stand between ``<!-- begin: NAME -->`` and ``<!-- end -->``, where NAME is one of `DOORS`, ``litmus``
+    or ``newer``.
 
     Args:
         text: The document.
         clients: The names of the clients, in the table's order.
     """
-    tables = {door: clients_table(door, tuple(clients)) for door in DOORS} | {"litmus": litmus_table()}
+    tables = {door: clients_table(door, tuple(clients)) for door in DOORS}
+    tables |= {"newer": newer_table(), "litmus": litmus_table()}
     for name, lines in tables.items():
         before, begin, rest = text.partition(f"<!-- begin: {name} -->\n")
         _old, end, after = rest.partition("<!-- end -->")
@@ -44,6 +47,23 @@ def _cell(door: str, client: str, step: str, reasons: dict[str, int]) -> str:
         return end.outcome.value
     number = reasons.setdefault(end.reason, len(reasons) + 1)
     return f"{end.outcome.value} [{number}]"
+
+
+def newer_table() -> str:
+    """Return what ends otherwise on newer Debian releases."""
+    rows = [
+        [
+            release,
+            ", ".join(_PLACES[door] for door in each.doors),
+            ", ".join(each.clients),
+            ", ".join(each.steps) or "all",
+            each.end.outcome.value,
+            each.end.reason,
+        ]
+        for release, differences in DIFFERENCES.items()
+        for each in differences
+    ]
+    return "\n".join([*_table(["Debian", "at", "client", "operation", "done", "reason"], rows), ""])
 
 
 def litmus_table() -> str:

@@ -60,3 +60,44 @@ class RangeReader(Protocol):
 
 Connect: TypeAlias = Callable[[str, Path], AbstractContextManager[Client]]
 """Connects a client to the drive at an address that ends in a slash; the folder is for what the client keeps."""
+
+
+class Unconnected:
+    """A client that could not be connected: each of its operations fails for that reason.
+
+    Args:
+        reason: What the client said.
+    """
+
+    def __init__(self, reason: ClientFailed) -> None:
+        self._reason = reason
+
+    def list(self, folder: str) -> set[str]:  # noqa: ARG002
+        """See `Client`."""
+        raise self._reason
+
+    def read(self, path: str) -> bytes:  # noqa: ARG002
+        """See `Client`."""
+        raise self._reason
+
+    def read_range(self, path: str, start: int, length: int) -> bytes:  # noqa: ARG002
+        """See `RangeReader`."""
+        raise self._reason
+
+    def write(self, path: str, content: bytes) -> None:  # noqa: ARG002
+        """See `Client`."""
+        raise self._reason
+
+    def make_folder(self, path: str) -> None:  # noqa: ARG002
+        """See `Client`."""
+        raise self._reason
+
+    def rename(self, old: str, new: str) -> None:  # noqa: ARG002
+        """See `Client`."""
+        raise self._reason
+
+    def delete(self, path: str) -> None:  # noqa: ARG002
+        """See `Client`."""
+        raise self._reason
+
+    remove_folder = delete

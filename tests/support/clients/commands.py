@@ -119,7 +119,7 @@ class Cadaver:
         """Run one command; cadaver's exit code is always 0."""
         script = f"{command}\nquit\n".encode()
         said = run(["cadaver", self.url], content=script, environment={"HOME": str(self.home)}).decode()
-        if re.search(r"failed|Could not|not found|cannot|Ignored", said):
+        if re.search(r"failed|Could not|not found|cannot|Ignored|Refusing", said):
             raise ClientFailed(f"cadaver: {said.strip()}")
         return said
 
