@@ -26,6 +26,8 @@ IMPLICIT, BIG_ENDIAN, DEFLATED = b"1.2.840.10008.1.2", b"1.2.840.10008.1.2.2", b
 INFLATED = 64 << 20
 """Bytes of a deflated data set that are unpacked to be counted."""
 
+_HEAD = 1024
+"""Bytes in which a file tells its transfer syntax."""
 _STRETCH, _PAUSE = 2048, 1e-4
 """Elements that are counted without a pause, and its seconds: other threads need the interpreter for a moment only."""
 _SHORTEST = 8
@@ -69,7 +71,7 @@ class ElementBudget:
 
 def is_deflated(content: memoryview) -> bool:
     """Return True if the data set of a file is compressed as a whole: then its length tells nothing of its cost."""
-    return DEFLATED in bytes(content[:1024])
+    return DEFLATED in bytes(content[:_HEAD])
 
 
 def count(content: memoryview, most: int) -> int:

@@ -1,10 +1,11 @@
 """The queues of the drive, one for each kind of work: what takes long never makes what is short wait.
 
 An upload waits only for uploads of its own kind. The kinds go by what a file can cost Orthanc, whose parser takes up to
-half a second for a megabyte of hostile content, and half a second for all of an ordinary image:
+half a second for a megabyte of hostile content, and milliseconds for all of an ordinary image:
 
 - ``small``: DICOM files of up to `SMALL` bytes;
 - ``large``: larger ones;
+- ``complex``: those of very many data elements, or of nobody knows how many;
 - ``zips``: ZIPs, each of which can be thousands of files. Few of them may wait: each keeps a thread of its door busy,
   and the doors have threads for everybody;
 - ``deletions``: of patients with thousands of files.
@@ -12,12 +13,16 @@ half a second for a megabyte of hostile content, and half a second for all of an
 
 from time import monotonic
 
-from davfs.imports.elements import is_deflated
+from davfs.imports.elements import count, is_deflated
 from davfs.imports.queue import ImportQueue
 
 SMALL = 4 << 20
 """Bytes of the largest DICOM file in the lane of small ones: the images of CT and MR are smaller."""
 
+_UNCOUNTED = 1 << 20
+"""Bytes up to which a file is parsed so soon that its elements need not be counted."""
+_COMPLEX = 100_000
+"""Data elements of a file for which Orthanc's parser takes half a second; an ordinary image has a few hundred."""
 _WAITING_ZIPS = 4
 
 
@@ -31,6 +36,7 @@ class Lanes:
     Attributes:
         small: Imports small DICOM files.
         large: Imports large DICOM files.
+        complex: Imports DICOM files that are hard to parse.
         zips: Imports ZIPs.
         deletions: Deletes resources of Orthanc.
     """
@@ -39,6 +45,7 @@ class Lanes:
         few = (workers + 1) // 2
         self.small = ImportQueue("import", workers=workers, patience=patience)
         self.large = ImportQueue("import-large", workers=workers, patience=patience)
+        self.complex = ImportQueue("import-complex", workers=few, patience=patience)
         self.zips = ImportQueue(
             "import-zip", workers=few, capacity=_WAITING_ZIPS, patience=patience, waits_for_room=False
         )
@@ -46,7 +53,10 @@ class Lanes:
 
     def of_dicom(self, content: memoryview) -> ImportQueue:
         """Return the lane for a DICOM file; one that is deflated can be of any size when Orthanc unpacks it."""
-        return self.small if len(content) <= SMALL and not is_deflated(content) else self.large
+        size = len(content)
+        if is_deflated(content) or (size > _UNCOUNTED and count(content, _COMPLEX) == _COMPLEX):
+            return self.complex
+        return self.small if size <= SMALL else self.large
 
     def refuse(self) -> None:
         """Refuse new jobs, and have those that take long end early."""
@@ -62,4 +72,4 @@ class Lanes:
 
     @property
     def _all(self) -> tuple[ImportQueue, ...]:
-        return self.small, self.large, self.zips, self.deletions
+        return self.small, self.large, self.complex, self.zips, self.deletions

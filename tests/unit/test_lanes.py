@@ -11,9 +11,11 @@ import pytest
 from davfs.entry import Entry
 from davfs.errors import Busy
 from davfs.filesystem.inbox import Inbox
-from davfs.imports import sniff
+from davfs.imports import elements, sniff
+from davfs.imports import lanes as lanes_module
 from davfs.imports.lanes import SMALL, Lanes
 from davfs.orthanc import Buffer, Stored
+from tests.support import dicom
 from tests.support import inbox as inboxes
 from tests.support.inbox import CT, MR, names
 from tests.support.memory_orthanc import MemoryOrthanc
@@ -73,14 +75,31 @@ def test_a_zip_delays_no_single_file(inbox: Inbox, lanes: Lanes, held: threading
     assert uploads[0].result(SOON).name == "0.zip"
 
 
-def test_a_large_file_delays_no_small_one(inbox: Inbox, lanes: Lanes, held: threading.Event) -> None:
+def test_a_large_file_delays_no_small_one(
+    inbox: Inbox, lanes: Lanes, held: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Orthanc may need long for a file of many megabytes; those of the usual size have workers of their own."""
     large = MR + bytes(SMALL)
+    monkeypatch.setattr(lanes_module, "_COMPLEX", len(large))
     with uploading(inbox, lanes, ("large.dcm", large)) as uploads:
         inbox.write(("a.dcm",), CT)
         assert not uploads[0].done()
         held.set()
     assert {entry.name for entry in inbox.list(())} == {"a.dcm", "large.dcm"}
+
+
+@pytest.mark.parametrize("hard", [MR + bytes(1 << 20), MR + b"1.2.840.10008.1.2.1.99"], ids=["elements", "deflated"])
+def test_a_file_that_is_hard_to_parse_delays_no_other_one(
+    inbox: Inbox, lanes: Lanes, held: threading.Event, hard: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of very many data elements, or of nobody knows how many: Orthanc may need seconds, whatever its size."""
+    monkeypatch.setattr(elements, "_HEAD", len(MR) + 100)
+    with uploading(inbox, lanes, ("hard.dcm", hard)) as uploads:
+        inbox.write(("small.dcm",), CT)
+        inbox.write(("large.dcm",), dicom.instance("large", pixels=SMALL + 1024))
+        assert not uploads[0].done()
+        held.set()
+    assert len(names(inbox)) == 3
 
 
 def test_a_deletion_delays_no_upload(inbox: Inbox, lanes: Lanes) -> None:
@@ -132,9 +151,15 @@ def test_a_document_that_is_a_zip_does_not_wait(inbox: Inbox, lanes: Lanes, held
 
 def test_the_threads_are_named_after_their_work(lanes: Lanes) -> None:
     """So that a look at the process tells what it is doing."""
-    kinds = (lanes.small, lanes.large, lanes.zips, lanes.deletions)
+    kinds = (lanes.small, lanes.large, lanes.complex, lanes.zips, lanes.deletions)
     found = [kind.run(lambda: threading.current_thread().name) for kind in kinds]
-    assert found == ["davfs-import-1", "davfs-import-large-1", "davfs-import-zip-1", "davfs-delete-1"]
+    assert [name.removeprefix("davfs-") for name in found] == [
+        "import-1",
+        "import-large-1",
+        "import-complex-1",
+        "import-zip-1",
+        "delete-1",
+    ]
 
 
 def test_all_lanes_stop_within_one_time_limit() -> None:
