@@ -1,9 +1,12 @@
 """What becomes of a file that is dropped into ``inbox/``.
 
 - `sniff`: what a file is, from its first bytes.
+- `signs`: what in them says DICOM.
 - `importer`: hands DICOM files to Orthanc, and distinguishes a success from a refusal.
 - `same_image`: whether a file is the image that Orthanc has already.
 - `zip_import`: imports the DICOM files in a ZIP.
+- `zip_directory`: which members a ZIP has.
+- `zip_members`: unpacks them.
 - `elements`: how many data elements a file has, by which it can cost Orthanc much.
 - `progress`: how far the import of a ZIP is.
 - `hazards`: what Orthanc's parser would not survive.

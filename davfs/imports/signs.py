@@ -92,7 +92,7 @@ def _followed(content: memoryview, size: int, syntax: _Syntax) -> Sign:
             known.add(tag)
         if len(known) >= (1 if syntax.explicit else _ENOUGH_IMPLICIT) or identifiers == _ASKED_FOR:
             return Sign.DICOM
-    return Sign.OPEN if len(content) <= end < size else Sign.NONE
+    return Sign.OPEN if 0 < len(content) <= end < size else Sign.NONE
 
 
 def _elements(content: memoryview, size: int, syntax: _Syntax) -> Iterator[tuple[int, bytes, int]]:

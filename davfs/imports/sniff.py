@@ -5,14 +5,14 @@ say otherwise that it is DICOM, see `davfs.imports.signs`; the last word on it i
 """
 
 import re
-import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import Enum, auto
 from fnmatch import fnmatchcase
 
-from davfs.errors import DamagedZip, DavfsError, ZipTooLarge
+from davfs.errors import DamagedZip, ZipTooLarge
 from davfs.imports.signs import Sign, of_elements, of_head
+from davfs.imports.zip_directory import Member, is_zip, members, starts_as_zip
+from davfs.imports.zip_members import MemberFile
 
 HEAD = 4096
 """Bytes from the start of a file that are looked at."""
@@ -21,12 +21,20 @@ _CLASS = re.compile(rb"\x02\x00\x02\x00UI..1\.2\.840\.10008\.1\.3\.10[\x00 \x02]
 """MediaStorageSOPClassUID of a directory."""
 _DIRECTORY = re.compile(rb"\x04\x00\x00\x12(?:UL\x04\x00|\x04\x00\x00\x00)|\x00\x04\x12\x00UL\x00\x04", re.DOTALL)
 """OffsetOfTheFirstDirectoryRecordOfTheRootDirectoryEntity, which every directory has."""
-_DIRECTORY_SIZE = 8 << 20  # bytes of a ZIP's directory: zipfile makes some 16 times of it in objects
-_ENCRYPTED = 0x0001
-# bzip2 and LZMA are left out: zipfile unpacks all of a block that it read, whatever the size asked for.
-_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _LONGEST_END = 22 + 0xFFFF  # bytes of the end of the central directory, with the longest comment
 _FEW = 200
+_BLOCK = 1 << 18
+_LOOKED_THROUGH = 4 << 20
+"""Bytes of a ZIP without DICOM that are unpacked before it is left to the importer, which has more time."""
+_SMALLEST = 132
+"""Bytes that say whether a file begins with the DICOM prefix."""
+_NO_IMAGE = re.compile(
+    r"\.(?:txt|md|rtf|pdf|docx?|xlsx?|pptx?|od[tspg]|html?|xml|xsl|json|ya?ml|csv|tsv|log|css|js|ts|py|c|h|cpp|java|class|jar"
+    r"|jpe?g|png|gif|bmp|tiff?|svg|webp|ico|mp3|mp4|m4a|m4v|avi|mov|mkv|wav|ogg|wmv|flac|exe|dll|so|com|bat|cmd|sh|msi|inf|ini"
+    r"|ttf|otf|woff2?|properties|manifest|mf|rels|lnk|url|eml|msg)$",
+    re.IGNORECASE,
+)
+"""Names of files of which nobody has to be told that they were no DICOM, where they cannot be read."""
 _JUNK = (
     "._*",
     ".ds_store",
@@ -61,7 +69,7 @@ class Sniffed(Enum):
     DICOMDIR = auto()
     """The directory of a medium: an ordinary file here, since CDs are dragged in whole."""
     ZIP = auto()
-    """A ZIP that holds DICOM, or too many members to tell."""
+    """A ZIP that may hold DICOM, or has too many members to tell."""
 
 
 _BY_SIGN = {Sign.NONE: Sniffed.NOTHING, Sign.OPEN: Sniffed.UNLIKELY_DICOM, Sign.DICOM: Sniffed.MAYBE_DICOM}
@@ -77,8 +85,9 @@ def is_junk(name: str) -> bool:
 
 def looks_like_zip(content: memoryview) -> bool:
     """Return True if a file may be a ZIP: then `sniff` looks into each of its members, which can take seconds."""
-    has_prefix = bytes(content[128:132]) == b"DICM"
-    return bytes(content[:4]) == b"PK\x03\x04" and not has_prefix  # images may lie in its head as they are
+    if bytes(content[128:132]) == b"DICM" or of_elements(content, len(content)) is Sign.DICOM:
+        return False
+    return is_zip(content)  # before its head is looked at, where images may lie as they are
 
 
 def has_few_members(content: memoryview) -> bool:
@@ -121,103 +130,81 @@ def _is_directory(content: memoryview) -> bool:
     return bool(directory) and bool(_DIRECTORY.search(content[132:HEAD]))
 
 
-class _Window:
-    """A buffer as the file that zipfile wants, without a copy of the whole."""
-
-    def __init__(self, content: memoryview) -> None:
-        self._content = content
-        self._position = 0
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        base = (0, self._position, len(self._content))[whence]
-        if base + offset < 0:
-            raise OSError("before the start of the file")
-        self._position = base + offset
-        return self._position
-
-    def read(self, size: int = -1) -> bytes:
-        # zipfile reads the directory as a whole and turns it into objects: the only read that can be large.
-        if size > _DIRECTORY_SIZE:
-            raise ZipTooLarge("this ZIP has too many members")
-        stop = None if size < 0 else self._position + size
-        found = bytes(self._content[self._position : stop])
-        self._position += len(found)
-        return found
-
-
-@contextmanager
-def zip_errors() -> Iterator[None]:
-    """Turn whatever zipfile and zlib raise on garbage into one error.
+def sniff_member(content: memoryview, member: Member) -> Sniffed:
+    """Return what a member of a ZIP is, by its first bytes; `Sniffed.ZIP` for any ZIP in it.
 
     Raises:
-        DamagedZip: The ZIP or the member cannot be read.
+        DamagedZip: It may be DICOM, and cannot be read.
     """
-    try:
-        yield
-    except (DavfsError, MemoryError):
-        raise
-    except Exception as error:  # zipfile lets struct, zlib, codec, EOF and index errors through, and documents two
-        raise DamagedZip("damaged, or not a kind of ZIP that can be read") from error
-
-
-def open_zip(content: memoryview) -> zipfile.ZipFile:
-    """Open a ZIP in a buffer; only its directory is read.
-
-    Raises:
-        DamagedZip: It is no ZIP.
-        ZipTooLarge: Its directory is too large.
-    """
-    with zip_errors():
-        return zipfile.ZipFile(_Window(content))
-
-
-def open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> zipfile.ZipExtFile:
-    """Open a member for reading in bounded memory.
-
-    Raises:
-        DamagedZip: It is encrypted, damaged or compressed by a method that is not read.
-    """
-    if member.flag_bits & _ENCRYPTED:
-        raise DamagedZip("encrypted")
-    if member.compress_type not in _METHODS:
-        raise DamagedZip("compressed by a method other than deflate")
-    with zip_errors():
-        return archive.open(member)  # type: ignore[return-value]  # typeshed says IO[bytes] for both modes
-
-
-def sniff_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Sniffed:
-    """Tell what a member of a ZIP is from its first bytes; a ZIP in a ZIP is an ordinary file.
-
-    Raises:
-        DamagedZip: It cannot be opened.
-    """
-    name = member.filename
-    if member.is_dir() or any(is_junk(part) for part in name.split("/")):
+    if _is_ignored(member.name):
         return Sniffed.NOTHING
-    with open_member(archive, member) as file, zip_errors():
-        return sniff_head(memoryview(file.read(HEAD)), member.file_size)
+    head, damage = _head(content, member)
+    if starts_as_zip(head) and bytes(head[128:132]) != b"DICM":
+        return Sniffed.ZIP
+    found = sniff_head(head, member.size)
+    if damage and found is Sniffed.NOTHING and len(head) < _SMALLEST and not _NO_IMAGE.search(member.name):
+        raise damage
+    return found
+
+
+def check_whole(content: memoryview, member: Member, most: int, check: Callable[[], None] = lambda: None) -> None:
+    """Check that a member which looks like no DICOM is what it was: damage can make anything of an image.
+
+    Args:
+        content: The ZIP.
+        member: Which member; one that is no image by its name passes.
+        most: Bytes that may be unpacked for it.
+        check: Is called now and then, and may end it.
+
+    Raises:
+        DamagedZip: It is damaged, or larger.
+    """
+    if _is_ignored(member.name) or _NO_IMAGE.search(member.name):
+        return
+    if member.size > most:
+        raise DamagedZip("damaged, or too large to be looked through")
+    file = MemberFile(content, member)
+    while file.read(_BLOCK):
+        check()
+
+
+def _is_ignored(name: str) -> bool:
+    parts = re.split(r"[/\\]", name)
+    return not parts[-1] or any(map(is_junk, parts))
+
+
+def _head(content: memoryview, member: Member) -> tuple[memoryview, DamagedZip | None]:
+    """Return the first bytes of a member, and why there are no more of them where they cannot be read."""
+    blocks: list[bytes] = []
+    wanted = HEAD
+    try:
+        file = MemberFile(content, member)
+        while wanted and (block := file.read(wanted)):
+            blocks.append(block)
+            wanted -= len(block)
+    except DamagedZip as error:
+        return memoryview(b"".join(blocks)), error
+    return memoryview(b"".join(blocks)), None
 
 
 def _sniff_zip(content: memoryview, check: Callable[[], None]) -> Sniffed:
+    unpacked = 0
     try:
-        with open_zip(content) as archive:
-            found = any(_is_dicom(archive, member, check) for member in archive.infolist())
-    except DamagedZip:
-        return Sniffed.NOTHING
+        for member in members(content):
+            check()
+            if _is_wanted(content, member, _LOOKED_THROUGH - unpacked):
+                return Sniffed.ZIP
+            unpacked += member.size
     except ZipTooLarge:
         return Sniffed.ZIP  # never kept in silence: the importer refuses it aloud
-    return Sniffed.ZIP if found else Sniffed.NOTHING
+    return Sniffed.NOTHING
 
 
-def _is_dicom(archive: zipfile.ZipFile, member: zipfile.ZipInfo, check: Callable[[], None]) -> bool:
-    check()
+def _is_wanted(content: memoryview, member: Member, most: int) -> bool:
     try:
-        return sniff_member(archive, member) in OFFERED
+        found = sniff_member(content, member)
+        if found is Sniffed.NOTHING:
+            check_whole(content, member, most)
     except DamagedZip:
-        return False
+        return True  # the importer looks again, and refuses it aloud
+    return found in (*OFFERED, Sniffed.ZIP)

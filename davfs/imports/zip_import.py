@@ -1,26 +1,25 @@
-"""Imports the DICOM files in a ZIP, member by member, within limits."""
+"""Imports the DICOM files in a ZIP, and in the ZIPs in it, member by member, within limits.
 
-import errno
-import io
-import mmap
-import tempfile
-import zipfile
+A member that Orthanc does not take costs no other one. What may be DICOM and cannot be read (encrypted, damaged, cut
+off, packed in a way that is not read) is refused by its name; what is no DICOM is passed over.
+"""
+
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path as DiskPath
-from typing import IO
 
-from davfs.errors import BadFile, DamagedZip, Refused, StorageFull, ZipTooLarge
+from davfs.errors import BadFile, DamagedZip, Refused, ZipTooLarge
 from davfs.imports.elements import ElementBudget
 from davfs.imports.importer import LARGEST_FILE, UNREADABLE, Imported, Importer
 from davfs.imports.progress import Progress
-from davfs.imports.sniff import OFFERED, Sniffed, open_member, open_zip, sniff_member, zip_errors
+from davfs.imports.sniff import OFFERED, Sniffed, check_whole, sniff, sniff_head, sniff_member
+from davfs.imports.zip_directory import Member, directory, recovered
+from davfs.imports.zip_members import unpacked
 from davfs.orthanc import Buffer
 
-_BLOCK = 1 << 20
-_IN_MEMORY = 16 << 20  # bytes up to which a member is unpacked into memory, and not onto the disk
+DEEPEST = 2
+"""Levels of ZIPs in a ZIP of which the files are imported."""
+
 _DETAILS = 100  # members that a reason names, and no more
 
 
@@ -30,7 +29,7 @@ class Unzipped:
 
     Attributes:
         imported: The members that Orthanc holds now.
-        refused: ``name: reason`` of those that it did not take.
+        refused: Name and reason of those that it did not take.
         ignored: How many are no DICOM.
     """
 
@@ -41,7 +40,7 @@ class Unzipped:
 
 @dataclass(frozen=True, slots=True)
 class ZipLimits:
-    """How much a ZIP may ask for.
+    """How much a ZIP may ask for, with the ZIPs in it.
 
     Attributes:
         members: Number of members.
@@ -75,125 +74,166 @@ class ZipImporter:
     def import_zip(self, content: Buffer, progress: Progress | None = None) -> Unzipped:
         """Import the DICOM files in a ZIP, one after another; those before a failure stay imported.
 
-        Encrypted and damaged members count as refused, since they may be DICOM; ZIPs in the ZIP are ignored.
-
         Args:
             content: The ZIP.
             progress: Is told how far it is, and may end it; None where nobody wants to know.
 
         Raises:
-            Refused: At least one member was refused, or the ZIP asks for too much.
+            Refused: At least one member was refused, the ZIP asks for too much, or it was cut off.
             StorageFull: Orthanc, or the disk on which members are unpacked, is full.
             Unavailable: Nothing is known, or the drive is stopping; the caller may try again.
         """
         progress = progress or Progress()
         progress.check()
+        run = _Run(self._importer, self._limits, self._scratch, progress, len(content))
+        cut = ""
         try:
-            archive = open_zip(memoryview(content))
+            run.import_members(_Archive(memoryview(content)))
         except (DamagedZip, ZipTooLarge) as error:
-            raise Refused(f"The ZIP cannot be imported: {error}.") from error
-        with archive:
-            self._check_limits(archive.infolist(), len(content))
-            result = self._import_members(archive, progress)
-        if result.refused:
-            raise _refusal(result)
+            cut = f"The ZIP cannot be imported as a whole: {error}."
+        result = run.result()
+        if result.refused or cut:
+            raise _refusal(result, cut)
         return result
 
-    def _check_limits(self, members: list[zipfile.ZipInfo], packed: int) -> None:
-        # The sizes in the directory are the ZIP's own claim, but zipfile never unpacks more than they say.
-        limits = self._limits
-        total = sum(member.file_size for member in members)
-        if len(members) > limits.members:
-            raise Refused(f"The ZIP has more than {limits.members} members.")
-        if total > min(limits.total_size, limits.spare + limits.ratio * packed):
-            raise Refused("The ZIP unpacks to more than is allowed.")
 
-    def _import_members(self, archive: zipfile.ZipFile, progress: Progress) -> Unzipped:
-        imported: list[Imported] = []
-        refused: list[tuple[str, str]] = []
-        members = archive.infolist()
-        budget = ElementBudget()
-        progress.total += len(members)
+@dataclass(frozen=True, slots=True)
+class _Archive:
+    """A ZIP, which may lie in another one.
+
+    Attributes:
+        content: All of it.
+        path: The name of the member that it is, with a slash at its end; empty for the outermost.
+        depth: How many ZIPs are around it.
+        shrunk: Bytes of the outermost ZIP for each byte of this one.
+    """
+
+    content: memoryview
+    path: str = ""
+    depth: int = 0
+    shrunk: float = 1.0
+
+
+class _Run:
+    """The import of one ZIP: what it may still ask for, and what became of its members so far."""
+
+    def __init__(
+        self, importer: Importer, limits: ZipLimits, scratch: DiskPath | None, progress: Progress, packed: int
+    ) -> None:
+        self._importer = importer
+        self._limits = limits
+        self._scratch = scratch
+        self._progress = progress
+        self._most = min(limits.total_size, limits.spare + limits.ratio * packed)
+        self._budget = ElementBudget()
+        self._members = 0
+        self._total = 0
+        self._imported: list[Imported] = []
+        self._refused: list[tuple[str, str]] = []
+
+    def result(self) -> Unzipped:
+        """Return what became of the members."""
+        ignored = self._members - len(self._imported) - len(self._refused)
+        return Unzipped(tuple(self._imported), tuple(self._refused), max(0, ignored))
+
+    def import_members(self, archive: _Archive) -> None:
+        """Import the members of a ZIP.
+
+        Raises:
+            Refused: It asks for too much; nothing of it was unpacked.
+            DamagedZip: Its directory is missing; what could be found without it was imported.
+            ZipTooLarge: Its directory is too large.
+        """
+        try:
+            members = directory(archive.content)
+        except DamagedZip:
+            for member in recovered(archive.content):
+                self._admit([member])
+                self._try(archive, member)
+            raise
+        self._admit(members)
         for member in members:
-            progress.check()
-            try:
-                done = self._import_member(archive, member, budget, progress)
-            except (Refused, BadFile, DamagedZip) as error:
-                refused.append((member.filename, _reason(error)))
-                progress.refused += 1
-            else:
-                imported += [done] if done else []
-                progress.imported += bool(done)
-                progress.ignored += not done
-        return Unzipped(tuple(imported), tuple(refused), len(members) - len(imported) - len(refused))
+            self._try(archive, member)
 
-    def _import_member(
-        self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, budget: ElementBudget, progress: Progress
-    ) -> Imported | None:
-        """Import a member; None where it is no DICOM."""
-        found = sniff_member(archive, member)
-        if found not in OFFERED:
-            return None
-        if member.file_size > self._limits.member_size:
-            raise Refused(f"It is larger than {self._limits.member_size} bytes.")
-        with self._unpacked(archive, member, progress) as content:
-            budget.check(content, member.compress_size)
-            if found is Sniffed.UNLIKELY_DICOM:
-                return self._importer.import_maybe(content)
-            return self._importer.import_dicom(content)
+    def _admit(self, members: list[Member]) -> None:
+        """Count members before they are unpacked: they never unpack to more than they say here."""
+        total = self._total + sum(member.size for member in members)
+        if self._members + len(members) > self._limits.members:
+            raise Refused(f"The ZIP has more than {self._limits.members} members.")
+        if total > self._most:
+            raise Refused("The ZIP unpacks to more than is allowed.")
+        self._total = total
+        self._members += len(members)
+        self._progress.total += len(members)
 
-    @contextmanager
-    def _unpacked(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, progress: Progress) -> Iterator[memoryview]:
-        if member.file_size <= _IN_MEMORY:
-            buffer = io.BytesIO()
-            _unpack(archive, member, buffer, progress)
-            yield memoryview(buffer.getvalue())
+    def _try(self, archive: _Archive, member: Member) -> None:
+        self._progress.check()
+        before = len(self._imported)
+        try:
+            self._import(archive, member)
+        except (Refused, BadFile, DamagedZip, ZipTooLarge) as error:
+            self._refused.append((archive.path + member.name, _reason(error)))
+            self._progress.refused += 1
+        else:
+            self._progress.ignored += len(self._imported) == before
+
+    def _import(self, archive: _Archive, member: Member) -> None:
+        found = sniff_member(archive.content, member)
+        if found is Sniffed.NOTHING:
+            check_whole(archive.content, member, self._limits.member_size, self._progress.check)
+        if found is Sniffed.ZIP or found in OFFERED:
+            if member.size > self._limits.member_size:
+                raise Refused(f"It is larger than {self._limits.member_size} bytes.")
+            with unpacked(archive.content, member, self._scratch, self._progress.check) as content:
+                if found is Sniffed.ZIP:
+                    self._import_inner(archive, member, content)
+                else:
+                    self._import_dicom(content, int(member.packed * archive.shrunk), found)
+
+    def _import_inner(self, outer: _Archive, member: Member, content: memoryview) -> None:
+        if outer.depth == DEEPEST:
+            if sniff(content) is Sniffed.ZIP:
+                raise Refused(f"It lies in more than {DEEPEST} other ZIPs.")
             return
-        with _full_disk(), tempfile.TemporaryFile(dir=self._scratch) as file:
-            _unpack(archive, member, file, progress)
-            # Left to the garbage collector: closing it would raise while a traceback still holds a view of it.
-            yield memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        shrunk = outer.shrunk * min(1.0, member.packed / max(1, member.size))
+        before = len(self._imported), len(self._refused)
+        try:
+            self.import_members(_Archive(content, f"{outer.path}{member.name}/", outer.depth + 1, shrunk))
+        except DamagedZip:
+            if (len(self._imported), len(self._refused)) != before:  # or it is a damaged text document, for instance
+                raise
+
+    def _import_dicom(self, content: memoryview, packed: int, found: Sniffed) -> None:
+        self._budget.check(content, packed)
+        if found is Sniffed.UNLIKELY_DICOM:  # by its first bytes, which is all that was known
+            found = sniff_head(content, len(content))
+        if found is Sniffed.NOTHING:
+            return
+        offer = self._importer.import_maybe if found is Sniffed.UNLIKELY_DICOM else self._importer.import_dicom
+        if imported := offer(content):
+            self._imported.append(imported)
+            self._progress.imported += 1
 
 
-def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: IO[bytes], progress: Progress) -> None:
-    with open_member(archive, member) as source:
-        while block := _next_block(source):
-            progress.check()
-            target.write(block)
-    target.flush()  # before it is mapped: a full disk has to show here, and not as a signal
-
-
-def _next_block(source: zipfile.ZipExtFile) -> bytes:
-    with zip_errors():
-        return source.read(_BLOCK)
-
-
-@contextmanager
-def _full_disk() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull("no room on this disk to unpack a member of the ZIP") from error
-        raise
-
-
-def _refusal(result: Unzipped) -> Refused:
+def _refusal(result: Unzipped, cut: str) -> Refused:
     """Sum up for the user which members were refused; names go to the details only."""
+    if not result.refused:
+        return Refused(f"{cut} {len(result.imported)} files were imported.")
     total = len(result.refused) + len(result.imported)
     reasons = Counter(reason for _, reason in result.refused).most_common(3)
     details = [f"{_printable(name)}: {reason}" for name, reason in result.refused[:_DETAILS]]
     if len(result.refused) > _DETAILS:
         details.append(f"… and {len(result.refused) - _DETAILS} more")
     summary = " ".join(reason for reason, _ in reasons)
-    return Refused(f"{len(result.refused)} of the {total} files to import were refused: {summary}", tuple(details))
+    told = f"{len(result.refused)} of the {total} files to import were refused: {summary}"
+    return Refused(f"{told} {cut}".rstrip(), tuple(details))
 
 
-def _reason(error: Refused | BadFile | DamagedZip) -> str:
+def _reason(error: Refused | BadFile | DamagedZip | ZipTooLarge) -> str:
     match error:
         case Refused():
             return error.reason
-        case DamagedZip():
+        case DamagedZip() | ZipTooLarge():
             return f"The member cannot be read: {error}."
     return UNREADABLE
 

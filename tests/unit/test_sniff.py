@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from davfs.imports import sniff as module
+from davfs.imports import zip_directory
 from davfs.imports.sniff import HEAD, Sniffed, is_junk, sniff, sniff_head
 from tests.support.mutants import element
 from tests.support.zips import zipped
@@ -39,6 +39,13 @@ def encrypted(archive: bytes) -> bytes:
     """Set the bit that says encrypted on the first member."""
     entry = archive.index(b"PK\x01\x02")
     return archive[:6] + b"\x01" + archive[7 : entry + 8] + b"\x01" + archive[entry + 9 :]
+
+
+def with_method(archive: bytes, method: int) -> bytes:
+    """Have the first member say that it is packed in another way."""
+    entry = archive.index(b"PK\x01\x02")
+    number = method.to_bytes(2, "little")
+    return archive[:8] + number + archive[10 : entry + 10] + number + archive[entry + 12 :]
 
 
 @pytest.mark.parametrize(
@@ -142,26 +149,53 @@ def test_a_zip_is_one_only_with_dicom_in_it() -> None:
     assert sniff(memoryview(zipped({"a/b/readme.txt": b"text", "a/b/IM1": image}))) is Sniffed.ZIP
     assert sniff(memoryview(zipped({"IM1": image}, zipfile.ZIP_STORED))) is Sniffed.ZIP
     assert sniff(memoryview(zipped({"x": sample("ExplVR_LitEndNoMeta.dcm")}))) is Sniffed.ZIP
-    for members in ({}, {"x.txt": b"text"}, {"a/._IM1": image}, {"x.zip": zipped({"IM1": image})}):
+    assert sniff(memoryview(zipped({"x.zip": zipped({"IM1": image})}))) is Sniffed.ZIP
+    for members in ({}, {"x.txt": b"text"}, {"a/._IM1": image}, {"__MACOSX\\a\\IM1": image}):
         assert sniff(memoryview(zipped(members))) is Sniffed.NOTHING
     assert sniff(memoryview(zipped({"DICOMDIR": sample("dicomdirtests/DICOMDIR")}))) is Sniffed.NOTHING
 
 
-def test_members_that_cannot_be_read_do_not_make_a_zip() -> None:
-    """Encrypted, damaged, and oddly compressed members are passed over."""
-    image = sample("CT_small.dcm")
-    archive = zipped({"IM1": image})
-    assert sniff(memoryview(encrypted(archive))) is Sniffed.NOTHING
-    assert sniff(memoryview(archive[:-30])) is Sniffed.NOTHING
-    assert sniff(memoryview(archive[:40] + bytes(200) + archive[240:])) is Sniffed.NOTHING
-    assert sniff(memoryview(zipped({"IM1": image}, zipfile.ZIP_LZMA))) is Sniffed.NOTHING
-    assert sniff(memoryview(zipped({"IM1": image}, zipfile.ZIP_BZIP2))) is Sniffed.NOTHING
-    assert sniff(memoryview(zipped({"a": b"x"}, zipfile.ZIP_LZMA) + archive)) is Sniffed.ZIP
+@pytest.mark.parametrize("name", ["IM1", "IM1.dcm", "folder/00001", "images.zip", "notes.txt", "a/b.PDF", "viewer.exe"])
+def test_members_that_cannot_be_read_count_by_their_names(name: str) -> None:
+    """Encrypted, damaged or packed in an unknown way: whoever sent it is told, unless it is no image by its name."""
+    archive = zipped({name: sample("CT_small.dcm")})
+    start = 30 + len(name)
+    for content in (
+        encrypted(archive),
+        archive[:start] + bytes(200) + archive[start + 200 :],
+        with_method(archive, 9),
+        with_method(archive, 93),
+    ):
+        is_image = "IM" in name or "im" in name or "1" in name
+        assert sniff(memoryview(content)) is (Sniffed.ZIP if is_image else Sniffed.NOTHING)
+
+
+def test_other_ways_to_pack() -> None:
+    """What can be read is sniffed."""
+    for compression in (zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):
+        assert sniff(memoryview(zipped({"IM1": CT}, compression))) is Sniffed.ZIP
+        assert sniff(memoryview(zipped({"IM1": b"text" * 100}, compression))) is Sniffed.NOTHING
+
+
+@pytest.mark.parametrize("front", [b"MZ" + bytes(4000), b"PK\x07\x08", b"PK00", zipped({"a": b"x"}), b"%PDF-1.4" * 100])
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_zip_behind_something_else(front: bytes, compression: int) -> None:
+    """Programs that unpack themselves, and what several parts have in front."""
+    assert sniff(memoryview(front + zipped({"IM1": CT}, compression))) is Sniffed.ZIP
+    assert sniff(memoryview(front + zipped({"1.txt": b"text"}, compression))) is Sniffed.NOTHING
+
+
+def test_a_zip_that_was_cut_off() -> None:
+    """There is no directory: the members are found by what stands in front of them."""
+    assert sniff(memoryview(zipped({"IM1": CT})[:-30])) is Sniffed.ZIP
+    assert sniff(memoryview(zipped({"IM1": CT})[:5000])) is Sniffed.ZIP
+    assert sniff(memoryview(zipped({"1.txt": b"text" * 1000, "2.txt": b"x"})[:-30])) is Sniffed.NOTHING
+    assert sniff(memoryview(zipped({"1.txt": b"text" * 1000, "IM1": CT})[:-30])) is Sniffed.ZIP
 
 
 def test_a_zip_with_too_large_a_directory_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be looked through goes to the importer, which refuses it aloud."""
-    monkeypatch.setattr(module, "_DIRECTORY_SIZE", 1000)
+    monkeypatch.setattr(zip_directory, "_LARGEST", 1000)
     assert sniff(memoryview(zipped({f"{number:03d}": b"" for number in range(100)}))) is Sniffed.ZIP
 
 

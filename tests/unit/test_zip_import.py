@@ -1,30 +1,37 @@
 """What becomes of the members of a ZIP."""
 
+import random
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from davfs.errors import Refused, StorageFull, Unavailable
-from davfs.imports import zip_import as module
+from davfs.imports import zip_members as module
 from davfs.imports.importer import Imported, Importer
 from davfs.imports.zip_import import ZipImporter, ZipLimits
+from tests.support import dicom
 from tests.support import inbox as inboxes
 from tests.support.inbox import BROKEN, CHANGED, CT, MR, NO_PREAMBLE, TEST_FILES
 from tests.support.memory_orthanc import MemoryOrthanc, identify
-from tests.support.zips import zipped
+from tests.support.zips import streamed, zipped
 
 # pytest finds fixtures by the names in a module.
 orthanc = inboxes.orthanc
 
+SMALL = dicom.instance("p1")
+
 
 def test_a_zip_is_imported_member_by_member(orthanc: MemoryOrthanc) -> None:
-    """DICOM goes in, in any folder; everything else is ignored, ZIPs and directories of media included."""
-    members = {"a/": b"", "a/1": CT, "a/b/2.dcm": MR, "readme.txt": b"text", "x.zip": zipped({"1": CT})}
+    """DICOM goes in, in any folder; everything else is ignored, directories of media included."""
+    members = {"a/": b"", "a/1": CT, "a/b/2.dcm": MR, "readme.txt": b"text", "x.zip": zipped({"1": b"x"})}
     members |= {"DICOMDIR": (TEST_FILES / "dicomdirtests/DICOMDIR").read_bytes(), "__MACOSX/._1": CT}
     result = ZipImporter(Importer(orthanc)).import_zip(zipped(members))
     assert {each.id for each in result.imported} == {identify(CT), identify(MR)}
-    assert (result.refused, result.ignored) == ((), 5)
+    assert (result.refused, result.ignored) == ((), 6)
     assert ZipImporter(Importer(MemoryOrthanc())).import_zip(zipped({"raw": NO_PREAMBLE})).imported == (
         Imported(identify(CT), len(NO_PREAMBLE)),
     )
@@ -66,8 +73,105 @@ def test_members_that_cannot_be_read_are_refused(orthanc: MemoryOrthanc) -> None
         ZipImporter(Importer(orthanc)).import_zip(bytes(content))
     assert "1: The member cannot be read: damaged" in caught.value.details[0]
     assert set(orthanc.files) == {identify(MR)}
-    with pytest.raises(Refused, match="method other than deflate"):
-        ZipImporter(Importer(orthanc)).import_zip(zipped({"1": CT}, zipfile.ZIP_BZIP2))
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_all_ways_to_pack(orthanc: MemoryOrthanc, compression: int) -> None:
+    """Images come out of each as they went in, and damage is found."""
+    content = zipped({"1": CT, "2": MR, "3.txt": b"text"}, compression)
+    ZipImporter(Importer(orthanc)).import_zip(content)
+    assert orthanc.files == {identify(CT): CT, identify(MR): MR}
+    changed = bytearray(content)
+    changed[content.index(b"PK\x03\x04", 40) - 200] ^= 0xFF
+    with pytest.raises(Refused, match="1 of the 2 files to import were refused: The member cannot be read: damaged"):
+        ZipImporter(Importer(orthanc)).import_zip(bytes(changed))
+
+
+@pytest.mark.parametrize(("method", "name"), [(9, "Deflate64"), (93, "Zstandard"), (42, "method 42")])
+def test_ways_to_pack_that_are_not_read(orthanc: MemoryOrthanc, method: int, name: str) -> None:
+    """They are named, and cost no other member."""
+    content = bytearray(zipped({"1": CT, "2": MR}))
+    for place in (8, content.index(b"PK\x01\x02") + 10):
+        content[place : place + 2] = method.to_bytes(2, "little")
+    with pytest.raises(Refused, match=f"compressed by {name}"):
+        ZipImporter(Importer(orthanc)).import_zip(bytes(content))
+    assert set(orthanc.files) == {identify(MR)}
+
+
+def test_zips_in_a_zip(orthanc: MemoryOrthanc) -> None:
+    """Two levels are imported, one more is refused by name where it may hold DICOM; names lead through all of them."""
+    inner = zipped({"1": CT, "bad": BROKEN})
+    outer = zipped({"a.zip": zipped({"b.zip": inner}), "2": MR, "c.zip": zipped({"x.txt": b"x"})})
+    with pytest.raises(Refused) as caught:
+        ZipImporter(Importer(orthanc)).import_zip(outer)
+    assert caught.value.details == ("a.zip/b.zip/bad: Orthanc cannot read it as a DICOM file.",)
+    assert orthanc.files == {identify(CT): CT, identify(MR): MR}
+    deep = zipped({"a.zip": zipped({"b.zip": zipped({"c.zip": inner, "d.zip": zipped({"x.txt": b"x"})})})})
+    with pytest.raises(Refused) as caught:
+        ZipImporter(Importer(MemoryOrthanc())).import_zip(deep)
+    assert caught.value.details == ("a.zip/b.zip/c.zip: It lies in more than 2 other ZIPs.",)
+
+
+def test_the_limits_hold_for_zips_in_a_zip(orthanc: MemoryOrthanc) -> None:
+    """What is packed again and again is counted when it is looked into, and before it is unpacked."""
+    inner = zipped({str(number): CT for number in range(10)})
+    limits = ZipLimits(total_size=len(inner) + 5 * len(CT))
+    with pytest.raises(Refused, match="unpacks to more") as caught:
+        ZipImporter(Importer(orthanc), limits=limits).import_zip(zipped({"a.zip": inner}))
+    assert caught.value.details == ("a.zip: The ZIP unpacks to more than is allowed.",)
+    limits = ZipLimits(members=10)
+    with pytest.raises(Refused, match="more than 10 members"):
+        ZipImporter(Importer(orthanc), limits=limits).import_zip(zipped({"a.zip": inner}))
+    assert orthanc.files == {}
+
+
+def test_elements_are_counted_by_the_bytes_that_were_sent(orthanc: MemoryOrthanc) -> None:
+    """A ZIP of zeros in a ZIP has few packed bytes, whatever the inner one says of itself."""
+    inner = zipped({"1": CT + bytes(8 << 20)}, zipfile.ZIP_STORED)
+    with pytest.raises(Refused, match="far more data elements"):
+        ZipImporter(Importer(orthanc)).import_zip(zipped({"a.zip": inner}))
+
+
+@pytest.mark.parametrize("cut", [10, 30, 60, 200, 5000])
+def test_a_zip_that_was_cut_off(orthanc: MemoryOrthanc, cut: int) -> None:
+    """What is there is imported, and the sender is told that something is missing."""
+    content = zipped({"1": CT, "2.txt": b"text", "3": MR})
+    with pytest.raises(Refused, match="cannot be imported as a whole"):
+        ZipImporter(Importer(orthanc)).import_zip(content[:-cut])
+    assert orthanc.files.get(identify(CT)) == CT
+    assert (identify(MR) in orthanc.files) == (cut < 200)
+
+
+@pytest.mark.parametrize("cut", [1, 30, 5000])
+def test_a_zip_that_was_written_as_a_stream_and_cut_off(orthanc: MemoryOrthanc, cut: int) -> None:
+    """Sizes stand behind the members: they are where the packed bytes end."""
+    content = streamed({"1": CT, "3": MR})
+    with pytest.raises(Refused, match="cannot be imported as a whole"):
+        ZipImporter(Importer(orthanc)).import_zip(content[: content.index(b"PK\x01\x02")][: -cut or None])
+    assert orthanc.files.get(identify(CT)) == CT
+
+
+@pytest.mark.parametrize("raw", [b"\xff\xfe\xe4", b"\xc0\xaf/", b"a\0b"])
+def test_names_that_are_no_utf_8(orthanc: MemoryOrthanc, raw: bytes) -> None:
+    """A name that is not what it says costs nothing."""
+    content = bytearray(zipped({"XXX": CT}).replace(b"XXX", raw))
+    for place in (6, content.index(b"PK\x01\x02") + 8):
+        content[place + 1] |= 0x08
+    ZipImporter(Importer(orthanc)).import_zip(bytes(content))
+    assert set(orthanc.files) == ({identify(CT)} if not raw.endswith(b"/") else set())
+
+
+@given(st.integers(0, 2**32), st.integers(1, 20), st.sampled_from([8, 12, 14]))
+def test_damaged_zips(seed: int, changes: int, compression: int) -> None:
+    """Whatever is wrong with it: an image is in Orthanc as it was, or the ZIP is refused."""
+    chance = random.Random(seed)  # noqa: S311  reproducible damage, no secret
+    content = bytearray(zipped({"a/1": SMALL, "b.txt": b"text" * 100, "c.zip": zipped({"d": SMALL})}, compression))
+    for _ in range(changes):
+        content[chance.randrange(4, len(content))] = chance.randrange(256)
+    orthanc = MemoryOrthanc()
+    with suppress(Refused):
+        ZipImporter(Importer(orthanc)).import_zip(bytes(content))
+    assert set(orthanc.files.values()) <= {SMALL}
 
 
 def test_encrypted_members_are_refused(orthanc: MemoryOrthanc) -> None:

@@ -1,5 +1,6 @@
 """What the answer to an upload means, at every door: in Orthanc in full, or an error with the file in rejected/."""
 
+import zipfile
 from collections.abc import Iterator
 
 import httpx
@@ -16,7 +17,7 @@ from tests.support.zips import zipped
 # pytest finds fixtures by the names in a module.
 process, standalone, door = doors.process, doors.standalone, doors.door
 
-UNSUPPORTED = 415
+CREATED, UNSUPPORTED = 201, 415
 GOOD, OTHER = dicom.instance("p1", number=1), dicom.instance("p1", number=2)
 
 
@@ -86,3 +87,28 @@ def test_members_that_would_end_orthanc(door: Door) -> None:
     members = {f"{number}": content for number, content in enumerate(wrong)} | {"good": GOOD}
     assert door.drive.put("inbox/wrong.zip", zipped(members)).status_code == UNSUPPORTED
     assert held(door) == [GOOD]
+
+
+def test_zips_of_all_kinds(door: Door) -> None:
+    """What can be read is imported, and what may be DICOM and cannot be read is refused; text is neither."""
+    images = zipped({"1": GOOD, "notes.txt": b"text"})
+    with_password = bytearray(images)
+    for place in (6, images.index(b"PK\x01\x02") + 8):
+        with_password[place] |= 1
+    cases = {
+        "bzip2": (zipped({"1": GOOD}, zipfile.ZIP_BZIP2), CREATED, [GOOD]),
+        "lzma": (zipped({"1": GOOD}, zipfile.ZIP_LZMA), CREATED, [GOOD]),
+        "inner": (zipped({"1.zip": images, "2.zip": zipped({"3.zip": zipped({"4": OTHER})})}), CREATED, [GOOD, OTHER]),
+        "program": (b"MZ" + bytes(4000) + images, CREATED, [GOOD]),
+        "part": (b"PK\x07\x08" + images, CREATED, [GOOD]),
+        "text": (zipped({"notes.txt": b"text", "1.zip": zipped({"x": b"text"})}), CREATED, []),
+        "password": (bytes(with_password), UNSUPPORTED, []),
+        "cut": (zipped({"1": GOOD, "2": OTHER})[:-100], UNSUPPORTED, [GOOD, OTHER]),
+        "damaged": (zipped({"1": GOOD, "2": OTHER}, zipfile.ZIP_STORED).replace(b"CT", b"MR", 1), UNSUPPORTED, [OTHER]),
+    }
+    for name, (content, status, images_of_it) in cases.items():
+        delete_all(door.rest)
+        assert door.drive.put(f"inbox/{door.name} {name}.zip", content).status_code == status, name
+        assert held(door) == sorted(images_of_it), name
+        folder = "inbox/rejected" if status == UNSUPPORTED else "inbox"
+        assert door.drive.get(f"{folder}/{door.name} {name}.zip").content == content

@@ -1,0 +1,213 @@
+"""Reads the directory of a ZIP, or, where that is missing, what stands in front of each member.
+
+More is read than the standard library reads: names that are no UTF-8 although they say so, and ZIPs that were cut off.
+
+Source: APPNOTE.TXT, PKWARE, version 6.3.
+"""
+
+import re
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from davfs.errors import DamagedZip, ZipTooLarge
+
+STORED, DEFLATED, BZIP2, LZMA = 0, 8, 12, 14
+
+_LARGEST = 8 << 20  # bytes of a directory: some eight times of it in objects
+_END = struct.Struct("<4s4H2LH")
+_END64_LOCATOR = struct.Struct("<4sLQL")
+_END64 = struct.Struct("<4sQ2H2L4Q")
+_CENTRAL = struct.Struct("<4s6H3L5H2L")
+_LOCAL = struct.Struct("<4s5H3L2H")
+_LONGEST_COMMENT = 0xFFFF
+_ENCRYPTED, _DESCRIPTOR, _UTF8 = 0x0001, 0x0008, 0x0800
+_IN_EXTRA, _EXTRA64 = 0xFFFFFFFF, 0x0001
+_NEXT = re.compile(rb"PK\x03\x04")
+_STARTS = re.compile(rb"(?:PK\x07\x08|PK00)?PK\x03\x04")
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file in a ZIP, as the ZIP describes it.
+
+    Attributes:
+        name: What it is called, folders included.
+        method: How it is compressed.
+        crc: CRC-32 of its bytes.
+        packed: Bytes that it takes in the ZIP.
+        size: Bytes that it has.
+        header: Where its header stands, in bytes.
+        encrypted: It needs a password.
+        unknown_end: Nobody can tell where it ends: it cannot be read.
+    """
+
+    name: str
+    method: int
+    crc: int
+    packed: int
+    size: int
+    header: int
+    encrypted: bool
+    unknown_end: bool = False
+
+
+def starts_as_zip(content: memoryview) -> bool:
+    """Return True if a file begins with a member, or with what ZIPs in several parts have in front of it."""
+    return _STARTS.match(content[:8]) is not None
+
+
+def is_zip(content: memoryview) -> bool:
+    """Return True if a file is a ZIP, whatever stands in front of it: a program that unpacks it, for instance."""
+    if starts_as_zip(content):
+        return True
+    try:
+        _, size, _ = _directory(content)
+    except DamagedZip:
+        return False
+    return size > 0
+
+
+def members(content: memoryview) -> Iterable[Member]:
+    """Return the members of a ZIP: those in its directory or, where that is missing or damaged, those that it has.
+
+    Raises:
+        ZipTooLarge: The directory is larger than is read into memory.
+    """
+    try:
+        return directory(content)
+    except DamagedZip:
+        return recovered(content)
+
+
+def directory(content: memoryview) -> list[Member]:
+    """Return the members that the directory of a ZIP names; anything may stand in front of the ZIP, and behind it.
+
+    Raises:
+        DamagedZip: There is no directory.
+        ZipTooLarge: It is larger than is read into memory.
+    """
+    start, size, shift = _directory(content)
+    if size > _LARGEST:
+        raise ZipTooLarge("this ZIP has too many members")
+    block = bytes(content[start : start + size])
+    found, offset = [], 0
+    while offset < len(block):
+        member, offset = _central(block, offset, shift)
+        found.append(member)
+    return found
+
+
+def _directory(content: memoryview) -> tuple[int, int, int]:
+    """Return where the directory starts, its size, and what all its offsets have to be shifted by; in bytes."""
+    tail = max(0, len(content) - _END.size - _LONGEST_COMMENT)
+    found = bytes(content[tail:]).rfind(b"PK\x05\x06")
+    if found < 0 or tail + found + _END.size > len(content):
+        raise DamagedZip("it has no directory")
+    end = tail + found
+    *_, size, offset, _ = _END.unpack_from(content, end)
+    if end >= _END64_LOCATOR.size + _END64.size and bytes(content[end - 20 : end - 16]) == b"PK\x06\x07":
+        at = end - _END64_LOCATOR.size - _END64.size
+        signature, *_, size64, offset64 = _END64.unpack_from(content, at)
+        if signature == b"PK\x06\x06":
+            end, size, offset = at, size64, offset64
+    start = end - size
+    if start < 0 or (size and bytes(content[start : start + 4]) != b"PK\x01\x02"):
+        raise DamagedZip("its directory is damaged")
+    return start, size, start - offset
+
+
+def _central(block: bytes, offset: int, shift: int) -> tuple[Member, int]:
+    """Return the member whose entry begins at an offset of the directory, and where the next one does."""
+    if offset + _CENTRAL.size > len(block):
+        raise DamagedZip("its directory is damaged")
+    signature, *fields = _CENTRAL.unpack_from(block, offset)
+    _, _, flags, method, _, _, crc, packed, size, named, extra, comment, _, _, _, header = fields
+    start = offset + _CENTRAL.size
+    if signature != b"PK\x01\x02":
+        raise DamagedZip("its directory is damaged")
+    name = _name(block[start : start + named], flags)
+    size, packed, header = _with_extra(block[start + named : start + named + extra], size, packed, header)
+    member = Member(name, method, crc, packed, size, header + shift, bool(flags & _ENCRYPTED))
+    return member, start + named + extra + comment
+
+
+def _name(raw: bytes, flags: int) -> str:
+    return raw.decode("utf-8", "replace") if flags & _UTF8 else raw.decode("cp437")
+
+
+def _with_extra(extra: bytes, *values: int) -> list[int]:
+    """Return sizes and offset, those that did not fit from the field that follows the name."""
+    wanted = [index for index, value in enumerate(values) if value == _IN_EXTRA]
+    result, offset = list(values), 0
+    while wanted and offset + 4 <= len(extra):
+        kind, length = struct.unpack_from("<2H", extra, offset)
+        if kind == _EXTRA64:
+            numbers = extra[offset + 4 : offset + 4 + length // 8 * 8]
+            found = struct.unpack(f"<{len(numbers) // 8}Q", numbers)
+            for index, value in zip(wanted, found, strict=False):
+                result[index] = value
+            break
+        offset += 4 + length
+    return result
+
+
+def data(content: memoryview, member: Member) -> memoryview:
+    """Return the packed bytes of a member.
+
+    Raises:
+        DamagedZip: There is no header where the directory says, or the ZIP ends before.
+    """
+    start = _data_start(content, member.header)
+    if member.unknown_end or start + member.packed > len(content):
+        raise DamagedZip("cut off")
+    return content[start : start + member.packed]
+
+
+def _data_start(content: memoryview, header: int) -> int:
+    if not 0 <= header <= len(content) - _LOCAL.size or bytes(content[header : header + 4]) != b"PK\x03\x04":
+        raise DamagedZip("damaged, or not a kind of ZIP that can be read")
+    *_, named, extra = _LOCAL.unpack_from(content, header)
+    return int(header + _LOCAL.size + named + extra)
+
+
+def recovered(content: memoryview) -> Iterator[Member]:
+    """Yield the members of a ZIP without a directory, by the headers in front of them; the last one may be cut off."""
+    found = _NEXT.search(content)
+    while found:
+        member = _local(content, found.start())
+        if member is None:
+            return
+        yield member
+        stop = _data_start(content, member.header) + member.packed
+        found = _NEXT.search(content, min(stop, len(content)))
+
+
+def _local(content: memoryview, header: int) -> Member | None:
+    if header + _LOCAL.size > len(content):
+        return None
+    _, _, flags, method, _, _, crc, packed, size, named, extra = _LOCAL.unpack_from(content, header)
+    start = header + _LOCAL.size
+    name = _name(bytes(content[start : start + named]), flags)
+    size, packed = _with_extra(bytes(content[start + named : start + named + extra]), size, packed)
+    member = Member(name, method, crc, packed, size, header, bool(flags & _ENCRYPTED))
+    if flags & _DESCRIPTOR and not packed and not member.encrypted:
+        return _measured(content, member, start + named + extra)
+    return member
+
+
+def _measured(content: memoryview, member: Member, start: int) -> Member:
+    """Return a member with the sizes that only its own end tells; where it does not, nothing of it can be read."""
+    unpacker, offset, size, crc = zlib.decompressobj(-zlib.MAX_WBITS), start, 0, 0
+    try:
+        while member.method == DEFLATED and not unpacker.eof and (offset < len(content) or unpacker.unconsumed_tail):
+            block = unpacker.unconsumed_tail or content[offset : (offset := min(offset + _BLOCK, len(content)))]
+            unpacked = unpacker.decompress(block, _BLOCK)
+            size, crc = size + len(unpacked), zlib.crc32(unpacked, crc)
+    except zlib.error:
+        pass
+    if not unpacker.eof:
+        return replace(member, unknown_end=True)
+    return replace(member, packed=offset - len(unpacker.unused_data) - start, size=size, crc=crc)
