@@ -6,9 +6,8 @@ half a second for a megabyte of hostile content, and milliseconds for all of an 
 - ``small``: DICOM files of up to `SMALL` bytes;
 - ``large``: larger ones;
 - ``complex``: those of very many data elements, or of nobody knows how many;
-- ``zips``: ZIPs, each of which can be thousands of files. Few of them may wait: each keeps a thread of its door busy,
-  and the doors have threads for everybody;
-- ``deletions``: of patients with thousands of files.
+- ``zips``: ZIPs, each of which can be thousands of files;
+- ``deletions``: of single files, and of patients with thousands of them.
 """
 
 from time import monotonic
@@ -23,7 +22,8 @@ _UNCOUNTED = 1 << 20
 """Bytes up to which a file is parsed so soon that its elements need not be counted."""
 _COMPLEX = 100_000
 """Data elements of a file for which Orthanc's parser takes half a second; an ordinary image has a few hundred."""
-_WAITING_ZIPS = 4
+_WAITING = 4
+"""Jobs that may wait in the lanes where each takes long: who waits keeps one of the door's threads."""
 
 
 class Lanes:
@@ -45,11 +45,11 @@ class Lanes:
         few = (workers + 1) // 2
         self.small = ImportQueue("import", workers=workers, patience=patience)
         self.large = ImportQueue("import-large", workers=workers, patience=patience)
-        self.complex = ImportQueue("import-complex", workers=few, patience=patience)
-        self.zips = ImportQueue(
-            "import-zip", workers=few, capacity=_WAITING_ZIPS, patience=patience, waits_for_room=False
+        self.complex, self.zips = (
+            ImportQueue(name, workers=few, capacity=_WAITING, patience=patience, waits_for_room=False)
+            for name in ("import-complex", "import-zip")
         )
-        self.deletions = ImportQueue("delete", workers=few, patience=patience)
+        self.deletions = ImportQueue("delete", workers=workers, patience=patience)
 
     def of_dicom(self, content: memoryview) -> ImportQueue:
         """Return the lane for a DICOM file; one that is deflated can be of any size when Orthanc unpacks it."""
