@@ -48,16 +48,16 @@ def check_hazards(content: memoryview) -> None:
         _check_meta_header(content)
     found = shape(content, DEEPEST)
     if found.too_deep:
-        raise Refused(f"Its sequences are nested in more than {DEEPEST} levels.")
+        raise Refused(f"Orthanc cannot read it: its sequences are nested in more than {DEEPEST} levels.")
     if has_meta_header and (found.missing > _MEMORY or (found.strange and not found.whole and _asks(content))):
-        raise Refused("It ends in the middle of an element.")
+        raise Refused("Orthanc cannot read it: it ends in the middle of an element.")
 
 
 def _check_meta_header(content: memoryview) -> None:
     (length,) = struct.unpack_from("<I", content, _GROUP_LENGTH)
     end = _META_HEADER + length
     if end > len(content):
-        raise Refused("Its meta header is longer than the file.")
+        raise Refused("Orthanc cannot read it: its meta header is longer than the file.")
     offset = _META_HEADER
     while offset + 8 <= end:
         group, _, representation, size = struct.unpack_from("<HH2sH", content, offset)
@@ -66,7 +66,7 @@ def _check_meta_header(content: memoryview) -> None:
         elif representation not in _LONG:
             return  # Orthanc refuses it by itself
         elif offset + 12 > end:
-            raise Refused("Its meta header ends in the middle of an element.")
+            raise Refused("Orthanc cannot read it: its meta header ends in the middle of an element.")
         elif size:  # two bytes that have to be zero: Orthanc goes no further
             return
         else:
@@ -74,7 +74,7 @@ def _check_meta_header(content: memoryview) -> None:
             if group == _META:
                 offset = _checked(content, offset + 12 + size, end)
             elif size == _ENDLESS:
-                raise Refused("Its meta header has an element of an impossible length.")
+                raise Refused("Orthanc cannot read it: its meta header has an element of an impossible length.")
             else:
                 offset += (size + 12) & 0xFFFFFFFF
 
@@ -82,7 +82,7 @@ def _check_meta_header(content: memoryview) -> None:
 def _checked(content: memoryview, stop: int, end: int) -> int:
     """Return where an element of the meta header stops."""
     if stop > len(content) or stop > end + _FAR:
-        raise Refused("An element of its meta header is longer than the file or the header.")
+        raise Refused("Orthanc cannot read it: an element of its meta header is longer than the file or the header.")
     return stop
 
 
