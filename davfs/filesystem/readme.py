@@ -67,7 +67,9 @@ class Readme:
             "inbox/\n"
             "    Drop DICOM files, folders of them, or ZIP archives of them here: they are imported, and appear in\n"
             "    the folders above. A copy that ends without an error is in the archive. What Orthanc refuses lies in\n"
-            "    inbox/rejected/, next to a text that says why. Other files stay here for a while and are not imported."
+            "    inbox/rejected/, next to a text that says why. While a large ZIP is being imported,\n"
+            "    NAME.zip.progress.txt beside it tells how far that is. Other files stay here for a while and are not\n"
+            "    imported."
         )
 
     def _delete(self) -> str:
