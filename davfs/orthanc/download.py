@@ -21,7 +21,7 @@ import httpx
 
 from davfs.errors import OrthancError, Unavailable, UnknownResource
 from davfs.orthanc.answers import check, httpx_errors
-from davfs.orthanc.foreign import check_origin, is_proxied, understood
+from davfs.orthanc.foreign import check_origin, check_type, is_proxied, understood
 from davfs.orthanc.model import OrthancId
 
 _BLOCK = 1 << 18
@@ -87,6 +87,8 @@ class Downloads:
         try:
             check_origin(answer)
             check(answer)
+            if path.endswith("/file"):
+                check_type(answer, "application/dicom")
             return Stream(answer, start)
         except OrthancError:
             answer.close()
@@ -167,9 +169,11 @@ class Download:
             OrthancError: The file was replaced by one of another size after it was opened.
         """
         stop = self.size if stop is None else min(stop, self.size)
-        digest = md5(usedforsecurity=False) if self._is_doubtful(start, stop) else None
+        whole, digest = (start, stop) == (0, self.size), None
         while start < stop:
             block = self._at(start, stop).take(stop - start)
+            if whole and not start and self._is_doubtful(block):
+                digest = md5(usedforsecurity=False)
             start += len(block)
             if digest:
                 digest.update(block)
@@ -177,9 +181,9 @@ class Download:
                 self._check(digest.hexdigest())
             yield block
 
-    def _is_doubtful(self, start: int, stop: int) -> bool:
-        """Return True for a whole file that has passed through another server: it can be out of that one's cache."""
-        return (start, stop) == (0, self.size) and self._stream is not None and self._stream.proxied
+    def _is_doubtful(self, first: memoryview) -> bool:
+        """Return True for a file that does not begin as DICOM does, or that can be out of another server's cache."""
+        return bytes(first[128:132]) != b"DICM" or (self._stream is not None and self._stream.proxied)
 
     def _check(self, digest: str) -> None:
         """Raise `Unavailable` before the last block is handed on, where the file is not that of Orthanc."""

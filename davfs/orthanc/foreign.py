@@ -30,6 +30,12 @@ def check_origin(answer: httpx.Response) -> None:
         raise Unavailable(f"another server answered {answer.status_code} in Orthanc's place")
 
 
+def check_type(answer: httpx.Response, kind: str) -> None:
+    """Raise `Unavailable` for an answer that says to be of another media type than what was asked for."""
+    if not answer.headers.get("Content-Type", kind).startswith(kind):
+        raise Unavailable("an answer in Orthanc's place is of another kind")
+
+
 def is_proxied(answer: httpx.Response) -> bool:
     """Return True if an answer has passed through another server, which may have kept an older one."""
     return any(name in answer.headers for name in _PROXIES)

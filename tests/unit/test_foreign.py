@@ -119,6 +119,7 @@ def test_files_of_another_length() -> None:
     """A page is not a smaller image; an image that was replaced is one of another size, and Orthanc says so."""
     assert Files(PAGE.encode()).read() == b""
     assert Files(PAGE.encode(), {"Content-Type": "text/html"}).read() == b""
+    assert Files(FILE, {"Content-Type": "text/plain"}).read() == b""
     assert Files(FILE).read(size=4321) == FILE
 
 
@@ -128,6 +129,13 @@ def test_files_through_a_proxy_are_compared() -> None:
     assert Files(other, PROXIED).read() == b""
     assert Files(FILE, PROXIED).read() == FILE
     assert Files(other, PROXIED, md5=None).read() == other
+
+
+def test_what_is_no_dicom_is_compared() -> None:
+    """Something else of the same length is not the file; a file that begins without the prefix is."""
+    assert Files(b"x" * len(FILE)).read() == b""
+    bare = FILE[132:] + bytes(132)
+    assert Files(bare, md5=bare).read() == bare
 
 
 def test_files_without_a_proxy_cost_nothing_more() -> None:
