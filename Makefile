@@ -49,7 +49,7 @@ test-bookworm test-trixie test-forky: chroot-packages
 
 test-stop: ROUNDS ?= 50
 test-stop: $(PLUGIN) .venv/.dev test-packages
-	DAVFS_TEST_ROUNDS=$(ROUNDS) DAVFS_TEST_ARCHIVE=build/archive $(BIN)/pytest tests/webdav/test_stopping_under_load.py $(ARGS)
+	TEST_ROUNDS=$(ROUNDS) TEST_ARCHIVE=build/archive $(BIN)/pytest tests/webdav/test_stopping_under_load.py $(ARGS)
 
 test-differential: $(PLUGIN) .venv/.dev test-packages
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group differential
@@ -57,7 +57,7 @@ test-differential: $(PLUGIN) .venv/.dev test-packages
 
 test-crash: ROUNDS ?= 60
 test-crash: $(PLUGIN) .venv/.dev test-packages
-	DAVFS_TEST_ROUNDS=$(ROUNDS) $(BIN)/pytest tests/webdav/test_crash.py $(ARGS)
+	TEST_ROUNDS=$(ROUNDS) $(BIN)/pytest tests/webdav/test_crash.py $(ARGS)
 
 test-docker:
 	docker/test.sh

@@ -118,5 +118,7 @@ class Journal:
             return
         patient = self._chance.choice(list(self._patients))
         folder = "/".join(place(patient).split("/")[:2])
-        images: dict[str, bytes | None] = dict.fromkeys(self._patients.pop(patient))
+        images: dict[str, bytes | None] = dict.fromkeys(self._patients[patient])
         self._changed(self.images, images, lambda: self._drive.delete(folder))
+        if all(self.images[image] == (None,) for image in images):
+            del self._patients[patient]

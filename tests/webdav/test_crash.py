@@ -20,7 +20,7 @@ from tests.support.journal import Contents, Journal
 from tests.support.serving import ServeProcess
 from tests.support.webdav import WebDav
 
-ROUNDS = int(os.environ.get("DAVFS_TEST_ROUNDS", "1"))
+ROUNDS = int(os.environ.get("TEST_ROUNDS", "1"))
 CLIENTS = 4
 DELETING = {"AllowDelete": True}
 READY = "/davfs-api/ready"

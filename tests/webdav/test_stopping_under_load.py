@@ -19,9 +19,9 @@ from tests.support import dicom, loads
 from tests.support.drive import has, rest_client
 from tests.support.webdav import WebDav
 
-ROUNDS = int(os.environ.get("DAVFS_TEST_ROUNDS", "1"))
+ROUNDS = int(os.environ.get("TEST_ROUNDS", "1"))
 PATIENTS = 30_000 if ROUNDS > 1 else 500
-ARCHIVE = os.environ.get("DAVFS_TEST_ARCHIVE", "")
+ARCHIVE = os.environ.get("TEST_ARCHIVE", "")
 """Where the archive is kept for the next run; empty for nowhere."""
 MEMBERS = 3_000
 CLIENTS = 16
