@@ -137,7 +137,7 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
     upkeep.start(catalog)
     sweeper.start()
     ending = Ending(
-        hasten=(lanes.zips.refuse, upkeep.interrupt),
+        hasten=(lanes.zips.refuse, upkeep.interrupt, store.interrupt),
         threads=(lanes.stop, sweeper.stop, upkeep.stop),
         files=(makers.close, ranges.close, store.close),
     )

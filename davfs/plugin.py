@@ -87,17 +87,17 @@ def stop() -> None:
     4. Threads are waited for, and files are closed.
     """
     parts, server = _running.parts, _running.server
-    if parts:
-        parts.ending.begin()
-    ended = server is None or server.stop(_GRACE_SECONDS)
-    core.refuse_calls()
-    if parts:
-        parts.ending.finish(_REST_SECONDS)
-    if server and not ended:
-        server.stop(_REST_SECONDS)
-    _running.closing.close()
-    log_left_behind()
     _running.parts, _running.server = None, None
+    with _running.closing:
+        if parts:
+            parts.ending.begin()
+        ended = server is None or server.stop(_GRACE_SECONDS)
+        core.refuse_calls()
+        if parts:
+            parts.ending.finish(_REST_SECONDS)
+        if server and not ended:
+            server.stop(_REST_SECONDS)
+    log_left_behind()
 
 
 def _open_second_door(orthanc: Mapping[str, Any], settings: Configuration, parts: assembly.Assembly) -> None:

@@ -26,6 +26,8 @@ _log = logging.getLogger(__name__)
 
 _WAIT = 2.0
 """Seconds to wait where another process has locked the file."""
+_STEPS = 10_000
+"""Instructions of SQLite between two looks for `Database.interrupt`: some milliseconds."""
 _LARGEST_COPY = 1 << 30
 """Bytes of the largest file that is copied into memory."""
 _PAUSE = 30.0
@@ -97,6 +99,7 @@ class Database:
         self._life = 0
         self._lost_life = -1
         self._in_use = False
+        self._interrupted = False
         self._closed = False
 
     def open(self) -> None:
@@ -127,6 +130,10 @@ class Database:
             self._discard()
             self._make_ready(examine=False)
 
+    def interrupt(self) -> None:
+        """End what takes long, such as placing everything anew, with `Unavailable`; the database is to be closed."""
+        self._interrupted = True
+
     def close(self) -> None:
         """Close all connections: those that are idle now, those in use as soon as their use ends."""
         whole = self._in_use and self._memory is None
@@ -145,7 +152,8 @@ class Database:
 
         Raises:
             Moved: The file cannot be used now, and has been copied.
-            Unavailable: It was damaged, and has been replaced by an empty one; or it is too large to be copied.
+            Unavailable: It was damaged, and has been replaced by an empty one; or it is too large to be copied; or what
+                was done with the connection took long, and was interrupted.
         """
         with self._pool:
             life = self._life
@@ -153,6 +161,8 @@ class Database:
             with self._connection(life) as db:
                 yield db
         except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:  # values that make no sense
+            if self._interrupted:
+                raise Unavailable("the drive is stopping") from error
             if self._in_use:
                 self._mend(error, life)
             raise
@@ -166,11 +176,16 @@ class Database:
                     return
         with self._pool:
             db = self._idle.pop() if self._idle else None
-        db = db or _connect(self._file)
+        db = db or self._connect()
         try:
             yield db
         finally:
             self._give_back(db, life)
+
+    def _connect(self) -> sqlite3.Connection:
+        db = _connect(self._file)
+        db.set_progress_handler(lambda: self._interrupted, _STEPS)
+        return db
 
     @contextmanager
     def without_writers(self) -> Iterator[sqlite3.Connection]:

@@ -114,6 +114,10 @@ class Store:
             self._day = day
         self._generation += 1
 
+    def interrupt(self) -> None:
+        """End what takes long with `Unavailable`; the store is to be closed."""
+        self._database.interrupt()
+
     def close(self) -> None:
         """Close the file."""
         self._database.close()

@@ -2,6 +2,7 @@
 
 import random
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
@@ -116,6 +117,26 @@ def test_stop_while_another_process_holds_the_file(index: Index, monkeypatch: py
     index.names()
     with _locked(index, monkeypatch):
         index.close()
+
+
+def _change(index: Index, *statements: str) -> None:
+    with index.store._database.write() as db:
+        for each in statements:
+            db.execute(each)
+
+
+def test_stop_in_the_middle(index: Index, caplog: pytest.LogCaptureFixture) -> None:
+    """What takes long ends at once when the drive stops, and what it had changed is as before with the next start."""
+    index.orthanc.store(A)
+    assert index.names() == ["a"]
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n"
+    stop = threading.Timer(0.2, index.store.interrupt)
+    stop.start()
+    with pytest.raises(Unavailable, match="stopping"):
+        _change(index, "DELETE FROM resource", endless)
+    stop.join()
+    assert index.restart().names() == ["a"]
+    assert not caplog.records
 
 
 def test_file_too_large_for_memory(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
