@@ -59,7 +59,7 @@ class Catalog:
         )
         self._hierarchy = Hierarchy(orthanc, store, instances, self.facts)
         self._contents = Contents(orthanc, store, self.facts, self._hierarchy)
-        self._tags: Bounded[OrthancId, tuple[int, Mapping[str, str]]] = Bounded(_TAGGED)
+        self._tags: Bounded[str, tuple[int, Mapping[str, str]]] = Bounded(_TAGGED)
 
     @property
     def suspect(self) -> bool:
@@ -116,6 +116,15 @@ class Catalog:
         rows = self._contents.now(folder) if fresh else self._contents.known(folder)
         return [OrthancId(row.id) for row in rows]
 
+    def studies_of(self, node: str) -> Sequence[OrthancId]:
+        """Return the studies that a patient's folder shows, as Orthanc has them now: they are read anew.
+
+        Raises:
+            UnknownResource: There is none.
+        """
+        self.facts.learn(self._hierarchy.studies_of(node))  # one may stand under another name by now
+        return self._hierarchy.studies_of(node)
+
     def instances_below(
         self, level: Level, resource: OrthancId, *, fresh: bool
     ) -> Iterator[Mapping[OrthancId, Instance]]:
@@ -123,7 +132,7 @@ class Catalog:
 
         Args:
             level: Patient, study or series.
-            resource: The resource.
+            resource: The resource; the node of a patient's folder.
             fresh: Whether to ask Orthanc; otherwise what is known of a series will do.
 
         Yields:
@@ -144,15 +153,15 @@ class Catalog:
         except ValueError:
             return True, 0, series
 
-    def tags(self, series: OrthancId) -> Mapping[str, str]:
-        """Return the tags of a series and of those above it, without asking Orthanc."""
-        generation, kept = self._store.generation, self._tags.get(series)
+    def tags(self, node: str) -> Mapping[str, str]:
+        """Return the tags of a resource and of those above it, without asking Orthanc; see `Store.tags`."""
+        generation, kept = self._store.generation, self._tags.get(node)
         if kept is not None and kept[0] == generation:
             return kept[1]
-        tags = self._store.tags(series)
-        self._tags.put(series, (generation, tags))
+        tags = self._store.tags(node)
+        self._tags.put(node, (generation, tags))
         return tags
 
     def exists(self, level: Level, resource: OrthancId) -> bool:
-        """Tell whether Orthanc has a resource now; one that it has not is forgotten."""
+        """Return True if Orthanc has a resource now, see `Hierarchy.exists`; one that it has not is forgotten."""
         return self._hierarchy.exists(level, resource)

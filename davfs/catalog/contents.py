@@ -13,7 +13,7 @@ from davfs.catalog.rows import Row
 from davfs.catalog.store import Store
 from davfs.errors import UnknownResource
 from davfs.orthanc import Orthanc
-from davfs.orthanc.model import OrthancId
+from davfs.orthanc.model import Level, OrthancId
 
 _PATIENCE = 1000
 """Unknown resources that one listing fetches while the first index is still being built."""
@@ -63,7 +63,8 @@ class Contents:
             UnknownResource: The folder's resource is gone, or nothing is in the group any more.
         """
         from_facts = folder.is_group or not (folder.shows or folder.id)
-        if self._facts.suspect and (from_facts or folder.decided_by is not folder.holders):
+        from_studies = from_facts or folder.level is Level.PATIENT  # whose Orthanc does not tell
+        if self._facts.suspect and (from_studies or folder.decided_by is not folder.holders):
             self._compare_with_all(folder)
         return self._of_group(folder) if from_facts else self._compared(folder)
 
@@ -95,7 +96,7 @@ class Contents:
 
         They may have been told of it before it was deleted.
         """
-        if folder.shows:
+        if not folder.is_shared:
             left = [row for row in rows if row.id in wanted]
             return rows if len(left) == len(rows) else left
         revision = self._store.revision
@@ -121,7 +122,7 @@ class Contents:
             self._facts.learn(missing)
 
     def _holders(self, folder: Folder) -> set[OrthancId]:
-        if folder.shows is None:
+        if folder.is_shared:
             return self._store.holders(folder)
         return {OrthancId(row.id) for row in self.known(folder)}
 

@@ -15,7 +15,7 @@ from davfs.catalog.instances import InstanceCache
 from davfs.catalog.log import Position
 from davfs.catalog.store import Store
 from davfs.orthanc import Orthanc
-from davfs.orthanc.model import Change, Level, OrthancId
+from davfs.orthanc.model import Change, Level, OrthancId, Resource
 
 _BULK = 500
 """Resources asked for in one call: about 50 ms of the core's time."""
@@ -121,13 +121,14 @@ class Facts:
     def _take(self, entries: Sequence[Change]) -> None:
         self._instances.forget(change.id for change in entries if change.level is Level.INSTANCE)
         self._changed()
-        self.learn({change.id for change in entries if change.level is not Level.INSTANCE})
+        known = {Level.STUDY, Level.SERIES, *self._store.labelled}
+        self.learn({change.id for change in entries if change.level in known})
 
     def learn(self, ids: Collection[OrthancId]) -> None:
         """Fetch resources and the unknown ones above them, and take them over; those that are gone are dropped.
 
         Args:
-            ids: Patients, studies and series.
+            ids: Studies and series; patients for the sake of their labels.
         """
         for some in batches(ids):
             wanted: Sequence[OrthancId] = some
@@ -145,7 +146,7 @@ class Facts:
         if missed := {each for each in wanted if each not in found}:
             self.forget(missed - self._store.unknown(missed), revision)
         while above := self._store.unknown(
-            resource.parent for resource in found.values() if resource.parent and resource.parent not in found
+            one.parent for one in found.values() if one.parent and one.parent not in found and self._needs_above(one)
         ):
             parents = self._orthanc.resources(above)
             if not parents:
@@ -157,6 +158,10 @@ class Facts:
         if doubts:
             self._confirm(found.keys() - set(learned.outdated), doubts)
         return learned.outdated
+
+    def _needs_above(self, resource: Resource) -> bool:
+        """Return True if the resource above is wanted: a study tells by itself whose it is, but for labels."""
+        return resource.level is Level.SERIES or Level.PATIENT in self._store.labelled
 
     def _confirm(self, ids: Iterable[OrthancId], doubts: int) -> None:
         if self._confirmed[0] != doubts:
@@ -202,18 +207,18 @@ class Facts:
         theirs = self._orthanc.counts()
         if self._store.seen < last or self._orthanc.last_change() != last:
             return False  # something comes just now
-        ours = tuple(self._store.count(level) for level in (Level.PATIENT, Level.STUDY, Level.SERIES))
-        return ours != (theirs.patients, theirs.studies, theirs.series)
+        ours = tuple(self._store.count(level) for level in (Level.STUDY, Level.SERIES))
+        return ours != (theirs.studies, theirs.series)
 
     def reconcile(self, progress: Callable[[int, int], None]) -> None:
-        """Compare the ids of all patients, studies and series with Orthanc's; fetch and drop what differs.
+        """Compare the ids of all studies and series with Orthanc's; fetch and drop what differs.
 
         Args:
             progress: Told the number of resources fetched, and how many there are to fetch.
         """
         self._look_at_log()
         doubts, revision = self._store.doubts, self._store.revision
-        levels = (Level.PATIENT, Level.STUDY, Level.SERIES)
+        levels = (Level.STUDY, Level.SERIES)
         theirs = [self._orthanc.ids(level) for level in levels]
         ours = [self._store.ids(level) for level in levels]
         for here, there in zip(ours, theirs, strict=True):

@@ -29,12 +29,37 @@ class Hierarchy:
         self._facts = facts
 
     def exists(self, level: Level, resource: OrthancId) -> bool:
-        """Tell whether Orthanc has a resource now; one that it has not is forgotten."""
+        """Return True if Orthanc has a resource now; one that it has not is forgotten.
+
+        Args:
+            level: Its level.
+            resource: Its id; the node of a patient's folder, which is there as long as one of the patient's studies is.
+        """
+        if level is Level.PATIENT:
+            return bool(self._studies_left(resource))
         revision = self._store.revision
         if self._orthanc.exists(level, resource):
             return True
         self._facts.forget([resource], revision)
         return False
+
+    def studies_of(self, node: str) -> list[OrthancId]:
+        """Return the studies that a patient's folder shows, as far as Orthanc has them now; others are forgotten.
+
+        Raises:
+            UnknownResource: There is none.
+        """
+        found = self._studies_left(node)
+        if not found:
+            raise UnknownResource("all studies of the patient are gone")
+        return found
+
+    def _studies_left(self, node: str) -> list[OrthancId]:
+        revision, known = self._store.revision, self._store.studies_of(node)
+        there = set().union(*(self._orthanc.existing(some) for some in batches(known)))
+        if gone := [study for study in known if study not in there]:
+            self._facts.forget(gone, revision)
+        return [study for study in known if study in there]
 
     def in_folder(self, folder: Folder, wanted: Level) -> Sequence[OrthancId]:
         """Return all of a level that are in a resource's folder, or in the whole archive; see `below`.
@@ -49,6 +74,8 @@ class Hierarchy:
     def below(self, level: Level, resource: OrthancId, wanted: Level) -> Sequence[OrthancId]:
         """Return all of a level that are below a resource, or the resource itself where that is of this level.
 
+        A patient's are those of the studies for whose sake there is the patient's folder, which is named by its node.
+
         Where Orthanc's answer is the same, so is the order, and comparing them costs next to nothing.
 
         Raises:
@@ -56,7 +83,8 @@ class Hierarchy:
         """
         if level is wanted or level.child is None:
             return [resource]
-        ids, level = self._children(level, resource), level.child
+        ids = self.studies_of(resource) if level is Level.PATIENT else self._children(level, resource)
+        level = level.child
         while level is not wanted and level.child:
             ids = [child for one in ids for child in self._children_left(level, one)]
             level = level.child

@@ -1,8 +1,8 @@
 """Placements in SQLite: which node is in which folder, and which resources hold it there.
 
 ``placement`` has one row for each spelling of each node in a folder. A resource's row goes with the resource. What
-several resources share (a group, or a patient who appears for the sake of studies) has one row in ``holding`` for each
-of them, and goes with the last.
+several resources share (a group, or a patient's folder) has one row in ``holding`` for each of them, and goes with the
+last.
 """
 
 import json
@@ -15,7 +15,9 @@ from typing import Any
 from davfs.catalog.placing import Link, Placed, Placer
 from davfs.catalog.plan import Plan
 from davfs.layout.model import Dates
-from davfs.layout.tags import LABELS, MODALITIES
+from davfs.layout.subject import subject
+from davfs.layout.tags import LABELS, MODALITIES, SUBJECT
+from davfs.orthanc.description import agreed
 from davfs.orthanc.model import Level, OrthancId
 
 SCHEMA = """
@@ -33,9 +35,16 @@ CREATE INDEX holding_holder ON holding (holder);
 CREATE INDEX holding_date ON holding (layout, folder, node, date);
 """
 _BATCH = 10_000
-_NONE = json.dumps([])
-_BY_ID = "SELECT parent, id, level, tags, labels, updated FROM resource WHERE id = ?"
-_BELOW = "SELECT id, level, tags, labels, updated FROM resource WHERE parent = ?"
+_NONE, _NO_TAGS = json.dumps([]), json.dumps({})
+_COLUMNS = "id, level, COALESCE(parent, ''), tags, patient, labels, updated"
+_BY_ID = f"SELECT {_COLUMNS} FROM resource WHERE id = ?"  # noqa: S608  a constant
+_BELOW = f"SELECT {_COLUMNS} FROM resource WHERE parent = ?"  # noqa: S608  a constant
+_STUDIES_OF = """
+SELECT DISTINCT h.holder
+FROM placement p INDEXED BY placement_node
+JOIN holding h ON h.layout = p.layout AND h.folder = p.folder AND h.node = p.node
+WHERE p.node = ?
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,9 @@ class _Fact:
 
     id: OrthancId
     level: Level
+    parent: str
     tags: Mapping[str, str]
+    patient: Mapping[str, str]
     labels: Sequence[str]
     updated: int
 
@@ -61,24 +72,39 @@ class Placements:
         self._db = db
         self._placer = placer
         self._with_series = any(plan.reads_series for plan in placer.plans)
+        self._with_labels = any(plan.labels for plan in placer.plans)
         self._done: set[str] = set()
         self._parent, self._children = "", list[_Fact]()
         self._rows: list[tuple[Any, ...]] = []
         self._holdings: list[tuple[Any, ...]] = []
 
     def chain(self, resource: str | None) -> tuple[Link, ...]:
-        """Return a resource and those above it, the patient first; as far as they are known."""
-        facts = []
-        while resource:
-            found = self._db.execute(_BY_ID, (resource,)).fetchone()
-            if not found:
+        """Return a study, or a series with its study before it; nothing where the study is not known."""
+        facts: list[_Fact] = []
+        while fact := self._fact(resource):
+            facts.append(fact)
+            if fact.level is Level.STUDY:
                 break
-            resource, *fact = found
-            facts.append(_read(fact))
+            resource = fact.parent
         chain: tuple[Link, ...] = ()
-        for fact in reversed(facts):
+        for fact in reversed(facts if facts and facts[-1].level is Level.STUDY else ()):
             chain = (*chain, self._link(fact, chain))
         return chain
+
+    def studies_of(self, node: str) -> list[OrthancId]:
+        """Return the studies for whose sake there is a patient's folder, by its node."""
+        return [i for (i,) in self._db.execute(_STUDIES_OF, (node,))]
+
+    def tags(self, node: str) -> Mapping[str, str]:
+        """Return the tags of a study or series and of those above it; of a patient, those that all studies agree on.
+
+        Args:
+            node: The resource, or the node of the patient's folder.
+        """
+        if chain := self.chain(node):
+            return chain[-1].merged
+        studies = [study for one in self.studies_of(node) for study in self.chain(one)]
+        return agreed([{**study.patient, SUBJECT: study.merged[SUBJECT]} for study in studies])
 
     def place_all(self, plans: Sequence[Plan]) -> None:
         """Place everything anew by some of the layouts."""
@@ -86,8 +112,9 @@ class Placements:
             return
         for plan in plans:
             drop(self._db, plan.key)
-        for (patient,) in self._db.execute("SELECT id FROM resource WHERE parent IS NULL").fetchall():
-            self._place(self.chain(patient), plans, anew=False)
+        query = "SELECT id FROM resource WHERE level = ?"
+        for (study,) in self._db.execute(query, (Level.STUDY.value,)).fetchall():
+            self._place(self.chain(study), plans, anew=False)
         self._flush()
 
     def place(self, changed: Collection[str]) -> None:
@@ -121,8 +148,16 @@ class Placements:
     def _place_below(self, resource: str, plans: Sequence[Plan]) -> None:
         if resource in self._done:
             return
-        if chain := self.chain(resource):
+        fact = self._fact(resource)
+        if fact and fact.level is Level.PATIENT:  # of which there are the labels alone: they are its studies' as well
+            for study in self._below(resource):
+                self._place_below(study.id, plans)
+        elif chain := self.chain(resource):
             self._place(chain, plans, anew=True)
+
+    def _fact(self, resource: str | None) -> _Fact | None:
+        found = self._db.execute(_BY_ID, (resource,)).fetchone()
+        return _read(found) if found else None
 
     def _place(self, chain: tuple[Link, ...], plans: Sequence[Plan], *, anew: bool) -> None:
         resource = chain[-1]
@@ -144,15 +179,25 @@ class Placements:
         return self._children
 
     def _link(self, fact: _Fact, above: Sequence[Link]) -> Link:
-        higher = above[-1].merged if above else {}
+        if fact.level is Level.STUDY:
+            return self._study(fact)
+        higher, tags = above[-1].merged, dict(fact.tags)
+        if fact.labels:
+            tags[LABELS] = _joined([*fact.labels, *higher.get(LABELS, "").split("\\")])
+        return Link(fact.id, fact.level, fact.parent, tags, {**higher, **tags}, fact.updated)
+
+    def _study(self, fact: _Fact) -> Link:
         tags = dict(fact.tags)
-        if fact.labels and (labels := {*fact.labels, *higher.get(LABELS, "").split("\\")} - {""}):
-            tags[LABELS] = "\\".join(sorted(labels))
+        patient = self._fact(fact.parent) if self._with_labels else None
+        if labels := _joined([*fact.labels, *(patient.labels if patient else ())]):
+            tags[LABELS] = labels
         series: tuple[Mapping[str, str], ...] = ()
-        if fact.level is Level.STUDY and self._with_series:
+        if self._with_series:
             series = tuple(each.tags for each in self._below(fact.id))
-            tags[MODALITIES] = "\\".join(sorted({one.get("Modality", "") for one in series} - {""}))
-        return Link(fact.id, fact.level, tags, {**higher, **tags}, fact.updated, series)
+            tags[MODALITIES] = _joined([one.get("Modality", "") for one in series])
+        merged = {**fact.patient, **tags}
+        merged[SUBJECT] = subject(merged)
+        return Link(fact.id, fact.level, fact.parent, tags, merged, fact.updated, fact.patient, series)
 
     def _add(self, layout: str, placed: Placed, holder: Link) -> None:
         date = int(placed.date.timestamp()) if placed.date else None
@@ -202,8 +247,14 @@ def drop(db: sqlite3.Connection, layout: str) -> None:
 
 
 def _read(row: Sequence[Any]) -> _Fact:
-    resource, level, tags, labels, updated = row
-    return _Fact(resource, Level(level), json.loads(tags), () if labels == _NONE else json.loads(labels), updated)
+    resource, level, parent, tags, patient, labels, updated = row
+    own, whose = json.loads(tags), {} if patient == _NO_TAGS else json.loads(patient)
+    return _Fact(resource, Level(level), parent, own, whose, () if labels == _NONE else json.loads(labels), updated)
+
+
+def _joined(values: Iterable[str]) -> str:
+    """Join values as those of one tag are."""
+    return "\\".join(sorted({*values} - {""}))
 
 
 def _marks(values: Collection[str]) -> str:

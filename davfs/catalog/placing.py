@@ -1,17 +1,19 @@
 """From facts and layouts to placements: which base name a resource has in which folders of which layout."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice, product
 from typing import Protocol
 
 from davfs import names
 from davfs.catalog.acquisition import acquired
-from davfs.catalog.plan import DEPTHS, Plan, Step, group_node
+from davfs.catalog.plan import Plan, Step, group_node, patient_node
 from davfs.layout import Layout
 from davfs.layout.condition import matches
 from davfs.layout.model import Dates
+from davfs.layout.tags import SUBJECT
 from davfs.orthanc.model import Level, OrthancId
 
 _MOST = 256
@@ -20,22 +22,26 @@ _MOST = 256
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A resource, as a link of a chain that begins with the patient.
+    """A resource, as a link of a chain that begins with the study.
 
     Attributes:
         id: Its id.
         level: Its level.
+        parent: Orthanc's id of the resource above.
         tags: Its own tags, and ``Labels`` (those above it included) and ``ModalitiesInStudy`` as if they were tags.
         merged: These and the tags above it; a tag of a lower level hides one of a higher.
         updated: Its last change, in seconds.
+        patient: Of a study, its own patient attributes.
         series: Of a study, the tags of each of its series, where they are asked for.
     """
 
     id: OrthancId
     level: Level
+    parent: str
     tags: Mapping[str, str]
     merged: Mapping[str, str]
     updated: int
+    patient: Mapping[str, str] = field(default_factory=dict)
     series: tuple[Mapping[str, str], ...] = ()
 
 
@@ -88,35 +94,52 @@ class LayoutPlacer:
 
     def place(self, plan: Plan, chain: Sequence[Link]) -> Iterator[Placed]:
         """See `Placer`."""
-        level = chain[-1].level
-        steps = plan.steps[level]
-        if not steps or (plan.narrowed and not self._matches(plan, chain)):
+        resource = chain[-1]
+        steps = plan.steps[resource.level]
+        if not steps or (plan.narrowed and not self._matches(plan, chain[0])):
             return
-        moment = acquired(level, chain[-1].merged) if plan.dates is Dates.ACQUISITION else None
+        moment = acquired(resource.level, resource.merged) if plan.dates is Dates.ACQUISITION else None
         for step in steps:
-            own = step.level is level
-            upper = chain if own else [link for link in chain if DEPTHS[link.level] <= DEPTHS[step.level]]
-            yield from _placed(plan.layout, step, upper, moment, shared=not own)
+            groups: dict[str, Placed] = {}
+            for folder in _folders(step, _roots(plan, step, chain), resource.merged, groups, moment):
+                if step.level is Level.PATIENT:
+                    yield _patient(plan, step, folder, resource, moment)
+                else:
+                    name = step.template.render(resource.merged, plan.layout.mark(resource.id)) if step.template else ""
+                    yield Placed(folder, resource.id, names.key(name), name, shared=False, date=moment)
+            yield from groups.values()
 
-    def _matches(self, plan: Plan, chain: Sequence[Link]) -> bool:
-        patient = next((link.tags for link in chain if link.level is Level.PATIENT), {})
-        studies = (link for link in chain if link.level is Level.STUDY)
-        return any(matches(plan.layout.where, patient, study.tags, study.series, self.today()) for study in studies)
+    def _matches(self, plan: Plan, study: Link) -> bool:
+        return matches(plan.layout.where, study.patient, study.tags, study.series, self.today())
 
 
-def _placed(
-    layout: Layout, step: Step, chain: Sequence[Link], moment: datetime | None, *, shared: bool
-) -> Iterator[Placed]:
-    resource = chain[-1]
-    root = next((link.id for link in chain if link.level is step.above), "")
-    name = step.template.render(resource.merged, layout.mark(resource.id)) if step.template else ""
-    date = None if shared else moment
-    groups: dict[str, Placed] = {}
-    for values in islice(product(*(template.values(resource.merged) for _, template in step.groups)), _MOST):
-        folder: str = root
+def _roots(plan: Plan, step: Step, chain: Sequence[Link]) -> list[str]:
+    """Return the nodes of the folders right above the groups of a step, empty for the layout's root."""
+    if step.above is Level.PATIENT and plan.patients:
+        study = chain[0]
+        folders = _folders(plan.patients, [""], study.merged, {})
+        return [_patient(plan, plan.patients, folder, study).node for folder in folders]
+    return [next((link.id for link in chain if link.level is step.above), "")]
+
+
+def _folders(
+    step: Step, roots: Iterable[str], tags: Mapping[str, str], groups: dict[str, Placed], moment: datetime | None = None
+) -> Iterator[str]:
+    """Yield the nodes of the folders that a resource belongs into; put the groups on the way there into ``groups``."""
+    for folder, *values in islice(product(roots, *(template.values(tags) for _, template in step.groups)), _MOST):
+        node = folder
         for (index, _), value in zip(step.groups, values, strict=True):
-            node = group_node(folder, index, value)
-            groups[node] = Placed(folder, node, names.key(value), value, shared=True, date=moment)
-            folder = node
-        yield Placed(folder, resource.id, names.key(name), name, shared, date)
-    yield from groups.values()
+            above, node = node, group_node(node, index, value)
+            groups[node] = Placed(above, node, names.key(value), value, shared=True, date=moment)
+        yield node
+
+
+def _patient(plan: Plan, step: Step, folder: str, study: Link, moment: datetime | None = None) -> Placed:
+    """Place the folder of a study's patient in a folder, under the name that the study's own attributes give it."""
+    owner = study.parent
+    if plan.layout.anonymised:  # that several people are one patient of Orthanc's tells something about their IDs
+        whose = study.merged[SUBJECT].encode(errors="surrogatepass")
+        owner += f".{hashlib.sha1(whose, usedforsecurity=False).hexdigest()}"
+    name = step.template.render(study.merged, plan.layout.mark(owner)) if step.template else ""
+    node = patient_node(owner, plan.key, folder, name)
+    return Placed(folder, node, names.key(name), name, shared=True, date=moment)

@@ -1,8 +1,12 @@
 """A layout as the catalog sees it: what is placed for each resource, and what that depends on.
 
-A folder is a *node*. That of a resource has the resource's Orthanc id. That of a group has forty hexadecimal digits of
-its own, made from the folder that it is in, its level and its name without case: so values that differ in case alone
-share a folder, and `davfs.names` treats groups as it treats resources.
+A folder is a *node*. That of a study or series has the resource's Orthanc id. That of a group has forty hexadecimal
+digits of its own, made from the folder that it is in, its level and its name without case: so values that differ in
+case alone share a folder, and `davfs.names` treats groups as it treats resources.
+
+A patient's folder is there for the sake of studies, as a group's is. Its node is the Orthanc id of their patient, a
+slash, and thirty digits that are made like those of a group. So studies of one Orthanc patient share a folder where
+their own attributes give it the same name; where those contradict each other, each name has a folder.
 """
 
 import hashlib
@@ -15,12 +19,17 @@ from davfs import names
 from davfs.layout import Layout, Template
 from davfs.layout.model import Dates, LayoutLevel
 from davfs.layout.tags import DEFAULT, LABELS, MODALITIES
-from davfs.orthanc.model import Level
+from davfs.orthanc.model import Level, OrthancId
 
+_ID = len("01234567-01234567-01234567-01234567-01234567")
+_SUFFIXED = 30
+"""Digits of a patient's node that are its own."""
 DEPTHS = {level: depth for depth, level in enumerate(Level)}
 """How far below a patient a level is."""
 _OF_STUDIES = DEFAULT[Level.PATIENT] | DEFAULT[Level.STUDY] | {LABELS}
 """What a condition can read without looking at series."""
+_PLACED_FOR = {Level.STUDY: (Level.PATIENT, Level.STUDY), Level.SERIES: (Level.SERIES,)}
+"""Levels of what is placed for the sake of a study, and of a series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +56,9 @@ class Plan:
     Attributes:
         layout: The layout.
         key: Another one for each other tree: placements are stored under it.
-        steps: What is placed for a resource of each level; with conditions, patients are for each of their studies.
-        narrowed: Whether there are conditions, so that patients appear for the sake of studies.
+        steps: What is placed for the sake of each study and series.
+        patients: That of the steps that places the folders of patients; None where the layout has none.
+        narrowed: Whether there are conditions.
         relative: Whether a condition goes by today's date.
         reads_series: Whether the place of a study, or what is below it, depends on the tags of its series.
         labels: Number of levels, from the patient down, whose labels anything depends on: of these, Orthanc's log does
@@ -58,6 +68,7 @@ class Plan:
     layout: Layout
     key: str
     steps: Mapping[Level, tuple[Step, ...]]
+    patients: Step | None
     narrowed: bool
     relative: bool
     reads_series: bool
@@ -66,7 +77,7 @@ class Plan:
     @classmethod
     def of(cls, layout: Layout) -> Self:
         """Make the plan of a layout."""
-        anonymous = replace(layout, description="", file="")
+        anonymous, steps = replace(layout, description="", file=""), tuple(_steps(layout))
         asked = {condition.keyword for condition in layout.where}
         read = {(keyword, Level.STUDY) for keyword in asked}
         for level in layout.levels:
@@ -75,7 +86,8 @@ class Plan:
         return cls(
             layout,
             hashlib.sha256(repr(anonymous).encode("utf-8", "backslashreplace")).hexdigest()[:16],
-            {level: _steps_of(level, layout) for level in (Level.PATIENT, Level.STUDY, Level.SERIES)},
+            {level: tuple(step for step in steps if step.level in _PLACED_FOR[level]) for level in _PLACED_FOR},
+            next((step for step in steps if step.level is Level.PATIENT), None),
             narrowed=bool(layout.where),
             relative=any(test.relative for condition in layout.where for test in condition.tests),
             reads_series=bool(asked - _OF_STUDIES) or any(keyword == MODALITIES for keyword, _ in read),
@@ -86,13 +98,6 @@ class Plan:
     def dates(self) -> Dates:
         """What the dates of folders and files tell."""
         return self.layout.dates
-
-
-def _steps_of(level: Level, layout: Layout) -> tuple[Step, ...]:
-    levels = {level}
-    if layout.where:
-        levels = {Level.STUDY: {Level.PATIENT, Level.STUDY}, Level.SERIES: {Level.SERIES}}.get(level, set())
-    return tuple(step for step in _steps(layout) if step.level in levels)
 
 
 def _steps(layout: Layout) -> Iterator[Step]:
@@ -134,6 +139,11 @@ class Folder:
         return self.depth > 0 and self.level is None
 
     @property
+    def is_shared(self) -> bool:
+        """Whether what is in it is there for the sake of several resources: groups and patients."""
+        return self.shows in {None, Level.PATIENT}
+
+    @property
     def shown(self) -> LayoutLevel:
         """The level of what is in it."""
         return self.plan.layout.levels[self.depth]
@@ -145,16 +155,15 @@ class Folder:
 
     @property
     def holders(self) -> Level:
-        """Level of the resources for whose sake there is something in it; series for the sake of files."""
+        """Level of the resources for whose sake there is something in it: study or series."""
         levels = self.plan.layout.levels[self.depth :]
         groups = len(list(takewhile(lambda level: level.resource is None, levels)))
-        resource = levels[groups].resource
-        return Level.SERIES if resource is None or resource is Level.INSTANCE else resource
+        return Level.STUDY if levels[groups].resource in {Level.PATIENT, Level.STUDY} else Level.SERIES
 
     @property
     def decided_by(self) -> Level:
         """Level of the resources that have to be known to tell what is in it."""
-        below = Level.SERIES if self.plan.reads_series else Level.STUDY if self.plan.narrowed else Level.PATIENT
+        below = Level.SERIES if self.plan.reads_series else Level.STUDY
         return max(below, self.holders, key=DEPTHS.__getitem__)
 
     @property
@@ -167,6 +176,24 @@ class Folder:
         """Return the folder of something in it; None where the layout ends."""
         deeper = self.depth + 1
         return Folder(self.plan, deeper, node) if deeper < len(self.plan.layout.levels) else None
+
+
+def patient_node(owner: str, layout: str, folder: str, name: str) -> str:
+    """Return the node of a patient's folder.
+
+    Args:
+        owner: The Orthanc id of the patient, and what else decides whose it is.
+        layout: `Plan.key`.
+        folder: Node of the folder that it is in, empty for the layout's root.
+        name: Its name.
+    """
+    text = f"{layout}/{folder}/{names.key(name)}"
+    return f"{owner}/{hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()[:_SUFFIXED]}"
+
+
+def patient_of(node: str) -> OrthancId:
+    """Return the Orthanc id of the patient whose folder it is; of any other node, the node itself."""
+    return OrthancId(node[:_ID])
 
 
 def group_node(folder: str, index: int, name: str) -> str:

@@ -23,6 +23,7 @@ from davfs.layout import tags
 from davfs.layout.condition import Test
 from davfs.layout.criteria import CriterionError, compile_test
 from davfs.layout.tags import LABELS, MODALITIES, Extra
+from davfs.layout.text import WITHOUT_STROKES
 from davfs.orthanc.model import Level
 
 LONGEST = 250
@@ -35,10 +36,6 @@ _LEVELS = (Level.PATIENT, Level.STUDY, Level.SERIES)
 _MODALITY = "Modality"
 _DAY_DIGITS = 8
 _ISO_DAY = re.compile(r"(?<!\d)(\d{4})-(\d\d)(?:-(\d\d))?(?!\d)", re.ASCII)
-_WITHOUT_MARKS = str.maketrans({
-    "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ŧ": "t", "\u0131": "i",
-})  # fmt: skip
-"""Letters that are written with a stroke or joined, which Unicode does not take apart."""
 _SEPARATORS = str.maketrans("^=\\\0", "    ")
 """What stands between the parts of a person's name, and between values."""
 
@@ -152,7 +149,7 @@ def folded(text: str) -> str:
         return " ".join(text.translate(_SEPARATORS).lower().split())
     apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     plain = "".join(letter for letter in apart if not unicodedata.combining(letter))
-    return " ".join(plain.translate(_WITHOUT_MARKS).translate(_SEPARATORS).split())
+    return " ".join(plain.translate(WITHOUT_STROKES).translate(_SEPARATORS).split())
 
 
 def _term(part: str, known: Keywords) -> Term:

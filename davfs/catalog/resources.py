@@ -1,15 +1,20 @@
-"""Facts in SQLite: the patients, studies and series that are known, with their tags and labels."""
+"""Facts in SQLite: the studies and series that are known, with their tags and labels.
+
+Patients are made from their studies: whose a study is, its own patient attributes tell. Of Orthanc's patients only the
+labels are kept, where a layout goes by labels.
+"""
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum, auto
 
 from davfs.orthanc.model import Level, OrthancId, Resource
 
 SCHEMA = """
 CREATE TABLE resource (
-    id TEXT PRIMARY KEY, level TEXT NOT NULL, parent TEXT, tags TEXT NOT NULL, labels TEXT NOT NULL, updated INTEGER
+    id TEXT PRIMARY KEY, level TEXT NOT NULL, parent TEXT, tags TEXT NOT NULL, patient TEXT NOT NULL,
+    labels TEXT NOT NULL, updated INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX resource_parent ON resource (parent);
 CREATE INDEX resource_level ON resource (level);
@@ -52,14 +57,20 @@ class Resources:
         )
         return {i for (i,) in found}
 
-    def below(self, resource: str) -> list[OrthancId]:
-        """Return the ids of the resources right below one."""
-        return [i for (i,) in self._db.execute("SELECT id FROM resource WHERE parent = ?", (resource,))]
+    def series_of(self, study: str) -> list[OrthancId]:
+        """Return the ids of the series of a study; nothing for what is none."""
+        query = "SELECT id FROM resource WHERE parent = ? AND level = ?"
+        return [i for (i,) in self._db.execute(query, (study, Level.SERIES.value))]
 
-    def study_of(self, resource: str) -> set[str]:
-        """Return the study of a series, nothing for what is none."""
+    def patients(self) -> set[OrthancId]:
+        """Return the ids of the patients of all known studies."""
+        query = "SELECT DISTINCT parent FROM resource WHERE level = ? AND parent IS NOT NULL"
+        return {i for (i,) in self._db.execute(query, (Level.STUDY.value,))}
+
+    def above(self, resource: str, level: Level) -> set[str]:
+        """Return the resource above one of that level; nothing for what is none."""
         query = "SELECT parent FROM resource WHERE id = ? AND level = ? AND parent IS NOT NULL"
-        return {parent for (parent,) in self._db.execute(query, (resource, Level.SERIES.value))}
+        return {parent for (parent,) in self._db.execute(query, (resource, level.value))}
 
     def knows(self, resource: str) -> bool:
         """Return True if there is a fact about a resource."""
@@ -67,17 +78,17 @@ class Resources:
 
     def news(self, resource: Resource) -> News:
         """Return what is new in a fact."""
-        query = "SELECT tags, labels, updated FROM resource WHERE id = ?"
+        query = "SELECT tags, patient, labels, updated FROM resource WHERE id = ?"
         old = self._db.execute(query, (resource.id,)).fetchone()
         new = _columns(resource)
-        if old is None or old[:2] != new[:2]:
+        if old is None or old[:3] != new[:3]:
             return News.TAGS
-        return News.NOTHING if old[2] == new[2] else News.DATE
+        return News.NOTHING if old[3] == new[3] else News.DATE
 
     def put(self, resource: Resource) -> None:
         """Keep a fact."""
         self._db.execute(
-            "INSERT OR REPLACE INTO resource VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO resource VALUES (?, ?, ?, ?, ?, ?, ?)",
             (resource.id, resource.level.value, resource.parent, *_columns(resource)),
         )
 
@@ -85,8 +96,20 @@ class Resources:
         """Drop one resource; what is below it stays."""
         self._db.execute("DELETE FROM resource WHERE id = ?", (resource,))
 
+    def drop_childless(self, patients: Iterable[str]) -> None:
+        """Drop those of the patients of whom no study is known any more."""
+        self._db.executemany(
+            "DELETE FROM resource WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM resource WHERE parent = ?1)",
+            [(patient,) for patient in patients],
+        )
 
-def _columns(resource: Resource) -> tuple[str, str, int]:
-    """Return tags, labels and last change of a resource, as the table has them."""
+
+def _columns(resource: Resource) -> tuple[str, str, str, int]:
+    """Return tags, patient attributes, labels and last change of a resource, as the table has them."""
     updated = int(resource.updated.timestamp()) if resource.updated else 0
-    return json.dumps(dict(resource.tags), sort_keys=True), json.dumps(sorted(resource.labels)), updated
+    tags = {} if resource.level is Level.PATIENT else resource.tags
+    return _text(tags), _text(resource.patient), json.dumps(sorted(resource.labels)), updated
+
+
+def _text(tags: Mapping[str, str]) -> str:
+    return json.dumps(dict(tags), sort_keys=True)

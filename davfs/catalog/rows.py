@@ -12,7 +12,7 @@ _RESOURCES = """
 SELECT p.node, p.name, COALESCE(p.date, r.updated) FROM placement p JOIN resource r ON r.id = p.node
 WHERE p.layout = ? AND p.folder = ?
 """
-_GROUPS = """
+_SHARED = """
 SELECT p.node, p.name, (
     SELECT max(h.date) FROM holding h WHERE h.layout = p.layout AND h.folder = p.folder AND h.node = p.node
 ) FROM placement p
@@ -33,25 +33,25 @@ class Row:
 
 
 def in_folder(db: sqlite3.Connection, folder: Folder) -> list[Row]:
-    """Return all that is in a folder; of a group, the first of its spellings."""
+    """Return all that is in a folder; of a group or a patient, the first of its spellings."""
     rows = _rows(db.execute(_select(folder), _place(folder)))
-    return rows if folder.shows else list({row.id: row for row in reversed(rows)}.values())
+    return list({row.id: row for row in reversed(rows)}.values()) if folder.is_shared else rows
 
 
 def with_keys(db: sqlite3.Connection, folder: Folder, keys: Sequence[str]) -> list[Row]:
-    """Return what is in a folder under one of the keys (`davfs.names.key`); groups in each of their spellings."""
+    """Return what is in a folder under one of the keys (`davfs.names.key`); what is shared in each spelling."""
     query = f"{_select(folder)} AND p.key IN ({','.join('?' * len(keys))}) ORDER BY p.name"
     return _rows(db.execute(query, (*_place(folder), *keys)))
 
 
 def holders(db: sqlite3.Connection, folder: Folder) -> set[OrthancId]:
-    """Return the resources for whose sake there are groups in a folder."""
+    """Return the resources for whose sake there are groups or patients in a folder."""
     query = "SELECT DISTINCT holder FROM holding WHERE layout = ? AND folder = ?"
     return {i for (i,) in db.execute(query, _place(folder))}
 
 
 def _select(folder: Folder) -> str:
-    return _RESOURCES if folder.shows else _GROUPS
+    return _SHARED if folder.is_shared else _RESOURCES
 
 
 def _place(folder: Folder) -> tuple[str, str]:

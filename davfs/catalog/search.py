@@ -6,7 +6,7 @@ changed, what was found last is kept.
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime
 from itertools import islice
@@ -24,15 +24,13 @@ from davfs.orthanc.model import Level, OrthancId
 _KEPT = 50
 """Queries whose studies are kept until the facts change."""
 _FITS = "fits"
-_JOINS = {
-    Level.PATIENT: "SELECT 1 FROM resource p WHERE p.id = s.parent AND {terms}",
-    Level.SERIES: "SELECT 1 FROM resource r WHERE r.parent = s.id AND {terms}",
-}
-_ALIASES = {Level.PATIENT: "p", Level.STUDY: "s", Level.SERIES: "r"}
+_JOINS = {Level.SERIES: "SELECT 1 FROM resource r WHERE r.parent = s.id AND {terms}"}
+_TAGS = {Level.PATIENT: "s.patient", Level.STUDY: "s.tags", Level.SERIES: "r.tags"}
 _LABELS_OF = (
     "(SELECT group_concat(e.value, char(92)) FROM resource l, json_each(l.labels) e WHERE l.id IN (s.id, s.parent))"
 )
-_FACT = f"SELECT s.tags, {_LABELS_OF}, s.parent FROM resource s WHERE s.id = ?"  # noqa: S608  a constant
+_FACT = f"SELECT s.tags, s.patient, {_LABELS_OF} FROM resource s WHERE s.id = ?"  # noqa: S608  a constant
+_SERIES = "SELECT tags FROM resource WHERE parent = ?"
 _STUDIES = f"SELECT s.id FROM resource s WHERE s.level = '{Level.STUDY.value}' AND "  # noqa: S608  a constant
 _NEWEST_FIRST = " ORDER BY json_extract(s.tags, '$.StudyDate') DESC, s.id"
 _ROWS = """
@@ -104,16 +102,10 @@ class StudySearch:
                 return [OrthancId(one) for one in islice(fitting, most)]
 
     def _in_scope(self, db: sqlite3.Connection, study: str, today: date) -> bool:
-        ((tags, labels, patient),) = db.execute(_FACT, (study,))
-        above = next(_facts(db, "id", patient), {})
-        series = list(_facts(db, "parent", study))
-        own = {**json.loads(tags), LABELS: labels or ""}
-        return any(matches(where, above, own, series, today) for where in self._scope)
-
-
-def _facts(db: sqlite3.Connection, column: str, value: str | None) -> Iterator[Mapping[str, str]]:
-    for (tags,) in db.execute(f"SELECT tags FROM resource WHERE {column} = ?", (value,)):  # noqa: S608  "id", "parent"
-        yield json.loads(tags)
+        ((tags, patient, labels),) = db.execute(_FACT, (study,))
+        own, whose = {**json.loads(tags), LABELS: labels or ""}, json.loads(patient)
+        series = [json.loads(each) for (each,) in db.execute(_SERIES, (study,))]
+        return any(matches(where, whose, own, series, today) for where in self._scope)
 
 
 def _comparison(query: Query, today: date) -> Callable[[int, bytes | None], bool]:
@@ -146,4 +138,4 @@ def _condition(query: Query) -> tuple[str, list[Any]]:
 def _compared(index: int, term: Term) -> str:
     if term.keyword == LABELS:
         return f"{_FITS}({index}, CAST({_LABELS_OF} AS BLOB))"
-    return f"{_FITS}({index}, CAST(json_extract({_ALIASES[term.level]}.tags, ?) AS BLOB))"
+    return f"{_FITS}({index}, CAST(json_extract({_TAGS[term.level]}, ?) AS BLOB))"

@@ -23,7 +23,7 @@ from davfs.catalog.revisions import Revisions
 from davfs.catalog.rows import Row
 from davfs.orthanc.model import Change, Level, OrthancId, Resource
 
-_SCHEMA_VERSION = 4
+_SCHEMA_VERSION = 5
 _SCHEMA = f"""
 {resources.SCHEMA}
 {placements.SCHEMA}
@@ -208,27 +208,27 @@ class Store:
 
     @again_where_moved
     def rows(self, folder: Folder) -> list[Row]:
-        """Return all that is in a folder; of a group, the first of its spellings."""
+        """Return all that is in a folder; of a group or a patient, the first of its spellings."""
         with self._database.read() as db:
             return rows.in_folder(db, folder)
 
     @again_where_moved
     def rows_with(self, folder: Folder, keys: Sequence[str]) -> list[Row]:
-        """Return what is in a folder under one of the keys (`davfs.names.key`); groups in each of their spellings."""
+        """Return what is in a folder under one of the keys (`davfs.names.key`); what is shared in each spelling."""
         with self._database.read() as db:
             return rows.with_keys(db, folder, keys)
 
     @again_where_moved
     def holders(self, folder: Folder) -> set[OrthancId]:
-        """Return the resources for whose sake there are groups in a folder."""
+        """Return the resources for whose sake there are groups or patients in a folder."""
         with self._database.read() as db:
             return rows.holders(db, folder)
 
     @again_where_moved
     def ids(self, level: Level) -> set[OrthancId]:
-        """Return the ids of all known resources of a level."""
+        """Return the ids of all known resources of a level; those of the patients of all known studies."""
         with self._database.read() as db:
-            return Resources(db).ids(level)
+            return Resources(db).patients() if level is Level.PATIENT else Resources(db).ids(level)
 
     @again_where_moved
     def count(self, level: Level) -> int:
@@ -247,11 +247,16 @@ class Store:
         return tuple(Level)[:deepest]
 
     @again_where_moved
-    def tags(self, resource: OrthancId) -> Mapping[str, str]:
-        """Return the known tags of a resource and of those above it."""
+    def tags(self, node: str) -> Mapping[str, str]:
+        """Return the known tags of a resource and of those above it; of a patient, those that all studies agree on."""
         with self._database.read() as db:
-            chain = Placements(db, self._placer).chain(resource)
-        return chain[-1].merged if chain else {}
+            return Placements(db, self._placer).tags(node)
+
+    @again_where_moved
+    def studies_of(self, node: str) -> list[OrthancId]:
+        """Return the studies for whose sake there is a patient's folder, by its node."""
+        with self._database.read() as db:
+            return Placements(db, self._placer).studies_of(node)
 
     @again_where_moved
     def unknown(self, ids: Iterable[OrthancId]) -> set[OrthancId]:
@@ -272,7 +277,7 @@ class Store:
         Args:
             found: Facts, in any order.
             revision: What `revision` was before Orthanc was asked for them. A fact that was changed since then is not
-                replaced, and a resource whose parent is not known is not taken over.
+                replaced, and a series whose study is not known is not taken over.
         """
         ordered = sorted(found, key=lambda resource: list(Level).index(resource.level))
         if self._confirms(ordered):
@@ -308,7 +313,7 @@ class Store:
             new = known.news(resource)
             if new is News.NOTHING:
                 continue
-            orphaned = resource.parent is not None and not known.knows(resource.parent)
+            orphaned = resource.level is Level.SERIES and not (resource.parent and known.knows(resource.parent))
             if orphaned or self._revisions.is_changed(resource.id, revision):
                 outdated.append(resource.id)
                 continue
@@ -318,10 +323,10 @@ class Store:
 
     @again_where_moved
     def forget(self, ids: Iterable[OrthancId], revision: int | None = None) -> list[OrthancId]:
-        """Drop resources and all below them.
+        """Drop resources, and the series of studies.
 
         Args:
-            ids: The resources.
+            ids: The resources; of a patient the labels alone are dropped, for a study goes when it is gone itself.
             revision: What `revision` was before they were missed: what was changed since then may have come again, and
                 is kept. None where all are to be dropped.
 
@@ -330,18 +335,20 @@ class Store:
         """
         with self._database.write() as db:
             known, made = Resources(db), Placements(db, self._placer)
-            pending, poorer = list(ids), set[str]()
+            pending, poorer, patients = list(ids), set[str](), set[str]()
             kept, dropped = list[OrthancId](), list[OrthancId]()
             while pending:
                 resource = pending.pop()
                 if revision is not None and self._revisions.is_changed(resource, revision):
                     kept.append(resource)
                     continue
-                pending += known.below(resource)
-                poorer |= known.study_of(resource)
+                pending += known.series_of(resource)
+                poorer |= known.above(resource, Level.SERIES)
+                patients |= known.above(resource, Level.STUDY)
                 made.forget(resource)
                 known.drop(resource)
                 dropped.append(resource)
+            known.drop_childless(patients)
             made.place_for_series(poorer)
             self._revisions.note(dropped)
         self._generation += 1

@@ -174,5 +174,5 @@ class Deletable(Protocol):
         """Delete a file, or a folder with all that is in it.
 
         Returns:
-            Orthanc's id of the resource that was deleted, empty where it was none.
+            Orthanc's ids of the resources that were deleted, joined by commas; empty where there were none.
         """

@@ -15,6 +15,7 @@ from itertools import tee
 from davfs import names
 from davfs.bounded import Bounded
 from davfs.catalog.catalog import Catalog
+from davfs.catalog.plan import patient_of
 from davfs.entry import Entry, Kind
 from davfs.errors import UnknownResource
 from davfs.filesystem.archives import Archives
@@ -23,7 +24,7 @@ from davfs.generated.documents import Documents
 from davfs.generated.made import Made
 from davfs.layout import Layout
 from davfs.layout.model import Extra, ExtraFile
-from davfs.orthanc.model import Instance, OrthancId
+from davfs.orthanc.model import Instance, Level, OrthancId
 
 _DIGITS = 10
 _DATED = 10_000
@@ -119,7 +120,7 @@ class Extras:
             identity: Which one.
             name: Its name.
         """
-        entry = Entry(name, Kind.FILE, owner.entry.modified, resource=owner.id or "")
+        entry = Entry(name, Kind.FILE, owner.entry.modified, resource=owner.entry.resource)
         return Node(
             None, None, entry, None, partial(self._still, owner, identity), partial(self._hide, owner, identity)
         )
@@ -174,6 +175,8 @@ class Extras:
             return self._documents.picture(instances)
         if content is Extra.REPORT:
             return self._documents.report(instances)
+        if owner.level is Level.PATIENT and owner.id:
+            return self._documents.patient(patient_of(owner.id), self._catalog.studies_of(owner.id))
         return self._documents.description(owner.level, owner.id) if owner.level and owner.id else None
 
     def _instances(self, owner: Node, *, fresh: bool) -> Iterator[Mapping[OrthancId, Instance]]:
@@ -187,5 +190,5 @@ class Extras:
     def _identity(self, owner: Node, index: int) -> str:
         """Return the identity of a file: forty digits, the first of them those that the folder's own names have."""
         own = self._mark(owner.id or "").replace("-", "")[:_DIGITS]
-        text = self._mark(f"{owner.id}/{index}")
+        text = f"{self._mark(owner.id or '')}/{index}"
         return own + hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()[_DIGITS:]

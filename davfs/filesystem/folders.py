@@ -9,7 +9,7 @@ from typing import TypeAlias
 from davfs import names
 from davfs.bounded import Bounded
 from davfs.catalog.catalog import Catalog
-from davfs.catalog.plan import Folder
+from davfs.catalog.plan import Folder, patient_of
 from davfs.catalog.rows import Row
 from davfs.entry import Entry, Kind
 from davfs.filesystem.files import NO_OTHERS
@@ -112,4 +112,4 @@ def _listed(folder: Folder, rows: Sequence[Row], others: Mapping[str, str]) -> L
 
 
 def _entry(folder: Folder, name: str, node: str, date: datetime) -> Entry:
-    return Entry(name, Kind.FOLDER, date, resource=node if folder.shows else "")
+    return Entry(name, Kind.FOLDER, date, resource=patient_of(node) if folder.shows else "")

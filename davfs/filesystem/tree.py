@@ -11,7 +11,7 @@ from davfs import names
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder, Plan
 from davfs.entry import Content, Entry, Kind, Path, Streamed
-from davfs.errors import Forbidden, IsAFolder, NotAFolder, NotFound, UnknownResource
+from davfs.errors import Forbidden, IsAFolder, NotAFolder, NotFound, OrthancError, UnknownResource
 from davfs.filesystem.archives import Archives
 from davfs.filesystem.extras import Extras
 from davfs.filesystem.folders import Listings, find_folder
@@ -23,7 +23,7 @@ from davfs.generated.made import Made
 from davfs.generated.makers import Makers
 from davfs.layout import Layout
 from davfs.orthanc import Orthanc
-from davfs.orthanc.model import Level
+from davfs.orthanc.model import Level, OrthancId
 
 _KEPT = 10_000
 """Paths that are kept: more than people have open, a few MB."""
@@ -254,15 +254,36 @@ class Tree:
             return ""
         if node.level is None or node.id is None:
             raise Forbidden(path, "this folder only groups what is in it: delete the folders in it instead")
-        level, resource = node.level, node.id
-        run(lambda: self._orthanc.delete(level, resource))
-        self._catalog.forget([resource])
+        gone = self._deleted_patient(node.id, run) if node.level is Level.PATIENT else [node.id]
+        if node.level is not Level.PATIENT:
+            level, resource = node.level, node.id
+            run(lambda: self._orthanc.delete(level, resource))
+            self._catalog.forget(gone)
         self._deleted_last.note(path)
         for depth in range(1, len(path)):
             self._emptied.note(path[:depth])
-        if level is not Level.INSTANCE:
+        if node.level is not Level.INSTANCE:
             self._extras.show_orphans()
-        return resource
+        return ",".join(gone)
+
+    def _deleted_patient(self, folder: str, run: Callable[[Callable[[], None]], None]) -> Sequence[OrthancId]:
+        """Delete the studies that a patient's folder shows, and no others of the same PatientID."""
+        studies, gone = self._catalog.studies_of(folder), list[OrthancId]()
+
+        def delete() -> None:
+            for study in studies:
+                with suppress(UnknownResource):  # somebody else was faster
+                    self._orthanc.delete(Level.STUDY, study)
+                gone.append(study)
+
+        try:
+            run(delete)
+        except OrthancError as error:
+            done = f"{len(gone)} of {len(studies)} studies were deleted, the others were not"
+            raise type(error)(f"{done}: {error.reason}", error.code) from error
+        finally:
+            self._catalog.forget(gone)
+        return gone
 
 
 def _with(entry: Entry, made: Made) -> Entry:

@@ -39,6 +39,8 @@ from davfs.generated.identity import Identity
 from davfs.generated.made import Made
 from davfs.generated.part10 import halves
 from davfs.generated.pseudonyms import Pseudonyms
+from davfs.layout.subject import subject
+from davfs.layout.tags import SUBJECT
 from davfs.layout.text import HashKey
 from davfs.orthanc import Orthanc
 from davfs.orthanc.kept import Contents
@@ -106,7 +108,7 @@ class Anonymised:
             tags: Main DICOM tags of the instance, its series, its study and its patient, by keyword.
         """
         size = instance.size + instance.size % 2 + MARGIN
-        etag = self._key.digest(f"etag:{__version__}:{instance.uuid}")[:32]
+        etag = self._key.digest(f"etag:{__version__}:{instance.uuid}:{self._pseudonym(tags)}")[:32]
         opened, check = partial(self._open, instance, tags, size), partial(self._check_hope, instance)
         return Made(size, etag, DICOM, opened, check=check)
 
@@ -135,7 +137,8 @@ class Anonymised:
     @contextmanager
     def _open(self, instance: Instance, tags: Mapping[str, str], size: int) -> Iterator[Readable]:
         make = partial(self._make, instance, tags, size)
-        kept = self._contents.get(replace(instance, size=size), lambda: memoryview(b"".join(make())))
+        version = replace(instance, size=size, uuid=f"{instance.uuid}:{self._pseudonym(tags)}")
+        kept = self._contents.get(version, lambda: memoryview(b"".join(make())))
         buffers = make() if kept is None else (kept,)
         self._note()
         self._check(instance)
@@ -169,11 +172,14 @@ class Anonymised:
         if known:
             raise NotAnonymised(known)
 
+    def _pseudonym(self, tags: Mapping[str, str]) -> str:
+        return self._pseudonyms.patient(tags.get(SUBJECT) or subject(tags))
+
     def _make(self, instance: Instance, tags: Mapping[str, str], size: int) -> tuple[memoryview, ...]:
         original = self._orthanc.all_tags(instance.id)
         if reason := _hopeless(original):
             raise NotAnonymised(reason)
-        patient = self._pseudonyms.patient(tags.get("PatientID", ""))
+        patient = self._pseudonym(tags)
         replaced = {keyword: self._pseudonyms.uid(_text(original, tag)) for keyword, tag in _UIDS.items()}
         replaced |= {"PatientID": patient, "PatientName": patient}
         request = {

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,8 @@ from davfs.entry import InMemory
 from davfs.errors import OrthancError, Unavailable, UnknownResource
 from davfs.generated.answers import Answers
 from davfs.generated.made import Made
-from davfs.orthanc import Instance, Level, Orthanc, OrthancId
+from davfs.orthanc import Instance, Level, Orthanc, OrthancId, Resource
+from davfs.orthanc.description import agreed, described
 from davfs.orthanc.rest import parse_date
 
 _TRIED = 3
@@ -45,15 +46,26 @@ class Documents:
         self._report = _Form("report", "application/pdf", orthanc.report)
 
     def description(self, level: Level, resource: OrthancId) -> Made:
-        """Return what Orthanc tells of a patient, study or series now: what is opened is what it told here.
+        """Return what Orthanc tells of a study or series now: what is opened is what it told here.
 
         Raises:
             UnknownResource: It is gone.
         """
-        content = self._orthanc.description(level, resource)
-        etag = hashlib.blake2b(content, digest_size=16).hexdigest()
-        updated = parse_date(json.loads(content).get("LastUpdate"))
-        return Made(len(content), etag, "application/json", lambda: InMemory(nullcontext(memoryview(content))), updated)
+        return _description(self._orthanc.description(level, resource))
+
+    def patient(self, patient: OrthancId, studies: Sequence[OrthancId]) -> Made:
+        """Return what some studies of a patient tell of the patient now, in the form of Orthanc's own description.
+
+        Orthanc's is of all studies under the same PatientID, and has the name of whoever came first.
+
+        Args:
+            patient: Orthanc's id of the patient.
+            studies: Those studies.
+        """
+        found = self._orthanc.resources(studies)
+        tags, updated = agreed([one.patient for one in found]), [one.updated for one in found if one.updated]
+        told = Resource(patient, Level.PATIENT, None, tags, max(updated, default=None))
+        return _description(described(told, sorted(one.id for one in found)))
 
     def picture(self, instances: Iterable[Mapping[OrthancId, Instance]]) -> Made | None:
         """Return a picture of the image in the middle of the first series that can be rendered.
@@ -103,6 +115,12 @@ class Documents:
         if len(content) != size:
             raise UnknownResource("a file was replaced while it was opened")
         yield memoryview(content)
+
+
+def _description(content: bytes) -> Made:
+    etag = hashlib.blake2b(content, digest_size=16).hexdigest()
+    updated = parse_date(json.loads(content).get("LastUpdate"))
+    return Made(len(content), etag, "application/json", lambda: InMemory(nullcontext(memoryview(content))), updated)
 
 
 def _in_order(instances: Iterable[Instance]) -> list[Instance]:

@@ -13,7 +13,6 @@ from davfs.generated.elements import Element, elements
 from davfs.layout.text import HashKey
 from davfs.layout.values import compile_format, read
 
-_DIGITS = 16  # as many as {PatientID:hash} of a layout has
 _OF_THE_STANDARD = "1.2.840.10008."
 
 
@@ -26,11 +25,15 @@ class Pseudonyms:
 
     def __init__(self, key: HashKey) -> None:
         self._key = key
-        self._of_patients = compile_format("LO", "hash", key)
+        self._of_people = compile_format("UT", "hash", key)
 
-    def patient(self, patient_id: str) -> str:
-        """Return what stands for a patient: what a layout shows for ``{PatientID:hash}``; a hash in any case."""
-        return read(patient_id, "LO", self._of_patients) or self._key.digest("")[:_DIGITS]
+    def patient(self, subject: str) -> str:
+        """Return what stands for a person: what an anonymised layout shows for ``{PatientID:hash}``.
+
+        Args:
+            subject: The person, as `davfs.layout.subject` has it.
+        """
+        return read(subject, "UT", self._of_people)
 
     def uid(self, uid: str) -> str:
         """Return what stands for a UID: at most 44 characters.

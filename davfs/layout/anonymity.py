@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 
+from davfs.layout.tags import SUBJECT
 from davfs.layout.template import Field, Tag, Template
 from davfs.layout.text import TemplateError, TextFormat
 from davfs.layout.values import Format, is_clock, is_genuine
@@ -49,7 +50,8 @@ def restricted(template: Template) -> Template:
 
 def _restricted(tag: Tag) -> Tag:
     if isinstance(tag.how, TextFormat) and tag.how.digits:
-        return tag
+        # A PatientID alone tells too little: it may be empty, or be that of several people.
+        return replace(tag, keyword=SUBJECT, representation="UT") if tag.keyword == "PatientID" else tag
     representations = tag.representation.split(" or ")
     if _OF_A_LIFE.search(tag.keyword) and is_clock(tag.representation):
         raise TemplateError(

@@ -15,7 +15,11 @@ class Dates(Enum):
     RECEPTION = "reception"
     """When Orthanc got the files."""
     ACQUISITION = "acquisition"
-    """When the images were made, as far as the tags tell; of a group, the latest of what is in it."""
+    """When the images were made, as far as the tags tell; of a group or a patient, the latest of what is in it."""
+
+
+_MARK, _SHORT_MARK = 40, 10
+"""Digits of an Orthanc id, and those of it that a suffix shows (`davfs.names.mark`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +91,17 @@ class Layout:
     dates: Dates = Dates.RECEPTION
     anonymised: HashKey | None = None
 
-    def mark(self, resource: str) -> str:
+    def mark(self, node: str) -> str:
         """Return the hexadecimal digits that suffixes and ``{id}`` are made from.
 
         An Orthanc id is a SHA-1 of the PatientID and UIDs: whoever sees ten digits of it finds the PatientID by trying
         all, so an anonymised layout shows a keyed hash instead.
+
+        Args:
+            node: An Orthanc id, or the node of a group's or a patient's folder (`davfs.catalog.plan`). Of a patient's,
+                the first ten digits are those of what stands before the slash, as ``{id}`` has them, and the others
+                are those behind it.
         """
-        return self.anonymised.digest(resource)[:40] if self.anonymised else resource
+        owner, _, rest = node.partition("/")
+        digits = self.anonymised.digest(owner)[:_MARK] if self.anonymised else owner
+        return digits.replace("-", "")[:_SHORT_MARK] + rest if rest else digits

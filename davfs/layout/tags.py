@@ -93,6 +93,9 @@ SINCE_1_12_5: Mapping[Level, frozenset[str]] = MappingProxyType(
 
 MODALITIES = "ModalitiesInStudy"
 LABELS = "Labels"
+SUBJECT = "Subject"
+"""Which person a study is of (`davfs.layout.subject`): the catalog adds it to the tags of studies and of what is below
+them. No template can ask for it: in an anonymised layout, ``{PatientID:hash}`` is its hash."""
 PSEUDO = frozenset({MODALITIES, LABELS})
 """What the catalog adds to a study's tags, and to those below it: the modalities of the study's series, and the labels
 that Orthanc 1.12.0 and newer give to resources. Several of them are joined by backslashes, as values of a tag are."""

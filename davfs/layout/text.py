@@ -17,6 +17,11 @@ COMPONENTS = ("family", "given", "middle", "prefix", "suffix")
 LONGEST = 100
 """Characters that a length can ask for; a name has room for 108 bytes."""
 
+WITHOUT_STROKES = str.maketrans({
+    "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ŧ": "t", "\u0131": "i",
+})  # fmt: skip
+"""Letters that are written with a stroke or joined, which Unicode does not take apart as it does those with accents."""
+
 _DIGITS = 16
 _LEAST_DIGITS, _MOST_DIGITS = 8, 64
 _APOSTROPHES = "'\u2019"

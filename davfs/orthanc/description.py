@@ -1,7 +1,7 @@
-"""What Orthanc tells of a patient, study or series, where there is no Orthanc to tell it."""
+"""JSON of the form in which Orthanc describes a patient, study or series, where Orthanc is not asked for it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from davfs.orthanc.model import Level, OrthancId, Resource
@@ -16,13 +16,12 @@ CHILDREN = {Level.PATIENT: "Studies", Level.STUDY: "Series", Level.SERIES: "Inst
 """Key of the resources below."""
 
 
-def described(resource: Resource, children: Sequence[OrthancId], patient: Resource | None) -> bytes:
+def described(resource: Resource, children: Sequence[OrthancId]) -> bytes:
     """Return JSON of the form that ``GET /{level}/{id}`` has, with as much of it as is known.
 
     Args:
         resource: What is told of.
         children: Those right below it.
-        patient: Whose study it is; None for a patient or series.
     """
     told: dict[str, Any] = {
         "ID": resource.id,
@@ -34,6 +33,13 @@ def described(resource: Resource, children: Sequence[OrthancId], patient: Resour
         told[PARENTS[resource.level]] = resource.parent
     if resource.updated:
         told["LastUpdate"] = resource.updated.strftime(DATE)
-    if patient:
-        told["PatientMainDicomTags"] = dict(patient.tags)
+    if resource.level is Level.STUDY:
+        told["PatientMainDicomTags"] = dict(resource.patient)
     return json.dumps(told, ensure_ascii=False, indent=3, sort_keys=True).encode()
+
+
+def agreed(people: Sequence[Mapping[str, str]]) -> Mapping[str, str]:
+    """Return those of the patient attributes of several studies that do not contradict each other."""
+    keywords = {keyword for one in people for keyword in one}
+    values = {keyword: {one.get(keyword, "") for one in people} for keyword in sorted(keywords)}
+    return {keyword: found.pop() for keyword, found in values.items() if len(found) == 1}

@@ -58,7 +58,9 @@ class DicomFolder:
                 self._children[parent].append(one)
             self._children.setdefault(one, [])
             if level is not Level.INSTANCE:
-                self._resources.setdefault(one, Resource(one, level, parent, file.tags[level], file.date))
+                patient = file.tags[Level.PATIENT] if level is Level.STUDY else {}
+                found = Resource(one, level, parent, file.tags[level], file.date, patient=patient)
+                self._resources.setdefault(one, found)
             elif parent:
                 self._paths[one] = file.path
                 tags = file.tags[level]
@@ -125,9 +127,8 @@ class DicomFolder:
 
     def description(self, level: Level, resource: OrthancId) -> bytes:
         """See `Orthanc`; with as much of it as files tell."""
-        children, found = self.children(level, resource), self._resources[resource]
-        patient = self._resources[found.parent] if level is Level.STUDY and found.parent else None
-        return described(found, children, patient)
+        children = self.children(level, resource)
+        return described(self._resources[resource], children)
 
     def picture(self, instance: OrthancId) -> bytes | None:
         """See `Orthanc`; nothing is rendered here: pydicom alone cannot."""

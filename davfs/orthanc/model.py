@@ -1,7 +1,7 @@
 """What Orthanc's REST API tells about its resources, as frozen values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import NewType
@@ -40,6 +40,8 @@ class Resource:
         tags: Main DICOM tags of this very level, by DICOM keyword.
         updated: Last change, in UTC (Orthanc's ``LastUpdate``); None where Orthanc does not tell.
         labels: Its labels; none before Orthanc 1.12.0.
+        patient: Of a study, its own patient attributes (``PatientMainDicomTags``), by DICOM keyword. They tell whose it
+            is: the tags of Orthanc's patient are those of whoever came first under the same PatientID.
     """
 
     id: OrthancId
@@ -48,6 +50,7 @@ class Resource:
     tags: Mapping[str, str]
     updated: datetime | None
     labels: tuple[str, ...] = ()
+    patient: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

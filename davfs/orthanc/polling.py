@@ -124,8 +124,8 @@ class Polling:
         self._unsettled = 0
         self._counted = _Count(before, counts)
 
-    def _expected(self, last: int) -> tuple[int, int, int] | None:
-        """Return how many patients, studies and series there have to be if none was deleted; None at first."""
+    def _expected(self, last: int) -> tuple[int, int] | None:
+        """Return how many studies and series there have to be if none was deleted; None at first."""
         if self._counted is None:
             return None
         new = Counter[str]()
@@ -134,10 +134,10 @@ class Polling:
             page = self._orthanc.changes(since)
             new.update(change.kind for change in page.entries if change.seq <= last)
             done, since = page.done or page.last <= since, page.last
-        patients, studies, series = _folders(self._counted.counts)
-        return patients + new["NewPatient"], studies + new["NewStudy"], series + new["NewSeries"]
+        studies, series = _folders(self._counted.counts)
+        return studies + new["NewStudy"], series + new["NewSeries"]
 
 
-def _folders(counts: Counts) -> tuple[int, int, int]:
+def _folders(counts: Counts) -> tuple[int, int]:
     """Return the counts of what is in the catalog; an instance that is gone shows in its series' own listing."""
-    return counts.patients, counts.studies, counts.series
+    return counts.studies, counts.series

@@ -245,6 +245,7 @@ def _resource(item: dict[str, Any]) -> Resource:
         _tags(item["MainDicomTags"]),
         parse_date(item.get("LastUpdate")),
         tuple(item.get("Labels", ())),
+        _tags(item.get("PatientMainDicomTags", {})),
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import LayoutPlacer
-from davfs.catalog.plan import Folder, Plan
+from davfs.catalog.plan import Folder, Plan, patient_of
 from davfs.catalog.store import Store
 from davfs.layout import load_text
 from davfs.orthanc import Changes, Level, OrthancId, Resource
@@ -81,7 +81,13 @@ class Index:
 
     def folder(self, level: Level, resource: str) -> Folder:
         """Return the folder of a resource."""
-        return Folder(self.root.plan, list(Level).index(level) + 1, resource)
+        node = self.node(resource) if level is Level.PATIENT else resource
+        return Folder(self.root.plan, list(Level).index(level) + 1, node)
+
+    def node(self, patient: str) -> OrthancId:
+        """Return the node of a patient's folder, by Orthanc's id of the patient, where there is but one."""
+        found = [row.id for row in self.store.rows(self.root) if patient_of(row.id) == patient_of(patient)]
+        return OrthancId(found[0] if found else patient)
 
     def compare(self) -> None:
         """Compare with Orthanc, as the upkeep does when it was asked to."""

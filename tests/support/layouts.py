@@ -103,8 +103,9 @@ class Shown:
 
     def deleted(self, level: Level, resource: str) -> None:
         """Delete something, and let Orthanc's event come."""
+        gone = self.orthanc.below(OrthancId(resource))
         self.orthanc.delete(level, OrthancId(resource))
-        self.catalog.facts.deleted([OrthancId(resource)])
+        self.catalog.facts.deleted(gone)
 
 
 Show = Callable[[str], Shown]

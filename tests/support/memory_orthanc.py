@@ -93,10 +93,18 @@ class MemoryOrthanc:
         return Stored(identifier, StoreStatus.SUCCESS)
 
     def retag(self, resource: OrthancId, tags: Mapping[str, str]) -> None:
-        """Give a patient, study or series other tags, as a reconstruction does."""
+        """Give a patient, with all studies, a study or a series other tags, as a reconstruction does."""
         old = self._resources[resource]
         self._resources[resource] = replace(old, tags=dict(old.tags) | dict(tags))
         self._note("UpdatedMetadata", old.level, resource)
+        for study in self._below(resource) if old.level is Level.PATIENT else ():
+            self.rename(study, tags)
+
+    def rename(self, study: OrthancId, patient: Mapping[str, str]) -> None:
+        """Give a study other patient attributes than the other studies of its patient have."""
+        old = self._resources[study]
+        self._resources[study] = replace(old, patient=dict(old.patient) | dict(patient))
+        self._note("UpdatedMetadata", Level.STUDY, study)
 
     def reconstruct(self, resource: OrthancId, tags: Mapping[str, str]) -> None:
         """Give a patient, study or series other tags, of which the log of changes does not tell."""
@@ -156,10 +164,8 @@ class MemoryOrthanc:
 
     def description(self, level: Level, resource: OrthancId) -> bytes:
         """See `Orthanc`."""
-        children, found = self.children(level, resource), self._resources[resource]
-        return described(
-            found, children, self._resources[found.parent] if level is Level.STUDY and found.parent else None
-        )
+        children = self.children(level, resource)
+        return described(self._resources[resource], children)
 
     def picture(self, instance: OrthancId) -> bytes | None:
         """See `Orthanc`."""
@@ -246,7 +252,10 @@ class MemoryOrthanc:
                 self._resources[identifier] = replace(self._resources[identifier], updated=now)
             else:
                 new.append(level)
-                self._resources[identifier] = Resource(identifier, level, parent, known.tags[level], now)
+                patient = known.tags[Level.PATIENT] if level is Level.STUDY else {}
+                self._resources[identifier] = Resource(
+                    identifier, level, parent, known.tags[level], now, patient=patient
+                )
             parent = identifier
         for level in (Level.INSTANCE, *reversed(new)):
             self._note(_KINDS[level], level, known.ids[level])
@@ -254,6 +263,10 @@ class MemoryOrthanc:
     def _note(self, kind: str, level: Level, resource: OrthancId) -> None:
         self.last += 1
         self.log.append(Change(self.last, kind, level, resource, f"{datetime.now(UTC):{DATE}}"))
+
+    def below(self, resource: OrthancId) -> list[OrthancId]:
+        """Return a resource and all below it, each of which Orthanc tells of where they are deleted."""
+        return [resource, *(each for child in self._below(resource) for each in self.below(child))]
 
     def _below(self, resource: OrthancId) -> list[OrthancId]:
         found = [each.id for each in self._resources.values() if each.parent == resource]

@@ -23,6 +23,7 @@ from pydicom.uid import (
 from davfs.errors import OrthancError, Unavailable
 from davfs.generated.anonymised import MARGIN, Anonymised
 from davfs.generated.made import Made
+from davfs.layout.subject import subject
 from davfs.layout.text import HashKey
 from davfs.orthanc import OrthancId
 from tests.support import dicom
@@ -98,7 +99,7 @@ def answered(syntax: UID = ExplicitVRLittleEndian, **tags: Any) -> bytes:
             ("SOPInstanceUID", ("p", 1, 1, 1)),
         )
     }
-    pseudonym = KEY.digest("p")[:16]
+    pseudonym = KEY.digest(subject({"PatientID": "p", "PatientName": NAME}))[:16]
     return written(syntax, **{**uids, "PatientID": pseudonym, "PatientName": pseudonym, **tags})
 
 

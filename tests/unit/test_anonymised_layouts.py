@@ -1,5 +1,6 @@
 """Nothing in the tree of an anonymised layout tells who a patient is."""
 
+import hashlib
 from collections.abc import Iterator
 from datetime import date
 from itertools import product
@@ -14,7 +15,8 @@ from davfs.catalog.placing import LayoutPlacer, Link, Placed
 from davfs.catalog.plan import Plan
 from davfs.layout import Extra, HashKey, Layout, load_text, parse
 from davfs.layout.anonymity import SHOWN, restricted
-from davfs.layout.tags import representation, usable
+from davfs.layout.subject import subject
+from davfs.layout.tags import SUBJECT, representation, usable
 from davfs.layout.text import TemplateError
 from davfs.orthanc.model import Level, OrthancId
 
@@ -129,10 +131,11 @@ def test_marks() -> None:
 
 
 def placed(layout: Layout, tags: dict[str, str]) -> Iterator[Placed]:
-    """Place a patient, one study and one series, all of one id."""
+    """Place one study and one series, with their patient, all of one id."""
     placer = LayoutPlacer([layout])
-    levels = (Level.PATIENT, Level.STUDY, Level.SERIES)
-    chain = tuple(Link(ID, level, tags, tags, 0, (tags,)) for level in levels)
+    levels = (Level.STUDY, Level.SERIES)
+    merged = {**tags, SUBJECT: subject(tags)}
+    chain = tuple(Link(ID, level, ID, tags, merged, 0, tags, (tags,)) for level in levels)
     for plan in placer.plans:
         for depth in range(len(levels)):
             yield from placer.place(plan, chain[: depth + 1])
@@ -143,7 +146,9 @@ def test_placements_show_marks() -> None:
     levels = {"patient": "{id}", "group": "{ModalitiesInStudy}", "study": "{StudyDate:%Y} {id}"}
     text = "".join(f'[[level]]\n{level} = "{template}"\n' for level, template in levels.items())
     mark = f"~{KEY.digest(ID)[:10]}"
-    assert shown(anonymised(text)) == {mark, f"2024 {mark}", "CT"}
+    nobody = hashlib.sha1(b"study/", usedforsecurity=False).hexdigest()  # of a study without a PatientID
+    person = f"~{KEY.digest(f'{ID}.{nobody}')[:10]}"
+    assert shown(anonymised(text)) == {person, f"2024 {mark}", "CT"}
     assert shown(load_text(f'title = "mine"\n{text}', "mine.toml")) == {"~0123456789", "2024 ~0123456789", "CT"}
 
 

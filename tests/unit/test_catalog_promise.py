@@ -1,4 +1,7 @@
-"""Promise 3: while a resource exists, a path shown for it leads to it or to nothing, and never to another."""
+"""Promise 3: while a resource exists, a path shown for it leads to it or to nothing, and never to another.
+
+And promise 7: what stands in a patient's folder are studies of that name, though several people share a PatientID.
+"""
 
 import itertools
 import shutil
@@ -13,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import LayoutPlacer
-from davfs.catalog.plan import group_node
+from davfs.catalog.plan import Plan, group_node, patient_node
 from davfs.catalog.store import Store
 from davfs.entry import Entry
 from davfs.entry import Path as DrivePath
@@ -78,10 +81,20 @@ group = "{SeriesDescription}"
 [[level]]
 instance = "{InstanceNumber}.dcm"
 """
-LAYOUTS = {"deep": DEEP, "flat": FLAT, "grouped": GROUPED, "narrow": NARROW, "files": FILES}
+SEXES = """
+title = "sexes"
+[[level]]
+group = "{PatientSex}"
+[[level]]
+patient = "{PatientName}"
+[[level]]
+instance = "{InstanceNumber}.dcm"
+"""
+LAYOUTS = {"deep": DEEP, "flat": FLAT, "grouped": GROUPED, "narrow": NARROW, "files": FILES, "sexes": SEXES}
 MARK = " ~" + dicom.orthanc_id("p1").replace("-", "")[:10]
-NAMES = {"p1": "Doe", "p2": "doe", "p3": f"Doe{MARK}", "p4": "Roe"}
-"""Two that differ in case alone, and one who is called what the first would be shown as."""
+NAMES = {"p1": ("Doe", "DOE"), "p2": ("doe", "Roe"), "p3": (f"Doe{MARK}", "Doe"), "": ("Roe", f"doe{MARK}")}
+"""Of each PatientID, whose the first study is and whose the second: names that differ in case alone, several people
+with one ID or none, and one who is called what another would be shown as."""
 MODALITIES = {(1, 1): "MR", (1, 2): "CT", (2, 1): "ct"}
 POOL = [
     dicom.instance(
@@ -90,14 +103,15 @@ POOL = [
         series,
         number,
         tags={
-            "PatientName": name,
+            "PatientName": people[study - 1],
+            "PatientSex": "M" if study == 1 else "F",
             "StudyDescription": "Head" if study == 1 else "HEAD",
             "SeriesDescription": "axial",
             "InstanceNumber": 1,
             "Modality": MODALITIES[study, series],
         },
     )
-    for patient, name in NAMES.items()
+    for patient, people in NAMES.items()
     for study, series, number in ((1, 1, 1), (1, 1, 2), (1, 2, 1), (2, 1, 1))
 ]
 
@@ -143,8 +157,19 @@ class Promise(RuleBasedStateMachine):
         """Something is deleted; the event of that comes later."""
         if ids := sorted(self.orthanc.ids(level)):
             gone = ids[chance % len(ids)]
+            self.late += self.orthanc.below(gone)
             self.orthanc.delete(level, gone)
-            self.late.append(gone)
+
+    @rule(
+        name=st.sampled_from(sorted({name for people in NAMES.values() for name in people})), chance=st.integers(0, 99)
+    )
+    def rename(self, name: str, chance: int) -> None:
+        """A study turns out to be somebody else's: the paths of what is in it are others then."""
+        if ids := sorted(self.orthanc.ids(Level.STUDY)):
+            study = ids[chance % len(ids)]
+            self.orthanc.rename(study, {"PatientName": name})
+            moved = set(self.orthanc.below(study))
+            self.shown = {place: node for place, node in self.shown.items() if node not in moved}
 
     @rule()
     def event(self) -> None:
@@ -173,7 +198,7 @@ class Promise(RuleBasedStateMachine):
             assert node not in self._nodes(title)
             return []
         assert len({entry.name.casefold() for entry in entries}) == len(entries)
-        found = {(*path, entry.name): entry.resource or self._node(title, (*path, entry.name)) for entry in entries}
+        found = {(*path, entry.name): self._found(title, (*path, entry.name), entry) for entry in entries}
         wanted = self._nodes(title).get(node, set())
         late = not exact and any(level.resource is None for level in self._layout(title).levels)
         assert wanted <= set(found.values()) if late else sorted(wanted) == sorted(found.values())
@@ -183,9 +208,12 @@ class Promise(RuleBasedStateMachine):
     def _layout(self, title: str) -> Layout:
         return next(layout for layout in self.layouts if layout.title == title)
 
+    def _found(self, title: str, path: DrivePath, entry: Entry) -> str:
+        return self._node(title, path) if entry.is_folder else entry.resource
+
     def _node(self, title: str, path: DrivePath) -> str:
         node = self.trees[title]._find_folder(path)
-        assert node
+        assert node, path
         assert node.folder
         return node.folder.id or ""
 
@@ -195,10 +223,9 @@ class Promise(RuleBasedStateMachine):
         for one in self.orthanc.instances(self.orthanc.ids(Level.INSTANCE)):
             (series,) = self.orthanc.resources([one.series])
             (study,) = self.orthanc.resources([series.parent] if series.parent else [])
-            (patient,) = self.orthanc.resources([study.parent] if study.parent else [])
             beside = self.orthanc.resources(self.orthanc.children(Level.STUDY, study.id))
             modalities = {each.tags["Modality"] for each in beside}
-            for way in _ways(title, (patient, study, series), modalities):
+            for way in _ways(Plan.of(self._layout(title)), study, series, modalities):
                 for folder, node in itertools.pairwise(("", *way, one.id)):
                     found.setdefault(folder, set()).add(node)
         return found
@@ -210,7 +237,7 @@ class Promise(RuleBasedStateMachine):
             return
         title, path = sorted(self.shown)[chance % len(self.shown)]
         wanted = self.shown[title, path]
-        existed = self._exists(wanted)
+        existed, studies = self._exists(title, wanted), self._studies_of(title, wanted)
         try:
             gone = self.trees[title].delete(path)
         except NotFound:
@@ -218,7 +245,19 @@ class Promise(RuleBasedStateMachine):
         except Forbidden:
             gone = wanted if "-" not in wanted else ""  # groups alone are not deleted
         if existed:
-            assert gone == wanted
+            assert sorted(gone.split(",")) == (studies if "/" in wanted else [wanted])
+
+    def _studies_of(self, title: str, node: str) -> list[str]:
+        """Return the studies that are in a patient's folder."""
+        found, folders = set[str](), [node]
+        nodes = self._nodes(title)
+        while folders:
+            below = nodes.get(folders.pop(), set())
+            folders += below
+            for instance in self.orthanc.instances([OrthancId(one) for one in below]):
+                (series,) = self.orthanc.resources([instance.series])
+                found.add(series.parent or "")
+        return sorted(found)
 
     @rule()
     def refresh(self) -> None:
@@ -247,10 +286,12 @@ class Promise(RuleBasedStateMachine):
     def follow(self) -> None:
         """Follow every path that was ever shown for a resource that exists."""
         for (title, path), wanted in self.shown.items():
-            if self._exists(wanted) or "-" not in wanted:
+            if self._exists(title, wanted) or "-" not in wanted:
                 assert self._leads_to(title, path) in {wanted, None}
 
-    def _exists(self, resource: str) -> bool:
+    def _exists(self, title: str, resource: str) -> bool:
+        if "/" in resource:
+            return resource in self._nodes(title)
         return any(self.orthanc.exists(level, OrthancId(resource)) for level in Level)
 
     def _leads_to(self, title: str, path: DrivePath) -> str | None:
@@ -264,25 +305,26 @@ class Promise(RuleBasedStateMachine):
             return None
         except UnknownResource as error:
             raise AssertionError("an error of Orthanc came through") from error
-        return entry.resource or self._node(title, path)
+        return self._found(title, path, entry)
 
 
-def _ways(title: str, above: tuple[Resource, Resource, Resource], modalities: set[str]) -> list[tuple[str, ...]]:
+def _ways(plan: Plan, study: Resource, series: Resource, modalities: set[str]) -> list[tuple[str, ...]]:
     """Return the folders above an instance, from the top down, once for each way that leads to it."""
-    patient, study, series = above
-    match title:
-        case "deep":
-            return [(patient.id, study.id, series.id)]
-        case "flat":
-            return [(study.id,)]
-        case "grouped":
-            tops = [group_node("", 0, modality) for modality in modalities]
-            return [(top, group_node(top, 1, patient.tags["PatientName"]), study.id) for top in tops]
-    if not {"CT", "ct"} & modalities:
-        return []
-    if title == "files":
-        return [(patient.id, group_node(patient.id, 1, "axial"))]
-    return [(patient.id, group_node(patient.id, 1, series.tags["Modality"]), series.id)]
+    name, owner = study.patient["PatientName"], study.parent or ""
+    patient = patient_node(owner, plan.key, "", name)
+    title, has_ct = plan.layout.title, bool({"CT", "ct"} & modalities)
+    if title == "grouped":
+        tops = [group_node("", 0, modality) for modality in modalities]
+        return [(top, group_node(top, 1, name), study.id) for top in tops]
+    sex = group_node("", 0, study.patient["PatientSex"])
+    ways = {
+        "deep": [(patient, study.id, series.id)],
+        "flat": [(study.id,)],
+        "sexes": [(sex, patient_node(owner, plan.key, sex, name))],
+        "files": [(patient, group_node(patient, 1, "axial"))] if has_ct else [],
+        "narrow": [(patient, group_node(patient, 1, series.tags["Modality"]), series.id)] if has_ct else [],
+    }
+    return ways[title]
 
 
 TestPromise = Promise.TestCase

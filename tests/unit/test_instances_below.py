@@ -25,8 +25,9 @@ def add(index: Index, study: int, series: int, number: int = 1, **tags: Any) -> 
 
 def below(index: Index, level: Level, resource: str, *, fresh: bool = True) -> list[set[str]]:
     """Return the ids of the instances below a resource, for each of its series, as a request does that comes now."""
-    if fresh:
+    if fresh or level is Level.PATIENT:
         index.catalog.refresh()
+    resource = index.node(resource) if level is Level.PATIENT else resource
     return [set(found) for found in index.catalog.instances_below(level, OrthancId(resource), fresh=fresh)]
 
 

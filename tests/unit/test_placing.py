@@ -116,7 +116,7 @@ def test_changed_layout_places_only_itself(show: Show) -> None:
     shown.store.place_by(shown.placer(BY_DATE))
     shown.tree = by_date
     assert shown.names() == ["2020", "2024"]
-    assert shown.orthanc.asked == 3  # the new patient, study and series
+    assert shown.orthanc.asked == 2  # the new study and series
 
 
 def test_labels(show: Show) -> None:

@@ -129,7 +129,8 @@ def test_labels(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) ->
     (study,), (patient,) = orthanc.ids(Level.STUDY), orthanc.ids(Level.PATIENT)
     orthanc._resources[study] = replace(orthanc._resources[study], labels=("teaching", "urgent"))
     orthanc._resources[patient] = replace(orthanc._resources[patient], labels=("trial-7",))
-    area = search(orthanc, tmp_path)
+    labelled = load_text(CT_ONLY.replace('Modality = "CT"', 'Labels = "trial-7"'), "trial.toml")
+    area = search(orthanc, tmp_path, labelled)
     assert names(area, "Labels=Urgent,Labels=trial-7") == [STUDY]
     assert names(area, "Labels=urge") == []
 

@@ -1,0 +1,60 @@
+"""Which person a study is of, as far as its own attributes tell: what a pseudonym stands for.
+
+The rule looks at one study alone, so that a pseudonym never depends on what else is in the archive:
+
+1. Studies are of one person where PatientID, PatientName and PatientBirthDate are the same.
+2. Names are compared without case, accents, punctuation, and the prefix (``Dr``).
+3. An empty PatientID identifies nobody: each study without one is of a person of its own.
+
+So people who share a PatientID by mistake, such as ``0000``, stay apart. One person whose name was spelled in two ways
+becomes two: that loses a link between studies, where the opposite mistake would take two people for one.
+"""
+
+import unicodedata
+from collections.abc import Mapping
+
+from davfs.layout.text import WITHOUT_STROKES
+
+_PREFIX = 3
+"""Which component of a name is its prefix, from 0. Source: DICOM PS3.5 section 6.2.1.1."""
+_APOSTROPHES = str.maketrans("", "", "'\u2019\u02bc`\u00b4")
+
+
+def subject(tags: Mapping[str, str]) -> str:
+    """Return a text that is the same for all studies of one person, and another one for everybody else.
+
+    Args:
+        tags: The patient attributes of a study, and its StudyInstanceUID, by keyword.
+
+    Returns:
+        ``19700101/doe john/P-17``: birth date, name and PatientID; ``study/1.2.3`` for a study without a PatientID.
+    """
+    patient_id = unicodedata.normalize("NFC", _spaced(tags.get("PatientID", "")))
+    if not patient_id:
+        return f"study/{_spaced(tags.get('StudyInstanceUID', ''))}"
+    birth = _letters(tags.get("PatientBirthDate", ""), between="")
+    return f"{birth}/{_name(tags.get('PatientName', ''))}/{patient_id}"
+
+
+def _name(value: str) -> str:
+    """Return the first writing of a name that holds any letters, without its prefix where there is more than that."""
+    writings = [group.split("^") for group in value.split("=")]
+    shortened = (" ".join(part for at, part in enumerate(one) if at != _PREFIX) for one in writings)
+    whole = (" ".join(one) for one in writings)
+    found = (_letters(one, between=" ") for some in (shortened, whole) for one in some)
+    return next(filter(None, found), _spaced(value).replace("/", " "))
+
+
+def _letters(text: str, *, between: str) -> str:
+    """Return the letters and digits of a text in small letters, without accents."""
+    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text.translate(_APOSTROPHES)).casefold())
+    plain = "".join(each for each in apart if not "\u0300" <= each <= "\u036f").translate(WITHOUT_STROKES)
+    return between.join("".join(each if _is_letter(each) else " " for each in plain).split())
+
+
+def _is_letter(character: str) -> bool:
+    return character.isalnum() or unicodedata.category(character).startswith("M")  # such as the vowels of Hindi
+
+
+def _spaced(text: str) -> str:
+    return " ".join(text.replace("\0", " ").split())
