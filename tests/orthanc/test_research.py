@@ -169,7 +169,7 @@ def test_what_cannot_be_anonymised(drive: WebDav, archive: Archive) -> None:
         "burned in": dicom.instance("p1", 1, 2, 1, tags={"BurnedInAnnotation": "YES", "Modality": "US"}),
         "document": documents.encapsulated(b"%PDF-1.4 of Mrs Gruenling"),
     }
-    folder = f"research-images/{HashKey(KEY.encode()).digest('p1')[:16]}"
+    folder = f"research-images/{HashKey(KEY.encode()).digest('19700101/doe p1/p1')[:16]}"
     try:
         import_by_rest(archive.rest, contents["image"], contents["document"])
         (study,) = drive.listing(folder)

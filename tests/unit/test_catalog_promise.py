@@ -317,7 +317,7 @@ def _ways(plan: Plan, study: Resource, series: Resource, modalities: set[str]) -
         tops = [group_node("", 0, modality) for modality in modalities]
         return [(top, group_node(top, 1, name), study.id) for top in tops]
     sex = group_node("", 0, study.patient["PatientSex"])
-    ways = {
+    ways: dict[str, list[tuple[str, ...]]] = {
         "deep": [(patient, study.id, series.id)],
         "flat": [(study.id,)],
         "sexes": [(sex, patient_node(owner, plan.key, sex, name))],
