@@ -94,11 +94,10 @@ class MemoryOrthanc:
 
     def retag(self, resource: OrthancId, tags: Mapping[str, str]) -> None:
         """Give a patient, with all studies, a study or a series other tags, as a reconstruction does."""
-        old = self._resources[resource]
-        self._resources[resource] = replace(old, tags=dict(old.tags) | dict(tags))
-        self._note("UpdatedMetadata", old.level, resource)
-        for study in self._below(resource) if old.level is Level.PATIENT else ():
-            self.rename(study, tags)
+        self.reconstruct(resource, tags)
+        level = self._resources[resource].level
+        for changed in self._below(resource) if level is Level.PATIENT else [resource]:
+            self._note("UpdatedMetadata", self._resources[changed].level, changed)
 
     def rename(self, study: OrthancId, patient: Mapping[str, str]) -> None:
         """Give a study other patient attributes than the other studies of its patient have."""
@@ -107,9 +106,12 @@ class MemoryOrthanc:
         self._note("UpdatedMetadata", Level.STUDY, study)
 
     def reconstruct(self, resource: OrthancId, tags: Mapping[str, str]) -> None:
-        """Give a patient, study or series other tags, of which the log of changes does not tell."""
+        """Give a patient, with all studies, a study or a series other tags, which the log of changes does not tell."""
         old = self._resources[resource]
         self._resources[resource] = replace(old, tags=dict(old.tags) | dict(tags))
+        for study in self._below(resource) if old.level is Level.PATIENT else ():
+            one = self._resources[study]
+            self._resources[study] = replace(one, patient=dict(one.patient) | dict(tags))
 
     def empty_log(self) -> None:
         """Empty the log of changes, as an administrator can; its numbers go on."""

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import LayoutPlacer
-from davfs.catalog.plan import Folder, Plan
+from davfs.catalog.plan import Folder, Plan, patient_node
 from davfs.catalog.store import Store
 from davfs.errors import UnknownResource
 from davfs.layout import load_text
@@ -73,21 +73,35 @@ class Archive:
         folders = [below for row in groups if (below := self.modalities.below(row.id))]
         return {row.id: row.name for folder in folders for row in self.store.rows(folder)}
 
-    def there(self, level: Level) -> dict[str, str]:
-        """Return the resources of a level that Orthanc has, and the names that they have on the drive."""
-        names = {Level.PATIENT: "PatientName", Level.STUDY: "StudyDescription"}
-        found = self.orthanc.resources(self.orthanc.ids(level))
-        return {each.id: each.tags[names[level]].replace("^", " ") for each in found}
+    def studies(self) -> dict[str, Resource]:
+        """Return the studies that Orthanc has."""
+        return {each.id: each for each in self.orthanc.resources(self.orthanc.ids(Level.STUDY))}
+
+    def there(self, patient: str | None = None) -> dict[str, str]:
+        """Return the folders of patients that there have to be, or those of the studies in one of them: their names."""
+        found = {self.patient(each): _name(each) for each in self.studies().values()}
+        if patient is None:
+            return found
+        inside = (each for each in self.studies().values() if self.patient(each) == patient)
+        return {each.id: each.tags["StudyDescription"] for each in inside}
+
+    def patient(self, study: Resource) -> str:
+        """Return the folder of patients that a study is in."""
+        return patient_node(study.parent or "", self.patients.plan.key, "", _name(study))
 
     @contextmanager
     def touching(self) -> Iterator[None]:
-        """Note what comes, goes or is renamed in the block."""
-        before = self.there(Level.PATIENT) | self.there(Level.STUDY)
+        """Note what comes, goes or gets another place in the block."""
+        before = self.there() | {one: self.patient(each) for one, each in self.studies().items()}
         yield
-        after = self.there(Level.PATIENT) | self.there(Level.STUDY)
+        after = self.there() | {one: self.patient(each) for one, each in self.studies().items()}
         changed = {each for each, _ in before.items() ^ after.items()}
         for touched in self.touched:
             touched.update(changed)
+
+
+def _name(study: Resource) -> str:
+    return study.patient["PatientName"].replace("^", " ")
 
 
 @pytest.fixture
@@ -193,12 +207,11 @@ class Races(RuleBasedStateMachine):
     @rule(root=st.booleans())
     def list_patients(self, *, root: bool) -> None:
         """Somebody lists the folder of all patients, or that of a patient."""
-        archive, there = self.archive, self.archive.there(Level.PATIENT)
+        archive, there = self.archive, self.archive.there()
         folder = archive.patients
         if not root and there:
             folder = Folder(folder.plan, 1, min(there))
-            studies = set(archive.orthanc.children(Level.PATIENT, OrthancId(min(there))))
-            there = {each: name for each, name in archive.there(Level.STUDY).items() if each in studies}
+            there = archive.there(min(there))
         touched = set[str]()
         archive.touched.append(touched)
 
@@ -247,17 +260,12 @@ class Races(RuleBasedStateMachine):
         archive.catalog.refresh()
         if archive.catalog.suspect:
             archive.catalog.reconcile(lambda _done, _total: None)
-        assert set(archive.shown()) == set(archive.there(Level.STUDY))
-        names = {each.id: each.tags["PatientName"].replace("^", " ") for each in _patients(archive.orthanc)}
-        assert archive.listed(archive.patients) == names
+        assert set(archive.shown()) == set(archive.studies())
+        assert archive.listed(archive.patients) == archive.there()
 
 
 def _without(found: dict[str, str], touched: set[str]) -> dict[str, str]:
     return {each: name for each, name in found.items() if each not in touched}
-
-
-def _patients(orthanc: PacedOrthanc) -> list[Resource]:
-    return orthanc.resources(orthanc.ids(Level.PATIENT))
 
 
 TestRaces = Races.TestCase
