@@ -4,6 +4,7 @@ Deletions are found by comparing the facts with Orthanc's own list of what is in
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from davfs.bounded import Bounded
 from davfs.catalog.facts import Facts
@@ -23,6 +24,14 @@ _LONGEST = 50_000
 """Rows of the largest folder that is kept."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What the facts have in a folder, and the resources for whose sake it is there."""
+
+    rows: Sequence[Row]
+    holders: set[OrthancId]
+
+
 class Contents:
     """The rows of folders, and a memory of those that were asked for last.
 
@@ -38,19 +47,25 @@ class Contents:
         self._store = store
         self._facts = facts
         self._hierarchy = hierarchy
-        self._rows: Bounded[Folder, tuple[int, Sequence[Row]]] = Bounded(_LISTINGS)
+        self._rows: Bounded[Folder, tuple[int, _Content]] = Bounded(_LISTINGS)
         self._agreed: Bounded[Folder, tuple[int, Sequence[OrthancId]]] = Bounded(_LISTINGS)
 
     def known(self, folder: Folder) -> Sequence[Row]:
         """Return what the facts have in a folder; the same object while nothing changed."""
+        return self._read(folder).rows
+
+    def _read(self, folder: Folder) -> _Content:
         generation = self._store.generation
         kept = self._rows.get(folder)
         if kept is not None and kept[0] == generation:
             return kept[1]
+        # The holders first: so the rows have nothing for the sake of a resource that is not among them.
+        holders = self._store.holders(folder) if folder.is_shared and not _is_from_facts(folder) else None
         rows = self._store.rows(folder)
+        content = _Content(rows, {OrthancId(row.id) for row in rows} if holders is None else holders)
         if len(rows) < _LONGEST:
-            self._rows.put(folder, (generation, rows))
-        return rows
+            self._rows.put(folder, (generation, content))
+        return content
 
     def now(self, folder: Folder) -> Sequence[Row]:
         """Return what is in a folder now; the same object while nothing changed.
@@ -62,7 +77,7 @@ class Contents:
         Raises:
             UnknownResource: The folder's resource is gone, or nothing is in the group any more.
         """
-        from_facts = folder.is_group or not (folder.shows or folder.id)
+        from_facts = _is_from_facts(folder)
         from_studies = from_facts or folder.level is Level.PATIENT  # whose Orthanc does not tell
         if self._facts.suspect and (from_studies or folder.decided_by is not folder.holders):
             self._compare_with_all(folder)
@@ -81,7 +96,7 @@ class Contents:
         if self._agreed.get(folder) == (generation, told) and not self._facts.doubted:
             rows = self.known(folder)
             return rows if self._store.generation == generation else self._without_late(folder, rows, set(told))
-        wanted, known = set(told), self._holders(folder)
+        wanted, known = set(told), self._read(folder).holders
         missing = self._facts.doubtful(wanted) if self._facts.doubted else self._store.unknown(wanted - known)
         gone = known - wanted
         self._learn(missing)
@@ -100,7 +115,7 @@ class Contents:
             left = [row for row in rows if row.id in wanted]
             return rows if len(left) == len(rows) else left
         revision = self._store.revision
-        late = list(self._holders(folder) - wanted)
+        late = list(self._store.holders(folder) - wanted)
         if late and (gone := set(late) - self._orthanc.existing(late)):
             self._facts.forget(gone, revision)
             return self.known(folder)
@@ -112,7 +127,8 @@ class Contents:
         theirs, ours = set(self._orthanc.ids(folder.decided_by)), self._store.ids(folder.decided_by)
         missing = theirs - ours
         if self._facts.doubted:
-            missing |= self._facts.doubtful(self._holders(folder))
+            shown = self._store.holders(folder) if folder.is_shared else self._read(folder).holders
+            missing |= self._facts.doubtful(shown)
         self._learn(missing)
         if gone := ours - theirs:
             self._facts.forget(gone, revision)
@@ -121,12 +137,12 @@ class Contents:
         if not (self._facts.building and len(missing) > _PATIENCE):
             self._facts.learn(missing)
 
-    def _holders(self, folder: Folder) -> set[OrthancId]:
-        if folder.is_shared:
-            return self._store.holders(folder)
-        return {OrthancId(row.id) for row in self.known(folder)}
-
     def _agree(self, folder: Folder, generation: int, told: Sequence[OrthancId]) -> None:
         """Note that the facts have all that Orthanc told, whether it is shown or not."""
         if len(told) < _LONGEST:
             self._agreed.put(folder, (generation, told))
+
+
+def _is_from_facts(folder: Folder) -> bool:
+    """Return True if a folder is what the facts know: to compare it would cost what the archive holds."""
+    return folder.is_group or not (folder.shows or folder.id)
