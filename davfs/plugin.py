@@ -62,6 +62,8 @@ def start() -> None:
 def _start() -> None:
     configuration = json.loads(core.configuration())
     checked = setup.read(configuration, core.configuration_path())
+    if not setup.keeps_files(configuration):
+        _log.warning("StoreDicom is false, so that Orthanc keeps no files: the drive takes no uploads")
     _running.closing.enter_context(state.claimed(checked.settings.spool, checked.settings.catalog))
     orthanc = RestOrthanc(InsideTransport())
     parts = assembly.assemble(

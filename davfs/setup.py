@@ -1,7 +1,7 @@
 """Everything that the configuration names, found and checked: the same before the start and at the start."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,14 @@ def read(orthanc: Mapping[str, Any], path: str) -> Setup:
     settings = configuration.read(orthanc, home(path))
     selection = load_layouts(settings, _extra_tags(orthanc))
     make_folders(settings)
+    if not keeps_files(orthanc):
+        settings = replace(settings, allow_upload=False)
     return Setup(settings, selection, has_scripts=bool(orthanc.get("LuaScripts") or orthanc.get("PythonScript")))
+
+
+def keeps_files(orthanc: Mapping[str, Any]) -> bool:
+    """Return True if Orthanc keeps the files that it is given; without ``StoreDicom`` it only indexes them."""
+    return bool(orthanc.get("StoreDicom", True))
 
 
 def make_folders(settings: Configuration) -> None:

@@ -53,10 +53,10 @@ def _differences(
 ) -> Iterator[str]:
     sets = _sets(one, inherited[0]), _sets(other, inherited[1])
     for tag in sorted((one.keys() | other.keys()) - ignored - {CHARACTER_SET}):
-        if tag not in one or tag not in other:
-            yield name(tag)
-        else:
+        if tag in one and tag in other:
             yield from _difference(tag, one[tag], other[tag], sets)
+        elif not _is_empty(one.get(tag) or other[tag]):
+            yield name(tag)
 
 
 def _difference(tag: int, one: Element, other: Element, sets: tuple[Sequence[str], Sequence[str]]) -> Iterator[str]:
@@ -80,6 +80,11 @@ def _sets(data: DataSet, inherited: Sequence[str]) -> Sequence[str]:
     if CHARACTER_SET in data or not inherited:
         return character_sets(data.get(CHARACTER_SET))
     return inherited
+
+
+def _is_empty(element: Element) -> bool:
+    """Return True if an element has no value: nothing is known then, as where it is missing (PS3.5 section 7.4.3)."""
+    return not element.value and not element.items and element.fragments is None
 
 
 def _items(element: Element) -> tuple[DataSet, ...] | None:

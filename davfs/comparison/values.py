@@ -4,6 +4,7 @@ Source: DICOM PS3.5 section 6.2 (padding, value representations), section 6.1 an
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from pydicom.charset import python_encoding
 
@@ -25,6 +26,7 @@ _SIZES = {
     **dict.fromkeys(("FL", "OF", "OL", "SL", "UL"), 4),
     **dict.fromkeys(("FD", "OD", "OV", "SV", "UV"), 8),
 }
+_NUMBERS = frozenset({"DS", "IS"})
 _ESCAPE = 0x1B
 _PADDING = b" \0"
 _BLOCK = 1 << 20
@@ -51,6 +53,8 @@ def equal(one: Element, other: Element, sets: tuple[Sequence[str], Sequence[str]
         return _same_bytes(in_little_endian(one), in_little_endian(other))
     whole = bool(representations & _ONE_VALUE)
     texts = _trimmed(one.value, whole=whole), _trimmed(other.value, whole=whole)
+    if representations & _NUMBERS and texts[0] != texts[1]:
+        return _same_numbers(*texts)
     if sets[0] == sets[1] or all(map(_is_plain, texts)):
         return texts[0] == texts[1]
     if not representations & (_LOCAL | {"UN"}):
@@ -94,6 +98,19 @@ def _trimmed(value: memoryview, *, whole: bool) -> bytes:
     if whole:
         return text.rstrip(_PADDING)
     return b"\\".join(part.strip(_PADDING) for part in text.split(b"\\"))
+
+
+def _same_numbers(one: bytes, other: bytes) -> bool:
+    """Return True if two texts are the same numbers, such as 1.50 and 15e-1."""
+    ones, others = one.split(b"\\"), other.split(b"\\")
+    if len(ones) != len(others):
+        return False
+    try:
+        return all(
+            Decimal(first.decode()) == Decimal(second.decode()) for first, second in zip(ones, others, strict=True)
+        )
+    except (ArithmeticError, ValueError):  # of a text that is no number
+        return False
 
 
 def _is_plain(text: bytes) -> bool:

@@ -20,8 +20,9 @@ from pydicom.uid import (
 from davfs.comparison.decoders import decoded_by_pydicom
 from davfs.comparison.encoding import Unreadable
 from davfs.comparison.images import difference
-from davfs.comparison.parsing import File, parse
+from davfs.comparison.parsing import Element, File, parse
 from davfs.comparison.pixels import NotDecodedError, are_compressed
+from davfs.comparison.values import equal
 from tests.support.inbox import CT, TEST_FILES
 
 RTPLAN = (TEST_FILES / "rtplan.dcm").read_bytes()
@@ -105,6 +106,10 @@ SAME: dict[str, Callable[[bytes], bytes]] = {
     "group length": group_length,
     "padding": lambda content: changed(content, lambda dataset: dataset.add_new(0xFFFCFFFC, "OB", bytes(64))),
     "other lengths of sequences": lambda content: changed(content, undefined_lengths),
+    "an attribute without a value": lambda content: changed(content, lambda data: setattr(data, "PatientComments", "")),
+    "a sequence without items": lambda content: changed(
+        content, lambda data: setattr(data, "RequestAttributesSequence", [])
+    ),
     "attributes of transport": lambda content: changed(content, transport),
 }
 
@@ -219,6 +224,23 @@ def test_padding_of_texts(padded: bytes) -> None:
     element = b"\x08\x00\x10\x10SH"
     assert element + b"\2\0CT" in plain
     assert why(plain, plain.replace(element + b"\2\0CT", element + b"\4\0" + padded)) == ""
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        (b"1.500\\2", b"15e-1\\+2.0", True),
+        (b"1.5\\2", b"1.5", False),
+        (b"1.5", b"1.6", False),
+        (b"1.5", b"one", False),
+        (b"", b"0", False),
+        (b"nan", b"NAN", False),
+    ],
+)
+def test_numbers(one: bytes, other: bytes, *, same: bool) -> None:
+    """Numbers in decimal text are the same in another notation."""
+    first, second = (Element("DS", memoryview(text)) for text in (one, other))
+    assert equal(first, second, (("",), ("",))) is same
 
 
 def test_unknown_value_representations() -> None:
