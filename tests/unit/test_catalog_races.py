@@ -59,6 +59,11 @@ class Archive:
         self.store = Store(self.folder / "catalog.sqlite", LayoutPlacer(layouts))
         self.catalog = Catalog(self.orthanc, self.store, InstanceCache())
 
+    def compare(self) -> None:
+        """Compare everything, as the upkeep does."""
+        self.catalog.reconcile(lambda _done, _total: None)
+        self.catalog.facts.building = False
+
     def listed(self, folder: Folder) -> dict[str, str]:
         """List a folder: the name of everything in it, by id."""
         self.catalog.refresh()
@@ -172,6 +177,7 @@ class Races(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.archive = Archive(Path(tempfile.mkdtemp(prefix="races")))
+        self.archive.catalog.facts.building = True  # as Upkeep has it, until everything was compared once
         self.threads: list[Paced] = []
         self.events: list[OrthancId] = []
 
@@ -200,7 +206,8 @@ class Races(RuleBasedStateMachine):
     @rule(chance=st.integers(0, 9), name=st.sampled_from(("Roe", "Poe")))
     def rename(self, chance: int, name: str) -> None:
         """A patient gets another name."""
-        if ids := self.archive.orthanc.ids(Level.PATIENT):
+        followed = self.archive.store.seen  # until then, the log is not read: everything is going to be
+        if followed and (ids := self.archive.orthanc.ids(Level.PATIENT)):
             with self.archive.touching():
                 self.archive.orthanc.retag(ids[chance % len(ids)], {"PatientName": name})
 
@@ -237,7 +244,7 @@ class Races(RuleBasedStateMachine):
     @rule()
     def compare(self) -> None:
         """Everything is compared."""
-        self.threads.append(Paced(lambda: self.archive.catalog.reconcile(lambda _done, _total: None)))
+        self.threads.append(Paced(self.archive.compare))
 
     @rule(chance=st.integers(0, 9), steps=st.integers(1, 8))
     def advance(self, chance: int, steps: int) -> None:
@@ -259,7 +266,7 @@ class Races(RuleBasedStateMachine):
         self.events.clear()
         archive.catalog.refresh()
         if archive.catalog.suspect:
-            archive.catalog.reconcile(lambda _done, _total: None)
+            archive.compare()
         assert set(archive.shown()) == set(archive.studies())
         assert archive.listed(archive.patients) == archive.there()
 
