@@ -20,14 +20,21 @@ _PROXIES = ("Age", "Server", "Via", "X-Cache")
 
 
 def check_origin(answer: httpx.Response) -> None:
-    """Raise `Unavailable` for a page, and for a text that tells of an error: Orthanc answers with neither.
+    """Raise `Unavailable` for a page, and for a text that says that there is nothing: Orthanc answers with neither.
 
-    What it says about rights, or that Orthanc has moved, is left to whoever looks at the status.
+    What it says about rights, or that Orthanc has moved, is left to whoever looks at the status; and so is what a text
+    says of an upload, which is not gone because of it.
     """
     if answer.is_redirect or answer.status_code in _FOR_THE_ADMINISTRATOR:
         return
-    if answer.headers.get("Content-Type", "").startswith(_PAGE if answer.is_success else _TEXT):
+    kind = answer.headers.get("Content-Type", "")
+    nothing = answer.status_code == HTTPStatus.NOT_FOUND and not _is_upload(answer.request)
+    if kind.startswith(_TEXT if nothing else _PAGE):
         raise Unavailable(f"another server answered {answer.status_code} in Orthanc's place")
+
+
+def _is_upload(request: httpx.Request) -> bool:
+    return request.method == "POST" and request.url.path.endswith("/instances")
 
 
 def check_type(answer: httpx.Response, kind: str) -> None:
