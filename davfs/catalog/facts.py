@@ -8,23 +8,38 @@ thread has changed since Orthanc was asked is asked for again (`Store.learn`, `S
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
+from davfs.bounded import Bounded
 from davfs.catalog import log
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.log import Position
 from davfs.catalog.store import Store
 from davfs.orthanc import Orthanc
-from davfs.orthanc.model import Change, Level, OrthancId, Resource
+from davfs.orthanc.model import Change, Level, OrthancId, Resource, WithChildren
 
 _BULK = 500
 """Resources asked for in one call: about 50 ms of the core's time."""
+_PART = 250
+"""Resources of each level that are read again at once."""
+_VERIFIED = 4096
+"""Resources whose last answer is known to agree with what is known."""
 _PAGES = 1000
 """Pages of the log, of a thousand entries each, that one request reads at most."""
 _ATTEMPTS = 20
 """Times that a resource is asked for that others change at the same moment; then everything is compared."""
 
 T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Turn:
+    """How far the resources of a level have been read again, and whether all were since the last turn."""
+
+    level: Level
+    since: int = 0
+    ended: bool = False
 
 
 class Facts:
@@ -58,7 +73,8 @@ class Facts:
         self._reconcile_soon = reconcile_soon
         self._wait_for_first_index = wait_for_first_index
         self._changed = changed
-        self._to_read: list[OrthancId] = []
+        self._turns = [_Turn(level) for level in (Level.PATIENT, Level.STUDY, Level.SERIES)]
+        self._verified: Bounded[OrthancId, tuple[int, WithChildren]] = Bounded(_VERIFIED)
         self._confirmed: tuple[int, set[OrthancId]] = 0, set()
         self.building = False
 
@@ -152,11 +168,23 @@ class Facts:
             if not parents:
                 break
             found.update((parent.id, parent) for parent in parents)
-        learned = self._store.learn(found.values(), revision)
+        return self._take_over(found.values(), revision, doubts)
+
+    def _take_over(self, found: Collection[Resource], revision: int, doubts: int = 0) -> Sequence[OrthancId]:
+        """Take over what Orthanc has told; return what has to be asked for again.
+
+        Args:
+            found: What it has told.
+            revision: What was `Store.revision` before it was asked.
+            doubts: What was `Store.doubts` before; these are settled for what was found.
+        """
+        learned = self._store.learn(found, revision)
+        series = {each.id for each in found if each.level is Level.SERIES}
+        self._instances.forget(each for each in learned.retagged if each in series)
         if learned.different:
             self._changed()
         if doubts:
-            self._confirm(found.keys() - set(learned.outdated), doubts)
+            self._confirm({each.id for each in found} - set(learned.outdated), doubts)
         return learned.outdated
 
     def _needs_above(self, resource: Resource) -> bool:
@@ -194,12 +222,43 @@ class Facts:
         revision = self._store.revision
         self.forget(self._missing(ids), revision)
 
-    def read_labels(self) -> None:
-        """Read some resources again where layouts go by labels: of these, Orthanc's log does not tell."""
-        if not self._to_read:
-            self._to_read = [i for level in self._store.labelled for i in self._store.ids(level)]
-        some, self._to_read = self._to_read[:_BULK], self._to_read[_BULK:]
-        self.learn(some)
+    def verify(self, told: WithChildren) -> None:
+        """Compare what is known of a resource with what Orthanc has just told; where it differs it is read again."""
+        resource = told.resource
+        verified = self._store.generation, told
+        before = self._verified.get(resource.id)
+        if before is not None and before[0] == verified[0] and before[1] is told:
+            return
+        if self._store.has(resource):
+            self._verified.put(resource.id, verified)
+        else:
+            self.learn([resource.id])
+
+    def read_again(self) -> bool:
+        """Read some resources again, each in its turn: of their tags and labels, Orthanc's log does not tell all.
+
+        All levels take turns, so that studies, which tell whose they are, do not wait for all series.
+
+        Returns:
+            Whether all have been read since this was last returned.
+        """
+        turns = [turn for turn in self._turns if turn.level is not Level.PATIENT or turn.level in self._store.labelled]
+        for turn in turns:
+            revision = self._store.revision
+            found = self._orthanc.some(turn.level, turn.since, _PART)
+            self.learn(self._take_over(found, revision))
+            turn.since = turn.since + _PART if len(found) == _PART else 0
+            turn.ended = turn.ended or turn.since == 0
+        if not all(turn.ended for turn in turns):
+            return False
+        for turn in turns:
+            turn.ended = False
+        return True
+
+    def forget_instances(self) -> None:
+        """Read the tags of instances again where they are shown next."""
+        self._instances.clear()
+        self._changed()
 
     def differs(self) -> bool:
         """Tell whether Orthanc has another number of resources than the facts, though the log was read to its end."""

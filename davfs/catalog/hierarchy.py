@@ -9,7 +9,7 @@ from davfs.catalog.plan import Folder
 from davfs.catalog.store import Store
 from davfs.errors import UnknownResource
 from davfs.orthanc import Orthanc
-from davfs.orthanc.model import Instance, Level, OrthancId
+from davfs.orthanc.model import Instance, Level, OrthancId, WithChildren
 
 
 class Hierarchy:
@@ -29,7 +29,7 @@ class Hierarchy:
         self._facts = facts
 
     def exists(self, level: Level, resource: OrthancId) -> bool:
-        """Return True if Orthanc has a resource now; one that it has not is forgotten.
+        """Return True if Orthanc has a resource now: its tags are compared. One that it has not is forgotten.
 
         Args:
             level: Its level.
@@ -37,6 +37,12 @@ class Hierarchy:
         """
         if level is Level.PATIENT:
             return bool(self._studies_left(resource))
+        if level is not Level.INSTANCE:
+            try:
+                self._told(level, resource)
+            except UnknownResource:
+                return False
+            return True
         revision = self._store.revision
         if self._orthanc.exists(level, resource):
             return True
@@ -55,11 +61,8 @@ class Hierarchy:
         return found
 
     def _studies_left(self, node: str) -> list[OrthancId]:
-        revision, known = self._store.revision, self._store.studies_of(node)
-        there = set().union(*(self._orthanc.existing(some) for some in batches(known)))
-        if gone := [study for study in known if study not in there]:
-            self._facts.forget(gone, revision)
-        return [study for study in known if study in there]
+        self._facts.learn(self._store.studies_of(node))  # one may be gone, or stand under another name by now
+        return self._store.studies_of(node)
 
     def in_folder(self, folder: Folder, wanted: Level) -> Sequence[OrthancId]:
         """Return all of a level that are in a resource's folder, or in the whole archive; see `below`.
@@ -143,9 +146,15 @@ class Hierarchy:
             return []
 
     def _children(self, level: Level, resource: OrthancId) -> Sequence[OrthancId]:
+        return self._told(level, resource).children
+
+    def _told(self, level: Level, resource: OrthancId) -> WithChildren:
+        """Ask Orthanc for a resource; its tags come with the answer, and are compared with what is known."""
         revision = self._store.revision
         try:
-            return self._orthanc.children(level, resource)
+            told = self._orthanc.with_children(level, resource)
         except UnknownResource:
             self._facts.forget([resource], revision)
             raise
+        self._facts.verify(told)
+        return told

@@ -41,10 +41,12 @@ class Learned:
 
     Attributes:
         different: Whether anything is different now.
+        retagged: Those that were known, and have other tags or labels now.
         outdated: Those that were not taken over: Orthanc has to be asked for them again.
     """
 
     different: bool
+    retagged: Sequence[OrthancId]
     outdated: Sequence[OrthancId]
 
 
@@ -271,6 +273,12 @@ class Store:
         return self._revisions.now
 
     @again_where_moved
+    def has(self, resource: Resource) -> bool:
+        """Return True if the tags and labels of a resource are known as they are."""
+        with self._database.read() as db:
+            return Resources(db).news(resource) is not News.TAGS
+
+    @again_where_moved
     def learn(self, found: Iterable[Resource], revision: int) -> Learned:
         """Take facts over, and place what they change.
 
@@ -281,9 +289,10 @@ class Store:
         """
         ordered = sorted(found, key=lambda resource: list(Level).index(resource.level))
         if self._confirms(ordered):
-            return Learned(different=False, outdated=())
+            return Learned(different=False, retagged=(), outdated=())
         with self._database.write() as db:
             known, made = Resources(db), Placements(db, self._placer)
+            unknown = known.unknown(resource.id for resource in ordered)
             news, outdated = self._put(known, ordered, revision)
             changed = [resource for resource in ordered if news.get(resource.id) is News.TAGS]
             made.place([resource.id for resource in changed])
@@ -293,7 +302,7 @@ class Store:
                     made.date(resource.id, int(resource.updated.timestamp()))
             self._revisions.note({resource.id for resource in ordered}.difference(outdated))
         self._generation += bool(news)
-        return Learned(bool(news), outdated)
+        return Learned(bool(news), [each.id for each in changed if each.id not in unknown], outdated)
 
     def _confirms(self, found: Sequence[Resource]) -> bool:
         """Return True if nothing is new in facts: then nothing is written."""

@@ -24,6 +24,10 @@ _SHARE = 0.05
 """Largest part of the time that is spent comparing the whole index."""
 _PERIOD = 2.0
 """Seconds, at least, between two looks at what no event tells."""
+_TURN = 10.0
+"""Seconds, at least, in which everything is read again once."""
+_FORGET = 300.0
+"""Seconds, at least, for which the tags of instances are kept."""
 _QUICK = 2.0
 """Seconds that listings wait for the first index: a small archive is complete from the start."""
 
@@ -49,6 +53,7 @@ class Upkeep:
         self._started = False
         self._not_before = 0.0
         self._next_look = 0.0
+        self._next_reading = self._turn_began = self._forgotten = now()
         self._stale_since: float | None = None
         self._patient_until: float | None = None
         self._catalog: Catalog | None = None
@@ -120,6 +125,7 @@ class Upkeep:
             self.reconcile_soon()
         facts.return_to_file()
         self._prefetch(facts, arriving=Event.OTHER in events)
+        self._read_again(facts)
         self._look_around(facts)
         if self._due.is_set() and self._started and self._now() >= self._not_before:
             self._compare(facts)
@@ -134,13 +140,28 @@ class Upkeep:
             self._stale_since = None
             facts.refresh()
 
+    def _read_again(self, facts: Facts) -> None:
+        """Read a part of the archive again, one after the other: Orthanc does not tell of all changes."""
+        if not self._built.is_set() or self._now() < self._next_reading:
+            return
+        started, ended = self._now(), False
+        with suppress(OrthancError):  # as in `_look_around`
+            ended = facts.read_again()
+        now = self._now()
+        self._next_reading = now + (now - started) * (1 / _SHARE - 1)
+        if ended:
+            self._next_reading = max(self._next_reading, self._turn_began + _TURN)
+            self._turn_began = self._next_reading
+            if now >= self._forgotten + _FORGET:
+                facts.forget_instances()
+                self._forgotten = now
+
     def _look_around(self, facts: Facts) -> None:
-        """Notice what no event tells: labels, and what another process on the same database has deleted."""
+        """Notice what no event tells: what another process on the same database has deleted."""
         if not self._built.is_set() or self._now() < self._next_look:
             return
         started = self._now()
         with suppress(OrthancError):  # it will be looked at again, and what is known meanwhile is no worse
-            facts.read_labels()
             if facts.differs():
                 self.reconcile_soon()
         ended = self._now()

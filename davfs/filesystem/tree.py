@@ -75,11 +75,11 @@ class Tree:
 
     def stat(self, path: Path) -> Entry:
         """See `Area`."""
-        return self._with(path, self._verified)
+        return self._with(path, lambda node: self._looked_at(path, node, self._verified))
 
     def list(self, path: Path) -> Iterable[Entry]:
         """See `Area`."""
-        return self._with(path, self._entries)
+        return self._with(path, lambda node: self._looked_at(path, node, self._entries))
 
     def read(self, path: Path) -> Content:
         """See `Area`."""
@@ -136,6 +136,20 @@ class Tree:
         except UnknownResource:
             self._forget(node)
             raise NotFound(path, "it has been deleted") from None
+
+    def _looked_at(self, path: Path, node: Node, use: Callable[[Node], T]) -> T:
+        """Use a node, for whose resource Orthanc is asked: it may have other tags by now, and so another name.
+
+        Raises:
+            UnknownResource: The path does not lead to it any more.
+        """
+        generation = self._catalog.generation
+        used = use(node)
+        if self._catalog.generation != generation:
+            now = self._find(path, fresh=False)
+            if now is None or (now.level, now.id) != (node.level, node.id):
+                raise UnknownResource("it has another name")
+        return used
 
     def _forget(self, node: Node) -> None:
         """Forget the resource of a node where it is gone; something below it may have gone instead."""

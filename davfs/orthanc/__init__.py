@@ -18,6 +18,7 @@ from davfs.orthanc.model import (
     Resource,
     Stored,
     StoreStatus,
+    WithChildren,
 )
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Resource",
     "StoreStatus",
     "Stored",
+    "WithChildren",
 ]
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -60,6 +62,9 @@ class Orthanc(Protocol):
     def children(self, level: Level, resource: OrthancId) -> Sequence[OrthancId]:
         """Return the ids of the resources right below a patient, study or series (``GET /{level}/{id}``)."""
 
+    def with_children(self, level: Level, resource: OrthancId) -> WithChildren:
+        """Return a patient, study or series with the ids right below it, in one answer (``GET /{level}/{id}``)."""
+
     def exists(self, level: Level, resource: OrthancId) -> bool:
         """Tell whether a patient, study, series or instance exists now (``GET /{level}/{id}/metadata``)."""
 
@@ -68,6 +73,17 @@ class Orthanc(Protocol):
 
     def resources(self, ids: Iterable[OrthancId]) -> list[Resource]:
         """Return those of the named patients, studies and series that exist (``POST /tools/bulk-content``)."""
+
+    def some(self, level: Level, since: int, limit: int) -> list[Resource]:
+        """Return some of all patients, studies or series (``GET /{level}?expand&since=&limit=``).
+
+        Each takes newer Orthancs far less time than one that is named by its id.
+
+        Args:
+            level: Their level.
+            since: Number of those to leave out, in an order that stays the same while nothing comes or goes.
+            limit: Number of those to return; where there are less, these are the last ones.
+        """
 
     def instances(self, ids: Sequence[OrthancId]) -> list[Instance]:
         """Return those of the named instances that exist (``POST /tools/bulk-content``)."""

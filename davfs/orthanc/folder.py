@@ -12,7 +12,7 @@ from davfs.errors import OrthancError, UnknownResource
 from davfs.orthanc import Buffer, dicom_files
 from davfs.orthanc.description import described
 from davfs.orthanc.dicom_files import DicomFile
-from davfs.orthanc.model import Changes, Counts, Instance, Level, OrthancId, Resource, Stored
+from davfs.orthanc.model import Changes, Counts, Instance, Level, OrthancId, Resource, Stored, WithChildren
 
 _READ_ONLY = "these are files in a folder: nothing can be changed"
 _NO_SERVER = "these are files in a folder: it takes an Orthanc to make them anonymous"
@@ -91,6 +91,10 @@ class DicomFolder:
             raise UnknownResource("there is no such resource")
         return self._children[resource]
 
+    def with_children(self, level: Level, resource: OrthancId) -> WithChildren:
+        """See `Orthanc`."""
+        return WithChildren(self._resources[resource], self.children(level, resource))
+
     def exists(self, level: Level, resource: OrthancId) -> bool:
         """See `Orthanc`."""
         found = self._resources.get(resource)
@@ -103,6 +107,10 @@ class DicomFolder:
     def resources(self, ids: Iterable[OrthancId]) -> list[Resource]:
         """See `Orthanc`."""
         return [self._resources[one] for one in ids if one in self._resources]
+
+    def some(self, level: Level, since: int, limit: int) -> list[Resource]:
+        """See `Orthanc`."""
+        return self.resources(self.ids(level)[since : since + limit])
 
     def instances(self, ids: Sequence[OrthancId]) -> list[Instance]:
         """See `Orthanc`."""

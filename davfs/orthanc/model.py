@@ -1,6 +1,6 @@
 """What Orthanc's REST API tells about its resources, as frozen values."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -51,6 +51,14 @@ class Resource:
     updated: datetime | None
     labels: tuple[str, ...] = ()
     patient: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WithChildren:
+    """A patient, study or series, and the ids of the resources right below it, as they were at one moment."""
+
+    resource: Resource
+    children: Sequence[OrthancId]
 
 
 @dataclass(frozen=True, slots=True)

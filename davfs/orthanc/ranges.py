@@ -55,9 +55,11 @@ class RangeCache:
         self.counts = orthanc.counts
         self.ids = orthanc.ids
         self.children = orthanc.children
+        self.with_children = orthanc.with_children
         self.exists = orthanc.exists
         self.existing = orthanc.existing
         self.resources = orthanc.resources
+        self.some = orthanc.some
         self.instances = orthanc.instances
         self.instance_size = orthanc.instance_size
         self.instance_md5 = orthanc.instance_md5

@@ -1,21 +1,23 @@
-"""Lists of ids that Orthanc gives again and again: read once, for as long as it gives the same bytes."""
+"""Answers that Orthanc gives again and again: read once, for as long as it gives the same bytes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from davfs.bounded import Bounded
-from davfs.orthanc.model import OrthancId
 
 _MOST = 256
 """Answers that are kept."""
 _ROOM = 8 << 20
-"""Bytes of them all; the lists that were read from them take about twice that."""
+"""Bytes of them all; what was read from them takes about twice that."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
     body: bytes
-    ids: Sequence[OrthancId]
+    read_as: Any
 
 
 class RepeatedAnswers:
@@ -24,17 +26,18 @@ class RepeatedAnswers:
     def __init__(self) -> None:
         self._kept: Bounded[str, _Answer] = Bounded(_MOST, _ROOM)
 
-    def ids(self, path: str, body: bytes, read: Callable[[bytes], Sequence[OrthancId]]) -> Sequence[OrthancId]:
-        """Return the ids in an answer; the same object where the last one to this path had the same bytes.
+    def read(self, path: str, body: bytes, read: Callable[[bytes], T]) -> T:
+        """Return what an answer says; the same object where the last one to this path had the same bytes.
 
         Args:
-            path: What was asked for.
+            path: What was asked for; it is read in the same way each time.
             body: The answer.
             read: Reads it.
         """
         kept = self._kept.get(path)
         if kept is not None and kept.body == body:
-            return kept.ids
-        ids = read(body)
-        self._kept.put(path, _Answer(body, ids), len(body))
-        return ids
+            same: T = kept.read_as
+            return same
+        read_as = read(body)
+        self._kept.put(path, _Answer(body, read_as), len(body))
+        return read_as

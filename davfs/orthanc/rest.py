@@ -16,7 +16,18 @@ from davfs.orthanc import Buffer
 from davfs.orthanc.codes import is_lost, upload_error
 from davfs.orthanc.description import CHILDREN, DATE, NAMES, PARENTS
 from davfs.orthanc.foreign import listed, understood
-from davfs.orthanc.model import Change, Changes, Counts, Instance, Level, OrthancId, Resource, Stored, StoreStatus
+from davfs.orthanc.model import (
+    Change,
+    Changes,
+    Counts,
+    Instance,
+    Level,
+    OrthancId,
+    Resource,
+    Stored,
+    StoreStatus,
+    WithChildren,
+)
 from davfs.orthanc.portions import Portions
 from davfs.orthanc.repeated import RepeatedAnswers
 
@@ -94,13 +105,17 @@ class RestOrthanc:
     def ids(self, level: Level) -> Sequence[OrthancId]:
         """See `davfs.orthanc.Orthanc`; the same object where Orthanc answers the same as before."""
         path = f"/{level.value}"
-        return self._repeated.ids(path, self._transport.get(path), lambda body: listed(json.loads(body)))
+        return self._repeated.read(path, self._transport.get(path), _ids)
 
-    @understood()
     def children(self, level: Level, resource: OrthancId) -> Sequence[OrthancId]:
         """See `davfs.orthanc.Orthanc`; the same object where Orthanc answers the same as before."""
-        path, below = f"/{level.value}/{resource}", CHILDREN[level]
-        return self._repeated.ids(path, self._transport.get(path), lambda body: listed(json.loads(body)[below]))
+        return self.with_children(level, resource).children
+
+    @understood()
+    def with_children(self, level: Level, resource: OrthancId) -> WithChildren:
+        """See `davfs.orthanc.Orthanc`; the same object where Orthanc answers the same as before."""
+        path = f"/{level.value}/{resource}"
+        return self._repeated.read(path, self._transport.get(path), _with_children)
 
     @understood()
     def exists(self, level: Level, resource: OrthancId) -> bool:
@@ -120,6 +135,11 @@ class RestOrthanc:
     def resources(self, ids: Iterable[OrthancId]) -> list[Resource]:
         """See `davfs.orthanc.Orthanc`."""
         return [_resource(item) for item in self._bulk(list(ids), metadata=False) if item["Type"] != "Instance"]
+
+    @understood()
+    def some(self, level: Level, since: int, limit: int) -> list[Resource]:
+        """See `davfs.orthanc.Orthanc`."""
+        return [_resource(item) for item in listed(self._json(f"/{level.value}?expand&since={since}&limit={limit}"))]
 
     @understood()
     def instances(self, ids: Sequence[OrthancId]) -> list[Instance]:
@@ -247,6 +267,16 @@ def _resource(item: dict[str, Any]) -> Resource:
         tuple(item.get("Labels", ())),
         _tags(item.get("PatientMainDicomTags", {})),
     )
+
+
+def _ids(body: bytes) -> Sequence[OrthancId]:
+    found: list[OrthancId] = listed(json.loads(body))
+    return found
+
+
+def _with_children(body: bytes) -> WithChildren:
+    resource = _resource(told := json.loads(body))
+    return WithChildren(resource, listed(told[CHILDREN[resource.level]]))
 
 
 def _instance(item: dict[str, Any]) -> Instance:

@@ -96,6 +96,28 @@ def test_ids_and_children(orthanc: Orthanc) -> None:
             assert sorted(orthanc.children(level, path(content)[level])) == sorted(set(ids))
 
 
+@pytest.mark.parametrize("level", RESOURCES)
+def test_with_children(orthanc: Orthanc, level: Level) -> None:
+    """A resource comes with those right below it; one that is gone is unknown."""
+    fill(orthanc)
+    for one in orthanc.ids(level):
+        told = orthanc.with_children(level, one)
+        assert [told.resource] == orthanc.resources([one])
+        assert sorted(told.children) == sorted(orthanc.children(level, one))
+    with pytest.raises(UnknownResource):
+        orthanc.with_children(level, UNKNOWN)
+
+
+@pytest.mark.parametrize("level", RESOURCES)
+def test_some(orthanc: Orthanc, level: Level) -> None:
+    """All of a level come in parts, each once; behind the last is nothing."""
+    fill(orthanc)
+    found = [one for since in range(0, 6, 2) for one in orthanc.some(level, since, 2)]
+    assert {one.id: one for one in found} == {one.id: one for one in orthanc.resources(orthanc.ids(level))}
+    assert len(found) == len(orthanc.ids(level))
+    assert orthanc.some(level, 6, 2) == []
+
+
 def test_exists(orthanc: Orthanc) -> None:
     """A resource exists at its own level, and an unknown one at none."""
     fill(orthanc)

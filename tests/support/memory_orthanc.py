@@ -24,6 +24,7 @@ from davfs.orthanc import (
     Resource,
     Stored,
     StoreStatus,
+    WithChildren,
     dicom_files,
 )
 from davfs.orthanc.description import DATE, described
@@ -237,9 +238,18 @@ class MemoryOrthanc:
             raise UnknownResource(f"no {level.value} {resource}", 404)
         return self._below(resource)
 
+    def with_children(self, level: Level, resource: OrthancId) -> WithChildren:
+        """See `Orthanc`."""
+        children = self.children(level, resource)
+        return WithChildren(self._resources[resource], children)
+
     def resources(self, ids: Iterable[OrthancId]) -> list[Resource]:
         """See `Orthanc`."""
         return [self._resources[each] for each in ids if each in self._resources]
+
+    def some(self, level: Level, since: int, limit: int) -> list[Resource]:
+        """See `Orthanc`."""
+        return self.resources(self.ids(level)[since : since + limit])
 
     def _arrive(self, known: Facts) -> None:
         now = datetime.now(UTC).replace(microsecond=0)

@@ -38,6 +38,8 @@ QUESTIONS: dict[str, Callable[[Orthanc], Any]] = {
     "counts": lambda orthanc: orthanc.counts(),
     "ids": lambda orthanc: orthanc.ids(Level.STUDY),
     "children": lambda orthanc: orthanc.children(Level.STUDY, ONE),
+    "with_children": lambda orthanc: orthanc.with_children(Level.STUDY, ONE),
+    "some": lambda orthanc: orthanc.some(Level.STUDY, 0, 10),
     "exists": lambda orthanc: orthanc.exists(Level.STUDY, ONE),
     "existing": lambda orthanc: orthanc.existing([ONE]),
     "resources": lambda orthanc: orthanc.resources([ONE]),

@@ -126,27 +126,19 @@ def test_labels(show: Show) -> None:
     shown.orthanc.label(study_id("a"), "teaching", "cardiac")
     shown.orthanc.label(OrthancId(dicom.orthanc_id("b")), "teaching")
     events = [Happening(Event.STARTED, "")]
-    upkeep = Upkeep(lambda _: events.pop() if events else None)
+    clock = itertools.count(0.0, 10.0)
+    upkeep = Upkeep(lambda _: events.pop() if events else None, lambda: next(clock))
     upkeep.reconcile_soon()
     for _ in range(2):
         upkeep._step(shown.catalog.facts)
     assert shown.names() == ["cardiac", "teaching"]
     assert shown.names("teaching") == ["Doe a", "Doe b"]
     shown.orthanc.label(study_id("a"))
-    shown.catalog.facts.read_labels()
+    shown.catalog.facts.read_again()
     assert shown.names() == ["teaching", "unlabelled"]
     generation = shown.store.generation
-    shown.catalog.facts.read_labels()
+    shown.catalog.facts.read_again()
     assert shown.store.generation == generation
-
-
-def test_labels_are_not_read_for_nothing(show: Show) -> None:
-    """Where no layout goes by labels, nothing is read again for their sake."""
-    shown = show(BY_DATE).add("a")
-    shown.names()
-    shown.orthanc.asked = 0
-    shown.catalog.facts.read_labels()
-    assert shown.orthanc.asked == 0
 
 
 def test_emptied_log(show: Show) -> None:

@@ -1,6 +1,7 @@
 """The area search/, over an Orthanc in memory."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -292,8 +293,8 @@ def test_scope_by_label(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: 
     labelled = load_text(CT_ONLY.replace('Modality = "CT"', 'Labels = "open"'), "open.toml")
     assert names(search(orthanc, tmp_path, labelled), QUERY) == []
     (one,) = orthanc.ids(level)
-    orthanc._resources[one] = replace(orthanc._resources[one], labels=("open",))
-    orthanc.retag(one, {})
+    orthanc.label(one, "open")
+    orthanc.date(one, datetime(2024, 3, 1, tzinfo=UTC))  # which the log tells
     assert names(search(orthanc, tmp_path, labelled), QUERY) == [STUDY]
 
 
