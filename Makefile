@@ -7,7 +7,7 @@
 # make test-large   transfers of 1 GB, in bounded memory
 # make test-bookworm   the same on Debian 12, test-trixie on 13, test-forky on testing: in a chroot of it (needs root; ARGS=…)
 # make test-stop    stop Orthanc while the drive is busy, many times (ROUNDS=50; about 15 minutes)
-# make test-differential   5,000 damaged DICOM files by Orthanc's REST API and by each door (DAVFS_TEST_SEED: other ones)
+# make test-differential   5,000 damaged DICOM files by Orthanc's REST API and by each door (TEST_SEED: other ones)
 # make test-crash   kill Orthanc, with the plugin or beside davfs serve, and davfs serve, many times (ROUNDS=60 of each)
 # make test-docker  build the images, and let the suites and real clients loose on them (needs Docker and Compose)
 # make clean   remove what was built; make distclean: the environment and the demo's data too
@@ -53,7 +53,7 @@ test-stop: $(PLUGIN) .venv/.dev test-packages
 
 test-differential: $(PLUGIN) .venv/.dev test-packages
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group differential
-	DAVFS_TEST_MUTANTS=5000 $(BIN)/pytest tests/webdav/test_differential.py $(ARGS)
+	TEST_MUTANTS=5000 $(BIN)/pytest tests/webdav/test_differential.py $(ARGS)
 
 test-crash: ROUNDS ?= 60
 test-crash: $(PLUGIN) .venv/.dev test-packages

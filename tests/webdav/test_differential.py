@@ -1,6 +1,6 @@
 """Hundreds of files, whole and damaged, by ``POST /instances`` and by each door: what Orthanc takes, the drive has too.
 
-``DAVFS_TEST_MUTANTS`` says how many damaged ones (`make test-differential`: thousands). From 1000 on a bare Orthanc is
+``TEST_MUTANTS`` says how many damaged ones (`make test-differential`: thousands). From 1000 on a bare Orthanc is
 given also those that should end it, and is started anew where they do.
 """
 
@@ -27,9 +27,9 @@ from tests.support.mutants import mutant
 # pytest finds fixtures by the names in a module.
 process, standalone = doors.process, doors.standalone
 
-MUTANTS = int(os.environ.get("DAVFS_TEST_MUTANTS", "110"))
+MUTANTS = int(os.environ.get("TEST_MUTANTS", "110"))
 THOROUGH = MUTANTS >= 1000
-SEED = int(os.environ.get("DAVFS_TEST_SEED", "20240229"))
+SEED = int(os.environ.get("TEST_SEED", "20240229"))
 LARGEST = 50 << 20 if THOROUGH else 40_000
 LARGEST_MUTANT = 16_000
 CREATED, UNSUPPORTED = (201, 204), 415
