@@ -7,7 +7,7 @@ say otherwise that it is DICOM, see `davfs.imports.signs`; the last word on it i
 import re
 from collections.abc import Callable
 from enum import Enum, auto
-from fnmatch import fnmatchcase
+from fnmatch import translate
 
 from davfs.errors import DamagedZip, ZipTooLarge
 from davfs.imports.signs import Sign, of_elements, of_head
@@ -53,6 +53,7 @@ _JUNK = (
     "desktop.ini",
     "thumbs.db",
 )
+_IS_JUNK = re.compile("|".join(map(translate, _JUNK)))
 
 
 class Sniffed(Enum):
@@ -79,8 +80,7 @@ OFFERED = frozenset({Sniffed.DICOM, Sniffed.MAYBE_DICOM, Sniffed.UNLIKELY_DICOM}
 
 def is_junk(name: str) -> bool:
     """Tell whether desktops leave files of this name behind on their own: kept, never imported."""
-    folded = name.casefold()
-    return any(fnmatchcase(folded, pattern) for pattern in _JUNK)
+    return _IS_JUNK.match(name.casefold()) is not None
 
 
 def looks_like_zip(content: memoryview) -> bool:

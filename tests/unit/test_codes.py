@@ -42,7 +42,7 @@ def codes() -> dict[str, int]:
 def answering(status: int, body: dict[str, Any] | str) -> RestOrthanc:
     """Return an Orthanc whose HTTP server gives one answer to everything."""
     text = body if isinstance(body, str) else json.dumps(body)
-    server = httpx.MockTransport(lambda _: httpx.Response(status, text=text))
+    server = httpx.MockTransport(lambda _: httpx.Response(status, content=text.encode()))
     return RestOrthanc(HttpTransport(httpx.Client(transport=server, base_url="http://orthanc")))
 
 
@@ -128,3 +128,11 @@ def test_an_upload_that_is_taken_for_an_archive() -> None:
     """Orthanc takes a file that starts as a ZIP for one, and answers with a list."""
     with pytest.raises(BadFile, match="archive"):
         answering(200, "[]").store(b"x")
+
+
+def test_an_error_that_is_called_a_text() -> None:
+    """Some versions of Orthanc call the JSON that describes an error ``text/plain``: it is no proxy's for that."""
+    body = json.dumps({"OrthancError": "Bad file format", "OrthancStatus": 15})
+    server = httpx.MockTransport(lambda _: httpx.Response(400, text=body))
+    with pytest.raises(BadFile):
+        RestOrthanc(HttpTransport(httpx.Client(transport=server, base_url="http://orthanc"))).store(b"x")
