@@ -108,7 +108,7 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
     ranges = RangeCache(orthanc, open_files=open_files)
     makers = Makers(ranges)
     delete = lanes.deletions.run if settings.allow_delete else None
-    importer = Importer(orthanc, SameImage(orthanc, decode, spool.scratch))
+    importer = Importer(orthanc, SameImage(orthanc, decode, spool.scratch), may_alter=checked.may_alter)
     handed_on = HandedOn(expected=checked.has_scripts)
     inbox = Inbox(ranges, spool, lanes, importer, allow_upload=settings.allow_upload, handed_on=handed_on)
     areas = Live[Area]({})

@@ -33,6 +33,10 @@ _REST_SECONDS = 0.75
 """Time that everything gets after that, once no call into Orthanc is made any more."""
 
 
+_HARMLESS = frozenset({"davfs", "explorer.js"})
+"""Plugins, as Orthanc lists them, that change nothing of what comes in; the second is what they add to its own page."""
+
+
 @dataclass(slots=True)
 class _Running:
     """What has to be stopped again."""
@@ -67,7 +71,7 @@ def _start() -> None:
     _running.closing.enter_context(state.claimed(checked.settings.spool, checked.settings.catalog))
     orthanc = RestOrthanc(InsideTransport())
     parts = assembly.assemble(
-        replace(checked, read_only=orthanc.is_read_only()),
+        replace(checked, read_only=orthanc.is_read_only(), may_alter=_may_alter(configuration, orthanc)),
         orthanc,
         changes.next_change,
         changed=callbacks.forget_recent,
@@ -100,6 +104,11 @@ def stop() -> None:
         if server and not ended:
             server.stop(_REST_SECONDS)
     log_left_behind()
+
+
+def _may_alter(configuration: Mapping[str, Any], orthanc: RestOrthanc) -> bool:
+    """Return True if Orthanc may store other bytes than it is given: any plugin can change what comes in."""
+    return bool(configuration.get("IngestTranscoding")) or not orthanc.plugins() <= _HARMLESS
 
 
 def _open_second_door(orthanc: Mapping[str, Any], settings: Configuration, parts: assembly.Assembly) -> None:

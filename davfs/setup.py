@@ -27,11 +27,13 @@ class Setup:
         selection: The layouts that it names.
         read_only: Orthanc refuses all that would change anything (``ReadOnly``, since 1.12.5).
         has_scripts: Scripts run in Orthanc, which may delete what has just been stored; False where that is not known.
+        may_alter: Orthanc transcodes what it stores, or a plugin may change it; True where that is not known.
     """
 
     settings: Configuration
     selection: Selection
     has_scripts: bool = False
+    may_alter: bool = True
     read_only: bool = False
 
 

@@ -74,6 +74,11 @@ class RestOrthanc:
         return bool(self._json("/system").get("ReadOnly", False))
 
     @understood()
+    def plugins(self) -> frozenset[str]:
+        """Return the names of Orthanc's plugins, this one included."""
+        return frozenset(listed(self._json("/plugins")))
+
+    @understood()
     def last_change(self) -> int:
         """See `davfs.orthanc.Orthanc`."""
         return int(self._json("/changes?last")["Last"])

@@ -6,7 +6,7 @@ import pytest
 
 from davfs.errors import BadFile, Contradiction, Refused, StorageFull, Unavailable
 from davfs.imports.importer import LARGEST_FILE, Imported, Importer
-from davfs.orthanc import OrthancId, StoreStatus
+from davfs.orthanc import Level, OrthancId, StoreStatus
 from tests.support import inbox as inboxes
 from tests.support.inbox import BROKEN, CHANGED, CT, NO_PREAMBLE
 from tests.support.memory_orthanc import MemoryOrthanc, identify
@@ -26,6 +26,15 @@ def test_orthanc_may_store_other_bytes(orthanc: MemoryOrthanc, stored: bytes) ->
     """Where Orthanc transcodes, or a plugin changes what comes in, its size or its MD5 differs from the upload's."""
     orthanc.transcoded = stored
     assert Importer(orthanc).import_dicom(CT) == Imported(identify(CT), len(stored), altered=True)
+
+
+def test_what_cannot_be_altered_is_not_hashed(orthanc: MemoryOrthanc) -> None:
+    """Where nothing changes what comes in, the size is enough."""
+    orthanc.transcoded = CHANGED
+    assert Importer(orthanc, may_alter=False).import_dicom(CT) == Imported(identify(CT), len(CT))
+    orthanc.delete(Level.INSTANCE, identify(CT))
+    orthanc.transcoded = CT[:5000]
+    assert Importer(orthanc, may_alter=False).import_dicom(CT).altered
 
 
 def test_without_md5_another_size_tells(orthanc: MemoryOrthanc) -> None:
