@@ -33,6 +33,8 @@ SEED = int(os.environ.get("TEST_SEED", "20240229"))
 LARGEST = 50 << 20 if THOROUGH else 40_000
 LARGEST_MUTANT = 16_000
 CREATED, UNSUPPORTED = (201, 204), 415
+SECONDS = 60
+"""Time limit of a request to a drive: hundreds of them, on a machine that may be busy."""
 PATIENCE = 8
 """Seconds after which a bare Orthanc is taken to hang."""
 
@@ -64,6 +66,8 @@ def corpus() -> list[bytes]:
 def all_doors(process: OrthancProcess, standalone: Door) -> Iterator[list[Door]]:
     """The three doors, over two Orthancs of their own."""
     with doors.opened(COLLECTION, process) as first, doors.opened(SERVER, process) as second:
+        for door in (first, second, standalone):
+            door.drive.http.timeout = door.rest.timeout = httpx.Timeout(SECONDS)
         yield [first, second, standalone]
 
 
@@ -136,7 +140,10 @@ class Outcome:
 
 def upload(door: Door, name: str, content: bytes) -> Outcome:
     """Upload a file by a door, look what became of it, and leave nothing in Orthanc."""
-    status = door.drive.put(f"inbox/{name}", content).status_code
+    try:
+        status = door.drive.put(f"inbox/{name}", content).status_code
+    except httpx.RemoteProtocolError:  # the connection was idle for too long, and closed in this moment
+        status = door.drive.put(f"inbox/{name}", content).status_code
     ids = door.rest.get("/instances").json()
     held = [door.rest.get(f"/instances/{each}/file").content for each in ids]
     for each in ids:
