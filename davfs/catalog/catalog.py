@@ -117,12 +117,11 @@ class Catalog:
         return [OrthancId(row.id) for row in rows]
 
     def studies_of(self, node: str) -> Sequence[OrthancId]:
-        """Return the studies that a patient's folder shows, as Orthanc has them now: they are read anew.
+        """Return the studies that a patient's folder shows, as Orthanc has them now.
 
         Raises:
             UnknownResource: There is none.
         """
-        self.facts.learn(self._hierarchy.studies_of(node))  # one may stand under another name by now
         return self._hierarchy.studies_of(node)
 
     def instances_below(

@@ -2,7 +2,9 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
+from davfs.bounded import Bounded
 from davfs.catalog.facts import Facts, batches
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.plan import Folder
@@ -10,6 +12,11 @@ from davfs.catalog.store import Store
 from davfs.errors import UnknownResource
 from davfs.orthanc import Orthanc
 from davfs.orthanc.model import Instance, Level, OrthancId, WithChildren
+
+_FEW = 3
+"""Studies of a patient that Orthanc is asked for one by one: up to here, that takes less time than to ask for all."""
+_PATIENTS = 1000
+"""Patients whose studies are kept until the facts change."""
 
 
 class Hierarchy:
@@ -27,6 +34,7 @@ class Hierarchy:
         self._store = store
         self._instances = instances
         self._facts = facts
+        self._studies: Bounded[str, tuple[int, Sequence[OrthancId]]] = Bounded(_PATIENTS)
 
     def exists(self, level: Level, resource: OrthancId) -> bool:
         """Return True if Orthanc has a resource now: its tags are compared. One that it has not is forgotten.
@@ -49,7 +57,7 @@ class Hierarchy:
         self._facts.forget([resource], revision)
         return False
 
-    def studies_of(self, node: str) -> list[OrthancId]:
+    def studies_of(self, node: str) -> Sequence[OrthancId]:
         """Return the studies that a patient's folder shows, as far as Orthanc has them now; others are forgotten.
 
         Raises:
@@ -60,9 +68,24 @@ class Hierarchy:
             raise UnknownResource("all studies of the patient are gone")
         return found
 
-    def _studies_left(self, node: str) -> list[OrthancId]:
-        self._facts.learn(self._store.studies_of(node))  # one may be gone, or stand under another name by now
-        return self._store.studies_of(node)
+    def _studies_left(self, node: str) -> Sequence[OrthancId]:
+        """Return the studies that hold a patient's folder, after each was read: it may be gone, or another's by now."""
+        known = self._studies_known(node)
+        if len(known) > _FEW:
+            self._facts.learn(known)
+        else:
+            for study in known:
+                with suppress(UnknownResource):
+                    self._told(Level.STUDY, study)
+        return self._studies_known(node)
+
+    def _studies_known(self, node: str) -> Sequence[OrthancId]:
+        generation, kept = self._store.generation, self._studies.get(node)
+        if kept is not None and kept[0] == generation:
+            return kept[1]
+        studies = self._store.studies_of(node)
+        self._studies.put(node, (generation, studies))
+        return studies
 
     def in_folder(self, folder: Folder, wanted: Level) -> Sequence[OrthancId]:
         """Return all of a level that are in a resource's folder, or in the whole archive; see `below`.
