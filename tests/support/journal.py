@@ -28,6 +28,7 @@ class Journal:
     Attributes:
         images: Contents of the DICOM files that Orthanc may hold, by Orthanc's id of the instance.
         files: Contents of the plain files, by path.
+        touched: Ids and paths of those that were changed since somebody emptied it.
         acknowledged: How many changes were acknowledged.
     """
 
@@ -39,6 +40,7 @@ class Journal:
         self._patients: dict[str, list[str]] = {}
         self.images: dict[str, Contents] = {}
         self.files: dict[str, Contents] = {}
+        self.touched: set[str] = set()
         self.acknowledged = 0
 
     def act(self) -> None:
@@ -71,6 +73,7 @@ class Journal:
         """Send a change, and note what each thing is after it: what it may be, where it is not acknowledged."""
         before = {key: known.get(key, (None,)) for key in after}
         known.update({key: (*before[key], content) for key, content in after.items()})
+        self.touched.update(after)
         if send().is_success:
             self.acknowledged += 1
             known.update({key: (content,) for key, content in after.items()})

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -27,11 +28,11 @@ DELETING = {"AllowDelete": True}
 READY = "/davfs-api/ready"
 
 
-def moments() -> Iterator[float]:
-    """Yield the seconds of work before each crash."""
+def moments() -> Iterator[tuple[float, bool]]:
+    """Yield the seconds of work before each crash, and whether it is the last one."""
     chance = random.Random(ROUNDS)  # noqa: S311
-    for _ in range(ROUNDS):
-        yield chance.uniform(0.5, 2.0)
+    for number in range(1, ROUNDS + 1):
+        yield chance.uniform(0.5, 2.0), number == ROUNDS
 
 
 @contextmanager
@@ -66,30 +67,34 @@ def work(journals: list[Journal], seconds: float) -> None:
         time.sleep(0.01)
 
 
-def lost(journals: list[Journal], drive: WebDav, rest: httpx.Client) -> list[str]:
-    """Return what is not as it was acknowledged."""
+def lost(journals: list[Journal], drive: WebDav, rest: httpx.Client, *, everything: bool) -> list[str]:
+    """Return what is not as it was acknowledged: of everything, or of what was changed since the last look."""
     found = []
     for journal in journals:
-        found += _wrong(journal.images, lambda image: rest.get(f"/instances/{image}/file"))
-        found += _wrong(journal.files, drive.get)
+        touched, journal.touched = journal.touched, set()
+        for known, get in ((journal.images, partial(_file, rest)), (journal.files, drive.get)):
+            names = known.keys() if everything else known.keys() & touched
+            found += [wrong for name in names if (wrong := _wrong(known, name, get))]
     return found
 
 
-def _wrong(known: dict[str, Contents], get: Callable[[str], httpx.Response]) -> list[str]:
-    """Compare what was acknowledged with what is there; what is found is what is known from now on."""
-    found = []
-    for name, contents in known.items():
-        answer = get(name)
-        there = None if answer.status_code == httpx.codes.NOT_FOUND else answer.content
-        if answer.status_code not in (httpx.codes.OK, httpx.codes.NOT_FOUND) or there not in contents:
-            found.append(f"{name}: {answer.status_code}, {len(answer.content)} bytes, {len(contents)} possible")
-        known[name] = (there,)
-    return found
+def _file(rest: httpx.Client, image: str) -> httpx.Response:
+    return rest.get(f"/instances/{image}/file")
 
 
-def assert_as_acknowledged(journals: list[Journal], drive: WebDav, rest: httpx.Client) -> None:
+def _wrong(known: dict[str, Contents], name: str, get: Callable[[str], httpx.Response]) -> str:
+    """Compare what may be there with what is there, which is what is known from now on; return what is wrong."""
+    answer, contents = get(name), known[name]
+    there = None if answer.status_code == httpx.codes.NOT_FOUND else answer.content
+    known[name] = (there,)
+    if answer.status_code in (httpx.codes.OK, httpx.codes.NOT_FOUND) and there in contents:
+        return ""
+    return f"{name}: {answer.status_code}, {len(answer.content)} bytes, {len(contents)} possible"
+
+
+def assert_as_acknowledged(journals: list[Journal], drive: WebDav, rest: httpx.Client, *, everything: bool) -> None:
     """Assert that nothing acknowledged is lost or has come again, and that the drive shows what Orthanc has."""
-    assert lost(journals, drive, rest) == []
+    assert lost(journals, drive, rest, everything=everything) == []
     patients = {each["MainDicomTags"]["PatientID"] for each in rest.get("/patients?expand").json()}
     shown = {name.rpartition("(")[2].rstrip(")") for name in drive.listing("by-patient")}
     assert shown == patients
@@ -101,7 +106,7 @@ def test_the_plugin(plugin: Path, servers: list[OrthancProcess], tmp_path: Path)
     process = OrthancProcess(tmp_path, plugins=[plugin], davfs=davfs)
     servers.append(process)
     with clients(process.server_url, process.drive_url) as journals, WebDav(process.server_url) as drive:
-        for moment in moments():
+        for moment, last in moments():
             with process:
                 wait_until_ready(drive)
                 with loads.repeated([each.act for each in journals]):
@@ -109,7 +114,7 @@ def test_the_plugin(plugin: Path, servers: list[OrthancProcess], tmp_path: Path)
                     process.kill()
             with process, rest_client(process) as rest:
                 wait_until_ready(drive)
-                assert_as_acknowledged(journals, drive, rest)
+                assert_as_acknowledged(journals, drive, rest, everything=last)
     servers.remove(process)
 
 
@@ -118,13 +123,13 @@ def test_serve(servers: list[OrthancProcess], tmp_path: Path) -> None:
     with OrthancProcess(tmp_path / "orthanc") as orthanc, rest_client(orthanc) as rest:
         servers.append(orthanc)
         with ServeProcess(tmp_path, orthanc.url, "--allow-delete") as serve, clients(serve.url) as journals:
-            for moment in moments():
+            for moment, last in moments():
                 serve.ready()
                 with loads.repeated([each.act for each in journals]):
                     work(journals, moment)
                     serve.kill()
                 with serve.ready().drive() as drive:
-                    assert_as_acknowledged(journals, drive, rest)
+                    assert_as_acknowledged(journals, drive, rest, everything=last)
                 assert serve.stop() == 0
         servers.remove(orthanc)
 
@@ -136,14 +141,14 @@ def test_orthanc_beside_serve(servers: list[OrthancProcess], tmp_path: Path) -> 
     with ServeProcess(tmp_path, orthanc.url, "--allow-delete") as serve, clients(serve.url) as journals:
         orthanc.start()
         serve.ready()
-        for moment in moments():
+        for moment, last in moments():
             with loads.repeated([each.act for each in journals]):
                 work(journals, moment)
                 orthanc.kill()
             orthanc.start()
             with serve.drive() as drive, rest_client(orthanc) as rest:
                 wait_until_ready(drive)
-                assert_as_acknowledged(journals, drive, rest)
+                assert_as_acknowledged(journals, drive, rest, everything=last)
         assert serve.stop() == 0
         assert orthanc.stop() == 0
     servers.remove(orthanc)
