@@ -130,10 +130,16 @@ def assert_own_names(found: Mapping[str, str]) -> None:
         assert not [other for other in others if re.search(rf"(^|[/ ]){other}", named)], (path, name)
 
 
-@pytest.mark.parametrize("layout", sorted({*shipped_names(), "documents"} - {*RESEARCH, "recent"}))
-def test_every_image_stands_under_its_own_name(drive: WebDav, layout: str) -> None:
+@pytest.mark.parametrize(
+    ("door", "layout"),
+    [
+        *((COLLECTION, layout) for layout in sorted({*shipped_names(), "documents"} - {*RESEARCH, "recent"})),
+        *((door, layout) for door in (SERVER, STANDALONE) for layout in ("by-date", "by-patient", "documents")),
+    ],
+)
+def test_every_image_stands_under_its_own_name(archive: Archive, door: str, layout: str) -> None:
     """Each file is read, those in archives too; all of them are there."""
-    found = images(drive, layout)
+    found = images(archive.drives[door], layout)
     assert_own_names(found)
     assert {name for _, name in PEOPLE} <= set(found.values())
     if layout == "by-patient":
