@@ -64,7 +64,7 @@ def test_nothing_is_read_twice(show: Show) -> None:
     shown.walk()
     shown.orthanc.asked = 0
     shown.walk()
-    assert shown.orthanc.asked == 1  # the study, which tells whose it is, for the patient's folder
+    assert shown.orthanc.asked == 0
 
 
 def test_instances_of_a_series_with_other_tags(show: Show) -> None:
