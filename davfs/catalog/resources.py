@@ -6,7 +6,8 @@ labels are kept, where a layout goes by labels.
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
 
 from davfs.orthanc.model import Level, OrthancId, Resource
@@ -27,6 +28,21 @@ class News(Enum):
     NOTHING = auto()
     DATE = auto()
     TAGS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What became of facts.
+
+    Attributes:
+        different: Whether anything is different now.
+        retagged: Those that were known, and have other tags or labels now.
+        outdated: Those that were not taken over: Orthanc has to be asked for them again.
+    """
+
+    different: bool
+    retagged: Sequence[OrthancId]
+    outdated: Sequence[OrthancId]
 
 
 class Resources:

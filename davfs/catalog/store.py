@@ -5,9 +5,8 @@ Nothing here calls Orthanc.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from davfs.catalog.log import Position
 from davfs.catalog.placements import Placements
 from davfs.catalog.placing import Placer
 from davfs.catalog.plan import Folder
-from davfs.catalog.resources import News, Resources
+from davfs.catalog.resources import Learned, News, Resources
 from davfs.catalog.revisions import Revisions
 from davfs.catalog.rows import Row
 from davfs.orthanc.model import Change, Level, OrthancId, Resource
@@ -33,21 +32,6 @@ CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 _OLD = ""
 """Day of a layout that is not kept up to date any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """What became of facts.
-
-    Attributes:
-        different: Whether anything is different now.
-        retagged: Those that were known, and have other tags or labels now.
-        outdated: Those that were not taken over: Orthanc has to be asked for them again.
-    """
-
-    different: bool
-    retagged: Sequence[OrthancId]
-    outdated: Sequence[OrthancId]
 
 
 class Store:
@@ -96,14 +80,13 @@ class Store:
             with self._database.write() as db:
                 day = self._place_by(db, placer)
             self._placer, self._day = placer, day
-        self._generation += 1
+            self._generation += 1
 
     @again_where_moved
     def tidy(self) -> None:
         """Drop the placements of layouts that are no longer shown."""
-        with self._database.write() as db:
+        with self._changing() as db:
             self._tidy(db)
-        self._generation += 1
 
     @again_where_moved
     def renew(self) -> None:
@@ -114,7 +97,7 @@ class Store:
             with self._database.write() as db:
                 day = self._place_by(db, self._placer)
             self._day = day
-        self._generation += 1
+            self._generation += 1
 
     def interrupt(self) -> None:
         """End what takes long with `Unavailable`; the store is to be closed."""
@@ -186,7 +169,7 @@ class Store:
                 _go_to(db, new)
                 self._revisions.note_all()
             self._position = new
-        self._generation += 1
+            self._generation += 1
 
     @property
     def doubts(self) -> int:
@@ -290,7 +273,7 @@ class Store:
         ordered = sorted(found, key=lambda resource: list(Level).index(resource.level))
         if self._confirms(ordered):
             return Learned(different=False, retagged=(), outdated=())
-        with self._database.write() as db:
+        with self._changing() as db:
             known, made = Resources(db), Placements(db, self._placer)
             unknown = known.unknown(resource.id for resource in ordered)
             news, outdated = self._put(known, ordered, revision)
@@ -301,8 +284,19 @@ class Store:
                 if news.get(resource.id) is News.DATE and resource.updated:
                     made.date(resource.id, int(resource.updated.timestamp()))
             self._revisions.note({resource.id for resource in ordered}.difference(outdated))
-        self._generation += bool(news)
         return Learned(bool(news), [each.id for each in changed if each.id not in unknown], outdated)
+
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection inside a transaction that changes facts or placements.
+
+        `generation` changes before another thread can find that they are what Orthanc has told it: it may have kept
+        what it shows from the time before.
+        """
+        with self._database.writing:
+            with self._database.write() as db:
+                yield db
+            self._generation += 1
 
     def _confirms(self, found: Sequence[Resource]) -> bool:
         """Return True if nothing is new in facts: then nothing is written."""
@@ -342,7 +336,7 @@ class Store:
         Returns:
             Those that were kept.
         """
-        with self._database.write() as db:
+        with self._changing() as db:
             known, made = Resources(db), Placements(db, self._placer)
             pending, poorer, patients = list(ids), set[str](), set[str]()
             kept, dropped = list[OrthancId](), list[OrthancId]()
@@ -360,7 +354,6 @@ class Store:
             known.drop_childless(patients)
             made.place_for_series(poorer)
             self._revisions.note(dropped)
-        self._generation += 1
         return kept
 
     def _place_by(self, db: sqlite3.Connection, placer: Placer) -> date:

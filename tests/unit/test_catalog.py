@@ -1,8 +1,10 @@
 """The catalog is never older than its Orthanc, whatever happens between two questions."""
 
 import itertools
-from collections.abc import Callable
-from contextlib import closing
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -150,6 +152,28 @@ def test_update_during_a_fetch(index: Index) -> None:
     index.orthanc.meanwhile = once(lambda: index.orthanc.retag(patient_id("a"), {"PatientID": "z"}))
     index.names()
     assert index.names() == ["z"]
+
+
+def test_what_another_thread_has_just_taken_over(index: Index) -> None:
+    """A listing that finds its news in the facts already does not show what was kept before them."""
+    index.orthanc.store(A)
+    index.names()
+    index.orthanc.store(B)
+    write, answers, threads = index.store._database.write, list[list[str]](), list[threading.Thread]()
+
+    @contextmanager
+    def slow() -> Iterator[sqlite3.Connection]:
+        with write() as db:
+            yield db
+        if not threads:
+            threads.append(threading.Thread(target=lambda: answers.append(index.names())))
+            threads[0].start()
+            threads[0].join(0.3)
+
+    index.store._database.write = slow  # type: ignore[method-assign]
+    index.catalog.refresh()
+    threads[0].join()
+    assert answers == [["a", "b"]]
 
 
 def test_deleted_during_a_fetch(index: Index) -> None:
