@@ -1,7 +1,7 @@
 """The studies that a search finds, as folders."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from davfs import names
 from davfs.bounded import Bounded
@@ -53,7 +53,7 @@ class Results:
     def __init__(
         self, root: Folder, catalog: Catalog, studies: StudySearch, orthanc: Orthanc, *, most: int = MOST
     ) -> None:
-        self._root = root
+        self._root = replace(root, plan=replace(root.plan, reads_series=True))  # for a query may ask for tags of series
         self._catalog = catalog
         self._studies = studies
         self._orthanc = orthanc
@@ -63,8 +63,7 @@ class Results:
     def find(self, query: Query) -> Found:
         """Return the studies that Orthanc has now; of too many, those with the latest date."""
         self._catalog.refresh()
-        if self._catalog.suspect:
-            self._catalog.rows(self._root)
+        self._complete()
         generation = self._catalog.generation
         found = self._studies.find(query, self.most + 1)
         if gone := set(found) - self._existing(found):
@@ -75,7 +74,13 @@ class Results:
 
     def holds(self, query: Query, study: str) -> bool:
         """Tell whether a study is among them, also where it is not shown because they are too many."""
+        self._complete()
         return self._studies.holds(query, OrthancId(study))
+
+    def _complete(self) -> None:
+        """Compare the facts with Orthanc where some may be missing, those of series included."""
+        if self._catalog.suspect:
+            self._catalog.rows(self._root)
 
     def _existing(self, found: Sequence[OrthancId]) -> set[OrthancId]:
         return set().union(*(self._orthanc.existing(some) for some in _batches(found)))
