@@ -245,15 +245,23 @@ class Facts:
         turns = [turn for turn in self._turns if turn.level is not Level.PATIENT or turn.level in self._store.labelled]
         for turn in turns:
             revision = self._store.revision
-            found = self._orthanc.some(turn.level, turn.since, _PART)
+            found, count = self._some(turn.level, turn.since)
             self.learn(self._take_over(found, revision))
-            turn.since = turn.since + _PART if len(found) == _PART else 0
+            turn.since = turn.since + _PART if count == _PART else 0
             turn.ended = turn.ended or turn.since == 0
         if not all(turn.ended for turn in turns):
             return False
         for turn in turns:
             turn.ended = False
         return True
+
+    def _some(self, level: Level, since: int) -> tuple[Sequence[Resource], int]:
+        """Read a part of all resources of a level; return them, and how many were asked for or found."""
+        if level is Level.PATIENT:  # there may be no /patients
+            wanted = sorted(self._store.ids(level))[since : since + _PART]
+            return self._orthanc.resources(wanted), len(wanted)
+        found = self._orthanc.some(level, since, _PART)
+        return found, len(found)
 
     def forget_instances(self) -> None:
         """Read the tags of instances again where they are shown next."""
