@@ -29,15 +29,15 @@ def check(answer: httpx.Response) -> None:
         return
     with httpx_errors():
         answer.read()
-    told = _told(answer)
+    told = error_told(answer)
     description = told.get("OrthancError")  # not "Details": they may name what is in the file
     said = f"Orthanc answered {answer.status_code}" + (f": {description}" if isinstance(description, str) else "")
     code = told.get("OrthancStatus")
     raise error_of(said, code if isinstance(code, int) and code else answer.status_code)
 
 
-def _told(answer: httpx.Response) -> dict[str, Any]:
-    """Return what Orthanc wrote into the body of an error."""
+def error_told(answer: httpx.Response) -> dict[str, Any]:
+    """Return what Orthanc wrote into the body of an error; empty where it is not Orthanc's."""
     try:
         told = answer.json()
     except ValueError:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from davfs.errors import Unavailable
+from davfs.orthanc.answers import error_told, httpx_errors
 
 _PAGE, _TEXT = "text/html", "text/"
 _FOR_THE_ADMINISTRATOR = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED}
@@ -29,8 +30,15 @@ def check_origin(answer: httpx.Response) -> None:
         return
     kind = answer.headers.get("Content-Type", "")
     nothing = answer.status_code == HTTPStatus.NOT_FOUND and not _is_upload(answer.request)
-    if kind.startswith(_TEXT if nothing else _PAGE):
+    if kind.startswith(_TEXT if nothing else _PAGE) and not _is_orthancs_error(answer):
         raise Unavailable(f"another server answered {answer.status_code} in Orthanc's place")
+
+
+def _is_orthancs_error(answer: httpx.Response) -> bool:
+    """Return True if the body describes an error as Orthanc does; since 1.12.2 it calls that ``text/plain``."""
+    with httpx_errors():
+        answer.read()
+    return "OrthancStatus" in error_told(answer)
 
 
 def _is_upload(request: httpx.Request) -> bool:

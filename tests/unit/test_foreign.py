@@ -1,6 +1,7 @@
 """Answers that do not come from Orthanc, though its address gave them."""
 
 import hashlib
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -74,11 +75,20 @@ def test_what_is_up_to_the_administrator_stays_so(status: int) -> None:
     assert not isinstance(caught.value, Unavailable)
 
 
-def test_gone_is_gone() -> None:
-    """Orthanc's own 404 has no text of a proxy."""
+GONE = {
+    "before 1.12.2": httpx.Response(404),
+    "since": httpx.Response(404, text=json.dumps({"OrthancError": "Unknown resource", "OrthancStatus": 17})),
+}
+
+
+@pytest.mark.parametrize("version", GONE)
+def test_gone_is_gone(version: str) -> None:
+    """Orthanc's own 404 has no text of a proxy, but since 1.12.2 its description of the error is called a text."""
     with pytest.raises(UnknownResource):
-        orthanc(lambda _: httpx.Response(404)).instance_size(ONE)
-    assert not orthanc(lambda _: httpx.Response(404)).exists(Level.STUDY, ONE)
+        orthanc(lambda _: GONE[version]).instance_size(ONE)
+    with pytest.raises(UnknownResource):
+        orthanc(lambda _: GONE[version]).open_instance(ONE)
+    assert not orthanc(lambda _: GONE[version]).exists(Level.STUDY, ONE)
 
 
 class Files:
