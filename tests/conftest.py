@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from davfs.demo.process import OrthancProcess
 from tests.support import connections
@@ -26,7 +27,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start with no servers."""
+    """Start with no servers; on a busy machine the first input of hypothesis takes seconds, which is no mistake."""
+    settings.register_profile("suite", suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("suite")
     config.stash[SERVERS] = []
 
 
