@@ -39,7 +39,7 @@ run: $(PLUGIN)
 	@$(BIN)/python -m davfs.demo --plugin $(PLUGIN) --folder run
 
 test: check $(PLUGIN) test-packages
-	$(BIN)/pytest $(ARGS)
+	tests/run.sh $(ARGS)
 
 test-large: $(PLUGIN) .venv/.dev test-packages
 	DAVFS_TEST_FRAMES=2048 $(BIN)/pytest tests/contract/test_transfer.py $(ARGS)
