@@ -181,7 +181,7 @@ def test_credentials_and_audit(guarded: OrthancProcess) -> None:
     assert [line.partition("audit ")[2].replace("'", '"') for line in lines] == [
         f'user="alice" action=write resource={ids.instance} result=done',
         f'user="alice" action=read resource={ids.instance} result=done',
-        f'user="alice" action=delete resource={ids.patient} result=done',
+        f'user="alice" action=delete resource={ids.study} result=done',
         'user="alice" action=delete resource=- result=Forbidden',
     ]
     ours = [line for line in guarded.log.read_text().splitlines() if "davfs: " in line]
