@@ -12,8 +12,8 @@
 
 #define TICK_NS 1000000L
 
-/* Whoever enters is counted before looking whether the gate is open, so that nobody is inside, or will be, once it was
-   closed and nobody was counted. */
+/* Each caller that enters is counted before looking whether the gate is open, so that nobody is inside, or will be,
+   once it was closed and nobody was counted. */
 typedef struct
 {
   atomic_int open;

@@ -198,7 +198,7 @@ int davfs_start_python(const char* python, char* reason, size_t size)
   return with_python(python, reason, size);
 }
 
-/* Whether davfs.plugin.stop() has returned. Never freed: the thread may outlive whoever waits for it. */
+/* Whether davfs.plugin.stop() has returned. Never freed: the thread may outlive the one that waits for it. */
 static sem_t stopped;
 
 static void* run_stop(void* nothing)

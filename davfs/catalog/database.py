@@ -228,7 +228,7 @@ class Database:
             self._prepare(db, examine=examine)
 
     def _mend(self, error: Exception, life: int) -> None:
-        """Make the database usable again; whoever met the error is told to try again, or that all is gone.
+        """Make the database usable again; the caller that met the error is told to try again, or that all is gone.
 
         Nothing is done where the error has nothing to do with the file.
         """

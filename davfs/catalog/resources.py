@@ -113,7 +113,7 @@ class Resources:
         self._db.execute("DELETE FROM resource WHERE id = ?", (resource,))
 
     def drop_childless(self, patients: Iterable[str]) -> None:
-        """Drop those of the patients of whom no study is known any more."""
+        """Drop the patients that have no known study any more."""
         self._db.executemany(
             "DELETE FROM resource WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM resource WHERE parent = ?1)",
             [(patient,) for patient in patients],

@@ -1,4 +1,4 @@
-"""How far the import of a ZIP is: for whoever looks, and to end it between two members where the drive stops."""
+"""Progress of the import of a ZIP: shown to users, and checked between two members so that a stopping drive ends it."""
 
 import threading
 import time
@@ -70,7 +70,7 @@ class Progress:
         return int(self._now() - self._started)
 
     def text(self, name: str) -> bytes:
-        """Return what there is to say; of one and the same length for all ZIPs.
+        """Return the text of the progress file; it has the same length for all ZIPs.
 
         Args:
             name: How the ZIP is called.

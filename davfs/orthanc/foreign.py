@@ -21,7 +21,7 @@ _PROXIES = ("Age", "Server", "Via", "X-Cache")
 
 
 def check_origin(answer: httpx.Response) -> None:
-    """Raise `Unavailable` for a page, and for a text that says that there is nothing: Orthanc answers with neither.
+    """Raise `Unavailable` for an HTML page, and for a 404 in plain text: Orthanc answers with neither.
 
     What it says about rights, or that Orthanc has moved, is left to whoever looks at the status; and so is what a text
     says of an upload, which is not gone because of it.

@@ -111,7 +111,7 @@ def test_a_status_without_a_code(status: int, error: type[OrthancError], body: s
 
 @pytest.mark.parametrize("code", [7, 13, 17, HTTPStatus.NOT_FOUND])
 def test_what_is_gone(code: int) -> None:
-    """Of anything but an upload these codes say that there is no such resource."""
+    """These codes mean that there is no such resource, unless an upload is answered."""
     assert type(error_of("reason", code)) is UnknownResource
     assert type(upload_error(error_of("reason", code))) is BadFile
 
