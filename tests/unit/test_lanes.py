@@ -28,14 +28,23 @@ SOON = 10.0
 ZIP = zipped({"a.dcm": MR})
 
 
+class Held(threading.Event):
+    """Set to let Orthanc go on; ``begun`` is set once it has a file that it is held up with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = threading.Event()
+
+
 @pytest.fixture
-def held(orthanc: MemoryOrthanc, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+def held(orthanc: MemoryOrthanc, monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
     """Orthanc takes its time over MR until this is set, as over a file that its parser finds hard."""
-    event = threading.Event()
+    event = Held()
     genuine = orthanc.store
 
     def store(content: Buffer) -> Stored:
         if bytes(content[: len(MR)]) == MR:
+            event.begun.set()
             assert event.wait(SOON)
         return genuine(content)
 
@@ -45,14 +54,15 @@ def held(orthanc: MemoryOrthanc, monkeypatch: pytest.MonkeyPatch) -> Iterator[th
 
 
 @contextmanager
-def uploading(inbox: Inbox, lanes: Lanes, *files: tuple[str, bytes]) -> Iterator[list[Future[Entry]]]:
+def uploading(inbox: Inbox, lanes: Lanes, held: Held, *files: tuple[str, bytes]) -> Iterator[list[Future[Entry]]]:
     """Upload files on threads of their own; in the block, a worker or the queue of a lane has each of them."""
     with ThreadPoolExecutor(len(files)) as pool:
         uploads = []
         for number, (name, content) in enumerate(files):
             uploads.append(pool.submit(inbox.write, (name,), content))
             # One worker in each lane of these tests: all but the first upload wait.
-            until(lambda: number == 0 or len(lanes.zips._waiting) + len(lanes.large._waiting) >= number)  # noqa: B023
+            assert held.begun.wait(SOON)
+            until(lambda: len(lanes.zips._waiting) + len(lanes.large._waiting) >= number)  # noqa: B023
         yield uploads
 
 
@@ -64,10 +74,10 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
-def test_a_zip_delays_no_single_file(inbox: Inbox, lanes: Lanes, held: threading.Event) -> None:
+def test_a_zip_delays_no_single_file(inbox: Inbox, lanes: Lanes, held: Held) -> None:
     """However many ZIPs are being imported, or wait for that, a DICOM file is imported at once."""
     files = [(f"{number}.zip", ZIP) for number in range(3)]
-    with uploading(inbox, lanes, *files) as uploads:
+    with uploading(inbox, lanes, held, *files) as uploads:
         inbox.write(("a.dcm",), CT)
         assert not uploads[0].done()
         assert names(inbox) == ["a.dcm"]
@@ -76,12 +86,12 @@ def test_a_zip_delays_no_single_file(inbox: Inbox, lanes: Lanes, held: threading
 
 
 def test_a_large_file_delays_no_small_one(
-    inbox: Inbox, lanes: Lanes, held: threading.Event, monkeypatch: pytest.MonkeyPatch
+    inbox: Inbox, lanes: Lanes, held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Orthanc may need long for a file of many megabytes; those of the usual size have workers of their own."""
     large = MR + bytes(SMALL)
     monkeypatch.setattr(lanes_module, "_COMPLEX", len(large))
-    with uploading(inbox, lanes, ("large.dcm", large)) as uploads:
+    with uploading(inbox, lanes, held, ("large.dcm", large)) as uploads:
         inbox.write(("a.dcm",), CT)
         assert not uploads[0].done()
         held.set()
@@ -90,11 +100,11 @@ def test_a_large_file_delays_no_small_one(
 
 @pytest.mark.parametrize("hard", [MR + bytes(1 << 20), MR + b"1.2.840.10008.1.2.1.99"], ids=["elements", "deflated"])
 def test_a_file_that_is_hard_to_parse_delays_no_other_one(
-    inbox: Inbox, lanes: Lanes, held: threading.Event, hard: bytes, monkeypatch: pytest.MonkeyPatch
+    inbox: Inbox, lanes: Lanes, held: Held, hard: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of very many data elements, or of nobody knows how many: Orthanc may need seconds, whatever its size."""
     monkeypatch.setattr(elements, "_HEAD", len(MR) + 100)
-    with uploading(inbox, lanes, ("hard.dcm", hard)) as uploads:
+    with uploading(inbox, lanes, held, ("hard.dcm", hard)) as uploads:
         inbox.write(("small.dcm",), CT)
         inbox.write(("large.dcm",), dicom.instance("large", pixels=SMALL + 1024))
         assert not uploads[0].done()
@@ -113,11 +123,11 @@ def test_a_deletion_delays_no_upload(inbox: Inbox, lanes: Lanes) -> None:
         gate.set()
 
 
-def test_one_zip_too_many_is_refused_at_once(inbox: Inbox, lanes: Lanes, held: threading.Event) -> None:
+def test_one_zip_too_many_is_refused_at_once(inbox: Inbox, lanes: Lanes, held: Held) -> None:
     """Each waiting ZIP keeps a thread of its door: a further one is not made to wait, and nothing of it is kept."""
     lanes.zips._patience = SOON
     files = [(f"{number}.zip", ZIP) for number in range(5)]
-    with uploading(inbox, lanes, *files):
+    with uploading(inbox, lanes, held, *files):
         before = time.monotonic()
         with pytest.raises(Busy, match="full"):
             inbox.write(("more.zip",), ZIP)
@@ -127,12 +137,12 @@ def test_one_zip_too_many_is_refused_at_once(inbox: Inbox, lanes: Lanes, held: t
 
 
 def test_many_members_without_images_wait_like_any_zip(
-    inbox: Inbox, lanes: Lanes, held: threading.Event, monkeypatch: pytest.MonkeyPatch
+    inbox: Inbox, lanes: Lanes, held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To find out that none of 50,000 members is an image takes seconds, which are those of the lane."""
     monkeypatch.setattr(sniff, "_FEW", 1)
     text = zipped({"a.txt": b"text", "b.txt": b"text"})
-    with uploading(inbox, lanes, ("a.zip", ZIP), ("b.zip", text)) as uploads:
+    with uploading(inbox, lanes, held, ("a.zip", ZIP), ("b.zip", text)) as uploads:
         assert not uploads[1].done()
         held.set()
         assert uploads[1].result(SOON).size == len(text)
@@ -141,9 +151,9 @@ def test_many_members_without_images_wait_like_any_zip(
         inbox.write(("c.zip",), text)
 
 
-def test_a_document_that_is_a_zip_does_not_wait(inbox: Inbox, lanes: Lanes, held: threading.Event) -> None:
+def test_a_document_that_is_a_zip_does_not_wait(inbox: Inbox, lanes: Lanes, held: Held) -> None:
     """Those of office programs are, and have few members."""
-    with uploading(inbox, lanes, *[(f"{number}.zip", ZIP) for number in range(3)]):
+    with uploading(inbox, lanes, held, *[(f"{number}.zip", ZIP) for number in range(3)]):
         inbox.write(("a.docx",), zipped({"a.xml": b"text", "b.xml": b"text"}))
         assert names(inbox) == ["a.docx"]
         held.set()
