@@ -19,16 +19,16 @@ LONG = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC",
 SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 """Value representations with a length of two bytes."""
 
-_UNDEFINED = 0xFFFFFFFF
-_DELIMITERS, _SEQUENCE_END = 0xFFFE, 0xE0DD
-_META, _TRANSFER_SYNTAX = 0x0002, 0x0010
+UNDEFINED = 0xFFFFFFFF
+DELIMITERS, SEQUENCE_END = 0xFFFE, 0xE0DD
+META, _TRANSFER_SYNTAX = 0x0002, 0x0010
 IMPLICIT, BIG_ENDIAN, DEFLATED = b"1.2.840.10008.1.2", b"1.2.840.10008.1.2.2", b"1.2.840.10008.1.2.1.99"
 INFLATED = 64 << 20
 """Bytes of a deflated data set that are unpacked to be counted."""
 
 _HEAD = 1024
 """Bytes in which a file tells its transfer syntax."""
-_STRETCH, _PAUSE = 2048, 1e-4
+STRETCH, PAUSE = 2048, 1e-4
 """Elements that are counted without a pause, and its seconds: other threads need the interpreter for a moment only."""
 _SHORTEST = 8
 """Bytes of an element without a value."""
@@ -102,7 +102,7 @@ def data_set(content: memoryview) -> tuple[int, bytes]:
     offset, syntax = (132, b"") if bytes(content[128:132]) == b"DICM" else (0, b"")
     while offset + 12 <= len(content):
         group, element, representation, length = struct.unpack_from("<HH2sH", content, offset)
-        if group != _META:
+        if group != META:
             break
         offset += 8
         if representation in LONG:
@@ -166,14 +166,14 @@ class _Walk:
             group, _, representation, length = unpack(content, self._offset)
             self.found += 1
             self._offset += 8
-            if not self.found % _STRETCH:
-                sleep(_PAUSE)
-            if group == _DELIMITERS:
+            if not self.found % STRETCH:
+                sleep(PAUSE)
+            if group == DELIMITERS:
                 continue
             if representation in LONG:
                 (length,) = self._length.unpack_from(content, self._offset)
                 self._offset += 4
-            if length == _UNDEFINED:
+            if length == UNDEFINED:
                 self._enter(representation)
             elif representation != b"SQ":
                 self._offset += length
@@ -186,13 +186,13 @@ class _Walk:
             group, element, length = unpack(content, self._offset)
             self.found += 1
             self._offset += 8
-            if not self.found % _STRETCH:
-                sleep(_PAUSE)
-            if group == _DELIMITERS:
-                depth -= element == _SEQUENCE_END
+            if not self.found % STRETCH:
+                sleep(PAUSE)
+            if group == DELIMITERS:
+                depth -= element == SEQUENCE_END
                 if inside and not depth:
                     return
-            elif length == _UNDEFINED:
+            elif length == UNDEFINED:
                 depth += 1
             elif not is_sequence(group << 16 | element):
                 self._offset += length
@@ -211,6 +211,6 @@ class _Walk:
             group, element, length = self._implicit.unpack_from(self._content, self._offset)
             self.found += 1
             self._offset += 8
-            if group != _DELIMITERS or element == _SEQUENCE_END:
+            if group != DELIMITERS or element == SEQUENCE_END:
                 return
             self._offset += length

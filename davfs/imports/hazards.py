@@ -14,7 +14,7 @@ Source: DICOM PS3.10 §7.1; observed on Orthanc 1.10.1.
 import struct
 
 from davfs.errors import Refused
-from davfs.imports.elements import BIG_ENDIAN, IMPLICIT, SHORT, data_set
+from davfs.imports.elements import BIG_ENDIAN, DELIMITERS, IMPLICIT, META, SHORT, UNDEFINED, data_set
 from davfs.imports.nesting import shape
 
 DEEPEST = 40
@@ -24,8 +24,6 @@ _START = b"DICM\x02\x00\x00\x00UL\x04\x00"
 """What Orthanc's own parser looks for behind the preamble: without it, it does not begin."""
 _GROUP_LENGTH, _META_HEADER = 140, 144
 _LONG = frozenset(b"OB OD OF OL OW SQ UC UN UR UT".split())
-_META, _DELIMITERS = 0x0002, 0xFFFE
-_UNDEFINED = 0xFFFFFFFF
 _ENDLESS = 0xFFFFFFF4
 """A length with which Orthanc's parser stays where it is, in 32 bits."""
 _MEMORY = 64 << 20
@@ -71,7 +69,7 @@ def _check_meta_header(content: memoryview) -> None:
             return
         else:
             (size,) = struct.unpack_from("<I", content, offset + 8)
-            if group == _META:
+            if group == META:
                 offset = _checked(content, offset + 12 + size, end)
             elif size == _ENDLESS:
                 raise Refused("Orthanc cannot read it: its meta header has an element of an impossible length.")
@@ -95,12 +93,12 @@ def _asks(content: memoryview) -> bool:
     order = ">" if syntax == BIG_ENDIAN else "<"
     while syntax != IMPLICIT and offset + 12 <= len(content):
         group, _, representation, size = struct.unpack_from(f"{order}HH2sH", content, offset)
-        (length,) = struct.unpack_from(f"{order}I", content, offset + (4 if group == _DELIMITERS else 8))
-        if representation in SHORT and group != _DELIMITERS:
+        (length,) = struct.unpack_from(f"{order}I", content, offset + (4 if group == DELIMITERS else 8))
+        if representation in SHORT and group != DELIMITERS:
             offset += 8 + size
-        elif size and group != _DELIMITERS:
+        elif size and group != DELIMITERS:
             return False
         else:
-            offset += 8 if group == _DELIMITERS else 12
-            offset += 0 if length == _UNDEFINED else length
+            offset += 8 if group == DELIMITERS else 12
+            offset += 0 if length == UNDEFINED else length
     return offset - len(content) > _MEMORY

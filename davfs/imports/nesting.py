@@ -8,15 +8,26 @@ import struct
 from dataclasses import dataclass
 from time import sleep
 
-from davfs.imports.elements import BIG_ENDIAN, DEFLATED, IMPLICIT, LONG, SHORT, data_set, inflated, is_sequence
+from davfs.imports.elements import (
+    BIG_ENDIAN,
+    DEFLATED,
+    DELIMITERS,
+    IMPLICIT,
+    LONG,
+    PAUSE,
+    SEQUENCE_END,
+    SHORT,
+    STRETCH,
+    UNDEFINED,
+    data_set,
+    inflated,
+    is_sequence,
+)
 
-_UNDEFINED = 0xFFFFFFFF
-_DELIMITERS, _ITEM, _SEQUENCE_END = 0xFFFE, 0xE000, 0xE0DD
+_ITEM = 0xE000
 _PIXELS = 0x7FE0
 _SMALLEST = 16
 """Bytes that a sequence with one item takes at least."""
-_STRETCH, _PAUSE = 2048, 1e-4
-"""Elements that are looked at without a pause, and its seconds: other threads need the interpreter now and then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +91,8 @@ class _Descent:
         while self._offset <= last and len(self._open) <= self._most + 1:
             self._step()
             passed += 1
-            if not passed % _STRETCH:
-                sleep(_PAUSE)
+            if not passed % STRETCH:
+                sleep(PAUSE)
         self._leave_sequences()
         beyond = self._offset - len(self._content)
         whole = beyond == 0 and len(self._open) == 1
@@ -91,11 +102,11 @@ class _Descent:
         self._leave_sequences()
         group, element, length = self._long.unpack_from(self._content, self._offset)
         self._offset += 8
-        if group == _DELIMITERS:
+        if group == DELIMITERS:
             self._pass_delimiter(element, length)
         elif self._open[-1].explicit:
             self._pass_explicit()
-        elif length == _UNDEFINED or is_sequence(group << 16 | element):
+        elif length == UNDEFINED or is_sequence(group << 16 | element):
             self._enter(length, explicit=False, image=group == _PIXELS)
         else:
             self._offset += length
@@ -105,9 +116,9 @@ class _Descent:
             self._open.pop()
 
     def _pass_delimiter(self, element: int, length: int) -> None:
-        if element == _SEQUENCE_END and len(self._open) > 1:
+        if element == SEQUENCE_END and len(self._open) > 1:
             self._open.pop()
-        elif element == _ITEM and length != _UNDEFINED and self._offset + length > len(self._content):
+        elif element == _ITEM and length != UNDEFINED and self._offset + length > len(self._content):
             self._offset += length
 
     def _pass_explicit(self) -> None:
@@ -120,7 +131,7 @@ class _Descent:
                 return
             (length,) = self._length.unpack_from(self._content, self._offset)
             self._offset += 4
-        if representation == b"SQ" or length == _UNDEFINED:
+        if representation == b"SQ" or length == UNDEFINED:
             # What nobody knew has implicit elements (PS3.5 §6.2.2); fragments of an image look like items.
             self._enter(length, explicit=representation != b"UN", image=group == _PIXELS)
         else:
@@ -130,18 +141,18 @@ class _Descent:
         """Walk over the fragments of a compressed image (PS3.5 §A.4); to the end, where it is written otherwise."""
         while self._offset + 8 <= len(self._content):
             group, element, length = self._long.unpack_from(self._content, self._offset)
-            if group != _DELIMITERS:
+            if group != DELIMITERS:
                 self._offset = len(self._content)
                 return
             self._offset += 8
-            if element == _SEQUENCE_END:
+            if element == SEQUENCE_END:
                 return
             self._offset += length
 
     def _enter(self, length: int, *, explicit: bool, image: bool) -> None:
         if image:
             self._pass_fragments()
-        elif length == _UNDEFINED:
+        elif length == UNDEFINED:
             self._open.append(_Open(None, explicit))
         elif length < _SMALLEST * (self._most + 2 - len(self._open)) or self._offset + length > len(self._content):
             self._offset += length  # too short for as many levels as are left, or cut

@@ -22,9 +22,8 @@ from functools import lru_cache
 
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
 
-from davfs.imports.elements import LONG, SHORT
+from davfs.imports.elements import DELIMITERS, LONG, SHORT, UNDEFINED
 
-_UNDEFINED = 0xFFFFFFFF
 _PREFIX = re.compile(rb"DICM(?:[\x02\x08]\x00|\x00[\x02\x08])")
 _UID = rb"[0-2]\.[0-9][0-9.]"
 _IDENTIFIER = re.compile(
@@ -36,7 +35,6 @@ _ASKED_FOR = frozenset({0x00080018, 0x0020000D, 0x0020000E})
 _STEPS = 2000
 _ENOUGH_IMPLICIT = 2
 _LAST_KNOWN_GROUP = 0x0020
-_DELIMITERS = 0xFFFE
 
 
 class Sign(IntEnum):
@@ -103,9 +101,9 @@ def _elements(content: memoryview, size: int, syntax: _Syntax) -> Iterator[tuple
             return
         group, number = struct.unpack_from(f"{syntax.order}HH", content, offset)
         tag = group << 16 | number
-        representation, start, length = _value(content, offset, syntax, delimiter=group == _DELIMITERS)
-        stop = start if length == _UNDEFINED else start + length
-        if stop > size or tag == last or (syntax.explicit and not representation and group != _DELIMITERS):
+        representation, start, length = _value(content, offset, syntax, delimiter=group == DELIMITERS)
+        stop = start if length == UNDEFINED else start + length
+        if stop > size or tag == last or (syntax.explicit and not representation and group != DELIMITERS):
             return
         yield tag, representation, stop
         offset, last = stop, tag
