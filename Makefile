@@ -26,7 +26,7 @@ SHELL  := /bin/bash
 BIN    := .venv/bin
 PLUGIN := build/libOrthancDavfs.so
 STATIC := build/libOrthancStatic.so
-NATIVE := $(shell find native -type f -name '*.[chp]*' -not -path '*/__pycache__/*')
+NATIVE := $(shell find native -type f \( -name '*.[chp]*' -o -name '*.map' \) -not -path '*/__pycache__/*')
 
 RUN_PACKAGES  := orthanc orthanc-dev gcc libc6-dev python3-dev python3-venv
 TEST_PACKAGES := $(RUN_PACKAGES) orthanc-python litmus cadaver curl davfs2 rclone fuse3 gvfs gvfs-backends gvfs-fuse \

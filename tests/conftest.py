@@ -71,5 +71,5 @@ def plugin() -> Path:
 
 
 def _newest_source() -> float:
-    sources = [path for path in (ROOT / "native").rglob("*") if path.suffix in {".c", ".h", ".py"}]
+    sources = [path for path in (ROOT / "native").rglob("*") if path.suffix in {".c", ".h", ".map", ".py"}]
     return max(path.stat().st_mtime for path in sources)
