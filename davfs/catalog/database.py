@@ -21,6 +21,7 @@ from typing import ParamSpec, Protocol, TypeVar
 from davfs.catalog import seal
 from davfs.catalog.seal import Seal
 from davfs.errors import Unavailable
+from davfs.private import make_private
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ _LARGEST_COPY = 1 << 30
 """Bytes of the largest file that is copied into memory."""
 _PAUSE = 30.0
 """Seconds between two attempts to go back to the file."""
+_BESIDE = ("-wal", "-shm")
+"""What SQLite puts behind a file's name for the files that it makes beside it."""
 _NO_ACCESS = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_CANTOPEN,
@@ -306,7 +309,7 @@ class Database:
 
     def _discard(self) -> None:
         self._retire()
-        for suffix in ("", "-wal", "-shm"):
+        for suffix in ("", *_BESIDE):
             Path(f"{self._file}{suffix}").unlink(missing_ok=True)
 
     def _give_back(self, db: sqlite3.Connection, life: int) -> None:
@@ -375,6 +378,9 @@ def _memory() -> sqlite3.Connection:
 
 
 def _connect(file: Path) -> sqlite3.Connection:
+    make_private(file)
+    for suffix in _BESIDE:  # SQLite makes them with the mode of the file; these are of an older version of this program
+        make_private(Path(f"{file}{suffix}"), create=False)
     db = sqlite3.connect(file, timeout=_WAIT, isolation_level=None, check_same_thread=False)
     try:
         db.execute("PRAGMA journal_mode = WAL")

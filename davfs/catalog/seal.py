@@ -12,6 +12,8 @@ from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
 
+from davfs.private import make_private
+
 _CHUNK = 1 << 20
 _LONGEST = 1.5
 """Seconds that a digest may take while Orthanc is being stopped: about 1 GB. A larger file goes without."""
@@ -34,7 +36,9 @@ def put(file: Path, now: Callable[[], float] = time.monotonic) -> None:
     """
     ends = now() + _LONGEST
     with suppress(OSError, TimeoutError):
-        _beside(file).write_text(_digest(file, lambda: now() < ends))
+        digest = _digest(file, lambda: now() < ends)
+        make_private(_beside(file))
+        _beside(file).write_text(digest)
 
 
 def take(file: Path) -> Seal:

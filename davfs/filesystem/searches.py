@@ -13,6 +13,7 @@ from pathlib import Path
 
 from davfs import names
 from davfs.errors import AlreadyExists, NoSpace, NotFound
+from davfs.private import make_private
 
 MOST = 1000
 """Searches that are kept; a listing reads them all."""
@@ -80,6 +81,7 @@ class Searches:
             known = dict(self._known())
             yield known
             written = self._file.with_name(f"{self._file.name}.new")
+            make_private(written)
             with written.open("w", encoding="ascii") as new:
                 json.dump(known, new, indent=1)
                 new.flush()

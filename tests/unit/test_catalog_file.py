@@ -1,13 +1,17 @@
 """The catalog's file: kept over a restart, made anew where it cannot be used, placed anew for another layout."""
 
+import os
 import shutil
 import sqlite3
+import stat
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from davfs.catalog.database import Database
+from davfs.filesystem.searches import Searches
 from davfs.orthanc import Level, OrthancId
 from tests.support import catalog, dicom
 from tests.support.catalog import BY_NAME, Index
@@ -89,3 +93,32 @@ def test_crash_loses_nothing(index: Index, tmp_path: Path) -> None:
     with closing(Index(index.orthanc, tmp_path / "copy.sqlite")) as again:
         assert again.names() == ["a"]
     assert index.orthanc.asked == 0
+
+
+@pytest.mark.parametrize("found", [False, True])
+def test_files_are_for_their_owner_alone(tmp_path: Path, *, found: bool) -> None:
+    """Names can be read by nobody else, with the usual umask, and where an older version left files for everybody."""
+    kept, before = tmp_path / "catalog.sqlite", os.umask(0o022)
+    try:
+        if found:
+            with closing(sqlite3.connect(kept)) as db:
+                db.execute("pragma journal_mode = wal")
+                assert stat.S_IMODE(kept.stat().st_mode) == 0o644
+        database = Database(kept, _make_a_table, lambda: None)
+        database.open()
+        with database.write() as db:
+            db.execute("insert into x values (1)")
+        open_now = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+        database.close()
+        searches = Searches(tmp_path / "searches.json")
+        searches.add("PatientName=doe")
+    finally:
+        os.umask(before)
+    assert open_now == dict.fromkeys(("catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"), 0o600)
+    closed = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    names = ("catalog.sqlite", "catalog.sqlite-digest", "searches.json")
+    assert {name: closed[name] for name in names} == dict.fromkeys(names, 0o600)
+
+
+def _make_a_table(db: sqlite3.Connection, *, examine: bool) -> None:  # noqa: ARG001  as `Prepare` has it
+    db.execute("create table if not exists x (y)")

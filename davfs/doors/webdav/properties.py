@@ -10,6 +10,7 @@ from pathlib import Path as DiskPath
 
 from davfs.doors.webdav.context import Environ
 from davfs.doors.webdav.refusals import Refusal
+from davfs.private import make_private
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ class Properties:
 
     def __init__(self, file: DiskPath) -> None:
         self._lock = threading.Lock()
+        make_private(file)
         self._database = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         try:
             self._database.execute("pragma journal_mode = wal")
