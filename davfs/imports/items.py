@@ -12,9 +12,9 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from mimetypes import guess_type
 from typing import Self
 
+from davfs import media_types
 from davfs.entry import DICOM, Entry, Kind
 from davfs.orthanc import OrthancId
 
@@ -155,10 +155,7 @@ def parse_receipt(target: str) -> Receipt | None:
 
 def _file_entry(name: str, status: os.stat_result) -> Entry:
     etag = f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"
-    media_type, encoding = guess_type(name)
-    if media_type is None or encoding:  # "x.tar.gz" is no tar for whoever opens it
-        media_type = "application/octet-stream"
-    return Entry(name, Kind.FILE, _modified(status), status.st_size, etag, media_type)
+    return Entry(name, Kind.FILE, _modified(status), status.st_size, etag, media_types.of_name(name))
 
 
 def _modified(status: os.stat_result) -> datetime:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from davfs import media_types
 from davfs.bounded import Bounded
 from davfs.entry import DICOM, Entry, Path
 
@@ -131,8 +132,5 @@ def date(moment: datetime) -> str:
 
 
 def mime(entry: Entry) -> str:
-    """Return the type that the core is told of a file: one that it knows, or none, for which it goes by the name.
-
-    It logs a warning for each type that it does not know.
-    """
-    return entry.media_type if entry.media_type in {DICOM, "text/plain"} else ""
+    """Return the type that the core is told of a file: always one, or it would go by the name of the request."""
+    return media_types.harmless(entry.media_type)

@@ -58,11 +58,10 @@ def test_an_open_file_outlives_its_name(spool: Spool) -> None:
 
 
 def test_media_types_go_by_the_name(spool: Spool) -> None:
-    """What is not known, or is packed, is a stream of bytes."""
-    types = {name: spool.write((name,), b"").entry.media_type for name in ("a.pdf", "a", "a.tar.gz", "a.zip")}
-    assert types["a.pdf"] == "application/pdf"
-    assert types["a.zip"] == "application/zip"
-    assert types["a"] == types["a.tar.gz"] == "application/octet-stream"
+    """What is not known, is packed, or runs in a browser is a stream of bytes."""
+    names = ("a.pdf", "a.zip", "A.TXT", "a", "a.tar.gz", "a.html", "a.svg", "a.js", ".html")
+    types = [spool.write((name,), b"").entry.media_type for name in names]
+    assert types == ["application/pdf", "application/zip", "text/plain"] + ["application/octet-stream"] * 6
 
 
 def test_folders_can_be_made_filled_and_removed(spool: Spool) -> None:

@@ -219,17 +219,3 @@ def test_foreign_page_cannot_upload(shared: Browser, inbox: str, server: Door) -
     for method in ("OPTIONS", "GET"):
         answer = httpx.request(method, inbox, headers=asked, trust_env=False)
         assert not [name for name in answer.headers if name.startswith("access-control-")]
-
-
-def test_uploaded_page_cannot_act(shared: Browser, inbox: str) -> None:
-    """A page or an image with a script that somebody put into the inbox is shown, and can do nothing in their name."""
-    script = f"<script>fetch({json.dumps(inbox)} + 'made', {{method: 'PUT', body: 'x'}})</script>"
-    for name, content in (
-        ("a.html", f"<p>shown</p>{script}"),
-        ("a.svg", f"<svg xmlns='http://www.w3.org/2000/svg'><text>shown</text>{script}</svg>"),
-    ):
-        assert httpx.put(inbox + name, content=content, trust_env=False).status_code == 201
-        shared.open(inbox + name)
-        assert shared.run("document.documentElement.textContent").startswith("shown")
-        assert any("sandboxed" in complaint for complaint in shared.complaints())
-    assert httpx.get(f"{inbox}made", trust_env=False).status_code == 404

@@ -53,6 +53,7 @@ def application(context: Context, properties: Properties) -> Application:
     )
 
     def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response = _taken_by_its_type(start_response)
         try:
             with refused():
                 path = unicodedata.normalize("NFC", paths.decoded(environ["PATH_INFO"]))
@@ -65,6 +66,15 @@ def application(context: Context, properties: Properties) -> Application:
         return answered
 
     return answer
+
+
+def _taken_by_its_type(start_response: Callable[..., Any]) -> Callable[..., Any]:
+    """Let every answer tell browsers that its type is what it says, whatever it looks like."""
+
+    def start(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> object:
+        return start_response(status, [*headers, ("X-Content-Type-Options", "nosniff")], exc_info)
+
+    return start
 
 
 def _silence() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from wsgidav.mw.base_mw import BaseMiddleware
 from wsgidav.util import send_status_response
 
+from davfs import media_types
 from davfs.doors.webdav import paths
 from davfs.doors.webdav.context import Environ, context_of, user_of
 from davfs.doors.webdav.ranges import Unsatisfiable, part
@@ -19,12 +20,8 @@ from davfs.doors.webdav.validators import CONDITIONS, entity_tag, http_date, sam
 from davfs.entry import Content, Entry, Path
 from davfs.errors import DavfsError, IsAFolder
 
-_HARMLESS = frozenset({
-    "application/dicom", "application/json", "application/octet-stream", "application/pdf", "application/zip",
-    "image/png", "text/plain",
-})  # fmt: skip
-"""Types of which browsers run nothing; they show no PDF in a sandbox."""
 _SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+"""What a file that is shown may do: nothing. Browsers show no PDF in a sandbox, and run none in this origin."""
 
 Start = Callable[..., Any]
 Answer = Iterable[bytes | memoryview]
@@ -140,7 +137,7 @@ def _chosen(environ: Environ, entry: Entry) -> tuple[int, int] | None:
 def _start(start_response: Start, status: HTTPStatus, entry: Entry, length: int, place: str = "") -> None:
     headers = [("Content-Length", str(length)), *_validators(entry), ("Accept-Ranges", "bytes")]
     if status is not HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-        headers += _kind(entry.media_type or "application/octet-stream")
+        headers += _kind(media_types.harmless(entry.media_type))
     if place:
         headers.append(("Content-Range", place))
     start_response(f"{status.value} {status.phrase}", headers)
@@ -148,8 +145,10 @@ def _start(start_response: Start, status: HTTPStatus, entry: Entry, length: int,
 
 def _kind(media_type: str) -> list[tuple[str, str]]:
     """Return what tells a browser how to show a file: one that was uploaded must not act in the drive's own name."""
-    headers = [("Content-Type", media_type), ("X-Content-Type-Options", "nosniff")]
-    return headers if media_type in _HARMLESS else [*headers, ("Content-Security-Policy", _SANDBOX)]
+    kind = ("Content-Type", media_type)
+    if media_type in media_types.SAVED:
+        return [kind, ("Content-Disposition", "attachment")]
+    return [kind] if media_type == media_types.PDF else [kind, ("Content-Security-Policy", _SANDBOX)]
 
 
 def _without_content(start_response: Start, status: HTTPStatus, entry: Entry) -> Answer:

@@ -185,6 +185,5 @@ HEADERS = (
     ("Cache-Control", "no-store"),
     ("Content-Security-Policy", POLICY),
     ("Referrer-Policy", "no-referrer"),
-    ("X-Content-Type-Options", "nosniff"),
 )
 """Headers of every page."""

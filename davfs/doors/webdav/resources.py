@@ -8,6 +8,7 @@ from typing import Any
 from wsgidav.dav_error import DAVError
 from wsgidav.dav_provider import DAVCollection, DAVNonCollection
 
+from davfs import media_types
 from davfs.doors.webdav import conditions, paths
 from davfs.doors.webdav.conditions import creates_only
 from davfs.doors.webdav.contents import ContentFile
@@ -143,7 +144,7 @@ class FileResource(_Resource, DAVNonCollection):
         return self.entry.size
 
     def get_content_type(self) -> str:
-        return self.entry.media_type or "application/octet-stream"
+        return media_types.harmless(self.entry.media_type)
 
     def support_ranges(self) -> bool:
         return True
