@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+import davfs.doors.webdav  # noqa: F401  before a test imports WsgiDAV, which would take lxml
 from davfs.demo.process import OrthancProcess
 from tests.support import connections
 

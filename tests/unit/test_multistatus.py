@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from davfs.doors.webdav.multistatus import LIVE, Mode, Shown, Wanted, multistatus
-from davfs.doors.webdav.propfind import parsed
+from davfs.doors.webdav.propfind import asked
 from davfs.doors.webdav.refusals import Refusal
+from davfs.doors.webdav.request_xml import parsed
 from davfs.entry import Entry, Kind
 from davfs.filesystem.area import Room
 
@@ -110,7 +111,7 @@ def test_many() -> None:
 )
 def test_requests(inner: str, expected: Wanted) -> None:
     """Requests are understood as RFC 4918 §9.1 says; elements that are not known are skipped (§17)."""
-    assert parsed(f"<propfind xmlns='DAV:'>{inner}</propfind>".encode()) == expected
+    assert asked(parsed(f"<propfind xmlns='DAV:'>{inner}</propfind>".encode())) == expected
 
 
 @pytest.mark.parametrize(
@@ -123,5 +124,5 @@ def test_requests(inner: str, expected: Wanted) -> None:
 def test_bad_requests(body: bytes) -> None:
     """Anything else is refused as a bad request."""
     with pytest.raises(Refusal) as caught:
-        parsed(body)
+        asked(parsed(body))
     assert caught.value.value == 400

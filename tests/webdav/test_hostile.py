@@ -1,5 +1,6 @@
 """No request brings door 2 down, fills its memory, or reaches what it should not: clear refusals, and it goes on."""
 
+import os
 import re
 import socket
 from collections.abc import Iterator
@@ -68,6 +69,12 @@ def memory(process: OrthancProcess) -> int:
     return int(found[1]) * 1024
 
 
+def cpu(process: OrthancProcess) -> float:
+    """Return the seconds of a processor that Orthanc has taken so far."""
+    times = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+
+
 def raw(server: Door, request: bytes, *, then_close: bool = False, seconds: float = 15) -> bytes:
     """Send bytes over a connection of their own, and return what comes back until the server closes it."""
     with socket.create_connection((LOOPBACK, server.drive.port), timeout=seconds) as connection:
@@ -97,6 +104,20 @@ def test_xml(server: Door, method: str, document: str) -> None:
     answer = server.drive.request(method, "inbox/xml.txt", content=DOCUMENTS[document], headers={"Depth": "0"})
     assert answer.status_code in {400, 413, 422}
     assert b"root:" not in answer.content
+
+
+@pytest.mark.parametrize("headers", [{}, {"If": "(Not <DAV:no-lock>)"}, {"Transfer-Encoding": "chunked"}])
+@pytest.mark.parametrize("method", ["PROPFIND", "PROPPATCH", "LOCK", "MKCOL", "DELETE"])
+def test_attributes(server: Door, process: OrthancProcess, method: str, headers: dict[str, str]) -> None:
+    """A body is too large whatever the method and its headers, and is refused before it is looked at."""
+    server.drive.put("inbox/xml.txt", b"x")
+    attributes = " ".join(f"b{number}=''" for number in range(60_000))
+    body = f"<a {attributes}/>".encode()
+    content = iter([body]) if "Transfer-Encoding" in headers else body
+    before = cpu(process)
+    answer = server.drive.request(method, "inbox/xml.txt", content=content, headers={"Depth": "0", **headers})
+    assert answer.status_code == 413, answer.text
+    assert cpu(process) - before < 0.5
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])

@@ -41,7 +41,7 @@ def application(context: Context, properties: Properties) -> Application:
         {
             KEY: context,
             "provider_mapping": {"/": DriveProvider(context.drive)},
-            "middleware_stack": [Failures, Authentication, Reload, Propfind, Download, Page, Messages, Resolver],
+            "middleware_stack": [Failures, Authentication, Reload, Messages, Propfind, Download, Page, Resolver],
             "lock_storage": Locks(),
             "property_manager": properties,
             "add_header_MS_Author_Via": True,

@@ -10,13 +10,11 @@ from wsgidav.lock_man.lock_storage import LockStorageDict
 from davfs.doors.webdav.refusals import Refusal
 
 MOST_LOCKS = 10_000
-"""About 10 MB; clients hold one for each file that they write."""
+"""About 10 MB (`messages.LARGEST_LOCK`); clients hold one for each file that they write."""
 
 
 LONGEST = 3600.0
 """Seconds that a lock lasts unless it is refreshed: clients that crash leave theirs behind (RFC 4918 §6.6)."""
-LARGEST_REQUEST = 4096
-"""Bytes of a LOCK: what a client writes down about itself, a name or an address, is kept with the lock."""
 _URL = "URL2TOKEN:"
 MOST_SHARED = 100
 """Shared locks of one file or folder, which are looked through for each request about it."""

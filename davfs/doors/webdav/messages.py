@@ -1,18 +1,22 @@
-"""The XML that clients send: bounded, and without a DTD (RFC 4918 §20.6), before WsgiDAV parses it."""
+"""The bodies of all requests but uploads: their length is checked, and XML is parsed, here and before anything else."""
 
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
+from xml.etree.ElementTree import Element, tostring
 
-from lxml import etree
 from wsgidav.mw.base_mw import BaseMiddleware
 
 from davfs.doors.webdav.context import Environ
 from davfs.doors.webdav.refusals import Refusal
+from davfs.doors.webdav.request_xml import parsed
 
-LARGEST = 1024 * 1024
-"""Bytes of XML that a request may have; a PROPPATCH carries values."""
+LARGEST = 64 * 1024
+"""Bytes of a body; clients send a few hundred."""
+LARGEST_LOCK = 4096
+"""Bytes of a LOCK: what a client writes down about itself, a name or an address, is kept with the lock."""
+_XML = "davfs.xml"
 _PROPNAME = "{DAV:}propname"
 _WITH_XML = frozenset({"PROPFIND", "PROPPATCH", "LOCK"})
 
@@ -22,51 +26,53 @@ class Messages(BaseMiddleware):
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request (PEP 3333)."""
-        if environ["REQUEST_METHOD"] != "PUT" and _has_body(environ):
-            body = environ["wsgi.input"].read(LARGEST + 1)
-            while (more := environ["wsgi.input"].read(LARGEST + 1 - len(body))) and len(body) <= LARGEST:
-                body += more
-            if len(body) > LARGEST:
-                raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A body has at most {LARGEST} bytes here.")
-            if environ["REQUEST_METHOD"] in _WITH_XML:
-                body = checked(body)
-            environ["wsgi.input"] = BytesIO(body)
-            environ["CONTENT_LENGTH"] = str(len(body))
+        method = environ["REQUEST_METHOD"]
+        if method != "PUT" and _has_body(environ):
+            body = _read(environ, LARGEST_LOCK if method == "LOCK" else LARGEST)
+            if body and method in _WITH_XML:
+                environ[_XML] = parsed(body)
+                body = _for_wsgidav(environ[_XML])
+            environ.update({"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body)), "wsgidav.all_input_read": 1})
         answer: Iterable[bytes] = self.next_app(environ, start_response)
         return answer
 
 
-def checked(body: bytes) -> bytes:
-    """Return XML as WsgiDAV understands it.
-
-    Raises:
-        Refusal: It is none that is taken (`parsed`).
-    """
-    if not body:
-        return body
-    root = parsed(body)
-    for asked in root.iterfind(_PROPNAME):
-        asked.tag = "{DAV:}name"  # what WsgiDAV 4.4 calls it
-    return etree.tostring(root)
-
-
-def parsed(body: bytes) -> etree._Element:
-    """Read XML; nothing is fetched or expanded, and comments, which WsgiDAV takes for properties, are left out.
-
-    Raises:
-        Refusal: It is no XML, or has a document type: attacks need entities, WebDAV does not.
-    """
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
-    )
-    try:
-        root = etree.fromstring(body, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise Refusal(HTTPStatus.BAD_REQUEST, "The body is no well-formed XML.") from error
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise Refusal(HTTPStatus.BAD_REQUEST, "The body has a document type, which is not allowed.")
+def root_of(environ: Environ) -> Element | None:
+    """Return the XML of a request's body, None where it has none."""
+    root: Element | None = environ.get(_XML)
     return root
 
 
 def _has_body(environ: Environ) -> bool:
     return environ.get("CONTENT_LENGTH", "0") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ
+
+
+def _read(environ: Environ, limit: int) -> bytes:
+    """Return the body.
+
+    Raises:
+        Refusal: It is longer than so many bytes, or not complete.
+    """
+    if int(environ.get("CONTENT_LENGTH") or 0) > limit:
+        raise _too_large(limit)
+    body = b""
+    while len(body) <= limit and (more := environ["wsgi.input"].read(limit + 1 - len(body))):
+        body += more
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
+
+
+def _too_large(limit: int) -> Refusal:
+    return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body of this request may have {limit} bytes.")
+
+
+def _for_wsgidav(root: Element) -> bytes:
+    """Return the XML as WsgiDAV 4.4 understands it, which parses it once more: it calls propname name."""
+    renamed = list(root.iterfind(_PROPNAME))
+    for asked in renamed:
+        asked.tag = "{DAV:}name"
+    written: bytes = tostring(root)
+    for asked in renamed:
+        asked.tag = _PROPNAME
+    return written

@@ -11,12 +11,12 @@ from typing import Any
 
 from wsgidav.request_resolver import RequestResolver
 from wsgidav.request_server import RequestServer
-from wsgidav.util import get_content_length, send_status_response
+from wsgidav.util import send_status_response
 
 from davfs.doors.webdav import conditions, paths
 from davfs.doors.webdav.context import Environ
 from davfs.doors.webdav.headers import destination
-from davfs.doors.webdav.locks import LARGEST_REQUEST
+from davfs.doors.webdav.messages import root_of
 from davfs.doors.webdav.refusals import Refusal, refused
 from davfs.doors.webdav.resources import FileResource, FolderResource, check_conditions
 from davfs.entry import Path
@@ -90,10 +90,7 @@ class Methods(RequestServer):
 
     def do_LOCK(self, environ: Environ, start_response: Start) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
         """Answer LOCK (RFC 4918 §9.10); what would be refused is refused before a file is made for it (§9.10.4)."""
-        length = get_content_length(environ)
-        if length > LARGEST_REQUEST:
-            raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A LOCK has at most {LARGEST_REQUEST} bytes here.")
-        if length:  # or it refreshes a lock that is there
+        if root_of(environ) is not None:  # or it refreshes a lock that is there
             self._davProvider.lock_manager.storage.check_room()
         answer: Iterable[bytes] = super().do_LOCK(environ, start_response)
         return answer

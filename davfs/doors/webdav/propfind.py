@@ -6,22 +6,21 @@ Whatever needs WsgiDAV goes on to it: infinite depth, properties that clients ha
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from http import HTTPStatus
-from io import BytesIO
 from typing import Any
+from xml.etree.ElementTree import Element
 
 from wsgidav.mw.base_mw import BaseMiddleware
 from wsgidav.util import send_status_response
 
-from davfs.doors.webdav import messages, paths
+from davfs.doors.webdav import paths
 from davfs.doors.webdav.context import Environ, context_of
+from davfs.doors.webdav.messages import root_of
 from davfs.doors.webdav.multistatus import DAV, LIVE, Mode, Shown, Wanted, multistatus
 from davfs.doors.webdav.refusals import Refusal, refusal
 from davfs.entry import Entry, Path
 from davfs.errors import DavfsError
 from davfs.filesystem.drive import Drive
 
-LARGEST_BODY = 64 * 1024
-"""Bytes of a request; clients send a few hundred."""
 _KEPT = 20_000
 """Entries up to which an answer, about 10 MB, is kept in memory; a longer one is made twice, first for its length."""
 _NAMES = 20_000
@@ -40,7 +39,7 @@ class Propfind(BaseMiddleware):
         if environ["REQUEST_METHOD"] != "PROPFIND" or "HTTP_IF" in environ:
             return self._passed_on(environ, start_response)
         try:
-            wanted = parsed(_body(environ))
+            wanted = asked(root_of(environ))
             path = paths.segments(environ["PATH_INFO"])
             if environ.get("HTTP_DEPTH") not in _DEPTHS or self._needs_more(environ, path, wanted):
                 return self._passed_on(environ, start_response)
@@ -115,42 +114,24 @@ def _in_url(name: str, *, folder: bool) -> str:
     return paths.quoted((name,), folder=folder)[1:]
 
 
-def parsed(body: bytes) -> Wanted:
-    """Read the body of a PROPFIND.
+def asked(root: Element | None) -> Wanted:
+    """Return what a PROPFIND asks for.
 
     Args:
-        body: XML; nothing at all stands for all properties (RFC 4918 §9.1).
+        root: Its body; None, for no body at all, stands for all properties (RFC 4918 §9.1).
 
     Raises:
         Refusal: It is something else.
     """
-    if not body:
+    if root is None:
         return Wanted(Mode.ALL)
-    root = messages.parsed(body)
     modes = [child for child in root if child.tag in _BODY_MODES]
     if root.tag != f"{DAV}propfind" or len(modes) != 1:
         raise Refusal(HTTPStatus.BAD_REQUEST, "The body has to be a propfind element with allprop, propname or prop.")
     mode = _BODY_MODES[modes[0].tag]
     source = {Mode.NAMED: modes[0], Mode.ALL: root.find(f"{DAV}include")}.get(mode)
-    names = () if source is None else tuple(dict.fromkeys(child.tag for child in source if isinstance(child.tag, str)))
+    names = () if source is None else tuple(dict.fromkeys(child.tag for child in source))
     return Wanted(mode, names)
-
-
-def _body(environ: Environ) -> bytes:
-    """Read the body of a request, and put it back for whoever comes next.
-
-    Raises:
-        Refusal: It is too large, or not complete.
-    """
-    body = b""
-    if environ.get("wsgi.input_terminated") or environ.get("CONTENT_LENGTH", "0") not in ("", "0"):
-        source = environ["wsgi.input"]
-        while len(body) <= LARGEST_BODY and (block := source.read(LARGEST_BODY + 1 - len(body))):
-            body += block
-    if len(body) > LARGEST_BODY:
-        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large.")
-    environ.update({"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body)), "wsgidav.all_input_read": 1})
-    return body
 
 
 def _refused(environ: Environ, start_response: Start, error: Refusal) -> Iterable[bytes]:
