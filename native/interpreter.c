@@ -21,7 +21,10 @@
 #include <unistd.h>
 
 /* Puts the virtual environment's packages before all others. An interpreter that we started with its python3 has them
-   already; one that orthanc-python started has not. */
+   already; one that orthanc-python started has not.
+
+   Then cffi's extension module is loaded so that it prefers what it brings itself: its wheel has a libffi inside, and
+   would call Debian's, which Orthanc has loaded before (docs/adr/0015-c-extensions.md). */
 static const char FIND_PACKAGES[] =
     "import os, site, sys\n"
     "def find_packages(python):\n"
@@ -33,7 +36,15 @@ static const char FIND_PACKAGES[] =
     "    if packages not in sys.path:\n"
     "        before = list(sys.path)\n"
     "        site.addsitedir(packages)\n"
-    "        sys.path[:] = [p for p in sys.path if p not in before] + before\n";
+    "        sys.path[:] = [p for p in sys.path if p not in before] + before\n"
+    "    flags = sys.getdlopenflags()\n"
+    "    sys.setdlopenflags(flags | os.RTLD_DEEPBIND)\n"
+    "    try:\n"
+    "        import _cffi_backend\n"
+    "    except ImportError:\n"
+    "        pass\n" /* davfs_start_cffi() says so */
+    "    finally:\n"
+    "        sys.setdlopenflags(flags)\n";
 
 /* Adds flags to the library that holds an address. */
 static int reopen(void* address, int flags)
