@@ -1,6 +1,5 @@
 """Puts the drive together inside Orthanc. native/interpreter.c calls `start` and `stop`, and nothing else of Python."""
 
-import gc
 import json
 import logging
 from collections.abc import Mapping
@@ -57,7 +56,6 @@ def start() -> None:
         ConfigurationError: The administrator has to change something; the message says what.
     """
     log.install()
-    gc.unfreeze()  # after a reset
     try:
         _start()
     except BaseException:
@@ -93,7 +91,6 @@ def stop() -> None:
     2. Requests under way there may end; after a moment their connections are broken.
     3. No new call into Orthanc is made: what still runs, at either door, ends at its next one.
     4. Threads are waited for, and files are closed.
-    5. The garbage collector is kept from all objects: it crashes over them where orthanc-python ends Python 3.14 then.
     """
     parts, server = _running.parts, _running.server
     _running.parts, _running.server = None, None
@@ -107,7 +104,6 @@ def stop() -> None:
         if server and not ended:
             server.stop(_REST_SECONDS)
     log_left_behind()
-    gc.freeze()
 
 
 def _may_alter(configuration: Mapping[str, Any], orthanc: RestOrthanc) -> bool:

@@ -1,5 +1,6 @@
 /* The parts of libOrthancDavfs that are C, and why: Orthanc calls them before Python runs (plugin.c, interpreter.c),
-   on a thread where Python must not wait (changes.c), or once for each request or entry (request.c, door.c). */
+   on a thread where Python must not wait (changes.c) or has too small a stack (companion.c), or once for each request or
+   entry (request.c, door.c). */
 
 #pragma once
 
@@ -71,6 +72,8 @@ typedef struct
 void davfs_watch_requests(const char* outer);
 /* The record of this thread, which is emptied: a later request that skips the filter must not inherit it. */
 davfs_request davfs_take_request(void);
+/* Makes it the record of this thread, which goes on with the request of another one. */
+void davfs_note_request(const davfs_request* request);
 
 /* Writes who did what to which resource, and what came of it, to Orthanc's log (at --verbose). */
 void davfs_audit(const char* user, const char* action, const char* resource, const char* result);
@@ -90,6 +93,10 @@ void davfs_watch_changes(void);
    milliseconds, or once closed. */
 int davfs_next_change(davfs_change* change, int milliseconds);
 void davfs_close_changes(void);
+
+/* companion.c: calls a function on a thread with an ordinary stack, the same one for each call of this thread, and waits.
+   Returns what it returned, or OrthancPluginErrorCode_DatabaseUnavailable where there can be no such thread. */
+int davfs_on_companion(int (*function)(const void*), const void* argument);
 
 /* door.c: registers the six callbacks at both URIs; they answer 503 until the door is opened. Returns 0, or an
    OrthancPluginErrorCode. */

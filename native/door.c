@@ -1,8 +1,9 @@
 /* The six callbacks of OrthancPluginRegisterWebDavCollection(), as the core calls them.
 
    Each sets its answer before anything else (the core leaves it uninitialised), and none enters Python before it has
-   started or once Orthanc is stopping. In store, create and delete the core takes a non-zero "isReadOnly" as done and 0 as refused (403): the
-   opposite of the SDK's documentation (OrthancPlugins.cpp, WebDavCollection), so it is called `done` here. */
+   started or once Orthanc is stopping. In store, create and delete the core takes a non-zero "isReadOnly" as done and 0
+   as refused (403): the opposite of the SDK's documentation (OrthancPlugins.cpp, WebDavCollection), so it is called `done`
+   here. */
 
 #include "davfs.h"
 
@@ -23,77 +24,132 @@ int davfs_delete_item(uint32_t, const char* const*, uint8_t*);
 
 static atomic_int closed = 1;
 
-/* Runs one Python callback, unless the door is closed (503). */
-#define CROSS(call)                                       \
-  do                                                      \
-  {                                                       \
-    int code = OrthancPluginErrorCode_DatabaseUnavailable; \
-    (void) payload;                                       \
-    if (!atomic_load(&closed))                            \
-    {                                                     \
-      code = (call);                                      \
-    }                                                     \
-    return (OrthancPluginErrorCode) code;                 \
-  } while (0)
+/* A callback on its way to Python: what the core gave, each where its callback has it. */
+typedef struct callback
+{
+  int (*answer)(const struct callback*);
+  davfs_request request;
+  uint32_t depth;
+  const char* const* path;
+  uint8_t* result;
+  OrthancPluginWebDavCollection* collection;
+  OrthancPluginWebDavAddFile add_file;
+  OrthancPluginWebDavAddFolder add_folder;
+  OrthancPluginWebDavRetrieveFile retrieve;
+  const void* data;
+  uint64_t size;
+} callback;
+
+static int answer(const void* argument)
+{
+  const callback* each = argument;
+  davfs_note_request(&each->request);
+  return each->answer(each);
+}
+
+/* Lets Python answer, on the companion of this thread, unless the door is closed (503). */
+static OrthancPluginErrorCode cross(callback* each)
+{
+  if (atomic_load(&closed))
+  {
+    return OrthancPluginErrorCode_DatabaseUnavailable;
+  }
+  each->request = davfs_take_request();
+  return (OrthancPluginErrorCode) davfs_on_companion(answer, each);
+}
+
+static int answer_is_folder(const callback* each)
+{
+  return davfs_is_folder(each->depth, each->path, each->result);
+}
+
+static int answer_list_folder(const callback* each)
+{
+  return davfs_list_folder(each->depth, each->path, each->result, each->collection, each->add_file, each->add_folder);
+}
+
+static int answer_read_file(const callback* each)
+{
+  return davfs_read_file(each->depth, each->path, each->collection, each->retrieve);
+}
+
+static int answer_write_file(const callback* each)
+{
+  return davfs_write_file(each->depth, each->path, each->result, each->data, each->size);
+}
+
+static int answer_make_folder(const callback* each)
+{
+  return davfs_make_folder(each->depth, each->path, each->result);
+}
+
+static int answer_delete_item(const callback* each)
+{
+  return davfs_delete_item(each->depth, each->path, each->result);
+}
 
 /* This thread was just told that a path is no folder. A PROPFIND on a file asks that, and then for the file; GET never
    asks. Python answers what may be a PROPFIND, for it can do that without reading the file. */
 static _Thread_local int asked = 0;
 
-static int ask(uint32_t depth, const char* const* path, uint8_t* exists)
-{
-  int code = davfs_is_folder(depth, path, exists);
-  asked = code == OrthancPluginErrorCode_Success && !*exists;
-  return code;
-}
-
 static OrthancPluginErrorCode is_folder(uint8_t* exists, uint32_t depth, const char* const* path, void* payload)
 {
+  callback each = {.answer = answer_is_folder, .depth = depth, .path = path, .result = exists};
+  (void) payload;
   *exists = 0;
-  CROSS(ask(depth, path, exists));
+  OrthancPluginErrorCode code = cross(&each);
+  asked = code == OrthancPluginErrorCode_Success && !*exists;
+  return code;
 }
 
 static OrthancPluginErrorCode list_folder(uint8_t* exists, OrthancPluginWebDavCollection* collection,
                                           OrthancPluginWebDavAddFile add_file, OrthancPluginWebDavAddFolder add_folder,
                                           uint32_t depth, const char* const* path, void* payload)
 {
+  callback each = {.answer = answer_list_folder, .depth = depth, .path = path, .result = exists,
+                   .collection = collection, .add_file = add_file, .add_folder = add_folder};
+  (void) payload;
   *exists = 0;
-  CROSS(davfs_list_folder(depth, path, exists, collection, add_file, add_folder));
-}
-
-static int read_any(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavRetrieveFile retrieve, uint32_t depth,
-                    const char* const* path)
-{
-  int may_be_propfind = asked;
-  asked = 0;
-  int code = may_be_propfind ? -1 : davfs_send_recent(depth, path, collection, retrieve);
-  return code >= 0 ? code : davfs_read_file(depth, path, collection, retrieve);
+  return cross(&each);
 }
 
 static OrthancPluginErrorCode read_file(OrthancPluginWebDavCollection* collection,
                                         OrthancPluginWebDavRetrieveFile retrieve, uint32_t depth,
                                         const char* const* path, void* payload)
 {
-  CROSS(read_any(collection, retrieve, depth, path));
+  callback each = {.answer = answer_read_file, .depth = depth, .path = path, .collection = collection,
+                   .retrieve = retrieve};
+  int may_be_propfind = asked;
+  (void) payload;
+  asked = 0;
+  int code = may_be_propfind || atomic_load(&closed) ? -1 : davfs_send_recent(depth, path, collection, retrieve);
+  return code >= 0 ? (OrthancPluginErrorCode) code : cross(&each);
 }
 
 static OrthancPluginErrorCode write_file(uint8_t* done, uint32_t depth, const char* const* path, const void* data,
                                          uint64_t size, void* payload)
 {
+  callback each = {.answer = answer_write_file, .depth = depth, .path = path, .result = done, .data = data,
+                   .size = size};
+  (void) payload;
   *done = 0;
-  CROSS(davfs_write_file(depth, path, done, data, size));
+  return cross(&each);
 }
 
 static OrthancPluginErrorCode make_folder(uint8_t* done, uint32_t depth, const char* const* path, void* payload)
 {
+  callback each = {.answer = answer_make_folder, .depth = depth, .path = path, .result = done};
+  (void) payload;
   *done = 0;
-  CROSS(davfs_make_folder(depth, path, done));
+  return cross(&each);
 }
 
 static OrthancPluginErrorCode delete_item(uint8_t* done, uint32_t depth, const char* const* path, void* payload)
 {
+  callback each = {.answer = answer_delete_item, .depth = depth, .path = path, .result = done};
+  (void) payload;
   *done = 0;
-  CROSS(davfs_delete_item(depth, path, done));
+  return cross(&each);
 }
 
 static int register_at(const char* uri)

@@ -140,6 +140,11 @@ davfs_request davfs_take_request(void)
   return taken;
 }
 
+void davfs_note_request(const davfs_request* request)
+{
+  current = *request;
+}
+
 void davfs_audit(const char* user, const char* action, const char* resource, const char* result)
 {
   char line[512], shown[sizeof(current.user)];

@@ -91,6 +91,11 @@ def upload(server: OrthancProcess, content: bytes) -> str:
     return str(answer.json()["ID"])
 
 
+def threads(server: OrthancProcess) -> list[str]:
+    """Return the names of the server's threads."""
+    return [(task / "comm").read_text().strip() for task in Path(f"/proc/{server.pid}/task").iterdir()]
+
+
 def assert_drive_works(server: OrthancProcess, patient: str) -> None:
     """Assert that what is dropped into the drive is in Orthanc, and what is in Orthanc is on the drive."""
     content = dicom.instance(patient)
@@ -109,6 +114,15 @@ def test_alone(run_orthanc: RunOrthanc) -> None:
         assert plugin["Version"]
         assert plugin["Description"]
     assert REFUSAL not in server.log.read_text()
+
+
+def test_python_has_an_ordinary_stack(run_orthanc: RunOrthanc) -> None:
+    """Requests are answered by Python on threads of our own: Orthanc's may have too small a stack (docs/adr/0001)."""
+    with run_orthanc() as server:
+        assert "davfs-http" not in threads(server)
+        with WebDav(server.drive_url) as drive:
+            assert drive.get("README.txt").status_code == httpx.codes.OK
+        assert "davfs-http" in threads(server)
 
 
 @pytest.mark.parametrize("ours_first", [True, False])

@@ -1,0 +1,125 @@
+"""Each HTTP thread has a companion with an ordinary stack, on which native/companion.c calls functions."""
+
+import ctypes
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+CIVETWEB = 100 * 1024
+"""Bytes of stack that Debian's CivetWeb gives Orthanc's HTTP threads."""
+ORDINARY = 8 << 20
+
+Function = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The thread on which a function was called: its number, its name, and the bytes of its stack."""
+
+    number: int
+    name: str
+    stack: int
+
+
+def this_thread() -> Seen:
+    """Describe the thread that calls this."""
+    number = threading.get_native_id()
+    name = Path(f"/proc/self/task/{number}/comm").read_text().strip()
+    attributes, size = ctypes.create_string_buffer(64), ctypes.c_size_t()
+    pthread = ctypes.CDLL(None)
+    pthread.pthread_self.restype = ctypes.c_void_p
+    assert pthread.pthread_getattr_np(ctypes.c_void_p(pthread.pthread_self()), attributes) == 0
+    assert pthread.pthread_attr_getstacksize(attributes, ctypes.byref(size)) == 0
+    return Seen(number, name, size.value)
+
+
+def http_thread(act: Callable[[], object]) -> threading.Thread:
+    """Start a thread with as little stack as Orthanc's HTTP threads have."""
+    before = threading.stack_size(CIVETWEB)
+    try:
+        thread = threading.Thread(target=act)
+        thread.start()
+    finally:
+        threading.stack_size(before)
+    return thread
+
+
+@pytest.fixture(scope="module")
+def companion(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[], int]], int]:
+    """Calls a function on the companion of the calling thread; returns what it returned."""
+    library = tmp_path_factory.mktemp("companion") / "companion.so"
+    source = ROOT / "native" / "companion.c"
+    done = subprocess.run(
+        ["gcc", "-shared", "-fPIC", "-Wall", f"-I{ROOT / 'native'}", "-I/usr/include", str(source), "-o", str(library)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    call = ctypes.CDLL(str(library)).davfs_on_companion
+    return lambda function: int(call(Function(lambda _: function()), None))
+
+
+def test_ordinary_stack(companion: Callable[[Callable[[], int]], int]) -> None:
+    """A function called on a thread with a small stack has a large one, and its answer comes back."""
+    codes: list[int] = []
+    callers: list[Seen] = []
+    companions: list[Seen] = []
+
+    def function() -> int:
+        companions.append(this_thread())
+        return 17
+
+    def act() -> None:
+        callers.append(this_thread())
+        codes.append(companion(function))
+
+    http_thread(act).join()
+    assert codes == [17]
+    assert callers[0].stack < 2 * CIVETWEB
+    assert [one.stack for one in companions] == [ORDINARY]
+    assert companions[0].name == "davfs-http"
+
+
+def test_one_for_each_thread(companion: Callable[[Callable[[], int]], int]) -> None:
+    """All functions that a thread has called are called on the same companion, and another thread has another one."""
+    seen: dict[int, list[Seen]] = {1: [], 2: []}
+    both = threading.Barrier(2)
+
+    def ask(number: int) -> None:
+        def function() -> int:
+            seen[number].append(this_thread())
+            both.wait(10)  # neither thread has ended yet
+            return 0
+
+        for _ in range(3):
+            companion(function)
+
+    threads = [http_thread(partial(ask, number)) for number in seen]
+    for thread in threads:
+        thread.join()
+    assert [(len(calls), len(set(calls))) for calls in seen.values()] == [(3, 1), (3, 1)]
+    assert seen[1][0].number != seen[2][0].number
+
+
+def test_ends_with_its_thread(companion: Callable[[Callable[[], int]], int]) -> None:
+    """A companion does not outlive its thread."""
+    seen: list[Seen] = []
+
+    def function() -> int:
+        seen.append(this_thread())
+        return 0
+
+    http_thread(partial(companion, function)).join()
+    (one,) = seen
+    end = time.monotonic() + 10
+    while Path(f"/proc/self/task/{one.number}").exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not Path(f"/proc/self/task/{one.number}").exists()
