@@ -11,7 +11,8 @@
 /* Set by OrthancPluginInitialize, never cleared. */
 extern OrthancPluginContext* davfs_context;
 
-/* plugin.c: starts Python and opens the door, once all plugins are loaded. Returns 0, or -1 where the log says why. */
+/* plugin.c: starts Python and opens the door, once all plugins are loaded. Where that fails, the log says why, and Orthanc
+   stops. Returns 0, or -1 where an error has to stop it. */
 int davfs_start(void);
 /* Closes the door, stops Python's threads, and waits for calls into the core that are under way: when it returns, nothing
    of this plugin uses the core any more. Called when Orthanc has stopped, on its main thread. */

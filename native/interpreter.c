@@ -193,13 +193,13 @@ static int with_python(const char* python, char* reason, size_t size)
 
 int davfs_start_python(const char* python, char* reason, size_t size)
 {
+  if (settle_libraries(reason, size) != 0) /* first: also the function that ends the process after a failure has to stay */
+  {
+    return -1;
+  }
   if (access(python, X_OK) != 0)
   {
     snprintf(reason, size, "Davfs.Python is %s, and there is no such program", python);
-    return -1;
-  }
-  if (settle_libraries(reason, size) != 0)
-  {
     return -1;
   }
   if (!Py_IsInitialized() && start_interpreter(python, reason, size) != 0)

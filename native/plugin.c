@@ -4,6 +4,8 @@
 #include "davfs.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #define OLDEST_ORTHANC 1, 10, 1 /* the first that has OrthancPluginRegisterWebDavCollection() */
 
@@ -80,6 +82,26 @@ ORTHANC_PLUGINS_API int32_t OrthancPluginInitialize(OrthancPluginContext* contex
   return failed;
 }
 
+static void end_as_failed(void)
+{
+  fflush(NULL);
+  _exit(EXIT_FAILURE);
+}
+
+/* Stops Orthanc in order, with an exit code for which a service is started anew. An error from OrthancStarted would do so
+   too, but Orthanc crashes over it from 1.12.11 on: the exception passes StartHttpServer() in main.cpp, whose listener of
+   the log is destroyed by it, and called with the next line of the log. Returns 0, or -1 where it is not possible. */
+static int stop_orthanc(void)
+{
+  OrthancPluginMemoryBuffer answer;
+  if (OrthancPluginRestApiPost(davfs_context, &answer, "/tools/shutdown", "", 0) != OrthancPluginErrorCode_Success)
+  {
+    return -1;
+  }
+  OrthancPluginFreeMemoryBuffer(davfs_context, &answer);
+  return atexit(end_as_failed) == 0 ? 0 : -1;
+}
+
 int davfs_start(void)
 {
   char reason[1280];
@@ -87,7 +109,8 @@ int davfs_start(void)
   if (davfs_start_python(python, reason, sizeof(reason)) != 0)
   {
     davfs_close_core(CALLS_MS);
-    return refuse(reason);
+    refuse(reason);
+    return stop_orthanc();
   }
   started = 1;
   davfs_open_door();

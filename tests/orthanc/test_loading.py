@@ -155,7 +155,7 @@ def test_reset(run_orthanc: RunOrthanc) -> None:
 def test_reset_beside_orthanc_python(
     servers: list[OrthancProcess], plugin: Path, script: Path, tmp_path: Path, *, ours_first: bool
 ) -> None:
-    """orthanc-python ends Python in a reset: the drive says so in one line, and Orthanc ends rather than go on."""
+    """orthanc-python ends Python in a reset: the drive says so in one line, and Orthanc stops, to be started anew."""
     plugins = [plugin, PYTHON_PLUGIN] if ours_first else [PYTHON_PLUGIN, plugin]
     with OrthancProcess(tmp_path / "server", plugins=plugins, settings={"PythonScript": str(script)}) as server:
         servers.append(server)
@@ -167,6 +167,7 @@ def test_reset_beside_orthanc_python(
         assert not server.running
         servers.remove(server)
     assert server.wait() > 0
+    assert "Orthanc has stopped" in server.log.read_text()
     (line,) = (line for line in server.log.read_text().splitlines() if REFUSAL in line)
     assert "orthanc-python" in line
     assert "restart" in line
