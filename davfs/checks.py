@@ -7,7 +7,7 @@ the value, or raises `ConfigurationError`.
 import difflib
 import re
 from collections.abc import Iterable
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from davfs.errors import ConfigurationError
@@ -66,6 +66,17 @@ def address(key: str, value: Any) -> str:
 def is_loopback(value: str) -> bool:
     """Tell whether nobody but this machine reaches what listens at an address."""
     return value == _LOCALHOST or ip_address(value).is_loopback
+
+
+def networks(key: str, value: Any) -> list[IPv4Network | IPv6Network]:
+    """Return a value that lists IP addresses and networks."""
+    if isinstance(value, list):
+        try:
+            return [ip_network(each if isinstance(each, str) else "") for each in value]
+        except ValueError:
+            pass
+    allowed = "a list of IP addresses and networks, such as ['127.0.0.1', '10.1.0.0/16']"
+    raise ConfigurationError(f"{key} is {value!r} and must be {allowed}")
 
 
 def layout_names(key: str, value: Any) -> list[str]:

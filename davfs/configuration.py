@@ -7,10 +7,11 @@ configuration must not become a default.
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
-from davfs.checks import address, flag, hash_key, is_loopback, layout_names, nearest, number, port, text
+from davfs.checks import address, flag, hash_key, is_loopback, layout_names, nearest, networks, number, port, text
 from davfs.errors import ConfigurationError
 
 _URI = re.compile(r"(/[A-Za-z0-9_~-]+(\.[A-Za-z0-9_~-]+)*)+")
@@ -33,6 +34,7 @@ class Server:
         port: Its TCP port.
         certificate: Its own certificate for TLS, a PEM file; None for that of Orthanc, if any.
         key: The certificate's private key, a PEM file; None where the certificate's file holds it too.
+        trusted_proxies: Networks of the proxies whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed.
     """
 
     enabled: bool
@@ -40,6 +42,7 @@ class Server:
     port: int
     certificate: Path | None
     key: Path | None
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,7 @@ def _server(value: Mapping[str, Any], orthanc: Mapping[str, Any], home: Path) ->
     if value["Key"] and not value["Certificate"]:
         raise ConfigurationError("Davfs.Server.Key is the key of a Certificate, and there is none")
     certificate, key = (home / value[name] if value[name] else None for name in ("Certificate", "Key"))
-    return Server(value["Enabled"], where, value["Port"], certificate, key)
+    return Server(value["Enabled"], where, value["Port"], certificate, key, tuple(value["TrustedProxies"]))
 
 
 _SERVER: dict[str, tuple[Any, Callable[[str, Any], Any]]] = {
@@ -150,6 +153,7 @@ _SERVER: dict[str, tuple[Any, Callable[[str, Any], Any]]] = {
     "Port": (DEFAULT_PORT, port),
     "Certificate": ("", text),
     "Key": ("", text),
+    "TrustedProxies": ([], networks),
 }
 _DEFAULTS: dict[str, tuple[Any, Callable[[str, Any], Any]]] = {
     "Uri": ("/davfs", _uri),

@@ -116,7 +116,8 @@ def _open_second_door(orthanc: Mapping[str, Any], settings: Configuration, parts
     url, verify = loopback.address(orthanc, home)
     access = Access(url, verify=verify)
     _running.closing.callback(access.close)
-    gate = Gate(access, Throttle(), orthanc.get("RegisteredUsers", {}))
+    users, proxies = orthanc.get("RegisteredUsers", {}), settings.server.trusted_proxies
+    gate = Gate(access, Throttle(), users, trusted_proxies=proxies)
     properties = Properties(settings.spool / "properties.sqlite")
     _running.closing.callback(properties.close)
     own, listening = settings.server.certificate, settings.server

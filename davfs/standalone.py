@@ -132,7 +132,7 @@ class Standalone:
         self._closing.callback(parts.ending.finish, _FINISH_SECONDS)
         properties = Properties(self._settings.spool / "properties.sqlite")
         self._closing.callback(properties.close)
-        gate = Gate(self._access, Throttle())
+        gate = Gate(self._access, Throttle(), trusted_proxies=self._settings.server.trusted_proxies)
         self._application.become(application(Context(parts.drive, audit, gate, parts.reload), properties))
         self._parts = parts
         return tuple(layout.title for layout in selection.loaded.layouts)

@@ -119,6 +119,16 @@ def test_no_port(port: int) -> None:
         davfs(Server={"Enabled": False, "Port": port})
 
 
+def test_trusted_proxies() -> None:
+    """Proxies are addresses and networks; what is neither, or both at once, is refused with what is allowed."""
+    proxies = davfs(Server={"TrustedProxies": ["127.0.0.1", "10.1.0.0/16", "2001:db8::/32"]}).server.trusted_proxies
+    assert [str(each) for each in proxies] == ["127.0.0.1/32", "10.1.0.0/16", "2001:db8::/32"]
+    refused: tuple[Any, ...] = ("127.0.0.1", ["proxy"], [1], [""], ["10.1.2.3/16"], {}, None)
+    for value in refused:
+        with pytest.raises(ConfigurationError, match=r"Davfs\.Server\.TrustedProxies .* must be a list"):
+            davfs(Server={"TrustedProxies": value})
+
+
 def test_the_server_listens_as_orthanc_does() -> None:
     """It is reached from elsewhere where Orthanc is, and its own certificate lies beside Orthanc's configuration."""
     section = {"Server": {"Enabled": True, "Certificate": "drive.pem", "Key": "/etc/ssl/drive.key"}}

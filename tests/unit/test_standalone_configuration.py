@@ -31,6 +31,7 @@ KEYS = (
     "Server.Port",
     "Server.Certificate",
     "Server.Key",
+    "Server.TrustedProxies",
     "Orthanc.Url",
     "Orthanc.Username",
     "Orthanc.Password",

@@ -1,27 +1,25 @@
-"""Whoever guesses passwords is slowed down, and nobody else is."""
+"""Whoever guesses passwords is throttled, and who has proven to know one is not."""
 
-import threading
+from collections.abc import Iterator
 
 import pytest
 
-from davfs.doors.webdav.login.throttle import Throttle
+from davfs.doors.webdav.login.throttle import UNPROVEN, Throttle
+from davfs.orthanc.access import Credentials
+
+GOOD = Credentials.of("alice", "secret")
+HERE, ELSEWHERE = "10.0.0.1", "10.0.0.2"
 
 
 class Time:
-    """A clock that sleeping moves."""
+    """A clock that is set by hand."""
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.slept: list[float] = []
 
     def __call__(self) -> float:
         """Return the time in seconds."""
         return self.now
-
-    def sleep(self, seconds: float) -> None:
-        """Let time go by."""
-        self.slept.append(seconds)
-        self.now += seconds
 
 
 @pytest.fixture
@@ -33,94 +31,148 @@ def time() -> Time:
 @pytest.fixture
 def throttle(time: Time) -> Throttle:
     """A throttle that lives in it."""
-    return Throttle(clock=time, sleep=time.sleep)
+    return Throttle(clock=time)
 
 
-def fail(throttle: Throttle, times: int, user: str = "alice", address: str = "10.0.0.1") -> None:
-    """Give wrong passwords, whether it is time for them or not."""
+def guesses() -> Iterator[Credentials]:
+    """Yield wrong passwords, each once."""
+    number = 0
+    while True:
+        number += 1
+        yield Credentials.of("alice", f"guess{number}")
+
+
+def attack(throttle: Throttle, times: int, user: str = "alice", address: str = HERE) -> int:
+    """Try wrong passwords one right after the other; return how many were looked at."""
+    tried = 0
     for _ in range(times):
-        throttle.failed(user, address)
+        guess = Credentials.of(user, f"guess{tried}")
+        if throttle.admit(user, address, guess) == 0:
+            throttle.failed(user, address, guess)
+            tried += 1
+    return tried
 
 
-def test_three_mistakes_are_free(throttle: Throttle, time: Time) -> None:
+def test_mistakes_are_free(throttle: Throttle) -> None:
     """Mistakes in typing cost no time."""
-    fail(throttle, 3)
-    assert throttle.admit("alice", "10.0.0.1") == 0
-    assert time.slept == []
+    assert attack(throttle, 5) == 5
+    assert throttle.admit("alice", HERE, GOOD) == 0
 
 
 def test_delays_double_up_to_two_seconds(throttle: Throttle, time: Time) -> None:
-    """Short delays are slept through, longer ones are told, in whole seconds, and none is longer than two."""
-    fail(throttle, 4)
-    told = []
-    for _ in range(6):
-        told.append(throttle.admit("alice", "10.0.0.1"))
-        time.now += told[-1]
-        throttle.failed("alice", "10.0.0.1")
-    assert time.slept == [0.25, 0.5]
-    assert told == [0, 0, 1, 2, 2, 2]
+    """They are told in whole seconds, and none is longer than two."""
+    attack(throttle, 6)
+    waited = []
+    for guess in [next(guesses()) for _ in range(6)]:
+        waited.append(throttle.admit("alice", HERE, guess))
+        time.now += 0.25
+        while throttle.admit("alice", HERE, guess):
+            time.now += 0.25
+        throttle.failed("alice", HERE, guess)
+    assert waited == [1, 1, 1, 2, 2, 2]
 
 
 def test_one_try_at_a_time(throttle: Throttle, time: Time) -> None:
     """Of many that come at once, one is let through at the end of each delay."""
-    fail(throttle, 20)
+    for _ in range(20):
+        throttle.failed("alice", HERE, None)
     time.now += 2
-    assert [throttle.admit("alice", "10.0.0.1") for _ in range(5)] == [0, 2, 2, 2, 2]
+    assert [throttle.admit("alice", HERE, None) for _ in range(5)] == [0, 2, 2, 2, 2]
 
 
-def test_others_are_not_concerned(throttle: Throttle) -> None:
-    """Neither another user nor the same one elsewhere has to wait."""
-    fail(throttle, 20)
-    assert throttle.admit("alice", "10.0.0.2") == 0
-    assert throttle.admit("bob", "10.0.0.1") == 0
-    assert throttle.admit("alice", "10.0.0.1") == 2
+def test_known_credentials_are_never_throttled(throttle: Throttle) -> None:
+    """Whoever has logged in goes on, at that address and at others, however much is guessed at any of them."""
+    throttle.succeeded(HERE, GOOD)
+    attack(throttle, 100_000, address=HERE)
+    assert throttle.admit("alice", HERE, GOOD) == 0
+    attack(throttle, UNPROVEN - 1, address=ELSEWHERE)
+    for address in ("192.0.2.7", ELSEWHERE):
+        assert throttle.admit("alice", address, GOOD) == 0
+    assert throttle.admit("alice", HERE, next(guesses())) > 0
 
 
-def test_the_right_password_ends_it(throttle: Throttle) -> None:
-    """After the right password, mistakes are free again."""
-    fail(throttle, 20)
-    throttle.succeeded("alice", "10.0.0.1")
-    fail(throttle, 3)
-    assert throttle.admit("alice", "10.0.0.1") == 0
+def test_known_credentials_are_not_guessed_faster(throttle: Throttle, time: Time) -> None:
+    """From an address where they were never used, guesses meet them no sooner than the delays let guesses through."""
+    throttle.succeeded(HERE, GOOD)
+    for guess, _ in zip(guesses(), range(UNPROVEN), strict=False):
+        throttle.admit("alice", ELSEWHERE, guess)
+        throttle.failed("alice", ELSEWHERE, guess)
+    assert throttle.admit("alice", ELSEWHERE, GOOD) > 0
+    time.now += 2
+    assert throttle.admit("alice", ELSEWHERE, GOOD) == 0
+
+
+def test_changed_credentials_are_not_known(throttle: Throttle) -> None:
+    """A password that Orthanc does not take any more is a guess like others from then on."""
+    throttle.succeeded(HERE, GOOD)
+    attack(throttle, 20)
+    assert throttle.admit("alice", HERE, GOOD) == 0
+    throttle.failed("alice", HERE, GOOD)
+    assert throttle.admit("alice", HERE, GOOD) > 0
+
+
+def test_one_name_from_many_addresses(throttle: Throttle) -> None:
+    """A name is throttled wherever the guesses come from; other names are not."""
+    assert sum(attack(throttle, 1, address=f"10.0.1.{number}") for number in range(100)) <= 6
+    assert throttle.admit("bob", "10.0.2.1", Credentials.of("bob", "x")) == 0
+
+
+def test_many_names_from_one_address(throttle: Throttle) -> None:
+    """An address is throttled whatever the names are; other addresses are not."""
+    assert sum(attack(throttle, 1, user=f"user{number}") for number in range(1000)) <= 11
+    assert throttle.admit("bob", ELSEWHERE, Credentials.of("bob", "x")) == 0
+
+
+def test_many_names_from_many_addresses(throttle: Throttle) -> None:
+    """All together are throttled, but for those that come from an address without any mistake."""
+    tried = sum(attack(throttle, 3, user=f"user{n}", address=f"10.1.{n % 250}.1") for n in range(1000))
+    assert tried < 500
+    assert throttle.admit("bob", "10.2.0.1", Credentials.of("bob", "x")) == 0
+
+
+def test_an_account_of_ones_own_is_no_pass(throttle: Throttle) -> None:
+    """Whoever knows a password is throttled for others all the same."""
+    own = Credentials.of("mallory", "own")
+    tried = 0
+    for guess, _ in zip(guesses(), range(300), strict=False):
+        assert throttle.admit("mallory", HERE, own) == 0 or tried == 0
+        throttle.succeeded(HERE, own)
+        if throttle.admit("alice", HERE, guess) == 0:
+            throttle.failed("alice", HERE, guess)
+            tried += 1
+    assert tried <= 6
+
+
+@pytest.mark.parametrize("address", ["2001:db8:0:1::{}", "::ffff:10.0.0.1", "10.0.0.1"])
+def test_one_customer_is_one_address(throttle: Throttle, address: str) -> None:
+    """Whoever has a network of IPv6 addresses has one address here; IPv4 is the same in both of its spellings."""
+    tried = sum(attack(throttle, 1, user=f"user{n}", address=address.format(f"{n:x}")) for n in range(500))
+    assert tried <= 11
 
 
 def test_failures_are_forgotten(throttle: Throttle, time: Time) -> None:
     """Ten minutes later the count starts anew."""
-    fail(throttle, 20)
+    attack(throttle, 20)
     time.now += 600
-    assert [throttle.admit("alice", "10.0.0.1") for _ in range(2)] == [0, 0]
-    fail(throttle, 3)
-    assert throttle.admit("alice", "10.0.0.1") == 0
+    assert attack(throttle, 20) == 6
 
 
 def test_memory_is_bounded(time: Time) -> None:
-    """However many users fail, so many are remembered: those that failed last."""
-    throttle = Throttle(clock=time, sleep=time.sleep, capacity=100)
-    fail(throttle, 20)
+    """However many fail, so many names and addresses are remembered: those that came last."""
+    throttle = Throttle(clock=time, capacity=100)
     for number in range(1000):
-        fail(throttle, 1, user=f"user{number}" * 100)
-        fail(throttle, 1, user="mallory")
-    assert len(throttle._failures) == 100
-    assert all(len(key) == 16 for key in throttle._failures)
-    assert throttle.admit("mallory", "10.0.0.1") == 2
-    assert throttle.admit("alice", "10.0.0.1") == 0
+        throttle.failed(f"user{number}" * 100, f"10.0.{number % 256}.{number // 256}", None)
+        throttle.succeeded(HERE, Credentials.of(f"user{number}", "right"))
+        throttle.failed("mallory", ELSEWHERE, None)
+    for kept in (throttle._names, throttle._addresses, throttle._verified):
+        assert len(kept) == 100
+        assert max(map(len, kept)) <= 48
+    assert throttle.admit("mallory", "10.3.0.1", None) == 2
 
 
-def test_few_threads_sleep() -> None:
-    """Two threads sleep at most; a third is told to come back."""
-    asleep, wake = threading.Semaphore(0), threading.Event()
-
-    def sleep(_: float) -> None:
-        asleep.release()
-        assert wake.wait(10)
-
-    throttle = Throttle(clock=lambda: 0.0, sleep=sleep)
-    fail(throttle, 4)
-    threads = [threading.Thread(target=throttle.admit, args=("alice", "10.0.0.1")) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-        assert asleep.acquire(timeout=10)
-    assert throttle.admit("alice", "10.0.0.1") == 1
-    wake.set()
-    for thread in threads:
-        thread.join(10)
+def test_passwords_are_not_kept(throttle: Throttle) -> None:
+    """What is kept of credentials is another thing in each process, and tells nothing without its key."""
+    throttle.succeeded(HERE, GOOD)
+    other = Throttle()
+    other.succeeded(HERE, GOOD)
+    assert not set(throttle._verified) & set(other._verified)

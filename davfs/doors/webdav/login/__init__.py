@@ -3,5 +3,5 @@
 - `authentication`: the middleware; `gate`: what it works with.
 - `digest`, `nonces`: logging in by Digest.
 - `permissions`: what a request needs, and what its user has.
-- `throttle`: slows down who guesses.
+- `throttle`: tells who has to wait after wrong passwords; `address`: whose they are.
 """

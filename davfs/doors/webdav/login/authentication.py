@@ -1,7 +1,8 @@
 """Who comes in: the first of the middlewares.
 
 1. A request brings nothing, a name and a password (Basic, RFC 7617), or the proof that it knows one (Digest, RFC 7616).
-2. Whoever has guessed wrong often has to wait (`throttle`); who is known, but may not read, has not guessed.
+2. After too many wrong passwords others are not looked at for a moment (`throttle`): 429, at once, so that no worker
+   waits. Who is known, but may not read, has not guessed.
 3. Orthanc is asked whether this user, or anybody, may read (`davfs.orthanc.access`); after a Digest login, with the
    password that is known here.
 4. It is asked again for what the request needs beyond that (`permissions`).
@@ -19,7 +20,8 @@ from wsgidav.mw.base_mw import BaseMiddleware
 
 from davfs.doors.webdav import paths
 from davfs.doors.webdav.context import Environ, context_of
-from davfs.doors.webdav.login.digest import Claim, Digest, Failure
+from davfs.doors.webdav.login.address import client_address, is_secret
+from davfs.doors.webdav.login.digest import Claim, Digest
 from davfs.doors.webdav.login.nonces import Nonces
 from davfs.doors.webdav.login.permissions import PERMISSIONS, Permissions, needed
 from davfs.errors import Unavailable
@@ -29,6 +31,8 @@ _log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = "5"
 _LONGEST_NAME = 64
+_LONGEST_SECRET = 8192
+"""Bytes of a name and a password; more does not fit into a request to Orthanc, which has 16 KB for all headers."""
 _WHAT = {Permission.READ: "read", Permission.WRITE: "upload", Permission.DELETE: "delete"}
 
 _Headers = tuple[tuple[str, str], ...]
@@ -93,7 +97,7 @@ class Authentication(BaseMiddleware):
             answer = self._gate.access.ask(Permission.READ, None)
             if answer is Answer.GRANTED:
                 return None
-            raise self._challenge("Log in with the name and the password that you have for Orthanc.")
+            raise self._challenge(environ, "Log in with the name and the password that you have for Orthanc.")
         return self._proven(claim, environ)
 
     def _claim(self, header: str) -> Credentials | Claim | None:
@@ -107,32 +111,27 @@ class Authentication(BaseMiddleware):
         return None
 
     def _proven(self, claim: Credentials | Claim, environ: Environ) -> Credentials:
-        """Return the credentials of somebody who is who they say, and may read; slow down those who guess."""
-        user, address, throttle = claim.user, environ.get("REMOTE_ADDR", ""), self._gate.throttle
-        if seconds := throttle.admit(user, address):
+        """Return the credentials of somebody who is who they say, and may read; throttle those who guess."""
+        address, throttle = client_address(environ, self._gate.trusted_proxies), self._gate.throttle
+        credentials = claim if isinstance(claim, Credentials) else self._checked(claim, environ)
+        if credentials and len(credentials.secret) > _LONGEST_SECRET:
+            credentials = None
+        if seconds := throttle.admit(claim.user, address, credentials):
             headers = (("Retry-After", str(seconds)),)
             raise _Denied(HTTPStatus.TOO_MANY_REQUESTS, "Too many wrong passwords: wait a moment.", headers)
-        outcome = self._login(claim, environ)
-        if isinstance(outcome, Credentials):
-            throttle.succeeded(user, address)
-            return outcome
-        if outcome is Failure.STALE:
-            raise self._challenge("This login has expired: log in again.", stale=True)
-        if outcome is Answer.REFUSED and self._is_known_by_password():
-            throttle.succeeded(user, address)
+        if credentials and isinstance(claim, Claim) and self._digest and not self._digest.is_new(claim):
+            raise self._challenge(environ, "This login has expired: log in again.", stale=True)
+        answer = self._gate.access.ask(Permission.READ, credentials) if credentials else Answer.UNKNOWN
+        if credentials and (answer is Answer.GRANTED or (answer is Answer.REFUSED and self._is_known_by_password())):
+            throttle.succeeded(address, credentials)
+            if answer is Answer.GRANTED:
+                return credentials
             raise _forbidden(Permission.READ)
-        throttle.failed(user, address)
-        _log.warning("login refused: user=%a address=%s", user[:_LONGEST_NAME], address)
-        if outcome is Answer.REFUSED:
+        throttle.failed(claim.user, address, credentials)
+        _log.warning("login refused: user=%a address=%s", claim.user[:_LONGEST_NAME], address)
+        if answer is Answer.REFUSED:
             raise _forbidden(Permission.READ)
-        raise self._challenge("Wrong name or password.")
-
-    def _login(self, claim: Credentials | Claim, environ: Environ) -> Credentials | Failure | Answer:
-        credentials = claim if isinstance(claim, Credentials) else self._check(claim, environ)
-        if isinstance(credentials, Failure):
-            return credentials
-        answer = self._gate.access.ask(Permission.READ, credentials)
-        return credentials if answer is Answer.GRANTED else answer
+        raise self._challenge(environ, "Wrong name or password.")
 
     def _is_known_by_password(self) -> bool:
         """Tell whether Orthanc looks at the password before a filter of it can refuse somebody.
@@ -141,15 +140,20 @@ class Authentication(BaseMiddleware):
         """
         return self._gate.access.ask(Permission.READ, None) is Answer.UNKNOWN
 
-    def _check(self, claim: Claim, environ: Environ) -> Credentials | Failure:
+    def _checked(self, claim: Claim, environ: Environ) -> Credentials | None:
         if self._digest is None:
-            return Failure.WRONG
-        return self._digest.check(claim, environ["REQUEST_METHOD"], environ["REQUEST_URI"])
+            return None
+        return self._digest.credentials(claim, environ["REQUEST_METHOD"], environ["REQUEST_URI"])
 
-    def _challenge(self, reason: str, *, stale: bool = False) -> _Denied:
-        """Return 401 with the ways to log in, the strongest first, each in a header of its own: few can split one."""
+    def _challenge(self, environ: Environ, reason: str, *, stale: bool = False) -> _Denied:
+        """Return 401 with the ways to log in, each in a header of its own: few can split one.
+
+        The best comes first, for some take the first one: Digest where passwords could be read on the way; where they
+        cannot, Basic, which all clients know.
+        """
         offers = [self._digest.challenge(stale=stale)] if self._digest else []
-        offers.append(f'Basic realm="{self._gate.realm}", charset="UTF-8"')
+        basic = f'Basic realm="{self._gate.realm}", charset="UTF-8"'
+        offers.insert(0 if is_secret(environ, self._gate.trusted_proxies) else len(offers), basic)
         return _Denied(HTTPStatus.UNAUTHORIZED, reason, tuple(("WWW-Authenticate", offer) for offer in offers))
 
 

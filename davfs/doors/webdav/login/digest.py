@@ -10,7 +10,6 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Self
 from urllib.parse import unquote_to_bytes
 
@@ -21,16 +20,8 @@ _PARAMETER = re.compile(r'\b(\w+)=(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _ESCAPED = re.compile(r"\\(.)")
 _ORIGIN = re.compile(r"^https?://[^/?]*", re.IGNORECASE)  # of a target in absolute form (RFC 9112 §3.2.2)
 _NEEDED = frozenset({"username", "realm", "nonce", "uri", "response", "qop", "nc", "cnonce"})
+_COUNT = re.compile(r"[0-9a-fA-F]{1,8}")
 _HEXADECIMAL = 16
-
-
-class Failure(Enum):
-    """Why a login failed."""
-
-    WRONG = auto()
-    """The user, the password, or what it was meant for."""
-    STALE = auto()
-    """The password is right, the nonce is not: with a new one the client logs in without asking its user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +67,10 @@ class Digest:
         nonce = self._nonces.fresh()
         return f'Digest realm="{self._realm}", qop="auth", algorithm=MD5, nonce="{nonce}", charset=UTF-8{suffix}'
 
-    def check(self, claim: Claim, method: str, target: str) -> Credentials | Failure:
-        """Return the user's credentials where the claim holds.
+    def credentials(self, claim: Claim, method: str, target: str) -> Credentials | None:
+        """Return the user's credentials where the claim shows that the client knows them, or else None.
+
+        That it is no repetition of an earlier claim is told by `is_new`.
 
         Args:
             claim: What the client sent.
@@ -87,15 +80,13 @@ class Digest:
         password = self._users.get(claim.user)
         right = self._right(claim.parameters, method, password if password is not None else self._nobody)
         meant = claim.parameters["realm"] == self._realm and same_resource(claim.parameters["uri"], target)
-        if password is None or not right or not meant:
-            return Failure.WRONG
-        try:
-            count = int(claim.parameters["nc"], _HEXADECIMAL)
-        except ValueError:
-            return Failure.WRONG
-        if not self._nonces.use(claim.parameters["nonce"], count):
-            return Failure.STALE
+        if password is None or not right or not meant or not _COUNT.fullmatch(claim.parameters["nc"]):
+            return None
         return Credentials.of(claim.user, password)
+
+    def is_new(self, claim: Claim) -> bool:
+        """Return False where a claim that holds has been used before, or its nonce has expired."""
+        return self._nonces.use(claim.parameters["nonce"], int(claim.parameters["nc"], _HEXADECIMAL))
 
     def _right(self, sent: Mapping[str, str], method: str, password: str) -> bool:
         """Compare with what a client that knows the password sends (RFC 7616 §3.4.1), in time that tells nothing."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from davfs.doors.webdav.login.address import Network
 from davfs.doors.webdav.login.throttle import Throttle
 from davfs.orthanc.access import Access
 
@@ -13,12 +14,14 @@ class Gate:
 
     Attributes:
         access: Asks Orthanc.
-        throttle: Slows down who guesses.
+        throttle: Tells who has to wait after wrong passwords.
         digest_users: Passwords of the users that can log in by Digest; with none it is not offered.
         realm: What is logged in to, in plain ASCII and without quotes.
+        trusted_proxies: Networks of the proxies that tell who their client is.
     """
 
     access: Access
     throttle: Throttle
     digest_users: Mapping[str, str] = field(default_factory=dict, repr=False)
     realm: str = "Orthanc"
+    trusted_proxies: tuple[Network, ...] = ()

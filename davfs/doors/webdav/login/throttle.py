@@ -1,105 +1,185 @@
-"""Slows down who guesses passwords, and nobody else: counted for each user at each address."""
+"""Repeated wrong passwords are throttled: for each name, for each address, and all together (docs/adr/0018)."""
 
 import hashlib
 import math
+import secrets
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Final
 
-_FREE = 3
-_FIRST = 0.25
-_LONGEST = 2.0
-_PATIENCE = 0.5
-_SLEEPERS = 2
+from davfs.orthanc.access import Credentials
+
 _MEMORY = 600.0
+"""Seconds after its last try that a name or an address is forgotten."""
+_RECENT = 7 * 24 * 3600.0
+"""Seconds after their last use that verified credentials are forgotten."""
 _CAPACITY = 4096
+_FIRST = 0.25
+_SITE = 64
+"""Bits of an IPv6 address that stand for one customer: the others are theirs to choose (RFC 6177)."""
+
+UNPROVEN = 300
+"""Tries from an address within `_MEMORY` in which verified credentials of elsewhere are looked for.
+
+As many as the longest delay lets through in that time: so to guess credentials that are in use is no faster than to
+guess others.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """How tries of one kind are delayed.
+
+    Attributes:
+        free: Wrong passwords that cost nothing.
+        longest: Seconds that a delay is at most; it doubles with each wrong password until then.
+    """
+
+    free: int
+    longest: float
+
+    def delay(self, failures: int) -> float:
+        """Return the seconds between two tries."""
+        return 0 if failures <= self.free else min(_FIRST * 2 ** min(failures - self.free - 1, 10), self.longest)
+
+
+_NAME: Final = _Limit(free=5, longest=2.0)
+_ADDRESS: Final = _Limit(free=10, longest=2.0)
+_ALL: Final = _Limit(free=100, longest=0.25)
 
 
 @dataclass(slots=True)
-class _Failures:
-    count: int
-    next_try: float
-    forgotten: float
+class _Tries:
+    """What is known of a name, of an address, or of all.
+
+    Attributes:
+        limit: How they are delayed.
+        failures: Wrong passwords.
+        tries: Tries with credentials that were not known, whatever came of them, since ``counted_from``.
+        counted_from: When tries were counted from 0 last.
+        next_try: When another one is let through.
+        forgotten: When all of this is forgotten.
+    """
+
+    limit: _Limit
+    failures: int = 0
+    tries: int = 0
+    counted_from: float = 0.0
+    next_try: float = 0.0
+    forgotten: float = field(default=math.inf)
 
 
 class Throttle:
-    """Delays logins after repeated failures, twice as long after each, up to two seconds.
+    """Tells who has to wait after wrong passwords; nobody is kept waiting here.
 
-    A short delay is slept through, by two threads at a time at most: the server has few. Beyond that the caller is told
-    when to come back. One try is let through at the end of each delay, however many arrive at once. The right
-    password ends it. Whoever comes from another address is not concerned, so nobody can lock a user out.
+    - Credentials that were verified before are never throttled: not where they were used before, and elsewhere not
+      unless that address has tried too much that was not known (`UNPROVEN`).
+    - Others wait for the longest of three delays: of their name, of their address, and of all tries from addresses that
+      have given any wrong password. At the end of a delay one try is let through, however many arrive at once.
+
+    What is kept is of bounded size, in memory alone; passwords are kept as a digest under a key of this process.
 
     Args:
         clock: Monotonic time in seconds.
-        sleep: Waits for so many seconds.
-        capacity: How many pairs of user and address are remembered; the one that has not failed for longest goes first.
+        capacity: How many names, addresses and credentials are remembered; those not seen for longest go first.
     """
 
-    def __init__(
-        self,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], object] = time.sleep,
-        capacity: int = _CAPACITY,
-    ) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic, capacity: int = _CAPACITY) -> None:
         self._clock = clock
-        self._sleep = sleep
         self._capacity = capacity
-        self._sleepers = threading.BoundedSemaphore(_SLEEPERS)
+        self._secret = secrets.token_bytes(hashlib.blake2b.MAX_KEY_SIZE)
         self._lock = threading.Lock()
-        self._failures: OrderedDict[bytes, _Failures] = OrderedDict()
+        self._all = _Tries(_ALL)
+        self._names: OrderedDict[bytes, _Tries] = OrderedDict()
+        self._addresses: OrderedDict[bytes, _Tries] = OrderedDict()
+        self._verified: OrderedDict[bytes, float] = OrderedDict()
 
-    def admit(self, user: str, address: str) -> int:
-        """Wait a little where that is enough, and return the whole seconds after which to come back: 0 for come in.
+    def admit(self, user: str, address: str, credentials: Credentials | None) -> int:
+        """Return the whole seconds after which to come back; 0 to look at the credentials now.
 
         Args:
             user: The name that was given.
             address: The client's IP address.
+            credentials: What was given; None where it is wrong for certain.
         """
-        key = _key(user, address)
-        left = self._left(key)
-        if 0 < left <= _PATIENCE and self._sleepers.acquire(blocking=False):
-            try:
-                self._sleep(left)
-            finally:
-                self._sleepers.release()
-            left = self._left(key)
-        return math.ceil(left)
-
-    def failed(self, user: str, address: str) -> None:
-        """Note a wrong password."""
-        key, now = _key(user, address), self._clock()
         with self._lock:
-            known = self._failures.pop(key, None)
-            count = known.count + 1 if known and now < known.forgotten else 1
-            self._failures[key] = _Failures(count, now + _delay(count), now + _MEMORY)
-            if len(self._failures) > self._capacity:
-                self._failures.popitem(last=False)
-
-    def succeeded(self, user: str, address: str) -> None:
-        """Note the right password."""
-        with self._lock:
-            self._failures.pop(_key(user, address), None)
-
-    def _left(self, key: bytes) -> float:
-        """Return the seconds until the next try, 0 for now; then those who come at the same time wait for another."""
-        now = self._clock()
-        with self._lock:
-            known = self._failures.get(key)
-            if known is None or now >= known.forgotten:
+            now, here = self._clock(), self._tries(self._addresses, site(address), _ADDRESS)
+            if credentials and self._is_verified(credentials, address, here):
                 return 0
-            if now < known.next_try:
-                return known.next_try - now
-            known.next_try = now + _delay(known.count)
+            here.tries += 1
+            delays = [self._tries(self._names, user, _NAME), here]
+            delays += [self._living(self._all)] if here.failures else []
+            left = max(each.next_try - now for each in delays)
+            if left > 0:
+                return math.ceil(left)
+            for each in delays:
+                each.next_try = now + each.limit.delay(each.failures)
             return 0
 
+    def failed(self, user: str, address: str, credentials: Credentials | None) -> None:
+        """Note wrong credentials."""
+        with self._lock:
+            if credentials:
+                self._verified.pop(self._digest(credentials), None)
+                self._verified.pop(self._digest(credentials, address), None)
+            here = self._tries(self._addresses, site(address), _ADDRESS)
+            for each in (self._tries(self._names, user, _NAME), here, self._living(self._all)):
+                each.failures += 1
+                each.next_try = self._clock() + each.limit.delay(each.failures)
 
-def _delay(failures: int) -> float:
-    return 0 if failures <= _FREE else min(_FIRST * 2 ** min(failures - _FREE - 1, 10), _LONGEST)
+    def succeeded(self, address: str, credentials: Credentials) -> None:
+        """Note right credentials. No counter ends: whoever guesses may have an account of their own."""
+        with self._lock:
+            until = self._clock() + _RECENT
+            for digest in (self._digest(credentials), self._digest(credentials, address)):
+                self._verified[digest] = until
+                self._verified.move_to_end(digest)
+            while len(self._verified) > self._capacity:
+                self._verified.popitem(last=False)
+
+    def _is_verified(self, credentials: Credentials, address: str, here: _Tries) -> bool:
+        digests = [self._digest(credentials, address), *([self._digest(credentials)] if here.tries < UNPROVEN else [])]
+        return any(self._clock() < self._verified.get(digest, -math.inf) for digest in digests)
+
+    def _digest(self, credentials: Credentials, address: str | None = None) -> bytes:
+        """Return what stands for credentials, or for their use at an address."""
+        salted = hashlib.blake2b(credentials.secret, digest_size=32, key=self._secret)
+        return salted.digest() if address is None else salted.digest() + _short(site(address))
+
+    def _tries(self, kept: OrderedDict[bytes, _Tries], text: str, limit: _Limit) -> _Tries:
+        """Return what is known of a name or an address, which lives on from now."""
+        found = kept.setdefault(_short(text), _Tries(limit))
+        kept.move_to_end(_short(text))
+        if len(kept) > self._capacity:
+            kept.popitem(last=False)
+        return self._living(found)
+
+    def _living(self, found: _Tries) -> _Tries:
+        now = self._clock()
+        if now >= found.forgotten:
+            found.failures, found.next_try = 0, 0.0
+        if now >= found.counted_from + _MEMORY:
+            found.tries, found.counted_from = 0, now
+        found.forgotten = now + _MEMORY
+        return found
 
 
-def _key(user: str, address: str) -> bytes:
-    """Return what stands for a user at an address: of one size, however long a name was sent."""
-    return hashlib.blake2b(f"{address}\0{user}".encode(errors="surrogatepass"), digest_size=16).digest()
+def site(address: str) -> str:
+    """Return what stands for a client's IP address: itself, or the network of a customer for IPv6."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return str(parsed)
+    mapped = parsed.ipv4_mapped
+    return str(mapped or ip_network((parsed.packed, _SITE), strict=False))
+
+
+def _short(text: str) -> bytes:
+    """Return what stands for a text: of one size, however long a name was sent."""
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest()

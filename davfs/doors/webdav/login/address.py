@@ -1,0 +1,59 @@
+"""The address of a client, also behind a proxy that is trusted to tell it."""
+
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any, TypeAlias
+
+Network: TypeAlias = IPv4Network | IPv6Network
+Address: TypeAlias = IPv4Address | IPv6Address
+
+
+def client_address(environ: Mapping[str, Any], trusted: Sequence[Network]) -> str:
+    """Return a client's IP address.
+
+    ``X-Forwarded-For`` is believed from its right end: what a trusted proxy has written down of the one before it. The
+    first that is not trusted is the client; all to its left is its own word, and worth nothing.
+
+    Args:
+        environ: The request (PEP 3333).
+        trusted: Networks of the proxies.
+    """
+    peer = str(environ.get("REMOTE_ADDR", ""))
+    parsed = _parsed(peer)
+    if parsed is None:
+        return peer
+    hops = str(environ.get("HTTP_X_FORWARDED_FOR", "")).split(",")
+    while hops and is_trusted(parsed, trusted):
+        before = _parsed(hops.pop())
+        if before is None:  # nothing that can be understood: the proxy that wrote it is all that is known
+            break
+        parsed = before
+    return str(parsed)
+
+
+def is_secret(environ: Mapping[str, Any], trusted: Sequence[Network]) -> bool:
+    """Return True if nobody on the way reads a request: it came by TLS, or a trusted proxy says that it did."""
+    if environ["wsgi.url_scheme"] == "https":
+        return True
+    peer = _parsed(str(environ.get("REMOTE_ADDR", "")))
+    told = str(environ.get("HTTP_X_FORWARDED_PROTO", "")).rpartition(",")[2].strip().lower()
+    return peer is not None and is_trusted(peer, trusted) and told == "https"
+
+
+def is_trusted(address: Address, trusted: Sequence[Network]) -> bool:
+    """Return True if an address is that of a trusted proxy."""
+    return any(address in network for network in trusted)
+
+
+def _parsed(text: str) -> Address | None:
+    """Return an address as proxies write it: bare, or with a port, an IPv6 one in brackets then; None for none."""
+    bare = text.strip()
+    if bare.startswith("["):
+        bare = bare[1:].partition("]")[0]
+    elif bare.count(":") == 1:
+        bare = bare.partition(":")[0]
+    try:
+        parsed = ip_address(bare)
+    except ValueError:
+        return None
+    return (parsed.ipv4_mapped or parsed) if isinstance(parsed, IPv6Address) else parsed
