@@ -2,6 +2,7 @@
 
 import ctypes
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +17,23 @@ CIVETWEB = 100 * 1024
 """Bytes of stack that Debian's CivetWeb gives Orthanc's HTTP threads."""
 ORDINARY = 8 << 20
 
+UNAVAILABLE = 36
+"""``OrthancPluginErrorCode_DatabaseUnavailable``: the door answers 503."""
+
 Function = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
+
+# Asks twice: while there is no room for another stack in the address space, and when there is.
+SHORT_OF_MEMORY = """
+import ctypes, pathlib, resource, sys
+call = ctypes.CDLL(sys.argv[1]).davfs_on_companion
+function = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(lambda _: 17)
+pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
+_, most = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (4 << 20), most))
+short = call(function, None)
+resource.setrlimit(resource.RLIMIT_AS, (most, most))
+print(short, call(function, None))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +69,8 @@ def http_thread(act: Callable[[], object]) -> threading.Thread:
 
 
 @pytest.fixture(scope="module")
-def companion(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[], int]], int]:
-    """Calls a function on the companion of the calling thread; returns what it returned."""
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The companions as a library of their own."""
     library = tmp_path_factory.mktemp("companion") / "companion.so"
     source = ROOT / "native" / "companion.c"
     done = subprocess.run(
@@ -63,6 +80,12 @@ def companion(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[]
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    return library
+
+
+@pytest.fixture(scope="module")
+def companion(library: Path) -> Callable[[Callable[[], int]], int]:
+    """Calls a function on the companion of the calling thread; returns what it returned."""
     call = ctypes.CDLL(str(library)).davfs_on_companion
     return lambda function: int(call(Function(lambda _: function()), None))
 
@@ -123,3 +146,11 @@ def test_ends_with_its_thread(companion: Callable[[Callable[[], int]], int]) -> 
     while Path(f"/proc/self/task/{one.number}").exists() and time.monotonic() < end:
         time.sleep(0.01)
     assert not Path(f"/proc/self/task/{one.number}").exists()
+
+
+def test_no_memory_for_a_stack(library: Path) -> None:
+    """Where there can be no companion, the request is refused, and the thread's next one is served."""
+    done = subprocess.run(
+        [sys.executable, "-c", SHORT_OF_MEMORY, str(library)], capture_output=True, text=True, timeout=20, check=True
+    )
+    assert done.stdout.split() == [str(UNAVAILABLE), "17"]
