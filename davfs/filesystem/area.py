@@ -49,8 +49,12 @@ class Writable(Protocol):
             Busy: It could not be imported in time; nothing was changed.
         """
 
-    def make_folder(self, path: Path) -> None:
+    def make_folder(self, path: Path, *, user: str = "") -> None:
         """Make a folder.
+
+        Args:
+            path: Where.
+            user: Who makes it; empty for somebody without a name.
 
         Raises:
             AlreadyExists: The name is taken.

@@ -114,7 +114,7 @@ class Drive:
         area = self._movable(source, target, _POINTLESS)
         area.copy(source[1:], target[1:], replace=replace, deep=deep)
 
-    def make_folder(self, path: Path) -> None:
+    def make_folder(self, path: Path, *, user: str = "") -> None:
         """See `Writable`."""
         self._check_open(path)
         if len(path) <= 1 and (not path or path[0] in self._areas):
@@ -122,7 +122,7 @@ class Drive:
         area, below = self._changeable(path)
         if not isinstance(area, Writable):
             raise Forbidden(path, "folders can be made in inbox/ and search/ only")
-        area.make_folder(below)
+        area.make_folder(below, user=user)
 
     def delete(self, path: Path) -> str:
         """See `Deletable`."""

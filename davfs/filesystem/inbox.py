@@ -138,7 +138,7 @@ class Inbox:
         self._check_changeable(path)
         return InboxUpload(path, self._spool.receive(path, size), self._intake, self._uploaded)
 
-    def make_folder(self, path: Path) -> None:
+    def make_folder(self, path: Path, *, user: str = "") -> None:  # noqa: ARG002  as `Writable` has it
         """Make a folder.
 
         Raises:

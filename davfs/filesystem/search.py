@@ -105,23 +105,23 @@ class Search:
         """
         raise Forbidden(path, _MADE)
 
-    def make_folder(self, path: Path) -> None:
+    def make_folder(self, path: Path, *, user: str = "") -> None:
         """Save a search, or make an empty folder that is going to be renamed.
 
         Raises:
             Forbidden: Nothing can be made here.
             AlreadyExists: It is saved.
             BadName: It is no query; the reason tells what is wrong.
-            NoSpace: There are too many.
+            NoSpace: There are too many, or too many of this user.
         """
         self._check_changeable(path)
         if "=" in path[0]:
             self._check_query(path)
-            self._searches.add(path[0])
+            self._searches.add(path[0], user)
             return
         if names.safe(path[0]) != path[0]:
             raise BadName(path, "Such a name cannot be kept.")
-        if not self._placeholders.add(path[0]):
+        if not self._placeholders.add(path[0], user):
             raise AlreadyExists(path, "it exists")
 
     def delete(self, path: Path) -> str:
@@ -155,10 +155,11 @@ class Search:
         if source == target:
             raise Forbidden(target, "It has this name.")
         self._check_query(target)
-        if source[0] not in self._placeholders.all():
+        user = self._placeholders.user(source[0])
+        if user is None:
             self._searches.rename(source[0], target[0], replace=replace)
             return
-        self._searches.add(target[0], replace=replace)
+        self._searches.add(target[0], user, replace=replace)
         self._placeholders.drop(source[0])
 
     def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:  # noqa: ARG002  `Movable`

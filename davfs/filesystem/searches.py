@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,12 +18,27 @@ from davfs.private import make_private
 
 MOST = 1000
 """Searches that are kept; a listing reads them all."""
+MOST_OF_ONE_USER = 200
+"""Searches that one user has saved; those without a name are one."""
 
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A search that was saved.
+
+    Attributes:
+        made: When, in seconds since 1970.
+        user: By whom; empty for somebody without a name.
+    """
+
+    made: float
+    user: str
+
+
 class Searches:
-    """Names of searches, each with the time of its creation; unique without case.
+    """Names of searches, each with the time of its creation and its user; unique without case.
 
     Args:
         file: Where they are kept; its folder exists.
@@ -33,25 +49,26 @@ class Searches:
         self._file = file
         self._now = now
         self._changing = threading.Lock()
-        self._read: tuple[tuple[int, int, int], dict[str, float]] | None = None
+        self._read: tuple[tuple[int, int, int], dict[str, Saved]] | None = None
 
     def all(self) -> Mapping[str, datetime]:
         """Return the names as they were given, and when (UTC)."""
-        return {name: datetime.fromtimestamp(made, UTC) for name, made in self._known().items()}
+        return {name: datetime.fromtimestamp(saved.made, UTC) for name, saved in self._known().items()}
 
-    def add(self, name: str, *, replace: bool = False) -> None:
+    def add(self, name: str, user: str, *, replace: bool = False) -> None:
         """Keep a name; it lasts when this returns.
 
         Args:
             name: The name.
+            user: Whose it is.
             replace: Whether one gives way that differs in case at most.
 
         Raises:
             AlreadyExists: There is one, and it must not be replaced.
-            NoSpace: There are too many.
+            NoSpace: There are too many, or too many of this user.
         """
         with self._changed() as known:
-            _put(known, name, self._now(), replace=replace)
+            _put(known, name, Saved(self._now(), user), replace=replace)
 
     def rename(self, name: str, other: str, *, replace: bool) -> None:
         """Give a search another name.
@@ -61,8 +78,8 @@ class Searches:
             AlreadyExists: The other name is taken, and must not be replaced.
         """
         with self._changed() as known:
-            _take(known, name)
-            _put(known, other, self._now(), replace=replace)
+            saved = _take(known, name)
+            _put(known, other, Saved(self._now(), saved.user), replace=replace)
 
     def forget(self, name: str) -> None:
         """Drop a name.
@@ -74,7 +91,7 @@ class Searches:
             _take(known, name)
 
     @contextmanager
-    def _changed(self) -> Iterator[dict[str, float]]:
+    def _changed(self) -> Iterator[dict[str, Saved]]:
         """Lend what is kept, and keep what has become of it; other processes wait meanwhile."""
         with self._changing, self._file.with_name(f"{self._file.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -83,13 +100,13 @@ class Searches:
             written = self._file.with_name(f"{self._file.name}.new")
             make_private(written)
             with written.open("w", encoding="ascii") as new:
-                json.dump(known, new, indent=1)
+                json.dump({name: asdict(saved) for name, saved in known.items()}, new, indent=1)
                 new.flush()
                 os.fsync(new.fileno())
             written.replace(self._file)
             _synchronise(self._file.parent)
 
-    def _known(self) -> dict[str, float]:
+    def _known(self) -> dict[str, Saved]:
         try:
             status = self._file.stat()
         except FileNotFoundError:
@@ -101,7 +118,7 @@ class Searches:
         return read[1]
 
 
-def _put(known: dict[str, float], name: str, made: float, *, replace: bool) -> None:
+def _put(known: dict[str, Saved], name: str, saved: Saved, *, replace: bool) -> None:
     same = [one for one in known if names.key(one) == names.key(name)]
     if same and not replace:
         raise AlreadyExists((name,), "this search is saved already")
@@ -109,21 +126,23 @@ def _put(known: dict[str, float], name: str, made: float, *, replace: bool) -> N
         del known[one]
     if len(known) >= MOST:
         raise NoSpace((name,), f"{MOST} searches are saved already: delete some that nobody needs")
-    known[name] = made
+    if sum(other.user == saved.user for other in known.values()) >= MOST_OF_ONE_USER:
+        raise NoSpace((name,), f"you have saved {MOST_OF_ONE_USER} searches already: delete some that you do not need")
+    known[name] = saved
 
 
-def _take(known: dict[str, float], name: str) -> None:
+def _take(known: dict[str, Saved], name: str) -> Saved:
     if name not in known:
         raise NotFound((name,), "this search is not saved")
-    del known[name]
+    return known.pop(name)
 
 
-def _parsed(file: Path) -> dict[str, float]:
+def _parsed(file: Path) -> dict[str, Saved]:
     try:
         content = json.loads(file.read_bytes())
-        known = {str(name): float(made) for name, made in content.items()}
-        _ = [datetime.fromtimestamp(made, UTC) for made in known.values()]
-    except (ValueError, TypeError, AttributeError, OverflowError, OSError) as error:
+        known = {str(name): Saved(float(one["made"]), str(one["user"])) for name, one in content.items()}
+        _ = [datetime.fromtimestamp(saved.made, UTC) for saved in known.values()]
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError) as error:
         _log.warning("the saved searches in %s cannot be read, and are left out: %s", file.name, type(error).__name__)
         return {}
     return known

@@ -111,7 +111,7 @@ def test_files_are_for_their_owner_alone(tmp_path: Path, *, found: bool) -> None
         open_now = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
         database.close()
         searches = Searches(tmp_path / "searches.json")
-        searches.add("PatientName=doe")
+        searches.add("PatientName=doe", "me")
     finally:
         os.umask(before)
     assert open_now == dict.fromkeys(("catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"), 0o600)

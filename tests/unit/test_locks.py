@@ -31,16 +31,16 @@ def kept() -> Locks:
     return storage
 
 
-def lock(seconds: float = 600) -> dict[str, Any]:
+def lock(seconds: float = 600, user: str = "me", scope: str = "exclusive") -> dict[str, Any]:
     """Return a lock as WsgiDAV's manager hands it over."""
     return {
         "root": "/inbox/x",
         "type": "write",
-        "scope": "exclusive",
+        "scope": scope,
         "depth": "0",
         "owner": b"",
         "timeout": seconds,
-        "principal": "me",
+        "principal": user,
     }
 
 
@@ -117,3 +117,33 @@ def test_near(kept: Locks, root: str, asked: str, *, near: bool) -> None:
     """A listing minds the locks that it would show, and no others."""
     kept.create(root, lock())
     assert kept.near(asked) is near
+
+
+def test_bound_of_one_user(kept: Locks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One user has so many locks at most, and others have theirs; those that have expired or gone do not count."""
+    monkeypatch.setattr(locks, "MOST_OF_ONE_USER", 3)
+    tokens = [kept.create(f"/inbox/{number}", lock(0.01 if number == 1 else 600))["token"] for number in range(3)]
+    with pytest.raises(Refusal) as caught:
+        kept.create("/inbox/more", lock())
+    assert caught.value.value == 507
+    assert kept.create("/inbox/other", lock(user="other"))["token"]
+    time.sleep(0.02)
+    assert kept.create("/inbox/more", lock())["token"]
+    with pytest.raises(Refusal):
+        kept.check_room("me")
+    assert kept.delete(tokens[0])
+    assert not kept.delete(tokens[0])
+    kept.check_room("me")
+    for token in [key for key in kept._dict if not key.startswith("URL2TOKEN:")]:
+        kept.delete(token)
+    assert not kept._users
+
+
+def test_shared_locks_of_one_user(kept: Locks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One user does not take all shared locks of a file."""
+    monkeypatch.setattr(locks, "MOST_SHARED_OF_ONE_USER", 2)
+    for user in ("me", "me", "other"):
+        kept.create("/inbox/x", lock(user=user, scope="shared"))
+    with pytest.raises(Refusal):
+        kept.create("/inbox/x", lock(scope="shared"))
+    assert kept.create("/inbox/x", lock(user="third", scope="shared"))["token"]

@@ -1,5 +1,6 @@
 """The area search/, over an Orthanc in memory."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -229,6 +230,19 @@ def test_explorer(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) 
     area.delete(("untitled folder",))
     with pytest.raises(NotFound):
         area.stat(("untitled folder",))
+
+
+def test_folders_without_a_search_are_few(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) -> None:
+    """One user's oldest gives way, and no other's; a search that is made of one is its user's."""
+    area = search(orthanc, tmp_path)
+    area.make_folder(("New folder",), user="alice")
+    for number in range(50):
+        area.make_folder((f"folder {number}",), user="mallory")
+    kept = names(area)
+    assert len(kept) == 22
+    assert "New folder" in kept
+    area.move(("New folder",), (QUERY,), replace=False)
+    assert json.loads((tmp_path / "searches.json").read_text())[QUERY]["user"] == "alice"
 
 
 def test_read_only(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) -> None:

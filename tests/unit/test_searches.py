@@ -14,9 +14,9 @@ from davfs.filesystem.searches import Searches
 def test_two_processes(tmp_path: Path) -> None:
     """Each sees at once what another one has saved, and loses nothing of it."""
     one, other = (Searches(tmp_path / "searches.json") for _ in range(2))
-    one.add("Modality=CT")
-    other.add("Modality=MR")
-    one.add("Modality=PT")
+    one.add("Modality=CT", "me")
+    other.add("Modality=MR", "me")
+    one.add("Modality=PT", "me")
     other.forget("Modality=CT")
     assert [*one.all()] == [*other.all()] == ["Modality=MR", "Modality=PT"]
 
@@ -24,7 +24,7 @@ def test_two_processes(tmp_path: Path) -> None:
 def test_many_threads(tmp_path: Path) -> None:
     """What is saved at the same time is saved."""
     files = [Searches(tmp_path / "searches.json") for _ in range(2)]
-    threads = [threading.Thread(target=files[n % 2].add, args=(f"PatientID={n}",)) for n in range(20)]
+    threads = [threading.Thread(target=files[n % 2].add, args=(f"PatientID={n}", "me")) for n in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -32,14 +32,26 @@ def test_many_threads(tmp_path: Path) -> None:
     assert len(Searches(tmp_path / "searches.json").all()) == 20
 
 
-@pytest.mark.parametrize("content", ["", "[1]", '{"a": "b"}', '{"a": 1e300}', "{", '{"a": NaN}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[1]",
+        "{",
+        '{"a": "b"}',
+        '{"a": 1}',
+        '{"a": {"made": 1}}',
+        '{"a": {"made": 1e300, "user": ""}}',
+        '{"a": {"made": NaN, "user": ""}}',
+    ],
+)
 def test_damaged_file(tmp_path: Path, content: str) -> None:
     """A file that cannot be read costs what was saved, and nothing else."""
     file = tmp_path / "searches.json"
     file.write_text(content)
     kept = Searches(file)
     assert not kept.all()
-    kept.add("Modality=CT")
+    kept.add("Modality=CT", "me")
     assert [*json.loads(file.read_text())] == ["Modality=CT"]
 
 
@@ -47,10 +59,10 @@ def test_refused_changes_leave_it_alone(tmp_path: Path, monkeypatch: pytest.Monk
     """What is refused changes nothing."""
     monkeypatch.setattr(searches, "MOST", 2)
     kept = Searches(tmp_path / "searches.json")
-    kept.add("Modality=CT")
-    kept.add("Modality=MR")
+    kept.add("Modality=CT", "me")
+    kept.add("Modality=MR", "me")
     with pytest.raises(NoSpace):
-        kept.add("Modality=PT")
+        kept.add("Modality=PT", "me")
     with pytest.raises(AlreadyExists):
         kept.rename("Modality=CT", "modality=mr", replace=False)
     with pytest.raises(NotFound):
@@ -58,3 +70,18 @@ def test_refused_changes_leave_it_alone(tmp_path: Path, monkeypatch: pytest.Monk
     assert [*kept.all()] == ["Modality=CT", "Modality=MR"]
     kept.rename("Modality=CT", "Modality=US", replace=False)
     assert [*kept.all()] == ["Modality=MR", "Modality=US"]
+
+
+def test_nobody_takes_all_the_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One user can save so many searches, and then others still can; a renamed search stays its user's."""
+    monkeypatch.setattr(searches, "MOST_OF_ONE_USER", 3)
+    kept = Searches(tmp_path / "searches.json")
+    for number in range(3):
+        kept.add(f"PatientID={number}", "mallory")
+    kept.rename("PatientID=0", "PatientID=zero", replace=False)
+    with pytest.raises(NoSpace, match="you have saved 3 searches"):
+        kept.add("PatientID=more", "mallory")
+    kept.add("PatientID=0", "alice")
+    kept.forget("PatientID=zero")
+    Searches(tmp_path / "searches.json").add("PatientID=more", "mallory")
+    assert len(kept.all()) == 4

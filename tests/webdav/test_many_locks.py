@@ -47,3 +47,19 @@ def test_a_lock_is_refreshed_while_there_are_too_many(tmp_path: Path, monkeypatc
         token = locked(door.drive, "inbox/a.txt")
         monkeypatch.setattr(locks, "MOST_LOCKS", 1)
         assert door.drive.request("LOCK", "inbox/a.txt", headers={"If": f"({token})"}).status_code == 200
+
+
+@pytest.mark.parametrize("depth", ["0", "infinity"])
+@pytest.mark.parametrize("scope", ["exclusive", "shared"])
+def test_nobody_locks_the_folder_of_all(tmp_path: Path, depth: str, scope: str) -> None:
+    """The inbox itself cannot be locked, in any spelling, and nobody is kept out of it; a folder in it can."""
+    with local_door(tmp_path) as door:
+        for path in ("inbox", "inbox/", "", "inbox/./"):
+            refused = lock(door.drive, path, depth=depth, scope=scope)
+            assert refused.status_code == 403
+            assert "Lock-Token" not in refused.headers
+        assert door.drive.put("inbox/a.txt", b"x").status_code == 201
+        door.drive.mkcol("inbox/own")
+        assert lock(door.drive, "inbox/own", depth=depth, scope=scope).status_code == 200
+        set_one = '<propertyupdate xmlns="DAV:"><set><prop><c xmlns="urn:x">1</c></prop></set></propertyupdate>'
+        assert door.drive.request("PROPPATCH", "inbox", content=set_one).status_code == 207

@@ -106,7 +106,7 @@ class CollectionDoor:
     def make_folder(self, path: Path, request: Request) -> bool:
         """See `Door`."""
         try:
-            self._drive.make_folder(_inside(path))
+            self._drive.make_folder(_inside(path), user=request.user)
         except Forbidden as error:
             return _forbid(request, "make folder", error)
         return True

@@ -1,6 +1,7 @@
 """Locks of door 2, in memory: an inbox belongs to one process, and so do its locks."""
 
 import threading
+from collections import Counter
 from http import HTTPStatus
 from typing import Any
 
@@ -11,34 +12,36 @@ from davfs.doors.webdav.refusals import Refusal
 
 MOST_LOCKS = 10_000
 """About 10 MB (`messages.LARGEST_LOCK`); clients hold one for each file that they write."""
-
+MOST_OF_ONE_USER = 1000
+"""Locks of one user; those who need no name are one."""
 
 LONGEST = 3600.0
 """Seconds that a lock lasts unless it is refreshed: clients that crash leave theirs behind (RFC 4918 §6.6)."""
 _URL = "URL2TOKEN:"
 MOST_SHARED = 100
 """Shared locks of one file or folder, which are looked through for each request about it."""
+MOST_SHARED_OF_ONE_USER = 10
+_TOO_MANY = "There are too many locks: release some, or let them expire."
 
 
 class Locks(LockStorageDict):
-    """WsgiDAV's storage of locks, with a bound, and safe while locks expire."""
+    """WsgiDAV's storage of locks, with bounds, and safe while locks expire."""
 
     def __init__(self) -> None:
         super().__init__()
         self._lock = _Exclusive()
+        self._users: Counter[str] = Counter()
 
-    def check_room(self) -> None:
-        """Tell whether there is room for another lock.
+    def check_room(self, user: str) -> None:
+        """Check that a user may have another lock.
 
         Raises:
-            Refusal: There are too many.
+            Refusal: There are too many, or too many of this user.
         """
-        if len(self._dict) // 2 >= MOST_LOCKS:
+        if self._is_full(user):
             self._purge()
-        if len(self._dict) // 2 >= MOST_LOCKS:
-            raise Refusal(
-                HTTPStatus.INSUFFICIENT_STORAGE, "There are too many locks: release some, or let them expire."
-            )
+        if self._is_full(user):
+            raise Refusal(HTTPStatus.INSUFFICIENT_STORAGE, _TOO_MANY)
 
     def create(self, path: str, lock: dict[str, Any]) -> dict[str, Any]:
         """Keep a new lock.
@@ -46,12 +49,30 @@ class Locks(LockStorageDict):
         Raises:
             Refusal: There are too many.
         """
-        self.check_room()
-        if len(self._dict.get(f"{_URL}{normalize_lock_root(path)}", ())) >= MOST_SHARED:
-            raise Refusal(HTTPStatus.INSUFFICIENT_STORAGE, "It has too many locks: release some, or let them expire.")
+        user = lock["principal"]
+        self.check_room(user)
+        there = self.get_lock_list(path, include_root=True, include_children=False, token_only=False)
+        own = sum(other["principal"] == user for other in there)
+        if len(there) >= MOST_SHARED or own >= MOST_SHARED_OF_ONE_USER:
+            raise Refusal(HTTPStatus.INSUFFICIENT_STORAGE, f"It has too many locks. {_TOO_MANY}")
         lock["timeout"] = _granted(lock["timeout"])
         kept: dict[str, Any] = super().create(path, lock)
+        self._users[user] += 1
         return kept
+
+    def delete(self, token: str) -> bool:
+        """Drop a lock; return whether there was one."""
+        self._lock.acquire_write()
+        try:
+            lock = self._dict.get(token)
+            if lock is None:
+                return False
+            super().delete(token)
+            self._users[lock["principal"]] -= 1
+            self._users += Counter()  # without those who have none
+            return True
+        finally:
+            self._lock.release()
 
     def near(self, url: str) -> bool:
         """Tell whether there is a lock on a resource, on what holds it, or right in it; be it expired."""
@@ -75,6 +96,9 @@ class Locks(LockStorageDict):
     def any(self) -> bool:
         """Whether there is any lock, be it expired."""
         return bool(self._dict)
+
+    def _is_full(self, user: str) -> bool:
+        return len(self._dict) // 2 >= MOST_LOCKS or self._users[user] >= MOST_OF_ONE_USER
 
     def _purge(self) -> None:
         for token in [key for key in list(self._dict) if not key.startswith(_URL)]:

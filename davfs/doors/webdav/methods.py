@@ -91,7 +91,7 @@ class Methods(RequestServer):
     def do_LOCK(self, environ: Environ, start_response: Start) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
         """Answer LOCK (RFC 4918 §9.10); what would be refused is refused before a file is made for it (§9.10.4)."""
         if root_of(environ) is not None:  # or it refreshes a lock that is there
-            self._davProvider.lock_manager.storage.check_room()
+            self._davProvider.lock_manager.storage.check_room(environ["wsgidav.user_name"])
         answer: Iterable[bytes] = super().do_LOCK(environ, start_response)
         return answer
 

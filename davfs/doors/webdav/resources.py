@@ -62,8 +62,11 @@ class _Resource:
         return f'"{value}"' if name == "{DAV:}getetag" else value
 
     def prevent_locking(self) -> bool:
-        """Refuse locks where nothing can be written."""
-        return not self.context.drive.takes_files(self.segments if self.entry.is_folder else self.segments[:-1])
+        """Refuse locks where nothing can be written, and of inbox/ itself, where everybody writes."""
+        return len(self.segments) <= 1 or not self._is_writable()
+
+    def _is_writable(self) -> bool:
+        return self.context.drive.takes_files(self.segments if self.entry.is_folder else self.segments[:-1])
 
     def set_property_value(self, name: str, value: object, *, dry_run: bool = False) -> object:
         """Accept what Explorer sets after each upload, and keep dead properties where files can be written.
@@ -73,7 +76,7 @@ class _Resource:
         """
         if name.startswith(_WIN32):
             return True
-        if self.prevent_locking():
+        if not self._is_writable():
             raise Refusal(HTTPStatus.FORBIDDEN, "Properties can be set in inbox/ only.")
         return super().set_property_value(name, value, dry_run=dry_run)  # type: ignore[misc]  # WsgiDAV's
 
@@ -260,7 +263,7 @@ class FolderResource(_Resource, DAVCollection):
         path = (*self.segments, name)
         self._forget_below(path)
         with refused():
-            self.context.drive.make_folder(path)
+            self.context.drive.make_folder(path, user=user_of(self.environ))
             return FolderResource(path, self.environ, self.context.drive.stat(path))
 
     def _entries(self) -> list[Entry]:
