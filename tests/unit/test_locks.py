@@ -102,23 +102,6 @@ def test_expiry_on_several_threads(kept: Locks) -> None:
         assert not kept.any
 
 
-@pytest.mark.parametrize(
-    ("root", "asked", "near"),
-    [
-        ("/inbox/a", "/inbox/a", True),
-        ("/inbox/a", "/inbox/", True),
-        ("/inbox/a", "/inbox/a/b/c", True),
-        ("/inbox/a", "/", False),
-        ("/inbox/a", "/inbox/ab", False),
-        ("/inbox/a/b", "/inbox", False),
-    ],
-)
-def test_near(kept: Locks, root: str, asked: str, *, near: bool) -> None:
-    """A listing minds the locks that it would show, and no others."""
-    kept.create(root, lock())
-    assert kept.near(asked) is near
-
-
 def test_bound_of_one_user(kept: Locks, monkeypatch: pytest.MonkeyPatch) -> None:
     """One user has so many locks at most, and others have theirs; those that have expired or gone do not count."""
     monkeypatch.setattr(locks, "MOST_OF_ONE_USER", 3)

@@ -1,4 +1,4 @@
-"""PROPFIND through door 2: the fast answers, and what goes on to WsgiDAV."""
+"""PROPFIND through door 2."""
 
 from collections.abc import Iterator
 from pathlib import Path as DiskPath
@@ -6,6 +6,7 @@ from pathlib import Path as DiskPath
 import pytest
 from lxml import etree
 
+from davfs.doors.webdav import propfind as answers
 from tests.support.inbox import CT
 from tests.support.local_door import LocalDoor, local_door
 from tests.support.webdav import DAV, parse
@@ -92,22 +93,20 @@ def test_quota(door: LocalDoor) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "inbox", "inbox/folder", "inbox/a.dcm", "README.txt"])
-def test_same_as_the_slow_way(door: LocalDoor, path: str) -> None:
-    """The fast answers have all values that WsgiDAV's have, which gets requests with a condition on locks."""
-    fast, slow = (propfind(door, path, EVERYTHING, **headers) for headers in ({}, {"If": "(Not <DAV:no-lock>)"}))
-    assert set(fast) == set(slow)
-    for href, found in slow.items():
-        assert f"{DAV}getlastmodified" in str(_comparable(found))
-        assert _comparable(found) <= _comparable(fast[href])
+def test_met_condition(door: LocalDoor, path: str) -> None:
+    """A condition that is met changes nothing, and one that is not is told."""
+    assert propfind(door, path, EVERYTHING, If="(Not <DAV:no-lock>)") == propfind(door, path, EVERYTHING)
+    refused = door.drive.request("PROPFIND", path, headers={"Depth": "1", "If": "(<DAV:no-lock>)"})
+    assert refused.status_code == 412
 
 
-def _comparable(found: dict[str, set[str]]) -> set[str]:
-    """Return what has a value; WsgiDAV shows entity tags without quotes, and locks where nothing can be locked."""
-    return {
-        each
-        for each in found["HTTP/1.1 200 OK"]
-        if not each.endswith("()") and "lock" not in each and "tag" not in each
-    }
+def test_same_as_a_download(door: LocalDoor) -> None:
+    """A file is in a listing what it is when it is downloaded."""
+    pairs = {"getcontentlength": "content-length", "getcontenttype": "content-type", "getlastmodified": "last-modified"}
+    for name, each in door.drive.listing("inbox").items():
+        if not each.is_folder:
+            headers = door.drive.head(f"inbox/{name}").headers
+            assert {key: each.text(key) for key in pairs} == {key: headers[header] for key, header in pairs.items()}
 
 
 def test_entity_tags(door: LocalDoor) -> None:
@@ -125,6 +124,59 @@ def test_dead_properties(door: LocalDoor) -> None:
         assert [each.raw.findtext(".//{urn:x}colour") for each in parse(answer.content) if each.name == "a.dcm"] == [
             text
         ]
+
+
+@pytest.mark.parametrize("value", ["50 %s &amp; &lt;%d&gt;", "<y xmlns='' z='%'/>", "", "]]&gt;\r\n%"])
+def test_any_value(door: LocalDoor, value: str) -> None:
+    """A property is shown as it was set, on files and on folders, whatever is in it."""
+    text = f"<x:colour xmlns:x='urn:x'>{value}</x:colour>"
+    for path in ("inbox/folder", "inbox/b & <c>.txt"):
+        content = f'<propertyupdate xmlns="DAV:"><set><prop>before {text} after</prop></set></propertyupdate>'
+        assert door.drive.request("PROPPATCH", path, content=content).status_code == 207
+    found = propfind(door, "inbox", ASKED % b"<x:colour xmlns:x='urn:x'/>", depth="infinity")
+    with_it = [shown["HTTP/1.1 200 OK"] for shown in found.values() if "HTTP/1.1 200 OK" in shown]
+    assert with_it == [{_written(etree.fromstring(text))}] * 2
+    assert b"after" not in door.drive.request("PROPFIND", "inbox/folder", headers={"Depth": "0"}).content
+
+
+def test_lock_on_a_folder(door: LocalDoor) -> None:
+    """A lock is shown with its owner, its depth and its root, at all that it protects (RFC 4918 §15.8)."""
+    owned = LOCK.replace(b"</lockinfo>", b"<owner>50 %s <href>http://me/</href></owner></lockinfo>")
+    token = door.drive.request("LOCK", "inbox/folder", content=owned).headers["lock-token"].strip("<>")
+    door.drive.request(
+        "PUT", "inbox/folder/file", content=b"x", headers={"If": f"<{door.drive.href('inbox/folder')}> (<{token}>)"}
+    )
+    for path, root in (("inbox/folder", "/inbox/folder/"), ("inbox/folder/file", "/inbox/folder/")):
+        (shown,) = propfind(door, path, ASKED % b"<lockdiscovery/>", depth="0").values()
+        ((lock,),) = shown.values()
+        assert f"{DAV}owner(50 %s{DAV}href(http://me/))" in lock
+        assert f"{DAV}lockroot({DAV}href({root}))" in lock
+        assert f"{DAV}depth(infinity)" in lock
+        assert f"{DAV}locktoken({DAV}href({token}))" in lock
+
+
+@pytest.mark.parametrize(
+    ("names", "status"), [(["a"] * 900, 207), ([f"a{n}" for n in range(101)], 413), (["a" * 2000, "b" * 2100], 413)]
+)
+def test_many_names(door: LocalDoor, names: list[str], status: int) -> None:
+    """What a folder's answer would repeat for each of its entries is bounded."""
+    body = ASKED % "".join(f"<{name}/>" for name in names).encode()
+    assert door.drive.request("PROPFIND", "inbox", content=body, headers={"Depth": "1"}).status_code == status
+
+
+def test_long_answer(door: LocalDoor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that is too long to be kept is the same one."""
+    short = propfind(door, "inbox")
+    monkeypatch.setattr(answers, "_KEPT", 100)
+    assert propfind(door, "inbox") == short
+
+
+def test_large_properties(door: LocalDoor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What clients have set is shown up to a bound."""
+    assert door.drive.request("PROPPATCH", "inbox/a.dcm", content=SET).status_code == 207
+    monkeypatch.setattr(answers, "_DEAD", 10)
+    assert door.drive.request("PROPFIND", "inbox", headers={"Depth": "1"}).status_code == 403
+    assert door.drive.request("PROPFIND", "inbox/folder", headers={"Depth": "1"}).status_code == 207
 
 
 def test_locks(door: LocalDoor) -> None:

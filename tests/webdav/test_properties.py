@@ -1,4 +1,4 @@
-"""Properties that clients set, and those that WsgiDAV shows beside them."""
+"""Properties that clients set, and those that are shown beside them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import httpx
 import pytest
 from lxml import etree
 
-from davfs.doors.webdav import resources
+from davfs.doors.webdav import propfind as answers
 from tests.support import doors
 from tests.support.doors import Door
 from tests.support.local_door import local_door
@@ -66,7 +66,7 @@ def test_names_alone(drive: WebDav) -> None:
 
 @pytest.mark.parametrize("name", ["quota-used-bytes", "nothing"])
 def test_what_is_not_there(drive: WebDav, name: str) -> None:
-    """A property that a file does not have is not found, also where WsgiDAV answers."""
+    """A property that a file does not have is not found, also where clients have set others."""
     body = f'<propfind xmlns="DAV:"><prop><{name}/><getetag/><c:colour xmlns:c="urn:x"/></prop></propfind>'
     answer = propfind(drive, "inbox/painted", body)
     assert f"{{DAV:}}{name}" in found(answer, 404)
@@ -109,7 +109,7 @@ def test_infinite_depth(drive: WebDav) -> None:
 
 def test_too_much_for_one_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond a bound the client is told to go step by step (RFC 4918 §9.1.1)."""
-    monkeypatch.setattr(resources, "LARGEST_ANSWER", 5)
+    monkeypatch.setattr(answers, "LARGEST_ANSWER", 5)
     with local_door(tmp_path) as door:
         for number in range(5):
             door.drive.put(f"inbox/{number}", b"x")

@@ -1,7 +1,9 @@
 """Locks of door 2, in memory: an inbox belongs to one process, and so do its locks."""
 
 import threading
+import time
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -22,6 +24,13 @@ MOST_SHARED = 100
 """Shared locks of one file or folder, which are looked through for each request about it."""
 MOST_SHARED_OF_ONE_USER = 10
 _TOO_MANY = "There are too many locks: release some, or let them expire."
+
+
+_ACTIVE = (
+    "<D:activelock><D:locktype><D:%s/></D:locktype><D:lockscope><D:%s/></D:lockscope><D:depth>%s</D:depth>%s"
+    "<D:timeout>Second-%s</D:timeout><D:locktoken><D:href>%s</D:href></D:locktoken>"
+    "<D:lockroot><D:href>%s</D:href></D:lockroot></D:activelock>"
+)
 
 
 class Locks(LockStorageDict):
@@ -74,12 +83,6 @@ class Locks(LockStorageDict):
         finally:
             self._lock.release()
 
-    def near(self, url: str) -> bool:
-        """Tell whether there is a lock on a resource, on what holds it, or right in it; be it expired."""
-        own = normalize_lock_root(url)
-        roots = [key.removeprefix(_URL) for key in list(self._dict) if key.startswith(_URL)]
-        return any(root in (own, "/") or own.startswith(f"{root}/") or _parent(root) == own for root in roots)
-
     def refresh(self, token: str, *, timeout: float) -> dict[str, Any]:
         """Give a lock more time."""
         kept: dict[str, Any] = super().refresh(token, timeout=_granted(timeout))
@@ -122,5 +125,18 @@ def _granted(seconds: float) -> float:
     return seconds if 0 < seconds < LONGEST else LONGEST
 
 
-def _parent(root: str) -> str:
-    return root.rpartition("/")[0] or "/"
+def discovered(locks: Iterable[Mapping[str, Any]], href: str) -> str:
+    """Return locks as the content of ``lockdiscovery`` (RFC 4918 §15.8).
+
+    Args:
+        locks: Of one resource, those on folders that hold it among them.
+        href: Its path as it stands in a URL.
+    """
+    return "".join(_ACTIVE % _values(lock, href) for lock in locks)
+
+
+def _values(lock: Mapping[str, Any], href: str) -> tuple[str, ...]:
+    owner = bytes(lock["owner"]).decode().rpartition("?>")[2]  # kept by WsgiDAV as a document of its own
+    seconds = max(0, int(lock["expire"] - time.time()))
+    root = href if normalize_lock_root(href) == lock["root"] else f"{lock['root'].rstrip('/')}/"
+    return lock["type"], lock["scope"], lock["depth"], owner, str(seconds), lock["token"], root

@@ -17,7 +17,6 @@ LARGEST = 64 * 1024
 LARGEST_LOCK = 4096
 """Bytes of a LOCK: what a client writes down about itself, a name or an address, is kept with the lock."""
 _XML = "davfs.xml"
-_PROPNAME = "{DAV:}propname"
 _WITH_XML = frozenset({"PROPFIND", "PROPPATCH", "LOCK"})
 
 
@@ -31,7 +30,7 @@ class Messages(BaseMiddleware):
             body = _read(environ, LARGEST_LOCK if method == "LOCK" else LARGEST)
             if body and method in _WITH_XML:
                 environ[_XML] = parsed(body)
-                body = _for_wsgidav(environ[_XML])
+                body = tostring(environ[_XML])  # without what would puzzle WsgiDAV, which parses it once more
             environ.update({"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body)), "wsgidav.all_input_read": 1})
         answer: Iterable[bytes] = self.next_app(environ, start_response)
         return answer
@@ -65,14 +64,3 @@ def _read(environ: Environ, limit: int) -> bytes:
 
 def _too_large(limit: int) -> Refusal:
     return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body of this request may have {limit} bytes.")
-
-
-def _for_wsgidav(root: Element) -> bytes:
-    """Return the XML as WsgiDAV 4.4 understands it, which parses it once more: it calls propname name."""
-    renamed = list(root.iterfind(_PROPNAME))
-    for asked in renamed:
-        asked.tag = "{DAV:}name"
-    written: bytes = tostring(root)
-    for asked in renamed:
-        asked.tag = _PROPNAME
-    return written

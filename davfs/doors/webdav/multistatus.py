@@ -67,17 +67,21 @@ class Shown(NamedTuple):  # made in half the time of a dataclass
         entry: What is there.
         lockable: Whether it can be locked.
         room: How full its area is; None where that means nothing.
+        locks: Its locks, as the content of ``lockdiscovery``.
+        dead: Properties that clients have set: their names, and their elements as XML.
     """
 
     href: str
     entry: Entry
     lockable: bool = False
     room: Room | None = None
+    locks: str = ""
+    dead: tuple[tuple[str, str], ...] = ()
 
 
 Value: TypeAlias = Callable[[Shown], object]
 Live: TypeAlias = tuple[str, Value | None]
-"""A property's content as a template, and what fills it in."""
+"""A property's element as a template, and what fills it in."""
 
 Shape: TypeAlias = tuple[bool, bool, bool, Room | None]
 """All that the set of an entry's properties depends on."""
@@ -110,22 +114,26 @@ class _Responses:
         """Return the ``response`` element of a resource."""
         entry = shown.entry
         shape = (entry.is_folder, bool(entry.etag), shown.lockable, shown.room)
-        known = self._templates.get(shape)
-        if known is None:
-            known = self._templates[shape] = _template(self._wanted, _live(shape))
-        template, values = known
+        if shown.locks or shown.dead:
+            template, values = _template(self._wanted, _live(shape) | _left(shown))
+        else:
+            template, values = self._templates.get(shape) or self._made(shape)
         return template % tuple([value(shown) for value in values])
+
+    def _made(self, shape: Shape) -> tuple[str, Sequence[Value]]:
+        made = self._templates[shape] = _template(self._wanted, _live(shape))
+        return made
 
 
 def _template(wanted: Wanted, live: Mapping[str, Live]) -> tuple[str, Sequence[Value]]:
     """Return the ``response`` element with a ``%s`` for each value, and what the values are."""
     found = {name: live[name] for name in _found(wanted, live)}
     if wanted.mode is Mode.NAMES:
-        found = dict.fromkeys(found, ("", None))
+        found = {name: (_element(name), None) for name in found}
     missing = [name for name in wanted.names if name not in live]
     parts = ["<D:response><D:href>%s</D:href>"]
     if found or not missing:
-        parts.append(_propstat("200 OK", [_element(name, content) for name, (content, _) in found.items()]))
+        parts.append(_propstat("200 OK", [element for element, _ in found.values()]))
     if missing:
         parts.append(_propstat("404 Not Found", [_element(name) for name in missing]))
     values: list[Value] = [itemgetter(0), *(value for _, value in found.values() if value)]
@@ -156,7 +164,7 @@ def _element(name: str, content: str = "") -> str:
 def _live(shape: Shape) -> dict[str, Live]:
     """Return the live properties of all entries of one shape."""
     folder, tagged, lockable, room = shape
-    found: dict[str, Live] = {
+    found: dict[str, tuple[str, Value | None]] = {
         "resourcetype": ("<D:collection/>" if folder else "", None),
         "displayname": ("%s", _display_name),
         "creationdate": ("%s", _creation_date),
@@ -174,7 +182,16 @@ def _live(shape: Shape) -> dict[str, Live]:
         found["quota-used-bytes"] = (str(room.used), None)
         if room.available is not None:
             found["quota-available-bytes"] = (str(room.available), None)
-    return {DAV + name: live for name, live in found.items()}
+    return {DAV + name: (_element(DAV + name, content), value) for name, (content, value) in found.items()}
+
+
+def _left(shown: Shown) -> dict[str, Live]:
+    """Return the properties that clients have brought about."""
+    left = {name: (element.replace("%", "%%"), None) for name, element in shown.dead}
+    if shown.locks:
+        name = f"{DAV}lockdiscovery"
+        left[name] = (_element(name, shown.locks.replace("%", "%%")), None)
+    return dict(left)
 
 
 def _display_name(shown: Shown) -> str:

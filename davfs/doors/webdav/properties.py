@@ -57,6 +57,12 @@ class Properties:
             rows = self._database.execute(f"select 1 from property where {_BELOW} limit 1", _range(url))  # noqa: S608  constant
             return rows.fetchone() is not None
 
+    def all_of(self, url: str) -> dict[str, str]:
+        """Return a resource's properties as XML, by their names in Clark's notation."""
+        with self._lock:
+            rows = self._database.execute("select name, value from property where url = ?", [url]).fetchall()
+        return {name: value.decode() for name, value in rows}
+
     def get_properties(self, norm_url: str, environ: Environ | None = None) -> list[str]:  # noqa: ARG002  WsgiDAV's form
         """Return the names of a resource's properties, in Clark's notation."""
         with self._lock:

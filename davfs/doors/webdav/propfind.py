@@ -1,79 +1,82 @@
-"""PROPFIND of live properties, past WsgiDAV, which makes objects and a tree of elements for each property.
+"""PROPFIND, in place of WsgiDAV, which makes objects and a tree of elements for each property of each resource."""
 
-Whatever needs WsgiDAV goes on to it: infinite depth, properties that clients have set, and what is locked.
-"""
-
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from wsgidav.mw.base_mw import BaseMiddleware
-from wsgidav.util import send_status_response
 
-from davfs.doors.webdav import paths
+from davfs.doors.webdav import locks, paths
 from davfs.doors.webdav.context import Environ, context_of
 from davfs.doors.webdav.messages import root_of
 from davfs.doors.webdav.multistatus import DAV, LIVE, Mode, Shown, Wanted, multistatus
-from davfs.doors.webdav.refusals import Refusal, refusal
+from davfs.doors.webdav.refusals import Refusal
+from davfs.doors.webdav.resources import check_conditions
 from davfs.entry import Entry, Path
-from davfs.errors import DavfsError
+from davfs.errors import NotFound
 from davfs.filesystem.drive import Drive
 
-_KEPT = 20_000
-"""Entries up to which an answer, about 10 MB, is kept in memory; a longer one is made twice, first for its length."""
+LARGEST_ANSWER = 10_000
+"""Entries that infinite depth shows at most."""
+MOST_NAMES = 100
+LONGEST_NAMES = 4096
+"""Characters of all names together: each that a resource lacks is repeated for it (RFC 4918 §9.1)."""
+_DEAD = 16 * 1024 * 1024
+"""Characters of dead properties in one answer."""
+_KEPT = 16 * 1024 * 1024
+"""Bytes up to which an answer is kept in memory; a longer one is made twice, first for its length."""
 _NAMES = 20_000
 """Names whose form in a URL is kept, for the next listing; about 5 MB."""
-_DEPTHS = ("0", "1")
 _BODY_MODES = {DAV + mode.value: mode for mode in Mode}
 
 Start = Callable[..., Any]
 
 
 class Propfind(BaseMiddleware):
-    """Answers PROPFIND of live properties with depth 0 and 1; a middleware of WsgiDAV."""
+    """Answers PROPFIND (RFC 4918 §9.1); a middleware of WsgiDAV."""
 
     def __call__(self, environ: Environ, start_response: Start) -> Iterable[bytes]:
         """Answer a request, or let the next application do so."""
-        if environ["REQUEST_METHOD"] != "PROPFIND" or "HTTP_IF" in environ:
-            return self._passed_on(environ, start_response)
-        try:
-            wanted = asked(root_of(environ))
-            path = paths.segments(environ["PATH_INFO"])
-            if environ.get("HTTP_DEPTH") not in _DEPTHS or self._needs_more(environ, path, wanted):
-                return self._passed_on(environ, start_response)
-            found = self._found(path, deep=environ["HTTP_DEPTH"] == "1")
-        except Refusal as error:
-            return _refused(environ, start_response, error)
-        except DavfsError as error:
-            return _refused(environ, start_response, refusal(error))
+        if environ["REQUEST_METHOD"] != "PROPFIND":
+            passed_on: Iterable[bytes] = self.next_app(environ, start_response)
+            return passed_on
+        wanted = asked(root_of(environ))
+        found = self._found(environ, _depth(environ), wanted)
         return _answer(start_response, wanted, found)
 
-    def _passed_on(self, environ: Environ, start_response: Start) -> Iterable[bytes]:
-        answer: Iterable[bytes] = self.next_app(environ, start_response)
-        return answer
-
-    def _needs_more(self, environ: Environ, path: Path, wanted: Wanted) -> bool:
-        """Tell whether what is shown may be locked, or have properties that clients have set."""
-        drive = context_of(self.config).drive
-        if path and not drive.takes_files(path[:1]):
-            return False
-        provider = environ["wsgidav.provider"]
-        if wanted.mode is Mode.ALL or f"{DAV}lockdiscovery" in wanted.names:
-            storage = provider.lock_manager.storage
-            if storage.any and storage.near(provider.ref_url(path, folder=False)):
-                return True
-        if wanted.mode is Mode.NAMED and LIVE.issuperset(wanted.names):
-            return False
-        return bool(provider.prop_manager.any_below(paths.quoted(path, folder=False)))
-
-    def _found(self, path: Path, *, deep: bool) -> list[Shown]:
-        drive = context_of(self.config).drive
+    def _found(self, environ: Environ, depth: str, wanted: Wanted) -> list[Shown]:
+        drive, provider = context_of(self.config).drive, environ["wsgidav.provider"]
+        path = paths.segments(environ["PATH_INFO"])
         own = drive.stat(path)
-        listed = list(drive.list(path)) if deep and own.is_folder else []
-        places = _Places(drive, path)
-        return [places.own(own), *map(places.below, listed)]
+        if "HTTP_IF" in environ:
+            check_conditions(provider, environ)
+        left = _Left(provider, path, wanted)
+        found = [left.with_it(_Places(drive, path).own(own))]
+        if own.is_folder and depth != "0":
+            found += map(left.with_it, _Places(drive, path).all() if depth == "1" else _deep(drive, path))
+        return found
+
+
+def _deep(drive: Drive, path: Path) -> Iterator[Shown]:
+    """Yield all that is below a folder, each folder before what is in it.
+
+    Raises:
+        Refusal: It is more than `LARGEST_ANSWER`.
+    """
+    count, waiting = 0, [path]
+    while waiting:
+        folder = waiting.pop()
+        with suppress(NotFound):  # unless it is the first, it can have gone since it was listed
+            for shown in _Places(drive, folder).all():
+                count += 1
+                if count >= LARGEST_ANSWER:
+                    raise _too_much()
+                if shown.entry.is_folder:
+                    waiting.append((*folder, shown.entry.name))
+                yield shown
 
 
 class _Places:
@@ -81,7 +84,7 @@ class _Places:
 
     Args:
         drive: The drive.
-        path: The resource that was asked for.
+        path: A folder, or the file that was asked for.
     """
 
     def __init__(self, drive: Drive, path: Path) -> None:
@@ -93,13 +96,16 @@ class _Places:
         self._href = paths.quoted(path, folder=True)
 
     def own(self, entry: Entry) -> Shown:
-        """Show the resource that was asked for."""
+        """Show the resource itself."""
         folder = self._path if entry.is_folder else self._path[:-1]
         href = paths.quoted(self._path, folder=entry.is_folder)
         return Shown(href, entry, self._drive.takes_files(folder), self._room)
 
-    def below(self, entry: Entry) -> Shown:
-        """Show an entry of it."""
+    def all(self) -> Iterator[Shown]:
+        """Show what is in the folder."""
+        return map(self._below, self._drive.list(self._path))
+
+    def _below(self, entry: Entry) -> Shown:
         href = self._href + _in_url(entry.name, folder=entry.is_folder)
         if not entry.is_folder:
             return Shown(href, entry, self._takes_files, self._room)
@@ -107,6 +113,43 @@ class _Places:
             return Shown(href, entry, lockable=False, room=self._room)
         path = (*self._path, entry.name)
         return Shown(href, entry, self._drive.takes_files(path), self._drive.room(path))
+
+
+class _Left:
+    """What clients have left at resources, locks and dead properties, asked for only where there can be any.
+
+    Args:
+        provider: Has both.
+        path: The resource that was asked for.
+        wanted: The properties that were asked for.
+    """
+
+    def __init__(self, provider: Any, path: Path, wanted: Wanted) -> None:
+        takes_files = not path or provider.drive.takes_files(path[:1])
+        of_locks = wanted.mode is Mode.ALL or f"{DAV}lockdiscovery" in wanted.names
+        dead = wanted.mode is not Mode.NAMED or not LIVE.issuperset(wanted.names)
+        manager, properties = provider.lock_manager, provider.prop_manager
+        self._locks = manager if takes_files and of_locks and manager.storage.any else None
+        any_dead = takes_files and dead and properties.any_below(paths.quoted(path, folder=False))
+        self._properties = properties if any_dead else None
+        self._left = _DEAD
+
+    def with_it(self, shown: Shown) -> Shown:
+        """Return a resource with what was left at it.
+
+        Raises:
+            Refusal: It is too much for one answer.
+        """
+        if self._locks:
+            held = self._locks.get_indirect_url_lock_list(shown.href)
+            shown = shown._replace(locks=locks.discovered(held, shown.href))
+        if self._properties:
+            dead = self._properties.all_of(shown.href)
+            self._left -= sum(map(len, dead.values()))
+            if self._left < 0:
+                raise _too_much()
+            shown = shown._replace(dead=tuple(dead.items()))
+        return shown
 
 
 @lru_cache(maxsize=_NAMES)
@@ -121,7 +164,7 @@ def asked(root: Element | None) -> Wanted:
         root: Its body; None, for no body at all, stands for all properties (RFC 4918 §9.1).
 
     Raises:
-        Refusal: It is something else.
+        Refusal: It is something else, or names too much.
     """
     if root is None:
         return Wanted(Mode.ALL)
@@ -131,21 +174,32 @@ def asked(root: Element | None) -> Wanted:
     mode = _BODY_MODES[modes[0].tag]
     source = {Mode.NAMED: modes[0], Mode.ALL: root.find(f"{DAV}include")}.get(mode)
     names = () if source is None else tuple(dict.fromkeys(child.tag for child in source))
+    if len(names) > MOST_NAMES or sum(map(len, names)) > LONGEST_NAMES:
+        reason = f"A request names at most {MOST_NAMES} properties, with {LONGEST_NAMES} characters in all."
+        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason)
     return Wanted(mode, names)
 
 
-def _refused(environ: Environ, start_response: Start, error: Refusal) -> Iterable[bytes]:
-    answer: Iterable[bytes] = send_status_response(environ, start_response, error)
-    return answer
+def _depth(environ: Environ) -> str:
+    depth = str(environ.get("HTTP_DEPTH", "infinity")).lower()
+    if depth not in ("0", "1", "infinity"):
+        raise Refusal(HTTPStatus.BAD_REQUEST, "The header Depth is neither 0, 1 nor infinity.")
+    return depth
+
+
+def _too_much() -> Refusal:
+    """Return the refusal of RFC 4918 §9.1.1."""
+    reason = "There is too much below this folder for one answer."
+    return Refusal(HTTPStatus.FORBIDDEN, reason, condition="{DAV:}propfind-finite-depth")
 
 
 def _answer(start_response: Start, wanted: Wanted, found: list[Shown]) -> Iterable[bytes]:
-    if len(found) <= _KEPT:
-        body: Iterable[bytes] = [b"".join(multistatus(wanted, found))]
-        length = sum(map(len, body))
-    else:
-        length = sum(map(len, multistatus(wanted, found)))
-        body = multistatus(wanted, found)
+    kept: list[bytes] = []
+    length = 0
+    for block in multistatus(wanted, found):
+        length += len(block)
+        if length <= _KEPT:
+            kept.append(block)
     headers = [("Content-Type", "application/xml; charset=utf-8"), ("Content-Length", str(length))]
     start_response("207 Multi-Status", headers)
-    return body
+    return kept if length <= _KEPT else multistatus(wanted, found)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
+from xml.etree.ElementTree import Element
 
-from wsgidav.dav_error import DAVError
 from wsgidav.dav_provider import DAVCollection, DAVNonCollection
 
 from davfs import media_types
@@ -18,9 +18,6 @@ from davfs.doors.webdav.uploads import Sink, announced
 from davfs.entry import Entry, Kind, Path
 from davfs.errors import AlreadyExists
 from davfs.filesystem.area import Upload
-
-LARGEST_ANSWER = 10_000
-"""Entries that a PROPFIND of infinite depth shows at most."""
 
 _WIN32 = "{urn:schemas-microsoft-com:}"
 
@@ -39,27 +36,14 @@ class _Resource:
         url: str = self.provider.ref_url(self.segments, folder=self.entry.is_folder)
         return url
 
-    def get_creation_date(self) -> float:
-        return self.entry.modified.timestamp()  # nothing on the drive changes but by being made anew
-
     def get_last_modified(self) -> float:
         return self.entry.modified.timestamp()
-
-    def get_display_name(self) -> str:
-        return self.entry.name
 
     def support_etag(self) -> bool:
         return bool(self.entry.etag)
 
     def get_etag(self) -> str | None:
         return self.entry.etag or None
-
-    def get_property_value(self, name: str) -> object:
-        """Return a property: entity tags in their quotes, and none that is not there (RFC 9110 §8.8.3, RFC 4331)."""
-        value = super().get_property_value(name)  # type: ignore[misc]  # WsgiDAV's
-        if value is None:
-            raise DAVError(HTTPStatus.NOT_FOUND)
-        return f'"{value}"' if name == "{DAV:}getetag" else value
 
     def prevent_locking(self) -> bool:
         """Refuse locks where nothing can be written, and of inbox/ itself, where everybody writes."""
@@ -78,6 +62,8 @@ class _Resource:
             return True
         if not self._is_writable():
             raise Refusal(HTTPStatus.FORBIDDEN, "Properties can be set in inbox/ only.")
+        if isinstance(value, Element):
+            value.tail = None  # what follows it in the request is none of its own
         return super().set_property_value(name, value, dry_run=dry_run)  # type: ignore[misc]  # WsgiDAV's
 
     def handle_delete(self) -> bool:
@@ -192,48 +178,9 @@ class FolderResource(_Resource, DAVCollection):
         self.entry = entry
         self.context = context_of(environ["wsgidav.config"])
 
-    def get_used_bytes(self) -> int | None:
-        room = self.context.drive.room(self.segments)
-        return room.used if room else None
-
-    def get_available_bytes(self) -> int | None:
-        room = self.context.drive.room(self.segments)
-        return room.available if room else None
-
-    def get_member_list(self) -> list["FileResource | FolderResource"]:
-        with refused():
-            return [resource((*self.segments, entry.name), self.environ, entry) for entry in self._entries()]
-
     def get_member_names(self) -> list[str]:
+        """WsgiDAV needs this to be here, and asks for it where `Propfind` answers."""
         return [entry.name for entry in self._entries()]
-
-    def get_member(self, name: str) -> "FileResource | FolderResource | None":
-        found: FileResource | FolderResource | None = self.provider.get_resource_inst(
-            paths.joined((*self.segments, name)), self.environ
-        )
-        return found
-
-    def get_descendants(self, **how: Any) -> list["FileResource | FolderResource"]:
-        """Return what is below, parents before their children, or after them with ``depth_first``.
-
-        Raises:
-            Refusal: There is more than `LARGEST_ANSWER` (RFC 4918 §9.1.1: ``propfind-finite-depth``).
-        """
-        depth = how.get("depth", "infinity")
-        deep = depth == "infinity"
-        found: list[FileResource | FolderResource] = [self] if how.get("add_self") else []
-        waiting: list[FolderResource] = [] if depth == "0" else [self]
-        while waiting:
-            members = waiting.pop().get_member_list()
-            found += members
-            waiting += [member for member in members if deep and isinstance(member, FolderResource)]
-            if deep and len(found) > LARGEST_ANSWER:
-                raise Refusal(
-                    HTTPStatus.FORBIDDEN,
-                    "There is too much below this folder for one answer.",
-                    condition="{DAV:}propfind-finite-depth",
-                )
-        return found[::-1] if how.get("depth_first") else found
 
     def create_empty_resource(self, name: str) -> FileResource:
         """Return a file that a PUT is about to write, or, for a LOCK, make it (RFC 4918 §9.10.4)."""
@@ -273,7 +220,7 @@ class FolderResource(_Resource, DAVCollection):
 
 def check_conditions(provider: Any, environ: Environ) -> None:
     """Refuse a request whose conditions are not met now."""
-    user = environ["wsgidav.user_name"]
+    user = user_of(environ)
     own = paths.segments(environ["PATH_INFO"])
     conditions.check(environ, own, provider.look, lambda path, entry: provider.tokens(path, entry, user))
 
