@@ -279,8 +279,12 @@ class Inbox:
 
     def _uploaded(self, item: Item) -> Entry:
         """Return what an item shows that was uploaded now; its image may be gone: it was stored, and then deleted."""
+        if item.receipt is None:
+            return item.entry
+        if item.uuid:
+            return altered(item.entry, etag=item.uuid)
         try:
-            return self._now(item)
+            return _shown(item, self._orthanc.instance(item.receipt.instance))
         except UnknownResource:
             self._handed_on.note()
             return item.entry

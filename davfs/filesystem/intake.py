@@ -11,6 +11,7 @@ Paths, also those in errors, are relative to the inbox.
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace as altered
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from types import TracebackType
@@ -160,7 +161,7 @@ class Intake:
         if imported.altered:
             with suppress(NoSpace):
                 return arrival.keep(path, replace=replace, receipt=receipt)
-        return self._spool.put_receipt(path, receipt, replace=replace)
+        return altered(self._spool.put_receipt(path, receipt, replace=replace), uuid=imported.uuid)
 
     @staticmethod
     def _run(path: Path, lane: ImportQueue, job: Callable[[], T]) -> T:

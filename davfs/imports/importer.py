@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from davfs.errors import BadFile, Refused, Unavailable, UnknownResource
 from davfs.imports.hazards import check_hazards
 from davfs.imports.same_image import SameImage
-from davfs.orthanc import Buffer, Orthanc, OrthancId, StoreStatus
+from davfs.orthanc import Buffer, Orthanc, OrthancId, Stored, StoreStatus
 
 UNREADABLE = "Orthanc cannot read it as a DICOM file."
 """What `BadFile` means to a user."""
@@ -29,11 +29,13 @@ class Imported:
         id: Orthanc's identifier of the instance.
         size: Bytes of the file as Orthanc stores it, which is what it will serve.
         altered: What Orthanc stores are not the bytes that it was given.
+        uuid: Orthanc's name for the stored file, where it was asked for that; empty otherwise.
     """
 
     id: OrthancId
     size: int
     altered: bool = False
+    uuid: str = ""
 
 
 class Importer:
@@ -68,12 +70,12 @@ class Importer:
             if stored.status in _REASONS:
                 raise Refused(_REASONS[stored.status])
             try:
-                if stored.status is StoreStatus.ALREADY_STORED:
-                    is_copy = self._same_image.check(content, stored.id)
-                else:
-                    is_copy = self._is_copy(content, stored.id)
-                size = len(content) if is_copy else self._orthanc.instance_size(stored.id)
-                return Imported(stored.id, size, altered=not is_copy)
+                is_copy = self._is_copy(content, stored)
+                if is_copy:
+                    return Imported(stored.id, len(content))
+                held = self._orthanc.instance(stored.id)
+                altered = is_copy is False or held.size != len(content)
+                return Imported(stored.id, held.size, altered, held.uuid)
             except UnknownResource:
                 if stored.status is StoreStatus.SUCCESS:  # a router deletes what it has stored
                     return Imported(stored.id, len(content))
@@ -91,12 +93,14 @@ class Importer:
         except BadFile:
             return None
 
-    def _is_copy(self, content: Buffer, instance: OrthancId) -> bool:
-        """Return True if Orthanc stored the bytes that it was given, as far as size and MD5 tell.
+    def _is_copy(self, content: Buffer, stored: Stored) -> bool | None:
+        """Return whether Orthanc holds the bytes that it was given; None where the size alone tells.
 
         The MD5 takes a tenth of an upload's time.
         """
+        if stored.status is StoreStatus.ALREADY_STORED:
+            return self._same_image.check(content, stored.id)
         if self._may_alter:
             with suppress(UnknownResource):  # gone, or Orthanc keeps no MD5
-                return self._same_image.is_copy(content, instance)
-        return self._orthanc.instance_size(instance) == len(content)
+                return self._same_image.is_copy(content, stored.id)
+        return None

@@ -56,11 +56,13 @@ class Item:
         entry: What is shown.
         receipt: What it stands for, where it is a receipt.
         as_sent: The receipt has a file of its own, with what was sent.
+        uuid: Orthanc's name for the file that a receipt stands for, where Orthanc has just told it; empty otherwise.
     """
 
     entry: Entry
     receipt: Receipt | None = None
     as_sent: bool = False
+    uuid: str = ""
 
 
 class OpenFile:

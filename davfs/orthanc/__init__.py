@@ -88,6 +88,9 @@ class Orthanc(Protocol):
     def instances(self, ids: Sequence[OrthancId]) -> list[Instance]:
         """Return those of the named instances that exist (``POST /tools/bulk-content``)."""
 
+    def instance(self, instance: OrthancId) -> Instance:
+        """Return an instance, without its reception and its SOPClassUID (``GET /instances/{id}``)."""
+
     def instance_size(self, instance: OrthancId) -> int:
         """Return the size in bytes of an instance's DICOM file (``…/attachments/dicom/size``)."""
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from hashlib import md5
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,11 @@ class DicomFolder:
     def instances(self, ids: Sequence[OrthancId]) -> list[Instance]:
         """See `Orthanc`."""
         return [self._instances[one] for one in ids if one in self._instances]
+
+    def instance(self, instance: OrthancId) -> Instance:
+        """See `Orthanc`."""
+        self._path(instance)
+        return replace(self._instances[instance], received=None, sop_class="")
 
     def instance_size(self, instance: OrthancId) -> int:
         """See `Orthanc`."""

@@ -61,6 +61,7 @@ class RangeCache:
         self.resources = orthanc.resources
         self.some = orthanc.some
         self.instances = orthanc.instances
+        self.instance = orthanc.instance
         self.instance_size = orthanc.instance_size
         self.instance_md5 = orthanc.instance_md5
         self.is_intact = orthanc.is_intact

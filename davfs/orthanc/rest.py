@@ -152,6 +152,11 @@ class RestOrthanc:
         return [_instance(item) for item in self._bulk(ids, metadata=True) if item["Type"] == "Instance"]
 
     @understood()
+    def instance(self, instance: OrthancId) -> Instance:
+        """See `davfs.orthanc.Orthanc`."""
+        return _instance(self._json(f"/instances/{instance}"))
+
+    @understood()
     def instance_size(self, instance: OrthancId) -> int:
         """See `davfs.orthanc.Orthanc`."""
         return int(self._transport.get(f"/instances/{instance}/attachments/dicom/size"))

@@ -5,6 +5,7 @@ import io
 import json
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -191,6 +192,13 @@ def test_uuid_tells_contents_apart(orthanc: Orthanc) -> None:
     orthanc.store(FIRST)
     (after,) = orthanc.instances([instance(FIRST)])
     assert before.uuid != after.uuid
+
+
+def test_one_instance(orthanc: Orthanc) -> None:
+    """Of a single instance the same is told, but for its reception and what kind of object it is."""
+    fill(orthanc)
+    for known in orthanc.instances(orthanc.ids(Level.INSTANCE)):
+        assert orthanc.instance(known.id) == replace(known, received=None, sop_class="")
 
 
 def test_file(orthanc: Orthanc) -> None:
@@ -388,6 +396,7 @@ def test_delete_what_is_not_there(orthanc: Orthanc, level: Level) -> None:
 
 
 QUESTIONS: dict[str, Callable[[Orthanc, OrthancId], object]] = {
+    "instance": lambda orthanc, wanted: orthanc.instance(wanted),
     "size": lambda orthanc, wanted: orthanc.instance_size(wanted),
     "md5": lambda orthanc, wanted: orthanc.instance_md5(wanted),
     "intact": lambda orthanc, wanted: orthanc.is_intact(wanted),

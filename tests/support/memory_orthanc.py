@@ -136,6 +136,11 @@ class MemoryOrthanc:
         self._resources[resource] = replace(self._resources[resource], updated=updated)
         self._note("UpdatedMetadata", self._resources[resource].level, resource)
 
+    def instance(self, instance: OrthancId) -> Instance:
+        """See `Orthanc`."""
+        self._file(instance)
+        return replace(self._told(instance), received=None, sop_class="")
+
     def instance_size(self, instance: OrthancId) -> int:
         """See `Orthanc`."""
         return len(self._file(instance))
@@ -188,9 +193,11 @@ class MemoryOrthanc:
 
     def instances(self, ids: Sequence[OrthancId]) -> list[Instance]:
         """See `Orthanc`."""
-        found = [each for each in ids if each in self.files]
+        return [self._told(each) for each in ids if each in self.files]
+
+    def _told(self, instance: OrthancId) -> Instance:
         unknown = Instance(OrthancId(""), OrthancId(""), {}, 0, None, "")  # put into `files` by a test
-        return [replace(self._instances.get(each, unknown), id=each, size=len(self.files[each])) for each in found]
+        return replace(self._instances.get(instance, unknown), id=instance, size=len(self.files[instance]))
 
     def counts(self) -> Counts:
         """See `Orthanc`."""

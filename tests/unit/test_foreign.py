@@ -45,6 +45,7 @@ QUESTIONS: dict[str, Callable[[Orthanc], Any]] = {
     "existing": lambda orthanc: orthanc.existing([ONE]),
     "resources": lambda orthanc: orthanc.resources([ONE]),
     "instances": lambda orthanc: orthanc.instances([ONE]),
+    "instance": lambda orthanc: orthanc.instance(ONE),
     "instance_size": lambda orthanc: orthanc.instance_size(ONE),
     "instance_md5": lambda orthanc: orthanc.instance_md5(ONE),
     "store": lambda orthanc: orthanc.store(FILE),

@@ -25,13 +25,13 @@ def test_a_new_file_is_imported(orthanc: MemoryOrthanc) -> None:
 def test_orthanc_may_store_other_bytes(orthanc: MemoryOrthanc, stored: bytes) -> None:
     """Where Orthanc transcodes, or a plugin changes what comes in, its size or its MD5 differs from the upload's."""
     orthanc.transcoded = stored
-    assert Importer(orthanc).import_dicom(CT) == Imported(identify(CT), len(stored), altered=True)
+    assert Importer(orthanc).import_dicom(CT) == Imported(identify(CT), len(stored), altered=True, uuid="0")
 
 
 def test_what_cannot_be_altered_is_not_hashed(orthanc: MemoryOrthanc) -> None:
     """Where nothing changes what comes in, the size is enough."""
     orthanc.transcoded = CHANGED
-    assert Importer(orthanc, may_alter=False).import_dicom(CT) == Imported(identify(CT), len(CT))
+    assert Importer(orthanc, may_alter=False).import_dicom(CT) == Imported(identify(CT), len(CT), uuid="0")
     orthanc.delete(Level.INSTANCE, identify(CT))
     orthanc.transcoded = CT[:5000]
     assert Importer(orthanc, may_alter=False).import_dicom(CT).altered
@@ -40,7 +40,7 @@ def test_what_cannot_be_altered_is_not_hashed(orthanc: MemoryOrthanc) -> None:
 def test_without_md5_another_size_tells(orthanc: MemoryOrthanc) -> None:
     """With "StoreMD5ForAttachments" off only the size of what is stored is known."""
     orthanc.keeps_md5, orthanc.transcoded = False, CT[:5000]
-    assert Importer(orthanc).import_dicom(CT) == Imported(identify(CT), 5000, altered=True)
+    assert Importer(orthanc).import_dicom(CT) == Imported(identify(CT), 5000, altered=True, uuid="0")
 
 
 @pytest.mark.parametrize("keeps_md5", [True, False])
@@ -48,7 +48,9 @@ def test_importing_again_is_a_success(orthanc: MemoryOrthanc, *, keeps_md5: bool
     """The same bytes are no conflict, also where Orthanc keeps no MD5 ("StoreMD5ForAttachments")."""
     orthanc.keeps_md5 = keeps_md5
     importer = Importer(orthanc)
-    assert importer.import_dicom(CT) == importer.import_dicom(CT)
+    for _ in range(2):
+        imported = importer.import_dicom(CT)
+        assert (imported.id, imported.size, imported.altered) == (identify(CT), len(CT), False)
 
 
 @pytest.mark.parametrize("keeps_md5", [True, False])
@@ -67,7 +69,7 @@ def test_the_same_image_in_another_form_is_a_success(orthanc: MemoryOrthanc, *, 
     orthanc.keeps_md5 = keeps_md5
     importer = Importer(orthanc)
     importer.import_dicom(CT)
-    assert importer.import_dicom(NO_PREAMBLE) == Imported(identify(CT), len(CT), altered=True)
+    assert importer.import_dicom(NO_PREAMBLE) == Imported(identify(CT), len(CT), altered=True, uuid="0")
 
 
 def test_an_image_whose_file_is_lost_is_an_error(orthanc: MemoryOrthanc) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path as DiskPath
+from unittest.mock import patch
 
 import pytest
 
@@ -48,6 +49,18 @@ def test_a_dicom_file_is_imported_and_stays_listed(inbox: Inbox, orthanc: Memory
     assert (tmp_path / "files" / "a.bin").is_symlink()
 
 
+def test_what_was_stored_is_asked_for_once(orthanc: MemoryOrthanc, spool: Spool, lanes: Lanes) -> None:
+    """One answer tells of an upload that Orthanc does not alter all that is shown of it."""
+    inbox = Inbox(orthanc, spool, lanes, Importer(orthanc, may_alter=False))
+    with (
+        patch.object(orthanc, "instance", wraps=orthanc.instance) as asked,
+        patch.object(orthanc, "instances") as others,
+    ):
+        entry = inbox.write(("a.bin",), CT)
+    assert (asked.call_count, others.call_count) == (1, 0)
+    assert inbox.stat(("a.bin",)) == entry
+
+
 def test_files_without_preamble_are_imported_if_orthanc_can_read_them(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
     """What begins as they do, and cannot be read, is refused: it may be all that somebody has of an image."""
     assert inbox.write(("a",), NO_PREAMBLE).media_type == "application/dicom"
@@ -61,8 +74,8 @@ def test_files_without_preamble_are_imported_if_orthanc_can_read_them(inbox: Inb
 
 def test_what_is_hardly_dicom_may_be_an_ordinary_file(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
     """Orthanc is asked about what could be anything, and what it does not take is no error."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(intake, "sniff", lambda _: Sniffed.UNLIKELY_DICOM)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(intake, "sniff", lambda _: Sniffed.UNLIKELY_DICOM)
         assert inbox.write(("c",), b"text").media_type == "application/octet-stream"
         assert orthanc.uploads == 1
         assert inbox.write(("d",), CT).media_type == "application/dicom"

@@ -30,10 +30,18 @@ def expected(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
+@pytest.fixture(params=[True, False])
+def importer(orthanc: MemoryOrthanc, request: pytest.FixtureRequest) -> Importer:
+    """An importer that asks for the MD5 of what was stored, or for its size."""
+    return Importer(orthanc, may_alter=request.param)
+
+
 @pytest.fixture
-def inbox(orthanc: MemoryOrthanc, spool: Spool, lanes: Lanes, clock: Clock, *, expected: bool) -> Inbox:
+def inbox(  # noqa: PLR0913  the parts of it
+    orthanc: MemoryOrthanc, spool: Spool, lanes: Lanes, importer: Importer, clock: Clock, *, expected: bool
+) -> Inbox:
     """An inbox before an Orthanc that may hand images on."""
-    return Inbox(orthanc, spool, lanes, Importer(orthanc), handed_on=HandedOn(expected=expected, now=clock))
+    return Inbox(orthanc, spool, lanes, importer, handed_on=HandedOn(expected=expected, now=clock))
 
 
 @pytest.mark.parametrize("in_pieces", [True, False])
