@@ -24,12 +24,21 @@ _LONGEST = 50_000
 """Rows of the largest folder that is kept."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Content:
-    """What the facts have in a folder, and the resources for whose sake it is there."""
+    """What the facts have in a folder in one generation, and the resources for whose sake it is there.
 
+    Attributes:
+        generation: `Store.generation`.
+        rows: What is in the folder.
+        holders: The resources.
+        agreed: What Orthanc had in the folder when the facts had all of it, whether it is shown or not.
+    """
+
+    generation: int
     rows: Sequence[Row]
     holders: set[OrthancId]
+    agreed: Sequence[OrthancId] | None = None
 
 
 class Contents:
@@ -47,8 +56,7 @@ class Contents:
         self._store = store
         self._facts = facts
         self._hierarchy = hierarchy
-        self._rows: Bounded[Folder, tuple[int, _Content]] = Bounded(_LISTINGS)
-        self._agreed: Bounded[Folder, tuple[int, Sequence[OrthancId]]] = Bounded(_LISTINGS)
+        self._kept: Bounded[Folder, _Content] = Bounded(_LISTINGS)
 
     def known(self, folder: Folder) -> Sequence[Row]:
         """Return what the facts have in a folder; the same object while nothing changed."""
@@ -56,15 +64,15 @@ class Contents:
 
     def _read(self, folder: Folder) -> _Content:
         generation = self._store.generation
-        kept = self._rows.get(folder)
-        if kept is not None and kept[0] == generation:
-            return kept[1]
+        kept = self._kept.get(folder)
+        if kept is not None and kept.generation == generation:
+            return kept
         # The holders first: so the rows have nothing for the sake of a resource that is not among them.
         holders = self._store.holders(folder) if folder.is_shared and not _is_from_facts(folder) else None
         rows = self._store.rows(folder)
-        content = _Content(rows, {OrthancId(row.id) for row in rows} if holders is None else holders)
+        content = _Content(generation, rows, {OrthancId(row.id) for row in rows} if holders is None else holders)
         if len(rows) < _LONGEST:
-            self._rows.put(folder, (generation, content))
+            self._kept.put(folder, content)
         return content
 
     def now(self, folder: Folder) -> Sequence[Row]:
@@ -91,19 +99,19 @@ class Contents:
 
     def _compared(self, folder: Folder) -> Sequence[Row]:
         """Return what is in a folder, after a comparison with Orthanc's own list of that."""
-        generation, revision = self._store.generation, self._store.revision
+        content, revision = self._read(folder), self._store.revision
         told = self._hierarchy.in_folder(folder, folder.holders)
-        if self._agreed.get(folder) == (generation, told) and not self._facts.doubted:
-            rows = self.known(folder)
-            return rows if self._store.generation == generation else self._without_late(folder, rows, set(told))
-        wanted, known = set(told), self._read(folder).holders
+        if (content.generation, content.agreed) == (self._store.generation, told) and not self._facts.doubted:
+            return content.rows
+        content = self._read(folder)
+        wanted, known = set(told), content.holders
         missing = self._facts.doubtful(wanted) if self._facts.doubted else self._store.unknown(wanted - known)
         gone = known - wanted
         self._learn(missing)
         if gone:
             self._facts.forget(gone, revision)
-        if not missing and not gone:
-            self._agree(folder, generation, told)
+        if not missing and not gone and len(told) < _LONGEST:
+            content.agreed = told
         return self._without_late(folder, self.known(folder), wanted)
 
     def _without_late(self, folder: Folder, rows: Sequence[Row], wanted: set[OrthancId]) -> Sequence[Row]:
@@ -136,11 +144,6 @@ class Contents:
     def _learn(self, missing: Collection[OrthancId]) -> None:
         if not (self._facts.building and len(missing) > _PATIENCE):
             self._facts.learn(missing)
-
-    def _agree(self, folder: Folder, generation: int, told: Sequence[OrthancId]) -> None:
-        """Note that the facts have all that Orthanc told, whether it is shown or not."""
-        if len(told) < _LONGEST:
-            self._agreed.put(folder, (generation, told))
 
 
 def _is_from_facts(folder: Folder) -> bool:

@@ -73,6 +73,10 @@ class Placer(Protocol):
     def plans(self) -> Sequence[Plan]:
         """The layouts that resources are placed by."""
 
+    @property
+    def relative(self) -> bool:
+        """Whether a condition of one of them goes by today's date."""
+
     def today(self) -> date:
         """Return the day that conditions go by."""
 
@@ -90,6 +94,7 @@ class LayoutPlacer:
 
     def __init__(self, layouts: Iterable[Layout], today: Callable[[], date] = date.today) -> None:
         self.plans = tuple(map(Plan.of, layouts))
+        self.relative = any(plan.relative for plan in self.plans)
         self.today = today
 
     def place(self, plan: Plan, chain: Sequence[Link]) -> Iterator[Placed]:

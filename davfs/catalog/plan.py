@@ -12,6 +12,7 @@ their own attributes give it the same name; where those contradict each other, e
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import takewhile
 from typing import Self
 
@@ -114,7 +115,7 @@ def _steps(layout: Layout) -> Iterator[Step]:
         above, groups = level.resource, []
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for what is computed once
 class Folder:
     """A folder of a layout.
 
@@ -128,45 +129,45 @@ class Folder:
     depth: int = 0
     id: str | None = None
 
-    @property
+    @cached_property
     def level(self) -> Level | None:
         """Level of the resource whose folder it is; None for a group and for the layout's root."""
         return self.plan.layout.levels[self.depth - 1].resource if self.depth else None
 
-    @property
+    @cached_property
     def is_group(self) -> bool:
         """Whether it is the folder of a group."""
         return self.depth > 0 and self.level is None
 
-    @property
+    @cached_property
     def is_shared(self) -> bool:
         """Whether what is in it is there for the sake of several resources: groups and patients."""
         return self.shows in {None, Level.PATIENT}
 
-    @property
+    @cached_property
     def shown(self) -> LayoutLevel:
         """The level of what is in it."""
         return self.plan.layout.levels[self.depth]
 
-    @property
+    @cached_property
     def shows(self) -> Level | None:
         """Level of the resources in it; None for groups."""
         return self.shown.resource
 
-    @property
+    @cached_property
     def holders(self) -> Level:
         """Level of the resources for whose sake there is something in it: study or series."""
         levels = self.plan.layout.levels[self.depth :]
         groups = len(list(takewhile(lambda level: level.resource is None, levels)))
         return Level.STUDY if levels[groups].resource in {Level.PATIENT, Level.STUDY} else Level.SERIES
 
-    @property
+    @cached_property
     def decided_by(self) -> Level:
         """Level of the resources that have to be known to tell what is in it."""
         below = Level.SERIES if self.plan.reads_series else Level.STUDY
         return max(below, self.holders, key=DEPTHS.__getitem__)
 
-    @property
+    @cached_property
     def from_series(self) -> bool:
         """Whether it shows the files of those series that are placed in it."""
         nameless = any(step.template is None for step in self.plan.steps[Level.SERIES])

@@ -91,7 +91,7 @@ class Store:
     @again_where_moved
     def renew(self) -> None:
         """Place those layouts anew whose conditions go by today's date, where that is another one."""
-        if self._day == self._placer.today() or not any(plan.relative for plan in self._placer.plans):
+        if not self._placer.relative or self._day == self._placer.today():
             return
         with self._database.writing:
             with self._database.write() as db:

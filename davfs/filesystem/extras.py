@@ -94,6 +94,8 @@ class Extras:
             UnknownResource: The folder's resource is gone.
         """
         files = self._of(owner)
+        if not files:
+            return {}
         archives = {one: self._made(owner, file.content) for one, file in files.items() if file.content is Extra.ZIP}
         # An archive has just asked for all that is below the folder.
         pictures, reports = tee(self._instances(owner, fresh=not archives))
