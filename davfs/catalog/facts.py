@@ -17,7 +17,7 @@ from davfs.catalog.instances import InstanceCache
 from davfs.catalog.log import Position
 from davfs.catalog.store import Store
 from davfs.orthanc import Orthanc
-from davfs.orthanc.model import Change, Level, OrthancId, Resource, WithChildren
+from davfs.orthanc.model import Change, Changes, Level, OrthancId, Resource, WithChildren
 
 _BULK = 500
 """Resources asked for in one call: about 50 ms of the core's time."""
@@ -25,6 +25,8 @@ _PART = 250
 """Resources of each level that are read again at once."""
 _VERIFIED = 4096
 """Resources whose last answer is known to agree with what is known."""
+_BATCHES = 100
+"""Answers about several resources that are known to agree with what is known."""
 _PAGES = 1000
 """Pages of the log, of a thousand entries each, that one request reads at most."""
 _ATTEMPTS = 20
@@ -75,7 +77,9 @@ class Facts:
         self._changed = changed
         self._turns = [_Turn(level) for level in (Level.PATIENT, Level.STUDY, Level.SERIES)]
         self._verified: Bounded[OrthancId, tuple[int, WithChildren]] = Bounded(_VERIFIED)
+        self._verified_batches: Bounded[OrthancId, tuple[int, Sequence[Resource]]] = Bounded(_BATCHES)
         self._confirmed: tuple[int, set[OrthancId]] = 0, set()
+        self._nothing_new: tuple[Position, Changes] | None = None
         self.building = False
 
     @property
@@ -113,6 +117,8 @@ class Facts:
         """Read a page of the log, and take it over; return whether it was the last."""
         position = self._store.position
         page = self._orthanc.changes(position.since)
+        if self._nothing_new == (position, page):
+            return page.done
         new = position.unread(page)
         if new is None:
             self._find_place(position)
@@ -122,6 +128,8 @@ class Facts:
                 self._reconcile_soon()  # entries are missing: something was deleted
             self._take(new)
             self._store.see(new)
+        else:
+            self._nothing_new = position, page
         return page.done
 
     def _find_place(self, position: Position) -> None:
@@ -158,7 +166,12 @@ class Facts:
     def _learn(self, wanted: Sequence[OrthancId]) -> Sequence[OrthancId]:
         """Fetch resources, and take them over; return those that have to be fetched again."""
         revision, doubts = self._store.revision, self._store.doubts
-        found = {resource.id: resource for resource in self._orthanc.resources(wanted)}
+        return self._learn_told(wanted, self._orthanc.resources(wanted), revision, doubts)
+
+    def _learn_told(
+        self, wanted: Sequence[OrthancId], told: Iterable[Resource], revision: int, doubts: int
+    ) -> Sequence[OrthancId]:
+        found = {resource.id: resource for resource in told}
         if missed := {each for each in wanted if each not in found}:
             self.forget(missed - self._store.unknown(missed), revision)
         while above := self._store.unknown(
@@ -233,6 +246,18 @@ class Facts:
             self._verified.put(resource.id, verified)
         else:
             self.learn([resource.id])
+
+    def verify_all(self, ids: Sequence[OrthancId]) -> None:
+        """Compare what is known of studies or series with what Orthanc tells now, see `verify`: in one question."""
+        for some in batches(ids):
+            generation, revision, doubts = self._store.generation, self._store.revision, self._store.doubts
+            told = self._orthanc.resources(some)
+            verified = generation, told
+            if not doubts and self._verified_batches.get(some[0]) == verified:
+                continue
+            self.learn(self._learn_told(some, told, revision, doubts))
+            if self._store.generation == generation:
+                self._verified_batches.put(some[0], verified)
 
     def read_again(self) -> bool:
         """Read some resources again, each in its turn: of their tags and labels, Orthanc's log does not tell all.

@@ -72,7 +72,7 @@ class Hierarchy:
         """Return the studies that hold a patient's folder, after each was read: it may be gone, or another's by now."""
         known = self._studies_known(node)
         if len(known) > _FEW:
-            self._facts.learn(known)
+            self._facts.verify_all(known)
         else:
             for study in known:
                 with suppress(UnknownResource):

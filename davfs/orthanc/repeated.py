@@ -9,7 +9,7 @@ from davfs.bounded import Bounded
 _MOST = 256
 """Answers that are kept."""
 _ROOM = 8 << 20
-"""Bytes of them all; what was read from them takes about twice that."""
+"""Bytes of them all, unless told otherwise; what was read from them takes about twice that."""
 
 T = TypeVar("T")
 
@@ -21,16 +21,20 @@ class _Answer:
 
 
 class RepeatedAnswers:
-    """What the last answers of Orthanc were read as."""
+    """What the last answers of Orthanc were read as.
 
-    def __init__(self) -> None:
-        self._kept: Bounded[str, _Answer] = Bounded(_MOST, _ROOM)
+    Args:
+        room: Bytes of the answers that are kept.
+    """
+
+    def __init__(self, room: int = _ROOM) -> None:
+        self._kept: Bounded[str, _Answer] = Bounded(_MOST, room)
 
     def read(self, path: str, body: bytes, read: Callable[[bytes], T]) -> T:
         """Return what an answer says; the same object where the last one to this path had the same bytes.
 
         Args:
-            path: What was asked for; it is read in the same way each time.
+            path: What was asked for, with the body of a POST; it is read in the same way each time.
             body: The answer.
             read: Reads it.
         """

@@ -31,6 +31,8 @@ from davfs.orthanc.model import (
 from davfs.orthanc.portions import Portions
 from davfs.orthanc.repeated import RepeatedAnswers
 
+_LISTS = 2 << 20
+"""Bytes of answers about many resources that are kept."""
 _UNCOMPRESSED = "1.2.840.10008.1.2.1"
 _IDENTIFIERS = ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]
 _DOCUMENT = "0042-0011"
@@ -66,6 +68,7 @@ class RestOrthanc:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._repeated = RepeatedAnswers()
+        self._repeated_lists = RepeatedAnswers(_LISTS)  # most of them come once, and would fill the other one
         self._portions = Portions()
 
     @understood()
@@ -83,22 +86,10 @@ class RestOrthanc:
         """See `davfs.orthanc.Orthanc`."""
         return int(self._json("/changes?last")["Last"])
 
-    @understood()
     def changes(self, since: int, limit: int = 1000) -> Changes:
-        """See `davfs.orthanc.Orthanc`."""
-        page = self._json(f"/changes?since={since}&limit={limit}")
-        entries = tuple(
-            Change(
-                entry["Seq"],
-                entry["ChangeType"],
-                _LEVELS[entry["ResourceType"]],
-                OrthancId(entry["ID"]),
-                entry["Date"],
-            )
-            for entry in page["Changes"]
-            if entry["ResourceType"] in _LEVELS
-        )
-        return Changes(entries, int(page["Last"]), bool(page["Done"]))
+        """See `davfs.orthanc.Orthanc`; the same object where Orthanc answers the same as before."""
+        body = self._transport.get(f"/changes?since={since}&limit={limit}")
+        return self._repeated.read("/changes", body, _changes)
 
     @understood()
     def counts(self) -> Counts:
@@ -106,7 +97,6 @@ class RestOrthanc:
         told = self._json("/statistics")
         return Counts(told["CountPatients"], told["CountStudies"], told["CountSeries"], told["CountInstances"])
 
-    @understood()
     def ids(self, level: Level) -> Sequence[OrthancId]:
         """See `davfs.orthanc.Orthanc`; the same object where Orthanc answers the same as before."""
         path = f"/{level.value}"
@@ -116,7 +106,6 @@ class RestOrthanc:
         """See `davfs.orthanc.Orthanc`; the same object where Orthanc answers the same as before."""
         return self.with_children(level, resource).children
 
-    @understood()
     def with_children(self, level: Level, resource: OrthancId) -> WithChildren:
         """See `davfs.orthanc.Orthanc`; the same object where Orthanc answers the same as before."""
         path = f"/{level.value}/{resource}"
@@ -136,10 +125,12 @@ class RestOrthanc:
         """See `davfs.orthanc.Orthanc`."""
         return {OrthancId(item["ID"]) for item in self._bulk(ids, metadata=False)}
 
-    @understood()
     def resources(self, ids: Iterable[OrthancId]) -> list[Resource]:
-        """See `davfs.orthanc.Orthanc`."""
-        return [_resource(item) for item in self._bulk(list(ids), metadata=False) if item["Type"] != "Instance"]
+        """See `davfs.orthanc.Orthanc`; the same objects where Orthanc answers the same as before."""
+        found: list[Resource] = []
+        for request, body in self._bulk_answers(list(ids), metadata=False):
+            found += self._repeated_lists.read(request, body, _resources)
+        return found
 
     @understood()
     def some(self, level: Level, since: int, limit: int) -> list[Resource]:
@@ -259,10 +250,15 @@ class RestOrthanc:
 
     def _bulk(self, ids: Sequence[OrthancId], *, metadata: bool) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        for some in self._portions.of(ids):
-            request = json.dumps({"Resources": list(some), "Metadata": metadata}).encode()
-            found += listed(json.loads(self._transport.post("/tools/bulk-content", request)))
+        for _, body in self._bulk_answers(ids, metadata=metadata):
+            found += listed(json.loads(body))
         return found
+
+    def _bulk_answers(self, ids: Sequence[OrthancId], *, metadata: bool) -> Iterator[tuple[str, bytes]]:
+        """Ask for many resources; yield each request and its answer."""
+        for some in self._portions.of(ids):
+            request = json.dumps({"Resources": list(some), "Metadata": metadata})
+            yield request, self._transport.post("/tools/bulk-content", request.encode())
 
 
 def _resource(item: dict[str, Any]) -> Resource:
@@ -279,11 +275,35 @@ def _resource(item: dict[str, Any]) -> Resource:
     )
 
 
+@understood()
+def _changes(body: bytes) -> Changes:
+    page = json.loads(body)
+    entries = tuple(
+        Change(
+            entry["Seq"],
+            entry["ChangeType"],
+            _LEVELS[entry["ResourceType"]],
+            OrthancId(entry["ID"]),
+            entry["Date"],
+        )
+        for entry in page["Changes"]
+        if entry["ResourceType"] in _LEVELS
+    )
+    return Changes(entries, int(page["Last"]), bool(page["Done"]))
+
+
+@understood()
+def _resources(body: bytes) -> Sequence[Resource]:
+    return [_resource(item) for item in listed(json.loads(body)) if item["Type"] != "Instance"]
+
+
+@understood()
 def _ids(body: bytes) -> Sequence[OrthancId]:
     found: list[OrthancId] = listed(json.loads(body))
     return found
 
 
+@understood()
 def _with_children(body: bytes) -> WithChildren:
     resource = _resource(told := json.loads(body))
     return WithChildren(resource, listed(told[CHILDREN[resource.level]]))

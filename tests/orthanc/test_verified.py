@@ -41,7 +41,8 @@ def damaged(run_orthanc: RunOrthanc) -> Iterator[OrthancProcess]:
     """A server whose patients and studies have tags that their files do not have, and whose catalog knows better."""
     with run_orthanc() as server, rest_client(server) as rest, WebDav(server.drive_url) as drive:
         import_by_rest(rest, *(dicom.instance(name) for name in ("one", "two", "three")))
-        assert people(drive) == {"Doe one (one)", "Doe two (two)", "Doe three (three)"}
+        import_by_rest(rest, *(dicom.instance("many", study) for study in range(1, 6)))
+        assert people(drive) == {f"Doe {name} ({name})" for name in ("one", "two", "three", "many")}
         folder = server.folder
     change_tags(folder, "Doe^", "Wrong^")
     change_tags(folder, "Study 1", "Wrong 1")
@@ -70,6 +71,20 @@ def test_reconstruction_shows_with_the_next_look(damaged: OrthancProcess, patien
         assert wrong not in people(drive)
         assert drive.get(path).status_code == httpx.codes.NOT_FOUND
         assert drive.get(place(patient)).content == content
+
+
+def test_reconstruction_of_one_of_many_studies(damaged: OrthancProcess) -> None:
+    """A look at the folder of a patient with several studies finds that one of them has another name, and whose."""
+    right, wrong = (f"by-patient/{name} many (many)" for name in ("Doe", "Wrong"))
+    with WebDav(damaged.drive_url) as drive, rest_client(damaged) as rest:
+        people(drive)
+        drive.status(right)
+        names = {f"2024-02-29 Study {number}" for number in range(2, 6)}
+        for _ in range(2):
+            assert set(drive.listing(wrong)) == {"2024-02-29 Wrong 1", *names}
+        assert rest.post(f"{resource(dicom.instance('many'), 'studies')}/reconstruct", content="{}").is_success
+        assert set(drive.listing(wrong)) == names
+        assert set(drive.listing(right)) == {"2024-02-29 Study 1"}
 
 
 def test_reconstruction_shows_everywhere_soon(damaged: OrthancProcess) -> None:

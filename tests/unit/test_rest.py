@@ -1,6 +1,7 @@
 """Orthanc's REST API: what its answers are taken for, in each of its versions."""
 
-from typing import Never
+import json
+from typing import Any, Never
 
 import pytest
 
@@ -9,6 +10,59 @@ from davfs.orthanc import Buffer, OrthancId
 from davfs.orthanc.rest import RestOrthanc
 
 ONE = OrthancId("01234567-89abcdef-01234567-89abcdef-01234567")
+
+
+class Answering:
+    """`davfs.orthanc.rest.Transport`: gives the same answer to each request, in bytes that are not the same object.
+
+    Args:
+        answer: What JSON is made of.
+    """
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+
+    def get(self, path: str) -> bytes:  # noqa: ARG002  Transport's form
+        """See `davfs.orthanc.rest.Transport`."""
+        return json.dumps(self.answer).encode()
+
+    def post(self, path: str, body: Buffer) -> bytes:  # noqa: ARG002  Transport's form
+        """See `davfs.orthanc.rest.Transport`."""
+        return json.dumps(self.answer).encode()
+
+    def transcoded(self, content: Buffer, syntax: str) -> bytes:
+        """See `davfs.orthanc.rest.Transport`."""
+        raise NotImplementedError
+
+    def delete(self, path: str) -> None:
+        """See `davfs.orthanc.rest.Transport`."""
+        raise NotImplementedError
+
+    def open_file(self, instance: OrthancId, start: int) -> Never:
+        """See `davfs.orthanc.rest.Transport`."""
+        raise NotImplementedError
+
+
+def test_same_log() -> None:
+    """What the log has is read once, and anew as soon as it has something else."""
+    entry = {"Seq": 3, "ChangeType": "NewStudy", "ResourceType": "Study", "ID": ONE, "Date": "20240229T120000"}
+    transport = Answering({"Changes": [entry], "Last": 3, "Done": True})
+    orthanc = RestOrthanc(transport)
+    first = orthanc.changes(2)
+    assert orthanc.changes(2) is first
+    transport.answer = {"Changes": [entry, {**entry, "Seq": 4}], "Last": 4, "Done": True}
+    assert [change.seq for change in orthanc.changes(2).entries] == [3, 4]
+
+
+def test_same_resources() -> None:
+    """Each is read once, for as long as nothing changes in any of those that were asked for."""
+    study = {"ID": ONE, "Type": "Study", "ParentPatient": "p", "MainDicomTags": {"StudyDescription": "first"}}
+    transport = Answering([study, {**study, "ID": "other"}])
+    orthanc = RestOrthanc(transport)
+    first = orthanc.resources([ONE])
+    assert all(one is other for one, other in zip(first, orthanc.resources([ONE]), strict=True))
+    transport.answer = [{**study, "MainDicomTags": {"StudyDescription": "second"}}]
+    assert [one.tags for one in orthanc.resources([ONE])] == [{"StudyDescription": "second"}]
 
 
 class Unrenderable:

@@ -2,9 +2,11 @@
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
+from davfs.catalog import facts
 from davfs.catalog.upkeep import Upkeep
 from davfs.errors import NotFound
 from davfs.events import Event, Happening
@@ -48,6 +50,27 @@ def test_next_look_at_a_resource(show: Show, level: Level, look: str) -> None:
         getattr(shown.tree, look)(path)
     assert shown.names(*path[:-1]) == ["Other"]
     assert shown.names(*path[:-1], "Other")
+
+
+@pytest.mark.parametrize("studies", [3, 4, 7])
+def test_studies_of_a_patient(show: Show, monkeypatch: pytest.MonkeyPatch, studies: int) -> None:
+    """Each is compared with each look at the patient, also where several are asked for in one question, or in two."""
+    monkeypatch.setattr(facts, "_BULK", 5)
+    shown = show(BY_PATIENT)
+    for study in range(1, studies + 1):
+        shown.add("a", study)
+    names = [f"Study {study}" for study in range(1, studies + 1)]
+    for _ in range(3):
+        assert shown.names("Doe a") == names
+    shown.orthanc.reconstruct(study_id("a", studies), {"StudyDescription": "Other"})
+    for _ in range(2):
+        assert shown.names("Doe a") == ["Other", *names[:-1]]
+    last = shown.orthanc._resources[study_id("a", studies)]
+    shown.orthanc._resources[last.id] = replace(last, patient={"PatientName": "B"})
+    assert shown.names("Doe a") == names[:-1]
+    assert shown.names("B") == ["Other"]
+    shown.orthanc.delete(Level.STUDY, study_id("a", 1))
+    assert shown.names("Doe a") == names[1:-1]
 
 
 def test_other_tags_that_change_no_name(show: Show) -> None:
