@@ -3,12 +3,15 @@
 # make plugin  build the plugin and print its path     (ORTHANC_SDK_ROOT=/usr/include)
 # make check   ruff, mypy, import-linter
 # make fmt     let ruff format and mend
+# make lock    renew requirements/: the newest version of all that pyproject.toml allows, with hashes, and the lowest ones
+# make release   the source, the CycloneDX SBOM (make sbom makes it alone) and their hashes, in build/release
 # make bench   measure the drive beside Orthanc's REST API and its own WebDAV
 # make test-large   transfers of 1 GB, in bounded memory
 # make test-bookworm   the same on Debian 12, test-trixie on 13, test-forky on testing: in a chroot of it (needs root; ARGS=…)
 # make test-stop    stop Orthanc while the drive is busy, many times (ROUNDS=50; about 15 minutes)
 # make test-differential   5,000 damaged DICOM files by Orthanc's REST API and by each door (TEST_SEED: other ones)
 # make test-crash   kill Orthanc, with the plugin or beside davfs serve, and davfs serve, many times (ROUNDS=60 of each)
+# make test-lowest   unit tests, litmus and davfs serve with the lowest versions of what pyproject.toml allows (needs Python 3.11)
 # make test-docker  build the images, and let the suites and real clients loose on them (needs Docker and Compose)
 # make clean   remove what was built; make distclean: the environment and the demo's data too
 # make clean-chroots   remove the chroots, which all checkouts share (DAVFS_CHROOTS=/var/cache/davfs-chroots)
@@ -21,11 +24,17 @@ SHELL  := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .PHONY: help run test test-bookworm test-trixie test-forky test-large test-stop test-crash test-differential \
-        test-docker plugin check fmt bench clean distclean clean-chroots packages test-packages chroot-packages
+        test-docker test-lowest plugin check fmt bench lock sbom release clean distclean clean-chroots packages \
+        test-packages chroot-packages
 
 BIN    := .venv/bin
 PLUGIN := build/libOrthancDavfs.so
 STATIC := build/libOrthancStatic.so
+TOOLS  := build/tools
+LOCKED := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+COMPILE := $(TOOLS)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+           --custom-compile-command 'make lock'
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 NATIVE := $(shell find native -type f \( -name '*.[chp]*' -o -name '*.map' \) -not -path '*/__pycache__/*')
 
 RUN_PACKAGES  := orthanc orthanc-dev gcc libc6-dev python3-dev python3-venv
@@ -52,12 +61,15 @@ test-stop: $(PLUGIN) .venv/.dev test-packages
 	TEST_ROUNDS=$(ROUNDS) TEST_ARCHIVE=build/archive $(BIN)/pytest tests/webdav/test_stopping_under_load.py $(ARGS)
 
 test-differential: $(PLUGIN) .venv/.dev test-packages
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group differential
+	$(LOCKED) -r requirements/differential.txt
 	TEST_MUTANTS=5000 $(BIN)/pytest tests/webdav/test_differential.py $(ARGS)
 
 test-crash: ROUNDS ?= 60
 test-crash: $(PLUGIN) .venv/.dev test-packages
 	TEST_ROUNDS=$(ROUNDS) $(BIN)/pytest tests/webdav/test_crash.py $(ARGS)
+
+test-lowest: test-packages
+	tests/lowest.sh $(or $(ARGS),tests/unit tests/litmus tests/webdav/test_serve.py)
 
 test-docker:
 	docker/test.sh
@@ -77,6 +89,28 @@ fmt: .venv/.dev
 
 bench: .venv/.dev $(PLUGIN) $(STATIC)
 	PYTHONPATH=. $(BIN)/python bench/run.py $(ARGS)
+
+# --upgrade renews what is locked already; the headers of the files name this target.
+lock: $(TOOLS)
+	$(COMPILE) pyproject.toml --output-file requirements/davfs.txt
+	$(COMPILE) --group build --output-file requirements/build.txt
+	$(COMPILE) --group dev --constraints requirements/davfs.txt --output-file requirements/dev.txt
+	$(COMPILE) --group differential --output-file requirements/differential.txt
+	$(COMPILE) --group release --output-file requirements/release.txt
+	$(COMPILE) pyproject.toml --group build --resolution lowest-direct --output-file build/lowest.txt
+	$(COMPILE) pyproject.toml --group build --group dev --constraints build/lowest.txt --output-file requirements/lowest.txt
+
+# Of an environment that has nothing but what is locked: that tells licences, and what depends on what.
+sbom: $(TOOLS)
+	@mkdir -p build/release
+	$(PYTHON) -m venv --clear --without-pip build/locked
+	$(TOOLS)/bin/pip --quiet --python build/locked install --require-hashes -r requirements/davfs.txt
+	$(TOOLS)/bin/cyclonedx-py environment --validate --output-reproducible --pyproject pyproject.toml \
+	  --output-file build/release/orthanc-davfs-$(VERSION).cdx.json build/locked
+
+release: sbom
+	git archive --prefix orthanc-davfs-$(VERSION)/ --output build/release/orthanc-davfs-$(VERSION).tar.gz HEAD
+	cd build/release && sha256sum orthanc-davfs-$(VERSION).* >SHA256SUMS
 
 clean:
 	rm -rf build *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
@@ -102,16 +136,20 @@ $(STATIC): bench/static.c native/json.c native/davfs.h | packages
 	@$(CC) -O2 -fPIC -shared -fvisibility=hidden -Wall -Wextra -Wno-deprecated-declarations \
 	  -I"$${ORTHANC_SDK_ROOT:-/usr/include}" -o $@ $(filter %.c,$^)
 
-.venv/.run: pyproject.toml | packages
+.venv/.run: pyproject.toml requirements/davfs.txt requirements/build.txt | packages
 	@echo "installing the virtual environment" >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1,<27' >&2  # the first with --group
-	@$(BIN)/python -m pip install --quiet --editable . --group build >&2
+	@$(LOCKED) -r requirements/davfs.txt -r requirements/build.txt >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . >&2
 	@touch $@
 
-.venv/.dev: .venv/.run
-	@$(BIN)/python -m pip install --quiet --group dev >&2
+.venv/.dev: .venv/.run requirements/dev.txt
+	@$(LOCKED) -r requirements/dev.txt >&2
 	@touch $@
+
+$(TOOLS): requirements/release.txt | packages
+	@$(PYTHON) -m venv --clear $@
+	@$@/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 
 packages:
 	@$(call install,$(RUN_PACKAGES))
