@@ -2,17 +2,14 @@
 
 import logging
 import os
-import signal
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 
 import typer
 
 from davfs.checks import is_loopback
 from davfs.commands import mounting, options
+from davfs.commands.signals import until_signalled
 from davfs.commands.talk import Announcement, Talk
 from davfs.configuration import Server
 from davfs.errors import ConfigurationError, OrthancError, Unavailable
@@ -20,7 +17,6 @@ from davfs.orthanc.system import System
 from davfs.standalone import Standalone
 from davfs.standalone_configuration import StandaloneConfiguration, read
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _TICK = 0.2
 _REMIND = 60.0
 _FAILED, _MISCONFIGURED = 1, 2  # 2 is also what the command line's own errors exit with
@@ -61,7 +57,7 @@ def serve(
     talk = Talk(os.environ, verbose=verbose)
     try:
         configuration = read(options.given(context, os.environ), config, os.environ)
-        with _until_signalled() as stopping:
+        with until_signalled() as stopping:
             _run(configuration, talk, stopping)
     except ConfigurationError as error:
         _log.error("%s", str(error).replace("Davfs.", ""))  # the keys have no section here
@@ -139,20 +135,3 @@ def warn(configuration: StandaloneConfiguration) -> None:
         _log.warning("images and passwords cross the network unencrypted: give the server a certificate")
     if configuration.orthanc.url.startswith("https:") and not configuration.orthanc.verify_peer:
         _log.warning("Orthanc's certificate is not checked: whoever is on the way to it can read and change everything")
-
-
-@contextmanager
-def _until_signalled() -> Iterator[threading.Event]:
-    """Yield what is set by SIGINT or SIGTERM; the second of them ends the process at once."""
-    stopping = threading.Event()
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        stopping.set()
-
-    before = {number: signal.signal(number, stop) for number in _SIGNALS}
-    try:
-        yield stopping
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
