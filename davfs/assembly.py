@@ -93,7 +93,11 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
 
     upkeep = Upkeep(next_change_or_look)
     searching = Searching(settings, selection.extra, since)
-    store = _store(settings, LayoutPlacer(searching.placed(layouts)), upkeep)
+    try:
+        store = _store(settings, LayoutPlacer(searching.placed(layouts)), upkeep)
+    except ConfigurationError:
+        spool.close()
+        raise
     catalog = Catalog(
         orthanc,
         store,
@@ -139,7 +143,7 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
     ending = Ending(
         hasten=(lanes.zips.refuse, upkeep.interrupt, store.interrupt),
         threads=(lanes.stop, sweeper.stop, upkeep.stop),
-        files=(makers.close, ranges.close, store.close),
+        files=(makers.close, ranges.close, store.close, spool.close),
     )
     drive = Drive(areas, readme, since, _READ_ONLY if checked.read_only else "")
     if checked.read_only:

@@ -15,7 +15,6 @@ from davfs.doors.webdav.context import Context
 from davfs.doors.webdav.health import Health, Readiness
 from davfs.doors.webdav.login.gate import Gate
 from davfs.doors.webdav.login.throttle import Throttle
-from davfs.doors.webdav.properties import Properties
 from davfs.doors.webdav.wire import tls
 from davfs.doors.webdav.wire.server import Server
 from davfs.ending import log_left_behind
@@ -118,11 +117,9 @@ def _open_second_door(orthanc: Mapping[str, Any], settings: Configuration, parts
     _running.closing.callback(access.close)
     users, proxies = orthanc.get("RegisteredUsers", {}), settings.server.trusted_proxies
     gate = Gate(access, Throttle(), users, trusted_proxies=proxies)
-    properties = Properties(settings.spool / "properties.sqlite")
-    _running.closing.callback(properties.close)
     own, listening = settings.server.certificate, settings.server
     certificate = tls.context(own, listening.key) if own else tls.context_of_orthanc(orthanc, home)
-    door = application(Context(parts.drive, log.audit, gate, parts.reload), properties)
+    door = application(Context(parts.drive, log.audit, gate, parts.reload))
     readiness = Readiness(lambda: None if parts.upkeep.built else "The first index is being built.")
     server = Server(Health(door, readiness), listening.address, listening.port, tls=certificate)
     server.start()

@@ -20,7 +20,6 @@ from davfs.doors.webdav.context import Context
 from davfs.doors.webdav.health import Deferred, Health, Readiness
 from davfs.doors.webdav.login.gate import Gate
 from davfs.doors.webdav.login.throttle import Throttle
-from davfs.doors.webdav.properties import Properties
 from davfs.doors.webdav.wire import tls
 from davfs.doors.webdav.wire.server import Server
 from davfs.errors import DavfsError, OrthancError, Unavailable
@@ -130,10 +129,8 @@ class Standalone:
             decode=decoded_by_pydicom,
         )
         self._closing.callback(parts.ending.finish, _FINISH_SECONDS)
-        properties = Properties(self._settings.spool / "properties.sqlite")
-        self._closing.callback(properties.close)
         gate = Gate(self._access, Throttle(), trusted_proxies=self._settings.server.trusted_proxies)
-        self._application.become(application(Context(parts.drive, audit, gate, parts.reload), properties))
+        self._application.become(application(Context(parts.drive, audit, gate, parts.reload)))
         self._parts = parts
         return tuple(layout.title for layout in selection.loaded.layouts)
 

@@ -1,6 +1,6 @@
 """The parts of the drive. Paths are relative to the area; ``()`` is its own root."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
@@ -168,6 +168,53 @@ class Limited(Protocol):
 
     def room(self) -> Room:
         """Return how full it is now (RFC 4331)."""
+
+
+class Properties(Protocol):
+    """The dead properties that clients keep at files and folders of an area, by path (RFC 4918 §4)."""
+
+    def names(self, path: Path) -> Sequence[str]:
+        """Return the names of those of a file or folder, in Clark's notation."""
+
+    def all(self, path: Path) -> Mapping[str, bytes]:
+        """Return those of a file or folder as XML, by their names."""
+
+    def get(self, path: Path, name: str) -> bytes | None:
+        """Return one as XML; None where there is none."""
+
+    def any_below(self, path: Path) -> bool:
+        """Return True if a file or folder has any, or anything below it."""
+
+    def drop(self, path: Path, name: str) -> None:
+        """Forget one; that it does not exist is no error."""
+
+
+@runtime_checkable
+class Annotated(Protocol):
+    """An area whose files and folders keep dead properties, which go wherever those go."""
+
+    def properties(self) -> Properties:
+        """Return those that there are."""
+
+    def check_properties(self, path: Path, values: Mapping[str, bytes]) -> object:
+        """Check whether a file or folder can have these properties.
+
+        Raises:
+            NoSpace: They are too large, or there are too many.
+        """
+
+    def set_property(self, path: Path, name: str, value: bytes) -> None:
+        """Keep a property.
+
+        Args:
+            path: Of what.
+            name: In Clark's notation.
+            value: As XML.
+
+        Raises:
+            NotFound: Nothing is there.
+            NoSpace: There is no room for it.
+        """
 
 
 @runtime_checkable

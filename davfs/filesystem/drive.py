@@ -8,7 +8,7 @@ from typing import cast
 
 from davfs.entry import Content, Entry, Kind, Opened, Path
 from davfs.errors import AlreadyExists, Forbidden, IsAFolder, NotAFolder, NotFound, ParentMissing
-from davfs.filesystem.area import Area, Deletable, Limited, Movable, Receiving, Room, Upload, Writable
+from davfs.filesystem.area import Annotated, Area, Deletable, Limited, Movable, Receiving, Room, Upload, Writable
 from davfs.filesystem.readme import Readme
 from davfs.filesystem.recent import Recent
 from davfs.orthanc import Buffer
@@ -103,6 +103,11 @@ class Drive:
         """Return how full the area of a path is; None where that means nothing."""
         area = self._areas.get(path[0]) if path else None
         return cast("Limited", area).room() if area is not None and _can(type(area), Limited) else None
+
+    def annotated(self, path: Path) -> Annotated | None:
+        """Return the area that keeps dead properties of a path; None where none does."""
+        area = self._areas.get(path[0]) if path else None
+        return cast("Annotated", area) if area is not None and _can(type(area), Annotated) else None
 
     def move(self, source: Path, target: Path, *, replace: bool) -> None:
         """See `Movable`."""

@@ -9,7 +9,7 @@
 Paths, also those in errors, are relative to the inbox.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace as altered
 
 from davfs.entry import Content, Entry, Opened, Path
@@ -19,6 +19,7 @@ from davfs.filesystem.handed_on import HandedOn
 from davfs.filesystem.intake import REJECTED, Given, InboxUpload, Intake, is_aside
 from davfs.filesystem.progress_files import ProgressFiles
 from davfs.filesystem.stored import open_stored
+from davfs.imports.dead_properties import DeadProperties
 from davfs.imports.importer import Importer
 from davfs.imports.items import Item
 from davfs.imports.lanes import Lanes
@@ -192,6 +193,7 @@ class Inbox:
             return
         with self._spool.adopt(source) as adopted:
             self._intake.take(target, adopted, replace=replace, keep_refused=source[0] != REJECTED)
+            self._spool.copy_properties(source, target)
             self._spool.drop_adopted(source, adopted)
 
     def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:
@@ -204,6 +206,19 @@ class Inbox:
             return
         with self._spool.adopt(source) as adopted:
             self._intake.take(target, adopted, replace=replace, keep_refused=source[0] != REJECTED)
+            self._spool.copy_properties(source, target)
+
+    def properties(self) -> DeadProperties:
+        """See `Annotated`."""
+        return self._spool.properties
+
+    def check_properties(self, path: Path, values: Mapping[str, bytes]) -> None:
+        """See `Annotated`."""
+        self._spool.check_properties(path, values)
+
+    def set_property(self, path: Path, name: str, value: bytes) -> None:
+        """See `Annotated`."""
+        self._spool.set_property(path, name, value)
 
     def room(self) -> Room:
         """Return how full the inbox is, by its quota and its disk; receipts take no room."""

@@ -6,11 +6,13 @@
     root/incoming/   files that are being written; emptied at every start
     root/scratch/    for whoever works on what comes in; emptied at every start
     root/sent/       which files stand for an instance of Orthanc (davfs.imports.as_sent)
+    root/properties.sqlite   (davfs.imports.dead_properties)
 
 Nothing here follows a link: every path is walked from ``files`` through descriptors. Names come and go under one lock,
 so that looking at what is there and removing or replacing it is one step: Linux has no "unlink if it still is that
 file", and a file that was acknowledged must not fall to an old decision. Content is written and synchronised without
-the lock. No file is ever changed in its place, so that a copy is another name of it, and takes no room.
+the lock. No file is ever changed in its place, so that a copy is another name of it, and takes no room. Dead properties
+go with the names, under the same lock.
 
 The paths in errors are relative to ``files``.
 """
@@ -22,14 +24,16 @@ import threading
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path as DiskPath
 
 from davfs.entry import Path
 from davfs.errors import AlreadyExists, Busy, IsAFolder, NotFound, ParentMissing, PathError
 from davfs.imports.as_sent import AsSent
+from davfs.imports.dead_properties import DeadProperties
 from davfs.imports.descriptors import closing, empty, open_below, open_folder, unlink, walk
 from davfs.imports.items import DEEPEST, is_name
-from davfs.imports.quota import Quota
+from davfs.imports.quota import PROPERTIES, Quota
 from davfs.imports.refusals import REASONS, missing
 from davfs.imports.renaming import Spot, exchange, rename
 
@@ -55,12 +59,17 @@ class Disk:
         self._sent = root / "sent"
         self._quota = quota
         self.as_sent = AsSent(self._sent)
+        self.properties = DeadProperties(root / "properties.sqlite", partial(quota.note, PROPERTIES))
         self._changing = threading.Lock()
         self._paths = tuple(map(str, self._folders))
-        self._make_folders()
-        empty(self._incoming)
-        empty(self.scratch)
-        self._count_all()
+        try:
+            self._make_folders()
+            empty(self._incoming)
+            empty(self.scratch)
+            self._count_all()
+        except BaseException:
+            self.properties.close()
+            raise
 
     def restore(self) -> None:
         """Make folders again that somebody else removed."""
@@ -75,6 +84,7 @@ class Disk:
             _log.warning("a folder of the spool was removed by somebody else, and is made again")
             self._make_folders()
             self._quota.forget_all()
+            self._quota.note(PROPERTIES, self.properties.size)
             self._count_all()
 
     def status(self) -> os.stat_result:
@@ -147,11 +157,18 @@ class Disk:
             self._put((None, (str(temporary),)), status, target, old)
         return status
 
-    def move(self, source: Spot, target: Spot, *, replace: bool) -> None:
+    def move(self, source: Spot, target: Spot, *, replace: bool, copied: Path = (), deep: bool = True) -> None:
         """Give a file, link or folder another name; what had that name before is missing at no moment, and then gone.
 
         Where one of the two is a folder, they change places first: until the old one is removed, which comes next, it
         stands at the source.
+
+        Args:
+            source: What.
+            target: Its new name.
+            replace: Whether what has that name gives way.
+            copied: What the source is a copy of; of nothing by default.
+            deep: Whether it was copied with all that is below it.
 
         Raises:
             NotFound: The source is gone.
@@ -165,6 +182,10 @@ class Disk:
                 moved = os.lstat(source[1][-1], dir_fd=source[0])
             with missing(target[1], ParentMissing):
                 displaced = self._put(source, moved, target, self._occupant(target, replace=replace))
+            if copied:
+                self._copy_properties(copied, target[1], deep=deep)
+            else:
+                self.properties.move(source[1], target[1])
         if displaced:
             self._discard(displaced)
 
@@ -213,6 +234,18 @@ class Disk:
                     return True
         return False
 
+    def set_property(self, path: Path, name: str, value: bytes) -> None:
+        """Keep a dead property of what is there; `NotFound` where nothing is, `NoSpace` if it cannot be written."""
+        with self.parent(path, NotFound) if path else self.folder(path, NotFound) as parent, self._changing:
+            with missing(path, NotFound):
+                os.lstat(path[-1] if path else ".", dir_fd=parent)
+            self.properties.set(path, name, value)
+
+    def copy_properties(self, source: Path, target: Path) -> None:
+        """Give a file, unless it is gone, the dead properties of another one."""
+        with suppress(NotFound), self.parent(target, NotFound), self._changing:
+            self._copy_properties(source, target, deep=False)
+
     def make_folder(self, parent: int, path: Path) -> None:
         """Make a folder.
 
@@ -232,6 +265,7 @@ class Disk:
             found = os.lstat(path[-1], dir_fd=parent)
             if os.path.samestat(found, expected) and found.st_mtime_ns == expected.st_mtime_ns:
                 self._unlink(parent, path[-1], found)
+                self.properties.forget(path)
                 return True
         return False
 
@@ -239,6 +273,7 @@ class Disk:
         """Remove a folder; False where it is gone, or not empty."""
         with self._changing, suppress(OSError):
             os.rmdir(path[-1], dir_fd=parent)
+            self.properties.forget(path)
             return True
         return False
 
@@ -254,6 +289,7 @@ class Disk:
             if stat.S_ISDIR(found.st_mode):
                 raise Busy(path, "It was replaced by a folder while it was deleted.")
             self._unlink(parent, path[-1], found)
+            self.properties.forget(path)
 
     def delete_folder(self, parent: int, path: Path) -> None:
         """Remove a folder with all in it, from the leaves up.
@@ -266,7 +302,7 @@ class Disk:
             with missing(path, NotFound):
                 folder = open_folder(path[-1], parent)
             with closing(folder):
-                self._empty(folder)
+                self._empty(folder, path)
             if self.remove_empty(parent, path):
                 return
         raise Busy(path, "The folder is being filled while it is deleted.")
@@ -290,6 +326,7 @@ class Disk:
             found = [status for _, _, status in walk(files)]
         for status in found:
             self._count(status)
+        self.properties.forget_absent(self._is_there)
         self.as_sent.load([status for status in found if stat.S_ISREG(status.st_mode)])
 
     def _occupant(self, target: Spot, *, replace: bool) -> os.stat_result | None:
@@ -329,10 +366,22 @@ class Disk:
             with self._changing:
                 self._unlink(None, str(path), path.lstat())
 
-    def _empty(self, folder: int) -> None:
+    def _empty(self, folder: int, own: Path = ()) -> None:
+        """Remove all below a folder, whose own path is that of a folder of ``files``, or none."""
         for parent, path, _ in walk(folder):
             with self._changing, suppress(OSError):  # gone or filled: the folder's own removal will tell
                 self._unlink(parent, path[-1], os.lstat(path[-1], dir_fd=parent))
+                if own:
+                    self.properties.forget((*own, *path))
+
+    def _copy_properties(self, source: Path, target: Path, *, deep: bool) -> None:
+        """Give a copy its dead properties; what was not shown below its source has not been copied."""
+        self.properties.copy(source, target, deep=deep)
+        if deep:
+            self.properties.forget_absent(self._is_there, target)
+
+    def _is_there(self, path: str) -> bool:
+        return os.path.lexists(self.files / path)
 
     def _unlink(self, parent: int | None, name: str, found: os.stat_result) -> None:
         unlink(parent, name, found)

@@ -12,8 +12,12 @@ MakeRoom: TypeAlias = Callable[[int], bool]
 """Removes what can be spared, given how many bytes are missing; returns False where there was nothing."""
 
 
+PROPERTIES = -1
+"""Stands for all dead properties, where a file has its inode."""
+
+
 class Quota:
-    """Counts the bytes of ordinary files, those being written included.
+    """Counts the bytes of ordinary files, those being written included, and those of dead properties.
 
     A file is known by its inode: it can be renamed without a word, and counts once under all of its names.
 

@@ -96,7 +96,7 @@ class Relocation:
                 else:
                     self._disk.duplicate((parent, source), draft)
                 self._shown.clear_hidden(target_parent, target)
-                self._disk.move(draft, (target_parent, target), replace=replace)
+                self._disk.move(draft, (target_parent, target), replace=replace, copied=source, deep=deep)
                 os.fsync(target_parent)
 
     def _check(self, parent: int, source: Path, target: Path, *, replace: bool, deep: bool) -> bool:

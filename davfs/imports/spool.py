@@ -5,7 +5,7 @@ The paths in errors are relative to the inbox.
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path as DiskPath
@@ -13,6 +13,7 @@ from pathlib import Path as DiskPath
 from davfs.entry import Path
 from davfs.errors import IsAFolder, NoSpace, NotFound, ParentMissing
 from davfs.imports.as_sent import key
+from davfs.imports.dead_properties import DeadProperties
 from davfs.imports.descriptors import new_file, open_file, write_synced
 from davfs.imports.disk import Disk
 from davfs.imports.incoming import Incoming
@@ -51,7 +52,10 @@ class Spool(Shelf):
 
     @property
     def used(self) -> int:
-        """Bytes of all ordinary files, those that are being written included; a copied file counts once."""
+        """Bytes of all ordinary files, those that are being written included, and of dead properties.
+
+        A copied file counts once.
+        """
         return self._quota.used
 
     @property
@@ -165,8 +169,7 @@ class Spool(Shelf):
         """
         check_names(path)
         with disk_errors(path), self._disk.parent(path, ParentMissing) as parent:
-            if not replace:
-                self.clear_hidden(parent, path)
+            self.clear_hidden(parent, path)
             status = self._disk.link(receipt.target, (parent, path), replace=replace)
         return receipt_item(path[-1], receipt, status)
 
@@ -194,10 +197,14 @@ class Spool(Shelf):
     def move(self, source: Path, target: Path, *, replace: bool) -> None:
         """See `davfs.imports.relocation.Relocation.move`."""
         self._relocation.move(source, target, replace=replace)
+        self._disk.properties.shrink()
 
     def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:
         """See `davfs.imports.relocation.Relocation.copy`."""
-        self._relocation.copy(source, target, replace=replace, deep=deep)
+        growth = self._disk.properties.growth_by_copy(source, target, deep=deep)
+        with self._quota.reserve(target, growth):
+            self._relocation.copy(source, target, replace=replace, deep=deep)
+        self._disk.properties.shrink()
 
     def delete(self, path: Path) -> None:
         """Remove a file, a receipt, or a folder with all in it, from the leaves up.
@@ -211,6 +218,54 @@ class Spool(Shelf):
                 self._disk.delete_folder(parent, path)
             else:
                 self._disk.delete_file(parent, path)
+        self._disk.properties.shrink()
+
+    def expire(self) -> int:
+        """See `davfs.imports.shelf.Shelf.expire`."""
+        expired = super().expire()
+        self._disk.properties.shrink()
+        return expired
+
+    @property
+    def properties(self) -> DeadProperties:
+        """The dead properties, by path; they are set by `set_property`, and go with their files by themselves."""
+        return self._disk.properties
+
+    def check_properties(self, path: Path, values: Mapping[str, bytes]) -> int:
+        """Check whether a file or folder can have these dead properties, and return how many bytes more that are.
+
+        Raises:
+            NoSpace: They are too large, or there are too many, or the quota does not allow it.
+        """
+        growth = max(0, self._disk.properties.growth(path, values))
+        self._quota.check(path, growth)
+        return growth
+
+    def set_property(self, path: Path, name: str, value: bytes) -> None:
+        """Keep a dead property of a file, a receipt or a folder, which can be the inbox itself.
+
+        Args:
+            path: Where.
+            name: In Clark's notation.
+            value: As XML.
+
+        Raises:
+            NotFound: Nothing is there.
+            NoSpace: As for `check_properties`, or it cannot be written.
+        """
+        with self._quota.reserve(path, self.check_properties(path, {name: value})):
+            self._disk.set_property(path, name, value)
+
+    def copy_properties(self, source: Path, target: Path) -> None:
+        """Give a file the dead properties of another one, as far as there is room for them."""
+        with suppress(NoSpace):
+            growth = self._disk.properties.growth_by_copy(source, target, deep=False)
+            with self._quota.reserve(target, growth):
+                self._disk.copy_properties(source, target)
+
+    def close(self) -> None:
+        """Close the file of dead properties."""
+        self._disk.properties.close()
 
     def _keep(
         self, temporary: DiskPath, reservation: Reservation, path: Path, *, replace: bool, receipt: Receipt | None
@@ -218,8 +273,7 @@ class Spool(Shelf):
         """Give a file that is complete and synchronised its lasting name."""
         check_names(path)
         with disk_errors(path), self._disk.parent(path, ParentMissing) as parent:
-            if not replace:
-                self.clear_hidden(parent, path)
+            self.clear_hidden(parent, path)
             with self._marking(temporary, receipt):
                 status = self._disk.place(temporary, (parent, path), replace=replace)
             reservation.release()

@@ -12,7 +12,6 @@ from davfs.doors.webdav.application import application
 from davfs.doors.webdav.context import Context
 from davfs.doors.webdav.login.gate import Gate
 from davfs.doors.webdav.login.throttle import Throttle
-from davfs.doors.webdav.properties import Properties
 from davfs.doors.webdav.wire.server import Server
 from davfs.filesystem.area import Area
 from davfs.filesystem.drive import Drive
@@ -60,17 +59,17 @@ class LocalDoor:
 def local_door(folder: DiskPath, reload: Callable[[], Loaded] = lambda: Loaded((), ())) -> Iterator[LocalDoor]:
     """Open a door, and close it."""
     orthanc, lanes = MemoryOrthanc(), Lanes(workers=1, patience=5)
-    inbox = Inbox(orthanc, Spool(folder, maximum_size=1 << 30, maximum_age=0), lanes, Importer(orthanc))
-    properties = Properties(folder / "properties.sqlite")
+    spool = Spool(folder, maximum_size=1 << 30, maximum_age=0)
+    inbox = Inbox(orthanc, spool, lanes, Importer(orthanc))
     areas: dict[str, Area] = {"inbox": inbox}
     audited: list[tuple[str, ...]] = []
     drive = Drive(areas, Readme({}, allow_upload=True, allow_delete=False, progress=lambda: None), SINCE)
     gate = Gate(cast("Access", _Open()), Throttle())
     context = Context(drive=drive, audit=lambda *line: audited.append(line), gate=gate, reload=reload)
-    served = application(context, properties)
+    served = application(context)
     with serving(served) as server, WebDav(f"http://{LOOPBACK}:{server.port}/") as client:
         yield LocalDoor(client, inbox, orthanc, audited, areas)
-    properties.close()
+    spool.close()
     assert lanes.stop(5)
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from davfs import assembly, setup
 from davfs.catalog.database import Database
-from davfs.doors.webdav.properties import Properties
 from davfs.errors import ConfigurationError
+from davfs.imports.spool import Spool
 from tests.support.memory_orthanc import MemoryOrthanc
 
 Count = Callable[[], int]
@@ -68,11 +68,16 @@ def test_file_that_cannot_be_prepared(tmp_path: Path, opened: Count, error: Exce
     assert not opened()
 
 
-def test_properties_that_are_no_database(tmp_path: Path, opened: Count) -> None:
-    """The error is told, and nothing stays open."""
-    (tmp_path / "properties.sqlite").write_bytes(b"no database " * 1000)
-    with pytest.raises(sqlite3.DatabaseError):
-        Properties(tmp_path / "properties.sqlite")
+def test_catalog_that_cannot_be_used(tmp_path: Path, opened: Count) -> None:
+    """A drive that does not start for its configuration's sake leaves no properties open."""
+    spool = Spool(tmp_path / "spool", maximum_size=0, maximum_age=0)
+    spool.set_property((), "{urn:x}a", b"<a/>")
+    spool.close()
+    (tmp_path / "catalog.sqlite").symlink_to(tmp_path / "none" / "there")
+    davfs = {"Spool": str(tmp_path / "spool"), "Catalog": str(tmp_path / "catalog.sqlite")}
+    checked = setup.read({"Davfs": davfs, "StorageDirectory": str(tmp_path / "index")}, str(tmp_path / "orthanc.json"))
+    with pytest.raises(ConfigurationError, match=r"Davfs\.Catalog"):
+        assembly.assemble(checked, MemoryOrthanc(), lambda _seconds: None)
     assert not opened()
 
 

@@ -23,6 +23,7 @@ from davfs.imports.spool import Spool
 from tests.support.spool import DAY, RECEIPT, content, incoming
 
 MAXIMUM = 1000
+NAME = "{urn:x}n"
 PATHS = strategies.lists(strategies.sampled_from("ab"), min_size=1, max_size=3).map(tuple)
 SIZES = strategies.integers(0, 600)
 
@@ -38,10 +39,12 @@ class Model(RuleBasedStateMachine):
         self.root = DiskPath(tempfile.mkdtemp())
         self.spool = Spool(self.root, maximum_size=MAXIMUM, maximum_age=DAY)
         self.nodes: dict[Path, Node] = {}
+        self.properties: dict[Path, bytes] = {}
         self.made = 0
 
     def teardown(self) -> None:
         """Drop the folder."""
+        self.spool.close()
         shutil.rmtree(self.root)
 
     @rule(path=PATHS, size=SIZES, pieces=strategies.booleans(), replace=strategies.booleans())
@@ -52,7 +55,7 @@ class Model(RuleBasedStateMachine):
         wanted = self._parent_error(path) or (IsAFolder if self._is_folder(path) else None)
         if not wanted and path in self.nodes and not replace:
             wanted = AlreadyExists
-        if not wanted and self._used({**self.nodes, path: (str(self.made), len(data))}) > MAXIMUM:
+        if not wanted and self._used({**self.nodes, path: (str(self.made), len(data))}, self.properties) > MAXIMUM:
             wanted = NoSpace
         try:
             if pieces:
@@ -89,35 +92,62 @@ class Model(RuleBasedStateMachine):
         if self._agrees(None if path in self.nodes else NotFound, lambda: self.spool.delete(path)):
             self._drop(path)
 
+    @rule(path=PATHS, size=strategies.integers(0, 100))
+    def annotate(self, path: Path, size: int) -> None:
+        """A dead property."""
+        self.made += 1
+        value = (b"%d" % self.made).ljust(size, b".")
+        wanted: type[PathError] | None = None if path in self.nodes else NotFound
+        if self._used(self.nodes, {**self.properties, path: value}) > MAXIMUM:
+            wanted = NoSpace
+        if self._agrees(wanted, lambda: self.spool.set_property(path, NAME, value)):
+            self.properties[path] = value
+
+    @rule(path=PATHS)
+    def take_away(self, path: Path) -> None:
+        """One dead property less."""
+        self.spool.properties.drop(path, NAME)
+        self.properties.pop(path, None)
+
     @rule(path=PATHS, other=PATHS, replace=strategies.booleans())
     def move(self, path: Path, other: Path, replace: bool) -> None:  # noqa: FBT001  hypothesis' own form
         """A new path."""
         wanted = self._relocation_error(path, other, replace=replace)
         if self._agrees(wanted, lambda: self.spool.move(path, other, replace=replace)):
-            moved = self._below(path)
+            moved, carried = self._below(path), self._properties(path)
             self._drop(path)
             self._drop(other)
             self.nodes |= {other + each[len(path) :]: node for each, node in moved.items()}
+            self.properties |= {other + each[len(path) :]: value for each, value in carried.items()}
 
     @rule(path=PATHS, other=PATHS, replace=strategies.booleans(), deep=strategies.booleans())
     def copy(self, path: Path, other: Path, replace: bool, deep: bool) -> None:  # noqa: FBT001  hypothesis' own form
         """A copy."""
+        carried = {each: value for each, value in self._properties(path).items() if deep or each == path}
         wanted = self._relocation_error(path, other, replace=replace)
+        # As if the paths of all copies were as much longer as the target's is: more than that it cannot be.
+        growth = sum(_cost(each, value) + len("/".join(other)) for each, value in carried.items())
+        if growth and self._used(self.nodes, self.properties) + growth > MAXIMUM:
+            wanted = NoSpace
         if self._agrees(wanted, lambda: self.spool.copy(path, other, replace=replace, deep=deep)):
             copied = self._below(path) if deep else {path: self.nodes[path]}
             self._drop(other)
             self.nodes |= {other + each[len(path) :]: node for each, node in copied.items()}
+            self.properties |= {other + each[len(path) :]: value for each, value in carried.items()}
 
     @rule()
     def restart(self) -> None:
         """Another process."""
+        self.spool.close()
         self.spool = Spool(self.root, maximum_size=MAXIMUM, maximum_age=DAY)
 
     @invariant()
     def both_are_alike(self) -> None:
         """Names, contents, and the room that is used."""
         assert self._shown(()) == self.nodes
-        assert self.spool.used == self._used(self.nodes)
+        assert self.spool.used == self._used(self.nodes, self.properties)
+        kept = {path: self.spool.properties.get(path, NAME) for path in self.nodes}
+        assert {path: value for path, value in kept.items() if value is not None} == self.properties
         assert incoming(self.spool) == list(self.spool.scratch.iterdir()) == []
 
     def _shown(self, folder: Path) -> dict[Path, Node]:
@@ -162,10 +192,19 @@ class Model(RuleBasedStateMachine):
     def _drop(self, path: Path) -> None:
         for each in self._below(path):
             del self.nodes[each]
+            self.properties.pop(each, None)
+
+    def _properties(self, path: Path) -> dict[Path, bytes]:
+        return {each: value for each, value in self.properties.items() if each[: len(path)] == path}
 
     @staticmethod
-    def _used(nodes: dict[Path, Node]) -> int:
-        return sum(size for _, size in {node for node in nodes.values() if node})
+    def _used(nodes: dict[Path, Node], properties: dict[Path, bytes]) -> int:
+        files = {node for node in nodes.values() if node}
+        return sum(size for _, size in files) + sum(_cost(path, value) for path, value in properties.items())
+
+
+def _cost(path: Path, value: bytes) -> int:
+    return len("/".join(path)) + len(NAME) + len(value) + 128
 
 
 TestModel = Model.TestCase

@@ -7,9 +7,11 @@ import httpx
 import pytest
 from lxml import etree
 
+from davfs.demo.process import OrthancProcess
 from davfs.doors.webdav import propfind as answers
-from tests.support import doors
-from tests.support.doors import Door
+from tests.support import dicom, doors
+from tests.support.doors import COLLECTION, Door, opened
+from tests.support.drive import resource
 from tests.support.local_door import local_door
 from tests.support.webdav import WebDav
 
@@ -78,6 +80,64 @@ def test_gone_with_the_file(drive: WebDav) -> None:
     drive.delete("inbox/painted")
     drive.put("inbox/painted", b"new")
     assert "{urn:x}colour" not in found(propfind(drive, "inbox/painted", ALL))
+
+
+def test_gone_without_a_request_to_this_door(process: OrthancProcess, server: Door, drive: WebDav) -> None:
+    """What is deleted at the other door, or in Orthanc, takes its properties along; a new file has none."""
+    image = dicom.instance("annotated")
+    drive.put("inbox/image", image)
+    assert drive.request("PROPPATCH", "inbox/image", content=SET).status_code == 207
+    with opened(COLLECTION, process) as other:
+        assert other.drive.delete("inbox/painted").status_code == 204
+        server.rest.delete(resource(image, "instances"))
+        assert drive.status("inbox/image") == 404
+        for path in ("inbox/painted", "inbox/image"):
+            assert other.drive.put(path, b"new").status_code == 201
+            assert "{urn:x}colour" not in found(propfind(drive, path, ALL))
+            drive.delete(path)
+
+
+def test_kept_where_the_file_stays(drive: WebDav) -> None:
+    """A new content leaves them, and so does a rename by which a file is imported that was not before."""
+    image = dicom.instance("renamed")
+    drive.put("inbox/painted", image)
+    assert found(propfind(drive, "inbox/painted", ALL))["{urn:x}colour"] == "blue"
+    drive.put("inbox/._painted", dicom.instance("saved"))
+    assert drive.request("PROPPATCH", "inbox/._painted", content=SET).status_code == 207
+    target = {"Destination": str(drive.http.base_url.join(drive.href("inbox/saved")))}
+    assert drive.request("MOVE", "inbox/._painted", headers=target).status_code == 201
+    assert found(propfind(drive, "inbox/saved", ALL))["{urn:x}colour"] == "blue"
+    drive.delete("inbox/saved")
+
+
+def test_of_the_inbox_itself(drive: WebDav) -> None:
+    """What is set at the inbox is shown there, and in the listing of the root."""
+    assert drive.request("PROPPATCH", "inbox", content=SET).status_code == 207
+    assert found(propfind(drive, "inbox", ALL))["{urn:x}colour"] == "blue"
+    assert drive.listing()["inbox"].raw.findtext(".//{urn:x}colour") == "blue"
+    removal = SET.replace("set>", "remove>")
+    assert drive.request("PROPPATCH", "inbox", content=removal).status_code == 207
+    assert "{urn:x}colour" not in found(propfind(drive, "inbox", ALL))
+
+
+def test_a_flood_of_them(drive: WebDav) -> None:
+    """They take room from the inbox, of which a file's are a small part; and they give it back."""
+    large = SET.replace("blue", "x" * 60_000)
+    before = quota(drive)
+    statuses = []
+    for number in range(10):
+        body = large.replace("colour", f"colour{number}")
+        statuses.append("507" if found(drive.request("PROPPATCH", "inbox/painted", content=body), 507) else "200")
+    assert statuses == ["200"] * 4 + ["507"] * 6
+    assert 240_000 < quota(drive) - before < 270_000
+    drive.delete("inbox/painted")
+    assert quota(drive) < before
+
+
+def quota(drive: WebDav) -> int:
+    """Return how many bytes of the inbox are used."""
+    body = '<propfind xmlns="DAV:"><prop><quota-used-bytes/></prop></propfind>'
+    return int(found(propfind(drive, "inbox", body))["{DAV:}quota-used-bytes"] or 0)
 
 
 def test_carried(drive: WebDav) -> None:

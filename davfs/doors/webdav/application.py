@@ -29,12 +29,11 @@ _BLOCK = 256 * 1024
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 
-def application(context: Context, properties: Properties) -> Application:
+def application(context: Context) -> Application:
     """Return the application.
 
     Args:
         context: What its parts share.
-        properties: Keeps dead properties.
     """
     _silence()
     dav = WsgiDAVApp(
@@ -43,7 +42,7 @@ def application(context: Context, properties: Properties) -> Application:
             "provider_mapping": {"/": DriveProvider(context.drive)},
             "middleware_stack": [Failures, Authentication, Reload, Messages, Propfind, Download, Page, Resolver],
             "lock_storage": Locks(),
-            "property_manager": properties,
+            "property_manager": Properties(context.drive),
             "add_header_MS_Author_Via": True,
             "suppress_version_info": True,
             "logging": {"enable": False},

@@ -72,8 +72,6 @@ class _Resource:
         with self._losing_locks(), refused(), self._turn(self.segments):
             resource = self.context.drive.delete(self.segments)
         self.context.audit(user_of(self.environ), "delete", resource, "done")
-        if self.provider.prop_manager:
-            self.provider.prop_manager.remove_below(self.get_ref_url())
         return True
 
     def move_to(self, target: Path, *, replace: bool) -> None:
@@ -81,14 +79,12 @@ class _Resource:
         with self._losing_locks(), _not_taken(), self._turn(self.segments, target):
             self.context.drive.move(self.segments, target, replace=replace)
         self.context.audit(user_of(self.environ), "move", self.entry.resource, "done")
-        self._carry_properties(target, move=True)
 
     def copy_to(self, target: Path, *, deep: bool, replace: bool) -> None:
         """Copy it, ``deep`` with all that is in it; ``replace`` tells whether in place of what is there."""
         with _not_taken(), self._turn(self.segments, target):
             self.context.drive.copy(self.segments, target, replace=replace, deep=deep)
         self.context.audit(user_of(self.environ), "copy", self.entry.resource, "done")
-        self._carry_properties(target, move=False, deep=deep)
 
     @contextmanager
     def _turn(self, *changed: Path) -> Iterator[None]:
@@ -105,12 +101,6 @@ class _Resource:
         yield
         for lock in held:
             manager.release(lock["token"])
-
-    def _carry_properties(self, target: Path, *, move: bool, deep: bool = True) -> None:
-        properties = self.provider.prop_manager
-        if properties:
-            new = self.provider.ref_url(target, folder=self.entry.is_folder)
-            properties.carry(self.get_ref_url(), new, move=move, deep=deep)
 
 
 class FileResource(_Resource, DAVNonCollection):
@@ -186,7 +176,6 @@ class FolderResource(_Resource, DAVCollection):
         """Return a file that a PUT is about to write, or, for a LOCK, make it (RFC 4918 §9.10.4)."""
         path = (*self.segments, name)
         entry = Entry(name, Kind.FILE, self.entry.modified)
-        self._forget_below(path)
         if self.environ["REQUEST_METHOD"] == "LOCK":
             self.provider.check_locks(self.segments, self.environ, deep=False)
             entry = self._made(path)
@@ -201,14 +190,8 @@ class FolderResource(_Resource, DAVCollection):
             except AlreadyExists:
                 return self.context.drive.stat(path)
 
-    def _forget_below(self, path: Path) -> None:
-        """Forget the properties of what was at a free path, and went without a request to this door."""
-        if self.provider.prop_manager:
-            self.provider.prop_manager.remove_below(self.provider.ref_url(path, folder=False))
-
     def create_collection(self, name: str) -> "FolderResource":
         path = (*self.segments, name)
-        self._forget_below(path)
         with refused():
             self.context.drive.make_folder(path, user=user_of(self.environ))
             return FolderResource(path, self.environ, self.context.drive.stat(path))
