@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.support.catalog import CountingOrthanc
 
-_ASKED = ("last_change", "changes", "ids", "children", "exists", "existing", "resources", "counts")
+_ASKED = ("last_change", "changes", "ids", "children", "with_children", "exists", "existing", "resources", "counts")
 _SECONDS = 30
 """Time limit for a thread to come to its next question."""
 
@@ -73,11 +73,16 @@ def _stopping(name: str) -> Callable[..., Any]:
 
     @functools.wraps(answer)
     def paced(*arguments: Any, **options: Any) -> Any:
-        if thread := _current.paced:
-            thread.stop_here()
-        found = answer(*arguments, **options)
-        if thread:
-            thread.stop_here()
+        thread = _current.paced
+        if thread is None:
+            return answer(*arguments, **options)
+        thread.stop_here()
+        _current.paced = None  # what Orthanc asks itself is part of its answer
+        try:
+            found = answer(*arguments, **options)
+        finally:
+            _current.paced = thread
+        thread.stop_here()
         return found
 
     return paced
