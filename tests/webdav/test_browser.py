@@ -201,6 +201,17 @@ def test_new_folder(browser: Browser, inbox: str) -> None:
     assert not browser.run("document.querySelector('dialog').open")
 
 
+def test_a_file_in_the_place_of_the_folder(browser: Browser, inbox: str) -> None:
+    """What somebody else has put where the folder was does not become a part of its page."""
+    browser.open(inbox)
+    httpx.delete(inbox, trust_env=False)
+    content = b"<table><tbody><tr><td><a href='//evil.example'>mine</a></td></tr></tbody></table>"
+    assert httpx.put(inbox.rstrip("/"), content=content, trust_env=False).status_code == 201
+    browser.run("refresh()")
+    assert browser.run("document.querySelectorAll('a[href*=evil]').length") == 0
+    assert "A file has taken its place" in browser.run("document.getElementById('state').textContent")
+
+
 def test_nothing_is_offered_where_nothing_is_taken(browser: Browser, url: str) -> None:
     """A layout's folder has no controls for uploads."""
     browser.open(f"{url}by-patient/")

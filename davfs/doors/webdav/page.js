@@ -32,22 +32,26 @@ function send(method, url, { headers = {}, body = null, progress = null } = {}) 
     request.open(method, url);
     Object.entries(headers).forEach(([name, value]) => request.setRequestHeader(name, value));
     if (progress) request.upload.onprogress = progress;
-    request.onload = () => (request.status >= 200 && request.status < 300 ? resolve(request.responseText) : refuse(reason(request)));
+    request.onload = () => (request.status >= 200 && request.status < 300 ? resolve(request) : refuse(reason(request)));
     request.onerror = () => refuse("The connection broke off.");
     request.send(body);
   });
 }
 
+function hasType(request, type) {
+  return (request.getResponseHeader("Content-Type") || "").startsWith(type);
+}
+
 function reason(request) {
-  const isText = (request.getResponseHeader("Content-Type") || "").startsWith("text/plain");
-  return REASONS[request.status] || (isText && request.responseText.trim()) || `${request.status} ${request.statusText}`;
+  return REASONS[request.status] || (hasType(request, "text/plain") && request.responseText.trim()) || `${request.status} ${request.statusText}`;
 }
 
 /** Show the folder as it is now, without loading the page anew. */
 async function refresh() {
   try {
-    const text = await send("GET", location.href.split("#")[0]);
-    const table = new DOMParser().parseFromString(text, "text/html").querySelector("table");
+    const answer = await send("GET", location.href.split("#")[0]);
+    if (!hasType(answer, "text/html")) throw new Error("A file has taken its place.");
+    const table = new DOMParser().parseFromString(answer.responseText, "text/html").querySelector("table");
     document.querySelector("table").replaceWith(document.adoptNode(table));
     localise();
   } catch (error) {

@@ -19,14 +19,16 @@ _RECENT = 7 * 24 * 3600.0
 """Seconds after their last use that verified credentials are forgotten."""
 _CAPACITY = 4096
 _FIRST = 0.25
-_SITE = 64
-"""Bits of an IPv6 address that stand for one customer: the others are theirs to choose (RFC 6177)."""
+_SITE = 48
+"""Bits of an IPv6 address that stand for one customer, whose the others are to choose (RFC 6177)."""
+_NETWORK = 64
+"""Bits of an IPv6 address that stay the same while a client changes the others for its privacy (RFC 8981)."""
 
 UNPROVEN = 300
 """Tries from an address within `_MEMORY` in which verified credentials of elsewhere are looked for.
 
-As many as the longest delay lets through in that time: so to guess credentials that are in use is no faster than to
-guess others.
+As many as the longest delay of a name lets through in that time: so to guess credentials that are in use is no faster
+than to guess others.
 """
 
 
@@ -48,7 +50,7 @@ class _Limit:
 
 
 _NAME: Final = _Limit(free=5, longest=2.0)
-_ADDRESS: Final = _Limit(free=10, longest=2.0)
+_ADDRESS: Final = _Limit(free=20, longest=0.5)
 _ALL: Final = _Limit(free=100, longest=0.25)
 
 
@@ -107,7 +109,7 @@ class Throttle:
             credentials: What was given; None where it is wrong for certain.
         """
         with self._lock:
-            now, here = self._clock(), self._tries(self._addresses, site(address), _ADDRESS)
+            now, here = self._clock(), self._tries(self._addresses, network(address, _SITE), _ADDRESS)
             if credentials and self._is_verified(credentials, address, here):
                 return 0
             here.tries += 1
@@ -126,7 +128,7 @@ class Throttle:
             if credentials:
                 self._verified.pop(self._digest(credentials), None)
                 self._verified.pop(self._digest(credentials, address), None)
-            here = self._tries(self._addresses, site(address), _ADDRESS)
+            here = self._tries(self._addresses, network(address, _SITE), _ADDRESS)
             for each in (self._tries(self._names, user, _NAME), here, self._living(self._all)):
                 each.failures += 1
                 each.next_try = self._clock() + each.limit.delay(each.failures)
@@ -148,7 +150,7 @@ class Throttle:
     def _digest(self, credentials: Credentials, address: str | None = None) -> bytes:
         """Return what stands for credentials, or for their use at an address."""
         salted = hashlib.blake2b(credentials.secret, digest_size=32, key=self._secret)
-        return salted.digest() if address is None else salted.digest() + _short(site(address))
+        return salted.digest() if address is None else salted.digest() + _short(network(address, _NETWORK))
 
     def _tries(self, kept: OrderedDict[bytes, _Tries], text: str, limit: _Limit) -> _Tries:
         """Return what is known of a name or an address, which lives on from now."""
@@ -168,8 +170,8 @@ class Throttle:
         return found
 
 
-def site(address: str) -> str:
-    """Return what stands for a client's IP address: itself, or the network of a customer for IPv6."""
+def network(address: str, bits: int) -> str:
+    """Return what stands for a client's IP address: itself, or for IPv6 its first so many bits."""
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -177,7 +179,7 @@ def site(address: str) -> str:
     if not isinstance(parsed, IPv6Address):
         return str(parsed)
     mapped = parsed.ipv4_mapped
-    return str(mapped or ip_network((parsed.packed, _SITE), strict=False))
+    return str(mapped or ip_network((parsed.packed, bits), strict=False))
 
 
 def _short(text: str) -> bytes:
