@@ -24,6 +24,24 @@ def test_any_destination(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "host"),
+    [
+        ("https://d/inbox/x", "d:443"),
+        ("http://d/inbox/x", "d:80"),
+        ("https://d:443/inbox/x", "d"),
+        ("http://d:/inbox/x", "d"),
+        ("HTTP://D:80/inbox/x", "d"),
+        ("https://[::1]:443/inbox/x", "[::1]"),
+        ("http://alice:secret@d:8043/inbox/x", "d:8043"),
+        ("http://alice:p%40ss@d/inbox/x", "d:80"),
+    ],
+)
+def test_same_server(value: str, host: str) -> None:
+    """The usual ports are no other server (RFC 3986 §6.2.3), and who asks is no part of it: lftp writes it there."""
+    assert destination({"HTTP_DESTINATION": value, "HTTP_HOST": host}) == ("inbox", "x")
+
+
+@pytest.mark.parametrize(
     ("value", "status"),
     [
         ("", 400),
@@ -34,6 +52,9 @@ def test_any_destination(path: Path) -> None:
         ("/inbox/%ff", 400),
         ("http://other/inbox/x", 502),
         ("//other/inbox/x", 502),
+        ("http://host:8043/inbox/x", 502),
+        ("http://host@other/inbox/x", 502),
+        ("http://host.other/inbox/x", 502),
     ],
 )
 def test_no_destination(value: str, status: int) -> None:

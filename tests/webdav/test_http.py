@@ -144,7 +144,7 @@ def test_chunks(server: Server) -> None:
 
 def test_last_chunk_is_missing(server: Server) -> None:
     """Some versions of Finder tell the length in a header of their own, and never end the body."""
-    head = b"PUT /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\nX-Expected-Entity-Length: 5\r\n\r\n"
+    head = b"PUT /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nX-Expected-Entity-Length: 5\r\n\r\n"
     assert b"\r\n\r\nhello" in raw(server, head, b"5\r\nhello\r\n")
 
 
@@ -153,27 +153,28 @@ def test_body_that_nobody_reads(server: Server) -> None:
     with client(server) as connection:
         for _ in range(2):
             assert ask(connection, "PUT", "/unread", body=GET + LARGE) == (200, b"hello")
-    answer = raw(server, b"PUT /unread HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"%x\r\n%s" % (len(GET), GET))
+    answer = raw(
+        server, b"PUT /unread HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", b"%x\r\n%s" % (len(GET), GET)
+    )
     assert answer.count(b"HTTP/1.1") == 1
 
 
 @pytest.mark.parametrize(
     ("request_", "status"),
     [
-        (b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nContent-Length: +1\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nContent-Length: 1_0\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked, chunked\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1_0\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, chunked\r\n\r\n", 400),
         (b"GET / HTTP/1.0\r\nConnection: Keep-Alive\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nDepth: 0\r\nDepth: 1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nDepth: 0\r\nDepth: 1\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\n continued\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", 400),
-        (b"get / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n", 400),
         (b"GET /\r\n\r\n", 400),
         (b"GET / HTTP/2.0\r\n\r\n", 505),
-        (b"GET / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
         (b"\r\n\r\n\r\n", 400),
     ],
 )
@@ -183,7 +184,7 @@ def test_bad_requests(server: Server, request_: bytes, status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "head", [b"GET / HTTP/1.1\r\n" + b"X-Header: value\r\n" * 600_000, b"GET /" + b"x" * 10_000_000]
+    "head", [b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X-Header: value\r\n" * 600_000, b"GET /" + b"x" * 10_000_000]
 )
 def test_large_heads(server: Server, head: bytes) -> None:
     """Heads of 10 MB are refused with a clear answer."""
@@ -281,7 +282,11 @@ def test_stop_has_an_end(application: Application) -> None:
     server = Server(application, LOOPBACK, 0)
     server.start()
     with ExitStack() as stack:
-        for request in (b"GET /large HTTP/1.1\r\n\r\n", b"PUT /echo HTTP/1.1\r\nContent-Length: 9\r\n\r\n", b"GET"):
+        for request in (
+            b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n",
+            b"GET",
+        ):
             connection = stack.enter_context(socket.create_connection((LOOPBACK, server.port)))
             connection.sendall(request)
         for _ in range(2):

@@ -1,6 +1,7 @@
 """The WSGI application of door 2: middlewares, and WsgiDAV at their end."""
 
 import logging
+import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -25,6 +26,8 @@ from davfs.doors.webdav.reload import Reload
 
 _BLOCK = 256 * 1024
 """Bytes that WsgiDAV reads and writes at once."""
+
+_SLASHES = re.compile("/{2,}")
 
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
@@ -56,6 +59,7 @@ def application(context: Context) -> Application:
         try:
             with refused():
                 path = unicodedata.normalize("NFC", paths.decoded(environ["PATH_INFO"]))
+                path = _SLASHES.sub("/", path)  # some clients join an address that ends in one and a path
             headers.check(environ)
         except Refusal as refusal:
             refusing: Iterable[bytes] = send_status_response(environ, start_response, refusal)

@@ -13,6 +13,7 @@ from davfs.entry import Path
 _TOKEN = re.compile(
     r"""\s*(?:(?P<open>\()|(?P<close>\))|(?P<item><[^<>]*>|\[[^\[\]]*\])|(?P<not>Not\b))""", re.IGNORECASE
 )
+_USUAL_PORT = re.compile(r":(?:80|443)?$")
 _TOO_LONG = re.compile(r"\d{30}")
 """More digits than a time has; Python converts 4,300 at most."""
 
@@ -48,10 +49,19 @@ def destination(environ: Environ) -> Path:
         raise Refusal(HTTPStatus.BAD_REQUEST, "The header Destination cannot be understood.") from error
     if not path.startswith("/"):
         raise Refusal(HTTPStatus.BAD_REQUEST, "The header Destination is missing, or has no absolute path.")
-    hosts = {environ.get(name, "").lower() for name in ("HTTP_HOST", "HTTP_X_FORWARDED_HOST")}
-    if url.netloc and url.netloc.lower() not in hosts:
+    hosts = {plain_host(environ.get(name, "")) for name in ("HTTP_HOST", "HTTP_X_FORWARDED_HOST")}
+    if url.netloc and plain_host(url.netloc) not in hosts:
         raise Refusal(HTTPStatus.BAD_GATEWAY, "The destination is on another server.")
     return paths.segments(path)
+
+
+def plain_host(authority: str) -> str:
+    """Return the host and the port of an address, so that those of the same server are equal.
+
+    The ports of http and https say nothing, since a proxy that ends TLS may name its own one; nor does a user, whom
+    lftp writes into all of its addresses (RFC 3986 §6.2.3, RFC 9110 §4.2.4).
+    """
+    return _USUAL_PORT.sub("", authority.rpartition("@")[2].lower())
 
 
 def _is_condition(value: str) -> bool:

@@ -1,33 +1,22 @@
 """A request and its answer, on cheroot: blocks of any kind are sent as they are, and bodies are bounded."""
 
-import re
 import socket
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from cheroot.server import HTTPConnection
 from cheroot.wsgi import Gateway_10
 
 from davfs.doors.webdav.refusals import Refusal
-from davfs.doors.webdav.wire.connections import ClosingRequest
 from davfs.doors.webdav.wire.framing import Body, ChunkedBody, KnownBody
+from davfs.doors.webdav.wire.head import HeadRequest, is_length
 from davfs.doors.webdav.wire.streams import Reader, Writer
 from davfs.orthanc import Buffer
 
 _DISCARDED = 64 * 1024 * 1024
 """Bytes of a refused body that are read and thrown away: Explorer reads no answer before it has sent all."""
 _LINGER_SECONDS = 0.02
-_LONGEST_NUMBER = 18
-_SLASH = re.compile(b"%2F", re.IGNORECASE)
-_ONCE = frozenset({b"Content-Length", b"Host", b"Authorization", b"Depth", b"Destination"})
-"""Headers of which a client sends one."""
-
-
-def _is_length(value: bytes) -> bool:
-    """Tell whether a header is a number of bytes: any that a disk can hold, and that Python reads in no time."""
-    return value.isdigit() and len(value) <= _LONGEST_NUMBER
 
 
 class Gateway(Gateway_10):
@@ -64,49 +53,10 @@ class Gateway(Gateway_10):
             request.write(block)
 
 
-class _Headers(dict[bytes, bytes]):
-    """Headers of a request, of which some must not contradict each other."""
-
-    def __setitem__(self, name: bytes, value: bytes) -> None:
-        if name in _ONCE and self.get(name, value) != value:
-            raise ValueError("The headers contradict each other.")
-        super().__setitem__(name, value)
-
-
-class Request(ClosingRequest):
+class Request(HeadRequest):
     """A request on a `Connection`."""
 
-    rfile: Any
     conn: "Connection"
-
-    def read_request_line(self) -> bool:
-        """Read the first line; of OPTIONS, cheroot leaves the path encoded."""
-        if not super().read_request_line():  # type: ignore[no-untyped-call]  # cheroot's
-            return False
-        if self.method == b"OPTIONS":
-            self.path = b"%2F".join(map(unquote_to_bytes, _SLASH.split(self.path)))
-        return True
-
-    def read_request_headers(self) -> bool:
-        """Read the headers, and refuse those that leave the end of the body in doubt (RFC 9112 §6.3)."""
-        self.inheaders = _Headers()
-        try:
-            if not super().read_request_headers():  # type: ignore[no-untyped-call]  # cheroot's
-                return False
-        except UnboundLocalError:  # cheroot's answer to a first line that continues another
-            self.simple_response("400 Bad Request", "The headers begin with a blank.")
-            return False
-        length, coding = self.inheaders.get(b"Content-Length", b"0"), self.inheaders.get(b"Transfer-Encoding")
-        if not _is_length(length):
-            self.simple_response("400 Bad Request", "The length of the body is no number.")
-            return False
-        if coding is not None and (b"Content-Length" in self.inheaders or coding.lower() != b"chunked"):
-            self.simple_response("400 Bad Request", "It is not clear where the body ends.")
-            return False
-        if coding is not None and not self.chunked_read:
-            self.simple_response("400 Bad Request", "Bodies in chunks need HTTP/1.1.")
-            return False
-        return True
 
     def simple_response(self, status: str, msg: str = "") -> None:
         """Answer before the application is asked, for the last time on this connection."""
@@ -118,7 +68,7 @@ class Request(ClosingRequest):
         """Let the application answer."""
         expected = self.inheaders.get(b"X-Expected-Entity-Length", b"")
         if self.chunked_read:
-            self.rfile = ChunkedBody(self.conn.rfile, int(expected) if _is_length(expected) else None)
+            self.rfile = ChunkedBody(self.conn.rfile, int(expected) if is_length(expected) else None)
         else:
             self.rfile = KnownBody(self.conn.rfile, int(self.inheaders.get(b"Content-Length", 0)))
         self.server.gateway(self).respond()

@@ -3,14 +3,18 @@
 cheroot's own reader takes each chunk into memory whole, and a single chunk may be the whole file (RFC 9112 §7.1).
 """
 
+import re
 from http import HTTPStatus
 from typing import Protocol
 
 from davfs.doors.webdav.refusals import Refusal
+from davfs.doors.webdav.wire.head import field
 
 _LONGEST_LINE = 4096
 """Bytes of the line before a chunk, extensions included, and of all trailer lines together."""
 _BLOCK = 64 * 1024
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
+"""The line before a chunk; what it may say beside the length is not looked at (RFC 9112 §7.1.1)."""
 
 
 class Source(Protocol):
@@ -116,11 +120,10 @@ class ChunkedBody(Body):
 
     def _next_chunk(self) -> bool:
         """Begin the next chunk; return False after the last one."""
-        line = self._line()
-        digits = line.split(b";", 1)[0].strip()
-        if not digits or len(digits) > 15 or digits.strip(b"0123456789abcdefABCDEF"):  # noqa: PLR2004  a petabyte
+        found = _CHUNK.fullmatch(self._line())
+        if found is None:
             raise Refusal(HTTPStatus.BAD_REQUEST, "A chunk of the body does not begin with its length.")
-        self._chunk = int(digits, 16)
+        self._chunk = int(found[1], 16)
         if self._chunk == 0:
             self._skip_trailers()
             self._finished = True
@@ -129,6 +132,7 @@ class ChunkedBody(Body):
     def _skip_trailers(self) -> None:
         left = _LONGEST_LINE
         while (line := self._line()) != b"\r\n":
+            field(line)
             left -= len(line)
             if left < 0:
                 raise Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The trailer of the body is too long.")
