@@ -15,6 +15,7 @@ from davfs.errors import ConfigurationError
 _LAST_PORT = 65535
 _LOCALHOST = "localhost"
 _SHORTEST_KEY = 16
+_HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
 _SURROGATE = re.compile("[\ud800-\udfff]")  # what JSON can hold, and UTF-8 cannot
 
 
@@ -76,6 +77,14 @@ def networks(key: str, value: Any) -> list[IPv4Network | IPv6Network]:
         except ValueError:
             pass
     allowed = "a list of IP addresses and networks, such as ['127.0.0.1', '10.1.0.0/16']"
+    raise ConfigurationError(f"{key} is {value!r} and must be {allowed}")
+
+
+def host_names(key: str, value: Any) -> list[str]:
+    """Return a value that lists names of machines."""
+    if isinstance(value, list) and all(isinstance(each, str) and _HOST_NAME.fullmatch(each) for each in value):
+        return value
+    allowed = "a list of names without 'http://' and without a port, such as ['drive.example.org']"
     raise ConfigurationError(f"{key} is {value!r} and must be {allowed}")
 
 

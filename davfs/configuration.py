@@ -11,7 +11,19 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
-from davfs.checks import address, flag, hash_key, is_loopback, layout_names, nearest, networks, number, port, text
+from davfs.checks import (
+    address,
+    flag,
+    hash_key,
+    host_names,
+    is_loopback,
+    layout_names,
+    nearest,
+    networks,
+    number,
+    port,
+    text,
+)
 from davfs.errors import ConfigurationError
 
 _URI = re.compile(r"(/[A-Za-z0-9_~-]+(\.[A-Za-z0-9_~-]+)*)+")
@@ -35,6 +47,7 @@ class Server:
         certificate: Its own certificate for TLS, a PEM file; None for that of Orthanc, if any.
         key: The certificate's private key, a PEM file; None where the certificate's file holds it too.
         trusted_proxies: Networks of the proxies whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed.
+        host_names: Names by which it may be asked for where nobody has to log in, beside those of this machine.
     """
 
     enabled: bool
@@ -43,6 +56,7 @@ class Server:
     certificate: Path | None
     key: Path | None
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    host_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +158,8 @@ def _server(value: Mapping[str, Any], orthanc: Mapping[str, Any], home: Path) ->
     if value["Key"] and not value["Certificate"]:
         raise ConfigurationError("Davfs.Server.Key is the key of a Certificate, and there is none")
     certificate, key = (home / value[name] if value[name] else None for name in ("Certificate", "Key"))
-    return Server(value["Enabled"], where, value["Port"], certificate, key, tuple(value["TrustedProxies"]))
+    proxies, names = tuple(value["TrustedProxies"]), tuple(value["HostNames"])
+    return Server(value["Enabled"], where, value["Port"], certificate, key, proxies, names)
 
 
 _SERVER: dict[str, tuple[Any, Callable[[str, Any], Any]]] = {
@@ -154,6 +169,7 @@ _SERVER: dict[str, tuple[Any, Callable[[str, Any], Any]]] = {
     "Certificate": ("", text),
     "Key": ("", text),
     "TrustedProxies": ([], networks),
+    "HostNames": ([], host_names),
 }
 _DEFAULTS: dict[str, tuple[Any, Callable[[str, Any], Any]]] = {
     "Uri": ("/davfs", _uri),

@@ -13,6 +13,7 @@ from davfs.doors.collection.door import MOUNT, CollectionDoor
 from davfs.doors.webdav.application import application
 from davfs.doors.webdav.context import Context
 from davfs.doors.webdav.health import Health, Readiness
+from davfs.doors.webdav.host_names import HostNames
 from davfs.doors.webdav.login.gate import Gate
 from davfs.doors.webdav.login.throttle import Throttle
 from davfs.doors.webdav.wire import tls
@@ -110,6 +111,11 @@ def _may_alter(configuration: Mapping[str, Any], orthanc: RestOrthanc) -> bool:
     return bool(configuration.get("IngestTranscoding")) or not orthanc.plugins() <= _HARMLESS
 
 
+def _has_no_plain_port(orthanc: Mapping[str, Any]) -> bool:
+    """Return True if nobody reaches Orthanc's own pages without TLS under the name of this machine."""
+    return bool(orthanc.get("SslEnabled")) or not orthanc.get("RemoteAccessAllowed")
+
+
 def _open_second_door(orthanc: Mapping[str, Any], settings: Configuration, parts: assembly.Assembly) -> None:
     home = setup.home(core.configuration_path())
     url, verify = loopback.address(orthanc, home)
@@ -119,7 +125,9 @@ def _open_second_door(orthanc: Mapping[str, Any], settings: Configuration, parts
     gate = Gate(access, Throttle(), users, trusted_proxies=proxies)
     own, listening = settings.server.certificate, settings.server
     certificate = tls.context(own, listening.key) if own else tls.context_of_orthanc(orthanc, home)
-    door = application(Context(parts.drive, log.audit, gate, parts.reload))
+    only_tls = certificate is not None and _has_no_plain_port(orthanc)
+    context = Context(parts.drive, log.audit, gate, parts.reload, HostNames(listening.host_names), only_tls)
+    door = application(context)
     readiness = Readiness(lambda: None if parts.upkeep.built else "The first index is being built.")
     server = Server(Health(door, readiness), listening.address, listening.port, tls=certificate)
     server.start()

@@ -18,6 +18,7 @@ from davfs.comparison.decoders import decoded_by_pydicom
 from davfs.doors.webdav.application import application
 from davfs.doors.webdav.context import Context
 from davfs.doors.webdav.health import Deferred, Health, Readiness
+from davfs.doors.webdav.host_names import HostNames
 from davfs.doors.webdav.login.gate import Gate
 from davfs.doors.webdav.login.throttle import Throttle
 from davfs.doors.webdav.wire import tls
@@ -129,8 +130,10 @@ class Standalone:
             decode=decoded_by_pydicom,
         )
         self._closing.callback(parts.ending.finish, _FINISH_SECONDS)
-        gate = Gate(self._access, Throttle(), trusted_proxies=self._settings.server.trusted_proxies)
-        self._application.become(application(Context(parts.drive, audit, gate, parts.reload)))
+        server = self._settings.server
+        gate = Gate(self._access, Throttle(), trusted_proxies=server.trusted_proxies)
+        names, only_tls = HostNames(server.host_names), server.certificate is not None
+        self._application.become(application(Context(parts.drive, audit, gate, parts.reload, names, only_tls)))
         self._parts = parts
         return tuple(layout.title for layout in selection.loaded.layouts)
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from davfs.checks import address, flag, hash_key, layout_names, networks, number, port, text
+from davfs.checks import address, flag, hash_key, host_names, layout_names, networks, number, port, text
 from davfs.configuration import DEFAULT_PORT, LOOPBACK, Configuration, Server
 from davfs.errors import ConfigurationError
 from davfs.settings_file import Given, read_file
@@ -135,6 +135,7 @@ class _Settings:
             certificate=certificate,
             key=key,
             trusted_proxies=tuple(self["Server.TrustedProxies"]),
+            host_names=tuple(self["Server.HostNames"]),
         )
 
     def connection(self) -> Connection:
@@ -227,6 +228,7 @@ _SETTINGS: dict[str, tuple[Any, Callable[[str, Any], Any]]] = {
     "Server.Certificate": ("", text),
     "Server.Key": ("", text),
     "Server.TrustedProxies": ([], networks),
+    "Server.HostNames": ([], host_names),
     "Orthanc.Url": ("http://127.0.0.1:8042", _url),
     "Orthanc.Username": ("", _word),
     "Orthanc.Password": ("", _word),

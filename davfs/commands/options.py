@@ -30,6 +30,7 @@ KEYS = {
     "port": "Server.Port",
     "certificate": "Server.Certificate",
     "key": "Server.Key",
+    "host_name": "Server.HostNames",
     "layout": "Layouts",
     "hash_key_file": "HashKeyFile",
     "allow_upload": "AllowUpload",
@@ -114,6 +115,15 @@ Certificate: TypeAlias = Annotated[
 Key: TypeAlias = Annotated[
     str | None,
     _option(_SERVER, "DAVFS_KEY", "The certificate's private key (PEM), unless it is in the same file.", "PATH"),
+]
+HostNames: TypeAlias = Annotated[
+    list[str] | None,
+    _option(
+        _SERVER,
+        "DAVFS_HOST_NAMES",
+        "A name by which the drive is reached where nobody has to log in, such as that of a proxy. Can be repeated.",
+        "NAME",
+    ),
 ]
 Layouts: TypeAlias = Annotated[
     list[str] | None,

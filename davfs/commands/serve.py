@@ -38,6 +38,7 @@ def serve(
     port: options.Port = None,
     certificate: options.Certificate = None,
     key: options.Key = None,
+    host_name: options.HostNames = None,
     layout: options.Layouts = None,
     hash_key_file: options.HashKeyFile = None,
     allow_upload: options.AllowUpload = None,

@@ -32,6 +32,7 @@ KEYS = (
     "Server.Certificate",
     "Server.Key",
     "Server.TrustedProxies",
+    "Server.HostNames",
     "Orthanc.Url",
     "Orthanc.Username",
     "Orthanc.Password",

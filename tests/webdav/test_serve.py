@@ -122,7 +122,7 @@ def test_nobody_can_keep_it_from_stopping(orthanc: OrthancProcess, tmp_path: Pat
     with ServeProcess(tmp_path, orthanc.url) as process:
         process.ready()
         with socket.create_connection((LOOPBACK, process.port)) as client:
-            client.sendall(b"PUT /inbox/half.bin HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+            client.sendall(b"PUT /inbox/half.bin HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf")
             assert process.stop() == 0
     with ServeProcess(tmp_path, orthanc.url) as process:
         assert process.ready().status("/inbox/half.bin") == 404
@@ -222,7 +222,9 @@ def test_a_certificate_of_its_own(orthanc: OrthancProcess, tmp_path: Path) -> No
     options = ("--certificate", str(made), "--key", str(key))
     with ServeProcess(tmp_path, orthanc.url, *options, certificate=made) as process:
         process.ready()
-        assert process.client.request("PROPFIND", "/", headers={"Depth": "0"}).status_code == 207
+        answer = process.client.request("PROPFIND", "/", headers={"Depth": "0"})
+        assert answer.status_code == 207
+        assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
         assert f"the drive is at https://{LOOPBACK}:{process.port}/" in process.text
 
 

@@ -37,17 +37,17 @@ def connect(drive: WebDav, text: str) -> socket.socket:
 
 def upload(drive: WebDav, path: str) -> socket.socket:
     """Begin an upload that never goes on."""
-    return connect(drive, f"PUT /{path} HTTP/1.1\nHost: a\nContent-Length: 1000000\n\nx")
+    return connect(drive, f"PUT /{path} HTTP/1.1\nHost: localhost\nContent-Length: 1000000\n\nx")
 
 
 def chunks(drive: WebDav, path: str) -> socket.socket:
     """Begin an upload in chunks that never goes on."""
-    return connect(drive, f"PUT /{path} HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n\n5\nabcde\n")
+    return connect(drive, f"PUT /{path} HTTP/1.1\nHost: localhost\nTransfer-Encoding: chunked\n\n5\nabcde\n")
 
 
 def download(drive: WebDav, path: str) -> socket.socket:
     """Begin a download, and take only its first bytes."""
-    connection = connect(drive, f"GET /{path} HTTP/1.1\nHost: a\n\n")
+    connection = connect(drive, f"GET /{path} HTTP/1.1\nHost: localhost\n\n")
     assert connection.recv(12) == b"HTTP/1.1 200"
     return connection
 

@@ -11,6 +11,7 @@ from wsgidav.wsgidav_app import WsgiDAVApp
 
 from davfs.doors.webdav import headers, paths
 from davfs.doors.webdav.context import KEY, Context, Environ
+from davfs.doors.webdav.cross_site import CrossSite
 from davfs.doors.webdav.download import Download
 from davfs.doors.webdav.failures import Failures
 from davfs.doors.webdav.locks import Locks
@@ -27,6 +28,7 @@ from davfs.doors.webdav.reload import Reload
 _BLOCK = 256 * 1024
 """Bytes that WsgiDAV reads and writes at once."""
 
+_ONLY_TLS = ("Strict-Transport-Security", "max-age=31536000")  # a year (RFC 6797)
 _SLASHES = re.compile("/{2,}")
 
 Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
@@ -43,7 +45,17 @@ def application(context: Context) -> Application:
         {
             KEY: context,
             "provider_mapping": {"/": DriveProvider(context.drive)},
-            "middleware_stack": [Failures, Authentication, Reload, Messages, Propfind, Download, Page, Resolver],
+            "middleware_stack": [
+                Failures,
+                Authentication,
+                CrossSite,
+                Reload,
+                Messages,
+                Propfind,
+                Download,
+                Page,
+                Resolver,
+            ],
             "lock_storage": Locks(),
             "property_manager": Properties(context.drive),
             "add_header_MS_Author_Via": True,
@@ -55,7 +67,7 @@ def application(context: Context) -> Application:
     )
 
     def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        start_response = _taken_by_its_type(start_response)
+        start_response = _told_to_browsers(start_response, only_tls=context.only_tls)
         try:
             with refused():
                 path = unicodedata.normalize("NFC", paths.decoded(environ["PATH_INFO"]))
@@ -71,11 +83,12 @@ def application(context: Context) -> Application:
     return answer
 
 
-def _taken_by_its_type(start_response: Callable[..., Any]) -> Callable[..., Any]:
-    """Let every answer tell browsers that its type is what it says, whatever it looks like."""
+def _told_to_browsers(start_response: Callable[..., Any], *, only_tls: bool) -> Callable[..., Any]:
+    """Let every answer tell browsers that its type is what it says, and whether to insist on TLS from now on."""
+    told = [("X-Content-Type-Options", "nosniff"), *([_ONLY_TLS] if only_tls else [])]
 
     def start(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> object:
-        return start_response(status, [*headers, ("X-Content-Type-Options", "nosniff")], exc_info)
+        return start_response(status, [*headers, *told], exc_info)
 
     return start
 

@@ -1,9 +1,10 @@
 """What the parts of door 2 work with."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from davfs.doors.webdav.host_names import HostNames
 from davfs.doors.webdav.login.gate import Gate
 from davfs.filesystem.drive import Drive
 from davfs.selection import Loaded
@@ -24,12 +25,16 @@ class Context:
         audit: Writes who did what to which resource (Orthanc's id, empty for none), and what came of it.
         gate: Decides who comes in.
         reload: Reads the layout files again, and tells what became of them.
+        host_names: The names by which the door may be asked for where nobody has to log in.
+        only_tls: Browsers may be told to use no plain HTTP with this host any more, whatever the port.
     """
 
     drive: Drive
     audit: Callable[[str, str, str, str], None]
     gate: Gate
     reload: Callable[[], Loaded]
+    host_names: HostNames = field(default_factory=HostNames)
+    only_tls: bool = False
 
 
 def context_of(configuration: Mapping[str, Any]) -> Context:

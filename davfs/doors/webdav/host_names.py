@@ -1,0 +1,54 @@
+"""The names by which the drive's own server may be asked for (`davfs.doors.webdav.cross_site` says why)."""
+
+import socket
+from collections.abc import Callable, Collection
+from functools import cached_property
+from ipaddress import ip_address
+
+
+class HostNames:
+    """The names by which this machine may be asked for.
+
+    Args:
+        configured: Those that the administrator has set.
+        name: Returns the name of this machine.
+        full_name: Returns it with its domain; asks the network.
+    """
+
+    def __init__(
+        self,
+        configured: Collection[str] = (),
+        name: Callable[[], str] = socket.gethostname,
+        full_name: Callable[[], str] = socket.getfqdn,
+    ) -> None:
+        own = name().lower()
+        short = own.partition(".")[0]
+        self._names = {"localhost", own, short, f"{short}.local", *(each.lower() for each in configured)}  # RFC 6762
+        self._find_full_name = full_name
+
+    def include(self, authority: str) -> bool:
+        """Tell whether a ``Host`` is a name of this machine, or an IP address; the port says nothing."""
+        host = _host(authority)
+        if not host or host in self._names or host.endswith(".localhost"):  # RFC 6761 §6.3
+            return bool(host)
+        return _is_address(host) or host == self._full_name
+
+    @cached_property
+    def _full_name(self) -> str:
+        return self._find_full_name().lower()
+
+
+def _host(authority: str) -> str:
+    """Return the host of an authority, without brackets, port, and the dot at its end."""
+    if authority.startswith("["):
+        host, bracket, _ = authority[1:].partition("]")
+        return host if bracket else ""
+    return authority.partition(":")[0].lower().removesuffix(".")
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

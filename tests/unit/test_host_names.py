@@ -1,0 +1,95 @@
+"""Names by which the drive may be asked for where nobody has to log in, and what counts as the page of another site."""
+
+import pytest
+
+from davfs.checks import host_names
+from davfs.doors.webdav.cross_site import is_foreign
+from davfs.doors.webdav.host_names import HostNames
+from davfs.errors import ConfigurationError
+
+NAMES = HostNames(["Drive.Example.org"], lambda: "PACS.ward", lambda: "pacs.ward.hospital.org")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost", "LOCALHOST:8043", "localhost.", "davfs.localhost:1", "127.0.0.1", "127.0.0.1:8043", "10.1.2.3:80",
+        "[::1]", "[::1]:8043", "[fe80::1]:8043", "pacs", "pacs:8043", "pacs.ward", "Pacs.Ward.", "pacs.local:8043",
+        "pacs.ward.hospital.org", "drive.example.org:443", "DRIVE.EXAMPLE.ORG",
+    ],
+)  # fmt: skip
+def test_own(host: str) -> None:
+    """This machine's names and what was configured, in any spelling, and addresses, with any port."""
+    assert NAMES.include(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "", ":8043", "evil.example", "evil.example:8043", "localhost.evil.example", "127.0.0.1.evil.example",
+        "pacs.evil", "xlocalhost", "pacs.ward.hospital.org.evil", "example.org", "a.drive.example.org", "127.1",
+        "2130706433", "0x7f.0.0.1", "[::1", "[evil.example]", "::1", "127.0.0.1@evil.example",
+    ],
+)  # fmt: skip
+def test_foreign(host: str) -> None:
+    """Any other name may have been given this machine's address by whoever owns it."""
+    assert not NAMES.include(host)
+
+
+def test_full_name_is_asked_for_once() -> None:
+    """The network is asked for this machine's full name where nothing else helps, and once."""
+    asked: list[int] = []
+
+    def full_name() -> str:
+        asked.append(1)
+        return "pacs.example"
+
+    names = HostNames((), lambda: "pacs", full_name)
+    assert names.include("pacs")
+    assert names.include("10.0.0.1")
+    assert not asked
+    assert names.include("pacs.example")
+    assert not names.include("evil.example")
+    assert asked == [1]
+
+
+@pytest.mark.parametrize(
+    "value", ["drive", ["http://drive"], ["drive:8043"], ["a b"], [""], [1], [".drive"], ["drive."], ["*"], {}, None]
+)
+def test_bad_setting(value: object) -> None:
+    """What is no list of names is refused with what is allowed."""
+    with pytest.raises(ConfigurationError, match=r"HostNames .* must be a list of names"):
+        host_names("Davfs.Server.HostNames", value)
+
+
+@pytest.mark.parametrize(
+    ("headers", "foreign"),
+    [
+        ({}, False),
+        ({"SEC_FETCH_SITE": "same-origin"}, False),
+        ({"SEC_FETCH_SITE": "none"}, False),
+        ({"SEC_FETCH_SITE": "same-origin", "ORIGIN": "https://behind-a-proxy.example"}, False),
+        ({"SEC_FETCH_SITE": "same-site"}, True),
+        ({"SEC_FETCH_SITE": "cross-site", "ORIGIN": "http://d:8043"}, True),
+        ({"SEC_FETCH_SITE": "anything"}, True),
+        ({"ORIGIN": "http://d:8043"}, False),
+        ({"ORIGIN": "http://D:8043"}, False),
+        ({"ORIGIN": "http://d:8042"}, True),
+        ({"ORIGIN": "http://evil.example"}, True),
+        ({"ORIGIN": "http://d:8043.evil.example"}, True),
+        ({"ORIGIN": "null"}, True),
+        ({"ORIGIN": ""}, True),
+        ({"ORIGIN": "http://["}, True),
+        ({"ORIGIN": "https://drive.example", "X_FORWARDED_HOST": "drive.example"}, False),
+    ],
+)
+def test_foreign_pages(headers: dict[str, str], *, foreign: bool) -> None:
+    """A browser's own word comes first, then whether the page is of this host and port; other clients say nothing."""
+    environ = {"HTTP_HOST": "d:8043", **{f"HTTP_{name}": value for name, value in headers.items()}}
+    assert is_foreign(environ) is foreign
+
+
+def test_origin_without_a_host() -> None:
+    """A page has to be of some host."""
+    assert is_foreign({"HTTP_ORIGIN": "null"})
+    assert is_foreign({"HTTP_HOST": "", "HTTP_ORIGIN": "http://"})
