@@ -7,6 +7,7 @@
     root/scratch/    for whoever works on what comes in; emptied at every start
     root/sent/       which files stand for an instance of Orthanc (davfs.imports.as_sent)
     root/properties.sqlite   (davfs.imports.dead_properties)
+    root/tags.key    (davfs.imports.entity_tags)
 
 Nothing here follows a link: every path is walked from ``files`` through descriptors. Names come and go under one lock,
 so that looking at what is there and removing or replacing it is one step: Linux has no "unlink if it still is that
@@ -32,6 +33,7 @@ from davfs.errors import AlreadyExists, Busy, IsAFolder, NotFound, ParentMissing
 from davfs.imports.as_sent import AsSent
 from davfs.imports.dead_properties import DeadProperties
 from davfs.imports.descriptors import closing, empty, open_below, open_folder, unlink, walk
+from davfs.imports.entity_tags import EntityTags
 from davfs.imports.items import DEEPEST, is_name
 from davfs.imports.quota import PROPERTIES, Quota
 from davfs.imports.refusals import REASONS, missing
@@ -64,6 +66,7 @@ class Disk:
         self._paths = tuple(map(str, self._folders))
         try:
             self._make_folders()
+            self.tags = EntityTags(root / "tags.key")
             empty(self._incoming)
             empty(self.scratch)
             self._count_all()

@@ -16,6 +16,7 @@ from typing import Self
 
 from davfs import media_types
 from davfs.entry import DICOM, Entry, Kind
+from davfs.imports.entity_tags import EntityTags
 from davfs.orthanc import OrthancId
 
 LONGEST_NAME = 255
@@ -113,16 +114,17 @@ def folder_item(name: str, status: os.stat_result) -> Item:
     return Item(Entry(name, Kind.FOLDER, _modified(status)))
 
 
-def file_item(name: str, status: os.stat_result) -> Item:
+def file_item(name: str, status: os.stat_result, tags: EntityTags) -> Item:
     """Return an ordinary file."""
-    return Item(_file_entry(name, status))
+    media_type = media_types.of_name(name)
+    return Item(Entry(name, Kind.FILE, _modified(status), status.st_size, tags.of(status), media_type))
 
 
-def receipt_item(name: str, receipt: Receipt, status: os.stat_result) -> Item:
+def receipt_item(name: str, receipt: Receipt, status: os.stat_result, tags: EntityTags) -> Item:
     """Return a receipt, which looks like the file that it stands for."""
     # With the receipt's date: Orthanc's "OverwriteInstances" may put another content under the same id.
-    etag = f"{receipt.instance}-{status.st_mtime_ns:x}"
     instance = receipt.instance
+    etag = tags.of(status, instance)
     return Item(Entry(name, Kind.FILE, _modified(status), receipt.size, etag, DICOM, resource=instance), receipt)
 
 
@@ -131,14 +133,14 @@ def sent_item(item: Item, receipt: Receipt) -> Item:
     return Item(replace(item.entry, media_type=DICOM, resource=receipt.instance), receipt, as_sent=True)
 
 
-def read_item(parent: int, name: str, status: os.stat_result) -> Item | None:
+def read_item(parent: int, name: str, status: os.stat_result, tags: EntityTags) -> Item | None:
     """Return what a name in an open folder stands for; None for what is neither folder, regular file nor receipt."""
     if stat.S_ISDIR(status.st_mode):
         return folder_item(name, status)
     if stat.S_ISREG(status.st_mode):
-        return file_item(name, status)
+        return file_item(name, status, tags)
     receipt = read_receipt(parent, name)
-    return receipt_item(name, receipt, status) if receipt else None
+    return receipt_item(name, receipt, status, tags) if receipt else None
 
 
 def read_receipt(parent: int, name: str) -> Receipt | None:
@@ -153,11 +155,6 @@ def parse_receipt(target: str) -> Receipt | None:
     """Return the receipt that the target of a link is, None where it is none."""
     parsed = _RECEIPT.fullmatch(target)
     return Receipt(OrthancId(parsed[1]), int(parsed[2])) if parsed else None
-
-
-def _file_entry(name: str, status: os.stat_result) -> Entry:
-    etag = f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"
-    return Entry(name, Kind.FILE, _modified(status), status.st_size, etag, media_types.of_name(name))
 
 
 def _modified(status: os.stat_result) -> datetime:

@@ -70,7 +70,8 @@ class Shelf:
                 raise IsAFolder(path, REASONS[IsAFolder])
             with missing(path, NotFound):
                 file = open_file(parent, path[-1])
-        return OpenFile(self._marked(file_item(path[-1], os.fstat(file.fileno())), os.fstat(file.fileno())).entry, file)
+        status = os.fstat(file.fileno())
+        return OpenFile(self._marked(file_item(path[-1], status, self._disk.tags), status).entry, file)
 
     def expire(self) -> int:
         """Remove what is older than the maximum age, and folders that are old and empty; return how many."""
@@ -94,7 +95,7 @@ class Shelf:
         except FileNotFoundError:
             return None
         expired = self._is_old(status) and not stat.S_ISDIR(status.st_mode)
-        item = None if expired else read_item(parent, name, status)
+        item = None if expired else read_item(parent, name, status, self._disk.tags)
         return self._marked(item, status) if item else None
 
     def clear_hidden(self, parent: int, path: Path) -> None:

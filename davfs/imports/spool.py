@@ -171,7 +171,7 @@ class Spool(Shelf):
         with disk_errors(path), self._disk.parent(path, ParentMissing) as parent:
             self.clear_hidden(parent, path)
             status = self._disk.link(receipt.target, (parent, path), replace=replace)
-        return receipt_item(path[-1], receipt, status)
+        return receipt_item(path[-1], receipt, status, self._disk.tags)
 
     def drop_receipt(self, path: Path, receipt: Receipt) -> None:
         """Remove a receipt unless something else has taken its place."""
@@ -278,7 +278,7 @@ class Spool(Shelf):
                 status = self._disk.place(temporary, (parent, path), replace=replace)
             reservation.release()
             os.fsync(parent)
-        return self._marked(file_item(path[-1], status), status)
+        return self._marked(file_item(path[-1], status, self._disk.tags), status)
 
     @contextmanager
     def _marking(self, file: DiskPath, receipt: Receipt | None) -> Iterator[None]:

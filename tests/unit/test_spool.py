@@ -140,7 +140,6 @@ def test_a_receipt_stands_for_a_file(spool: Spool, tmp_path: DiskPath) -> None:
     assert spool.stat(("a.dcm",)) == spool.list(())[0] == item
     assert item.receipt == RECEIPT
     assert (item.entry.size, item.entry.media_type) == (39206, "application/dicom")
-    assert RECEIPT.instance in item.entry.etag
     assert item.entry.resource == RECEIPT.instance
     assert (tmp_path / "files" / "a.dcm").is_symlink()
     assert spool.put_receipt(("a.dcm",), RECEIPT).entry.etag != item.entry.etag
