@@ -38,8 +38,8 @@ def tree(spool: Spool, path: Path = ()) -> dict[str, bytes | str | None]:
 
 
 def counted(root: DiskPath) -> int:
-    """Return the bytes of all ordinary files, each once however many names it has."""
-    found = {status.st_ino: status for status in (path.lstat() for path in root.rglob("*"))}
+    """Return the bytes of all ordinary files of a spool, each once however many names it has."""
+    found = {status.st_ino: status for status in (path.lstat() for path in root.glob("*/**/*"))}
     return sum(status.st_size for status in found.values() if stat.S_ISREG(status.st_mode))
 
 
