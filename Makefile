@@ -11,6 +11,7 @@
 # make test-stop    stop Orthanc while the drive is busy, many times (ROUNDS=50; about 15 minutes)
 # make test-differential   5,000 damaged DICOM files by Orthanc's REST API and by each door (TEST_SEED: other ones)
 # make test-crash   kill Orthanc, with the plugin or beside davfs serve, and davfs serve, many times (ROUNDS=60 of each)
+# make test-sanitize   random input for the plugin's C, with ASan and UBSan (ROUNDS=1000000 for each part)
 # make test-lowest   unit tests, litmus and davfs serve with the lowest versions of what pyproject.toml allows (needs Python 3.11)
 # make test-docker  build the images, and let the suites and real clients loose on them (needs Docker and Compose)
 # make clean   remove what was built; make distclean: the environment and the demo's data too
@@ -24,8 +25,8 @@ SHELL  := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .PHONY: help run test test-bookworm test-trixie test-forky test-large test-stop test-crash test-differential \
-        test-docker test-lowest plugin check fmt bench lock sbom release clean distclean clean-chroots packages \
-        test-packages chroot-packages
+        test-docker test-lowest test-sanitize plugin check fmt bench lock sbom release clean distclean clean-chroots \
+        packages test-packages chroot-packages
 
 BIN    := .venv/bin
 PLUGIN := build/libOrthancDavfs.so
@@ -67,6 +68,10 @@ test-differential: $(PLUGIN) .venv/.dev test-packages
 test-crash: ROUNDS ?= 60
 test-crash: $(PLUGIN) .venv/.dev test-packages
 	TEST_ROUNDS=$(ROUNDS) $(BIN)/pytest tests/webdav/test_crash.py $(ARGS)
+
+test-sanitize: ROUNDS ?= 1000000
+test-sanitize: .venv/.dev test-packages
+	TEST_ROUNDS=$(ROUNDS) TEST_SEED=$${TEST_SEED:-$$(date +%Y%m%d)} $(BIN)/pytest tests/native $(ARGS)
 
 test-lowest: test-packages
 	tests/lowest.sh $(or $(ARGS),tests/unit tests/litmus tests/webdav/test_serve.py)

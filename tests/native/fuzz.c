@@ -1,0 +1,257 @@
+/* fuzz TARGET ROUNDS SEED: hands random input to one part of the plugin's C. Ends with 0, with 4 where a promise of
+   davfs.h is broken, with 5 where memory was not given back, or as the sanitizers do. */
+
+#include "fuzz.h"
+
+#include <pthread.h>
+#include <sanitizer/lsan_interface.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int32_t OrthancPluginInitialize(OrthancPluginContext* context);
+void OrthancPluginFinalize(void);
+
+static const char* const JSON[] = {"{", "}", "[", "]", "\"", "\\", "\\u", "d834", "\\udd1e", "\\u0000", "\\n", ":", ",",
+                                   " ", "\n", "\"Davfs\"", "\"Python\"", "\"Uri\"", "\"/usr/bin/true\"", "1.5", "null",
+                                   "{\"Davfs\":{\"Python\":\"", "{\"Davfs\" : {\"Uri\":\"/davfs", "\"}}",
+                                   "\xc3\xa9", NULL};
+static const char* const URIS[] = {"/", "//", ".", "..", "davfs", "drive", "/davfs", "a b", "%2e", "\xc3\xa9", NULL};
+static const char* const HEADERS[] = {"depth", "Depth", "authorization", "Authorization", "host", "", NULL};
+static const char* const VALUES[] = {"0", "1", "infinity", "Basic ", "basic  ", "Digest ", "\xff", NULL};
+static const char* const BASE64[] = {"YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh", "YWFh", "/+8A", "YTpi", "Og==",
+                                     "=", " ", NULL};
+static const char* const NAMES[] = {"a", "/", ".", "DOE JOHN", "1.dcm", "\xc3\xa9", NULL};
+
+#define MOST 6
+
+static uint32_t some(char* made[MOST], const char* const* pieces, uint32_t most)
+{
+  uint32_t count = below(MOST + 1);
+  for (uint32_t i = 0; i < count; i++)
+  {
+    made[i] = joined(pieces, most);
+  }
+  return count;
+}
+
+static void json(void)
+{
+  const char* text = joined(JSON, 24);
+  size_t size = 1 + below(48);
+  char* value = malloc(size);
+  int found = davfs_json_string(text, "Davfs", below(2) ? "Python" : "Uri", value, size);
+  PROMISED(found >= -1 && found <= 1 && (found != 1 || strlen(value) < size));
+  free(value);
+}
+
+static const char* credentials(void)
+{
+  char text[6100];
+  size_t size = (size_t) snprintf(text, sizeof(text), "%s%s", below(8) ? "Basic " : "basic   ", joined(BASE64, 20));
+  return copied(text, size + 1);
+}
+
+static void request(void)
+{
+  const char *keys[MOST], *values[MOST];
+  uint32_t count = below(MOST + 1);
+  for (uint32_t i = 0; i < count; i++)
+  {
+    keys[i] = joined(HEADERS, 1);
+    values[i] = below(2) ? credentials() : joined(VALUES, 3);
+  }
+  if (below(100) == 0)
+  {
+    davfs_watch_requests(joined(URIS, 80));
+  }
+  registered_filter(OrthancPluginHttpMethod_Get, joined(URIS, 8), "127.0.0.1", count, keys, values, 0,
+                    NULL, NULL);
+  davfs_request noted = davfs_take_request();
+  PROMISED(strlen(noted.user) < sizeof(noted.user));
+  davfs_audit(below(2) ? noted.user : bytes(300), "read", bytes(300), "done");
+}
+
+/* Packs fields, each with its NUL; returns the size. */
+static size_t packed(char* out, const char* kinds)
+{
+  size_t size = 0;
+  for (; *kinds != '\0'; kinds++)
+  {
+    const char* field = *kinds == 'n' ? joined(NAMES, 4) : *kinds == '#' ? "18446744073709551615" : bytes(60);
+    size += (size_t) sprintf(out + size, "%s", field) + 1;
+  }
+  return size;
+}
+
+static void recent(void)
+{
+  char text[4000], *path[MOST];
+  size_t size = 0;
+  uint64_t since = davfs_recent_generation() - (below(8) == 0);
+  for (uint32_t files = below(4); files > 0; files--)
+  {
+    size += packed(text + size, "nbb");
+  }
+  davfs_remember_recent(since, below(3) ? "" : joined(NAMES, 3), copied(text, size), size);
+  uint32_t depth = some(path, NAMES, 4);
+  davfs_send_recent(depth, (const char* const*) path, NULL, fake_retrieve);
+  if (size > 0) /* a file that is remembered, most of the time */
+  {
+    const char* known = copied(text, strlen(text) + 1);
+    davfs_send_recent(1, &known, NULL, fake_retrieve);
+  }
+  if (below(20) == 0)
+  {
+    davfs_forget_recent();
+  }
+}
+
+static void changes(void)
+{
+  davfs_change change;
+  for (uint32_t i = below(6); i > 0; i--)
+  {
+    const char* id = below(5) ? bytes(100) : NULL;
+    registered_change(below(2) ? OrthancPluginChangeType_Deleted : OrthancPluginChangeType_NewInstance, 0, id);
+  }
+  for (uint32_t i = below(6); i > 0 && davfs_next_change(&change, 0); i--)
+  {
+    PROMISED(strlen(change.id) < sizeof(change.id));
+  }
+}
+
+static void* call_back(void* nothing)
+{
+  char* path[MOST];
+  uint8_t answers[] = {2, 2, 2, 2, 2};
+  uint32_t depth = some(path, NAMES, 3);
+  const char* const* segments = copied(path, depth * sizeof(*path));
+  const char* data = bytes(500);
+  registered_door.isExistingFolder(&answers[0], depth, segments, NULL);
+  registered_door.listFolder(&answers[1], NULL, fake_add_file, fake_add_folder, depth, segments, NULL);
+  registered_door.retrieveFile(NULL, fake_retrieve, depth, segments, NULL);
+  registered_door.storeFile(&answers[2], depth, segments, data, strlen(data), NULL);
+  registered_door.createFolder(&answers[3], depth, segments, NULL);
+  registered_door.deleteItem(&answers[4], depth, segments, NULL);
+  for (size_t i = 0; i < sizeof(answers); i++)
+  {
+    PROMISED(answers[i] < 2);
+  }
+  return nothing;
+}
+
+/* Orthanc's HTTP threads come and go. */
+static void door(void)
+{
+  pthread_t thread;
+  (below(20) ? davfs_open_door : davfs_close_door)();
+  if (below(20) == 0 && pthread_create(&thread, NULL, call_back, NULL) == 0)
+  {
+    pthread_join(thread, NULL);
+    return;
+  }
+  call_back(NULL);
+}
+
+static void entries(void)
+{
+  char text[6000];
+  size_t size = 0;
+  for (uint32_t i = below(12); i > 0; i--)
+  {
+    int is_folder = below(2) == 0;
+    text[size++] = is_folder ? 'D' : 'F';
+    size += packed(text + size, is_folder ? "nb" : "nb#b");
+  }
+  PROMISED(davfs_add_entries(NULL, fake_add_file, fake_add_folder, copied(text, size), size) <= 12);
+  uint64_t zeros = below(200) ? below(1u << 20) : (1u << 26) + below(1u << 20);
+  davfs_send_zeros(NULL, fake_retrieve, zeros, "application/dicom", "");
+  davfs_send(NULL, fake_retrieve, NULL, 0, "", "");
+}
+
+static void core(void)
+{
+  OrthancPluginMemoryBuffer buffer;
+  const char* text = bytes(200);
+  (below(20) ? davfs_open_core : davfs_refuse_calls)();
+  if (davfs_get(&buffer, text) == 0)
+  {
+    davfs_free(&buffer);
+  }
+  if (davfs_post(&buffer, text, text, (uint32_t) strlen(text)) == 0)
+  {
+    davfs_free(&buffer);
+  }
+  if (davfs_get_file(&buffer, text) == 0)
+  {
+    davfs_free(&buffer);
+  }
+  davfs_transcode(&buffer, text, (uint32_t) strlen(text), "1.2.840.10008.1.2.1");
+  davfs_delete(text);
+  davfs_log((int) below(4), text);
+  PROMISED(davfs_describe(DAVFS_STOPPED) != NULL && davfs_describe((int) below(3000)) != NULL);
+  PROMISED(davfs_close_core(1) == 1);
+  davfs_open_core();
+}
+
+/* A program in Python's place: it writes its last argument and fails, writes it and succeeds, or cannot be started. */
+static void check(void)
+{
+  static const char* const pythons[] = {"/bin/echo", "/bin/false", "/nowhere/python3", "/bin/ls"};
+  size_t size = 1 + below(600);
+  char* reason = malloc(size);
+  int code = davfs_check(pythons[below(4)], joined(JSON, 100), bytes(3000), reason, size);
+  PROMISED((code == 0 || code == -1) && strlen(reason) < size);
+  free(reason);
+}
+
+static void plugin(void)
+{
+  fake_configuration = joined(JSON, 24);
+  if (OrthancPluginInitialize(&fake_core) == 0)
+  {
+    registered_change(OrthancPluginChangeType_OrthancStarted, 0, NULL);
+    door();
+    registered_change(OrthancPluginChangeType_OrthancStopped, 0, NULL);
+  }
+  OrthancPluginFinalize();
+}
+
+static const struct
+{
+  const char* name;
+  void (*round)(void);
+} TARGETS[] = {{"json", json},   {"request", request}, {"recent", recent}, {"changes", changes}, {"door", door},
+               {"entries", entries}, {"core", core},   {"check", check},   {"plugin", plugin}};
+
+static void start(void)
+{
+  davfs_context = &fake_core;
+  davfs_open_context();
+  davfs_open_core();
+  davfs_watch_changes();
+  davfs_build_door("/davfs", "/davfs/drive");
+}
+
+int main(int count, char** arguments)
+{
+  for (size_t i = 0; count == 4 && i < sizeof(TARGETS) / sizeof(*TARGETS); i++)
+  {
+    if (strcmp(TARGETS[i].name, arguments[1]) == 0)
+    {
+      start();
+      seed(strtoull(arguments[3], NULL, 10));
+      for (unsigned long left = strtoul(arguments[2], NULL, 10); left > 0; left--)
+      {
+        TARGETS[i].round();
+        release();
+      }
+      puts("done");
+      fflush(stdout);
+      _exit(__lsan_do_recoverable_leak_check() ? 5 : 0); /* the plugin may have asked for another code */
+    }
+  }
+  return 2;
+}

@@ -1,0 +1,35 @@
+/* Random input for the plugin's C, and a core and a Python that are none. */
+
+#pragma once
+
+#include "davfs.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* input.c: the same input for the same seed. Whatever is returned has memory of its own, of exactly its size, so that the
+   sanitizer notices one byte too far; release() gives all of it back. */
+void seed(uint64_t value);
+uint32_t below(uint32_t limit);
+void* copied(const void* data, size_t size);
+/* Up to `most` pieces of a list that ends with NULL, one after the other; some of them damaged, or any bytes but NUL. */
+char* joined(const char* const* pieces, uint32_t most);
+/* Any bytes but NUL, up to so many. */
+char* bytes(uint32_t most);
+void release(void);
+
+/* orthanc.c: what the plugin has registered, and what Orthanc would do. */
+extern OrthancPluginContext fake_core;
+extern OrthancPluginIncomingHttpRequestFilter2 registered_filter;
+extern OrthancPluginOnChangeCallback registered_change;
+extern _OrthancPluginRegisterWebDavCollection registered_door;
+extern const char* fake_configuration;
+/* Reads all that it is given, as the core does. */
+void touch(const void* data, size_t size);
+OrthancPluginErrorCode fake_retrieve(OrthancPluginWebDavCollection*, const void*, uint64_t, const char*, const char*);
+OrthancPluginErrorCode fake_add_file(OrthancPluginWebDavCollection*, const char*, uint64_t, const char*, const char*);
+OrthancPluginErrorCode fake_add_folder(OrthancPluginWebDavCollection*, const char*, const char*);
+
+/* Ends the process where a promise of davfs.h is broken. */
+#define PROMISED(condition) ((condition) ? (void) 0 : broken(#condition, __LINE__))
+void broken(const char* condition, int line);

@@ -1,0 +1,128 @@
+/* An Orthanc that keeps callbacks, answers with anything, and reads all that it is given. */
+
+#include "fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+OrthancPluginIncomingHttpRequestFilter2 registered_filter = NULL;
+OrthancPluginOnChangeCallback registered_change = NULL;
+_OrthancPluginRegisterWebDavCollection registered_door;
+const char* fake_configuration = "{}";
+
+static volatile uint64_t sum;
+
+void touch(const void* data, size_t size)
+{
+  for (size_t i = 0; i < size; i++)
+  {
+    sum += ((const unsigned char*) data)[i];
+  }
+}
+
+static void touch_text(const char* text)
+{
+  touch(text, strlen(text) + 1);
+}
+
+static OrthancPluginErrorCode some_code(void)
+{
+  return below(4) ? OrthancPluginErrorCode_Success : OrthancPluginErrorCode_UnknownResource;
+}
+
+static OrthancPluginErrorCode answer(OrthancPluginMemoryBuffer* target)
+{
+  if (some_code() != OrthancPluginErrorCode_Success)
+  {
+    return OrthancPluginErrorCode_UnknownResource;
+  }
+  target->size = below(200);
+  target->data = target->size ? calloc(1, target->size) : NULL;
+  return OrthancPluginErrorCode_Success;
+}
+
+static OrthancPluginErrorCode get_file(const _OrthancPluginGetDicomForInstance* params)
+{
+  touch_text(params->instanceId);
+  return answer(params->target);
+}
+
+static OrthancPluginErrorCode post(const _OrthancPluginRestApiPostPut* params)
+{
+  touch_text(params->uri);
+  touch(params->body, params->bodySize);
+  return answer(params->target);
+}
+
+static OrthancPluginErrorCode get_text(const _OrthancPluginRetrieveDynamicString* params)
+{
+  *params->result = strdup(fake_configuration);
+  return OrthancPluginErrorCode_Success;
+}
+
+static OrthancPluginErrorCode invoke(OrthancPluginContext* context, _OrthancPluginService service, const void* params)
+{
+  (void) context;
+  switch (service)
+  {
+    case _OrthancPluginService_LogError:
+    case _OrthancPluginService_LogWarning:
+    case _OrthancPluginService_LogInfo:
+      touch_text(params);
+      return OrthancPluginErrorCode_Success;
+    case _OrthancPluginService_RestApiDelete:
+      touch_text(params);
+      return some_code();
+    case _OrthancPluginService_RestApiGet:
+      touch_text(((const _OrthancPluginRestApiGet*) params)->uri);
+      return answer(((const _OrthancPluginRestApiGet*) params)->target);
+    case _OrthancPluginService_RestApiPost:
+      return post(params);
+    case _OrthancPluginService_GetDicomForInstance:
+      return get_file(params);
+    case _OrthancPluginService_GetConfiguration:
+    case _OrthancPluginService_GetConfigurationPath:
+      return get_text(params);
+    case _OrthancPluginService_RegisterIncomingHttpRequestFilter2:
+      registered_filter = ((const _OrthancPluginIncomingHttpRequestFilter2*) params)->callback;
+      return OrthancPluginErrorCode_Success;
+    case _OrthancPluginService_RegisterOnChangeCallback:
+      registered_change = ((const _OrthancPluginOnChangeCallback*) params)->callback;
+      return OrthancPluginErrorCode_Success;
+    case _OrthancPluginService_RegisterWebDavCollection:
+      registered_door = *(const _OrthancPluginRegisterWebDavCollection*) params;
+      touch_text(registered_door.uri);
+      return OrthancPluginErrorCode_Success;
+    default:
+      return OrthancPluginErrorCode_Success;
+  }
+}
+
+OrthancPluginContext fake_core = {NULL, "1.12.7", free, invoke};
+
+OrthancPluginErrorCode fake_retrieve(OrthancPluginWebDavCollection* collection, const void* data, uint64_t size,
+                                     const char* mime, const char* date)
+{
+  (void) collection;
+  touch_text(mime);
+  touch_text(date);
+  touch(data, size < 4096 ? (size_t) size : 4096);
+  touch((const char*) data + (size ? size - 1 : 0), size ? 1 : 0);
+  return some_code();
+}
+
+OrthancPluginErrorCode fake_add_file(OrthancPluginWebDavCollection* collection, const char* name, uint64_t size,
+                                     const char* mime, const char* date)
+{
+  (void) size;
+  touch_text(mime);
+  return fake_add_folder(collection, name, date);
+}
+
+OrthancPluginErrorCode fake_add_folder(OrthancPluginWebDavCollection* collection, const char* name, const char* date)
+{
+  (void) collection;
+  touch_text(name);
+  touch_text(date);
+  return some_code();
+}
