@@ -32,7 +32,7 @@ _OVERHEAD = 128
 """Bytes that each property counts beyond its name, its value and its path."""
 _PATIENCE = 1.0
 """Seconds to wait for a program that has the file open, such as a backup."""
-_SPARE_PAGES = 64
+_SPARE_PAGES = 16
 """Pages of 4 KB that the file may have too many."""
 
 _SCHEMA = """

@@ -234,8 +234,9 @@ def test_an_old_digest_login_is_no_guess(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("size", [1000, 8000, 9000, 15_000, 30_000])
 def test_long_passwords(client: httpx.Client, size: int) -> None:
-    """A password that is too long for Orthanc is a wrong one."""
+    """A password that is too long for Orthanc is a wrong one, and so is a name of that length."""
     assert client.get("/", auth=("alice", "x" * size)).status_code == 401
+    assert client.get("/", auth=("x" * size, "x")).status_code == 401
 
 
 def test_behind_a_proxy(orthanc: OrthancProcess, caplog: pytest.LogCaptureFixture) -> None:

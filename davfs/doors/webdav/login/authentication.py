@@ -30,7 +30,9 @@ from davfs.orthanc.access import Answer, Credentials, Permission
 _log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = "5"
-_LONGEST_NAME = 64
+_LOGGED_NAME = 64
+_LONGEST_NAME = 256
+"""Characters of a user's name, which is kept with every lock of theirs."""
 _LONGEST_SECRET = 8192
 """Bytes of a name and a password; more does not fit into a request to Orthanc, which has 16 KB for all headers."""
 _WHAT = {Permission.READ: "read", Permission.WRITE: "upload", Permission.DELETE: "delete"}
@@ -114,7 +116,7 @@ class Authentication(BaseMiddleware):
         """Return the credentials of somebody who is who they say, and may read; throttle those who guess."""
         address, throttle = client_address(environ, self._gate.trusted_proxies), self._gate.throttle
         credentials = claim if isinstance(claim, Credentials) else self._checked(claim, environ)
-        if credentials and len(credentials.secret) > _LONGEST_SECRET:
+        if credentials and (len(credentials.secret) > _LONGEST_SECRET or len(credentials.user) > _LONGEST_NAME):
             credentials = None
         if seconds := throttle.admit(claim.user, address, credentials):
             headers = (("Retry-After", str(seconds)),)
@@ -128,7 +130,7 @@ class Authentication(BaseMiddleware):
                 return credentials
             raise _forbidden(Permission.READ)
         throttle.failed(claim.user, address, credentials)
-        _log.warning("login refused: user=%a address=%s", claim.user[:_LONGEST_NAME], address)
+        _log.warning("login refused: user=%a address=%s", claim.user[:_LOGGED_NAME], address)
         if answer is Answer.REFUSED:
             raise _forbidden(Permission.READ)
         raise self._challenge(environ, "Wrong name or password.")
