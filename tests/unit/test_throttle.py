@@ -102,6 +102,19 @@ def test_known_credentials_are_not_guessed_faster(throttle: Throttle, time: Time
     assert throttle.admit("alice", ELSEWHERE, GOOD) == 0
 
 
+def test_credentials_of_the_configuration_are_known(throttle: Throttle, time: Time) -> None:
+    """They need no first login, and no other one after any time, until Orthanc refuses them."""
+    throttle.expect(GOOD)
+    attack(throttle, UNPROVEN - 1)
+    assert throttle.admit("alice", HERE, GOOD) == 0
+    throttle.succeeded(HERE, GOOD)
+    time.now += 1e9
+    attack(throttle, UNPROVEN - 1)
+    assert throttle.admit("alice", ELSEWHERE, GOOD) == 0
+    throttle.failed("alice", ELSEWHERE, GOOD)
+    assert throttle.admit("alice", ELSEWHERE, GOOD) > 0
+
+
 def test_changed_credentials_are_not_known(throttle: Throttle) -> None:
     """A password that Orthanc does not take any more is a guess like others from then on."""
     throttle.succeeded(HERE, GOOD)

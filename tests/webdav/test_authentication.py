@@ -217,6 +217,14 @@ def test_nobody_is_locked_out_by_guesses(door: str, auth: httpx.Auth) -> None:
         assert guessing.get("/", auth=("alice", "guess")).status_code == 429
 
 
+def test_nobody_is_locked_out_before_the_first_login(client: httpx.Client) -> None:
+    """A user of Orthanc's configuration logs in while somebody guesses at the same address."""
+    for number in range(100):
+        client.get("/", auth=("alice", f"guess{number}"))
+    assert client.get("/", auth=("alice", "guess")).status_code == 429
+    assert [client.get("/", auth=ALICE).status_code for _ in range(39)] == [200] * 39
+
+
 def test_spraying_is_throttled(client: httpx.Client) -> None:
     """One password for many names, from one address, is hardly tried."""
     statuses = [client.get("/", auth=(f"user{number}", "guess")).status_code for number in range(300)]
@@ -242,7 +250,7 @@ def test_long_passwords(client: httpx.Client, size: int) -> None:
 def test_behind_a_proxy(orthanc: OrthancProcess, caplog: pytest.LogCaptureFixture) -> None:
     """A trusted proxy tells who guesses, so that its other clients can log in; what a client claims is not believed."""
     access = Access(orthanc.url)
-    gate = Gate(access, Throttle(), USERS, trusted_proxies=(ip_network("127.0.0.1"),))
+    gate = Gate(access, Throttle(), trusted_proxies=(ip_network("127.0.0.1"),))
     with serving(behind(gate)) as url, httpx.Client(base_url=url, trust_env=False) as client:
         for number in range(100):
             told = {"X-Forwarded-For": f"10.9.9.{number}, 192.0.2.1"}

@@ -65,6 +65,8 @@ class Authentication(BaseMiddleware):
         gate = context_of(config).gate
         self._gate = gate
         self._digest = Digest(gate.digest_users, gate.realm, Nonces()) if gate.digest_users else None
+        for user, password in gate.digest_users.items():
+            gate.throttle.expect(Credentials.of(user, password))
 
     def __call__(self, environ: Environ, start_response: _StartResponse) -> Iterable[bytes]:
         """Answer a request, or pass it on."""

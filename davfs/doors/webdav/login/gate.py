@@ -15,7 +15,8 @@ class Gate:
     Attributes:
         access: Asks Orthanc.
         throttle: Tells who has to wait after wrong passwords.
-        digest_users: Passwords of the users that can log in by Digest; with none it is not offered.
+        digest_users: Passwords of the users that can log in by Digest; with none it is not offered. They are known to
+            be good, and not throttled.
         realm: What is logged in to, in plain ASCII and without quotes.
         trusted_proxies: Networks of the proxies that tell who their client is.
     """

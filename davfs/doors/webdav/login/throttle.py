@@ -100,6 +100,11 @@ class Throttle:
         self._addresses: OrderedDict[bytes, _Tries] = OrderedDict()
         self._verified: OrderedDict[bytes, float] = OrderedDict()
 
+    def expect(self, credentials: Credentials) -> None:
+        """Take credentials for verified, which Orthanc's configuration has: until it refuses them."""
+        with self._lock:
+            self._verified[self._digest(credentials)] = math.inf
+
     def admit(self, user: str, address: str, credentials: Credentials | None) -> int:
         """Return the whole seconds after which to come back; 0 to look at the credentials now.
 
@@ -138,7 +143,7 @@ class Throttle:
         with self._lock:
             until = self._clock() + _RECENT
             for digest in (self._digest(credentials), self._digest(credentials, address)):
-                self._verified[digest] = until
+                self._verified[digest] = max(until, self._verified.get(digest, until))
                 self._verified.move_to_end(digest)
             while len(self._verified) > self._capacity:
                 self._verified.popitem(last=False)
