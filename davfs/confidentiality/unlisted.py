@@ -1,0 +1,161 @@
+"""What becomes of attributes that the standard's table does not list.
+
+Table E.1-1 names what is known to identify somebody, and leaves open what becomes of all else (PS3.15 E.1.1). Here only
+what is known to be harmless stays:
+
+- **numbers, codes and pointers**: values that are what their representation says;
+- **texts** that equipment writes by itself, or that come with a code: those named here. All others may hold what
+  somebody typed, and are replaced;
+- **UIDs** of classes, transfer syntaxes and coding schemes, which are nobody's. All others are replaced;
+- **bytes** that are samples: those named here;
+- **dates and times** are replaced or shifted, as those that are listed;
+- what the dictionary does not know is removed.
+"""
+
+from davfs.confidentiality.options import Options
+from davfs.confidentiality.table import Action
+
+TEXTS = frozenset({"AE", "LO", "LT", "PN", "SH", "ST", "UC", "UR", "UT"})
+CODES = frozenset({"CS", "AS"})
+CLOCKS = frozenset({"DA", "DT", "TM"})
+NUMBERS_IN_TEXT = frozenset({"DS", "IS"})
+BYTES = frozenset({"OB", "UN"})
+NUMBERS = frozenset({"AT", "FD", "FL", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "US", "UV"})
+
+_KEPT_TEXTS = frozenset(
+    [
+        "AcquisitionDeviceProcessingCode",
+        "AcquisitionMode",
+        "AlgorithmName",
+        "AlgorithmSource",
+        "AlgorithmVersion",
+        "ApplicationManufacturer",
+        "ApplicationName",
+        "ApplicationVersion",
+        "AttenuationCorrectionMethod",
+        "CardiacFramingType",
+        "CodeMeaning",
+        "CodeValue",
+        "CodingSchemeDesignator",
+        "CodingSchemeRegistry",
+        "CodingSchemeVersion",
+        "CollimatorGridName",
+        "ContrastBolusRoute",
+        "ConvolutionKernel",
+        "DetectorDescription",
+        "DetectorLinesOfResponseUsed",
+        "DetectorManufacturerModelName",
+        "DetectorManufacturerName",
+        "DetectorMode",
+        "DigitalImageFormatAcquired",
+        "DoseModeName",
+        "EnergyWindowName",
+        "ExposureControlModeDescription",
+        "FilterType",
+        "GridAbsorbingMaterial",
+        "GridSpacingMaterial",
+        "ImageFilter",
+        "ImageGeometryType",
+        "ImagedNucleus",
+        "LUTExplanation",
+        "LUTLabel",
+        "LongCodeValue",
+        "MIMETypeOfEncapsulatedDocument",
+        "Manufacturer",
+        "ManufacturerModelName",
+        "ManufacturerModelVersion",
+        "ManufacturerRelatedModelGroup",
+        "MappingResourceName",
+        "ModalityLUTType",
+        "MultiCoilConfiguration",
+        "MultiCoilElementName",
+        "OpticalPathIdentifier",
+        "OutputPower",
+        "PVCRejection",
+        "PaddleDescription",
+        "PhosphorType",
+        "PlateType",
+        "ProcessingFunction",
+        "PulseSequenceName",
+        "Radionuclide",
+        "Radiopharmaceutical",
+        "RadiopharmaceuticalRoute",
+        "ReceiveCoilManufacturerName",
+        "ReceiveCoilName",
+        "ReconstructionMethod",
+        "ReferencedOpticalPathIdentifier",
+        "RescaleType",
+        "ScatterCorrectionMethod",
+        "SecondaryCaptureDeviceManufacturer",
+        "SecondaryCaptureDeviceManufacturerModelName",
+        "SecondaryCaptureDeviceSoftwareVersions",
+        "SegmentAlgorithmName",
+        "SequenceName",
+        "SoftwareVersions",
+        "StackID",
+        "StageName",
+        "TransducerData",
+        "TransmitCoilManufacturerName",
+        "TransmitCoilName",
+        "TriggerSourceOrType",
+        "TypeOfFilters",
+        "URNCodeValue",
+        "VideoImageFormatAcquired",
+        "ViewName",
+        "WindowCenterWidthExplanation",
+    ]
+)
+_KEPT_UIDS = frozenset(
+    [
+        "AvailableTransferSyntaxUID",
+        "CodingSchemeUID",
+        "ContextUID",
+        "EncryptedContentTransferSyntaxUID",
+        "FlowTransferSyntaxUID",
+        "MACCalculationTransferSyntaxUID",
+        "MappingResourceUID",
+        "OriginalSpecializedSOPClassUID",
+        "PertinentSOPClassesInSeries",
+        "PertinentSOPClassesInStudy",
+        "ReferencedSOPClassUID",
+        "RelatedGeneralSOPClassUID",
+        "SOPClassUID",
+        "SOPClassesInStudy",
+        "SOPClassesSupported",
+        "StoredInstanceTransferSyntaxUID",
+    ]
+)
+_KEPT_BYTES = frozenset(
+    [
+        "BadPixelImage",
+        "ChannelMaximumValue",
+        "ChannelMinimumValue",
+        "CoordinateSystemAxisValues",
+        "FillPattern",
+        "ICCProfile",
+        "InteroperabilityVersion",
+        "WaveformData",
+        "WaveformPaddingValue",
+    ]
+)
+
+
+def unlisted(keyword: str, representation: str, options: Options) -> Action:
+    """Return what becomes of an attribute that Table E.1-1 does not list.
+
+    Args:
+        keyword: Its keyword.
+        representation: Its value representation in the dictionary, one of several where there are some.
+        options: What is kept.
+    """
+    if representation in TEXTS:
+        return Action.KEEP if keyword in _KEPT_TEXTS else Action.DUMMY
+    if representation == "UI":
+        return Action.KEEP if keyword in _KEPT_UIDS else Action.UID
+    if representation in CLOCKS:
+        return Action.SHIFT if options.modified_dates else Action.DUMMY
+    if representation in BYTES:
+        return Action.KEEP if keyword in _KEPT_BYTES else Action.DUMMY
+    if representation == "AS":
+        return Action.KEEP if options.patient_characteristics else Action.DUMMY
+    return Action.KEEP
