@@ -40,7 +40,7 @@ NATIVE := $(shell find native -type f \( -name '*.[chp]*' -o -name '*.map' \) -n
 
 RUN_PACKAGES  := orthanc orthanc-dev gcc libc6-dev python3-dev python3-venv
 TEST_PACKAGES := $(RUN_PACKAGES) orthanc-python litmus cadaver curl davfs2 rclone fuse3 gvfs gvfs-backends gvfs-fuse \
-                 libglib2.0-bin dbus-daemon chromium dcmtk unzip nodejs $(if $(shell command -v npm),,npm)
+                 libglib2.0-bin dbus-daemon chromium dcmtk dicom3tools unzip nodejs $(if $(shell command -v npm),,npm)
 
 help:
 	@sed -n '/^#/!q; s/^# \?//p' Makefile

@@ -22,7 +22,7 @@ from davfs.filesystem.drive import Drive
 from davfs.filesystem.handed_on import HandedOn
 from davfs.filesystem.inbox import Inbox
 from davfs.filesystem.live import Live
-from davfs.filesystem.readme import Readme
+from davfs.filesystem.readme import Readme, about
 from davfs.filesystem.tree import Tree
 from davfs.generated.makers import Makers
 from davfs.imports.importer import Importer
@@ -121,7 +121,7 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
     def show(layouts: Sequence[Layout]) -> None:
         trees = {layout.title: Tree(layout, catalog, ranges, delete, since, makers) for layout in layouts}
         areas.become({**trees, setup.INBOX: inbox, **searching.areas(layouts, catalog, store, ranges, makers)})
-        descriptions.become({layout.title: layout.description for layout in layouts})
+        descriptions.become({layout.title: about(layout) for layout in layouts})
 
     def show_others(loaded: Loaded) -> None:
         store.place_by(LayoutPlacer(searching.placed(loaded.layouts)))

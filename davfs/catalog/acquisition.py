@@ -2,11 +2,15 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from davfs.layout import Dates, Layout
+from davfs.layout.tags import SUBJECT
 from davfs.orthanc.model import Level
 
+NO_DATE = datetime(1980, 1, 1, tzinfo=UTC)
+"""The date of all that tells none: the first that members of ZIP archives can have."""
 _DATE = re.compile(r"(\d{4})([.-]?)(\d\d)\2(\d\d)", re.ASCII)
 _TIME = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d))?)?(?:\.\d+)?", re.ASCII)
 _MOMENT = re.compile(r"(\d{8})(\d{2,6})?(?:\.\d{1,6})?([+-]\d{4})?", re.ASCII)
@@ -39,6 +43,27 @@ def acquired(level: Level, tags: Mapping[str, str]) -> datetime | None:
         return found
     candidates = (_local(tags.get(date, ""), tags.get(time, "")) for date, time in _PAIRS.get(level, ()))
     return next((found for found in candidates if found), None)
+
+
+def shown_date(layout: Layout, level: Level, tags: Mapping[str, str]) -> datetime | None:
+    """Return the date that a layout shows for a resource, in UTC; None for that of its last change.
+
+    In an anonymised layout that would tell which one it is to whoever can see other layouts: all have the same date,
+    unless the layout keeps modified dates, and shows those of acquisition.
+
+    Args:
+        layout: The layout.
+        level: The resource's level.
+        tags: Its tags, and those above it.
+    """
+    by_acquisition = layout.dates is Dates.ACQUISITION
+    if layout.anonymised is None:
+        return acquired(level, tags) if by_acquisition else None
+    found = acquired(level, tags) if by_acquisition and layout.options.modified_dates and SUBJECT in tags else None
+    try:
+        return found - timedelta(days=layout.anonymised.days(tags[SUBJECT])) if found else NO_DATE
+    except OverflowError:
+        return NO_DATE
 
 
 @lru_cache(maxsize=100)  # most series are of their study's date and time

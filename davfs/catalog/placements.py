@@ -14,7 +14,6 @@ from typing import Any
 
 from davfs.catalog.placing import Link, Placed, Placer
 from davfs.catalog.plan import Plan
-from davfs.layout.model import Dates
 from davfs.layout.subject import subject
 from davfs.layout.tags import LABELS, MODALITIES, SUBJECT
 from davfs.orthanc.description import agreed
@@ -139,7 +138,7 @@ class Placements:
 
     def date(self, resource: str, updated: int) -> None:
         """Take over the last change of a resource where groups show it."""
-        keys = [plan.key for plan in self._placer.plans if plan.dates is Dates.RECEPTION]
+        keys = [plan.key for plan in self._placer.plans if plan.shows_changes]
         self._db.execute(
             f"UPDATE holding SET date = ? WHERE holder = ? AND layout IN ({_marks(keys)})",  # noqa: S608  only "?"
             (updated, resource, *keys),

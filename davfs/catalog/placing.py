@@ -8,11 +8,10 @@ from itertools import islice, product
 from typing import Protocol
 
 from davfs import names
-from davfs.catalog.acquisition import acquired
+from davfs.catalog.acquisition import shown_date
 from davfs.catalog.plan import Plan, Step, group_node, patient_node
 from davfs.layout import Layout
 from davfs.layout.condition import matches
-from davfs.layout.model import Dates
 from davfs.layout.tags import SUBJECT
 from davfs.orthanc.model import Level, OrthancId
 
@@ -103,7 +102,7 @@ class LayoutPlacer:
         steps = plan.steps[resource.level]
         if not steps or (plan.narrowed and not self._matches(plan, chain[0])):
             return
-        moment = acquired(resource.level, resource.merged) if plan.dates is Dates.ACQUISITION else None
+        moment = shown_date(plan.layout, resource.level, resource.merged)
         for step in steps:
             groups: dict[str, Placed] = {}
             for folder in _folders(step, _roots(plan, step, chain), resource.merged, groups, moment):

@@ -96,9 +96,9 @@ class Plan:
         )
 
     @property
-    def dates(self) -> Dates:
-        """What the dates of folders and files tell."""
-        return self.layout.dates
+    def shows_changes(self) -> bool:
+        """True where folders have the dates of the last change in them."""
+        return self.layout.dates is Dates.RECEPTION and self.layout.anonymised is None
 
 
 def _steps(layout: Layout) -> Iterator[Step]:

@@ -68,6 +68,7 @@ class Extras:
     ) -> None:
         self._files = {level.resource: level.files for level in layout.levels if level.files}
         self._mark = layout.mark
+        self._is_anonymised = layout.anonymised is not None
         self._catalog = catalog
         self._documents = documents
         self._archives = archives
@@ -153,7 +154,12 @@ class Extras:
         return self._dated(owner, identity, made)
 
     def _dated(self, owner: Node, identity: str, made: Made) -> Made:
-        """Return it with a date that is later whenever the content is another one: what is deleted leaves no date."""
+        """Return it with a date that is later whenever the content is another one: what is deleted leaves no date.
+
+        In an anonymised layout it would tell when something came or went.
+        """
+        if self._is_anonymised:
+            return made
         date = max(made.modified or owner.entry.modified, owner.entry.modified)
         etag, before = self._dates.get(identity) or (made.etag, date)
         if etag == made.etag:

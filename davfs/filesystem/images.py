@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from davfs.catalog.acquisition import acquired
+from davfs.catalog.acquisition import shown_date
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder
 from davfs.entry import Entry, Path
@@ -38,13 +38,16 @@ class Images:
 
     def __init__(self, layout: Layout, catalog: Catalog, orthanc: Orthanc, makers: Makers) -> None:
         last = layout.levels[-1]
-        usual = restricted(parse(USUAL, Level.INSTANCE)) if layout.anonymised else parse(USUAL, Level.INSTANCE)
+        usual = parse(USUAL, Level.INSTANCE)
+        if layout.anonymised:
+            usual = restricted(usual, layout.options, layout.anonymised)
         self._template = last.template if last.resource is Level.INSTANCE else usual
         self._mark = layout.mark
-        self._by_acquisition = layout.dates is Dates.ACQUISITION
-        self._anonymised = makers.anonymised(layout.anonymised) if layout.anonymised else None
+        self._layout = layout
+        self._anonymised = makers.anonymised(layout.anonymised, layout.options) if layout.anonymised else None
         from_above = self._template.keywords - DEFAULT[Level.INSTANCE]
-        self._needs_above = bool(from_above) or self._by_acquisition or self._anonymised is not None
+        by_acquisition = layout.dates is Dates.ACQUISITION
+        self._needs_above = bool(from_above) or by_acquisition or self._anonymised is not None
         self._catalog = catalog
         self._orthanc = orthanc
         self._kept = FilesCache()
@@ -116,9 +119,9 @@ class Images:
         return {one: self._catalog.tags(one) for one in series}
 
     def _show(self, instance: Instance, above: TagsAbove) -> Shown | None:
-        if self._anonymised and not self._anonymised.can_be(instance):
-            return None
         tags = {**above.get(instance.series, {}), **instance.tags}
+        if self._anonymised and not self._anonymised.can_be(instance, tags.get("Modality", "")):
+            return None
         base = self._template.render(tags, OrthancId(self._mark(instance.id)))
-        date = acquired(Level.INSTANCE, tags) if self._by_acquisition else None
+        date = shown_date(self._layout, Level.INSTANCE, tags)
         return Shown(base, date, self._anonymised.made(instance, tags) if self._anonymised else None)

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from davfs.confidentiality.options import MODIFIED_DATES, PATIENT_CHARACTERISTICS, STRUCTURED_CONTENT
+from davfs.confidentiality.table import EDITION
+from davfs.layout import Layout
 from davfs.selection import Mistake
 
 _TEXT = """\
@@ -18,6 +21,28 @@ search/
     Folders that are questions: open search/PatientName=doe,Modality=CT to see the studies. How to ask, and how to
     keep a question, is in search/README.txt.
 """
+
+
+_ANONYMISED = """
+    Images are de-identified (DICOM {edition}, Basic Application Level Confidentiality Profile{options}).
+    Not here: documents, voices, {pixels}. Files and folders have no dates of their own."""
+_SUSPECT = """and images of kinds that may show a name (ultrasound, screenshots, scans
+    of paper, photographs), unless they say that they do not. Faces in scans of heads stay"""
+_AS_THEY_ARE = """instances of private classes. What is written in the pixels, a name too, stays"""
+
+
+def about(layout: Layout) -> str:
+    """Return what README.txt says of a layout: its description; of an anonymised one, also what is not in it."""
+    if layout.anonymised is None:
+        return layout.description
+    chosen = {
+        MODIFIED_DATES: layout.options.modified_dates,
+        PATIENT_CHARACTERISTICS: layout.options.patient_characteristics,
+        STRUCTURED_CONTENT: layout.options.structured_content,
+    }
+    options = "".join(f", {word}" for word, on in chosen.items() if on)
+    pixels = _AS_THEY_ARE if layout.options.pixels_as_they_are else _SUSPECT
+    return layout.description + _ANONYMISED.format(edition=EDITION, options=options, pixels=pixels)
 
 
 class Readme:

@@ -1,44 +1,45 @@
-"""DICOM files without what tells whose they are: Orthanc anonymises them, and what it leaves to chance is made certain.
+"""DICOM files without what tells whose they are, made while they are read.
 
 A drive needs files whose size is known before they are made, and whose bytes are the same whenever they are read. So
 
-1. Orthanc anonymises an instance, with pseudonyms for the patient, the study, the series and the instance,
-2. the UIDs that it makes up are replaced by keyed hashes of those before (`davfs.generated.pseudonyms`),
-3. what still tells who the patient is is removed (`davfs.generated.identity`),
-4. the file is padded to the size of the original and a margin.
+1. the data set before the pixels is read, and de-identified (`davfs.generated.deidentifier`),
+2. the pixels are passed on as they come from Orthanc, never as a whole in memory, and nothing behind them,
+3. the file is padded to a size that follows from the original's (`davfs.generated.sizes`).
 
-The pixels are never looked at: what is burned into them stays. A file that says so itself is refused, and so is one
-that wraps a document, which Orthanc hands on as it is.
+The pixels are never looked at: what is burned into them stays. Images of kinds that are wont to have writing in them
+are not served, unless they say that they have none (`davfs.confidentiality.pixels`).
 """
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from pydicom import Dataset
+from pydicom.datadict import tag_for_keyword
 from pydicom.tag import Tag
-from pydicom.uid import (
-    EncapsulatedCDAStorage,
-    EncapsulatedMTLStorage,
-    EncapsulatedOBJStorage,
-    EncapsulatedPDFStorage,
-    EncapsulatedSTLStorage,
-)
 
 from davfs import __version__
 from davfs.bounded import Bounded
+from davfs.confidentiality import pixels
+from davfs.confidentiality.options import PROFILE_ALONE, Options
+from davfs.confidentiality.table import EDITION, Place
+from davfs.confidentiality.uids import class_name
 from davfs.entry import DICOM, Readable
-from davfs.errors import NotAnonymised, UnknownResource
+from davfs.errors import NotAnonymised, OrthancError, UnknownResource
+from davfs.generated import part10
 from davfs.generated.buffers import Buffers
+from davfs.generated.deidentifier import Deidentifier, Person
 from davfs.generated.elements import Element
 from davfs.generated.identity import Identity
 from davfs.generated.made import Made
-from davfs.generated.part10 import halves
+from davfs.generated.prefix import Prefix
 from davfs.generated.pseudonyms import Pseudonyms
+from davfs.generated.sizes import padded
+from davfs.generated.streams import Stream, StreamedFile, Streams
 from davfs.layout.subject import subject
 from davfs.layout.tags import SUBJECT
 from davfs.layout.text import HashKey
@@ -46,30 +47,18 @@ from davfs.orthanc import Orthanc
 from davfs.orthanc.kept import Contents
 from davfs.orthanc.model import Instance
 
-MARGIN = 4096
-"""Bytes by which a file is longer than the original.
-
-Orthanc's answer is shorter as a rule, since so much is removed. What can make it longer are new UIDs in place of short
-ones, some 20 bytes each, and another transfer syntax, 4 bytes for an element.
-"""
-
-_DOCUMENTS = {
-    EncapsulatedCDAStorage, EncapsulatedMTLStorage, EncapsulatedOBJStorage, EncapsulatedPDFStorage,
-    EncapsulatedSTLStorage,
-}  # fmt: skip
-_UIDS = {"StudyInstanceUID": "0020,000d", "SeriesInstanceUID": "0020,000e", "SOPInstanceUID": "0008,0018"}
-_DOCUMENT = "0042,0011"
 _REMEMBERED = 100_000
 """Files of which it is remembered whether they can be anonymised."""
-_BURNED_IN = "0028,0301"
+_IDENTIFIERS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 
 
 class Anonymised:
     """Makes anonymised files, and keeps those used last for a while: mounted drives read them in many small ranges.
 
     Args:
-        orthanc: Has the instances, and anonymises them.
+        orthanc: Has the instances.
         key: The key of pseudonyms.
+        options: What is kept, or cleaned.
         largest: Bytes of the largest file that is kept.
         room: Bytes of all that are kept.
         idle: Seconds after which a file that nobody asked for is dropped, or a little later.
@@ -80,6 +69,7 @@ class Anonymised:
         self,
         orthanc: Orthanc,
         key: HashKey,
+        options: Options = PROFILE_ALONE,
         *,
         largest: int = 32 << 20,
         room: int = 64 << 20,
@@ -88,9 +78,13 @@ class Anonymised:
     ) -> None:
         self._orthanc = orthanc
         self._key = key
+        self._options = options
         self._pseudonyms = Pseudonyms(key)
         self._contents = Contents(largest, room, now)
-        self._hopeless: Bounded[str, str] = Bounded(_REMEMBERED)
+        self._streams = Streams(idle=idle, now=now)
+        self._largest = largest
+        self._refusals: Bounded[str, str] = Bounded(_REMEMBERED)
+        self._begun: Bounded[str, bool] = Bounded(_REMEMBERED)
         self._idle = idle
         self._now = now
         self._used = 0.0
@@ -107,14 +101,32 @@ class Anonymised:
             instance: Which one.
             tags: Main DICOM tags of the instance, its series, its study and its patient, by keyword.
         """
-        size = instance.size + instance.size % 2 + MARGIN
-        etag = self._key.digest(f"etag:{__version__}:{instance.uuid}:{self._pseudonym(tags)}")[:32]
-        opened, check = partial(self._open, instance, tags, size), partial(self._check_hope, instance)
+        size = padded(instance.size, is_image=_is_image(instance.sop_class))
+        version = f"{__version__}:{EDITION}:{self._options}:{instance.uuid}:{_subject(tags)}"
+        etag = self._key.digest(f"etag:{version}")[:32]
+        opened, check = partial(self._open, instance, tags, size, etag), partial(self._check_refusal, instance)
         return Made(size, etag, DICOM, opened, check=check)
 
-    def can_be(self, instance: Instance) -> bool:
-        """Tell, as far as it shows from outside, whether an instance can be anonymised: a document in it cannot."""
-        return instance.sop_class not in _DOCUMENTS
+    def can_be(self, instance: Instance, modality: str) -> bool:
+        """Return True for an instance that can be anonymised, as far as it shows from outside.
+
+        Orthanc is asked where it is of a kind that is wont to have writing in its pixels.
+
+        Args:
+            instance: Which one.
+            modality: Its series' Modality.
+
+        Raises:
+            Unavailable: Orthanc cannot answer.
+        """
+        if pixels.cannot_be(instance.sop_class):
+            return False
+        if self._options.pixels_as_they_are or not pixels.is_suspect(instance.sop_class, modality):
+            return True
+        try:
+            return not self._refusal(instance)
+        except UnknownResource:
+            return False
 
     def drop_idle(self) -> None:
         """Drop what nobody asked for any more; a timer does so while anything is kept."""
@@ -126,23 +138,33 @@ class Anonymised:
         self._contents.drop(now - self._idle)
 
     def close(self) -> None:
-        """Drop everything, and stop the timer, for good."""
+        """Drop everything, and stop the timers, for good."""
         with self._lock:
             self._closed = True
             if self._timer:
                 self._timer.cancel()
             self._timer = None
         self._contents.drop(float("inf"))
+        self._streams.close()
 
     @contextmanager
-    def _open(self, instance: Instance, tags: Mapping[str, str], size: int) -> Iterator[Readable]:
-        make = partial(self._make, instance, tags, size)
-        version = replace(instance, size=size, uuid=f"{instance.uuid}:{self._pseudonym(tags)}")
+    def _open(self, instance: Instance, tags: Mapping[str, str], size: int, etag: str) -> Iterator[Readable]:
+        make = partial(self._blocks, instance, tags, size)
+        version = replace(instance, size=size, uuid=etag)
         kept = self._contents.get(version, lambda: memoryview(b"".join(make())))
-        buffers = make() if kept is None else (kept,)
         self._note()
-        self._check(instance)
-        yield Buffers(size, buffers)
+        self._check_unchanged(instance)
+        with (
+            self._streamed(size, etag, lambda: Stream(make(), size)) if kept is None else Buffers(size, (kept,)) as file
+        ):
+            yield file
+
+    def _streamed(self, size: int, etag: str, make: Callable[[], Stream]) -> AbstractContextManager[Readable]:
+        if not self._begun.get(etag):
+            with self._streams.at(etag, 0, make) as stream:
+                stream.begin()  # what cannot be anonymised raises here
+            self._begun.put(etag, True)  # noqa: FBT003  that it could be
+        return StreamedFile(size, etag, self._streams, make)
 
     def _note(self) -> None:
         with self._lock:
@@ -155,7 +177,7 @@ class Anonymised:
             self._timer.name, self._timer.daemon = "davfs-anonymised", True
             self._timer.start()
 
-    def _check(self, instance: Instance) -> None:
+    def _check_unchanged(self, instance: Instance) -> None:
         """Raise an error where Orthanc does not have this very file any more."""
         found = self._orthanc.instances([instance.id])
         if found and found[0].uuid == instance.uuid:
@@ -163,58 +185,70 @@ class Anonymised:
         self._contents.forget(instance.id)
         raise UnknownResource("an instance was replaced or deleted while it was opened")
 
-    def _check_hope(self, instance: Instance) -> None:
-        """Raise an error where an instance cannot be anonymised; what was found is remembered by its stored file."""
-        known = self._hopeless.get(instance.uuid)
-        if known is None:
-            known = _hopeless(self._orthanc.all_tags(instance.id))
-            self._hopeless.put(instance.uuid, known)
-        if known:
-            raise NotAnonymised(known)
-
-    def _pseudonym(self, tags: Mapping[str, str]) -> str:
-        return self._pseudonyms.patient(tags.get(SUBJECT) or subject(tags))
-
-    def _make(self, instance: Instance, tags: Mapping[str, str], size: int) -> tuple[memoryview, ...]:
-        original = self._orthanc.all_tags(instance.id)
-        if reason := _hopeless(original):
+    def _check_refusal(self, instance: Instance) -> None:
+        if reason := self._refusal(instance):
             raise NotAnonymised(reason)
-        patient = self._pseudonym(tags)
-        replaced = {keyword: self._pseudonyms.uid(_text(original, tag)) for keyword, tag in _UIDS.items()}
-        replaced |= {"PatientID": patient, "PatientName": patient}
-        request = {
-            "Replace": replaced,
-            "Remove": ["FFFC,FFFC"],  # padding: it may be large, and there will be another
-            "Force": True,  # lets the identifiers be replaced
-        }
-        answer = self._orthanc.anonymised(instance.id, request)
-        try:
-            file = halves(answer)
-            self._pseudonyms.replace_uids(file.dataset, original, _text(original, _UIDS["SOPInstanceUID"]))
-            Identity.of(original, tags).remove_from(file.dataset)
-            _check_replaced(file.dataset, replaced)
-            return file.written(replaced["SOPInstanceUID"], size)
-        except NotAnonymised:
-            raise
-        except Exception:  # noqa: BLE001  pydicom raises errors of many kinds where a file is damaged
-            raise NotAnonymised("an anonymised file cannot be read") from None  # the cause may tell values
+
+    def _refusal(self, instance: Instance) -> str:
+        """Return why an instance cannot be served; what was found is remembered by its stored file."""
+        known = self._refusals.get(instance.uuid)
+        if known is None:
+            seen = _seen_by_orthanc(self._orthanc.all_tags(instance.id))
+            known = pixels.refusal(seen, as_they_are=self._options.pixels_as_they_are)
+            self._refusals.put(instance.uuid, known)
+        return known
+
+    def _blocks(self, instance: Instance, tags: Mapping[str, str], size: int) -> Generator[bytes, None, None]:
+        with self._orthanc.open_instance(instance.id) as file:
+            if file.size != instance.size:
+                raise UnknownResource("an instance was replaced while it was opened")
+            try:
+                yield from self._made(Prefix(file.buffers(), file.size), tags, size)
+            except OrthancError:
+                raise
+            except Exception:  # noqa: BLE001  pydicom raises errors of many kinds where a file is damaged
+                raise NotAnonymised("an anonymised file cannot be read") from None  # the cause may tell values
+
+    def _made(self, prefix: Prefix, tags: Mapping[str, str], size: int) -> Generator[bytes, None, None]:
+        head = part10.read_head(prefix)
+        self._deidentify(head.dataset, tags)
+        first = head.written()
+        left = size - len(first)
+        yield first
+        for block in part10.pixels(prefix.following(), head):
+            left -= len(block)
+            yield block
+        yield from head.padding(left)
+
+    def _deidentify(self, dataset: Dataset, tags: Mapping[str, str]) -> None:
+        if missing := [keyword for keyword in _IDENTIFIERS if keyword not in dataset]:
+            raise ValueError(f"a data set lacks {missing[0]}")
+        if reason := pixels.refusal(_seen(dataset), as_they_are=self._options.pixels_as_they_are):
+            raise NotAnonymised(reason)
+        who = _subject(tags)
+        person = Person(self._pseudonyms.patient(who), self._key.days(who), Identity.of(dataset, tags))
+        place = Place(_text(dataset, "SOPClassUID"))
+        Deidentifier(self._options, person, self._pseudonyms.uid, place).deidentify(dataset)
 
 
-def _hopeless(original: Mapping[str, Any]) -> str:
-    """Tell why an instance cannot be anonymised; empty where it can be tried."""
-    if _DOCUMENT in original:
-        return "a document in a DICOM file cannot be anonymised"
-    if _text(original, _BURNED_IN) == "YES":
-        return "an image cannot be anonymised that shows whose it is"
-    return ""
+def _subject(tags: Mapping[str, str]) -> str:
+    return tags.get(SUBJECT) or subject(tags)
 
 
-def _check_replaced(dataset: Dataset, replaced: Mapping[str, str]) -> None:
-    for keyword, value in replaced.items():
-        if Element(dataset, Tag(keyword)).value.strip(b" \0") != value.encode():
-            raise ValueError(f"Orthanc did not replace {keyword}")
+def _is_image(sop_class: str) -> bool:
+    return "Image" in class_name(sop_class)
 
 
-def _text(tags: Mapping[str, Any], tag: str) -> str:
-    value = tags.get(tag)
-    return value if isinstance(value, str) else ""
+def _seen(dataset: Dataset) -> dict[str, str]:
+    return {keyword: _text(dataset, keyword) for keyword in pixels.SEEN if keyword in dataset}
+
+
+def _text(dataset: Dataset, keyword: str) -> str:
+    return Element(dataset, Tag(keyword)).value[:1024].decode("latin-1").strip(" \0")
+
+
+def _seen_by_orthanc(tags: Mapping[str, Any]) -> dict[str, str]:
+    """Return the same from tags as `davfs.orthanc.Orthanc.all_tags` has them."""
+    numbers = {keyword: tag_for_keyword(keyword) or 0 for keyword in pixels.SEEN}
+    names = {keyword: f"{number >> 16:04x},{number & 0xFFFF:04x}" for keyword, number in numbers.items()}
+    return {keyword: str(tags[name] or "") for keyword, name in names.items() if name in tags}

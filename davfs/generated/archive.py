@@ -11,20 +11,18 @@ Source: APPNOTE.TXT, .ZIP File Format Specification 6.3.10.
 import hashlib
 import json
 import struct
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from types import TracebackType
-from typing import Self
 
 from zipstream import ZipStream
 
 from davfs.entry import Readable
 from davfs.errors import Unavailable
 from davfs.generated.made import Made
-from davfs.generated.streams import Stream, Streams
+from davfs.generated.streams import Stream, StreamedFile, Streams
 from davfs.orthanc.model import Instance
 
 _BLOCK = 1 << 20
@@ -82,58 +80,17 @@ def archive(
     members = sorted(members, key=lambda member: member.path)
     size, etag = _size(members), _etag(members)
     newest = max((member.date for member in members), default=None)
-    return Made(size, etag, "application/zip", partial(_Archive, members, size, etag, kept, unchanged), newest)
+
+    def stream() -> Stream:
+        return Stream(_blocks(members, unchanged), size)
+
+    opened = partial(StreamedFile, size, etag, kept, stream, partial(_check, members))
+    return Made(size, etag, "application/zip", opened, newest)
 
 
-class _Archive:
-    """An archive that is open for reading: a context manager.
-
-    Args:
-        members: What it holds, in this order.
-        size: Its bytes.
-        etag: Stands for its content.
-        kept: Where its streams wait between two ranges.
-        unchanged: Tells whether instances are still what they were.
-    """
-
-    def __init__(
-        self,
-        members: Sequence[Member],
-        size: int,
-        etag: str,
-        kept: Streams,
-        unchanged: Callable[[Sequence[Instance]], bool],
-    ) -> None:
-        self.size = size
-        self._members = members
-        self._etag = etag
-        self._kept = kept
-        self._unchanged = unchanged
-        self._ends = ExitStack()
-
-    def __enter__(self) -> Self:
-        for member in self._members:
-            member.check()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._ends.close()
-
-    def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
-        """See `davfs.entry.Readable`."""
-        buffers = self._buffers(start, self.size if stop is None else min(stop, self.size))
-        self._ends.callback(buffers.close)  # a range that nobody reads to its end has a member open
-        return buffers
-
-    def _buffers(self, start: int, stop: int) -> Generator[memoryview, None, None]:
-        if start < stop:
-            with self._kept.at(self._etag, start, self._stream) as stream:
-                yield from stream.read(start, stop)
-
-    def _stream(self) -> Stream:
-        return Stream(_blocks(self._members, self._unchanged), self.size)
+def _check(members: Sequence[Member]) -> None:
+    for member in members:
+        member.check()
 
 
 def _blocks(members: Sequence[Member], unchanged: Callable[[Sequence[Instance]], bool]) -> Generator[bytes, None, None]:

@@ -1,10 +1,12 @@
 """Bytes in several buffers, as if they were one."""
 
 from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Self
 
 
 class Buffers:
-    """`davfs.entry.Readable` bytes in several buffers.
+    """`davfs.entry.Readable` bytes in several buffers: a context manager that has nothing to close.
 
     Args:
         size: Bytes of all of them.
@@ -22,3 +24,11 @@ class Buffers:
             if start < len(part) and stop > 0:
                 yield part[max(0, start) : stop]
             start, stop = start - len(part), stop - len(part)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Do nothing."""

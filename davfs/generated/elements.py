@@ -7,7 +7,7 @@ warnings go to Orthanc's log, where no patient's data may be.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import BaseTag
@@ -44,7 +44,8 @@ class Element:
         stored = self.dataset.get_item(self.tag)
         if isinstance(stored, RawDataElement):
             return stored.value or b""
-        return str(stored.value).encode(errors="surrogateescape")  # the character set, which pydicom read already
+        # What pydicom read already: the character set, and what has no value.
+        return b"" if stored.value is None else str(stored.value).encode(errors="surrogateescape")
 
     @property
     def items(self) -> Sequence[Dataset]:
@@ -58,19 +59,15 @@ class Element:
             raise TypeError("a sequence cannot be read")
         return list(value)
 
-    def replace(self, value: bytes) -> None:
-        """Store another value.
+    def put(self, element: DataElement) -> None:
+        """Store another element of the same tag."""
+        self.dataset[self.tag] = element
 
-        Args:
-            value: Padded to an even length.
-
-        Raises:
-            TypeError: pydicom converted the element before.
-        """
+    def declare(self, representation: str) -> None:
+        """Say what its representation is, where the file does not: data sets are found that are not in their syntax."""
         stored = self.dataset.get_item(self.tag)
-        if not isinstance(stored, RawDataElement):
-            raise TypeError("an element is not as it was stored")
-        self.dataset[self.tag] = stored._replace(value=value, length=len(value))
+        if isinstance(stored, RawDataElement) and stored.VR is None:
+            self.dataset[self.tag] = stored._replace(VR=representation)
 
     def remove(self) -> None:
         """Take it out of its data set."""

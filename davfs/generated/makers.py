@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from davfs.confidentiality.options import Options
 from davfs.generated.anonymised import Anonymised
 from davfs.generated.archive import Member, archive
 from davfs.generated.documents import Documents
@@ -25,7 +26,7 @@ class Makers:
         self.documents = Documents(orthanc)
         self._orthanc = orthanc
         self._streams = Streams()
-        self._anonymised: dict[HashKey, Anonymised] = {}
+        self._anonymised: dict[tuple[HashKey, Options], Anonymised] = {}
 
     def archive(self, members: Sequence[Member]) -> Made:
         """Return an archive of DICOM files."""
@@ -35,13 +36,14 @@ class Makers:
         now = {one.id: one.uuid for one in self._orthanc.instances([one.id for one in instances])}
         return all(now.get(one.id) == one.uuid for one in instances)
 
-    def anonymised(self, key: HashKey) -> Anonymised:
+    def anonymised(self, key: HashKey, options: Options) -> Anonymised:
         """Return what serves DICOM files without what tells whose they are.
 
         Args:
             key: What pseudonyms are made with.
+            options: What is kept, or cleaned.
         """
-        return self._anonymised.setdefault(key, Anonymised(self._orthanc, key))
+        return self._anonymised.setdefault((key, options), Anonymised(self._orthanc, key, options))
 
     def close(self) -> None:
         """Drop all that is kept."""

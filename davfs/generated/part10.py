@@ -1,131 +1,167 @@
-"""DICOM files in two halves: the data set before the pixels, which can be changed, and the pixels, which stay.
+"""DICOM files in two parts: the data set before the pixels, which is changed, and the pixels, which are passed on.
 
-Source: DICOM PS3.10 section 7.
+The pixels are never in memory as a whole.
+
+Source: DICOM PS3.10 section 7, PS3.5 section 7.
 """
 
 import io
 import struct
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import pydicom
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.tag import Tag
-from pydicom.uid import UID
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
+from davfs import __version__
 from davfs.errors import NotAnonymised
+from davfs.generated.prefix import Following, Prefix
+
+BLOCK = 1 << 20
+"""Bytes that are handed on at most at a time."""
 
 _PIXELS = 0x7FE0
 _PADDING = Tag("DataSetTrailingPadding")
 _ITEM, _END_OF_ITEMS = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 _UNDEFINED = 0xFFFFFFFF
-_DEFLATED = {"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"}
-_KEPT_OF_META = tuple(
-    map(Tag, ("MediaStorageSOPClassUID", "TransferSyntaxUID", "ImplementationClassUID", "ImplementationVersionName"))
-)
+_AHEAD = 1 << 16
+"""Bytes that are read at once."""
+_META = 132
+"""Where file meta information begins: behind preamble and prefix."""
+_SYNTAX = b"\x02\0\x10\0UI"
+_DEFLATED = (b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.4.95", b"1.2.840.10008.1.2.4.205", b"1.2.840.10008.1.2.8.1")
+_IMPLEMENTATION = UID("2.25.119137463953204264871126925236953914797")
+"""Our own ImplementationClassUID: a UUID that was drawn once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Halves:
-    """A DICOM file.
+class Head:
+    """What comes before the pixels of a file.
 
     Attributes:
-        dataset: What comes before the pixels.
-        pixels: The elements of the pixels as they lie in the file: none, or all of group 7FE0 from the first of them.
+        dataset: The data set.
         implicit: Whether value representations are implicit.
         order: The byte order, as `struct` names it.
     """
 
     dataset: FileDataset
-    pixels: memoryview
     implicit: bool
     order: str
 
-    def written(self, instance: str, size: int) -> tuple[memoryview, ...]:
-        """Return the file again, as buffers, padded at its end to a size.
+    def written(self) -> bytes:
+        """Return it as the beginning of a file.
 
-        Its meta information is made anew, and its preamble is empty: both have room for anything.
-
-        Args:
-            instance: Its SOPInstanceUID.
-            size: Bytes that it is to have.
-
-        Raises:
-            NotAnonymised: It would be longer.
+        Its meta information and preamble are made anew, since both have room for anything (PS3.15 E.1.1): they tell
+        what is needed to read the file, and who made it.
         """
-        head = self._head(instance)
-        left = size - len(head) - len(self.pixels)
-        header = struct.pack(f"{self.order}HH", _PADDING.group, _PADDING.element)
-        header += b"" if self.implicit else b"OB\0\0"
-        length = left - len(header) - 4
-        if length < 0 or length % 2:
-            raise NotAnonymised("an anonymised file cannot be padded to its size, as it is longer than the original")
-        padding = header + struct.pack(f"{self.order}I", length) + bytes(length)
-        return memoryview(head), self.pixels, memoryview(padding)
-
-    def _head(self, instance: str) -> bytes:
         meta = FileMetaDataset()
-        for tag in _KEPT_OF_META:
-            if tag in self.dataset.file_meta:
-                meta[tag] = self.dataset.file_meta[tag]
-        meta.MediaStorageSOPInstanceUID = UID(instance)
+        meta.MediaStorageSOPClassUID = self.dataset.SOPClassUID
+        meta.MediaStorageSOPInstanceUID = self.dataset.SOPInstanceUID
+        meta.TransferSyntaxUID = self.dataset.file_meta.TransferSyntaxUID
+        meta.ImplementationClassUID = _IMPLEMENTATION
+        meta.ImplementationVersionName = f"DAVFS_{__version__}"[:16]
         self.dataset.file_meta = meta
         self.dataset.preamble = bytes(128)
         written = io.BytesIO()
         pydicom.dcmwrite(written, self.dataset, enforce_file_format=True)
         return written.getvalue()
 
+    def padding(self, size: int) -> Generator[bytes, None, None]:
+        """Yield trailing padding of so many bytes, its header among them (PS3.10 section 7.2).
 
-def halves(content: bytes) -> Halves:
-    """Read a file.
+        Raises:
+            NotAnonymised: That is too short for one.
+        """
+        header = struct.pack(f"{self.order}HH", _PADDING.group, _PADDING.element)
+        header += b"" if self.implicit else b"OB\0\0"
+        left = size - len(header) - 4
+        if left < 0 or left % 2:
+            raise NotAnonymised("an anonymised file has no room in the size that it was to have")
+        yield header + struct.pack(f"{self.order}I", left)
+        for start in range(0, left, BLOCK):
+            yield bytes(min(BLOCK, left - start))
 
-    What stands behind the pixels is left out: padding, signatures that hold no more, private elements.
+
+def read_head(prefix: Prefix) -> Head:
+    """Read a file up to its pixels, at which the prefix then stands.
 
     Raises:
-        NotAnonymised: Nothing can be appended to its data set, as that is compressed.
+        NotAnonymised: Its data set is compressed as a whole, so that nothing can be appended to it.
         Exception: Whatever pydicom and `struct` raise for what is no DICOM file, or is damaged.
     """
-    file = io.BytesIO(content)
-    dataset = pydicom.dcmread(file, stop_before_pixels=True)
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax in _DEFLATED:
-        raise NotAnonymised("a file in a deflated transfer syntax cannot be padded to a size that is known beforehand")
-    implicit, little = syntax.is_implicit_VR, syntax.is_little_endian
-    if dataset.original_encoding != (implicit, little):
+    buffered = io.BufferedReader(prefix, _AHEAD)
+    meta = buffered.peek(_AHEAD)[_META:]
+    if (at := meta.find(_SYNTAX)) >= 0:
+        length = struct.unpack_from("<H", meta, at + 6)[0]
+        if meta[at + 8 : at + 8 + length].rstrip(b"\0") in _DEFLATED:
+            raise NotAnonymised("a file in a deflated transfer syntax cannot be padded to a size that is known before")
+    dataset = pydicom.dcmread(buffered, stop_before_pixels=True, force=True)
+    prefix.seek(buffered.tell())
+    buffered.detach()
+    implicit, little = dataset.original_encoding
+    stored = dataset.file_meta.get("TransferSyntaxUID")
+    if stored is None:
+        guessed = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+        stored = dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else guessed
+    if (implicit, little) != (stored.is_implicit_VR, stored.is_little_endian):
         raise ValueError("a data set is not in its transfer syntax")
     dataset.pop(_PADDING, None)
-    order = "<" if little else ">"
-    rest = memoryview(content)[file.tell() :]
-    return Halves(dataset, rest[: _end_of_pixels(rest, order, implicit=implicit)], implicit, order)
+    return Head(dataset, bool(implicit), "<" if little else ">")
 
 
-def _end_of_pixels(rest: memoryview, order: str, *, implicit: bool) -> int:
-    """Return where the elements of group 7FE0 end."""
-    at = 0
-    while at < len(rest) and struct.unpack_from(f"{order}H", rest, at)[0] == _PIXELS:
-        start, length = _extent(rest, at, order, implicit=implicit)
-        at = _end_of_items(rest, start, order) if length == _UNDEFINED else start + length
-    if at > len(rest):
-        raise ValueError("a file ends within its pixels")
-    return at
+def pixels(file: Following, head: Head) -> Generator[bytes, None, None]:
+    """Yield the elements of group 7FE0 as they lie in the file, in blocks; what stands behind them is left out.
+
+    That is padding, signatures that hold no more, and private elements.
+
+    Args:
+        file: The file from where they begin.
+        head: What comes before them.
+
+    Raises:
+        ValueError: The file ends within them.
+    """
+    while (tag := file.read(4)) and len(tag) == 4:  # noqa: PLR2004  a group and an element
+        if struct.unpack(f"{head.order}HH", tag)[0] != _PIXELS:
+            return
+        header, length = _header(file, head)
+        yield tag + header
+        if length == _UNDEFINED:
+            yield from _fragments(file, head.order)
+        else:
+            yield from _passed(file, length)
 
 
-def _extent(rest: memoryview, at: int, order: str, *, implicit: bool) -> tuple[int, int]:
-    """Return where the value of an element begins, and its length."""
-    if implicit:
-        return at + 8, struct.unpack_from(f"{order}I", rest, at + 4)[0]
-    if bytes(rest[at + 4 : at + 6]).decode("latin-1") in EXPLICIT_VR_LENGTH_32:
-        return at + 12, struct.unpack_from(f"{order}I", rest, at + 8)[0]
-    return at + 8, struct.unpack_from(f"{order}H", rest, at + 6)[0]
+def _header(file: Following, head: Head) -> tuple[bytes, int]:
+    """Read what is left of an element's header, and tell the length of its value."""
+    if head.implicit:
+        found = file.exactly(4)
+        return found, struct.unpack(f"{head.order}I", found)[0]
+    found = file.exactly(4)
+    if found[:2].decode("latin-1") in EXPLICIT_VR_LENGTH_32:
+        found += file.exactly(4)
+        return found, struct.unpack_from(f"{head.order}I", found, 4)[0]
+    return found, struct.unpack_from(f"{head.order}H", found, 2)[0]
 
 
-def _end_of_items(rest: memoryview, at: int, order: str) -> int:
-    """Return where the fragments of encapsulated pixels end."""
+def _fragments(file: Following, order: str) -> Iterator[bytes]:
+    """Yield the fragments of encapsulated pixels, and their end."""
     while True:
-        *tag, length = struct.unpack_from(f"{order}HHI", rest, at)
-        at += 8
+        header = file.exactly(8)
+        *tag, length = struct.unpack(f"{order}HHI", header)
+        yield header
         if tuple(tag) == _END_OF_ITEMS:
-            return at
+            return
         if tuple(tag) != _ITEM:
             raise ValueError("fragments of pixels cannot be read")
-        at += length
+        yield from _passed(file, length)
+
+
+def _passed(file: Following, length: int) -> Iterator[bytes]:
+    while length:
+        block = file.exactly(min(BLOCK, length))
+        length -= len(block)
+        yield block

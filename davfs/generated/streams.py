@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
 from davfs.errors import OrthancError
 
@@ -32,6 +34,10 @@ class Stream:
     def ended(self) -> bool:
         """True where no byte is left."""
         return self.position == self._size
+
+    def begin(self) -> None:
+        """Make the first of them, so that what cannot be made raises here."""
+        self._rest = self._rest or self._next()
 
     def read(self, start: int, stop: int) -> Iterator[memoryview]:
         """Yield the bytes from ``start``, which is not before the position, to before ``stop``.
@@ -154,3 +160,50 @@ def _close(gone: list[_Waiting]) -> None:
     with ExitStack() as ends:  # the others are closed too where one of them fails
         for one in gone:
             ends.callback(one.stream.close)
+
+
+class StreamedFile:
+    """`davfs.entry.Readable` bytes that are made in their order: a context manager.
+
+    Args:
+        size: How many they are.
+        key: What they are; see `Streams.at`.
+        kept: Where their streams wait between two ranges.
+        make: Begins a stream of them.
+        check: Is called when the file is opened, and raises what forbids that.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        key: str,
+        kept: Streams,
+        make: Callable[[], Stream],
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.size = size
+        self._key = key
+        self._kept = kept
+        self._make = make
+        self._check = check
+        self._ends = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._check()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._ends.close()
+
+    def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
+        """See `davfs.entry.Readable`."""
+        buffers = self._buffers(start, self.size if stop is None else min(stop, self.size))
+        self._ends.callback(buffers.close)  # a range that nobody reads to its end has a source open
+        return buffers
+
+    def _buffers(self, start: int, stop: int) -> Generator[memoryview, None, None]:
+        if start < stop:
+            with self._kept.at(self._key, start, self._make) as stream:
+                yield from stream.read(start, stop)

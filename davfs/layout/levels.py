@@ -4,11 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from davfs import names
+from davfs.confidentiality.options import Options
 from davfs.errors import LayoutError
 from davfs.layout.anonymity import restricted
 from davfs.layout.model import Extra as Content
 from davfs.layout.model import ExtraFile, LayoutLevel
 from davfs.layout.position import Key
+from davfs.layout.profile import OPTIONS
 from davfs.layout.source import Source
 from davfs.layout.syntax import parse, parse_file, parse_group
 from davfs.layout.tags import Extra
@@ -23,7 +25,7 @@ KINDS = (*RESOURCES, GROUP)
 BELOW_LEVEL = dict.fromkeys((*KINDS, FILES), "below [[level]]")
 """The keys of a level, for those who write them elsewhere."""
 
-TOP = dict.fromkeys(("title", "description", "dates", "anonymised"), "above the first [[level]] and [where]")
+TOP = dict.fromkeys(("title", "description", "dates", "anonymised", *OPTIONS), "above the first [[level]] and [where]")
 """The keys of a layout that are no tables, for those who write them in one."""
 
 
@@ -43,13 +45,13 @@ class Levels:
         source: The layout's file.
         extra: Tags that Orthanc keeps besides its usual ones, by level.
         key: The key of hashes; None where there is none.
-        anonymised: Whether nothing may tell who a patient is.
+        options: What an anonymised layout keeps; None where nothing has to be hidden.
     """
 
     source: Source
     extra: Extra
     key: HashKey | None
-    anonymised: bool
+    options: Options | None
 
     def read(self) -> tuple[LayoutLevel, ...]:
         """Return the levels.
@@ -131,7 +133,9 @@ class Levels:
         return tuple(self._file(text, level, key) for text in texts if level)
 
     def _checked(self, template: Template) -> Template:
-        return restricted(template) if self.anonymised else template
+        if self.options is None or self.key is None:
+            return template
+        return restricted(template, self.options, self.key)
 
     def _file(self, text: str, level: Level, key: Key) -> ExtraFile:
         try:
@@ -140,7 +144,7 @@ class Levels:
             raise self.source.error(f"files: {error}", key, text) from error
         contents = {f".{content.value}": content for content in CONTENTS[level]}
         content = contents.get(template.extension.lower())
-        if self.anonymised and content not in {None, Content.ZIP}:
+        if self.options is not None and content not in {None, Content.ZIP}:
             allowed = f"write {level.name.lower()}.zip, whose DICOM files are anonymised too"
             raise self.source.error(f'files: "{text}" shows what an anonymised layout hides; {allowed}', key, text)
         if content is None or not template.pieces:

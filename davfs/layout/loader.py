@@ -5,10 +5,12 @@ from importlib import resources
 from pathlib import Path
 
 from davfs import names
+from davfs.confidentiality.options import PROFILE_ALONE
 from davfs.errors import LayoutError
 from davfs.layout.levels import BELOW_LEVEL, TOP, Levels
 from davfs.layout.model import Dates, Layout
 from davfs.layout.position import line_of_error
+from davfs.layout.profile import profile_options, refuse_options
 from davfs.layout.source import Source
 from davfs.layout.tags import NO_EXTRA, Extra
 from davfs.layout.text import HashKey
@@ -65,10 +67,14 @@ def load_text(text: str, file: str, *, extra: Extra = NO_EXTRA, key: HashKey | N
     source = Source(text, file, document)
     source.check_keys("layout", (), document, KEYS, BELOW_LEVEL)
     anonymised = _anonymised(source, key)
+    options = profile_options(source) if anonymised else None
+    if options is None:
+        refuse_options(source)
     # The tables first: a title that stands in one of them is not missing, it is in the wrong place.
-    levels = Levels(source, extra, key, anonymised is not None).read()
+    levels = Levels(source, extra, key, options).read()
     where = conditions(source, extra)
-    return Layout(_title(source), source.string("description", ""), levels, file, where, _dates(source), anonymised)
+    title, description, dates = _title(source), source.string("description", ""), _dates(source)
+    return Layout(title, description, levels, file, where, dates, anonymised, options or PROFILE_ALONE)
 
 
 def shipped(name: str) -> Path | None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from davfs.confidentiality.options import PROFILE_ALONE, Options
 from davfs.layout.condition import Condition
 from davfs.layout.template import Template
 from davfs.layout.text import HashKey
@@ -81,6 +82,7 @@ class Layout:
         dates: What the dates of folders and files tell.
         anonymised: The key of what stands for names and identifiers, where nothing in the tree may tell who a patient
             is; None where it may.
+        options: Of an anonymised layout, what it keeps nevertheless, or has cleaned.
     """
 
     title: str
@@ -90,6 +92,7 @@ class Layout:
     where: tuple[Condition, ...] = ()
     dates: Dates = Dates.RECEPTION
     anonymised: HashKey | None = None
+    options: Options = PROFILE_ALONE
 
     def mark(self, node: str) -> str:
         """Return the hexadecimal digits that suffixes and ``{id}`` are made from.

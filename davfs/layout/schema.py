@@ -5,10 +5,12 @@ It knows keys, levels and where they may stand; what is inside of a template onl
 
 from typing import Any
 
+from davfs.confidentiality.options import AS_THEY_ARE
 from davfs.layout import tags
 from davfs.layout.levels import CONTENTS, FILES, GROUP, RESOURCES
 from davfs.layout.loader import RESERVED
 from davfs.layout.model import Dates
+from davfs.layout.profile import LISTS
 from davfs.orthanc.model import Level
 
 _ABOUT = {
@@ -16,6 +18,9 @@ _ABOUT = {
     "description": "One sentence for the people who use the drive.",
     "dates": "What the dates of folders and files tell: when Orthanc got them, or when the images were made.",
     "anonymised": "Whether nothing in this tree tells who a patient is; needs a key of hashes.",
+    "retain": "What an anonymised layout keeps: dates, shifted by a number of days for each patient; age, sex, size.",
+    "clean": "What an anonymised layout keeps without texts: the coded and measured content of structured reports.",
+    "pixels": "Whether an anonymised layout shows images that may have a name written in them.",
     "where": "Which studies appear: all conditions have to hold, each with one of its values.",
     "level": "Levels of folders from the top down; the last one names the files where it is instance.",
     "files": "Further files in each folder of this level.",
@@ -34,6 +39,8 @@ def schema() -> dict[str, Any]:
         "description": {"type": "string"},
         "dates": {"enum": [dates.value for dates in Dates], "default": Dates.RECEPTION.value},
         "anonymised": {"type": "boolean", "default": False},
+        **{key: _choice(known) for key, known in LISTS.items()},
+        "pixels": {"const": AS_THEY_ARE},
         "where": _where(),
         "level": {"type": "array", "minItems": 1, "items": {"oneOf": [*map(_resource, RESOURCES), _group()]}},
     }
@@ -45,6 +52,10 @@ def schema() -> dict[str, Any]:
         "required": ["title", "level"],
         "additionalProperties": False,
     }
+
+
+def _choice(known: tuple[str, ...]) -> dict[str, Any]:
+    return {"type": "array", "items": {"enum": list(known)}, "uniqueItems": True}
 
 
 def _where() -> dict[str, Any]:

@@ -28,6 +28,9 @@ from itertools import product
 from typing import TypeAlias
 
 from davfs import names
+from davfs.confidentiality.shifting import shifted
+from davfs.layout.tags import SUBJECT
+from davfs.layout.text import HashKey
 from davfs.layout.values import Format, parts, read
 
 UNKNOWN = "unknown"
@@ -67,11 +70,25 @@ class Tag:
         keyword: Its keyword.
         representation: Its value representation.
         how: Format of its values; None for the plain value.
+        shift: The key by which a person's dates are shifted (`davfs.layout.text.HashKey.days`); None where they stay.
     """
 
     keyword: str
     representation: str
     how: Format | None
+    shift: HashKey | None = None
+
+    @property
+    def keywords(self) -> tuple[str, ...]:
+        """What has to be known for its value."""
+        return (self.keyword, SUBJECT) if self.shift else (self.keyword,)
+
+    def value(self, tags: Mapping[str, str]) -> str:
+        """Return what it has for a resource; empty where that is no date, and is to be one that is shifted."""
+        value = tags.get(self.keyword, "")
+        if self.shift is None or not value:
+            return value
+        return shifted(value, self.representation, self.shift.days(tags[SUBJECT])) or "" if SUBJECT in tags else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +108,13 @@ class Field:
     def render(self, tags: Mapping[str, str]) -> str:
         """Return the text of the first alternative that has any."""
         for tag in self.tags:
-            if text := read(tags.get(tag.keyword, ""), tag.representation, tag.how):
+            if text := read(tag.value(tags), tag.representation, tag.how):
                 return self._bracketed(text)
         return self._bracketed(self.default)
 
     def texts(self, tags: Mapping[str, str]) -> list[str]:
         """Return a text for each value of the first alternative that has any; at least one, empty where none has."""
-        found = (parts(tags.get(tag.keyword, ""), tag.representation, tag.how) for tag in self.tags)
+        found = (parts(tag.value(tags), tag.representation, tag.how) for tag in self.tags)
         texts = next((texts for texts in found if texts), [self.default])
         return [self._bracketed(text) for text in sorted(set(texts))[:MOST]]
 
@@ -128,7 +145,8 @@ class Template:
     _names: Callable[[_Values], tuple[str, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        keywords = (tag.keyword for piece in self.pieces if isinstance(piece, Field) for tag in piece.tags)
+        read = (tag.keywords for piece in self.pieces if isinstance(piece, Field) for tag in piece.tags)
+        keywords = (keyword for each in read for keyword in each)
         object.__setattr__(self, "_read", tuple(dict.fromkeys(keywords)))
         object.__setattr__(self, "_marked", Identifier() in self.pieces)
         object.__setattr__(self, "_name", lru_cache(_NAMES)(self._rendered))

@@ -22,6 +22,7 @@ WITHOUT_STROKES = str.maketrans({
 })  # fmt: skip
 """Letters that are written with a stroke or joined, which Unicode does not take apart as it does those with accents."""
 
+_LEAST_DAYS, _MOST_DAYS = 365, 3653
 _DIGITS = 16
 _LEAST_DIGITS, _MOST_DIGITS = 8, 64
 _APOSTROPHES = "'\u2019"
@@ -56,6 +57,14 @@ class HashKey:
         Source: RFC 2104.
         """
         return hmac.new(self._secret, text.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()
+
+    def days(self, subject: str) -> int:
+        """Return by how many days a person's dates are shifted: from one year to ten.
+
+        Args:
+            subject: The person, as `davfs.layout.subject` has it.
+        """
+        return _LEAST_DAYS + int(self.digest(f"days:{subject}")[:16], 16) % (_MOST_DAYS - _LEAST_DAYS)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, HashKey) and hmac.compare_digest(self._secret, other._secret)

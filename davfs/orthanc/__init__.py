@@ -134,14 +134,6 @@ class Orthanc(Protocol):
             such mappings for a sequence.
         """
 
-    def anonymised(self, instance: OrthancId, request: Mapping[str, Any]) -> bytes:
-        """Return the DICOM file of an instance without what tells whose it is (``POST …/anonymize``).
-
-        Args:
-            instance: Which one; it stays as it is.
-            request: What to keep, replace and remove, as Orthanc's route has it.
-        """
-
     def uncompressed(self, content: Buffer, instance: OrthancId | None) -> bytes:
         """Return a DICOM file with pixels that are not compressed (``OrthancPluginTranscodeDicomInstance``).
 

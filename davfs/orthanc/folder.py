@@ -157,10 +157,6 @@ class DicomFolder:
         """See `Orthanc`."""
         return dicom_files.all_tags(self._path(instance))
 
-    def anonymised(self, instance: OrthancId, request: Mapping[str, Any]) -> bytes:  # noqa: ARG002  as `Orthanc` has it
-        """See `Orthanc`."""
-        raise OrthancError(_NO_SERVER)
-
     def is_intact(self, instance: OrthancId) -> bool:
         """See `Orthanc`."""
         return self._path(instance).is_file()

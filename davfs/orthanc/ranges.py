@@ -71,7 +71,6 @@ class RangeCache:
         self.picture = orthanc.picture
         self.report = orthanc.report
         self.all_tags = orthanc.all_tags
-        self.anonymised = orthanc.anonymised
         self.store = orthanc.store
         self.delete = orthanc.delete
         self._orthanc = orthanc

@@ -205,10 +205,6 @@ class RestOrthanc:
         found: dict[str, Any] = self._json(f"/instances/{instance}/tags?short")
         return found
 
-    def anonymised(self, instance: OrthancId, request: Mapping[str, Any]) -> bytes:
-        """See `davfs.orthanc.Orthanc`."""
-        return self._transport.post(f"/instances/{instance}/anonymize", json.dumps(request).encode())
-
     def uncompressed(self, content: Buffer, instance: OrthancId | None) -> bytes:
         """See `davfs.orthanc.Orthanc`."""
         try:

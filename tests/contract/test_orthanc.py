@@ -1,7 +1,6 @@
 """What every implementation of `davfs.orthanc.Orthanc` answers."""
 
 import hashlib
-import io
 import json
 import struct
 from collections.abc import Callable
@@ -9,7 +8,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage, EncapsulatedCDAStorage, EncapsulatedPDFStorage
@@ -302,19 +300,6 @@ def test_all_tags(orthanc: Orthanc) -> None:
     assert found["7fe0,0010"] is None
 
 
-def test_anonymised(orthanc: Orthanc) -> None:
-    """A DICOM file is made anew without the name, with what was asked for; what is stored stays as it is."""
-    stored = orthanc.store(FIRST).id
-    uid = dicom.uid("another")
-    made = orthanc.anonymised(stored, {"Replace": {"PatientID": "A1", "StudyInstanceUID": uid}, "Force": True})
-    data = pydicom.dcmread(io.BytesIO(made))
-    assert (data.PatientID, data.StudyInstanceUID) == ("A1", uid)
-    assert "Doe" not in str(data.PatientName)
-    with orthanc.instance_file(stored) as view:
-        assert view == FIRST
-    assert orthanc.ids(Level.INSTANCE) == [stored]
-
-
 RANGES = [(0, None), (0, 100), (100, 200), (200, None), (0, 1), (3, 3), (50, 10**9), (10**9, None), (0, None)]
 
 
@@ -406,7 +391,6 @@ QUESTIONS: dict[str, Callable[[Orthanc, OrthancId], object]] = {
     "picture": lambda orthanc, wanted: orthanc.picture(wanted),
     "report": lambda orthanc, wanted: orthanc.report(wanted),
     "tags": lambda orthanc, wanted: orthanc.all_tags(wanted),
-    "anonymised": lambda orthanc, wanted: orthanc.anonymised(wanted, {}),
     "patient": lambda orthanc, wanted: orthanc.children(Level.PATIENT, wanted),
     "study": lambda orthanc, wanted: orthanc.children(Level.STUDY, wanted),
     "series": lambda orthanc, wanted: orthanc.children(Level.SERIES, wanted),

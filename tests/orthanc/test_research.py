@@ -3,6 +3,7 @@
 import io
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import unquote
@@ -22,6 +23,8 @@ from tests.support.serving import ServeProcess
 from tests.support.webdav import WebDav
 
 KEY = "a key that only this test knows"
+DATES = {"1980-01-01T00:00:00Z", "19800101T000000Z", "Tue, 01 Jan 1980 00:00:00 GMT"}
+"""The date of all that tells none, as each door writes it."""
 GERDA = {
     "PatientID": "P-4711",
     "PatientName": "Gruenling^Gerda",
@@ -122,13 +125,22 @@ def test_nothing_leaks(drive: WebDav, archive: Archive) -> None:
         each for layout in ("research", "research-images") for found in walk(drive, layout) for each in inside(*found)
     ]
     images = [path for path, _ in files if path.endswith(".dcm")]
-    assert len(images) == 2 * archive.rest.get("/statistics").json()["CountInstances"]  # by themselves, and in archives
+    ids = archive.rest.get("/instances").json()
+    shown = [one for one in ids if not is_suspect(archive.rest.get(f"/instances/{one}/simplified-tags").json())]
+    assert len(ids) > len(shown) > 80
+    assert len(images) == 2 * len(shown)  # by themselves, and in archives
     assert not any(path.startswith("research/") for path in images)
     for path, content in files:
         found = SECRETS.search(content)
         assert not found, (path, found)
         if not path.endswith(".dcm"):
             assert not [name for name in archive.names if name in content.lower()], path
+
+
+def is_suspect(tags: dict[str, str]) -> bool:
+    """Return True for an image that may show a name: of the samples, those of ultrasound, and secondary captures."""
+    captured = tags["SOPClassUID"].startswith("1.2.840.10008.5.1.4.1.1.7")  # photographs and slides as well
+    return (captured or tags.get("Modality", "") in {"OT", "US"}) and tags.get("BurnedInAnnotation") != "NO"
 
 
 def test_images_name_nobody(drive: WebDav) -> None:
@@ -163,32 +175,63 @@ def test_pseudonyms_agree(archive: Archive, identifier: str) -> None:
 
 
 def test_what_cannot_be_anonymised(drive: WebDav, archive: Archive) -> None:
-    """A document is not there; an image that says whose it is is refused, and so is an archive with it, at once."""
+    """Documents and ultrasound are not there; a scan that shows whose it is is refused, and so is its archive."""
     contents = {
         "image": dicom.instance("p1", 1, 1, 1),
-        "burned in": dicom.instance("p1", 1, 2, 1, tags={"BurnedInAnnotation": "YES", "Modality": "US"}),
+        "clean": dicom.instance("p1", 1, 2, 1, tags={"Modality": "US", "BurnedInAnnotation": "NO"}),
+        "ultrasound": dicom.instance("p1", 1, 2, 2, tags={"Modality": "US"}),
         "document": documents.encapsulated(b"%PDF-1.4 of Mrs Gruenling"),
+        "scan": dicom.instance("p1", 1, 3, 1, tags={"BurnedInAnnotation": "YES", "Modality": "MR"}),
     }
     folder = f"research-images/{HashKey(KEY.encode()).digest('19700101/doe p1/p1')[:16]}"
     try:
-        import_by_rest(archive.rest, contents["image"], contents["document"])
+        import_by_rest(archive.rest, *(contents[name] for name in ("image", "clean", "ultrasound", "document")))
         (study,) = drive.listing(folder)
         folder = f"{folder}/{study}"
         series = {name.partition(" ")[0]: f"{folder}/{name}" for name in drive.listing(folder)}
-        assert series.keys() == {"CT", "DOC", "study.zip"}
-        assert len(drive.listing(series["CT"])) == 1
-        assert drive.listing(series["DOC"]) == {}
+        assert series.keys() == {"CT", "US", "DOC", "study.zip"}
+        assert [len(drive.listing(series[name])) for name in ("CT", "US", "DOC")] == [1, 1, 0]
         with zipfile.ZipFile(io.BytesIO(drive.get(f"{folder}/study.zip").content)) as opened:
-            assert [name.partition(" ")[0] for name in opened.namelist()] == ["CT"]
-        import_by_rest(archive.rest, contents["burned in"])
-        (us,) = (f"{folder}/{name}" for name in drive.listing(folder) if name.startswith("US "))
-        (image,) = drive.listing(us)
-        for path in (f"{us}/{image}", f"{folder}/study.zip"):
+            assert sorted(name.partition(" ")[0] for name in opened.namelist()) == ["CT", "US"]
+        import_by_rest(archive.rest, contents["scan"])
+        (scans,) = (f"{folder}/{name}" for name in drive.listing(folder) if name.startswith("MR "))
+        (image,) = drive.listing(scans)
+        for path in (f"{scans}/{image}", f"{folder}/study.zip"):
             answer = drive.get(path)
             assert answer.status_code in {httpx.codes.FORBIDDEN, httpx.codes.NOT_ACCEPTABLE}, path
             assert b"Annotation" not in answer.content
+        assert "ultrasound" in drive.get("README.txt").text
     finally:
         archive.rest.delete(f"/studies/{dicom.ids(contents['image']).study}").raise_for_status()
+
+
+def test_nothing_tells_which_image_it_is(drive: WebDav, archive: Archive) -> None:
+    """Dates are the same everywhere, sizes are those of many, order and entity tags come from keyed hashes."""
+    stored = {each["FileSize"]: each["FileUuid"] for each in archive.rest.get("/instances?expand").json()}
+    sizes = Counter[int | None]()
+    for folder in folders(drive, "research-images"):
+        listing = drive.listing(folder)
+        for name, each in listing.items():
+            dates = {each.text("getlastmodified"), each.text("creationdate")} - {None}
+            assert dates <= DATES, f"{folder}/{name}"
+            if name.endswith(".dcm"):
+                sizes[each.size] += 1
+                assert each.size not in stored
+                assert (each.text("getetag") or "").strip('"') not in stored.values()
+        shown = [name for name in listing if not name.endswith(".zip")]
+        assert shown == sorted(shown), folder
+    assert len(sizes) < len(stored) / 2
+    path, content = next((path, content) for path, content in walk(drive, "research-images") if path.endswith(".zip"))
+    with zipfile.ZipFile(io.BytesIO(content)) as opened:
+        assert {member.date_time for member in opened.infolist()} == {(1980, 1, 1, 0, 0, 0)}, path
+
+
+def folders(drive: WebDav, folder: str) -> Iterator[str]:
+    """Yield a folder and all below it."""
+    yield folder
+    for name, each in drive.listing(folder).items():
+        if each.is_folder:
+            yield from folders(drive, f"{folder}/{name}")
 
 
 def test_who_knows_an_identifier_learns_nothing(drive: WebDav, archive: Archive) -> None:

@@ -187,10 +187,6 @@ class MemoryOrthanc:
         """See `Orthanc`."""
         return dicom_files.all_tags(io.BytesIO(self._file(instance)))
 
-    def anonymised(self, instance: OrthancId, request: Mapping[str, Any]) -> bytes:
-        """See `Orthanc`."""
-        return renditions.anonymised(self._file(instance), request)
-
     def instances(self, ids: Sequence[OrthancId]) -> list[Instance]:
         """See `Orthanc`."""
         return [self._told(each) for each in ids if each in self.files]

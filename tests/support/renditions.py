@@ -3,12 +3,9 @@
 import io
 import struct
 import zlib
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
 
 import pydicom
-from pydicom.uid import generate_uid
 
 _IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 
@@ -27,20 +24,3 @@ def picture(content: bytes) -> bytes | None:
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def anonymised(content: bytes, request: Mapping[str, Any]) -> bytes:
-    """Return a file with other identifiers, without the name, and as a request has it."""
-    data = pydicom.dcmread(io.BytesIO(content))
-    replaced = {"PatientName": "Anonymized1"} | {keyword: generate_uid(None) for keyword in _IDENTIFIERS}
-    for keyword, value in replaced.items():
-        if keyword not in request.get("Keep", ()):
-            setattr(data, keyword, value)
-    for keyword in request.get("Remove", ()):
-        data.pop(keyword, None)
-    for keyword, value in request.get("Replace", {}).items():
-        setattr(data, keyword, value)
-    data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
-    written = io.BytesIO()
-    data.save_as(written)
-    return written.getvalue()

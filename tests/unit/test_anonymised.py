@@ -1,9 +1,11 @@
-"""Anonymised files of whatever Orthanc may answer: their size, their halves, and how long they are kept."""
+"""Anonymised files as bytes: their size, their two parts, how they are streamed, and how long they are kept."""
 
 import io
 import struct
 import threading
+import tracemalloc
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,10 +22,13 @@ from pydicom.uid import (
     JPEGBaseline8Bit,
 )
 
-from davfs.errors import OrthancError, Unavailable
-from davfs.generated.anonymised import MARGIN, Anonymised
+from davfs.confidentiality.options import Options
+from davfs.entry import InMemory
+from davfs.errors import NotAnonymised, OrthancError, Unavailable, UnknownResource
+from davfs.generated.anonymised import Anonymised
 from davfs.generated.made import Made
-from davfs.layout.subject import subject
+from davfs.generated.prefix import Prefix
+from davfs.generated.sizes import padded
 from davfs.layout.text import HashKey
 from davfs.orthanc import OrthancId
 from tests.support import dicom
@@ -32,43 +37,61 @@ from tests.support.memory_orthanc import MemoryOrthanc
 KEY = HashKey(b"a key for tests only")
 FRAMES = [b"\xff\xd8one\xff\xd9\0", b"\xff\xd8second\xff\xd9"]
 NAME = "Doe^Jane"
+TAGS = {"PatientID": "p", "PatientName": NAME}
 
 
 class Answering(MemoryOrthanc):
-    """Answers with a file of a test's own, and counts how often it was asked."""
+    """Notes which files were opened, and looked at."""
 
-    own: bytes | None = None
-    asked = 0
+    opened = 0
     away = False
 
-    def anonymised(self, instance: OrthancId, request: Mapping[str, Any]) -> bytes:
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.looked_at: list[OrthancId] = []
+
+    def all_tags(self, instance: OrthancId) -> Mapping[str, Any]:
         """See `Orthanc`."""
-        self.asked += 1
+        self.looked_at.append(instance)
+        return super().all_tags(instance)
+
+    def open_instance(self, instance: OrthancId, start: int = 0) -> AbstractContextManager[InMemory]:
+        """See `Orthanc`."""
+        self.opened += 1
         if self.away:
             raise Unavailable("away")
-        return super().anonymised(instance, request) if self.own is None else self.own
+        return super().open_instance(instance, start)
 
 
 @dataclass
 class Maker:
     """Makes anonymised files of one instance, with a clock that is set by hand."""
 
-    limits: dict[str, int] = field(default_factory=dict)
+    limits: dict[str, Any] = field(default_factory=dict)
     time: float = 0.0
     orthanc: Answering = field(default_factory=Answering)
 
     def __post_init__(self) -> None:
         self.maker = Anonymised(self.orthanc, KEY, idle=1000, now=lambda: self.time, **self.limits)
 
-    def made(self, content: bytes, answer: bytes | None = None) -> Made:
-        """Return the file of an instance for which Orthanc gives an answer."""
-        self.orthanc.own = answer
+    def made(self, content: bytes, stored: bytes | None = None) -> Made:
+        """Return the file of an instance, of which other bytes may be stored than were sent."""
+        self.orthanc.transcoded = stored
         (instance,) = self.orthanc.instances([self.orthanc.store(content).id])
-        return self.maker.made(instance, {"PatientID": "p", "PatientName": NAME})
+        return self.maker.made(instance, TAGS)
+
+
+@pytest.fixture(params=[32 << 20, 0], ids=["kept", "streamed"])
+def maker(request: pytest.FixtureRequest) -> Iterator[Maker]:
+    """Keeps what it made, or streams it."""
+    one = Maker({"largest": request.param})
+    yield one
+    one.maker.close()
+    assert one.maker._streams._waiting == []
 
 
 @pytest.fixture
-def maker() -> Iterator[Maker]:
+def keeping() -> Iterator[Maker]:
     """Keeps what it made."""
     one = Maker()
     yield one
@@ -89,20 +112,6 @@ def written(syntax: UID = ExplicitVRLittleEndian, **tags: Any) -> bytes:
     return file.getvalue()
 
 
-def answered(syntax: UID = ExplicitVRLittleEndian, **tags: Any) -> bytes:
-    """Return what Orthanc could make of such an image."""
-    uids = {
-        name: UID(f"2.25.{int(KEY.digest(f'uid:{dicom.uid(*of)}')[:32], 16)}")
-        for name, of in (
-            ("StudyInstanceUID", ("p", 1)),
-            ("SeriesInstanceUID", ("p", 1, 1)),
-            ("SOPInstanceUID", ("p", 1, 1, 1)),
-        )
-    }
-    pseudonym = KEY.digest(subject({"PatientID": "p", "PatientName": NAME}))[:16]
-    return written(syntax, **{**uids, "PatientID": pseudonym, "PatientName": pseudonym, **tags})
-
-
 def read(made: Made, start: int = 0, stop: int | None = None) -> bytes:
     """Open a file and read some of it, as one request does."""
     with made.open() as file:
@@ -119,7 +128,7 @@ def test_transfer_syntax_stays(maker: Maker, syntax: UID) -> None:
     made = maker.made(content)
     after = pydicom.dcmread(io.BytesIO(read(made)))
     before = pydicom.dcmread(io.BytesIO(content))
-    assert made.size == len(content) + MARGIN
+    assert made.size == padded(len(content), is_image=True)
     assert after.file_meta.TransferSyntaxUID == syntax
     assert after.PixelData == before.PixelData
     assert not any(after.DataSetTrailingPadding or b"")
@@ -139,36 +148,103 @@ def test_other_pixels_stay(maker: Maker, keyword: str) -> None:
     assert after[keyword].value == bytes(range(64))
 
 
+def test_file_without_pixels(maker: Maker) -> None:
+    """A file that has none is its data set and padding."""
+    data = pydicom.dcmread(io.BytesIO(written()))
+    del data.PixelData
+    data.Rows = 77
+    file = io.BytesIO()
+    data.save_as(file)
+    after = pydicom.dcmread(io.BytesIO(read(maker.made(file.getvalue()))))
+    assert after.Rows == 77
+    assert "PixelData" not in after
+
+
+def test_file_without_meta_information(maker: Maker) -> None:
+    """What Orthanc took for an instance, though it has neither preamble nor meta information, gets both."""
+    content = written(ImplicitVRLittleEndian)
+    bare = content[content.index(b"\x08\0\x05\0") :]
+    after = pydicom.dcmread(io.BytesIO(read(maker.made(content, bare))))
+    assert after.file_meta.TransferSyntaxUID == ImplicitVRLittleEndian
+    assert after.PixelData == pydicom.dcmread(io.BytesIO(content)).PixelData
+
+
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, JPEGBaseline8Bit])
 def test_what_stands_behind_the_pixels_is_left_out(maker: Maker, syntax: UID) -> None:
-    """A name behind the pixels is not served, nor a signature, which would not hold any more."""
+    """A name behind the pixels is not served: not in a signature, nor in a private element, nor behind the end."""
     signature = Dataset()
     signature.CertifiedTimestamp = NAME.encode()
-    answer = answered(syntax, DigitalSignaturesSequence=[signature])
-    assert NAME.encode() in answer[-100:]
-    content = read(maker.made(written(syntax), answer))
-    assert NAME.encode() not in content[answer.index(b"\xe0\x7f") :]
-    assert "DigitalSignaturesSequence" not in pydicom.dcmread(io.BytesIO(content))
+    data = pydicom.dcmread(io.BytesIO(written(syntax, DigitalSignaturesSequence=[signature])))
+    data.add_new(0x7FE10010, "LO", "MAKER")
+    data.add_new(0x7FE11001, "LO", NAME)
+    file = io.BytesIO()
+    data.save_as(file)
+    content = file.getvalue() + b"\xfc\xff\xfc\xffOB\0\0\x08\0\0\0" + NAME.encode()
+    made = read(maker.made(written(syntax), content))
+    assert NAME.encode() not in made
+    after = pydicom.dcmread(io.BytesIO(made))
+    assert not {"DigitalSignaturesSequence"} & set(after.dir())
 
 
-def test_every_range_of_several_buffers(maker: Maker) -> None:
-    """A range is the same bytes whether the file is kept, in one buffer, or not, in several."""
-    large = Maker({"largest": 0})
+def test_every_range_of_several_buffers(keeping: Maker) -> None:
+    """A range is the same bytes whether the file is kept, in one buffer, or made while it is read."""
+    streaming = Maker({"largest": 0})
     content = written()
-    made, unkept = maker.made(content), large.made(content)
-    whole = read(made)
-    assert read(unkept) == whole
-    for start in range(0, made.size, 97):
+    made, streamed = keeping.made(content), streaming.made(content)
+    whole = read(streamed)
+    assert read(made) == whole
+    for start in range(0, made.size, 997):
         for stop in (start, start + 1, start + 1500, made.size, None):
-            assert read(made, start, stop) == read(unkept, start, stop) == whole[start:stop]
-    large.maker.close()
+            assert read(made, start, stop) == read(streamed, start, stop) == whole[start:stop]
+    streaming.maker.close()
+
+
+def test_consecutive_ranges_are_one_stream() -> None:
+    """A file that is not kept is made once for ranges that follow each other."""
+    one = Maker({"largest": 0})
+    made = one.made(written())
+    parts = [read(made, start, start + 512) for start in range(0, made.size, 512)]
+    assert len(b"".join(parts)) == made.size
+    assert one.orthanc.opened == 1
+    one.maker.close()
+
+
+def test_a_large_file_takes_little_memory() -> None:
+    """Of 64 MB of pixels, no more than some blocks are in memory at once."""
+    one = Maker({"largest": 0})
+    made = one.made(_large(64 << 20))
+    tracemalloc.start()
+    with made.open() as file:
+        size = sum(len(block) for block in file.buffers())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert size == made.size
+    assert peak < 12 << 20
+    one.maker.close()
+
+
+def _large(size: int) -> bytes:
+    data = pydicom.dcmread(io.BytesIO(written()))
+    data.PixelData = bytes(size)
+    file = io.BytesIO()
+    data.save_as(file)
+    return file.getvalue()
+
+
+def test_a_data_set_too_large_is_refused() -> None:
+    """What comes before the pixels is in memory, and so has a limit."""
+    prefix = Prefix(iter([memoryview(bytes(100))] * 10), 1000, largest=500)
+    assert prefix.read(500) == bytes(500)
+    with pytest.raises(NotAnonymised, match="too large"):
+        prefix.read(1)
 
 
 def test_meta_and_preamble_are_new(maker: Maker) -> None:
     """Nothing of the preamble is taken over, and of the meta information what is needed to read the file."""
-    data = pydicom.dcmread(io.BytesIO(answered()))
+    data = pydicom.dcmread(io.BytesIO(written()))
     data.preamble = NAME.encode().ljust(128)
     data.file_meta.SourceApplicationEntityTitle = "JANE"
+    data.file_meta.ImplementationVersionName = "JANE"
     data.file_meta.PrivateInformationCreatorUID = UID("1.2.3")
     data.file_meta.PrivateInformation = NAME.encode()
     file = io.BytesIO()
@@ -176,104 +252,143 @@ def test_meta_and_preamble_are_new(maker: Maker) -> None:
     content = read(maker.made(written(), file.getvalue()))
     after = pydicom.dcmread(io.BytesIO(content))
     assert after.preamble == bytes(128)
-    assert not {"SourceApplicationEntityTitle", "PrivateInformation"} & {each.keyword for each in after.file_meta}
+    assert {each.keyword for each in after.file_meta} == {
+        "FileMetaInformationGroupLength", "FileMetaInformationVersion", "MediaStorageSOPClassUID",
+        "MediaStorageSOPInstanceUID", "TransferSyntaxUID", "ImplementationClassUID", "ImplementationVersionName",
+    }  # fmt: skip
+    assert str(after.file_meta.ImplementationVersionName).startswith("DAVFS")
     assert after.file_meta.MediaStorageSOPInstanceUID == after.SOPInstanceUID
     length = struct.unpack_from("<I", content, 140)[0]
     assert content[144 + length : 148 + length] == b"\x08\0\x05\0"
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "stored",
     [
-        b"",
         NAME.encode(),
-        answered()[:-500],
-        answered(ImageComments="a" * 40).partition(b"a" * 40)[0] + b"a" * 20,
-        answered(JPEGBaseline8Bit)[:-12],
-        answered(JPEGBaseline8Bit).replace(b"\xfe\xff\xdd\xe0", b"\xfe\xff\xdd\xe1"),
-        answered().replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.2\0"),
-        written(),
-        answered(PatientName=NAME),
+        written()[:-500],
+        written(Manufacturer="a" * 40).partition(b"a" * 40)[0] + b"a" * 20,
+        written(JPEGBaseline8Bit)[:-12],
+        written(JPEGBaseline8Bit).replace(b"\xfe\xff\xdd\xe0", b"\xfe\xff\xdd\xe1"),
+        written().replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.2\0"),
     ],
 )
-def test_damaged_files_are_refused(maker: Maker, answer: bytes) -> None:
-    """An answer that cannot be read is never served, and the error tells nothing of it."""
-    with (
-        pytest.raises(OrthancError, match=r"^an anonymised file cannot be read$") as refused,
-        maker.made(written(), answer).open(),
-    ):
-        pass
+def test_damaged_files_are_refused(maker: Maker, stored: bytes) -> None:
+    """A file that cannot be read is never served whole, and the error tells nothing of it."""
+    with pytest.raises(OrthancError, match=r"^an anonymised file cannot be read$") as refused:
+        read(maker.made(written(), stored))
     assert refused.value.__cause__ is None
     assert refused.value.__suppress_context__
 
 
 def test_what_has_no_room_is_refused(maker: Maker) -> None:
-    """A file that would be longer than its size is refused, and one that fits to the byte is not."""
-    room = padding(read(maker.made(written(), answered()))) - 12
-    maker.maker.close()
-    assert padding(read(maker.made(written(), answered(TextValue="x" * room)))) == 0
-    maker.maker.close()
-    with pytest.raises(OrthancError, match="cannot be padded"):
-        read(maker.made(written(), answered(TextValue="x" * (room + 2))))
-
-
-def padding(content: bytes) -> int:
-    """Return how many bytes of padding a file has."""
-    return len(pydicom.dcmread(io.BytesIO(content)).DataSetTrailingPadding or b"")
+    """A file that would be longer than its size is refused: so many references, with so short UIDs."""
+    item = Dataset()
+    item.ReferencedSOPInstanceUID = "1.2"
+    with pytest.raises(OrthancError, match=r"no room|another length"):
+        read(maker.made(written(ReferencedInstanceSequence=[item] * 2000)))
 
 
 def test_deflated_files_are_refused(maker: Maker) -> None:
-    """Nothing can be appended to a data set that is compressed as a whole."""
-    made = maker.made(written(), answered(DeflatedExplicitVRLittleEndian))
-    with pytest.raises(OrthancError, match="deflated"), made.open():
-        pass
+    """Nothing can be appended to a data set that is compressed as a whole, and it is not unpacked to find out."""
+    with pytest.raises(NotAnonymised, match="deflated"):
+        read(maker.made(written(), written(DeflatedExplicitVRLittleEndian)))
 
 
-def test_etag_follows_the_stored_file() -> None:
-    """The etag is the same for the same stored file, and differs for another."""
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"EncapsulatedDocument": b"%PDF Doe"},
+        {"BurnedInAnnotation": "YES"},
+        {"ConversionType": "WSD"},
+        {"Modality": "US"},
+    ],
+)
+def test_what_may_show_a_name_is_refused(maker: Maker, tags: dict[str, Any]) -> None:
+    """It is refused when it is opened, and when an archive asks."""
+    made = maker.made(written(**tags))
+    for ask in (made.check, lambda: read(made)):
+        with pytest.raises(NotAnonymised):
+            ask()
+
+
+def test_pixels_as_they_are() -> None:
+    """A layout can have it that they are served, whatever is written in them; documents are not."""
+    one = Maker({"options": Options(pixels_as_they_are=True)})
+    made = one.made(written(Modality="US", BurnedInAnnotation="YES"))
+    made.check()
+    assert pydicom.dcmread(io.BytesIO(read(made))).BurnedInAnnotation == "YES"
+    one.maker.close()
+
+
+def test_what_is_there() -> None:
+    """Of kinds that are wont to have writing in them, only what says that it has none is there; that is asked once."""
+    one = Maker()
+    with_writing, without, slice_ = (
+        one.orthanc.store(written(SOPInstanceUID=f"1.2.{at}", Modality=modality, BurnedInAnnotation=said)).id
+        for at, (modality, said) in enumerate((("US", None), ("US", "NO"), ("CT", None)))
+    )
+    for _ in range(2):
+        found = one.orthanc.instances([with_writing, without, slice_])
+        modalities = ("US", "US", "CT")
+        assert [one.maker.can_be(*each) for each in zip(found, modalities, strict=True)] == [False, True, True]
+    assert one.orthanc.looked_at == [with_writing, without]
+    one.maker.close()
+
+
+def test_etag_follows_the_stored_file_and_needs_the_key() -> None:
+    """The etag is the same for the same stored file, and differs for another, another key and other options."""
     one = Maker()
     (instance,) = one.orthanc.instances([one.orthanc.store(written()).id])
     (other,) = one.orthanc.instances([one.orthanc.store(dicom.instance("other")).id])
     first, again, second = (one.maker.made(each, {}).etag for each in (instance, instance, other))
     assert first == again
-    assert first != second
+    others = (Anonymised(one.orthanc, HashKey(b"another")), Anonymised(one.orthanc, KEY, Options(modified_dates=True)))
+    assert len({first, second, *(each.made(instance, {}).etag for each in others)}) == 4
 
 
-def test_kept_files_are_made_once(maker: Maker) -> None:
-    """Many ranges of a file cost one anonymisation, until nobody asked for a while."""
-    made = maker.made(written())
+def test_kept_files_are_made_once(keeping: Maker) -> None:
+    """Many ranges of a file cost one reading of it, until nobody asked for a while."""
+    made = keeping.made(written())
     parts = [read(made, start, start + 512) for start in range(0, made.size, 512)]
-    assert maker.orthanc.asked == 1
-    maker.time = 999
+    assert keeping.orthanc.opened == 1
+    keeping.time = 999
     read(made)
-    maker.time = 1500
-    maker.maker.drop_idle()
-    assert maker.maker._timer  # until the file that is still kept is dropped
+    keeping.time = 1500
+    keeping.maker.drop_idle()
+    assert keeping.maker._timer  # until the file that is still kept is dropped
     assert b"".join(parts) == read(made)
-    assert maker.orthanc.asked == 1
-    maker.time = 2500
-    maker.maker.drop_idle()
+    assert keeping.orthanc.opened == 1
+    keeping.time = 2500
+    keeping.maker.drop_idle()
     read(made)
-    assert maker.orthanc.asked == 2
-
-
-def test_large_files_are_not_kept() -> None:
-    """A file beyond the limit is made for each request."""
-    one = Maker({"largest": 1000})
-    made = one.made(written())
-    assert read(made) == read(made)
-    assert one.orthanc.asked == 2
-    one.maker.close()
+    assert keeping.orthanc.opened == 2
 
 
 def test_failure_is_not_kept(maker: Maker) -> None:
     """Where Orthanc could not answer, it is asked again."""
     made = maker.made(written())
     maker.orthanc.away = True
-    with pytest.raises(Unavailable), made.open():
-        pass
+    with pytest.raises(Unavailable):
+        read(made)
     maker.orthanc.away = False
     assert len(read(made)) == made.size
+
+
+def test_replaced_and_deleted_files_are_not_served(maker: Maker) -> None:
+    """What is kept, or under way, is served only as long as Orthanc has this very file."""
+    made = maker.made(written())
+    read(made, 0, 100)
+    (instance,) = maker.orthanc.files
+    maker.orthanc.files[instance] += bytes(8)
+    maker.orthanc._instances[instance] = maker.orthanc._instances[instance].__class__(
+        instance, maker.orthanc._instances[instance].series, {}, 0, None, "another"
+    )
+    with pytest.raises(UnknownResource):
+        read(made, 100, 200)
+    del maker.orthanc.files[instance]
+    with pytest.raises(UnknownResource):
+        read(made, 200, 300)
 
 
 def test_timer_ends() -> None:
@@ -290,4 +405,4 @@ def test_timer_ends() -> None:
         assert not timer.is_alive()
     read(maker.made(instance, {}))
     maker.close()
-    assert one.asked == 2
+    assert one.opened == 2

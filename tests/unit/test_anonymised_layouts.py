@@ -2,31 +2,43 @@
 
 import hashlib
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from itertools import product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydicom.datadict import keyword_dict
+from pydicom.datadict import keyword_dict, tag_for_keyword
 
 from davfs import names
 from davfs.catalog.placing import LayoutPlacer, Link, Placed
 from davfs.catalog.plan import Plan
+from davfs.confidentiality.options import Options
 from davfs.layout import Extra, HashKey, Layout, load_text, parse
 from davfs.layout.anonymity import SHOWN, restricted
 from davfs.layout.subject import subject
 from davfs.layout.tags import SUBJECT, representation, usable
 from davfs.layout.text import TemplateError
 from davfs.orthanc.model import Level, OrthancId
+from tests.support.confidentiality import TABLE
 
 KEY = HashKey(b"a key for tests")
 ID = OrthancId("01234567-89abcdef-01234567-89abcdef-01234567")
+EVERYTHING = Options(modified_dates=True, patient_characteristics=True)
+RETAINED = 'retain = ["modified dates", "patient characteristics"]\n'
 HEAD = 'title = "mine"\nanonymised = true\n'
 ADDED = ("PatientAge", "PatientBirthTime", "PatientBirthName", "PatientDeathDateInAlternativeCalendar")
 EXTRA: Extra = {Level.PATIENT: [*ADDED, "SmallestImagePixelValue", "PatientComments", "SelectorUVValue"]}
 """What an administrator may have added: dates of a life, a name, one of several representations, free text."""
 
+CHOICES: dict[Options, tuple[str, ...]] = {
+    Options(): (),
+    Options(modified_dates=True): ("dates",),
+    Options(patient_characteristics=True): ("patient",),
+    EVERYTHING: ("dates", "patient"),
+}
+REPEATING = {keyword for keyword in keyword_dict if keyword and (tag_for_keyword(keyword) or 0) >> 24 in {0x50, 0x60}}
+"""Curves and overlays, all of which are removed."""
 FORMATS = (
     "",
     ":hash",
@@ -45,13 +57,13 @@ FORMATS = (
 
 def anonymised(levels: str, key: HashKey = KEY, extra: Extra = EXTRA) -> Layout:
     """Load an anonymised layout."""
-    return load_text(HEAD + levels, "mine.toml", extra=extra, key=key)
+    return load_text(HEAD + RETAINED + levels, "mine.toml", extra=extra, key=key)
 
 
-def is_shown(field: str, level: Level, extra: Extra = EXTRA) -> bool:
+def is_shown(field: str, level: Level, extra: Extra = EXTRA, options: Options = EVERYTHING) -> bool:
     """Tell whether an anonymised layout may have a field, at a level that knows its tag."""
     try:
-        restricted(parse(f"{{{field}}}", level, extra, KEY))
+        restricted(parse(f"{{{field}}}", level, extra, KEY), options, KEY)
     except TemplateError:
         return False
     return True
@@ -64,7 +76,7 @@ FIELDS = {
 
 
 def test_what_is_shown() -> None:
-    """Of codes, numbers and dates the value, of all else the hash, and of dates of birth nothing."""
+    """With all options, of codes, numbers and dates the value, of all else the hash, of dates of birth nothing."""
     fields = set(FIELDS[Level.INSTANCE])
     plain = {field for field in fields if "hash" not in field}
     assert {"StudyDate:%Y", "Modality", "PatientSex", "PatientAge", "SeriesNumber:05d", "ModalitiesInStudy"} <= plain
@@ -78,17 +90,27 @@ def test_what_is_shown() -> None:
 def test_every_tag_of_the_standard() -> None:
     """Whatever Orthanc is told to keep, only a code, a number, or a date that is not of birth or death is shown."""
     kinds = {keyword: representation(keyword) or "" for keyword in keyword_dict if keyword}
-    shown = {keyword for keyword in kinds if is_shown(keyword, Level.PATIENT, {Level.PATIENT: [keyword]})}
     coarse = {keyword for keyword, kind in kinds.items() if SHOWN.issuperset(kind.split(" or "))}
-    assert shown == coarse - {"PatientBirthDate", "PatientBirthTime"}
-    assert len(shown) > 1000
+    listed = {keyword: TABLE["attributes"].get(f"{tag_for_keyword(keyword):08x}", {}) for keyword in coarse}
+    for options, columns in CHOICES.items():
+        found = {one for one in kinds if is_shown(one, Level.PATIENT, {Level.PATIENT: [one]}, options)}
+        kept = {
+            one for one, row in listed.items() if not row or any(row.get(column) in {"K", "C"} for column in columns)
+        }
+        dates = set() if options.modified_dates else {one for one in kept if kinds[one] in {"DA", "DT", "TM"}}
+        assert found == kept - dates - REPEATING
+        assert len(found) > 1000
+
+
+WHO = "19700101/doe john/P-17"
+SHIFTED = f"{date(2024, 2, 29) - timedelta(days=KEY.days(WHO)):%Y%m%d}"
 
 
 @pytest.mark.parametrize(
     ("field", "value", "name"),
     [
-        ("StudyDate:%Y", "20240229", "2024"),
-        ("StudyDate", "20240229", "20240229"),
+        ("StudyDate:%Y%m%d", "20240229", SHIFTED),
+        ("StudyDate", "20240229", SHIFTED),
         ("StudyDate:%Y", "Grünling 1970", "none"),
         ("StudyDate", "20240230", "none"),
         ("StudyTime:%H", "Grünling", "none"),
@@ -109,8 +131,18 @@ def test_every_tag_of_the_standard() -> None:
 def test_values_are_what_they_should_be(field: str, value: str, name: str) -> None:
     """A name that was typed where a date or a code belongs is as good as missing."""
     template = anonymised(f'[[level]]\nseries = "{{{field}|none}}"\n').levels[0].template
-    assert template.render({field.partition(":")[0]: value}, ID) == name
-    assert template.values({field.partition(":")[0]: value}) == tuple(sorted(name.split(", ")))
+    tags = {field.partition(":")[0]: value, SUBJECT: WHO}
+    assert template.render(tags, ID) == name
+    assert template.values(tags) == tuple(sorted(name.split(", ")))
+
+
+def test_dates_in_names_are_those_of_the_files() -> None:
+    """A date is shifted by the person's own days; of a study whose person is not known, there is none."""
+    template = anonymised('[[level]]\nstudy = "{StudyDate|none}"\n').levels[0].template
+    days = {KEY.days(person) for person in ("one", "two")}
+    found = {template.render({"StudyDate": "20240229", SUBJECT: person}, ID) for person in ("one", "two")}
+    assert found == {f"{date(2024, 2, 29) - timedelta(days=each):%Y%m%d}" for each in days}
+    assert template.render({"StudyDate": "20240229"}, ID) == "none"
 
 
 def test_other_layouts_hide_nothing() -> None:
@@ -148,7 +180,8 @@ def test_placements_show_marks() -> None:
     mark = f"~{KEY.digest(ID)[:10]}"
     nobody = hashlib.sha1(b"study/", usedforsecurity=False).hexdigest()  # of a study without a PatientID
     person = f"~{KEY.digest(f'{ID}.{nobody}')[:10]}"
-    assert shown(anonymised(text)) == {person, f"2024 {mark}", "CT"}
+    year = f"{date(2024, 2, 29) - timedelta(days=KEY.days('study/')):%Y}"
+    assert shown(anonymised(text)) == {person, f"{year} {mark}", "CT"}
     assert shown(load_text(f'title = "mine"\n{text}', "mine.toml")) == {"~0123456789", "2024 ~0123456789", "CT"}
 
 

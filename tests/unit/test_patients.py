@@ -36,6 +36,7 @@ BY_SEX = PATIENTS.replace("[[level]]", '[[level]]\ngroup = "{PatientSex}"\n[[lev
 ANONYMISED = """
 title = "research"
 anonymised = true
+retain = ["modified dates", "patient characteristics"]
 [[level]]
 patient = "{PatientSex}"
 [[level]]

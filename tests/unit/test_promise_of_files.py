@@ -78,6 +78,7 @@ instance = "{InstanceNumber}.zip"
 ANONYMISED = """
 title = "anonymised"
 anonymised = true
+retain = ["modified dates"]
 [[level]]
 study = "{StudyDate}"
 files = ["{StudyDate}.zip", "1.zip"]
