@@ -1,92 +1,24 @@
 """ZIP archives that are made while they are read: what is in them, how large they are, and what is open meanwhile."""
 
-import io
 import subprocess
 import sys
 import tracemalloc
 import zipfile
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-import zipstream.ng
 from hypothesis import given
 from hypothesis import strategies as st
 
 from davfs.errors import OrthancError, UnknownResource
 from davfs.generated.archive import Member, archive
-from davfs.generated.made import Made
 from davfs.generated.streams import Streams
-
-MEBI, GIBI = 1 << 20, 1 << 30
-LIMIT = (1 << 31) - 1
-"""Bytes from which on the library uses ZIP64."""
-DATE = datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC)
-ZEROS = memoryview(bytes(4 * MEBI))
-
-
-@dataclass
-class Zeros:
-    """Lazily made bytes, in blocks that are larger than those that are handed on."""
-
-    size: int
-
-    def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
-        """See `Readable`."""
-        stop = self.size if stop is None else stop
-        for position in range(start, stop, len(ZEROS)):
-            yield ZEROS[: stop - position]
-
-
-@dataclass
-class Bytes:
-    """Bytes in blocks of their own."""
-
-    content: bytes | bytearray
-    block: int = 50
-
-    @property
-    def size(self) -> int:
-        """See `Readable`."""
-        return len(self.content)
-
-    def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
-        """See `Readable`."""
-        content = memoryview(self.content)[start:stop]
-        for position in range(0, len(content), self.block):
-            yield content[position : position + self.block]
-
-
-@dataclass
-class Source:
-    """Gives members, and knows which of them were opened, which are open, and how many were open at a time."""
-
-    opened: list[str] = field(default_factory=list)
-    open: list[str] = field(default_factory=list)
-    most: int = 0
-
-    def member(self, path: str, content: Zeros | Bytes, size: int | None = None, date: datetime = DATE) -> Member:
-        """Return a member with some content."""
-        names = tuple(path.split("/"))
-        return Member(names, content.size if size is None else size, "v", date, lambda: self._open(path, content))
-
-    def members(self, count: int, size: int = 100) -> list[Member]:
-        """Return members with different contents."""
-        return [self.member(f"{index:04}.dcm", Bytes(bytes([index % 256]) * size)) for index in range(count)]
-
-    @contextmanager
-    def _open(self, path: str, content: Zeros | Bytes) -> Iterator[Zeros | Bytes]:
-        self.opened.append(path)
-        self.open.append(path)
-        self.most = max(self.most, len(self.open))
-        try:
-            yield content
-        finally:
-            self.open.remove(path)
+from tests.support.archives import DATE, MEBI, Bytes, Source, Zeros, read, unzipped
 
 
 @pytest.fixture
@@ -101,20 +33,6 @@ def kept() -> Iterator[Streams]:
     kept = Streams(idle=1000, now=lambda: 0.0)
     yield kept
     kept.close()
-
-
-def read(made: Made, start: int = 0, stop: int | None = None) -> bytes:
-    """Open an archive and read some of it, as one request does."""
-    with made.open() as file:
-        assert file.size == made.size
-        return b"".join(file.buffers(start, stop))
-
-
-def unzipped(content: bytes) -> zipfile.ZipFile:
-    """Return an archive all of whose members can be read."""
-    opened = zipfile.ZipFile(io.BytesIO(content))
-    assert opened.testzip() is None
-    return opened
 
 
 def test_contents(source: Source, kept: Streams, tmp_path: Path) -> None:
@@ -209,74 +127,6 @@ def test_etag(source: Source, kept: Streams) -> None:
     lists = [members, members[1:], [], *([other, *members[1:]] for other in others)]
     assert len({archive(one, kept).etag for one in lists}) == len(lists)
     assert archive(members[::-1], kept).etag == archive(members, kept).etag
-
-
-@pytest.mark.parametrize("count", [65_534, 65_535, 65_536])
-def test_size_of_many(kept: Streams, count: int) -> None:
-    """From 65,535 members on there is another end of the directory, and it is counted."""
-    made = archive(many(count), kept)
-    whole = read(made)
-    assert len(whole) == made.size
-    assert (b"PK\6\6" in whole) == (count >= 65_535)
-    with zipfile.ZipFile(io.BytesIO(whole)) as opened:
-        assert len(opened.namelist()) == count
-
-
-@pytest.mark.parametrize(
-    "sizes",
-    [
-        (int(LIMIT / 1.05), 0),
-        (int(LIMIT / 1.05) + 1, 0),
-        (LIMIT, 0),
-        (LIMIT + 1, 0),
-        (LIMIT // 2, LIMIT // 2, 0, 0),
-        (LIMIT - MEBI, MEBI - 122),  # 122 bytes are added to these two, and the directory begins at the limit
-        (LIMIT - MEBI, MEBI - 121),
-        (LIMIT - MEBI, MEBI - 122, 0),  # … or a member does
-        (LIMIT - MEBI, MEBI - 121, 0),
-        (4 * GIBI - 1, 1, 0),
-        (4 * GIBI, 0),
-        (GIBI,) * 5,
-    ],
-)
-def test_size_of_large(source: Source, kept: Streams, monkeypatch: pytest.MonkeyPatch, sizes: Sequence[int]) -> None:
-    """The size is exact on both sides of each limit of the format, and of the library."""
-    monkeypatch.setattr(zipstream.ng, "crc32", lambda *_: 0)  # or most of the time would go into it
-    made = archive([source.member(f"{index}", Zeros(size)) for index, size in enumerate(sizes)], kept)
-    with made.open() as file:
-        assert sum(len(block) for block in file.buffers()) == made.size
-
-
-def many(count: int) -> list[Member]:
-    """Return members without content."""
-    return [Member((f"{index}",), 0, "v", DATE, lambda: nullcontext(Bytes(b""))) for index in range(count)]
-
-
-def test_size_of_many_and_large(source: Source, kept: Streams, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The end that large archives have is counted once where there are 65,535 members."""
-    monkeypatch.setattr(zipstream.ng, "crc32", lambda *_: 0)
-    made = archive([*many(65_534), source.member("large", Zeros(LIMIT))], kept)
-    with made.open() as file:
-        assert sum(len(block) for block in file.buffers()) == made.size
-
-
-def test_large_archive(source: Source, kept: Streams, tmp_path: Path) -> None:
-    """A member of more than 4 GiB, and what is behind it, can be found and read."""
-    members = [source.member("a", Zeros(4 * GIBI + 5)), source.member("b", Bytes(b"behind it"))]
-    made = archive(members, kept)
-    file = tmp_path / "large.zip"
-    with made.open() as content, file.open("wb") as sparse:
-        for block in content.buffers():
-            if len(block) == MEBI:
-                sparse.seek(len(block), io.SEEK_CUR)
-            else:
-                sparse.write(block)
-        assert sparse.tell() == made.size
-    with zipfile.ZipFile(file) as opened:
-        assert [info.file_size for info in opened.infolist()] == [4 * GIBI + 5, 9]
-        assert opened.read("b") == b"behind it"
-        with opened.open("a") as large:
-            assert large.read(5) == bytes(5)
 
 
 CONTENTS = st.dictionaries(

@@ -1,0 +1,94 @@
+"""Members of archives that are made while they are read, and who reads them."""
+
+import io
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from davfs.generated.archive import Member
+from davfs.generated.made import Made
+
+MEBI, GIBI = 1 << 20, 1 << 30
+DATE = datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC)
+ZEROS = memoryview(bytes(4 * MEBI))
+
+
+@dataclass
+class Zeros:
+    """Lazily made bytes, in blocks that are larger than those that are handed on."""
+
+    size: int
+
+    def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
+        """See `Readable`."""
+        stop = self.size if stop is None else stop
+        for position in range(start, stop, len(ZEROS)):
+            yield ZEROS[: stop - position]
+
+
+@dataclass
+class Bytes:
+    """Bytes in blocks of their own."""
+
+    content: bytes | bytearray
+    block: int = 50
+
+    @property
+    def size(self) -> int:
+        """See `Readable`."""
+        return len(self.content)
+
+    def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
+        """See `Readable`."""
+        content = memoryview(self.content)[start:stop]
+        for position in range(0, len(content), self.block):
+            yield content[position : position + self.block]
+
+
+@dataclass
+class Source:
+    """Gives members, and knows which of them were opened, which are open, and how many were open at a time."""
+
+    opened: list[str] = field(default_factory=list)
+    open: list[str] = field(default_factory=list)
+    most: int = 0
+
+    def member(self, path: str, content: Zeros | Bytes, size: int | None = None, date: datetime = DATE) -> Member:
+        """Return a member with some content."""
+        names = tuple(path.split("/"))
+        return Member(names, content.size if size is None else size, "v", date, lambda: self._open(path, content))
+
+    def members(self, count: int, size: int = 100) -> list[Member]:
+        """Return members with different contents."""
+        return [self.member(f"{index:04}.dcm", Bytes(bytes([index % 256]) * size)) for index in range(count)]
+
+    @contextmanager
+    def _open(self, path: str, content: Zeros | Bytes) -> Iterator[Zeros | Bytes]:
+        self.opened.append(path)
+        self.open.append(path)
+        self.most = max(self.most, len(self.open))
+        try:
+            yield content
+        finally:
+            self.open.remove(path)
+
+
+def read(made: Made, start: int = 0, stop: int | None = None) -> bytes:
+    """Open an archive and read some of it, as one request does."""
+    with made.open() as file:
+        assert file.size == made.size
+        return b"".join(file.buffers(start, stop))
+
+
+def unzipped(content: bytes) -> zipfile.ZipFile:
+    """Return an archive all of whose members can be read."""
+    opened = zipfile.ZipFile(io.BytesIO(content))
+    assert opened.testzip() is None
+    return opened
+
+
+def many(count: int) -> list[Member]:
+    """Return members without content."""
+    return [Member((f"{index}",), 0, "v", DATE, lambda: nullcontext(Bytes(b""))) for index in range(count)]
