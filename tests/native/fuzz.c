@@ -20,8 +20,8 @@ static const char* const JSON[] = {"{", "}", "[", "]", "\"", "\\", "\\u", "d834"
 static const char* const URIS[] = {"/", "//", ".", "..", "davfs", "drive", "/davfs", "a b", "%2e", "\xc3\xa9", NULL};
 static const char* const HEADERS[] = {"depth", "Depth", "authorization", "Authorization", "host", "", NULL};
 static const char* const VALUES[] = {"0", "1", "infinity", "Basic ", "basic  ", "Digest ", "\xff", NULL};
-static const char* const BASE64[] = {"YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh", "YWFh", "/+8A", "YTpi", "Og==",
-                                     "=", " ", NULL};
+#define A_33 "YWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFh" /* 33 times the letter a */
+static const char* const BASE64[] = {A_33, A_33 A_33 A_33 A_33 A_33, "YWFh", "/+8A", "YTpi", "Og==", "=", " ", NULL};
 static const char* const NAMES[] = {"a", "/", ".", "DOE JOHN", "1.dcm", "\xc3\xa9", NULL};
 
 #define MOST 6
