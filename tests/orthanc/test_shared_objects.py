@@ -33,11 +33,14 @@ BROUGHT: dict[str, set[str]] = {
     "libpthread": set(), "librt": set(), "libdl": set(),  # empty since the C library 2.34
     # Modules of the standard library: each calls the one library that it is there for, Debian's, as Orthanc itself.
     "_asyncio": set(), "_bz2": {"libbz2"}, "_contextvars": set(), "_ctypes": {"libffi"}, "_decimal": {"libmpdec"},
-    "_hashlib": {"libcrypto"}, "_heapq": set(), "_hmac": set(), "_json": set(), "_lzma": {"liblzma"},
+    "_hashlib": {"libcrypto"}, "_heapq": set(), "_hmac": set(), "_interpreters": set(), "_json": set(),
+    "_lzma": {"liblzma"},
     "_multiprocessing": set(), "_posixshmem": set(), "_posixsubprocess": set(), "_queue": set(),
     "_remote_debugging": set(), "_sqlite3": {"libsqlite3"}, "_ssl": {"libssl", "libcrypto"}, "_typing": set(),
     "_uuid": {"libuuid"}, "_zoneinfo": set(), "_zstd": {"libzstd"}, "mmap": set(), "resource": set(), "termios": set(),
-    "libmpdec": set(), "libuuid": set(),
+    # Those libraries, where no Orthanc of that Debian loads them itself.
+    "libbz2": set(), "libffi": set(), "liblzma": set(), "libmpdec": set(), "libsqlite3": {"libz"}, "libuuid": set(),
+    "libzstd": set(),
     # Packages.
     "_cffi_backend": set(),  # its wheel has a libffi inside: native/interpreter.c sees to it that it calls that one
     "charset_normalizer/cd": set(), "charset_normalizer/md": set(),  # of requests, which pydicom imports if installed

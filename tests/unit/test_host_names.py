@@ -1,8 +1,12 @@
 """Names by which the drive may be asked for where nobody has to log in, and what counts as the page of another site."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from davfs.checks import host_names
+from davfs.doors.webdav import host_names as module
 from davfs.doors.webdav.cross_site import is_foreign
 from davfs.doors.webdav.host_names import HostNames
 from davfs.errors import ConfigurationError
@@ -51,6 +55,26 @@ def test_full_name_is_asked_for_once() -> None:
     assert names.include("pacs.example")
     assert not names.include("evil.example")
     assert asked == [1]
+
+
+def test_network_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one request waits for the network, which may take long, the others do not."""
+    monkeypatch.setattr(module, "_PATIENCE", 0.01)
+    answered, asked = threading.Event(), threading.Event()
+
+    def full_name() -> str:
+        asked.set()
+        assert answered.wait(10)
+        return "pacs.example"
+
+    names = HostNames((), lambda: "pacs", full_name)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(names.include, "pacs.example")
+        assert asked.wait(10)
+        assert not names.include("evil.example")
+        answered.set()
+        assert first.result(10)
+    assert names.include("pacs.example")
 
 
 @pytest.mark.parametrize(

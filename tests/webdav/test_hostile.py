@@ -197,6 +197,38 @@ def test_bad_headers(server: Door, method: str, headers: dict[str, str]) -> None
     assert 200 <= status < 500 or status == 501
 
 
+HEADERS = (
+    "If", "If-Match", "If-None-Match", "If-Range", "If-Modified-Since", "If-Unmodified-Since", "Range", "Destination",
+    "Depth", "Timeout", "Lock-Token", "Overwrite", "Authorization", "Host", "Origin", "Sec-Fetch-Site", "Content-Type",
+    "Connection", "Expect", "Transfer-Encoding", "X-Expected-Entity-Length", "X-Forwarded-For", "X-Forwarded-Host",
+    "X-Forwarded-Proto", "Cookie", "User-Agent",
+)  # fmt: skip
+MANY = " " * 60_000
+LONG = (
+    f'"a"{MANY}b', f"a{MANY}b", "a" + "\t " * 30_000 + "b", '"' * 60_000, "," * 60_000, '"a", ' * 12_000,
+    "(<a>)" * 12_000, "<a> (<b>) " * 400, "bytes=" + "0-1," * 15_000, "Digest " + 'a="b",' * 10_000,
+    'Digest a="' + "\\\\" * 30_000, "Basic " + "A" * 60_000, "9" * 60_000,
+    "http://" + "a." * 30_000, "/%41" * 15_000, "/a" * 30_000,
+    "Second-1," * 7000, "::" * 30_000, "1.2.3.4, " * 7000, "=" * 60_000,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("header", HEADERS)
+@pytest.mark.parametrize("value", LONG, ids=range(len(LONG)))
+def test_long_headers(server: Door, process: OrthancProcess, header: str, value: str) -> None:
+    """A long header costs what it is long, whoever reads it."""
+    server.drive.put("inbox/headers.txt", b"x")
+    for method in ("GET", "PUT", "PROPFIND", "MOVE", "LOCK"):
+        before = cpu(process)
+        request = (
+            f"{method} /inbox/headers.txt HTTP/1.1\r\nHost: localhost\r\n{header}: {value}\r\nConnection: close\r\n\r\n"
+        )
+        status = status_of(raw(server, request.encode()))
+        assert 200 <= status < 600
+        assert status not in {500, 503}
+        assert cpu(process) - before < 0.3
+
+
 @pytest.mark.parametrize(
     "range_",
     ["bytes=", "bytes=-", "bytes=5-2", "bytes=x-y", "lines=0-1", "bytes=0-1,2-3,4-5", "bytes=" + "0-1," * 5000 + "0-1",

@@ -13,6 +13,8 @@ from davfs.entry import Path
 _TOKEN = re.compile(
     r"""\s*(?:(?P<open>\()|(?P<close>\))|(?P<item><[^<>]*>|\[[^\[\]]*\])|(?P<not>Not\b))""", re.IGNORECASE
 )
+_LONGEST_IF = 4096
+"""Characters; clients send a few hundred, and each condition of it may be asked of the drive."""
 _USUAL_PORT = re.compile(r":(?:80|443)?$")
 _TOO_LONG = re.compile(r"\d{30}")
 """More digits than a time has; Python converts 4,300 at most."""
@@ -26,6 +28,9 @@ def check(environ: Environ) -> None:
 
     Source: RFC 4918 §10.4, §10.7.
     """
+    if len(environ.get("HTTP_IF", "")) > _LONGEST_IF:
+        reason = f"The header If may have {_LONGEST_IF} characters."
+        raise Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, reason)
     if "HTTP_IF" in environ and not _is_condition(environ["HTTP_IF"]):
         raise Refusal(HTTPStatus.BAD_REQUEST, "The header If cannot be understood.")
     if _TOO_LONG.search(environ.get("HTTP_TIMEOUT", "")):

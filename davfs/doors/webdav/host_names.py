@@ -1,9 +1,12 @@
 """The names by which the drive's own server may be asked for (`davfs.doors.webdav.cross_site` says why)."""
 
 import socket
+import threading
 from collections.abc import Callable, Collection
-from functools import cached_property
 from ipaddress import ip_address
+
+_PATIENCE = 0.5
+"""Seconds for which a thread waits for another one that asks the network."""
 
 
 class HostNames:
@@ -25,17 +28,24 @@ class HostNames:
         short = own.partition(".")[0]
         self._names = {"localhost", own, short, f"{short}.local", *(each.lower() for each in configured)}  # RFC 6762
         self._find_full_name = full_name
+        self._full_name = ""
+        self._asking = threading.Lock()
 
     def include(self, authority: str) -> bool:
         """Tell whether a ``Host`` is a name of this machine, or an IP address; the port says nothing."""
         host = _host(authority)
         if not host or host in self._names or host.endswith(".localhost"):  # RFC 6761 §6.3
             return bool(host)
-        return _is_address(host) or host == self._full_name
+        return _is_address(host) or self._is_full_name(host)
 
-    @cached_property
-    def _full_name(self) -> str:
-        return self._find_full_name().lower()
+    def _is_full_name(self, host: str) -> bool:
+        """Return True if it is this machine's full name; one thread waits for the network, others wait a moment."""
+        if not self._full_name and self._asking.acquire(timeout=_PATIENCE):
+            try:
+                self._full_name = self._full_name or self._find_full_name().lower()
+            finally:
+                self._asking.release()
+        return host == self._full_name
 
 
 def _host(authority: str) -> str:

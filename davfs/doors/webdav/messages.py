@@ -17,7 +17,8 @@ LARGEST = 64 * 1024
 LARGEST_LOCK = 4096
 """Bytes of a LOCK: what a client writes down about itself, a name or an address, is kept with the lock."""
 _XML = "davfs.xml"
-_WITH_XML = frozenset({"PROPFIND", "PROPPATCH", "LOCK"})
+_FOR_WSGIDAV = frozenset({"PROPPATCH", "LOCK"})
+_WITH_XML = _FOR_WSGIDAV | {"PROPFIND"}
 
 
 class Messages(BaseMiddleware):
@@ -30,7 +31,8 @@ class Messages(BaseMiddleware):
             body = _read(environ, LARGEST_LOCK if method == "LOCK" else LARGEST)
             if body and method in _WITH_XML:
                 environ[_XML] = parsed(body)
-                body = tostring(environ[_XML])  # without what would puzzle WsgiDAV, which parses it once more
+                if method in _FOR_WSGIDAV:
+                    body = tostring(environ[_XML])  # without what would puzzle WsgiDAV, which parses it once more
             environ.update({"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body)), "wsgidav.all_input_read": 1})
         answer: Iterable[bytes] = self.next_app(environ, start_response)
         return answer

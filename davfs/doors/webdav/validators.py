@@ -12,7 +12,8 @@ from davfs.entry import DICOM, Entry
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_TAG = re.compile(r'\s*(W/)?"([^"]*)"\s*(?:,|$)')
+_TAG = re.compile(r'(?:^|,)[ \t]*(W/)?"([^"]*)"[ \t]*(?=,|$)')
+"""An entity tag in a list; a run of blanks is looked at once, or a long one would cost its square."""
 
 CONDITIONS = ("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE")
 """Headers that can make an answer without content, as WSGI names them."""

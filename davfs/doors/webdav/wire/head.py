@@ -15,8 +15,8 @@ from davfs.doors.webdav.wire.connections import ClosingRequest
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _REQUEST = re.compile(rb"(%b) ([\x21-\x7e]+) HTTP/(\d)\.(\d)\r\n" % _TOKEN)
-_FIELD = re.compile(rb"(%b):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)\r\n" % _TOKEN)
-"""A field of a head or a trailer, without the blanks before its value (RFC 9112 §5; RFC 9110 §5.5)."""
+_FIELD = re.compile(rb"(%b):([^\x00-\x08\x0a-\x1f\x7f]*)\r\n" % _TOKEN)
+"""A field of a head or a trailer, with the blanks around its value (RFC 9112 §5; RFC 9110 §5.5)."""
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?")
 """RFC 9110 §7.2, RFC 3986 §3.2.2 and §3.2.3."""
 _ABSOLUTE = re.compile(rb"https?://([^/?#]+)([/?].*)?", re.IGNORECASE)
@@ -45,7 +45,7 @@ def field(line: bytes) -> tuple[bytes, bytes]:
     if found is None:
         folded = line[:1] in (b" ", b"\t")
         raise _malformed("A header continues on another line." if folded else "A header is malformed.")
-    return found[1].title(), found[2].rstrip(b" \t")
+    return found[1].title(), found[2].strip(b" \t")
 
 
 class HeadRequest(ClosingRequest):
