@@ -25,7 +25,7 @@ MOST_NAMES = 100
 LONGEST_NAMES = 4096
 """Characters of all names together: each that a resource lacks is repeated for it (RFC 4918 §9.1)."""
 _DEAD = 16 * 1024 * 1024
-"""Characters of dead properties in one answer."""
+"""Characters of dead properties in one answer; the rest is shown without, rather than that nobody sees the folder."""
 _KEPT = 16 * 1024 * 1024
 """Bytes up to which an answer is kept in memory; a longer one is made twice, first for its length."""
 _NAMES = 20_000
@@ -54,9 +54,9 @@ class Propfind(BaseMiddleware):
         if "HTTP_IF" in environ:
             check_conditions(provider, environ)
         left = _Left(provider, path, wanted)
-        found = [left.with_it(_Places(drive, path).own(own))]
+        found = [left.at(_Places(drive, path).own(own), inherited=True)]
         if own.is_folder and depth != "0":
-            found += map(left.with_it, _Places(drive, path).all() if depth == "1" else _deep(drive, path))
+            found += map(left.at, _Places(drive, path).all() if depth == "1" else _deep(drive, path))
         return found
 
 
@@ -127,28 +127,23 @@ class _Left:
     def __init__(self, provider: Any, path: Path, wanted: Wanted) -> None:
         takes_files = not path or provider.drive.takes_files(path[:1])
         of_locks = wanted.mode is Mode.ALL or f"{DAV}lockdiscovery" in wanted.names
-        dead = wanted.mode is not Mode.NAMED or not LIVE.issuperset(wanted.names)
+        self._names = set(wanted.names) - LIVE if wanted.mode is Mode.NAMED else None
         manager, properties = provider.lock_manager, provider.prop_manager
         self._locks = manager if takes_files and of_locks and manager.storage.any else None
-        any_dead = takes_files and dead and properties.any_below(paths.quoted(path, folder=False))
+        any_dead = takes_files and self._names != set() and properties.any_below(paths.quoted(path, folder=False))
         self._properties = properties if any_dead else None
         self._left = _DEAD
 
-    def with_it(self, shown: Shown) -> Shown:
-        """Return a resource with what was left at it.
-
-        Raises:
-            Refusal: It is too much for one answer.
-        """
+    def at(self, shown: Shown, *, inherited: bool = False) -> Shown:
+        """Return a resource with what was left at it, and with ``inherited`` with the locks on folders that hold it."""
         if self._locks:
-            held = self._locks.get_indirect_url_lock_list(shown.href)
-            shown = shown._replace(locks=locks.discovered(held, shown.href))
-        if self._properties:
+            found = self._locks.get_indirect_url_lock_list if inherited else self._locks.get_url_lock_list
+            shown = shown._replace(locks=locks.discovered(found(shown.href), shown.href))
+        if self._properties and self._left > 0:
             dead = self._properties.all_of(shown.href)
-            self._left -= sum(map(len, dead.values()))
-            if self._left < 0:
-                raise _too_much()
-            shown = shown._replace(dead=tuple(dead.items()))
+            kept = {name: value for name, value in dead.items() if self._names is None or name in self._names}
+            self._left -= sum(map(len, kept.values()))
+            shown = shown._replace(dead=tuple(kept.items()))
         return shown
 
 
