@@ -30,6 +30,7 @@ from davfs.errors import (
     Rejected,
     StorageFull,
 )
+from davfs.imports.elements import Walk
 from davfs.imports.importer import UNREADABLE, Imported, Importer
 from davfs.imports.incoming import Incoming
 from davfs.imports.items import LONGEST_NAME, Item, Receipt
@@ -137,7 +138,8 @@ class Intake:
         if found in OFFERED:
             self._spool.check_write(path)
             job = self._importer.import_maybe if found is Sniffed.UNLIKELY_DICOM else self._importer.import_dicom
-            imported = self._run(path, self._lanes.of_dicom(view), lambda: job(view))
+            walk = Walk(view)
+            imported = self._run(path, self._lanes.of_dicom(view, walk), lambda: job(view, walk))
             if imported:
                 return self._keep_imported(path, arrival, imported, replace=replace)
         return arrival.keep(path, replace=replace)

@@ -7,10 +7,9 @@
 - `zip_import`: imports the DICOM files in a ZIP.
 - `zip_directory`: which members a ZIP has.
 - `zip_members`: unpacks them.
-- `elements`: how many data elements a file has, by which it can cost Orthanc much.
+- `elements`: how many data elements a file has, by which it can cost Orthanc much, and how deep they are nested.
 - `progress`: how far the import of a ZIP is.
 - `hazards`: what Orthanc's parser would not survive.
-- `nesting`: how deep the sequences of a file are nested.
 - `lanes`: the queues in which that is done, one for each kind of work.
 - `queue`: one of them: named threads, and a bounded number of jobs.
 - `spool`: the real folder behind the inbox: what is written into it, in one piece or in several.

@@ -1,11 +1,17 @@
-"""Counts the data elements of a DICOM file: what it costs Orthanc to parse goes by them, and hardly by bytes.
+"""Walks through the data elements of a DICOM file: how many there are, and how deep they are nested.
 
-An image is one element, however large; but eight zeros are an element too, and Orthanc's parser takes four microseconds
-for each. 24 MB of zeros behind an image are three million elements: twelve seconds.
+What it costs Orthanc to parse a file goes by their number, and hardly by bytes. An image is one element, however large;
+but eight zeros are an element too, and Orthanc's parser takes four microseconds for each. 24 MB of zeros behind an
+image are three million elements: twelve seconds.
+
+Orthanc's parser calls itself for each sequence in a sequence, on a thread with a small stack: 2 KB with 48 levels
+end the process. Images have three or four, structured reports up to some twenty.
 """
 
 import struct
+import sys
 import zlib
+from dataclasses import dataclass
 from functools import lru_cache
 from time import sleep
 
@@ -26,12 +32,19 @@ IMPLICIT, BIG_ENDIAN, DEFLATED = b"1.2.840.10008.1.2", b"1.2.840.10008.1.2.2", b
 INFLATED = 64 << 20
 """Bytes of a deflated data set that are unpacked to be counted."""
 
+DEEPEST = 40
+"""Levels of nested sequences that Orthanc survives; 48 end Orthanc 1.10.1."""
+
 _HEAD = 1024
 """Bytes in which a file tells its transfer syntax."""
-STRETCH, PAUSE = 2048, 1e-4
-"""Elements that are counted without a pause, and its seconds: other threads need the interpreter for a moment only."""
-_SHORTEST = 8
-"""Bytes of an element without a value."""
+_STRETCH, _PAUSE = 2048, 1e-4
+"""Elements that are passed without a pause, and its seconds: other threads need the interpreter for a moment only."""
+_SHORTEST, _SMALLEST = 8, 16
+"""Bytes of an element without a value, and those that a sequence with one item takes at least."""
+_ITEM, _PIXELS = 0xE000, 0x7FE0
+_KNOWN = SHORT | LONG
+_HEADERS = {order: tuple(struct.Struct(order + form) for form in ("HH2sH", "HHI", "I")) for order in "<>"}
+"""By byte order, the header of an element with a representation, of one without, and a length."""
 
 
 class ElementBudget:
@@ -49,12 +62,13 @@ class ElementBudget:
         self._each = each
         self._spare = spare
 
-    def check(self, content: memoryview, packed: int) -> None:
+    def check(self, content: memoryview, packed: int, walk: "Walk | None" = None) -> None:
         """Check the next member.
 
         Args:
             content: The member, unpacked.
             packed: Its bytes in the ZIP.
+            walk: A walk through it that goes on afterwards; None for one of its own.
 
         Raises:
             Refused: It has too many elements; then the next ones have nothing to spare.
@@ -62,7 +76,7 @@ class ElementBudget:
         allowed = self._each * packed
         if len(content) // _SHORTEST <= allowed and not is_deflated(content):
             return
-        surplus = count(content, allowed + self._spare + 1) - allowed
+        surplus = (walk or Walk(content)).count(allowed + self._spare + 1) - allowed
         if surplus > self._spare:
             self._spare = 0
             raise Refused("It unpacks to far more data elements than files of its packed size have.")
@@ -72,26 +86,6 @@ class ElementBudget:
 def is_deflated(content: memoryview) -> bool:
     """Return True if the data set of a file is compressed as a whole: then its length tells nothing of its cost."""
     return DEFLATED in bytes(content[:_HEAD])
-
-
-def count(content: memoryview, most: int) -> int:
-    """Return how many elements, items and delimiters a parser would find in a file.
-
-    Args:
-        content: All of the file. Garbage is no error: parsers give up there, and so does this.
-        most: Counting ends here.
-
-    Source: DICOM PS3.5 §7, PS3.10 §7.1.
-    """
-    offset, syntax = data_set(content)
-    if syntax == DEFLATED:
-        content, offset = inflated(content[offset:]), 0
-    walk = _Walk(content, offset, most, order=">" if syntax == BIG_ENDIAN else "<")
-    if syntax == IMPLICIT:
-        walk.implicit()
-    else:
-        walk.explicit()
-    return walk.found
 
 
 def data_set(content: memoryview) -> tuple[int, bytes]:
@@ -136,81 +130,169 @@ def is_sequence(tag: int) -> bool:
     return dictionary_has_tag(tag) and dictionary_VR(tag) == "SQ"
 
 
-class _Walk:
-    """A way through a data set: over values, and into sequences and items.
-
-    Args:
-        content: The file.
-        offset: Where the data set begins.
-        most: The way ends at so many elements.
-        order: Byte order, as `struct` writes it.
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How the data elements of a file lie in it.
 
     Attributes:
-        found: Number of elements, items and delimiters so far.
+        too_deep: Sequences are nested in more levels than were allowed; no more is known then.
+        missing: Bytes by which the last element is longer than the file.
+        whole: The last element ends where the file does, outside of all sequences.
+        strange: An element has a value representation that nobody knows.
     """
 
-    def __init__(self, content: memoryview, offset: int, most: int, *, order: str) -> None:
-        self.found = 0
+    too_deep: bool
+    missing: int
+    whole: bool
+    strange: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A sequence that has not ended yet: where it does, if that is known, and how its elements are written."""
+
+    end: int | None
+    explicit: bool
+
+
+class Walk:
+    """A way through the data elements of a file: over values, and into sequences and items.
+
+    It is made once for all that has to be known: `count` goes as far as it is told to, and `shape` from there to the
+    end. Garbage is no error: parsers give up there, and so does this.
+
+    Args:
+        content: All of the file.
+        deepest: Levels of nested sequences that are allowed.
+
+    Source: DICOM PS3.5 §7, PS3.10 §7.1.
+    """
+
+    def __init__(self, content: memoryview, deepest: int = DEEPEST) -> None:
         self._content = content
-        self._offset = offset
-        self._most = most
-        self._explicit = struct.Struct(f"{order}HH2sH")
-        self._implicit = struct.Struct(f"{order}HHI")
-        self._length = struct.Struct(f"{order}I")
+        self._deepest = deepest
+        self._open: list[_Open] = []
+        self._in_fragments = self._strange = self._counts = False
+        self._offset = self._found = self._most = 0
 
-    def explicit(self) -> None:
-        """Walk to the end of a data set with explicit value representations."""
-        content, unpack = self._content, self._explicit.unpack_from
-        end = len(content) - 12
-        while self._offset <= end and self.found < self._most:
-            group, _, representation, length = unpack(content, self._offset)
-            self.found += 1
-            self._offset += 8
-            if not self.found % STRETCH:
-                sleep(PAUSE)
-            if group == DELIMITERS:
-                continue
-            if representation in LONG:
-                (length,) = self._length.unpack_from(content, self._offset)
-                self._offset += 4
-            if length == UNDEFINED:
-                self._enter(representation)
-            elif representation != b"SQ":
+    def count(self, most: int) -> int:
+        """Return how many elements, items and delimiters a parser would find; ``most`` where there are more."""
+        self._counts = True
+        self._go(most)
+        return min(self._found, most)
+
+    def shape(self) -> Shape:
+        """Return how the elements lie in the file."""
+        self._counts = False
+        self._go(sys.maxsize)
+        self._leave_sequences()
+        beyond = self._offset - len(self._content)
+        whole = beyond == 0 and len(self._open) == 1
+        return Shape(len(self._open) > self._deepest + 1, max(0, beyond), whole, self._strange)
+
+    def _begin(self) -> None:
+        self._offset, syntax = data_set(self._content)
+        if syntax == DEFLATED:
+            self._content, self._offset = inflated(self._content[self._offset :]), 0
+        self._short, self._long, self._length = _HEADERS[">" if syntax == BIG_ENDIAN else "<"]
+        self._open.append(_Open(None, syntax != IMPLICIT))
+
+    def _go(self, most: int) -> None:
+        """Go on until so many elements were found, or to the end, or until it is too deep."""
+        if not self._open:
+            self._begin()
+        self._most, last, open_, deepest = most, len(self._content) - _SHORTEST, self._open, self._deepest + 1
+        while self._offset <= last and self._found < most and len(open_) <= deepest:
+            if self._in_fragments:
+                self._pass_fragment()
+            else:
+                self._step()
+            self._found += 1
+            if not self._found % _STRETCH:
+                sleep(_PAUSE)
+
+    def _step(self) -> None:
+        self._leave_sequences()
+        group, element, length = self._long.unpack_from(self._content, self._offset)
+        self._offset += 8
+        if group == DELIMITERS:
+            self._pass_delimiter(element, length)
+        elif self._open[-1].explicit:
+            representation, length = self._representation()
+            if representation not in _KNOWN:
+                self._strange = True
+            if representation == b"SQ" or length == UNDEFINED:
+                # What nobody knew has implicit elements (PS3.5 §6.2.2); fragments of an image look like items.
+                self._enter(length, explicit=representation != b"UN", image=group == _PIXELS)
+            else:
                 self._offset += length
-
-    def implicit(self, *, inside: bool = False) -> None:
-        """Walk to the end of a data set without value representations; ``inside`` one, to that of a sequence."""
-        content, unpack = self._content, self._implicit.unpack_from
-        end, depth = len(content) - 8, int(inside)
-        while self._offset <= end and self.found < self._most:
-            group, element, length = unpack(content, self._offset)
-            self.found += 1
-            self._offset += 8
-            if not self.found % STRETCH:
-                sleep(PAUSE)
-            if group == DELIMITERS:
-                depth -= element == SEQUENCE_END
-                if inside and not depth:
-                    return
-            elif length == UNDEFINED:
-                depth += 1
-            elif not is_sequence(group << 16 | element):
-                self._offset += length
-
-    def _enter(self, representation: bytes) -> None:
-        """Go into what ends with a delimiter: a sequence, one that nobody knew (PS3.5 §6.2.2), or fragments."""
-        if representation == b"UN":
-            self.implicit(inside=True)
-        elif representation != b"SQ":
-            self._pass_fragments()
-
-    def _pass_fragments(self) -> None:
-        """Walk over the fragments of a compressed image (PS3.5 §A.4)."""
-        end = len(self._content) - 8
-        while self._offset <= end and self.found < self._most:
-            group, element, length = self._implicit.unpack_from(self._content, self._offset)
-            self.found += 1
-            self._offset += 8
-            if group != DELIMITERS or element == SEQUENCE_END:
-                return
+        elif length == UNDEFINED or is_sequence(group << 16 | element):
+            self._enter(length, explicit=False, image=group == _PIXELS)
+        else:
             self._offset += length
+
+    def _representation(self) -> tuple[bytes, int]:
+        """Go over the rest of an element's header; return its value representation and its length.
+
+        The length has two bytes where nobody knows the representation.
+        """
+        _, _, representation, length = self._short.unpack_from(self._content, self._offset - 8)
+        if representation in LONG:
+            if self._offset + 4 > len(self._content):
+                self._offset = len(self._content)
+                return representation, 0
+            (length,) = self._length.unpack_from(self._content, self._offset)
+            self._offset += 4
+        return representation, length
+
+    def _leave_sequences(self) -> None:
+        while (end := self._open[-1].end) is not None and end <= self._offset:
+            self._open.pop()
+
+    def _pass_delimiter(self, element: int, length: int) -> None:
+        if element == SEQUENCE_END and len(self._open) > 1:
+            self._open.pop()
+        elif element == _ITEM and length != UNDEFINED and self._offset + length > len(self._content):
+            self._pass_over(length, self._open[-1].explicit)
+
+    def _pass_fragment(self) -> None:
+        """Go over a fragment of a compressed image (PS3.5 §A.4); to the end, where it is written otherwise."""
+        group, element, length = self._long.unpack_from(self._content, self._offset)
+        self._offset += 8
+        left = len(self._content) - self._offset
+        self._in_fragments = group == DELIMITERS and element != SEQUENCE_END
+        if self._in_fragments and length <= left:
+            self._offset += length
+        elif element != SEQUENCE_END or group != DELIMITERS:
+            self._pass_over(length if self._in_fragments else left, self._open[-1].explicit)
+
+    def _enter(self, length: int, *, explicit: bool, image: bool) -> None:
+        if image:
+            self._in_fragments = True
+        elif length == UNDEFINED:
+            self._open.append(_Open(None, explicit))
+        elif length < _SMALLEST * (self._deepest + 2 - len(self._open)) or self._offset + length > len(self._content):
+            self._pass_over(length, explicit)  # too short for as many levels as are left, or cut
+        else:
+            self._open.append(_Open(self._offset + length, explicit))
+
+    def _pass_over(self, length: int, explicit: bool) -> None:  # noqa: FBT001  called for each short sequence
+        """Go over what is in a sequence or an item; only the number of its elements can matter."""
+        stop = self._offset + length
+        if self._counts:
+            self._count_to(min(stop, len(self._content)), explicit)
+        self._offset = stop
+
+    def _count_to(self, stop: int, explicit: bool) -> None:  # noqa: FBT001
+        last = stop - _SHORTEST
+        while self._offset <= last and self._found < self._most:
+            self._found += 1
+            if not self._found % _STRETCH:
+                sleep(_PAUSE)
+            group, element, inner = self._long.unpack_from(self._content, self._offset)
+            self._offset += 8
+            representation = b"SQ" if is_sequence(group << 16 | element) else b""
+            if explicit and group != DELIMITERS:
+                representation, inner = self._representation()
+            if group != DELIMITERS and representation != b"SQ" and inner != UNDEFINED:
+                self._offset += inner

@@ -14,11 +14,7 @@ Source: DICOM PS3.10 §7.1; observed on Orthanc 1.10.1.
 import struct
 
 from davfs.errors import Refused
-from davfs.imports.elements import BIG_ENDIAN, DELIMITERS, IMPLICIT, META, SHORT, UNDEFINED, data_set
-from davfs.imports.nesting import shape
-
-DEEPEST = 40
-"""Levels of nested sequences; 48 end Orthanc 1.10.1."""
+from davfs.imports.elements import BIG_ENDIAN, DEEPEST, DELIMITERS, IMPLICIT, META, SHORT, UNDEFINED, Walk, data_set
 
 _START = b"DICM\x02\x00\x00\x00UL\x04\x00"
 """What Orthanc's own parser looks for behind the preamble: without it, it does not begin."""
@@ -32,11 +28,12 @@ _FAR = 64 << 10
 """Bytes that may be read past the meta header: as many as an element with a short length can have."""
 
 
-def check_hazards(content: memoryview) -> None:
+def check_hazards(content: memoryview, walk: Walk | None = None) -> None:
     """Check that Orthanc's parser survives a file.
 
     Args:
         content: All of the file.
+        walk: A walk through it that has begun; None for one of its own.
 
     Raises:
         Refused: It would not.
@@ -44,7 +41,7 @@ def check_hazards(content: memoryview) -> None:
     has_meta_header = bytes(content[128:_GROUP_LENGTH]) == _START and len(content) >= _META_HEADER
     if has_meta_header:
         _check_meta_header(content)
-    found = shape(content, DEEPEST)
+    found = (walk or Walk(content)).shape()
     if found.too_deep:
         raise Refused(f"Orthanc cannot read it: its sequences are nested in more than {DEEPEST} levels.")
     if has_meta_header and (found.missing > _MEMORY or (found.strange and not found.whole and _asks(content))):

@@ -4,6 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from davfs.errors import BadFile, Refused, Unavailable, UnknownResource
+from davfs.imports.elements import Walk
 from davfs.imports.hazards import check_hazards
 from davfs.imports.same_image import SameImage
 from davfs.orthanc import Buffer, Orthanc, OrthancId, Stored, StoreStatus
@@ -52,8 +53,12 @@ class Importer:
         self._orthanc = orthanc
         self._same_image = same_image or SameImage(orthanc)
 
-    def import_dicom(self, content: Buffer) -> Imported:
+    def import_dicom(self, content: Buffer, walk: Walk | None = None) -> Imported:
         """Import one DICOM file; importing the same image again is a success.
+
+        Args:
+            content: All of the file.
+            walk: A walk through its elements that has begun; None for a new one.
 
         Raises:
             Refused: Orthanc does not want it, or its parser would not survive it.
@@ -64,7 +69,7 @@ class Importer:
         """
         if len(content) > LARGEST_FILE:
             raise Refused(f"It is larger than {LARGEST_FILE:,} bytes, which is more than Orthanc can take.")
-        check_hazards(memoryview(content))
+        check_hazards(memoryview(content), walk)
         for _ in range(_ATTEMPTS):
             stored = self._orthanc.store(content)
             if stored.status in _REASONS:
@@ -82,14 +87,15 @@ class Importer:
             # Orthanc declined our copy in favour of one that was deleted meanwhile: it holds neither now.
         raise Unavailable("the instance was deleted again and again during its import")
 
-    def import_maybe(self, content: Buffer) -> Imported | None:
+    def import_maybe(self, content: Buffer, walk: Walk | None = None) -> Imported | None:
         """Import what is hardly DICOM, as `import_dicom` does; None where Orthanc cannot read it."""
+        walk = walk or Walk(memoryview(content))
         try:
-            check_hazards(memoryview(content))
+            check_hazards(memoryview(content), walk)
         except Refused:
             return None
         try:
-            return self.import_dicom(content)
+            return self.import_dicom(content, walk)
         except BadFile:
             return None
 

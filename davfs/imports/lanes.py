@@ -12,7 +12,7 @@ half a second for a megabyte of hostile content, and milliseconds for all of an 
 
 from time import monotonic
 
-from davfs.imports.elements import count, is_deflated
+from davfs.imports.elements import Walk, is_deflated
 from davfs.imports.queue import ImportQueue
 
 SMALL = 4 << 20
@@ -51,10 +51,15 @@ class Lanes:
         )
         self.deletions = ImportQueue("delete", workers=workers, patience=patience)
 
-    def of_dicom(self, content: memoryview) -> ImportQueue:
-        """Return the lane for a DICOM file; one that is deflated can be of any size when Orthanc unpacks it."""
+    def of_dicom(self, content: memoryview, walk: Walk) -> ImportQueue:
+        """Return the lane for a DICOM file; one that is deflated can be of any size when Orthanc unpacks it.
+
+        Args:
+            content: The file.
+            walk: A walk through it, which begins here.
+        """
         size = len(content)
-        if is_deflated(content) or (size > _UNCOUNTED and count(content, _COMPLEX) == _COMPLEX):
+        if is_deflated(content) or (size > _UNCOUNTED and walk.count(_COMPLEX) == _COMPLEX):
             return self.complex
         return self.small if size <= SMALL else self.large
 

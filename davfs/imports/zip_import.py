@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path as DiskPath
 
 from davfs.errors import BadFile, DamagedZip, Refused, ZipTooLarge
-from davfs.imports.elements import ElementBudget
+from davfs.imports.elements import ElementBudget, Walk
 from davfs.imports.importer import LARGEST_FILE, UNREADABLE, Imported, Importer
 from davfs.imports.progress import Progress
 from davfs.imports.sniff import OFFERED, Sniffed, check_whole, sniff, sniff_head, sniff_member
@@ -204,13 +204,14 @@ class _Run:
                 raise
 
     def _import_dicom(self, content: memoryview, packed: int, found: Sniffed) -> None:
-        self._budget.check(content, packed)
+        walk = Walk(content)
+        self._budget.check(content, packed, walk)
         if found is Sniffed.UNLIKELY_DICOM:  # by its first bytes, which is all that was known
             found = sniff_head(content, len(content))
         if found is Sniffed.NOTHING:
             return
         offer = self._importer.import_maybe if found is Sniffed.UNLIKELY_DICOM else self._importer.import_dicom
-        if imported := offer(content):
+        if imported := offer(content, walk):
             self._imported.append(imported)
             self._progress.imported += 1
 

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import generate_fragments
 
 from davfs.errors import Refused
-from davfs.imports.elements import ElementBudget, count, is_deflated
+from davfs.imports.elements import ElementBudget, Walk, is_deflated
 from tests.support import dicom
 from tests.support.inbox import CT, NO_PREAMBLE, TEST_FILES
 
@@ -45,21 +45,21 @@ def test_files_of_all_kinds(name: str) -> None:
             fewest, most = bounds(pydicom.dcmread(io.BytesIO(content), force=True))
         except Exception:  # noqa: BLE001  a broken file: that it can be counted at all is enough
             fewest, most = 0, ALL
-    assert fewest <= count(memoryview(content), ALL) <= most + 2
+    assert fewest <= Walk(memoryview(content)).count(ALL) <= most + 2
 
 
 @pytest.mark.parametrize("content", [CT, NO_PREAMBLE])
 def test_zeros_behind_a_file_are_elements(content: bytes) -> None:
     """Orthanc's parser takes every eight of them for one."""
-    plain = count(memoryview(content), ALL)
-    assert count(memoryview(content + bytes(80_000)), ALL) == pytest.approx(plain + 10_000, abs=2)
+    plain = Walk(memoryview(content)).count(ALL)
+    assert Walk(memoryview(content + bytes(80_000))).count(ALL) == pytest.approx(plain + 10_000, abs=2)
 
 
 def test_counting_ends() -> None:
     """Not much more is looked at than was asked for."""
     content = memoryview(CT + bytes(64 << 20))
     before = time.perf_counter()
-    assert count(content, 1000) == 1000
+    assert Walk(content).count(1000) == 1000
     assert time.perf_counter() - before < 0.1
 
 
@@ -76,15 +76,15 @@ def test_a_deflated_file_is_counted_unpacked() -> None:
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     content = bytes(head) + packer.compress(NO_PREAMBLE + bytes(8_000_000)) + packer.flush()
     assert is_deflated(memoryview(content))
-    assert count(memoryview(content), ALL) > 1_000_000
+    assert Walk(memoryview(content)).count(ALL) > 1_000_000
 
 
 @given(st.binary(max_size=300), st.integers(0, 500))
 def test_garbage_is_no_error(garbage: bytes, cut: int) -> None:
     """Whatever follows, and wherever a file ends, there is a number."""
-    assert count(memoryview(garbage), ALL) >= 0
-    assert count(memoryview(CT[: len(CT) - cut] + garbage), ALL) >= 0
-    assert count(memoryview(CT[:cut] + garbage), 5) <= 5
+    assert Walk(memoryview(garbage)).count(ALL) >= 0
+    assert Walk(memoryview(CT[: len(CT) - cut] + garbage)).count(ALL) >= 0
+    assert Walk(memoryview(CT[:cut] + garbage)).count(5) <= 5
 
 
 def test_a_blank_image_is_no_surplus() -> None:
@@ -101,7 +101,7 @@ def test_many_frames_are_no_surplus() -> None:
     data.save_as(buffer)
     content = buffer.getvalue()
     packed = len(zlib.compress(content, 9))
-    assert count(memoryview(content), ALL) > 8000
+    assert Walk(memoryview(content)).count(ALL) > 8000
     ElementBudget(spare=0).check(memoryview(content), packed)
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from davfs.errors import Refused
-from davfs.imports.hazards import DEEPEST, check_hazards
+from davfs.imports.elements import DEEPEST, Walk
+from davfs.imports.hazards import check_hazards
 from tests.support import dicom
 from tests.support.inbox import CT, TEST_FILES
 from tests.support.mutants import element
@@ -130,21 +131,37 @@ def test_deep_sequences_in_what_is_deflated() -> None:
         check_hazards(memoryview(content))
 
 
+@pytest.mark.parametrize("counted", [1, 10, 1000])
+def test_deep_sequences_of_which_elements_were_counted(counted: int) -> None:
+    """A walk that was begun for another reason finds them as well."""
+    for known in (True, False):
+        assert "nested" in verdict(CT[:DATA_SET] + nested(DEEPEST + 1, known=known) + CT[DATA_SET:], counted)
+        assert not verdict(CT[:DATA_SET] + nested(DEEPEST, known=known) + CT[DATA_SET:], counted)
+
+
 def test_many_sequences_side_by_side() -> None:
     """Depth counts, and not number."""
     check_hazards(memoryview(CT[:DATA_SET] + nested(3) * 1000 + nested(3, known=True) * 1000 + CT[DATA_SET:]))
     check_hazards(memoryview(dicom.instance("p1")))
 
 
-@given(st.integers(0, 2**32), st.integers(1, 8), st.integers(0, 1000))
-def test_garbage(seed: int, changes: int, cut: int) -> None:
-    """No bytes make it raise anything else."""
+def verdict(content: bytes, counted: int = 0) -> str:
+    """Return why a file is refused, nothing where it passes; so many of its elements were counted before."""
+    walk = Walk(memoryview(content))
+    walk.count(counted)
+    try:
+        check_hazards(memoryview(content), walk if counted else None)
+    except Refused as error:
+        return error.reason
+    return ""
+
+
+@given(st.integers(0, 2**32), st.integers(1, 8), st.integers(0, 1000), st.integers(1, 300))
+def test_garbage(seed: int, changes: int, cut: int, counted: int) -> None:
+    """No bytes make it raise anything else, and it is the same whether elements were counted before."""
     chance = random.Random(seed)  # noqa: S311  reproducible damage, no secret
-    content = bytearray(CT[: 1500 - cut])
+    content = bytearray(CT[:DATA_SET] + nested(3) + nested(3, known=True) + CT[DATA_SET : 1500 - cut])
     for _ in range(changes):
         if content:
             content[chance.randrange(len(content))] = chance.choice([0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)])
-    try:
-        check_hazards(memoryview(content))
-    except Refused as error:
-        assert error.reason  # noqa: PT017  either is right
+    assert verdict(bytes(content)) == verdict(bytes(content), counted)
