@@ -17,6 +17,7 @@ from tests.support.mutants import element
 
 START = CT.index(b"\x02\x00\x01\x00OB")
 GROUP_LENGTH = struct.unpack_from("<I", CT, 140)[0]
+PIXEL_DATA = 0x7FE00010
 UNKNOWN = b"\xff\xff\xff\xff"
 DATA_SET = 144 + GROUP_LENGTH
 
@@ -120,6 +121,18 @@ def test_deep_sequences(*, known: bool, implicit: bool, preamble: bool) -> None:
             check_hazards(memoryview(head + nested(levels, known=known, implicit=implicit) + whole[start:]))
 
 
+@pytest.mark.parametrize("tag", [0x7FE00008, 0x7FE00010])
+@pytest.mark.parametrize("kind", [b"SQ", b"UN"])
+def test_deep_sequences_in_place_of_pixels(tag: int, kind: bytes) -> None:
+    """What calls itself a sequence is none of the fragments of an image; these are passed over."""
+    fragments = {vr: struct.pack("<HH2sHI", tag >> 16, tag & 0xFFFF, vr, 0, 0xFFFFFFFF) for vr in (kind, b"OB")}
+    item = element(0xFFFEE000, b"", nested(DEEPEST + 1, implicit=kind == b"UN"), implicit=True)
+    end = b"\xfe\xff\xdd\xe0\0\0\0\0"
+    assert "nested" in verdict(CT[:DATA_SET] + fragments[kind] + item + end + CT[DATA_SET:])
+    if tag == PIXEL_DATA:
+        assert not verdict(CT[:DATA_SET] + fragments[b"OB"] + item + end + CT[DATA_SET:])
+
+
 def test_deep_sequences_in_what_is_deflated() -> None:
     """They are looked for where Orthanc would find them."""
     whole = (TEST_FILES / "image_dfl.dcm").read_bytes()
@@ -137,6 +150,28 @@ def test_deep_sequences_of_which_elements_were_counted(counted: int) -> None:
     for known in (True, False):
         assert "nested" in verdict(CT[:DATA_SET] + nested(DEEPEST + 1, known=known) + CT[DATA_SET:], counted)
         assert not verdict(CT[:DATA_SET] + nested(DEEPEST, known=known) + CT[DATA_SET:], counted)
+
+
+def record(kind: bytes, *, implicit: bool = False) -> bytes:
+    """Return a record of a medium's directory."""
+    value = element(0x00041430, b"CS", kind, implicit=implicit)
+    return element(0x00041220, b"SQ", element(0xFFFEE000, b"", value, implicit=True), implicit=implicit)
+
+
+@pytest.mark.parametrize("levels", [0, 1, 3, 30])
+@pytest.mark.parametrize("length", [40, 20_000])
+def test_records_of_a_directory(levels: int, length: int) -> None:
+    """DCMTK raises an exception over a type that is too long, wherever it is; in a plugin nothing catches that."""
+    for implicit, whole in ((False, CT), (True, (TEST_FILES / "MR_small_implicit.dcm").read_bytes())):
+        start = 144 + struct.unpack_from("<I", whole, 140)[0]
+        inner = record(b"A" * length, implicit=implicit)
+        for _ in range(levels):
+            inner = element(0xFFFEE000, b"", inner, implicit=True)
+            inner = element(0x00081140, b"SQ", inner, implicit=implicit)
+        for content in (whole[:start] + inner + whole[start:], inner + whole[start:]):
+            assert "directory" in verdict(content)
+            assert "directory" in verdict(content, 5)
+        assert not verdict(whole[:start] + inner.replace(b"\x20\x12", b"\x20\x13") + whole[start:])
 
 
 def test_many_sequences_side_by_side() -> None:

@@ -11,7 +11,7 @@ from davfs.imports.hazards import check_hazards
 from tests.support import dicom, doors
 from tests.support.doors import Door
 from tests.support.drive import delete_all
-from tests.support.mutants import OF_META, mutant
+from tests.support.mutants import OF_META, element, mutant
 from tests.support.zips import zipped
 
 # pytest finds fixtures by the names in a module.
@@ -38,6 +38,11 @@ def held(door: Door) -> list[bytes]:
 def strange(content: bytes) -> bytes:
     """Give TransferSyntaxUID a value representation that nobody knows: Orthanc says "Parameter out of range"."""
     return content.replace(b"\x02\x00\x10\x00UI", b"\x02\x00\x10\x00ZZ", 1)
+
+
+def sequence(tag: int, value: bytes) -> bytes:
+    """Return a sequence of one item."""
+    return element(tag, b"SQ", element(0xFFFEE000, b"", value, implicit=True))
 
 
 def is_hazard(content: bytes) -> bool:
@@ -79,6 +84,21 @@ def test_headers_that_would_end_orthanc(door: Door) -> None:
         assert door.drive.put(f"inbox/{number}.dcm", content).status_code == UNSUPPORTED, number
     assert held(door) == []
     assert len(door.drive.listing("inbox/rejected")) == 300
+
+
+@pytest.mark.parametrize("hidden", [0x00081140, 0x7FE00008])
+def test_data_sets_that_would_end_orthanc(door: Door, hidden: int) -> None:
+    """Sequences in sequences, and records of a directory, in any sequence: it lives, and has none of them."""
+    start = GOOD.index(b"\x08\x00\x16\x00UI")
+    deep = element(0x00081150, b"UI", b"1.2.3\0")
+    for _ in range(60):
+        deep = sequence(0x00081140, deep)
+    for inner in (deep, sequence(0x00041220, element(0x00041430, b"CS", b"A" * 40))):
+        content = GOOD[:start] + sequence(hidden, inner) + GOOD[start:]
+        assert door.drive.put("inbox/a.dcm", content).status_code == UNSUPPORTED
+        assert door.drive.get("inbox/rejected/a.dcm").content == content
+        door.drive.delete("inbox/rejected")
+    assert held(door) == []
 
 
 def test_members_that_would_end_orthanc(door: Door) -> None:
