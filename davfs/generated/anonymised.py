@@ -49,6 +49,7 @@ from davfs.orthanc.model import Instance
 
 _REMEMBERED = 100_000
 """Files of which it is remembered whether they can be anonymised."""
+_REPEATING, _OVERLAYS, _BIT_POSITION = 0xFF00, 0x6000, 0x0102
 _IDENTIFIERS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 
 
@@ -225,10 +226,18 @@ class Anonymised:
             raise ValueError(f"a data set lacks {missing[0]}")
         if reason := pixels.refusal(_seen(dataset), as_they_are=self._options.pixels_as_they_are):
             raise NotAnonymised(reason)
+        if _has_graphics_in_pixels(dataset) and not self._options.pixels_as_they_are:
+            raise NotAnonymised("an image with graphics in unused bits of its pixels cannot be anonymised")
         who = _subject(tags)
         person = Person(self._pseudonyms.patient(who), self._key.days(who), Identity.of(dataset, tags))
         place = Place(_text(dataset, "SOPClassUID"))
         Deidentifier(self._options, person, self._pseudonyms.uid, place).deidentify(dataset)
+
+
+def _has_graphics_in_pixels(dataset: Dataset) -> bool:
+    """Return True for overlays of the form that was retired in 2004: in those bits of the pixels that no value uses."""
+    places = (tag for tag in dataset.keys() if tag.group & _REPEATING == _OVERLAYS and tag.element == _BIT_POSITION)  # noqa: SIM118  a data set iterates over its elements
+    return any(any(Element(dataset, tag).value) for tag in places)
 
 
 def _subject(tags: Mapping[str, str]) -> str:

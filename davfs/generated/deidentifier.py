@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from pydicom import DataElement, Dataset
+from pydicom.charset import python_encoding
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.tag import BaseTag, Tag
 
@@ -23,6 +24,7 @@ from davfs.generated import content_items, dummies
 from davfs.generated.elements import Element, elements
 from davfs.generated.identity import COMMON, Identity, encodings_of
 
+_PIXELS = 0x7FE0
 _NO_DATA_SETS = {0x0000, 0x0002, 0x0004}
 """Groups of commands, file meta information and media directories, which no data set has."""
 _REFERENCES = Tag("ReferencedPerformedProcedureStepSequence")
@@ -159,7 +161,11 @@ class Deidentifier:
 
     def _act(self, element: Element) -> None:
         tag = element.tag
-        kind = _known(tag, element.representation)
+        is_small_image = self.place.nested and tag.group == _PIXELS
+        kind = None if is_small_image else _known(tag, element.representation)
+        if tag == _CHARACTER_SET:
+            _check_character_set(element)
+            return
         action = Action.REMOVE if kind is None else _action(tag, kind, self.options, self.place)
         if kind is None or action is Action.REMOVE:
             element.remove()
@@ -187,14 +193,15 @@ class Deidentifier:
             element.put(dummies.dummy(element.tag, kind))
         else:
             element.declare(kind)
-            if kind == "CS" and element.tag != _CHARACTER_SET:
+            if kind == "CS":
                 _clean_codes(element)
 
     def _shift(self, element: Element, kind: str) -> None:
-        value = _text(element)
+        value = "\\".join(_values(element))
         moved = shifted(value, kind, self.person.days) if kind in CLOCKS else None
         if moved is not None:
-            element.put(DataElement(element.tag, kind, moved or None))
+            if moved != value:  # times stay as they are stored
+                element.put(DataElement(element.tag, kind, moved))
             return
         action = without_options(element.tag, self.place)
         if action is Action.REMOVE:
@@ -209,7 +216,7 @@ class Deidentifier:
 
     def _may_stay(self, element: Element, kind: str) -> bool:
         """Return True where a value is what its representation says, and names nobody."""
-        if element.tag == _CHARACTER_SET or kind in NUMBERS or kind in BYTES:
+        if kind in NUMBERS or kind in BYTES:
             return True
         if kind == "UI":
             return all(map(_is_uid, _values(element)))
@@ -246,6 +253,12 @@ def _known(tag: BaseTag, stored: str) -> str | None:
     kinds = {_KINDS.get(one): one for one in known}
     same = kinds.get(_KINDS.get(stored))
     return same if same in TEXTS | CODES | CLOCKS | NUMBERS_IN_TEXT else None
+
+
+def _check_character_set(element: Element) -> None:
+    """Remove what is no character set: texts are read by it, so it may be anything but something else."""
+    if not all(one in python_encoding for one in _values(element)):
+        element.remove()
 
 
 def _clean_codes(element: Element) -> None:

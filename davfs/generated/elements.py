@@ -11,6 +11,7 @@ from pydicom import DataElement, Dataset
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import BaseTag
+from pydicom.values import convert_SQ
 
 _UNDEFINED = 0xFFFFFFFF
 
@@ -45,18 +46,20 @@ class Element:
         if isinstance(stored, RawDataElement):
             return stored.value or b""
         # What pydicom read already: the character set, and what has no value.
-        return b"" if stored.value is None else str(stored.value).encode(errors="surrogateescape")
+        values = [] if stored.value is None else stored.value if stored.VM > 1 else [stored.value]
+        return "\\".join(map(str, values)).encode(errors="surrogateescape")
 
     @property
     def items(self) -> Sequence[Dataset]:
         """The items of a sequence.
 
         Raises:
-            TypeError: It is none.
+            Exception: It is none.
         """
         value = self.dataset[self.tag].value or ()
-        if isinstance(value, bytes):
-            raise TypeError("a sequence cannot be read")
+        if isinstance(value, bytes):  # PS3.5 section 6.2.2: what some system did not know, its items are implicit
+            self.put(DataElement(self.tag, "SQ", convert_SQ(value, True, True)))  # noqa: FBT003  positions of pydicom's
+            value = self.dataset[self.tag].value
         return list(value)
 
     def put(self, element: DataElement) -> None:

@@ -6,12 +6,16 @@ Source: DICOM PS3.10 section 7, PS3.5 section 7.
 """
 
 import io
+import re
 import struct
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import pydicom
-from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.filereader import read_dataset
 from pydicom.tag import Tag
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
@@ -24,6 +28,8 @@ BLOCK = 1 << 20
 """Bytes that are handed on at most at a time."""
 
 _PIXELS = 0x7FE0
+_OF_PIXELS = {0x0001, 0x0002, 0x0003, 0x0008, 0x0009, 0x0010}
+"""Elements of that group: offsets and lengths of frames, and pixels (PS3.6)."""
 _PADDING = Tag("DataSetTrailingPadding")
 _ITEM, _END_OF_ITEMS = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 _UNDEFINED = 0xFFFFFFFF
@@ -31,8 +37,12 @@ _AHEAD = 1 << 16
 """Bytes that are read at once."""
 _META = 132
 """Where file meta information begins: behind preamble and prefix."""
-_SYNTAX = b"\x02\0\x10\0UI"
-_DEFLATED = (b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.4.95", b"1.2.840.10008.1.2.4.205", b"1.2.840.10008.1.2.8.1")
+_TAG = 12
+"""Bytes of the longest header of an element."""
+_STOPS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
+"""Pixels: floating point numbers, such of double precision, and integers or what is compressed."""
+_UID = re.compile(r"[0-9.]{1,64}")
+_DEFLATED = {"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205", "1.2.840.10008.1.2.8.1"}
 _IMPLEMENTATION = UID("2.25.119137463953204264871126925236953914797")
 """Our own ImplementationClassUID: a UUID that was drawn once."""
 
@@ -43,11 +53,13 @@ class Head:
 
     Attributes:
         dataset: The data set.
+        syntax: Its transfer syntax.
         implicit: Whether value representations are implicit.
         order: The byte order, as `struct` names it.
     """
 
-    dataset: FileDataset
+    dataset: Dataset
+    syntax: UID
     implicit: bool
     order: str
 
@@ -60,11 +72,10 @@ class Head:
         meta = FileMetaDataset()
         meta.MediaStorageSOPClassUID = self.dataset.SOPClassUID
         meta.MediaStorageSOPInstanceUID = self.dataset.SOPInstanceUID
-        meta.TransferSyntaxUID = self.dataset.file_meta.TransferSyntaxUID
+        meta.TransferSyntaxUID = self.syntax
         meta.ImplementationClassUID = _IMPLEMENTATION
         meta.ImplementationVersionName = f"DAVFS_{__version__}"[:16]
         self.dataset.file_meta = meta
-        self.dataset.preamble = bytes(128)
         written = io.BytesIO()
         pydicom.dcmwrite(written, self.dataset, enforce_file_format=True)
         return written.getvalue()
@@ -88,32 +99,61 @@ class Head:
 def read_head(prefix: Prefix) -> Head:
     """Read a file up to its pixels, at which the prefix then stands.
 
+    Its meta information is not read by pydicom, which would warn of wrong values, and name them.
+
     Raises:
         NotAnonymised: Its data set is compressed as a whole, so that nothing can be appended to it.
         Exception: Whatever pydicom and `struct` raise for what is no DICOM file, or is damaged.
     """
-    buffered = io.BufferedReader(prefix, _AHEAD)
-    meta = buffered.peek(_AHEAD)[_META:]
-    if (at := meta.find(_SYNTAX)) >= 0:
-        length = struct.unpack_from("<H", meta, at + 6)[0]
-        if meta[at + 8 : at + 8 + length].rstrip(b"\0") in _DEFLATED:
-            raise NotAnonymised("a file in a deflated transfer syntax cannot be padded to a size that is known before")
-    dataset = pydicom.dcmread(buffered, stop_before_pixels=True, force=True)
-    prefix.seek(buffered.tell())
-    buffered.detach()
-    implicit, little = dataset.original_encoding
-    stored = dataset.file_meta.get("TransferSyntaxUID")
-    if stored is None:
-        guessed = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
-        stored = dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else guessed
-    if (implicit, little) != (stored.is_implicit_VR, stored.is_little_endian):
+    file = io.BufferedReader(prefix, _AHEAD)
+    syntax = _read_syntax(file)
+    if not syntax:
+        start = file.tell()
+        syntax = _guessed_syntax(file.read(_TAG))
+        file.seek(start)
+    if syntax in _DEFLATED:
+        raise NotAnonymised("a file in a deflated transfer syntax cannot be padded to a size that is known before")
+    encoding = syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian
+    dataset = read_dataset(file, *encoding, stop_when=lambda tag, _kind, _length: tag in _STOPS)
+    prefix.seek(file.tell())
+    file.detach()
+    if dataset.original_encoding != encoding:
         raise ValueError("a data set is not in its transfer syntax")
     dataset.pop(_PADDING, None)
-    return Head(dataset, bool(implicit), "<" if little else ">")
+    return Head(dataset, UID(syntax), encoding[0], "<" if encoding[1] else ">")
+
+
+def _read_syntax(file: "io.BufferedReader[Prefix]") -> str:
+    """Read preamble and meta information, where there are some, and return the transfer syntax; empty for none.
+
+    Source: PS3.10 section 7.1; elements of group 0002 are explicit, little endian.
+    """
+    if file.read(_META)[128:] != b"DICM":
+        file.seek(0)
+    syntax, start = "", file.tell()
+    while (header := file.read(_TAG))[:2] == b"\x02\0":
+        is_long = header[4:6].decode("latin-1") in EXPLICIT_VR_LENGTH_32
+        length = struct.unpack_from("<I" if is_long else "<H", header, 8 if is_long else 6)[0]
+        start = file.seek(start + (12 if is_long else 8))
+        value = file.read(length)
+        start = file.seek(start + length)
+        if header[:4] == b"\x02\0\x10\0":
+            syntax = value.rstrip(b"\0 ").decode("ascii")
+    file.seek(start)
+    if syntax and not _UID.fullmatch(syntax):
+        raise ValueError("a transfer syntax is none")
+    return syntax
+
+
+def _guessed_syntax(start: bytes) -> str:
+    """Return the transfer syntax of a data set that stands alone, by its first element."""
+    if not start[4:6].isalpha():
+        return ImplicitVRLittleEndian
+    return ExplicitVRLittleEndian if start[0] else ExplicitVRBigEndian
 
 
 def pixels(file: Following, head: Head) -> Generator[bytes, None, None]:
-    """Yield the elements of group 7FE0 as they lie in the file, in blocks; what stands behind them is left out.
+    """Yield the elements of group 7FE0 as they lie in the file, in blocks; others, and what follows, are left out.
 
     That is padding, signatures that hold no more, and private elements.
 
@@ -125,14 +165,14 @@ def pixels(file: Following, head: Head) -> Generator[bytes, None, None]:
         ValueError: The file ends within them.
     """
     while (tag := file.read(4)) and len(tag) == 4:  # noqa: PLR2004  a group and an element
-        if struct.unpack(f"{head.order}HH", tag)[0] != _PIXELS:
+        group, number = struct.unpack(f"{head.order}HH", tag)
+        if group != _PIXELS:
             return
         header, length = _header(file, head)
-        yield tag + header
-        if length == _UNDEFINED:
-            yield from _fragments(file, head.order)
-        else:
-            yield from _passed(file, length)
+        value = _fragments(file, head.order) if length == _UNDEFINED else _passed(file, length)
+        for block in chain([tag + header], value):
+            if number in _OF_PIXELS:
+                yield block
 
 
 def _header(file: Following, head: Head) -> tuple[bytes, int]:

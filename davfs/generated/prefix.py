@@ -48,7 +48,7 @@ class Prefix(io.RawIOBase):
             NotAnonymised: More would have to be kept than is.
         """
         target = memoryview(buffer).cast("B")
-        self._fill(self._position + len(target))
+        self._fill(min(self._position + len(target), self._size))
         found = self._kept[self._position : self._position + len(target)]
         target[: len(found)] = found
         self._position += len(found)

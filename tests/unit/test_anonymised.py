@@ -186,6 +186,31 @@ def test_what_stands_behind_the_pixels_is_left_out(maker: Maker, syntax: UID) ->
     assert not {"DigitalSignaturesSequence"} & set(after.dir())
 
 
+def test_other_elements_among_the_pixels_are_left_out(maker: Maker) -> None:
+    """Group 7FE0 has pixels and their offsets; whatever else calls itself a part of it is not passed on."""
+    content = written()
+    at = content.index(b"\xe0\x7f\x10\0OW")
+    text = b"\xe0\x7f\x10\x20LO\x08\0" + NAME.encode()
+    after = read(maker.made(content, content + text))
+    assert NAME.encode() not in after
+    assert content[at:] in after
+
+
+@pytest.mark.parametrize("position", [12, 0])
+def test_graphics_in_unused_bits_of_pixels_are_refused(maker: Maker, position: int) -> None:
+    """An overlay that lies in the pixels themselves (retired in 2004) may be a name; one of its own is removed."""
+    data = pydicom.dcmread(io.BytesIO(written()))
+    data.add_new(0x60000102, "US", position)
+    file = io.BytesIO()
+    data.save_as(file)
+    made = maker.made(file.getvalue())
+    if position:
+        with pytest.raises(NotAnonymised, match="unused bits"):
+            read(made)
+    else:
+        assert 0x60000102 not in pydicom.dcmread(io.BytesIO(read(made)))
+
+
 def test_every_range_of_several_buffers(keeping: Maker) -> None:
     """A range is the same bytes whether the file is kept, in one buffer, or made while it is read."""
     streaming = Maker({"largest": 0})

@@ -1,24 +1,31 @@
 """The Basic Application Level Confidentiality Profile holds for every attribute that there is, and its options too."""
 
 import io
+import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pydicom
 import pytest
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
 from pydicom.data import get_testdata_file
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
+from pydicom.dataelem import RawDataElement
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from davfs.confidentiality.options import Options
 from davfs.confidentiality.table import EDITION
-from davfs.errors import NotAnonymised
+from davfs.entry import InMemory
+from davfs.errors import NotAnonymised, OrthancError
 from davfs.generated.anonymised import Anonymised
 from davfs.layout.text import HashKey
+from davfs.orthanc import Instance, OrthancId
 from tests.support.confidentiality import TABLE, Checker
 from tests.support.filled import MARK, file_of, filled
 from tests.support.memory_orthanc import MemoryOrthanc
+from tests.support.mutants import mutant
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:Invalid value", "ignore:.*exceeds the maximum length", "ignore:Expected"
@@ -87,6 +94,68 @@ def test_what_may_hold_a_name_nobody_knows() -> None:
     typed = {"SegmentLabel", "CodeMeaning", "InstitutionName", "ContentDescription", "TextValue", "BodyPartExamined"}
     assert not typed & left
     assert len(left) < 90  # of 1,400
+
+
+def test_attributes_of_unknown_representation() -> None:
+    """What some system on the way did not know, and stored as UN, is what the dictionary says, sequences too."""
+    data = filled(with_names=True)
+    kept = {"SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SpecificCharacterSet"}
+    for element in list(data):
+        if element.keyword not in {*kept, "PixelData", "BurnedInAnnotation"} and " or " not in _dictionary(element):
+            value = implicit(element)
+            data[element.tag] = RawDataElement(element.tag, "UN", len(value), value, 0, False, True)  # noqa: FBT003
+    assert not named(read(anonymised(file_of(data)))) - SAMPLES
+
+
+def _dictionary(element: DataElement) -> str:
+    return dictionary_VR(element.tag) if dictionary_has_tag(element.tag) else ""
+
+
+def implicit(element: DataElement) -> bytes:
+    """Return the value of an element in implicit representation."""
+    alone = Dataset()
+    alone.add(element)
+    written = io.BytesIO()
+    pydicom.dcmwrite(written, alone, implicit_vr=True, little_endian=True)
+    return written.getvalue()[8:]
+
+
+def test_damaged_files_end_in_an_error() -> None:
+    """Whatever is wrong with a file, it is refused or served, and no warning tells a value of it."""
+    sources = [Path(str(get_testdata_file(name))).read_bytes() for name in files()]
+    orthanc = OneFile()
+    maker = Anonymised(orthanc, KEY, Options(modified_dates=True, structured_content=True, pixels_as_they_are=True))
+    outcomes = Counter[bool]()
+    for seed in range(400):
+        orthanc.content = mutant(sources, seed)
+        instance = Instance(OrthancId("i"), OrthancId("s"), {}, len(orthanc.content), None, str(seed), CTImageStorage)
+        orthanc.stored = instance
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            try:
+                with maker.made(instance, WHO).open() as file:
+                    outcomes[sum(map(len, file.buffers())) == file.size] += 1
+            except OrthancError:
+                outcomes[False] += 1
+        told = [str(each.message) for each in warned]
+        assert all(one.startswith(("Expected", "End of file", "Unknown encoding", "VR lookup")) for one in told), told
+    maker.close()
+    assert min(outcomes[True], outcomes[False]) > 50
+
+
+class OneFile(MemoryOrthanc):
+    """Has one file, of whatever bytes."""
+
+    content = b""
+    stored: Instance
+
+    def open_instance(self, instance: OrthancId, start: int = 0) -> AbstractContextManager[InMemory]:  # noqa: ARG002
+        """See `Orthanc`."""
+        return InMemory(nullcontext(memoryview(self.content)))
+
+    def instances(self, ids: Sequence[OrthancId]) -> list[Instance]:  # noqa: ARG002  as `Orthanc` has it
+        """See `Orthanc`."""
+        return [self.stored]
 
 
 def named(data: Dataset) -> set[str]:

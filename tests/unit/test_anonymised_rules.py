@@ -30,7 +30,11 @@ SEG, ECG, PDF, VOICE = (f"1.2.840.10008.5.1.4.1.1.{one}" for one in ("66.4", "9.
 
 def made(data: Dataset, options: Options = Options(), sop_class: str = CTImageStorage) -> Dataset:  # noqa: B008  frozen
     """Return what becomes of a data set."""
-    read = stored(data)
+    return made_of(stored(data), options, sop_class)
+
+
+def made_of(read: Dataset, options: Options = Options(), sop_class: str = CTImageStorage) -> Dataset:  # noqa: B008  frozen
+    """Change a data set that was read."""
     Deidentifier(options, NOBODY, PSEUDONYMS.uid, Place(sop_class)).deidentify(read)
     return read
 
@@ -141,6 +145,30 @@ def test_meanings_of_local_codes_are_replaced() -> None:
     after = made(data).AnatomicRegionSequence
     assert [item.CodeMeaning for item in after] == ["ANONYMIZED", "Head"]
     assert [item.CodeValue for item in after] == ["17", "69536005"]
+
+
+def test_pixels_in_items_are_removed() -> None:
+    """A small picture of the image, wherever it is, may show what is burned into that one."""
+    nested, data = Dataset(), Dataset()
+    nested.add_new(0x7FE00010, "OW", b"1234")
+    nested.Rows = 1
+    data.ReferencedImageSequence = [nested]
+    assert made(data).ReferencedImageSequence[0].dir() == ["Rows"]
+
+
+def test_character_set_is_one(recwarn: pytest.WarningsRecorder) -> None:
+    """Texts are read by it, so it stays; what is none is no place for a name."""
+    for value, expected in (
+        (["", "ISO 2022 IR 87"], ["", "ISO 2022 IR 87"]),
+        ("Mr Zyxwvut", None),
+        ("GB18030", "GB18030"),
+    ):
+        data = Dataset()
+        data.add_new(0x00080005, "CS", value)
+        read = stored(data)
+        after = made_of(read)
+        assert after.get("SpecificCharacterSet") == expected
+    recwarn.clear()  # pydicom's own, of the character set that there is not
 
 
 def item(kind: str, code: str, scheme: str = "DCM", **values: object) -> Dataset:
