@@ -32,12 +32,13 @@ _STRICTNESS = {"1": 2, "1C": 2, "2": 1, "2C": 1}
 _PRIVATE = "gggg,eeee"
 
 
-def table(part15: bytes, modules: Path) -> dict[str, Any]:
+def table(part15: bytes, modules: Path, types: str) -> dict[str, Any]:
     """Return the table.
 
     Args:
         part15: The standard's part 15.
         modules: The folder of the attributes' types.
+        types: Where those are from.
 
     Raises:
         ValueError: The text is not as it was known.
@@ -48,13 +49,13 @@ def table(part15: bytes, modules: Path) -> dict[str, Any]:
         raise ValueError("this is no part 15 of the standard")
     classes = json.loads((modules / "sop_class_iod_map.json").read_bytes())
     rows = list(_rows(root, "table_E.1-1", _ATTRIBUTES))
-    types = _types(modules, classes, {_tag(row[1]) for row in rows if "/" in row[4]})
+    required = _types(modules, classes, {_tag(row[1]) for row in rows if "/" in row[4]})
     return {
         "edition": edition[0],
         "sha256": hashlib.sha256(part15).hexdigest(),
-        "types": f"highdicom {metadata.version('highdicom')}",
+        "types": types,
         "classes": sorted(classes),
-        "attributes": {tag: one | types.get(tag, {}) for tag, one in sorted(_attributes(rows)) if tag != _PRIVATE},
+        "attributes": {tag: one | required.get(tag, {}) for tag, one in sorted(_attributes(rows)) if tag != _PRIVATE},
         "concepts": sorted(_concepts(root)),
     }
 
@@ -128,4 +129,6 @@ def _written(found: Mapping[str, Any]) -> str:
 
 if __name__ == "__main__":
     _part15, _modules = map(Path, sys.argv[1:])
-    Path(__file__).with_name("table.json").write_text(_written(table(_part15.read_bytes(), _modules)))
+    Path(__file__).with_name("table.json").write_text(
+        _written(table(_part15.read_bytes(), _modules, f"highdicom {metadata.version('highdicom')}"))
+    )

@@ -29,7 +29,7 @@ from davfs.confidentiality.options import PROFILE_ALONE, Options
 from davfs.confidentiality.table import EDITION, Place
 from davfs.confidentiality.uids import class_name
 from davfs.entry import DICOM, Readable
-from davfs.errors import NotAnonymised, OrthancError, UnknownResource
+from davfs.errors import NotAnonymised, OrthancError, Unavailable, UnknownResource
 from davfs.generated import part10
 from davfs.generated.buffers import Buffers
 from davfs.generated.deidentifier import Deidentifier, Person
@@ -126,8 +126,10 @@ class Anonymised:
             return True
         try:
             return not self._refusal(instance)
-        except UnknownResource:
-            return False
+        except Unavailable:
+            raise
+        except OrthancError:
+            return False  # it has just gone, or its file cannot be read
 
     def drop_idle(self) -> None:
         """Drop what nobody asked for any more; a timer does so while anything is kept."""

@@ -49,10 +49,13 @@ class Answering(MemoryOrthanc):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.looked_at: list[OrthancId] = []
+        self.problem: OrthancError | None = None
 
     def all_tags(self, instance: OrthancId) -> Mapping[str, Any]:
         """See `Orthanc`."""
         self.looked_at.append(instance)
+        if self.problem:
+            raise self.problem
         return super().all_tags(instance)
 
     def open_instance(self, instance: OrthancId, start: int = 0) -> AbstractContextManager[InMemory]:
@@ -358,6 +361,18 @@ def test_what_is_there() -> None:
         modalities = ("US", "US", "CT")
         assert [one.maker.can_be(*each) for each in zip(found, modalities, strict=True)] == [False, True, True]
     assert one.orthanc.looked_at == [with_writing, without]
+    one.maker.close()
+
+
+def test_what_cannot_be_looked_at_is_not_there() -> None:
+    """One file that Orthanc cannot read takes no other one from the listing; an Orthanc that is away takes all."""
+    one = Maker()
+    (instance,) = one.orthanc.instances([one.orthanc.store(written(Modality="US")).id])
+    one.orthanc.problem = OrthancError("the file is damaged", 500)
+    assert not one.maker.can_be(instance, "US")
+    one.orthanc.problem = Unavailable("away")
+    with pytest.raises(Unavailable):
+        one.maker.can_be(instance, "US")
     one.maker.close()
 
 
