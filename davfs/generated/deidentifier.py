@@ -85,6 +85,7 @@ _SCHEMES = frozenset(
 _FIGURES = re.compile(rb"[0-9+\-.eE \\]*\0?")
 """What numbers are written with; nobody's name is."""
 _CODE = re.compile("[A-Z0-9_ ]{0,16}")
+_AGE = re.compile("(?:[0-9]{3}[DWMY])?")
 _CODED = {0x0008, 0x0028}
 """Groups whose codes stay where somebody has the name of one: without them an image could not be shown as it is."""
 _LONGEST_UID = 64
@@ -222,6 +223,8 @@ class Deidentifier:
             return all(map(_is_uid, _values(element)))
         if kind in NUMBERS_IN_TEXT:
             return bool(_FIGURES.fullmatch(element.value))
+        if kind == "AS":
+            return all(map(_AGE.fullmatch, _values(element)))
         if kind == "CS" and element.tag.group in _CODED:
             return True
         return not self.person.identity.is_in(element.value, self.encodings)

@@ -323,59 +323,6 @@ def test_deflated_files_are_refused(maker: Maker) -> None:
         read(maker.made(written(), written(DeflatedExplicitVRLittleEndian)))
 
 
-@pytest.mark.parametrize(
-    "tags",
-    [
-        {"EncapsulatedDocument": b"%PDF Doe"},
-        {"BurnedInAnnotation": "YES"},
-        {"ConversionType": "WSD"},
-        {"Modality": "US"},
-    ],
-)
-def test_what_may_show_a_name_is_refused(maker: Maker, tags: dict[str, Any]) -> None:
-    """It is refused when it is opened, and when an archive asks."""
-    made = maker.made(written(**tags))
-    for ask in (made.check, lambda: read(made)):
-        with pytest.raises(NotAnonymised):
-            ask()
-
-
-def test_pixels_as_they_are() -> None:
-    """A layout can have it that they are served, whatever is written in them; documents are not."""
-    one = Maker({"options": Options(pixels_as_they_are=True)})
-    made = one.made(written(Modality="US", BurnedInAnnotation="YES"))
-    made.check()
-    assert pydicom.dcmread(io.BytesIO(read(made))).BurnedInAnnotation == "YES"
-    one.maker.close()
-
-
-def test_what_is_there() -> None:
-    """Of kinds that are wont to have writing in them, only what says that it has none is there; that is asked once."""
-    one = Maker()
-    with_writing, without, slice_ = (
-        one.orthanc.store(written(SOPInstanceUID=f"1.2.{at}", Modality=modality, BurnedInAnnotation=said)).id
-        for at, (modality, said) in enumerate((("US", None), ("US", "NO"), ("CT", None)))
-    )
-    for _ in range(2):
-        found = one.orthanc.instances([with_writing, without, slice_])
-        modalities = ("US", "US", "CT")
-        assert [one.maker.can_be(*each) for each in zip(found, modalities, strict=True)] == [False, True, True]
-    assert one.orthanc.looked_at == [with_writing, without]
-    one.maker.close()
-
-
-def test_what_cannot_be_looked_at_is_not_there() -> None:
-    """One file that Orthanc cannot read takes no other one from the listing; an Orthanc that is away takes all."""
-    one = Maker()
-    (instance,) = one.orthanc.instances([one.orthanc.store(written(Modality="US")).id])
-    one.orthanc.problem = OrthancError("the file is damaged", 500)
-    assert not one.maker.can_be(instance, "US")
-    one.orthanc.problem = Unavailable("away")
-    with pytest.raises(Unavailable):
-        one.maker.can_be(instance, "US")
-    one.maker.close()
-
-
 def test_etag_follows_the_stored_file_and_needs_the_key() -> None:
     """The etag is the same for the same stored file, and differs for another, another key and other options."""
     one = Maker()

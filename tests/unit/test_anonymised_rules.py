@@ -4,6 +4,7 @@ import pydicom
 import pytest
 from pydicom import Dataset
 from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 from pydicom.uid import BasicTextSRStorage, CTImageStorage, EnhancedCTImageStorage, MRImageStorage
 
@@ -145,6 +146,16 @@ def test_meanings_of_local_codes_are_replaced() -> None:
     after = made(data).AnatomicRegionSequence
     assert [item.CodeMeaning for item in after] == ["ANONYMIZED", "Head"]
     assert [item.CodeValue for item in after] == ["17", "69536005"]
+
+
+@pytest.mark.parametrize(("age", "expected"), [("042Y", "042Y"), ("born 1970", "000Y"), ("", "")])
+def test_ages_are_ages(age: str, expected: str) -> None:
+    """What is retained of a patient is what its representation says."""
+    data = Dataset()
+    data[Tag("PatientAge")] = RawDataElement(Tag("PatientAge"), "AS", len(age), age.encode(), 0, False, True)  # noqa: FBT003
+    after = made_of(data, Options(patient_characteristics=True))
+    value = after.get_item("PatientAge").value
+    assert (value if isinstance(value, str) else value.decode()) == expected
 
 
 def test_pixels_in_items_are_removed() -> None:
