@@ -8,7 +8,6 @@ everything else is bytes that a browser saves. All of the list are known to Orth
 Source: https://mimesniff.spec.whatwg.org/ and https://fetch.spec.whatwg.org/#should-response-to-request-be-blocked-due-to-mime-type?
 """
 
-from pathlib import PurePosixPath
 from typing import Final
 
 OCTET_STREAM: Final = "application/octet-stream"
@@ -36,7 +35,8 @@ SAVED: Final = frozenset({"application/dicom", "application/zip", OCTET_STREAM})
 
 def of_name(name: str) -> str:
     """Return the media type of an uploaded file by its name."""
-    return _BY_SUFFIX.get(PurePosixPath(name).suffix.lower(), OCTET_STREAM)
+    stem, _, ending = name.rpartition(".")
+    return _BY_SUFFIX.get(f".{ending.lower()}", OCTET_STREAM) if stem else OCTET_STREAM
 
 
 def harmless(media_type: str) -> str:

@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Collection
+from functools import lru_cache
 from ipaddress import ip_address
 
 _PATIENCE = 0.5
@@ -56,6 +57,7 @@ def _host(authority: str) -> str:
     return authority.partition(":")[0].lower().removesuffix(".")
 
 
+@lru_cache(maxsize=256)
 def _is_address(host: str) -> bool:
     try:
         ip_address(host)

@@ -54,9 +54,11 @@ class Propfind(BaseMiddleware):
         if "HTTP_IF" in environ:
             check_conditions(provider, environ)
         left = _Left(provider, path, wanted)
-        found = [left.at(_Places(drive, path).own(own), inherited=True)]
+        places = _Places(drive, path)
+        found = [left.at(places.own(own), inherited=True)]
         if own.is_folder and depth != "0":
-            found += map(left.at, _Places(drive, path).all() if depth == "1" else _deep(drive, path))
+            below = places.all() if depth == "1" else _deep(drive, path)
+            found += map(left.at, below) if left.anything else below
         return found
 
 
@@ -133,6 +135,11 @@ class _Left:
         any_dead = takes_files and self._names != set() and properties.any_below(paths.quoted(path, folder=False))
         self._properties = properties if any_dead else None
         self._left = _DEAD
+
+    @property
+    def anything(self) -> bool:
+        """Whether there can be any of it."""
+        return bool(self._locks or self._properties)
 
     def at(self, shown: Shown, *, inherited: bool = False) -> Shown:
         """Return a resource with what was left at it, and with ``inherited`` with the locks on folders that hold it."""

@@ -71,11 +71,12 @@ class _Reader:
         self._depth += 1
         if self._elements > MOST_ELEMENTS or self._depth > DEEPEST:
             raise _too_much("it has too many elements, or too many inside each other")
-        self._tree.start(_clark(name), {_clark(key): value for key, value in attributes.items()})
+        named = {_clark(key): value for key, value in attributes.items()} if attributes else {}
+        self._tree.start(_clark(name), named)
 
     def _end(self, name: str) -> None:
         self._depth -= 1
-        self._tree.end(_clark(name))
+        self._tree.end(name)  # which it does not look at: expat has seen that it is the right one
 
 
 def _clark(name: str) -> str:
