@@ -21,6 +21,9 @@ from typing import Any, Self
 PATIENCE = 20
 """Seconds within which anything that a page does has happened."""
 
+FOREIGN = "evil.example"
+"""A name that leads to this machine, as one that its owner has pointed here; all others lead nowhere."""
+
 _OPTIONS = (
     "--headless=new",
     "--no-sandbox",  # root cannot have one, and the tests may run as root
@@ -33,7 +36,7 @@ _OPTIONS = (
     "--disable-gpu",
     "--disable-sync",
     "--hide-scrollbars",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    f"--host-resolver-rules=MAP {FOREIGN} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 
 
