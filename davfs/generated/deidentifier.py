@@ -25,6 +25,8 @@ from davfs.generated.elements import Element, elements
 from davfs.generated.identity import COMMON, Identity, encodings_of
 
 _PIXELS = 0x7FE0
+_REPEATING, _VARIABLE_PIXELS = 0xFF00, 0x7F00
+"""Groups 7F00 to 7FFE could hold further pixels, until 2001."""
 _NO_DATA_SETS = {0x0000, 0x0002, 0x0004}
 """Groups of commands, file meta information and media directories, which no data set has."""
 _REFERENCES = Tag("ReferencedPerformedProcedureStepSequence")
@@ -162,8 +164,8 @@ class Deidentifier:
 
     def _act(self, element: Element) -> None:
         tag = element.tag
-        is_small_image = self.place.nested and tag.group == _PIXELS
-        kind = None if is_small_image else _known(tag, element.representation)
+        is_other_image = tag.group & _REPEATING == _VARIABLE_PIXELS and (self.place.nested or tag.group != _PIXELS)
+        kind = None if is_other_image else _known(tag, element.representation)
         if tag == _CHARACTER_SET:
             _check_character_set(element)
             return

@@ -164,7 +164,10 @@ def test_pixels_in_items_are_removed() -> None:
     nested.add_new(0x7FE00010, "OW", b"1234")
     nested.Rows = 1
     data.ReferencedImageSequence = [nested]
-    assert made(data).ReferencedImageSequence[0].dir() == ["Rows"]
+    data.add_new(0x7F020010, "OW", b"1234")  # Variable Pixel Data, retired
+    after = made(data)
+    assert after.ReferencedImageSequence[0].dir() == ["Rows"]
+    assert 0x7F020010 not in after
 
 
 def test_character_set_is_one(recwarn: pytest.WarningsRecorder) -> None:
