@@ -23,7 +23,7 @@ files = ["study.zip"]
 [[level]]
 series = "{series}"
 [[level]]
-instance = "{{InstanceNumber}}.dcm"
+instance = "{instance}.dcm"
 """
 MADE = (datetime(2024, 2, 29, 12), datetime(2024, 3, 10, 12))  # noqa: DTZ001  DICOM's are those of the place
 
@@ -33,14 +33,20 @@ def server() -> CountingOrthanc:
     """An archive of two studies of one patient."""
     server = CountingOrthanc()
     for at, date in enumerate(MADE):
-        server.store(dicom.instance("p", at, tags={"StudyDate": f"{date:%Y%m%d}", "StudyTime": "120000"}))
+        server.store(
+            dicom.instance(
+                "p",
+                at,
+                tags=dict.fromkeys(("StudyDate", "InstanceCreationDate"), f"{date:%Y%m%d}") | {"StudyTime": "120000"},
+            )
+        )
     return server
 
 
 @pytest.mark.parametrize("dates", ["reception", "acquisition"])
 def test_one_date_for_all(server: CountingOrthanc, tmp_path: Path, dates: str) -> None:
     """Without the option nothing has a date of its own, whatever dates the layout asks for, and whatever comes."""
-    text = TEXT.format(options=f'dates = "{dates}"', series="{Modality}")
+    text = TEXT.format(options=f'dates = "{dates}"', series="{Modality}", instance="{InstanceNumber}")
     with opened(server, tmp_path, text) as shown:
         for _ in range(2):
             folders = list(shown.list(()))
@@ -54,7 +60,11 @@ def test_one_date_for_all(server: CountingOrthanc, tmp_path: Path, dates: str) -
 
 def test_shifted_dates(server: CountingOrthanc, tmp_path: Path) -> None:
     """With the option, they are those of the files, shifted, and the days between them stay."""
-    text = TEXT.format(options='retain = ["modified dates"]\ndates = "acquisition"', series="{StudyDate}")
+    text = TEXT.format(
+        options='retain = ["modified dates"]\ndates = "acquisition"',
+        series="{StudyDate}",
+        instance="{InstanceCreationDate}",
+    )
     days = timedelta(days=KEY.days("19700101/doe p/p"))
     with opened(server, tmp_path, text) as shown:
         folders = list(shown.list(()))
@@ -62,8 +72,8 @@ def test_shifted_dates(server: CountingOrthanc, tmp_path: Path) -> None:
         for folder in folders:
             (series,) = (entry for entry in shown.list((folder.name,)) if entry.is_folder)
             (image,) = shown.list((folder.name, series.name))
-            after = pydicom.dcmread(io.BytesIO(content(shown, folder.name, series.name, "1.dcm")))
-            assert {series.name, f"{folder.modified:%Y%m%d}"} == {after.StudyDate}
+            after = pydicom.dcmread(io.BytesIO(content(shown, folder.name, series.name, image.name)))
+            assert {series.name, image.name[:8], f"{folder.modified:%Y%m%d}"} == {after.StudyDate}
             assert folder.modified == series.modified == image.modified
             with zipfile.ZipFile(io.BytesIO(content(shown, folder.name, "study.zip"))) as archive:
                 assert [member.date_time for member in archive.infolist()] == [folder.modified.timetuple()[:6]]
