@@ -147,7 +147,10 @@ def test_demo_stops_on_signals(plugin: Path, tmp_path: Path, number: signal.Sign
 
 
 def test_demo_opens_both_doors(plugin: Path, tmp_path: Path) -> None:
-    """Both addresses show the same drive, that of its own server is told first, and the commands for the steps work."""
+    """Both addresses show the same drive, that of its own server is told first, and the commands for the steps work.
+
+    Nobody logs in there, so the page of a foreign name gets nothing.
+    """
     http, dav = free_ports(2)
     addresses = [f"http://127.0.0.1:{dav}/", f"http://127.0.0.1:{http}/davfs/drive/"]
     with demo(plugin, tmp_path / "run", ORTHANC_PORT=http, DAV_PORT=dav) as process:
@@ -156,6 +159,8 @@ def test_demo_opens_both_doors(plugin: Path, tmp_path: Path) -> None:
             with WebDav(address) as drive:
                 assert drive.listing().keys() == {"by-patient", "inbox", "search", "README.txt"}
                 assert len(drive.listing("by-patient")) >= len(PATIENTS)
+        foreign = httpx.get(f"{addresses[0]}by-patient/", headers={"Host": f"evil.example:{dav}"}, trust_env=False)
+        assert foreign.status_code == httpx.codes.MISDIRECTED_REQUEST
     places = [told.index(f" {address}\n") for address in addresses]
     assert places == sorted(places)
     commands = [line.removeprefix("  all steps").strip() for line in told.splitlines() if "mount-help" in line]
