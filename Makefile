@@ -38,7 +38,7 @@ COMPILE := $(TOOLS)/bin/uv pip compile --quiet --upgrade --universal --python-ve
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 NATIVE := $(shell find native -type f \( -name '*.[chp]*' -o -name '*.map' \) -not -path '*/__pycache__/*')
 
-RUN_PACKAGES  := orthanc orthanc-dev gcc libc6-dev python3-dev python3-venv
+RUN_PACKAGES  := orthanc orthanc-dev g++ python3-dev python3-venv
 TEST_PACKAGES := $(RUN_PACKAGES) orthanc-python litmus cadaver curl davfs2 rclone fuse3 gvfs gvfs-backends gvfs-fuse \
                  libglib2.0-bin dbus-daemon chromium dcmtk dicom3tools unzip nodejs $(if $(shell command -v npm),,npm)
 

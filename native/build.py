@@ -61,7 +61,7 @@ def builder() -> FFI:
     ffi.set_source(
         "_davfs_sdk",
         BESIDE_CFFI,
-        sources=sorted(str(path) for path in HERE.glob("*.c")),
+        sources=sorted(str(path) for path in HERE.glob("*.c*")),
         include_dirs=[str(HERE), str(sdk_root())],
         define_macros=[
             ("DAVFS_VERSION", f'"{version("orthanc-davfs")}"'),

@@ -62,11 +62,10 @@ void davfs_remember_recent(uint64_t since, const char* folder, const char* packe
 int davfs_next_change(davfs_change* change, int milliseconds);
 uint32_t davfs_add_entries(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavAddFile add_file,
                            OrthancPluginWebDavAddFolder add_folder, const char* packed, size_t size);
-OrthancPluginErrorCode davfs_send_zeros(OrthancPluginWebDavCollection* collection,
-                                        OrthancPluginWebDavRetrieveFile retrieve, uint64_t size, const char* mime,
-                                        const char* date);
-OrthancPluginErrorCode davfs_send(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavRetrieveFile retrieve,
-                                  const void* data, uint64_t size, const char* mime, const char* date);
+int davfs_send_zeros(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavRetrieveFile retrieve, uint64_t size,
+                     const char* mime, const char* date);
+int davfs_send(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavRetrieveFile retrieve, const void* data,
+               uint64_t size, const char* mime, const char* date);
 
 /* The six callbacks: davfs.sdk.callbacks attaches them. */
 extern "Python+C" {

@@ -1,12 +1,16 @@
 /* The parts of libOrthancDavfs that are C, and why: Orthanc calls them before Python runs (plugin.c, interpreter.c),
    on a thread where Python must not wait (changes.c) or has too small a stack (companion.c), or once for each request or
-   entry (request.c, door.c). */
+   entry (request.c, door.c). What calls the core is C++ (core.cc, send.cc), since the core may throw (guarded.hh). */
 
 #pragma once
 
 #include <orthanc/OrthancCPlugin.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* Set by OrthancPluginInitialize, never cleared. */
 extern OrthancPluginContext* davfs_context;
@@ -18,7 +22,7 @@ int davfs_start(void);
    of this plugin uses the core any more. Called when Orthanc has stopped, on its main thread. */
 void davfs_stop(void);
 
-/* core.c: calls into the core, from any thread. They return an OrthancPluginErrorCode, or DAVFS_STOPPED where Orthanc is
+/* core.cc: calls into the core, from any thread. They return an OrthancPluginErrorCode, or DAVFS_STOPPED where Orthanc is
    stopping. What needs nothing but the plugin's context works until the plugin is finalized, and does nothing then. */
 #define DAVFS_STOPPED (-2)
 #define DAVFS_ERROR 2
@@ -106,16 +110,15 @@ void davfs_open_door(void);
 /* Refuses new callbacks. Those that are running do not end with it, but make no call into the core once that is closed,
    and Orthanc's HTTP server waits for them. */
 void davfs_close_door(void);
-/* Adds the entries packed as "D" name NUL date NUL, or "F" name NUL date NUL size NUL mime NUL.
+/* send.cc: adds the entries packed as "D" name NUL date NUL, or "F" name NUL date NUL size NUL mime NUL.
    Returns how many the core refused. */
 uint32_t davfs_add_entries(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavAddFile add_file,
                            OrthancPluginWebDavAddFolder add_folder, const char* packed, size_t size);
-/* Hand a file, or zeros of its size, to the core. */
-OrthancPluginErrorCode davfs_send_zeros(OrthancPluginWebDavCollection* collection,
-                                        OrthancPluginWebDavRetrieveFile retrieve, uint64_t size, const char* mime,
-                                        const char* date);
-OrthancPluginErrorCode davfs_send(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavRetrieveFile retrieve,
-                                  const void* data, uint64_t size, const char* mime, const char* date);
+/* Hand a file, or zeros of its size, to the core. Return an OrthancPluginErrorCode. */
+int davfs_send_zeros(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavRetrieveFile retrieve, uint64_t size,
+                     const char* mime, const char* date);
+int davfs_send(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavRetrieveFile retrieve, const void* data,
+               uint64_t size, const char* mime, const char* date);
 
 /* recent.c: the files that were read last. The generation tells whether anything was forgotten since it was taken;
    files are packed as name NUL instance NUL date NUL, and their folder ends with a slash. */
@@ -125,3 +128,7 @@ void davfs_remember_recent(uint64_t since, const char* folder, const char* packe
 /* Sends a file that is remembered. Returns 0, an OrthancPluginErrorCode of the core, or -1 where Python has to answer. */
 int davfs_send_recent(uint32_t depth, const char* const* path, OrthancPluginWebDavCollection* collection,
                       OrthancPluginWebDavRetrieveFile retrieve);
+
+#ifdef __cplusplus
+}
+#endif

@@ -9,9 +9,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 
 /* Declared by cffi next to its generated code, attached by davfs.sdk.callbacks. */
 int davfs_is_folder(uint32_t, const char* const*, uint8_t*);
@@ -175,73 +172,4 @@ void davfs_open_door(void)
 void davfs_close_door(void)
 {
   atomic_store(&closed, 1);
-}
-
-static const char* next_field(const char** packed)
-{
-  const char* field = *packed;
-  *packed += strlen(field) + 1;
-  return field;
-}
-
-uint32_t davfs_add_entries(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavAddFile add_file,
-                           OrthancPluginWebDavAddFolder add_folder, const char* packed, size_t size)
-{
-  const char* end = packed + size;
-  uint32_t refused = 0;
-  while (packed < end)
-  {
-    char kind = *packed++;
-    const char* name = next_field(&packed);
-    const char* date = next_field(&packed);
-    OrthancPluginErrorCode code;
-    if (kind == 'D')
-    {
-      code = add_folder(collection, name, date);
-    }
-    else
-    {
-      uint64_t bytes = strtoull(next_field(&packed), NULL, 10);
-      code = add_file(collection, name, bytes, next_field(&packed), date);
-    }
-    refused += code != OrthancPluginErrorCode_Success;
-  }
-  return refused;
-}
-
-OrthancPluginErrorCode davfs_send(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavRetrieveFile retrieve,
-                                  const void* data, uint64_t size, const char* mime, const char* date)
-{
-  return retrieve(collection, size ? data : "", size, mime, date);
-}
-
-#define ZEROS (64u << 20) /* most files; page tables of 128 KB, and no other memory */
-
-static const void* zeros = MAP_FAILED;
-
-static void map_zeros(void)
-{
-  zeros = mmap(NULL, ZEROS, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-}
-
-/* Answers a PROPFIND on a file: the core wants the whole content to learn its size. The pages are the kernel's one page
-   of zeros; nothing is read from the storage. They stay mapped, for mapping them costs more than copying them. */
-OrthancPluginErrorCode davfs_send_zeros(OrthancPluginWebDavCollection* collection,
-                                        OrthancPluginWebDavRetrieveFile retrieve, uint64_t size, const char* mime,
-                                        const char* date)
-{
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, map_zeros);
-  if (size <= ZEROS && zeros != MAP_FAILED)
-  {
-    return retrieve(collection, zeros, size, mime, date);
-  }
-  void* more = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (more == MAP_FAILED)
-  {
-    return OrthancPluginErrorCode_NotEnoughMemory;
-  }
-  OrthancPluginErrorCode code = retrieve(collection, more, size, mime, date);
-  munmap(more, size);
-  return code;
 }

@@ -41,11 +41,9 @@ _STRETCH, _PAUSE = 2048, 1e-4
 """Elements that are passed without a pause, and its seconds: other threads need the interpreter for a moment only."""
 _SHORTEST, _SMALLEST = 8, 16
 """Bytes of an element without a value, and those that a sequence with one item takes at least."""
-_ITEM, _PIXEL_DATA, _RECORD_SEQUENCE = 0xE000, 0x7FE00010, 0x00041220
+_ITEM, _PIXEL_DATA = 0xE000, 0x7FE00010
 _SEQUENCES = frozenset({b"SQ", b"UN"})
 """Value representations of what has items, where its length is undefined."""
-_RECORDS, _RECORDS_BIG = b"\x04\x00\x20\x12", b"\x00\x04\x12\x20"
-"""The tag DirectoryRecordSequence, in both byte orders."""
 _KNOWN = SHORT | LONG
 _HEADERS = {order: tuple(struct.Struct(order + form) for form in ("HH2sH", "HHI", "I")) for order in "<>"}
 """By byte order, the header of an element with a representation, of one without, and a length."""
@@ -143,14 +141,12 @@ class Shape:
         missing: Bytes by which the last element is longer than the file.
         whole: The last element ends where the file does, outside of all sequences.
         strange: An element has a value representation that nobody knows.
-        directory: There may be records of a medium's directory in it.
     """
 
     too_deep: bool
     missing: int
     whole: bool
     strange: bool
-    directory: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +174,8 @@ class Walk:
         self._content = content
         self._deepest = deepest
         self._open: list[_Open] = []
-        self._in_fragments = self._strange = self._directory = self._counts = False
-        self._offset = self._found = self._most = self._searched = 0
+        self._in_fragments = self._strange = self._counts = False
+        self._offset = self._found = self._most = 0
 
     def count(self, most: int) -> int:
         """Return how many elements, items and delimiters a parser would find; ``most`` where there are more."""
@@ -194,12 +190,7 @@ class Walk:
         self._leave_sequences()
         beyond = self._offset - len(self._content)
         whole = beyond == 0 and len(self._open) == 1
-        return Shape(len(self._open) > self._deepest + 1, max(0, beyond), whole, self._strange, self._directory)
-
-    @property
-    def plain(self) -> memoryview:
-        """The file; once the walk has begun, of one that is deflated the data set as it was unpacked."""
-        return self._content
+        return Shape(len(self._open) > self._deepest + 1, max(0, beyond), whole, self._strange)
 
     def _begin(self) -> None:
         self._offset, syntax = data_set(self._content)
@@ -236,11 +227,11 @@ class Walk:
             if representation == b"SQ" or length == UNDEFINED:
                 # What nobody knew has implicit elements (PS3.5 §6.2.2); fragments of an image look like items.
                 image = tag == _PIXEL_DATA and representation not in _SEQUENCES
-                self._enter(tag, length, explicit=representation != b"UN", image=image)
+                self._enter(length, explicit=representation != b"UN", image=image)
             else:
                 self._offset += length
         elif length == UNDEFINED or is_sequence(tag):
-            self._enter(tag, length, explicit=False, image=tag == _PIXEL_DATA)
+            self._enter(length, explicit=False, image=tag == _PIXEL_DATA)
         else:
             self._offset += length
 
@@ -279,9 +270,7 @@ class Walk:
         elif element != SEQUENCE_END or group != DELIMITERS:
             self._pass_over(length if self._in_fragments else left, self._open[-1].explicit)
 
-    def _enter(self, tag: int, length: int, *, explicit: bool, image: bool) -> None:
-        if tag == _RECORD_SEQUENCE:
-            self._directory = True
+    def _enter(self, length: int, *, explicit: bool, image: bool) -> None:
         if image:
             self._in_fragments = True
         elif length == UNDEFINED:
@@ -294,10 +283,6 @@ class Walk:
     def _pass_over(self, length: int, explicit: bool) -> None:  # noqa: FBT001  called for each short sequence
         """Go over what is in a sequence or an item; only the number of its elements can matter."""
         stop = self._offset + length
-        if stop > self._searched:  # up to where the sequence ends that all this is in: it may have many of them
-            self._searched = max(stop, self._open[-1].end or 0)
-            part = bytes(self._content[self._offset : self._searched])  # a tenth of what a regular expression takes
-            self._directory = self._directory or _RECORDS in part or _RECORDS_BIG in part
         if self._counts:
             self._count_to(min(stop, len(self._content)), explicit)
         self._offset = stop

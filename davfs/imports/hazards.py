@@ -3,17 +3,14 @@
 Before it reads a file as DICOM, Orthanc walks through it by a parser of its own. Up to version 1.12.10 that one copies
 as many bytes as an element of the meta header says it has, also where the file ends before; asks for as much memory as
 an element says it has; and waits for ever in front of a rest that is too short for a header. Deeply nested sequences
-exhaust the stack of the thread that reads them. DCMTK, which reads the file then, raises an exception over the type of
-a directory's record that is too long: by REST that is an error, but nothing catches it in a plugin's call. Any of it
-ends or stops the whole server, for everybody.
+exhaust the stack of the thread that reads them. Any of it ends or stops the whole server, for everybody.
 
-What is refused here Orthanc cannot import either, apart from headers on which its parser would wait for ever, which
-newer versions pass over, and from an image with the directory of a medium in it, which nobody makes.
+What is refused here Orthanc cannot import either, apart from headers on which its parser would wait for ever: newer
+versions pass over them.
 
 Source: DICOM PS3.10 §7.1; observed on Orthanc 1.10.1.
 """
 
-import re
 import struct
 
 from davfs.errors import Refused
@@ -27,8 +24,6 @@ _ENDLESS = 0xFFFFFFF4
 """A length with which Orthanc's parser stays where it is, in 32 bits."""
 _MEMORY = 64 << 20
 """Bytes that Orthanc may ask for in vain: it makes room for an element before it finds that the file ends."""
-_RECORD_TYPE = re.compile(rb"\x04\x00\x30\x14|\x00\x04\x14\x30")
-"""The tag DirectoryRecordType, in both byte orders."""
 _FAR = 64 << 10
 """Bytes that may be read past the meta header: as many as an element with a short length can have."""
 
@@ -46,12 +41,9 @@ def check_hazards(content: memoryview, walk: Walk | None = None) -> None:
     has_meta_header = bytes(content[128:_GROUP_LENGTH]) == _START and len(content) >= _META_HEADER
     if has_meta_header:
         _check_meta_header(content)
-    walk = walk or Walk(content)
-    found = walk.shape()
+    found = (walk or Walk(content)).shape()
     if found.too_deep:
         raise Refused(f"Orthanc cannot read it: its sequences are nested in more than {DEEPEST} levels.")
-    if found.directory and _RECORD_TYPE.search(walk.plain):
-        raise Refused("Orthanc cannot read it: it holds the directory of a medium (DICOMDIR).")
     if has_meta_header and (found.missing > _MEMORY or (found.strange and not found.whole and _asks(content))):
         raise Refused("Orthanc cannot read it: it ends in the middle of an element.")
 

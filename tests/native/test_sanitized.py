@@ -54,9 +54,9 @@ MISTAKES = [
     Mistake("changes", "changes.c", "(first + count++) % CAPACITY", "CAPACITY + count++"),
     Mistake("door", "companion.c", "free(ended);", "free(ended); ended->code = 1;"),
     Mistake("door", "door.c", "  *done = 0;\n  return cross(&each);", "  return cross(&each);"),
-    Mistake("entries", "door.c", "*packed += strlen(field) + 1;", "*packed += strlen(field) + 2;"),
-    Mistake("entries", "door.c", "size <= ZEROS &&", ""),
-    Mistake("core", "core.c", "leave(&calls);", ""),
+    Mistake("entries", "send.cc", "*packed += strlen(field) + 1;", "*packed += strlen(field) + 2;"),
+    Mistake("entries", "send.cc", "size <= ZEROS &&", ""),
+    Mistake("core", "core.cc", "leave(&calls);", ""),
     Mistake("check", "check.c", "size - 1 - length)", "size - length)"),
     Mistake("plugin", "plugin.c", "OrthancPluginFreeString(context, path);", ""),
 ]
@@ -83,7 +83,7 @@ def compile_c(source: Path, folder: Path) -> Path:
 
 def fuzz(objects: Iterable[Path], folder: Path, target: str, rounds: int) -> subprocess.CompletedProcess[str]:
     """Link the harness, and hand random input to one target."""
-    gcc(*objects, "-o", folder / "fuzz", "-pthread")
+    gcc(*objects, "-o", folder / "fuzz", "-pthread", "-lstdc++")
     command = [str(folder / "fuzz"), target, str(max(rounds // TARGETS[target], 10)), SEED]
     return subprocess.run(command, env=os.environ | SANITIZERS, capture_output=True, text=True, check=False)
 
@@ -92,7 +92,7 @@ def fuzz(objects: Iterable[Path], folder: Path, target: str, rounds: int) -> sub
 def objects(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     """By name, the harness's own files and those of the plugin, compiled."""
     folder = tmp_path_factory.mktemp("native")
-    ours = [file for file in (ROOT / "native").glob("*.c") if file.name != "interpreter.c"]
+    ours = [file for file in (ROOT / "native").glob("*.c*") if file.name != "interpreter.c"]
     return {file.name: compile_c(file, folder) for file in [*Path(__file__).parent.glob("*.c"), *ours]}
 
 

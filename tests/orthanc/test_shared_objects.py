@@ -27,7 +27,7 @@ EVERYBODY = frozenset(
 """The C library in its parts, and the interpreter."""
 
 BROUGHT: dict[str, set[str]] = {
-    "libOrthancDavfs": set(),  # the plugin
+    "libOrthancDavfs": {"libstdc++", "libgcc_s"},  # the plugin: Orthanc's own, to catch what its core throws
     "libpython3": {"libexpat", "libz"},  # the interpreter; Debian has builtin modules call its own expat and zlib
     "libexpat": set(),  # comes with it: parses the XML of requests
     "libpthread": set(), "librt": set(), "libdl": set(),  # empty since the C library 2.34

@@ -1,4 +1,4 @@
-"""No call into Orthanc's core is made, or goes on, once the gate of native/core.c is closed."""
+"""No call into Orthanc's core is made, or goes on, once the gate of native/core.cc is closed, and none throws."""
 
 import ctypes
 import signal
@@ -14,15 +14,18 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 STOPPED = -2
 UNKNOWN_RESOURCE = 17
+INTERNAL_ERROR, NOT_ENOUGH_MEMORY = -1, 4
 
-# A core whose calls take as long as it is told to.
+# A core whose calls take as long as it is told to, and throw what is none of Orthanc's own exceptions.
 CORE = r"""
 #include "davfs.h"
+#include <new>
 #include <stddef.h>
+#include <stdexcept>
 #include <unistd.h>
 
 OrthancPluginContext* davfs_context = NULL;
-volatile int core_holds = 0, core_lines = 0;
+extern "C" { volatile int core_holds = 0, core_lines = 0, core_throws = 0; }
 
 static OrthancPluginErrorCode invoke(OrthancPluginContext* context, _OrthancPluginService service, const void* params)
 {
@@ -31,12 +34,20 @@ static OrthancPluginErrorCode invoke(OrthancPluginContext* context, _OrthancPlug
   {
     usleep(1000);
   }
+  if (core_throws == 1)
+  {
+    throw std::out_of_range("basic_string::substr");
+  }
+  if (core_throws == 2)
+  {
+    throw std::bad_alloc();
+  }
   return OrthancPluginErrorCode_UnknownResource;
 }
 
 static OrthancPluginContext core = {NULL, "1.10.1", NULL, invoke};
 
-void core_start(void)
+extern "C" void core_start(void)
 {
   davfs_context = &core;
   davfs_open_context();
@@ -49,8 +60,8 @@ void core_start(void)
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     """The gate as a library of its own."""
     folder = tmp_path_factory.mktemp("gate")
-    (folder / "fake.c").write_text(CORE)
-    files = [str(folder / "fake.c"), str(ROOT / "native" / "core.c"), "-o", str(folder / "gate.so")]
+    (folder / "fake.cc").write_text(CORE)
+    files = [str(folder / "fake.cc"), str(ROOT / "native" / "core.cc"), "-lstdc++", "-o", str(folder / "gate.so")]
     done = subprocess.run(
         ["gcc", "-shared", "-fPIC", "-Wall", f"-I{ROOT / 'native'}", "-I/usr/include", *files],
         capture_output=True,
@@ -64,7 +75,8 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 @pytest.fixture
 def gate(compiled: ctypes.CDLL) -> ctypes.CDLL:
     """The gate, open; nobody has seen Orthanc serve yet."""
-    ctypes.c_int.in_dll(compiled, "core_holds").value = 0
+    for name in ("core_holds", "core_throws"):
+        ctypes.c_int.in_dll(compiled, name).value = 0
     compiled.core_start()
     return compiled
 
@@ -105,6 +117,15 @@ def test_a_call_under_way_is_waited_for(gate: ctypes.CDLL) -> None:
     assert gate.davfs_close_core(2000) == 1
     caller.join()
     assert answers == [UNKNOWN_RESOURCE]
+
+
+@pytest.mark.parametrize(("thrown", "code"), [(1, INTERNAL_ERROR), (2, NOT_ENOUGH_MEMORY)])
+def test_what_the_core_throws_is_an_error(gate: ctypes.CDLL, thrown: int, code: int) -> None:
+    """It catches exceptions of its own kind alone: any other one would end the process. The gate counts on."""
+    ctypes.c_int.in_dll(gate, "core_throws").value = thrown
+    assert get(gate) == post(gate) == gate.davfs_delete(b"/studies/x") == gate.davfs_get_file(None, b"x") == code
+    assert gate.davfs_transcode(None, b"", 0, b"1.2.840.10008.1.2") == code
+    assert gate.davfs_close_core(100) == 1
 
 
 def test_many_callers(gate: ctypes.CDLL) -> None:

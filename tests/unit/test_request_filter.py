@@ -102,9 +102,9 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Filter:
     folder = tmp_path_factory.mktemp("request")
     (folder / "core.c").write_text(CORE)
     includes = [f"-I{ROOT / 'native'}", "-I/usr/include"]
-    sources = [folder / "core.c", ROOT / "native" / "core.c", ROOT / "native" / "request.c"]
+    sources = [folder / "core.c", ROOT / "native" / "core.cc", ROOT / "native" / "request.c"]
     done = subprocess.run(
-        ["gcc", "-shared", "-fPIC", "-Wall", *includes, *map(str, sources), "-o", str(folder / "request.so")],
+        ["gcc", "-shared", "-fPIC", *includes, *map(str, sources), "-lstdc++", "-o", str(folder / "request.so")],
         capture_output=True,
         text=True,
         check=False,

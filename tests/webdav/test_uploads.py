@@ -88,7 +88,7 @@ def test_headers_that_would_end_orthanc(door: Door) -> None:
 
 @pytest.mark.parametrize("hidden", [0x00081140, 0x7FE00008])
 def test_data_sets_that_would_end_orthanc(door: Door, hidden: int) -> None:
-    """Sequences in sequences, and records of a directory, in any sequence: it lives, and has none of them."""
+    """Sequences in sequences, and what makes DCMTK throw, in any sequence: it lives, and has none of them."""
     start = GOOD.index(b"\x08\x00\x16\x00UI")
     deep = element(0x00081150, b"UI", b"1.2.3\0")
     for _ in range(60):

@@ -4,30 +4,30 @@
    still inside a call, or begins one, ends the process with SIGABRT. So each call passes a gate, that is closed there; what
    only needs the plugin's context, such as the log, passes another one, that is closed when the plugin is finalized. */
 
-#include "davfs.h"
+#include "guarded.hh"
 
+#include <atomic>
 #include <signal.h>
-#include <stdatomic.h>
 #include <time.h>
 
 #define TICK_NS 1000000L
 
 /* Each caller that enters is counted before looking whether the gate is open, so that nobody is inside, or will be,
    once it was closed and nobody was counted. */
-typedef struct
+struct gate
 {
-  atomic_int open;
-  atomic_int inside;
-} gate;
+  std::atomic<int> open;
+  std::atomic<int> inside;
+};
 
 static gate calls, context;
 
 static int enter(gate* each)
 {
-  atomic_fetch_add(&each->inside, 1);
-  if (!atomic_load(&each->open))
+  each->inside.fetch_add(1);
+  if (!each->open)
   {
-    atomic_fetch_sub(&each->inside, 1);
+    each->inside.fetch_sub(1);
     return 0;
   }
   return 1;
@@ -35,24 +35,24 @@ static int enter(gate* each)
 
 static void leave(gate* each)
 {
-  atomic_fetch_sub(&each->inside, 1);
+  each->inside.fetch_sub(1);
 }
 
 /* Closes a gate, and waits for those inside. Returns 1, or 0 where some are still inside after so many milliseconds. */
 static int shut(gate* each, int milliseconds)
 {
   struct timespec tick = {0, TICK_NS};
-  atomic_store(&each->open, 0);
-  for (; atomic_load(&each->inside) > 0 && milliseconds > 0; milliseconds--)
+  each->open = 0;
+  for (; each->inside > 0 && milliseconds > 0; milliseconds--)
   {
     nanosleep(&tick, NULL);
   }
-  return atomic_load(&each->inside) == 0;
+  return each->inside == 0;
 }
 
 void davfs_open_context(void)
 {
-  atomic_store(&context.open, 1);
+  context.open = 1;
 }
 
 int davfs_close_context(int milliseconds)
@@ -63,7 +63,7 @@ int davfs_close_context(int milliseconds)
 /* Whether Orthanc has begun to leave. It says so to plugins only when its Lua engine has seen each stored and deleted
    instance, and that waits until nothing was stored for 100 ms: an import would keep it from stopping. But Orthanc catches
    SIGTERM exactly while it serves (SystemToolbox::ServerBarrier), also where it is stopped or reset by REST. */
-static atomic_int serving;
+static std::atomic<int> serving;
 
 int davfs_is_leaving(void)
 {
@@ -71,21 +71,21 @@ int davfs_is_leaving(void)
   sigaction(SIGTERM, NULL, &now);
   if (now.sa_handler != SIG_DFL)
   {
-    atomic_store(&serving, 1);
+    serving = 1;
     return 0;
   }
-  return atomic_load(&serving); /* 0: it has not begun to serve */
+  return serving; /* 0: it has not begun to serve */
 }
 
 void davfs_open_core(void)
 {
-  atomic_store(&serving, 0);
-  atomic_store(&calls.open, 1);
+  serving = 0;
+  calls.open = 1;
 }
 
 void davfs_refuse_calls(void)
 {
-  atomic_store(&calls.open, 0);
+  calls.open = 0;
 }
 
 int davfs_close_core(int milliseconds)
@@ -93,22 +93,22 @@ int davfs_close_core(int milliseconds)
   return shut(&calls, milliseconds);
 }
 
-/* Calls a function of the core. */
-#define CALL(function, ...)                                                     \
-  do                                                                            \
-  {                                                                             \
-    if (!enter(&calls))                                                         \
-    {                                                                           \
-      return DAVFS_STOPPED;                                                     \
-    }                                                                           \
-    int code = function(davfs_context, __VA_ARGS__);                            \
-    leave(&calls);                                                              \
-    return code;                                                                \
-  } while (0)
+/* Makes a call into the core, where the gate is open. */
+template <typename Call>
+static int pass(Call call)
+{
+  if (!enter(&calls))
+  {
+    return DAVFS_STOPPED;
+  }
+  int code = guarded(call);
+  leave(&calls);
+  return code;
+}
 
 int davfs_get(OrthancPluginMemoryBuffer* answer, const char* path)
 {
-  CALL(OrthancPluginRestApiGet, answer, path);
+  return pass([=] { return OrthancPluginRestApiGet(davfs_context, answer, path); });
 }
 
 int davfs_post(OrthancPluginMemoryBuffer* answer, const char* path, const void* body, uint32_t size)
@@ -117,7 +117,7 @@ int davfs_post(OrthancPluginMemoryBuffer* answer, const char* path, const void* 
   {
     return DAVFS_STOPPED;
   }
-  CALL(OrthancPluginRestApiPost, answer, path, body, size);
+  return pass([=] { return OrthancPluginRestApiPost(davfs_context, answer, path, body, size); });
 }
 
 int davfs_delete(const char* path)
@@ -126,30 +126,30 @@ int davfs_delete(const char* path)
   {
     return DAVFS_STOPPED;
   }
-  CALL(OrthancPluginRestApiDelete, path);
+  return pass([=] { return OrthancPluginRestApiDelete(davfs_context, path); });
 }
 
 int davfs_get_file(OrthancPluginMemoryBuffer* file, const char* instance)
 {
-  CALL(OrthancPluginGetDicomForInstance, file, instance);
+  return pass([=] { return OrthancPluginGetDicomForInstance(davfs_context, file, instance); });
 }
 
-static OrthancPluginErrorCode transcode(OrthancPluginContext* core, OrthancPluginMemoryBuffer* file, const void* content,
-                                        uint32_t size, const char* syntax)
+static OrthancPluginErrorCode transcode(OrthancPluginMemoryBuffer* file, const void* content, uint32_t size,
+                                        const char* syntax)
 {
-  OrthancPluginDicomInstance* instance = OrthancPluginTranscodeDicomInstance(core, content, size, syntax);
+  OrthancPluginDicomInstance* instance = OrthancPluginTranscodeDicomInstance(davfs_context, content, size, syntax);
   if (instance == NULL)
   {
     return OrthancPluginErrorCode_BadFileFormat;
   }
-  OrthancPluginErrorCode code = OrthancPluginSerializeDicomInstance(core, file, instance);
-  OrthancPluginFreeDicomInstance(core, instance);
+  OrthancPluginErrorCode code = OrthancPluginSerializeDicomInstance(davfs_context, file, instance);
+  OrthancPluginFreeDicomInstance(davfs_context, instance);
   return code;
 }
 
 int davfs_transcode(OrthancPluginMemoryBuffer* file, const void* content, uint32_t size, const char* syntax)
 {
-  CALL(transcode, file, content, size, syntax);
+  return pass([=] { return transcode(file, content, size, syntax); });
 }
 
 void davfs_free(OrthancPluginMemoryBuffer* buffer)
