@@ -108,7 +108,9 @@ def home(path: str) -> Path:
 
 def _make_folder(key: str, folder: Path) -> None:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
+            missing.mkdir(mode=0o700, exist_ok=True)  # mkdir(parents=True) would make those above with the umask
+        folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(f"{key}: the folder '{folder}' cannot be made: {error.strerror}") from error
 

@@ -1,5 +1,7 @@
 """What Orthanc's own settings mean to the drive."""
 
+import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -23,3 +25,16 @@ def test_settings_that_matter(tmp_path: Path, settings: dict[str, Any], *, uploa
     davfs = {"Spool": str(tmp_path / "spool"), "Catalog": str(tmp_path / "catalog.sqlite")}
     found = setup.read({"Davfs": davfs, **settings}, str(tmp_path))
     assert (found.settings.allow_upload, found.has_scripts) == (uploads, scripts)
+
+
+def test_folders_are_for_their_owner_alone(tmp_path: Path) -> None:
+    """What is made for the catalog, folders above it too, is nobody else's; what was there stays as it was."""
+    before = os.umask(0o022)
+    try:
+        (tmp_path / "there").mkdir()
+        setup._make_folder("Davfs.Catalog", tmp_path / "there" / "davfs" / "a")
+        setup._make_folder("Davfs.Catalog", tmp_path / "there" / "davfs" / "a")
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
+    assert modes == {"there": 0o755, "davfs": 0o700, "a": 0o700}
