@@ -10,6 +10,7 @@
 # make test-bookworm   the same on Debian 12, test-trixie on 13, test-forky on testing: in a chroot of it (needs root; ARGS=…)
 # make test-stop    stop Orthanc while the drive is busy, many times (ROUNDS=50; about 15 minutes)
 # make test-differential   5,000 damaged DICOM files by Orthanc's REST API and by each door (TEST_SEED: other ones)
+# make test-attacks   hostile and unlucky clients in great numbers (CLIENTS=1000; about 2 minutes)
 # make test-crash   kill Orthanc, with the plugin or beside davfs serve, and davfs serve, many times (ROUNDS=60 of each)
 # make test-sanitize   random input for the plugin's C, with ASan and UBSan (ROUNDS=1000000 for each part)
 # make test-lowest   unit tests, litmus and davfs serve with the lowest versions of what pyproject.toml allows (needs Python 3.11)
@@ -24,7 +25,7 @@ PYTHON ?= /usr/bin/python3
 SHELL  := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help run test test-bookworm test-trixie test-forky test-large test-stop test-crash test-differential \
+.PHONY: help run test test-bookworm test-trixie test-forky test-large test-stop test-attacks test-crash test-differential \
         test-docker test-lowest test-sanitize plugin check fmt bench lock sbom release clean distclean clean-chroots \
         packages test-packages chroot-packages
 
@@ -64,6 +65,10 @@ test-stop: $(PLUGIN) .venv/.dev test-packages
 test-differential: $(PLUGIN) .venv/.dev test-packages
 	$(LOCKED) -r requirements/differential.txt
 	TEST_MUTANTS=5000 $(BIN)/pytest tests/webdav/test_differential.py $(ARGS)
+
+test-attacks: CLIENTS ?= 1000
+test-attacks: $(PLUGIN) .venv/.dev test-packages
+	TEST_CLIENTS=$(CLIENTS) $(BIN)/pytest tests/webdav/test_stalled.py $(ARGS)
 
 test-crash: ROUNDS ?= 60
 test-crash: $(PLUGIN) .venv/.dev test-packages

@@ -17,6 +17,7 @@ from davfs.doors.webdav.login.authentication import Authentication
 from davfs.doors.webdav.login.gate import Gate
 from davfs.doors.webdav.login.permissions import PERMISSIONS
 from davfs.doors.webdav.wire.server import Server
+from tests.support.local_door import received
 
 USERS = {"alice": "secret", "reader": "read", "feeder": "feed", "blind": "dark", "müller": "paßwort"}
 """Users of the guarded Orthanc; what its filter lets each of them do says `ALLOWED`."""
@@ -58,16 +59,14 @@ def orthanc(servers: list[OrthancProcess], tmp_path_factory: pytest.TempPathFact
         servers.remove(server)
 
 
-def who(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+def who(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
     """Answer with the user, what they may do, and how many bytes the request brought."""
-    size = 0
-    while piece := environ["wsgi.input"].read(65536):
-        size += len(piece)
+    size = len((yield from received(environ)))
     permissions = environ[PERMISSIONS]
     allowed = [name for name in ("read", "write", "delete") if getattr(permissions, name)]
     body = json.dumps({"user": environ["wsgidav.auth.user_name"], "allowed": allowed, "size": size}).encode()
     start_response("200 OK", [("Content-Length", str(len(body))), ("Content-Type", "application/json")])
-    return [body]
+    yield body
 
 
 @contextmanager

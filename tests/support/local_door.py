@@ -1,6 +1,6 @@
 """Door 2 in this process: a real server on a real port, over an inbox with an Orthanc in memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -82,3 +82,17 @@ def serving(served: Callable[..., Any], **options: Any) -> Iterator[Server]:
         yield server
     finally:
         assert server.stop(10)
+
+
+def received(environ: dict[str, Any]) -> Generator[bytes, None, bytes]:
+    """Return the body of a request; where nothing has come, an empty block is yielded."""
+    body = b""
+    while True:
+        try:
+            block = environ["wsgi.input"].read(1 << 20)
+        except BlockingIOError:
+            yield b""
+            continue
+        if not block:
+            return body
+        body += block

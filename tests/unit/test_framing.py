@@ -9,18 +9,8 @@ from hypothesis import strategies as st
 from davfs.doors.webdav.refusals import Refusal
 from davfs.doors.webdav.wire.framing import Body, ChunkedBody, KnownBody
 
-BLOCK = 64 * 1024
-
-
-class Connection(BytesIO):
-    """Bytes of a connection; remembers the largest piece that was asked for."""
-
-    largest = 0
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """See `BytesIO`."""
-        self.largest = max(self.largest, size if size is not None else -1)
-        return super().read(size)
+Connection = BytesIO
+"""Bytes of a connection."""
 
 
 def read_all(body: Body, size: int) -> bytes:
@@ -39,7 +29,7 @@ def test_chunks(chunks: list[bytes], size: int, after: bytes) -> None:
     source = Connection(chunked(*chunks) + after)
     body = ChunkedBody(source)
     assert read_all(body, size) == b"".join(chunks)
-    assert body.finished
+    assert body.left == 0
     assert source.read() == after
 
 
@@ -49,22 +39,15 @@ def test_known_length(content: bytes, size: int, after: bytes) -> None:
     source = Connection(content + after)
     body = KnownBody(source, len(content))
     assert read_all(body, size) == content
-    assert body.finished
+    assert body.left == 0
     assert source.read() == after
-
-
-def test_one_large_chunk() -> None:
-    """A chunk is never asked for whole."""
-    source = Connection(chunked(b"x" * 1_000_000))
-    assert len(read_all(ChunkedBody(source), 1_000_000)) == 1_000_000
-    assert source.largest <= BLOCK
 
 
 def test_the_last_chunk_never_comes() -> None:
     """Where Finder announced the length, the body ends there, without waiting for the chunk that it never sends."""
     body = ChunkedBody(Connection(chunked(b"12345", b"678", end=b"")), expected=8)
     assert read_all(body, 100) == b"12345678"
-    assert not body.finished
+    assert body.left is None
 
 
 def test_an_empty_file_of_finder() -> None:
@@ -76,7 +59,7 @@ def test_less_than_announced() -> None:
     """A body that ends in order, but before the announced length, is handed over as it is: the upload will notice."""
     body = ChunkedBody(Connection(chunked(b"123")), expected=8)
     assert read_all(body, 100) == b"123"
-    assert body.finished
+    assert body.left == 0
 
 
 @pytest.mark.parametrize(
@@ -111,21 +94,39 @@ def test_a_known_body_breaks_off() -> None:
         read_all(KnownBody(Connection(b"123"), 5), 2)
 
 
-def test_nothing_comes() -> None:
-    """A connection that falls silent is an error with a status of its own."""
+class Slow(Connection):
+    """Bytes that arrive one by one: each is there when it was asked for once before."""
 
-    class Silent(Connection):
-        def read(self, _: int | None = -1, /) -> bytes:
-            raise TimeoutError
+    arrived = 0
 
-    with pytest.raises(Refusal) as caught:
-        KnownBody(Silent(), 5).read(5)
-    assert caught.value.value == 408
+    def _arrive(self, count: int) -> None:
+        if self.arrived < count and self.arrived < len(self.getbuffer()):
+            self.arrived += 1
+            raise BlockingIOError
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
+        """See `Source`."""
+        self._arrive(self.tell() + 1)
+        return BytesIO.readinto(self, buffer[: self.arrived - self.tell()])
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """See `Source`."""
+        end = self.getvalue().find(b"\n", self.tell()) + 1
+        self._arrive(end or len(self.getbuffer()))
+        return BytesIO.readline(self, size)
 
 
-def test_discarding_is_bounded() -> None:
-    """What nobody wants is read up to a limit only."""
-    source = Connection(b"x" * 10 * BLOCK)
-    body = KnownBody(source, 10 * BLOCK)
-    assert not body.discard(2 * BLOCK)
-    assert source.tell() == 2 * BLOCK
+@given(st.lists(st.binary(min_size=1, max_size=20), max_size=5), st.binary(max_size=20))
+def test_whenever_it_arrives(chunks: list[bytes], after: bytes) -> None:
+    """A body that has not arrived yet can be asked for again and again, wherever it stopped."""
+    sent = chunked(*chunks, end=b"0\r\nX-Trailer: y\r\n\r\n") + after
+    content = b"".join(chunks)
+    for body in (ChunkedBody(Slow(sent)), KnownBody(Slow(content + after), len(content))):
+        found, silent = b"", 0
+        while body.left != 0:
+            try:
+                found += body.read(7)
+            except BlockingIOError:
+                silent += 1
+        assert found == content
+        assert silent > len(content) - 1

@@ -3,13 +3,10 @@
 import http.client
 import socket
 import ssl
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,73 +14,12 @@ from davfs.demo.ports import LOOPBACK, free_ports
 from davfs.doors.webdav.wire import waiting
 from davfs.doors.webdav.wire.server import THREADS, Server
 from davfs.errors import ConfigurationError
+from tests.support import bare_door
+from tests.support.bare_door import GET, LARGE, SECONDS, Application, ask, client, raw
 from tests.support.local_door import serving
 
-LARGE = bytes(range(256)) * 40_000
-"""More than the buffers of both sides hold."""
-SECONDS = 20
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-
-
-class Application:
-    """Answers with what it has read, after ``gate`` is open."""
-
-    def __init__(self) -> None:
-        self.gate = threading.Event()
-        self.gate.set()
-        self.threads: set[str] = set()
-        self.entered = threading.Semaphore(0)
-
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[Any]:
-        """Answer a request (PEP 3333)."""
-        self.threads.add(threading.current_thread().name)
-        self.entered.release()
-        assert self.gate.wait(SECONDS)
-        path = environ["PATH_INFO"]
-        if path == "/error":
-            raise ZeroDivisionError
-        read = b"" if path == "/unread" else environ["wsgi.input"].read()
-        body = {"/large": LARGE, "/echo": read, "/scheme": environ["wsgi.url_scheme"].encode()}.get(path, b"hello")
-        start_response("200 OK", [("Content-Length", str(len(body) + (path == "/short")))])
-        return [memoryview(body)[:1], b"", memoryview(body)[1:]]
-
-
-@pytest.fixture
-def application() -> Application:
-    """What is served."""
-    return Application()
-
-
-@pytest.fixture
-def server(application: Application) -> Iterator[Server]:
-    """A running server."""
-    with serving(application) as server:
-        yield server
-
-
-@contextmanager
-def client(server: Server, **options: Any) -> Iterator[http.client.HTTPConnection]:
-    """Connect."""
-    connection = http.client.HTTPConnection(LOOPBACK, server.port, timeout=SECONDS, **options)
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def ask(connection: http.client.HTTPConnection, method: str, path: str, **options: Any) -> tuple[int, bytes]:
-    """Send a request, and return status and content."""
-    connection.request(method, path, **options)
-    answer = connection.getresponse()
-    return answer.status, answer.read()
-
-
-def raw(server: Server, *pieces: bytes) -> bytes:
-    """Send bytes over a connection of their own, and return what comes back until the server closes it."""
-    with socket.create_connection((LOOPBACK, server.port), timeout=SECONDS) as connection:
-        for piece in pieces:
-            connection.sendall(piece)
-        return b"".join(iter(lambda: connection.recv(1 << 16), b""))
+# pytest finds fixtures by the names in a module.
+application, server, certificate = bare_door.application, bare_door.server, bare_door.certificate
 
 
 @pytest.mark.parametrize("header", ["TE", "Keep-Alive", "keep-alive, TE"])
@@ -284,7 +220,7 @@ def test_stop_has_an_end(application: Application) -> None:
     with ExitStack() as stack:
         for request in (
             b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n",
-            b"PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n",
+            b"PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n",
             b"GET",
         ):
             connection = stack.enter_context(socket.create_connection((LOOPBACK, server.port)))
@@ -297,17 +233,6 @@ def test_stop_has_an_end(application: Application) -> None:
 def test_stopped_before_it_started(application: Application) -> None:
     """A server that never started can be stopped."""
     assert Server(application, LOOPBACK, *free_ports(1)).stop(1)
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate with its key in one file."""
-    folder = tmp_path_factory.mktemp("tls")
-    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -keyout key -out certificate"
-    subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
-    both = folder / "both.pem"
-    both.write_bytes((folder / "key").read_bytes() + (folder / "certificate").read_bytes())
-    return both
 
 
 def test_tls(application: Application, certificate: Path) -> None:

@@ -29,7 +29,7 @@ class Failures(BaseMiddleware):
         try:
             answer = self.next_app(environ, held)
             for block in answer:
-                if not started:
+                if not started and held.status:  # or it waits for more of the request's body
                     start_response(held.status, held.response_headers)
                     started = True
                 yield block

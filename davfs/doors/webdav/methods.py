@@ -4,7 +4,7 @@ WsgiDAV's own take a folder apart, file by file; where a provider does it in one
 new was made (RFC 4918 §9.8.5, §9.9.4); and they lose what follows a ``?`` or ``;`` in the name of the destination.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -19,10 +19,13 @@ from davfs.doors.webdav.headers import destination
 from davfs.doors.webdav.messages import root_of
 from davfs.doors.webdav.refusals import Refusal, refused
 from davfs.doors.webdav.resources import FileResource, FolderResource, check_conditions
+from davfs.doors.webdav.uploads import announced
 from davfs.entry import Path
 
 Start = Callable[..., Any]
 Resource = FileResource | FolderResource
+_BLOCK = 256 * 1024
+"""Bytes of an upload that are written at once."""
 _READING = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND"})
 
 
@@ -80,8 +83,15 @@ class Methods(RequestServer):
         return answer
 
     def do_PUT(self, environ: Environ, start_response: Start) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
-        """Answer PUT (RFC 4918 §9.7)."""
-        return _without_page(super().do_PUT, environ, start_response)
+        """Answer PUT (RFC 4918 §9.7), as WsgiDAV does, but without waiting for the body."""
+        found = self._found(paths.segments(environ["PATH_INFO"]), environ)
+        target = self._target(found, environ)
+        with self._write_transaction(target, environ), refused():
+            yield from _received(target, environ)
+        etag = target.get_etag()
+        headers = [("ETag", f'"{etag}"')] if etag else None
+        send = partial(send_status_response, e=_status(replaced=found is not None), add_headers=headers)
+        yield from _without_page(send, environ, start_response)
 
     def do_MKCOL(self, environ: Environ, start_response: Start) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
         """Answer MKCOL (RFC 4918 §9.3); WsgiDAV looks at no condition."""
@@ -100,6 +110,19 @@ class Methods(RequestServer):
         environ["wsgidav.ifLockTokenList"] = conditions.submitted(environ)
         environ["wsgidav.conditions.if"] = {}  # tells WsgiDAV that it has been parsed
         check_conditions(self._davProvider, environ)
+
+    def _target(self, found: Resource | None, environ: Environ) -> FileResource:
+        """Return the file that a PUT writes, once it may be written."""
+        path = paths.segments(environ["PATH_INFO"])
+        parent = self._found(path[:-1], environ) if path else None
+        _check_content(environ)
+        if isinstance(found, FolderResource):
+            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "There is a folder of that name.")
+        if not isinstance(parent, FolderResource):
+            raise Refusal(HTTPStatus.CONFLICT, "The folder that should hold it does not exist.")
+        self._evaluate_if_headers(found, environ)
+        self._check_write_permission(found or parent, "0", environ)
+        return found or parent.create_empty_resource(path[-1])
 
     def _source(self, environ: Environ) -> Resource:
         found = self._found(paths.segments(environ["PATH_INFO"]), environ)
@@ -128,6 +151,40 @@ class Methods(RequestServer):
         return there is not None
 
 
+def _check_content(environ: Environ) -> None:
+    """Refuse content that is not to be stored as it comes (RFC 9110 §14.5, §15.5.16)."""
+    if "HTTP_CONTENT_ENCODING" in environ:
+        raise Refusal(HTTPStatus.NOT_IMPLEMENTED, "The header Content-Encoding is not supported.")
+    if "HTTP_CONTENT_RANGE" in environ:
+        raise Refusal(HTTPStatus.BAD_REQUEST, "The header Content-Range is not allowed with PUT.")
+
+
+def _received(target: FileResource, environ: Environ) -> Iterator[bytes]:
+    """Write the body of a request; yield an empty block whenever more of it has to be waited for."""
+    stored = False
+    buffer = memoryview(bytearray(min(announced(environ) or _BLOCK, _BLOCK)))
+    try:
+        sink = target.begin_write(content_type=environ.get("CONTENT_TYPE"))
+        while (count := _next_block(environ, buffer)) != 0:
+            if count is None:
+                yield b""
+            else:
+                sink.write(buffer[:count])
+        sink.close()
+        stored = True
+    finally:
+        target.end_write(with_errors=not stored)
+
+
+def _next_block(environ: Environ, buffer: memoryview) -> int | None:
+    """Fill a buffer with a part of a body, and return how many bytes that are; None where nothing has come yet."""
+    try:
+        count: int = environ["wsgi.input"].readinto(buffer)
+    except BlockingIOError:
+        return None
+    return count
+
+
 def _may_replace(environ: Environ) -> bool:
     """Return what ``Overwrite`` says; Finder sends none (RFC 4918 §10.6)."""
     overwrite = environ.get("HTTP_OVERWRITE", "T").upper()
@@ -145,8 +202,11 @@ def _is_deep(environ: Environ, source: Resource) -> bool:
 
 
 def _done(environ: Environ, start_response: Start, *, replaced: bool) -> Iterable[bytes]:
-    status = HTTPStatus.NO_CONTENT if replaced else HTTPStatus.CREATED
-    return _without_page(partial(send_status_response, e=status), environ, start_response)
+    return _without_page(partial(send_status_response, e=_status(replaced=replaced)), environ, start_response)
+
+
+def _status(*, replaced: bool) -> HTTPStatus:
+    return HTTPStatus.NO_CONTENT if replaced else HTTPStatus.CREATED
 
 
 def _reading_alone(start_response: Start) -> Start:

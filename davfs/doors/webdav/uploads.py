@@ -1,13 +1,14 @@
 """The bodies of PUT requests on their way into the drive."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from http import HTTPStatus
 
 from davfs.doors.webdav.context import Environ
-from davfs.doors.webdav.refusals import Refusal, refused
+from davfs.doors.webdav.refusals import Refusal
 from davfs.entry import Entry
 from davfs.filesystem.area import Upload
+from davfs.orthanc import Buffer
 
 _log = logging.getLogger(__name__)
 
@@ -36,28 +37,26 @@ class Sink:
         self._received = 0
         self.entry = None
 
-    def writelines(self, blocks: Iterable[bytes]) -> None:
-        """Take the blocks of a body.
+    def write(self, block: Buffer) -> None:
+        """Take a part of a body.
 
         Raises:
-            Refusal: They end too early, or cannot be taken.
+            DavfsError: It cannot be taken.
         """
-        with refused():
-            for block in blocks:
-                self._upload.write(block)
-                self._received += len(block)
-        if self._expected is not None and self._received != self._expected:
-            raise Refusal(
-                HTTPStatus.BAD_REQUEST,
-                f"The upload broke off after {self._received} of {self._expected} bytes: nothing was stored.",
-            )
+        self._upload.write(block)
+        self._received += len(block)
 
     def close(self) -> None:
         """Store what has come.
 
         Raises:
-            Refusal: It cannot be stored.
+            Refusal: It is not all, or cannot be stored.
         """
+        if self._expected is not None and self._received != self._expected:
+            raise Refusal(
+                HTTPStatus.BAD_REQUEST,
+                f"The upload broke off after {self._received} of {self._expected} bytes: nothing was stored.",
+            )
         self.entry = self._finish(self._upload)
 
     def release(self) -> None:

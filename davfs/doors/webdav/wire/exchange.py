@@ -1,38 +1,93 @@
-"""A request and its answer, on cheroot: blocks of any kind are sent as they are, and bodies are bounded."""
+"""A request and its answer, on cheroot: in steps, none of which waits for the client.
 
+1. The head of a request has arrived: cheroot reads it.
+2. A small body is collected, up to `COLLECTED` bytes, before the application is asked. That of a larger PUT is taken by
+   the application as it comes: it yields an empty block where it has to wait for more.
+3. The blocks of the answer, of any kind, are sent as they are. Where the client does not take them, the application is
+   not asked for the next one.
+
+Between two steps a connection costs memory, and no thread (`waiting`).
+"""
+
+import fcntl
+import logging
+import select
 import socket
+import ssl
+import sys
+import termios
+import time
+from collections.abc import Generator, Iterator
 from contextlib import suppress
+from enum import Enum, auto
 from http import HTTPStatus
+from io import BytesIO
 from typing import Any
 
 from cheroot.server import HTTPConnection
 from cheroot.wsgi import Gateway_10
 
+from davfs.doors.webdav.context import user_of
 from davfs.doors.webdav.refusals import Refusal
+from davfs.doors.webdav.wire.fairness import Kind
 from davfs.doors.webdav.wire.framing import Body, ChunkedBody, KnownBody
 from davfs.doors.webdav.wire.head import HeadRequest, is_length
-from davfs.doors.webdav.wire.streams import Reader, Writer
+from davfs.doors.webdav.wire.streams import Moment, Reader, Writer
 from davfs.orthanc import Buffer
 
+COLLECTED = 128 * 1024
+"""Bytes of the largest body that is collected in memory: all but those of uploads."""
 _DISCARDED = 64 * 1024 * 1024
 """Bytes of a refused body that are read and thrown away: Explorer reads no answer before it has sent all."""
-_LINGER_SECONDS = 0.02
+_BLOCK = 64 * 1024
+_LEAST = 32 * 1024
+"""Bytes of a body for which somebody is woken: until then the kernel collects them."""
+_KINDS = {b"GET": Kind.DOWNLOAD} | dict.fromkeys(
+    (b"HEAD", b"LOCK", b"MKCOL", b"OPTIONS", b"PROPFIND", b"PROPPATCH", b"UNLOCK"), Kind.QUICK
+)
+"""What requests may take, by their method; all others are changes."""
+
+
+class Waits(Enum):
+    """What a connection waits for."""
+
+    REQUEST = auto()
+    """The head of the next request."""
+    BODY = auto()
+    """More of a request's body."""
+    ROOM = auto()
+    """That the client takes more of an answer."""
+    REST = auto()
+    """What is left of a refused body, to be thrown away."""
+    FAREWELL = auto()
+    """That the client closes it, who would lose the answer with a reset (RFC 9112 §9.6)."""
 
 
 class Gateway(Gateway_10):
     """Calls the application. Takes any buffers, and notices an answer that is shorter than it was announced."""
 
-    def respond(self) -> None:
-        """Answer the request."""
-        request = self.req
+    def steps(self) -> Iterator[Waits]:
+        """Answer the request; yield what the client has to be waited for."""
+        request, wfile = self.req, self.req.conn.wfile
         answer = request.server.wsgi_app(self.env, self.start_response)
         try:
             for block in answer:
                 if len(block):
                     self.write(block)
-            request.ensure_headers_sent()
+                elif not self.started_response:
+                    yield self._waits(Waits.BODY)
+                while wfile.full:
+                    yield self._waits(Waits.ROOM)
+                    wfile.send()
+                if wfile.broken:
+                    break
+            else:
+                request.ensure_headers_sent()
             if self.remaining_bytes_out and request.method != b"HEAD" and request.status[:3] != b"304":
                 request.close_connection = True
+        except GeneratorExit:
+            wfile.drop()
+            raise
         finally:
             if hasattr(answer, "close"):
                 answer.close()
@@ -52,29 +107,54 @@ class Gateway(Gateway_10):
         if request.method != b"HEAD":
             request.write(block)
 
+    def _waits(self, what: Waits) -> Waits:
+        """Have the connection counted for its user, who is known by now, or for the address where nobody logs in."""
+        self.req.conn.client = user_of(self.env) or self.env["REMOTE_ADDR"]
+        return what
+
 
 class Request(HeadRequest):
     """A request on a `Connection`."""
 
     conn: "Connection"
+    body: Body
 
     def simple_response(self, status: str, msg: str = "") -> None:
         """Answer before the application is asked, for the last time on this connection."""
         self.conn.wfile.flush()
         super().simple_response(status, msg)
-        self.conn.unread = True
+        self.close_connection = self.conn.unread = True
 
-    def respond(self) -> None:
-        """Let the application answer."""
-        expected = self.inheaders.get(b"X-Expected-Entity-Length", b"")
-        if self.chunked_read:
-            self.rfile = ChunkedBody(self.conn.rfile, int(expected) if is_length(expected) else None)
-        else:
-            self.rfile = KnownBody(self.conn.rfile, int(self.inheaders.get(b"Content-Length", 0)))
-        self.server.gateway(self).respond()
+    def steps(self) -> Iterator[Waits]:
+        """Answer it; yield what the client has to be waited for."""
+        self.parse_request()
+        if not self.ready:
+            return
+        asks = self.inheaders.get(b"Expect", b"").lower() == b"100-continue"
+        self.conn.rfile.ask = self._ask_for_body if asks else None
+        self.body = self.rfile = self._framed()
+        if self.body.left == 0:
+            self.rfile = BytesIO()
+        elif self.method != b"PUT" or (self.body.left is not None and self.body.left <= COLLECTED):
+            collected = yield from self._collected()
+            if collected is None:
+                return
+            self.rfile = BytesIO(collected)
+        yield from self.server.gateway(self).steps()
         if self.chunked_write:
             self.conn.wfile.write(b"0\r\n\r\n")
         self.conn.wfile.flush()
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Answer in place of the application, unless it has begun to answer."""
+        if not self.sent_headers:
+            self.simple_response(f"{refusal.value} {HTTPStatus(refusal.value).phrase}", refusal.reason)
+        self.close_connection = True
+
+    def _ask_for_body(self) -> None:
+        """Tell a client to go on that waits to be told so (RFC 9110 §10.1.1)."""
+        self.conn.rfile.ask = None
+        self.conn.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def write(self, chunk: Buffer) -> None:
         """Send a part of the answer, without a copy unless it has to be framed."""
@@ -84,72 +164,190 @@ class Request(HeadRequest):
             self.conn.wfile.write(chunk)
 
     def send_headers(self) -> None:
-        """Send the head together with what follows, once the rest of the request's body is out of the way."""
-        body: Body = self.rfile
-        if not body.finished:
-            self.close_connection = self.chunked_read or not self._discarded(body)
-            self.conn.unread = self.close_connection
-        self.conn.wfile.holding = True
+        """Send the head together with what follows; the rest of a refused body is thrown away after the answer."""
+        left, conn = self.body.left, self.conn
+        if left != 0:
+            unclear = left is None or left > _DISCARDED or bool(conn.rfile.ask)
+            if unclear or conn.rfile.refusal:
+                self.close_connection = conn.unread = True
+            else:
+                conn.rest = left or 0
+        conn.wfile.holding = True
         super().send_headers()
-        self.conn.wfile.holding = False
+        conn.wfile.holding = False
 
-    def _discarded(self, body: Body) -> bool:
-        self.conn.rfile.hurry()
-        try:
-            return body.discard(_DISCARDED)
-        except (Refusal, OSError):
-            return False
+    def _framed(self) -> Body:
+        if self.chunked_read:
+            expected = self.inheaders.get(b"X-Expected-Entity-Length", b"")
+            return ChunkedBody(self.conn.rfile, int(expected) if is_length(expected) else None)
+        return KnownBody(self.conn.rfile, int(self.inheaders.get(b"Content-Length", 0)))
+
+    def _collected(self) -> Generator[Waits, None, bytes | None]:
+        """Return the whole body; None where it was refused."""
+        collected = b""
+        while (self.body.left or 0) + len(collected) <= COLLECTED:
+            try:
+                block = self.body.read(_BLOCK)
+            except BlockingIOError:
+                yield Waits.BODY
+                continue
+            except Refusal as refusal:
+                self.refuse(refusal)
+                return None
+            if not block:
+                return collected
+            collected += block
+        reason = f"A body has at most {COLLECTED} bytes here, but that of an upload."
+        self.refuse(Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason))
+        return None
 
 
 class Connection(HTTPConnection):
     """A connection to a client.
 
     Attributes:
-        since: When the server began to wait for what it waits for now.
+        waits: What it waits for; None where it is over.
+        since: When the client was seen last to do something, in seconds of the monotonic clock.
+        started: When the transfer began that is under way, likewise.
+        before: What had moved then.
+        client: Whose transfer is under way, a user or an address; empty for none.
+        rest: Bytes of a refused body that are to be thrown away.
         unread: Whether the client may still be sending what nobody will read.
-        leaving: Whether the server waits for the client to close it.
     """
 
     RequestHandlerClass = Request
     rfile: Reader
     wfile: Writer
-    since: float
+    waits: Waits | None = Waits.REQUEST
+    since = started = 0.0
+    before = 0
+    client = ""
+    rest = 0
     unread = False
-    leaving = False
+    _request: Request | None = None
+    _transfer: tuple[Request | None, bool] = None, False
+    _unsent = 0
+    _least = 1
 
-    def __init__(self, server: Any, sock: Any) -> None:
-        super().__init__(server, sock, lambda stream, mode, _: (Reader if mode == "rb" else Writer)(stream))
+    def __init__(self, server: Any, sock: socket.socket) -> None:
+        sock.setblocking(False)  # noqa: FBT003  the standard library's
+        self._moment = Moment(sock, server.requests.may_wait)
+        super().__init__(server, sock, self._stream)
+        self._steps = self._answered()
+        self._kind = Kind.QUICK
 
-    def communicate(self) -> bool:
-        """Answer requests, and return whether there may be more of them.
+    def _stream(self, connection: socket.socket, mode: str, _: int) -> Reader | Writer:
+        return (Reader if mode == "rb" else Writer)(connection, self._moment)
 
-        While other threads have nothing to do, this one waits a moment for the next request: most clients send it at
-        once, and to be woken by the thread that waits for all the others takes longer than many answers.
-        """
-        while super().communicate():  # type: ignore[no-untyped-call]  # cheroot's
-            if not self.server.requests.plenty or not self.rfile.wait(_LINGER_SECONDS):
-                return not self.rfile.ended
-        return False
+    @property
+    def moved(self) -> int:
+        """Bytes that came and went so far."""
+        return self.rfile.received + self.wfile.sent
+
+    @property
+    def kind(self) -> Kind:
+        """What the request that is under way, or has arrived, may take; to end one is quick."""
+        if self.rfile.refusal:
+            return Kind.QUICK
+        if self.waits is Waits.REQUEST:
+            self._kind = _KINDS.get(self.rfile.first_word(), Kind.CHANGE)
+        return self._kind
+
+    def proceed(self) -> Waits | None:
+        """Go on as far as that goes without waiting for the client; return what to wait for, None where it is over."""
+        self.waits = next(self._steps, None)
+        return self.waits
+
+    def soon(self) -> bool:
+        """Wait a moment for the next request, and tell whether it is there."""
+        if self.waits is not Waits.REQUEST:
+            return False
+        self._moment.begin()
+        return self.rfile.has_data() or (self._moment.wait(select.POLLIN, self.moved) and self.rfile.receive())
+
+    def pause(self) -> None:
+        """Take note of when the client was seen last, and of what it has moved of a transfer."""
+        self.since = time.monotonic()
+        transfer = self._request, self.waits is Waits.REST
+        if transfer != self._transfer:
+            self._transfer, self.started, self.before = transfer, self.since, self.moved
+        if self.waits is Waits.ROOM:
+            self._unsent = self._count(termios.TIOCOUTQ)
+        elif self.waits is Waits.REST and not isinstance(self.socket, ssl.SSLSocket):
+            self._wake_for(self.rest)
+        elif self.waits is Waits.BODY and self._request and not isinstance(self.socket, ssl.SSLSocket):
+            self._wake_for(self._request.body.left or 1)
+
+    def resume(self) -> None:
+        """Have the kernel wake whoever waits for the client at once."""
+        self._wake_for(1)
+
+    def has_moved(self) -> bool:
+        """Tell whether anything came or went since the client was waited for, of which nobody was woken."""
+        if self.waits is Waits.ROOM:
+            return self._count(termios.TIOCOUTQ) < self._unsent
+        return self._count(termios.FIONREAD) > 0
+
+    def _wake_for(self, count: int) -> None:
+        """Have the kernel wake nobody before so many bytes of a body have come."""
+        least = min(count, _LEAST)
+        if least != self._least:
+            self._least = least
+            with suppress(OSError):
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, least)
+
+    def _count(self, what: int) -> int:
+        """Return how many bytes the kernel holds: not read yet, or not taken by the client."""
+        return int.from_bytes(fcntl.ioctl(self.socket, what, bytes(4)), sys.byteorder)
+
+    def give_up(self, refusal: Refusal) -> None:
+        """Have the application end what is under way with the next step: a body is refused, an answer breaks off."""
+        self.rfile.refusal = refusal
+        if self.waits is Waits.ROOM:
+            self.wfile.drop()
 
     def close(self) -> None:
-        """Close it; where the client may still be sending, not before it has had the time to read the answer.
-
-        It would lose the answer with the reset that follows (RFC 9112 §9.6).
-        """
-        if not self.unread:
+        """Close it, and what the application has opened for it."""
+        self.wfile.drop()
+        self.server.forget(self)
+        try:
+            self._steps.close()
+        finally:
             super().close()
-            return
-        self.unread = False
-        self.leaving = True
-        with suppress(OSError):
-            self.socket.shutdown(socket.SHUT_WR)
-        self.server.put_conn(self)
+
+    def _answered(self) -> Generator[Waits, None, None]:
+        """Answer all requests."""
+        keep = True
+        while keep:
+            keep = yield from self._one()
+            if self.rest:
+                yield Waits.REST
+            if keep:
+                yield Waits.REQUEST
+        if self.unread and not self.rfile.refusal:
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_WR)
+            yield Waits.FAREWELL
+
+    def _one(self) -> Generator[Waits, None, bool]:
+        """Answer a request; return whether there may be more of them."""
+        request = self._request = self.RequestHandlerClass(self.server, self)
+        try:
+            yield from request.steps()
+        except Refusal as refusal:  # of a body; most applications answer it themselves
+            request.refuse(refusal)
+        except Exception:  # noqa: BLE001  whatever the application could not cope with
+            self.server.error_log(level=logging.ERROR)
+            request.refuse(Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "The server could not do this."))
+        while self.wfile.full:
+            yield Waits.ROOM
+            self.wfile.send()
+        self.client = ""
+        return not (request.close_connection or self.wfile.broken)
 
 
 def refuse(connection: Connection, status: HTTPStatus) -> None:
     """Say that nothing will be answered on a connection, as far as that goes without waiting, and close it."""
     answer = f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    with suppress(OSError):
-        connection.socket.settimeout(0)
-        connection.socket.send(answer.encode())
+    connection.wfile.write(answer.encode())
     connection.close()

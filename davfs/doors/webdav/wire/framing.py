@@ -1,4 +1,4 @@
-"""The bodies of requests, read from the connection in bounded memory.
+"""The bodies of requests, read from the connection in bounded memory, and without ever waiting for the client.
 
 cheroot's own reader takes each chunk into memory whole, and a single chunk may be the whole file (RFC 9112 §7.1).
 """
@@ -12,16 +12,15 @@ from davfs.doors.webdav.wire.head import field
 
 _LONGEST_LINE = 4096
 """Bytes of the line before a chunk, extensions included, and of all trailer lines together."""
-_BLOCK = 64 * 1024
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
 """The line before a chunk; what it may say beside the length is not looked at (RFC 9112 §7.1.1)."""
 
 
 class Source(Protocol):
-    """The connection, as a buffered file."""
+    """The connection, as a buffered file; what has not arrived yet is `BlockingIOError`, and nothing is taken then."""
 
-    def read(self, size: int, /) -> bytes:
-        """Return so many bytes, fewer at the end alone."""
+    def readinto(self, buffer: memoryview, /) -> int:
+        """Take at most as many bytes as fit into a buffer, and return how many; none at the end alone."""
 
     def readline(self, size: int, /) -> bytes:
         """Return a line, with its end, or its first so many bytes."""
@@ -31,29 +30,25 @@ class Body:
     """A body: ``wsgi.input`` of a request."""
 
     @property
-    def finished(self) -> bool:
-        """Whether nothing of it is left on the connection."""
+    def left(self) -> int | None:
+        """Bytes of it that are left on the connection; None where the client has not told how many."""
         raise NotImplementedError
 
-    def read(self, size: int = -1) -> bytes:
-        """Return at most so many bytes, all for a negative number; none at the end.
+    def readinto(self, buffer: memoryview) -> int:
+        """Take at most as many bytes as fit into a buffer, and return how many; none at the end.
 
         Raises:
-            Refusal: It ends too early, its framing is wrong, or nothing comes.
+            BlockingIOError: Nothing has arrived, and more is to come.
+            Refusal: It ends too early, its framing is wrong, or the client has not sent it in time.
         """
-        try:
-            return self._some(size) if size >= 0 else b"".join(iter(lambda: self._some(_BLOCK), b""))
-        except TimeoutError as error:
-            raise Refusal(HTTPStatus.REQUEST_TIMEOUT, "The body stopped coming.") from error
-
-    def discard(self, limit: int) -> bool:
-        """Read what is left and throw it away, up to so many bytes; return whether that was all."""
-        while not self.finished and limit > 0:
-            limit -= len(self._some(_BLOCK)) or limit
-        return self.finished
-
-    def _some(self, size: int) -> bytes:
         raise NotImplementedError
+
+    def read(self, size: int) -> bytes:
+        """Return at most so many bytes; none at the end. See `readinto`."""
+        buffer = bytearray(size)
+        count = self.readinto(memoryview(buffer))
+        del buffer[count:]
+        return bytes(buffer)
 
 
 class KnownBody(Body):
@@ -69,16 +64,18 @@ class KnownBody(Body):
         self._left = length
 
     @property
-    def finished(self) -> bool:
+    def left(self) -> int:
         """See `Body`."""
-        return self._left == 0
+        return self._left
 
-    def _some(self, size: int) -> bytes:
-        block = self._source.read(min(size, self._left)) if self._left else b""
-        if self._left and size and not block:
+    def readinto(self, buffer: memoryview) -> int:
+        """See `Body`."""
+        wanted = buffer[: self._left]
+        count = self._source.readinto(wanted) if wanted else 0
+        if wanted and not count:
             raise Refusal(HTTPStatus.BAD_REQUEST, f"The body broke off {self._left} bytes before its end.")
-        self._left -= len(block)
-        return block
+        self._left -= count
+        return count
 
 
 class ChunkedBody(Body):
@@ -97,45 +94,52 @@ class ChunkedBody(Body):
         self._expected = expected
         self._received = 0
         self._chunk = 0
+        self._next = self._begin_chunk
+        self._trailer = _LONGEST_LINE
         self._finished = False
 
     @property
-    def finished(self) -> bool:
+    def left(self) -> int | None:
         """See `Body`."""
-        return self._finished
+        return 0 if self._finished else None
 
-    def _some(self, size: int) -> bytes:
-        if not size or self._finished or (self._received == self._expected and not self._chunk):
-            return b""
-        if not self._chunk and not self._next_chunk():
-            return b""
-        block = self._source.read(min(size, self._chunk, _BLOCK))
-        if not block:
+    def readinto(self, buffer: memoryview) -> int:
+        """See `Body`."""
+        while not self._chunk:
+            if self._finished or self._received == self._expected:
+                return 0
+            self._next(self._line())
+        wanted = buffer[: self._chunk]
+        count = self._source.readinto(wanted)
+        if wanted and not count:
             raise Refusal(HTTPStatus.BAD_REQUEST, "The body broke off within a chunk.")
-        self._chunk -= len(block)
-        self._received += len(block)
-        if not self._chunk and self._source.read(2) != b"\r\n":
-            raise Refusal(HTTPStatus.BAD_REQUEST, "A chunk of the body is longer than it says.")
-        return block
+        self._chunk -= count
+        self._received += count
+        return count
 
-    def _next_chunk(self) -> bool:
-        """Begin the next chunk; return False after the last one."""
-        found = _CHUNK.fullmatch(self._line())
+    def _begin_chunk(self, line: bytes) -> None:
+        """Take the line before a chunk."""
+        found = _CHUNK.fullmatch(line)
         if found is None:
             raise Refusal(HTTPStatus.BAD_REQUEST, "A chunk of the body does not begin with its length.")
         self._chunk = int(found[1], 16)
-        if self._chunk == 0:
-            self._skip_trailers()
-            self._finished = True
-        return self._chunk > 0
+        self._next = self._end_chunk if self._chunk else self._pass_over
 
-    def _skip_trailers(self) -> None:
-        left = _LONGEST_LINE
-        while (line := self._line()) != b"\r\n":
-            field(line)
-            left -= len(line)
-            if left < 0:
-                raise Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The trailer of the body is too long.")
+    def _end_chunk(self, line: bytes) -> None:
+        """Take the end of the line behind a chunk."""
+        if line != b"\r\n":
+            raise Refusal(HTTPStatus.BAD_REQUEST, "A chunk of the body is longer than it says.")
+        self._next = self._begin_chunk
+
+    def _pass_over(self, line: bytes) -> None:
+        """Pass over a line of the trailer."""
+        if line == b"\r\n":
+            self._finished = True
+            return
+        field(line)
+        self._trailer -= len(line)
+        if self._trailer < 0:
+            raise Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The trailer of the body is too long.")
 
     def _line(self) -> bytes:
         line = self._source.readline(_LONGEST_LINE)

@@ -64,11 +64,7 @@ class HeadRequest(ClosingRequest):
 
     def read_request_headers(self) -> bool:
         """Read the headers (RFC 9112 §5 and §6); return False where they were refused."""
-        if not self._is_taken(self._take_headers):
-            return False
-        if self.inheaders.get(b"Expect", b"").lower() == b"100-continue":
-            self.conn.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        return True
+        return self._is_taken(self._take_headers)
 
     def _is_taken(self, take: Any, *arguments: bytes) -> bool:
         try:

@@ -1,8 +1,9 @@
 """The HTTP server of door 2: cheroot's requests and answers, with the drive's own threads and connections.
 
-1. One thread waits for all connections (`waiting`). Where the whole head of a request has arrived, a worker gets it.
-2. A worker (`workers`) reads the request and calls the application (`exchange`).
-3. The answer's buffers go to the socket as they are (`streams`); then the connection waits again.
+1. One thread waits for all clients (`waiting`). Where a connection can go on, a worker gets it.
+2. A worker (`workers`) reads the request and calls the application, as far as that goes without waiting for the client
+   (`exchange`, `streams`).
+3. Then the connection waits again: for the next request, more of a body, or that the client takes more of an answer.
 """
 
 import errno
@@ -17,14 +18,14 @@ from typing import Any
 from cheroot.server import HTTPServer
 
 from davfs.doors.webdav.wire.connections import TlsAdapter
-from davfs.doors.webdav.wire.exchange import Gateway
+from davfs.doors.webdav.wire.exchange import Connection, Gateway
 from davfs.doors.webdav.wire.streams import LARGEST_HEAD
 from davfs.doors.webdav.wire.waiting import Waiting
 from davfs.doors.webdav.wire.workers import Workers, report
 from davfs.errors import ConfigurationError, DavfsError
 
-THREADS = 32
-"""Requests that are answered at the same time; a slow download keeps one of them busy."""
+THREADS = 64
+"""Requests that are answered at the same time; none of them waits for its client."""
 _BACKLOG = 512
 _INTERVAL = 0.5
 
@@ -81,6 +82,10 @@ class _HttpServer(HTTPServer):
     def serve(self) -> None:
         """Serve until `stop`."""
         self._connections.run(_INTERVAL)
+
+    def forget(self, connection: Connection) -> None:
+        """Note that a connection has been closed."""
+        self._connections.forget(connection)
 
     def stop_within(self, timeout: float) -> bool:
         """Stop, and return whether all threads have ended in time; may be called again where they have not."""

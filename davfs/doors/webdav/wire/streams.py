@@ -1,92 +1,101 @@
-"""Both directions of a connection, in place of cheroot's own, which copy each block several times in Python."""
+"""Both directions of a connection, in place of cheroot's own: neither waits for the client for longer than a moment."""
 
 import select
 import socket
 import ssl
-import time
+from collections import deque
 from collections.abc import Callable
 
 from davfs.orthanc import Buffer
 
 LARGEST_HEAD = 64 * 1024
 """Bytes of a request's line and headers."""
-IDLE_SECONDS = 30.0
-"""How long a client may take to send, or to accept, anything at all in the middle of a request or an answer."""
-_GRACE = 60.0
-_SLOWEST = 1024
-_HURRIED_IDLE = 5.0
-_HURRIED_GRACE = 10.0
-_HURRIED_SLOWEST = 256 * 1024
-_BLOCK = 1024 * 1024
 _HEAD_BLOCK = 16 * 1024
 _TLS_BLOCK = 64 * 1024
+_DISCARDED = 64 * 1024
 _END = b"\r\n\r\n"
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+"""What a socket raises that would have to wait."""
+_SECONDS = 0.02
+_BRISK = 4096
+"""Bytes that a client moves in a moment unless it is slow."""
+_SLOW = 2
+"""How often in a row a client may be slow."""
 
-Clock = Callable[[], float]
 
+class Moment:
+    """Waits a moment for a client: most of them send the rest, or take it, at once, which is cheaper than all else.
 
-class Pace:
-    """Ends transfers that are too slow: each of them keeps a thread busy.
+    It is not waited for one that is slow, nor while threads are short.
 
     Args:
-        grace: Seconds in which nothing is asked for.
-        slowest: Bytes per second after that, on average.
-        clock: Seconds that never go back.
+        connection: Does not block.
+        may_wait: Tells whether there are threads enough.
     """
 
-    def __init__(self, grace: float = _GRACE, slowest: int = _SLOWEST, clock: Clock = time.monotonic) -> None:
-        self._slowest = slowest
-        self._clock = clock
-        self._deadline = clock() + grace
+    def __init__(self, connection: socket.socket, may_wait: Callable[[], bool]) -> None:
+        self._socket = connection
+        self._may_wait = may_wait
+        self._poll = select.poll()
+        self._slow = self._moved = 0
 
-    def moved(self, count: int) -> None:
-        """Take note of bytes that were moved.
+    def wait(self, event: int, moved: int) -> bool:
+        """Wait, and tell whether the client has done something.
 
-        Raises:
-            TimeoutError: It was too few so far; cheroot knows it by its text.
+        Args:
+            event: What, as `select.poll` has it.
+            moved: Bytes that it has sent, or taken, so far.
         """
-        self._deadline += count / self._slowest
-        if self._clock() > self._deadline:
-            raise TimeoutError("timed out")
+        self._slow = 0 if abs(moved - self._moved) >= _BRISK else self._slow + 1
+        self._moved = moved
+        if self._slow > _SLOW or not self._may_wait():
+            return False
+        self._poll.register(self._socket, event)
+        return bool(self._poll.poll(1000 * _SECONDS))
+
+    def begin(self) -> None:
+        """Take a client for one that is not slow, with a new request."""
+        self._slow = 0
 
 
 class Reader:
     """What a client sends.
 
     Args:
-        source: The connection.
+        source: The connection, which does not block.
+        moment: Waits a moment for more of a body.
+
+    Attributes:
+        ended: Whether nothing can come any more.
+        refusal: What a read raises where nothing has arrived: set where the client has taken too long.
+        ask: Is called before the client is waited for.
+        received: Bytes that have arrived so far.
     """
 
-    def __init__(self, source: socket.socket) -> None:
+    refusal: Exception | None = None
+    ask: Callable[[], None] | None = None
+
+    def __init__(self, source: socket.socket, moment: Moment) -> None:
         self._socket = source
+        self._moment = moment
+        self._secure = isinstance(source, ssl.SSLSocket)
         self._buffer = bytearray()
-        self._pace = Pace()
         self.closed = False
         self.ended = False
+        self.received = 0
 
-    def receive(self) -> None:
-        """Take what has arrived, without waiting for more; sets ``ended`` where nothing can come any more."""
-        self._socket.settimeout(0)
-        try:
-            while len(self._buffer) < LARGEST_HEAD and not self.ended:
-                block = self._socket.recv(_HEAD_BLOCK)
-                self._buffer += block
-                self.ended = not block
-                if len(block) < _HEAD_BLOCK and not isinstance(self._socket, ssl.SSLSocket):
-                    break
-        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            pass
-        except OSError:
-            self.ended = True
-        self._socket.settimeout(IDLE_SECONDS)
+    def receive(self) -> bool:
+        """Take what has arrived of a head, and of what follows it; return `has_data`.
 
-    def wait(self, seconds: float) -> bool:
-        """Wait for the next request, and tell whether its head is there."""
-        if not self.has_data():
-            poll = select.poll()
-            poll.register(self._socket, select.POLLIN)
-            if poll.poll(seconds * 1000):
-                self.receive()
+        Sets ``ended`` where nothing can come any more.
+        """
+        while len(self._buffer) < LARGEST_HEAD and not self.ended:
+            block = self._arrived(_HEAD_BLOCK)
+            if block is None:
+                break
+            self._buffer += block
+            if len(block) < _HEAD_BLOCK and not self._secure:
+                break
         return self.has_data()
 
     @property
@@ -96,30 +105,58 @@ class Reader:
 
     def has_data(self) -> bool:
         """Tell whether the whole head of a request has arrived, or more than any may have."""
-        found = _END in self._buffer or len(self._buffer) >= LARGEST_HEAD
-        if found:
-            self._pace = Pace()
-        return found
+        return _END in self._buffer or len(self._buffer) >= LARGEST_HEAD
 
-    def read(self, size: int) -> bytes:
-        """Return so many bytes, fewer at the end of the connection alone."""
-        if len(self._buffer) >= size:
-            return self._take(size)
-        blocks = [self._take(len(self._buffer))]
-        missing = size - len(blocks[0])
-        while missing and (block := self._more(min(missing, _BLOCK))):
-            blocks.append(block)
-            missing -= len(block)
-        return b"".join(blocks) if len(blocks) > 2 or blocks[0] else blocks[-1]  # noqa: PLR2004  one block: no copy
+    def first_word(self) -> bytes:
+        """Return the method of the next request, which may stand behind empty lines."""
+        return bytes(self._buffer[:32]).lstrip(b"\r\n").partition(b" ")[0]
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fill a buffer as far as that goes now, and return how many bytes came; none at the connection's end alone.
+
+        Raises:
+            BlockingIOError: Nothing has arrived.
+        """
+        count = min(len(self._buffer), len(buffer))
+        if count:
+            buffer[:count] = self._take(count)
+        while count < len(buffer) and not self.ended:
+            arrived = self._arrived_into(buffer[count:])
+            if arrived is None and not self._wait():
+                break
+            count += arrived or 0
+        if not count and len(buffer) and not self.ended:
+            raise self.refusal or BlockingIOError
+        return count
 
     def readline(self, size: int) -> bytes:
-        """Return a line with its end; of a longer one, or where the connection ends, a part."""
+        """Return a line with its end; of a longer one, or where the connection ends, a part.
+
+        Raises:
+            BlockingIOError: It has not arrived.
+        """
         while (end := self._buffer.find(b"\n", 0, size) + 1) == 0 and len(self._buffer) < size:
             block = self._more(_HEAD_BLOCK)
             if not block:
                 return self._take(len(self._buffer))
             self._buffer += block
         return self._take(end or size)
+
+    def discard(self, most: int) -> int:
+        """Throw away at most so many bytes of what has arrived, and return how many; the rest is for the next time."""
+        count = min(most, len(self._buffer))
+        del self._buffer[:count]
+        while count < most and (block := self._arrived(min(most - count, _DISCARDED))):
+            count += len(block)
+            is_held_by_tls = isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
+            if count >= _DISCARDED and not is_held_by_tls:  # nobody is woken for what TLS holds
+                break
+        return count
+
+    def close(self) -> None:
+        """Take nothing any more."""
+        self.closed = True
+        self._buffer.clear()
 
     def _take(self, count: int) -> bytes:
         with memoryview(self._buffer) as view:
@@ -128,67 +165,127 @@ class Reader:
         return taken
 
     def _more(self, count: int) -> bytes:
-        block = self._socket.recv(count)
-        self._pace.moved(len(block))
+        while (block := self._arrived(count)) is None:
+            if not self._wait():
+                raise self.refusal or BlockingIOError
         return block
 
-    def hurry(self) -> None:
-        """Give the client less time for the rest of this request, which nobody needs."""
-        self._pace = Pace(_HURRIED_GRACE, _HURRIED_SLOWEST)
-        self._socket.settimeout(_HURRIED_IDLE)
+    def _wait(self) -> bool:
+        if self.ask is not None:
+            self.ask()
+        return self.refusal is None and self._moment.wait(select.POLLIN, self.received)
 
-    def discard(self) -> None:
-        """Throw away what has arrived; sets ``ended`` where nothing can come any more."""
-        self._buffer.clear()
-        self.receive()
-        self._buffer.clear()
+    def _arrived(self, count: int) -> bytes | None:
+        """Return what has arrived, at most so many bytes; None for nothing, no bytes where nothing can come."""
+        try:
+            block = self._socket.recv(count)
+        except _NOT_NOW:
+            return None
+        except OSError:
+            block = b""
+        self._note(len(block))
+        return block
 
-    def close(self) -> None:
-        """Take nothing any more."""
-        self.closed = True
-        self._buffer.clear()
+    def _arrived_into(self, buffer: memoryview) -> int | None:
+        """Fill a buffer, as `_arrived` does."""
+        try:
+            count = self._socket.recv_into(buffer)
+        except _NOT_NOW:
+            return None
+        except OSError:
+            count = 0
+        self._note(count)
+        return count
+
+    def _note(self, count: int) -> None:
+        self.received += count
+        self.ended = not count
 
 
 class Writer:
-    """What a client is sent. Blocks of any kind go to the socket as they are.
+    """What a client is sent. Blocks of any kind go to the socket as they are; what it does not take is kept.
 
     Args:
-        target: The connection.
+        target: The connection, which does not block.
+        moment: Waits a moment until the client takes more.
+
+    Attributes:
+        holding: Whether blocks are kept, to go out in one packet with the next one.
+        broken: Whether the client takes nothing any more.
+        sent: Bytes that were sent so far.
     """
 
-    def __init__(self, target: socket.socket) -> None:
+    def __init__(self, target: socket.socket, moment: Moment) -> None:
         self._socket = target
+        self._moment = moment
         self._secure = isinstance(target, ssl.SSLSocket)
-        self._held = b""
-        self._pace = Pace()
+        self._kept: deque[memoryview] = deque()
+        self._was_full = False
         self.holding = False
+        self.broken = False
+        self.sent = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether something is kept that the client does not take now."""
+        return bool(self._kept) and not self.holding
+
+    @property
+    def memory(self) -> int:
+        """Bytes of the blocks that are kept, a part of which may have been sent already."""
+        return sum(memoryview(view.obj).nbytes for view in self._kept)
 
     def write(self, block: Buffer) -> None:
-        """Send a block; while ``holding``, keep it for the next one instead, to go out in one packet with it."""
-        if self.holding:
-            self._pace = Pace()
-            self._held += block
-            return
-        held, self._held = self._held, b""
-        if not held:
-            self._send(memoryview(block))
-        elif self._secure:
-            self._send(memoryview(held + bytes(block[:_TLS_BLOCK])))
-            self._send(memoryview(block)[_TLS_BLOCK:])
-        else:
-            sent = self._socket.sendmsg([held, block])
-            self._send(memoryview(held)[sent:])
-            self._send(memoryview(block)[max(0, sent - len(held)) :])
+        """Send a block, as far as that goes now, and keep the rest."""
+        view = memoryview(block)
+        if self._kept and self._secure:  # a head, which goes into one record with what follows
+            view = self._joined(view)
+        if len(view) and not self.broken:
+            self._kept.append(view)
+        if not self.holding:
+            self.send()
 
     def flush(self) -> None:
-        """Send what is held."""
-        if self._held:
-            held, self._held = self._held, b""
-            self._send(memoryview(held))
+        """Send what was held, as far as that goes now, at the end of an answer."""
+        self._was_full = False
+        self.send()
 
-    def _send(self, view: memoryview) -> None:
-        """Send all of a block: unlike with ``sendall``, the time limit is that of each part."""
-        while view:
-            sent = self._socket.send(view[:_TLS_BLOCK] if self._secure else view)
-            self._pace.moved(sent)
-            view = view[sent:]
+    def send(self) -> None:
+        """Send of what is kept as much as goes now; more at once where it is waited for room first."""
+        try:
+            while self._kept:
+                if self._was_full:
+                    self._moment.wait(select.POLLOUT, self.sent)
+                if not self._send_some():
+                    break
+        except OSError:
+            self.drop()
+
+    def drop(self) -> None:
+        """Send nothing any more."""
+        self.broken = True
+        self._kept.clear()
+
+    def _send_some(self) -> bool:
+        """Send a part of what is kept; return False where nothing goes now."""
+        kept = self._kept
+        try:
+            if self._secure:
+                count = self._socket.send(kept[0][:_TLS_BLOCK])
+            else:
+                count = self._socket.sendmsg(kept) if len(kept) > 1 else self._socket.send(kept[0])
+        except _NOT_NOW:
+            self._was_full = True
+            return False
+        self.sent += count
+        while kept and count >= len(kept[0]):
+            count -= len(kept.popleft())
+        if kept:
+            kept[0] = kept[0][count:]
+            self._was_full |= not self._secure
+        return True
+
+    def _joined(self, view: memoryview) -> memoryview:
+        """Join the beginning of a block with what is kept, and return the rest of it."""
+        self._kept.append(memoryview(bytes(self._kept.pop()) + bytes(view[:_TLS_BLOCK])))
+        return view[_TLS_BLOCK:]

@@ -1,44 +1,118 @@
-"""Connections that wait for their next request: on one thread, so that they cost memory alone.
+"""Connections that wait for their clients: on one thread, so that they cost memory alone.
 
-A worker gets a connection when the whole head of a request is there. Clients that send half a head, however many and
-however slowly, keep no worker from its work.
+A worker gets a connection when it can go on: where the whole head of a request is there, more of an upload has come, or
+the client takes more of a download. Clients that send or read as slowly as they like, however many, keep no worker from
+its work. What they cost is bounded (docs/adr/0014-slow-clients.md): beyond `MOST` connections, the address that has the
+most loses the one that has waited longest; beyond the limits of `_Transfers`, a user loses such a transfer.
 """
 
 import logging
 import os
 import selectors
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from contextlib import suppress
+from dataclasses import dataclass
 from http import HTTPStatus
 from threading import Event, Lock
 from typing import Any
 
 from cheroot.errors import FatalSSLAlert
 
-from davfs.doors.webdav.wire.exchange import Connection, refuse
+from davfs.doors.webdav.refusals import Refusal
+from davfs.doors.webdav.wire.exchange import Connection, Waits, refuse
+from davfs.doors.webdav.wire.groups import Groups
 from davfs.doors.webdav.wire.workers import report
 
 MOST = 512
-"""Connections that may wait; a process has 1,024 files open at most, by default."""
+"""Connections that may be open; a process has 1,024 files open at most, by default, and DCMTK cannot use others."""
 _IDLE_SECONDS = 75.0
 _HEAD_SECONDS = 20.0
-_LEAVING_SECONDS = 2.0
+_FAREWELL_SECONDS = 2.0
+_FAREWELL_BYTES = 64 * 1024
+"""Bytes that are thrown away at once, before others get their turn."""
+_AT_ONCE = 16
+"""Connections that are accepted before others get their turn."""
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """How slow a client may be.
+
+    Attributes:
+        idle: Seconds in which something has to move.
+        grace: Seconds in which no rate is asked for.
+        slowest: Bytes per second after that, on average.
+    """
+
+    idle: float
+    grace: float
+    slowest: int
+
+    def allows(self, idle: float, seconds: float, moved: int) -> bool:
+        """Tell whether a client may go on that has been idle for so long, and has moved so much in so many seconds."""
+        return idle <= self.idle and moved >= (seconds - self.grace) * self.slowest
+
+
+_PACES = {
+    Waits.BODY: _Pace(30.0, 60.0, 1024),
+    Waits.ROOM: _Pace(30.0, 60.0, 1024),
+    Waits.REST: _Pace(5.0, 10.0, 32 * 1024),
+}
+
+
+class _Transfers:
+    """Uploads and downloads that wait for their clients: what the application has opened for them is bounded.
+
+    A client is a user, or an address where nobody logs in. A few transfers are allowed whatever they weigh.
+    """
+
+    _few = 4
+    _most_of_client, _memory_of_client = 64, 512 << 20
+    _most, _memory = 128, 1 << 30
+
+    def __init__(self) -> None:
+        self._groups: Groups[Connection] = Groups()
+
+    def add(self, connection: Connection) -> Connection | None:
+        """Add one; return one that has to go for it, of which nothing has moved for longest."""
+        self._groups.add(connection.client, connection, connection.wfile.memory)
+        client = self._too_many(connection.client)
+        return None if client is None else self._groups.first(client)
+
+    def remove(self, connection: Connection) -> None:
+        """Remove one, if it is there."""
+        self._groups.remove(connection.client, connection)
+
+    def _too_many(self, client: str) -> str | None:
+        """Return who has too many."""
+        count, memory = self._groups.size_of(client)
+        if count > self._most_of_client or (count > self._few and memory > self._memory_of_client):
+            return client
+        if len(self._groups) > self._most:
+            return self._groups.largest()
+        if self._groups.weight > self._memory:
+            heaviest = self._groups.heaviest()
+            return heaviest if self._groups.size_of(heaviest)[0] > self._few else None
+        return None
 
 
 class Waiting:
     """What cheroot calls its connection manager.
 
     Args:
-        server: Listens already; gives connections with a request to its workers.
+        server: Listens already; gives connections that can go on to its workers.
     """
 
     def __init__(self, server: Any) -> None:
         self._server = server
         self._selector = selectors.DefaultSelector()
-        self._waiting: OrderedDict[Connection, None] = OrderedDict()  # the longest wait first
+        self._waiting: dict[Connection, None] = {}
+        self._addresses: Groups[Connection] = Groups()
+        self._transfers = _Transfers()
+        self._open: Groups[Connection] = Groups()
         self._returned: deque[Connection] = deque()
         self._wake_up, self._wake = os.pipe()
         self._lock = Lock()
@@ -47,22 +121,27 @@ class Waiting:
         self._ended = Event()
         for descriptor in (self._wake_up, self._wake):
             os.set_blocking(descriptor, False)
-        self._selector.register(server.socket, selectors.EVENT_READ, self._accept)
+        self._selector.register(server.socket, selectors.EVENT_READ, self._accept_some)
         self._selector.register(self._wake_up, selectors.EVENT_READ, self._woken)
 
     @property
     def can_add_keepalive_connection(self) -> bool:
-        """Whether a connection may stay open after an answer."""
-        return len(self._waiting) < MOST
+        """Whether a connection may stay open after an answer: where there are too many, the worst has to go instead."""
+        return True
 
     def put(self, connection: Connection) -> None:
-        """Wait for the next request on a connection; for the workers' threads."""
+        """Wait for the client of a connection; for the workers' threads."""
         with self._lock:
             if not self._closed:
                 self._returned.append(connection)
                 self._wake_selector()
                 return
         connection.close()
+
+    def forget(self, connection: Connection) -> None:
+        """Note that a connection has been closed; for all threads."""
+        with self._lock:
+            self._open.remove(connection.remote_addr, connection)
 
     def run(self, interval: float) -> None:
         """Serve until `stop`.
@@ -86,7 +165,7 @@ class Waiting:
                 if not isinstance(key.data, Connection):
                     key.data()
                 elif key.data in self._waiting:  # it may have been dropped for another one
-                    self._readable(key.data)
+                    self._ready(key.data)
             except Exception:  # noqa: BLE001  the others still wait
                 report("a connection could not be served")
 
@@ -104,8 +183,10 @@ class Waiting:
             os.close(self._wake)
             os.close(self._wake_up)
         for connection in [*self._waiting, *self._returned]:
-            connection.unread = False
-            connection.close()
+            try:
+                connection.close()
+            except Exception:  # noqa: BLE001  the others are to be closed as well
+                report("a connection could not be closed")
 
     def _wake_selector(self) -> None:
         with suppress(BlockingIOError):  # it has been woken often enough
@@ -116,14 +197,19 @@ class Waiting:
         while self._returned:
             self._wait_for(self._returned.popleft())
 
+    def _accept_some(self) -> None:
+        with suppress(BlockingIOError, ConnectionAbortedError):
+            for _ in range(_AT_ONCE):
+                self._accept()
+
     def _accept(self) -> None:
         try:
             accepted, address = self._server.socket.accept()
         except (BlockingIOError, ConnectionAbortedError):
-            return
+            raise
         except OSError as error:  # most likely no more files can be opened
             _log.warning("a connection could not be accepted: %s", os.strerror(error.errno or 0))
-            self._drop_longest() if self._waiting else time.sleep(0.1)
+            self._drop_one() if len(self._open) else time.sleep(0.1)
             return
         environment: dict[str, str] = {}
         if self._server.ssl_adapter is not None:
@@ -135,56 +221,100 @@ class Waiting:
         connection = Connection(self._server, accepted)
         connection.remote_addr, connection.remote_port = address[:2]
         connection.ssl_env = environment
+        with self._lock:
+            self._open.add(connection.remote_addr, connection)
+            too_many = len(self._open) > MOST
+        if too_many:
+            self._drop_one()
         self._wait_for(connection)
 
     def _wait_for(self, connection: Connection) -> None:
-        connection.since = time.monotonic()
-        self._receive(connection)
-        if connection.rfile.has_data():
-            self._hand_over(connection)
-        elif connection.rfile.ended:
-            connection.close()
-        else:
-            self._waiting[connection] = None
-            self._selector.register(connection.socket, selectors.EVENT_READ, connection)
-            if len(self._waiting) > MOST:
-                self._drop_longest()
+        connection.pause()
+        if self._goes_on(connection):
+            return
+        self._waiting[connection] = None
+        self._addresses.add(connection.remote_addr, connection)
+        event = selectors.EVENT_WRITE if connection.waits is Waits.ROOM else selectors.EVENT_READ
+        self._selector.register(connection.socket, event, connection)
+        if connection.client and (surplus := self._transfers.add(connection)):
+            self._give_up(surplus, HTTPStatus.SERVICE_UNAVAILABLE, "Too many transfers wait for this client.")
 
-    def _readable(self, connection: Connection) -> None:
-        begun = connection.rfile.begun or connection.leaving
-        self._receive(connection)
-        if connection.rfile.has_data():
-            self._forget(connection)
+    def _ready(self, connection: Connection) -> None:
+        """Take note that the client of a connection has done something."""
+        if connection.waits in (Waits.BODY, Waits.ROOM):
             self._hand_over(connection)
-        elif connection.rfile.ended:
-            self._forget(connection)
-            connection.close()
-        elif not begun:
-            connection.since = time.monotonic()
+            return
+        begun = connection.rfile.begun
+        if not self._goes_on(connection) and (connection.waits is Waits.REST or not begun):
+            connection.pause()
 
-    def _receive(self, connection: Connection) -> None:
-        if connection.leaving:
-            connection.rfile.discard()
-        else:
-            connection.rfile.receive()
+    def _goes_on(self, connection: Connection) -> bool:
+        """Take what a client has sent; return whether it need not be waited for any more, and see to it."""
+        rfile = connection.rfile
+        match connection.waits:
+            case Waits.REQUEST:
+                has_come = rfile.receive()
+            case Waits.REST:
+                connection.rest -= rfile.discard(connection.rest)
+                has_come = not connection.rest
+            case Waits.FAREWELL:
+                rfile.discard(_FAREWELL_BYTES)
+                has_come = False
+            case _:
+                return False
+        if has_come:
+            self._hand_over(connection)
+        elif rfile.ended:
+            self._remove(connection)
+            connection.close()
+        return has_come or rfile.ended
 
     def _hand_over(self, connection: Connection) -> None:
-        if not self._server.requests.put(connection):
-            refuse(connection, HTTPStatus.SERVICE_UNAVAILABLE)
+        self._remove(connection)
+        connection.resume()
+        self._server.requests.put(connection)
 
     def _expire(self, now: float) -> None:
         for connection in list(self._waiting):
-            begun = connection.rfile.begun
-            limit = _LEAVING_SECONDS if connection.leaving else _HEAD_SECONDS if begun else _IDLE_SECONDS
-            if now - connection.since > limit:
-                self._forget(connection)
-                refuse(connection, HTTPStatus.REQUEST_TIMEOUT) if begun else connection.close()
+            idle, begun = now - connection.since, connection.rfile.begun
+            match connection.waits:
+                case Waits.REQUEST if idle > (_HEAD_SECONDS if begun else _IDLE_SECONDS):
+                    self._give_up(connection, HTTPStatus.REQUEST_TIMEOUT, "The request stopped coming.")
+                case Waits.FAREWELL if idle > _FAREWELL_SECONDS:
+                    self._give_up(connection, HTTPStatus.REQUEST_TIMEOUT, "")
+                case Waits.BODY | Waits.ROOM | Waits.REST as waits:
+                    self._expire_transfer(connection, _PACES[waits], now)
 
-    def _drop_longest(self) -> None:
-        connection = next(iter(self._waiting))
-        self._forget(connection)
-        refuse(connection, HTTPStatus.SERVICE_UNAVAILABLE)
+    def _expire_transfer(self, connection: Connection, pace: _Pace, now: float) -> None:
+        if now - connection.since > pace.idle and connection.has_moved():
+            self._ready(connection) if connection.waits is not Waits.ROOM else connection.pause()
+        elif not pace.allows(now - connection.since, now - connection.started, connection.moved - connection.before):
+            self._give_up(connection, HTTPStatus.REQUEST_TIMEOUT, "The body stopped coming.")
 
-    def _forget(self, connection: Connection) -> None:
-        del self._waiting[connection]
-        self._selector.unregister(connection.socket)
+    def _drop_one(self) -> None:
+        """Drop a connection of the address that has the most: that which has waited longest, or one in the queue."""
+        with self._lock:
+            address = self._open.largest()
+        if waiting := self._addresses.first(address):
+            self._give_up(waiting, HTTPStatus.SERVICE_UNAVAILABLE, "There are too many connections.")
+        elif queued := self._server.requests.drop(address, lambda one: one.waits is Waits.REQUEST):
+            refuse(queued, HTTPStatus.SERVICE_UNAVAILABLE)
+
+    def _give_up(self, connection: Connection, status: HTTPStatus, reason: str) -> None:
+        """Close a connection; where a request is under way, a worker sees to what the application has opened for it."""
+        if connection.waits in (Waits.BODY, Waits.ROOM):
+            connection.give_up(Refusal(status, reason))
+            self._hand_over(connection)
+            return
+        self._remove(connection)
+        if connection.waits is Waits.REQUEST and connection.rfile.begun:
+            refuse(connection, status)
+        else:
+            connection.close()
+
+    def _remove(self, connection: Connection) -> None:
+        if connection in self._waiting:
+            del self._waiting[connection]
+            self._addresses.remove(connection.remote_addr, connection)
+            self._transfers.remove(connection)
+            self._selector.unregister(connection.socket)

@@ -1,19 +1,18 @@
-"""The threads that answer requests."""
+"""The threads that answer requests, and never wait for a client for longer than a moment."""
 
 import logging
-import queue
 import socket
 import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from davfs.doors.webdav.wire.exchange import Connection
+from davfs.doors.webdav.wire.fairness import FairQueue, Share
 
-_QUEUED = 512
-"""Requests that wait for a worker; more of them are answered with 503."""
 _log = logging.getLogger(__name__)
 
 
@@ -27,29 +26,30 @@ class Workers:
 
     def __init__(self, server: Any, count: int) -> None:
         self._server = server
-        self._queue: queue.Queue[Connection | None] = queue.Queue()
+        self._queue: FairQueue[Connection] = FairQueue(count)
         self._busy: set[Connection] = set()
+        self._stopping = False
         self._threads = [
             threading.Thread(target=self._work, name=f"davfs-webdav-{number}", daemon=True)
             for number in range(1, count + 1)
         ]
-
-    @property
-    def plenty(self) -> bool:
-        """Whether so many threads have nothing to do that one of them may wait for a client."""
-        return self._queue.empty() and len(self._busy) <= len(self._threads) * 3 // 4
 
     def start(self) -> None:
         """Start the threads."""
         for thread in self._threads:
             thread.start()
 
-    def put(self, connection: Connection) -> bool:
-        """Have the request on a connection answered; return False where too many wait for that."""
-        if self._queue.qsize() >= _QUEUED:
-            return False
+    def put(self, connection: Connection) -> None:
+        """Have a connection go on."""
         self._queue.put(connection)
-        return True
+
+    def may_wait(self) -> bool:
+        """Tell whether so many threads have nothing to do that one of them may wait a moment for a client."""
+        return not self._queue.waiting and self._queue.busy <= len(self._threads) * 3 // 4
+
+    def drop(self, address: str, may_go: Callable[[Connection], bool]) -> Connection | None:
+        """See `FairQueue.drop`."""
+        return self._queue.drop(address, may_go)
 
     def stop(self, timeout: float) -> bool:
         """Let the threads finish what they are doing, and break connections where that takes too long.
@@ -61,8 +61,8 @@ class Workers:
             Whether all of them have ended.
         """
         end = time.monotonic() + timeout
-        for _ in self._threads:
-            self._queue.put(None)
+        self._stopping = True
+        self._queue.stop()
         self._join(end - timeout / 4)
         for connection in list(self._busy):
             _break(connection)
@@ -75,20 +75,36 @@ class Workers:
                 thread.join(max(0, end - time.monotonic()))
 
     def _work(self) -> None:
-        while (connection := self._queue.get()) is not None:
+        while (taken := self._queue.take()) is not None:
+            connection, share = taken
             self._busy.add(connection)
-            keep = False
             try:
-                keep = connection.communicate()
-            except Exception:  # noqa: BLE001  the thread has others to answer
-                report("a connection broke")
+                share = self._serve(connection, share)
             finally:
                 self._busy.discard(connection)
-                self._let_go(connection, keep=keep)
+                self._queue.done(share)
+                self._let_go(connection)
 
-    def _let_go(self, connection: Connection, *, keep: bool) -> None:
-        with suppress(OSError):  # it was broken already
-            self._server.put_conn(connection) if keep else connection.close()
+    def _serve(self, connection: Connection, share: Share) -> Share:
+        """Have a connection go on until its client has to be waited for, or others have to go first."""
+        try:
+            while connection.proceed() and connection.soon():
+                changed = self._queue.exchange(share, connection)
+                if changed is None:
+                    break
+                share = changed
+        except Exception:  # noqa: BLE001  the thread has others to answer
+            report("a connection broke")
+            connection.waits = None
+        return share
+
+    def _let_go(self, connection: Connection) -> None:
+        try:
+            connection.close() if connection.waits is None else self._server.put_conn(connection)
+        except OSError:  # it was broken already
+            pass
+        except Exception:  # noqa: BLE001  as above
+            report("a connection could not be closed")
 
 
 def _break(connection: Connection) -> None:

@@ -1,0 +1,177 @@
+"""Clients of a WebDAV server that stall: in each state that a connection can be in."""
+
+import base64
+import http.client
+import resource
+import select
+import socket
+import statistics
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+
+from davfs.demo.ports import LOOPBACK
+
+_RECEIVE_BUFFER = 4096
+_FILES = 8192
+_PIPELINED = 20
+_LISTINGS = 8
+_SECOND = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """How clients stall.
+
+    Attributes:
+        request: What each of them sends at once; ``LOGIN`` stands for the header of that name, ``NUMBER`` for its own.
+        trickle: What it sends every second from then on.
+        repeated: How often it sends the request.
+    """
+
+    request: str
+    trickle: bytes = b""
+    repeated: int = 1
+
+    def sent(self, number: int, login: str) -> bytes:
+        """Return what a client sends at once."""
+        header = f"Authorization: {login}\r\n" if login else ""
+        text = self.request.replace("LOGIN", header).replace("NUMBER", str(number))
+        return text.encode() * self.repeated
+
+
+def _body(method: str, headers: str, begun: str = "", path: str = "/inbox/stalled-NUMBER") -> str:
+    return f"{method} {path} HTTP/1.1\r\nHost: a\r\nLOGIN{headers}\r\n\r\n{begun}"
+
+
+def _unread(headers: str, method: str = "GET", path: str = "/inbox/large.bin") -> str:
+    return f"{method} {path} HTTP/1.1\r\nHost: a\r\nLOGIN{headers}\r\n"
+
+
+STALLS = {
+    "connection": Stall(""),
+    "head": Stall("PROPFIND / HTTP/1.1\r\nHost: a\r\nLOGINX-Long: ", b"x" * 16),
+    "propfind": Stall(_body("PROPFIND", "Depth: 1\r\nContent-Length: 1000", "<?xml", "/"), b" " * 16),
+    "propfind-chunks": Stall(_body("PROPFIND", "Transfer-Encoding: chunked", "", "/"), b"1\r\n \r\n"),
+    "lock": Stall(_body("LOCK", "Content-Length: 1000", "<?xml"), b" " * 16),
+    "proppatch": Stall(_body("PROPPATCH", "Content-Length: 60000000", "<?xml"), b" " * 16),
+    "small-upload": Stall(_body("PUT", "Content-Length: 100000", "abc"), b"x" * 16),
+    "upload": Stall(_body("PUT", "Content-Length: 60000000", "abc"), b"x" * 16),
+    "upload-chunks": Stall(_body("PUT", "Transfer-Encoding: chunked"), b"5\r\nabcde\r\n"),
+    "upload-zip": Stall(_body("PUT", "Content-Length: 60000000", "PK\x03\x04", "/inbox/NUMBER.zip"), b"x" * 16),
+    "upload-continue": Stall(_body("PUT", "Content-Length: 60000000\r\nExpect: 100-continue")),
+    "download": Stall(_unread("")),
+    "download-image": Stall(_unread("", path="IMAGE")),
+    "ranges": Stall(_unread("Range: bytes=5-999999\r\n"), repeated=_PIPELINED),
+    "listings": Stall(_unread("Depth: 1\r\n", "PROPFIND", "/inbox/many/"), repeated=_LISTINGS),
+    "idle": Stall(_unread("", path="/README.txt")),
+}
+"""By what does not go on."""
+
+
+def basic(user: str, password: str) -> str:
+    """Return a login."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+@contextmanager
+def stalled(port: int, clients: Sequence[bytes], trickle: Mapping[int, bytes]) -> Iterator[None]:
+    """Have clients stall until the end of the block.
+
+    Args:
+        port: Of the server.
+        clients: What each of them sends at once, as far as the server takes it.
+        trickle: What some of them send every second from then on, by their index.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(_FILES, hard)), hard))
+    ending = threading.Event()
+    with ExitStack() as stack:
+        connections = [stack.enter_context(_connected(port, sent)) for sent in clients]
+
+        def go_on() -> None:
+            while not ending.wait(_SECOND):
+                for number, more in trickle.items():
+                    _send(connections[number], more)
+
+        thread = threading.Thread(target=go_on, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ending.set()
+            thread.join()
+
+
+def _connected(port: int, sent: bytes) -> socket.socket:
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+    connection.connect((LOOPBACK, port))
+    connection.settimeout(0)
+    _send(connection, sent)
+    return connection
+
+
+def _send(connection: socket.socket, content: bytes) -> None:
+    with suppress(BlockingIOError, ConnectionError):  # the server takes no more, or has closed it
+        connection.send(content)
+
+
+class Honest:
+    """A client that wants to be served: half of its requests go over one connection, the others each over a new one.
+
+    Args:
+        port: Of the server.
+        login: Its login; empty for none.
+    """
+
+    def __init__(self, port: int, login: str = "") -> None:
+        self._port = port
+        self._headers = {"Authorization": login} if login else {}
+        self._kept = http.client.HTTPConnection(LOOPBACK, port, timeout=30)
+
+    def ask(self, method: str, path: str, body: bytes | None = None, *, anew: bool = True) -> tuple[int, bytes]:
+        """Send a request, over a new connection or the one that is kept; return the answer's status and content."""
+        connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=30) if anew else self._kept
+        if connection.sock and select.select([connection.sock], [], [], 0)[0]:
+            connection.close()  # the server has closed it meanwhile; http.client opens it again
+        connection.request(method, path, body, {"Depth": "1", **self._headers})
+        answer = connection.getresponse()
+        content = answer.read()
+        if anew:
+            connection.close()
+        return answer.status, content
+
+    def listed(self, path: str, times: int) -> list[float]:
+        """List a folder so many times; return how many seconds each of them took."""
+        seconds = []
+        for number in range(times):
+            asked = time.perf_counter()
+            status, _ = self.ask("PROPFIND", path, anew=bool(number % 2))
+            seconds.append(time.perf_counter() - asked)
+            assert status == http.client.MULTI_STATUS
+        return seconds
+
+    def close(self) -> None:
+        """Close the connection that is kept."""
+        self._kept.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """How long somebody waited.
+
+    Attributes:
+        median: Seconds of half of the requests at most.
+        worst: Seconds of the longest.
+    """
+
+    median: float
+    worst: float
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> "Waited":
+        """Return what requests took together."""
+        return cls(statistics.median(seconds), max(seconds))

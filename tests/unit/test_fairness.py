@@ -1,0 +1,130 @@
+"""Which request is next, and how many of each kind and address are under way."""
+
+import threading
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from davfs.doors.webdav.wire.fairness import FairQueue, Kind, Share
+
+THREADS = 16
+SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Request:
+    """What waits for a thread."""
+
+    name: str
+    remote_addr: str = "a"
+    kind: Kind = Kind.QUICK
+
+
+def taken(queue: FairQueue[Request], count: int = 1) -> list[tuple[Request, Share]]:
+    """Take so many requests, which are there."""
+    found = [queue.take() for _ in range(count)]
+    return [each for each in found if each]
+
+
+def rest(queue: FairQueue[Request]) -> list[str]:
+    """Take all that may be taken, and return their names."""
+    queue.stop()
+    return [found[0].name for found in iter(queue.take, None)]
+
+
+def test_addresses_take_turns() -> None:
+    """Somebody with one request does not wait for all of somebody else's."""
+    queue: FairQueue[Request] = FairQueue(THREADS)
+    for name in ("a1", "a2", "a3", "b1", "c1", "c2"):
+        queue.put(Request(name, name[0]))
+    names = []
+    for _ in range(6):
+        ((request, share),) = taken(queue)
+        names.append(request.name)
+        queue.done(share)
+    assert names == ["a1", "b1", "c1", "a2", "c2", "a3"]
+
+
+def test_quick_requests_are_first() -> None:
+    """What takes no time does not wait behind what may take long."""
+    queue: FairQueue[Request] = FairQueue(THREADS)
+    queue.put(Request("import", kind=Kind.CHANGE))
+    queue.put(Request("image", kind=Kind.DOWNLOAD))
+    queue.put(Request("listing"))
+    assert rest(queue) == ["listing", "image", "import"]
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_an_address_does_not_get_all_threads(kind: Kind) -> None:
+    """Whatever an address asks for, there are threads of each kind for others; another one's end lets it go on."""
+    queue: FairQueue[Request] = FairQueue(THREADS)
+    for number in range(2 * THREADS):
+        queue.put(Request(f"a{number}", kind=kind))
+    running = rest(queue)
+    assert 1 <= len(running) <= THREADS // 2
+    queue.put(Request("b", "b", kind))
+    assert rest(queue) == ["b"]
+    queue.done((kind, "a"))
+    assert rest(queue) == [f"a{len(running)}"]
+
+
+def test_long_requests_leave_threads_to_quick_ones() -> None:
+    """However many addresses upload, not all threads are busy with that."""
+    queue: FairQueue[Request] = FairQueue(THREADS)
+    for number in range(4 * THREADS):
+        queue.put(Request("import", str(number), Kind.CHANGE))
+    assert len(rest(queue)) == THREADS // 2
+
+
+def test_going_on_with_another_request() -> None:
+    """A thread goes on with the next request of its client while nobody waits, and may."""
+    queue: FairQueue[Request] = FairQueue(THREADS)
+    queue.put(Request("listing"))
+    ((_, share),) = taken(queue)
+    image = Request("image", kind=Kind.DOWNLOAD)
+    changed = queue.exchange(share, image)
+    assert changed == (Kind.DOWNLOAD, "a")
+    queue.put(Request("other", "b"))
+    assert queue.exchange(changed, image) is None
+    assert queue.busy == 1
+    queue.done(changed)
+    assert queue.busy == 0
+
+
+def test_dropping() -> None:
+    """The last of an address's requests that may go can be taken out."""
+    queue: FairQueue[Request] = FairQueue(THREADS)
+    for name in ("a1", "a2", "a3", "b1"):
+        queue.put(Request(name, name[0]))
+    dropped = queue.drop("a", lambda request: request.name != "a3")
+    assert dropped
+    assert dropped.name == "a2"
+    assert queue.drop("c", lambda _: True) is None
+    assert sorted(rest(queue)) == ["a1", "a3", "b1"]
+
+
+@given(st.lists(st.tuples(st.sampled_from(Kind), st.sampled_from("abc")), max_size=200))
+def test_everything_is_done(asked: list[tuple[Kind, str]]) -> None:
+    """Whatever is asked for, threads do all of it, and stop."""
+    queue: FairQueue[Request] = FairQueue(4)
+    done: list[Request] = []
+
+    def work() -> None:
+        while (found := queue.take()) is not None:
+            done.append(found[0])
+            queue.done(found[1])
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    requests = [Request(str(number), address, kind) for number, (kind, address) in enumerate(asked)]
+    for request in requests:
+        queue.put(request)
+    queue.stop()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert sorted(done, key=lambda request: int(request.name)) == requests
+    assert not queue.waiting
+    assert queue.busy == 0

@@ -1,0 +1,123 @@
+"""Slow clients of the HTTP server of door 2: what is waited for, how long, and what gives way."""
+
+import http.client
+import socket
+import ssl
+import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+
+from davfs.demo.ports import LOOPBACK
+from davfs.doors.webdav.wire import waiting
+from davfs.doors.webdav.wire.server import Server
+from tests.support import bare_door
+from tests.support.bare_door import GET, LARGE, SECONDS, Application, ask, connected, raw
+from tests.support.local_door import serving
+
+# pytest finds fixtures by the names in a module.
+application, server, certificate = bare_door.application, bare_door.server, bare_door.certificate
+
+UPLOAD = b"PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nx"
+DOWNLOAD = b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+def test_transfers_of_one_client(server: Server, application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond a number of transfers that wait for one client, that which has waited longest gives way, with a reason."""
+    monkeypatch.setattr(waiting._Transfers, "_most_of_client", 3)
+    with ExitStack() as stack:
+        uploads = []
+        for _ in range(5):
+            uploads.append(stack.enter_context(connected(server, UPLOAD)))
+            assert application.entered.acquire(timeout=SECONDS)
+            time.sleep(0.1)
+        for refused in uploads[:2]:
+            assert refused.recv(1000).startswith(b"HTTP/1.1 503 ")
+        uploads[4].sendall(b"x" * 999_999)
+        assert uploads[4].recv(1000).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("sent", [UPLOAD, UPLOAD.replace(b"1000000", b"1000"), DOWNLOAD])
+def test_too_slow(server: Server, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+    """A client that goes on with nothing for too long is let go."""
+    too_slow = waiting._Pace(0.5, 60.0, 1)
+    monkeypatch.setattr(waiting, "_PACES", dict.fromkeys(waiting._PACES, too_slow))
+    with connected(server, sent) as connection:
+        time.sleep(1.5)
+        answer = b""
+        with suppress(ConnectionError):
+            while block := connection.recv(1 << 16):
+                answer += block
+    assert answer.startswith(b"HTTP/1.1 200 " if sent == DOWNLOAD else b"HTTP/1.1 408 ")
+    assert len(answer) < len(LARGE)
+
+
+def answered(connection: socket.socket) -> bool:
+    """Wait for an answer, and tell whether it came whole."""
+    answer = b""
+    while not answer.endswith(b"hello") and (block := connection.recv(1000)):
+        answer += block
+    return answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"\r\n\r\nhello")
+
+
+def test_the_rest_of_a_refused_body(server: Server) -> None:
+    """It is thrown away at once or late, and the connection goes on behind it."""
+    with connected(server, UPLOAD.replace(b"/echo", b"/unread")) as connection:
+        assert answered(connection)
+        for _ in range(9):
+            connection.sendall(b"x" * 100_000)
+            time.sleep(0.01)
+        connection.sendall(b"x" * 99_999 + GET)
+        assert answered(connection)
+
+
+def test_a_refused_body_that_was_not_asked_for(server: Server) -> None:
+    """Where a client waits to be told to send a body, it is told the answer instead, and the connection is closed."""
+    head = UPLOAD[:-1].replace(b"/echo", b"/unread").replace(b"Host", b"Expect: 100-continue\r\nHost")
+    answer = raw(server, head)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"Connection: close" in answer
+
+
+@pytest.mark.parametrize("method", [b"PROPFIND", b"POST", b"DELETE"])
+@pytest.mark.parametrize("framing", [b"Content-Length: 200000", b"Transfer-Encoding: chunked"])
+def test_large_bodies(server: Server, method: bytes, framing: bytes) -> None:
+    """Only uploads may have large bodies."""
+    body = b"30d40\r\n" + b"x" * 200_000 if b"chunked" in framing else b""
+    assert raw(server, b"%b /echo HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n" % (method, framing) + body).split()[1] == b"413"
+
+
+def test_a_body_in_time_of_its_own(server: Server) -> None:
+    """However long a pause between its parts is, a body arrives whole, in chunks or not."""
+    for framing, parts in (
+        (b"Content-Length: 200003", [b"x" * 100_000, b"x" * 100_000, b"abc"]),
+        (b"Content-Length: 5", [b"ab", b"cde"]),
+        (b"Transfer-Encoding: chunked", [b"5\r", b"\nab", b"cde\r\n3", b"\r\nxyz", b"\r\n0\r\n", b"\r\n"]),
+    ):
+        with connected(server, b"PUT /echo HTTP/1.1\r\nHost: a\r\n" + framing + b"\r\n\r\n") as connection:
+            for part in parts:
+                time.sleep(0.1)
+                connection.sendall(part)
+            answer = connection.recv(1000)
+            assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+def test_stalled_tls(application: Application, certificate: Path) -> None:
+    """Clients that stall in a handshake, an upload or a download hold up nobody, however few threads there are."""
+    theirs, ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(certificate))
+    theirs.load_cert_chain(certificate)
+    ours.check_hostname = False
+    with serving(application, tls=theirs, threads=2) as server, ExitStack() as stack:
+        for hello in (b"", b"\x16\x03\x01\x02\x00\x01"):
+            for _ in range(10):
+                stack.enter_context(connected(server, hello))
+        for sent in (b"GET / HT", UPLOAD, UPLOAD.replace(b"1000000", b"1000"), DOWNLOAD):
+            for _ in range(10):
+                plain = stack.enter_context(connected(server, b""))
+                stack.enter_context(ours.wrap_socket(plain)).sendall(sent)
+        honest = http.client.HTTPSConnection(LOOPBACK, server.port, timeout=SECONDS, context=ours)
+        for _ in range(3):
+            assert ask(honest, "PUT", "/echo", body=LARGE) == (200, LARGE)
+            assert ask(honest, "GET", "/large") == (200, LARGE)
+        honest.close()
