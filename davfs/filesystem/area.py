@@ -196,20 +196,21 @@ class Annotated(Protocol):
     def properties(self) -> Properties:
         """Return those that there are."""
 
-    def check_properties(self, path: Path, values: Mapping[str, bytes]) -> object:
-        """Check whether a file or folder can have these properties.
+    def check_properties(self, path: Path, values: Mapping[str, bytes], user: str) -> object:
+        """Check whether a user can give a file or folder these properties.
 
         Raises:
             NoSpace: They are too large, or there are too many.
         """
 
-    def set_property(self, path: Path, name: str, value: bytes) -> None:
+    def set_property(self, path: Path, name: str, value: bytes, user: str) -> None:
         """Keep a property.
 
         Args:
             path: Of what.
             name: In Clark's notation.
             value: As XML.
+            user: Who sets it; empty for somebody without a name.
 
         Raises:
             NotFound: Nothing is there.

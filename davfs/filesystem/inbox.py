@@ -212,13 +212,13 @@ class Inbox:
         """See `Annotated`."""
         return self._spool.properties
 
-    def check_properties(self, path: Path, values: Mapping[str, bytes]) -> None:
+    def check_properties(self, path: Path, values: Mapping[str, bytes], user: str) -> None:
         """See `Annotated`."""
-        self._spool.check_properties(path, values)
+        self._spool.check_properties(path, values, user)
 
-    def set_property(self, path: Path, name: str, value: bytes) -> None:
+    def set_property(self, path: Path, name: str, value: bytes, user: str) -> None:
         """See `Annotated`."""
-        self._spool.set_property(path, name, value)
+        self._spool.set_property(path, name, value, user)
 
     def room(self) -> Room:
         """Return how full the inbox is, by its quota and its disk; receipts take no room."""

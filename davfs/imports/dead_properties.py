@@ -11,6 +11,7 @@ import errno
 import logging
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path as DiskPath
@@ -26,6 +27,8 @@ LARGEST = 256 * 1024
 """Bytes of all properties of one file or folder."""
 LARGEST_OF_ALL = 64 << 20
 """Bytes of all properties, which count in the quota of the inbox as well."""
+LARGEST_OF_ONE_USER = LARGEST_OF_ALL // 4
+"""Bytes of all that one user has set, copies included; those without a name are one."""
 MOST = 200
 """Properties of one file or folder."""
 _OVERHEAD = 128
@@ -36,11 +39,12 @@ _SPARE_PAGES = 16
 """Pages of 4 KB that the file may have too many."""
 
 _SCHEMA = """
-drop table if exists property;
 create table if not exists dead_property(
-    path text not null, name text not null, value blob not null, primary key(path, name)
+    path text not null, name text not null, value blob not null, user text not null, primary key(path, name)
 ) without rowid
 """
+_VERSION = 1
+_OLDER = "drop table if exists property; drop table if exists dead_property"
 _COST = f"length(cast(path as blob)) + length(cast(name as blob)) + length(value) + {_OVERHEAD}"
 _ONE = "path = :path and name = :name"
 _BELOW = "(path = :path or path >= :below and path < :beyond)"
@@ -62,6 +66,7 @@ class DeadProperties:
         self._counted = counted
         self._lock = threading.RLock()
         self._database: sqlite3.Connection | None = None
+        self._sizes: Counter[str] = Counter()
         self._size = 0
         self._gone: list[Path] = []
         self._closed = False
@@ -78,7 +83,8 @@ class DeadProperties:
         with self._lock:
             if self._database:
                 self._database.close()
-            self._database, self._size, self._closed = None, 0, True
+            self._database, self._closed = None, True
+            self._become(Counter())
 
     def names(self, path: Path) -> list[str]:
         """Return the names of the properties of a file or folder, in Clark's notation."""
@@ -98,45 +104,50 @@ class DeadProperties:
         """Return True if a file or folder has properties, or anything below it."""
         return bool(self._rows(f"select 1 from dead_property where {_BELOW} limit 1", _keys(path)))  # noqa: S608  constant
 
-    def growth(self, path: Path, values: Mapping[str, bytes]) -> int:
+    def growth(self, path: Path, values: Mapping[str, bytes], user: str) -> int:
         """Return by how many bytes these properties of a file or folder would make all of them larger.
 
         Raises:
-            NoSpace: They are too large, or there would be too many.
+            NoSpace: They are too large, or there would be too many, of the file or of this user.
         """
-        costs = dict(self._rows(f"select name, {_COST} from dead_property where path = :path", _keys(path)))  # noqa: S608  constant
-        before = sum(costs.values())
-        costs |= {name: _cost(path, name, value) for name, value in values.items()}
-        after = sum(costs.values())
+        rows = self._rows(f"select name, user, {_COST} from dead_property where path = :path", _keys(path))  # noqa: S608  constant
+        costs = {name: cost for name, _, cost in rows}
+        own = sum(cost for name, other, cost in rows if other == user and name in values)
+        before: int = sum(costs.values())
+        added = {name: _cost(path, name, value) for name, value in values.items()}
+        costs |= added
+        after: int = sum(costs.values())
         if after > max(before, LARGEST) or len(costs) > MOST:
             raise NoSpace(path, "It has too many properties, or they are too large.")
-        self._check(path, after - before)
+        self._check(path, user, sum(added.values()) - own)
         return after - before
 
     def growth_by_copy(self, source: Path, target: Path, *, deep: bool) -> int:
         """Return at most how many bytes `copy` would add.
 
         Raises:
-            NoSpace: There would be too many.
+            NoSpace: There would be too many, of all or of one of those who have set them.
         """
         where = _BELOW if deep else "path = :path"
-        found = f"select count(*), coalesce(sum({_COST}), 0) from dead_property where {where}"  # noqa: S608  constant
-        ((count, size),) = self._rows(found, _keys(source)) or [(0, 0)]
-        growth = int(size) + int(count) * len(_key(target).encode())
-        self._check(target, growth)
+        found = f"select user, count(*), sum({_COST}) from dead_property where {where} group by user"  # noqa: S608  constant
+        growth: int = 0
+        for user, count, size in self._rows(found, _keys(source)):
+            more = size + count * len(_key(target).encode())
+            self._check(target, user, more)
+            growth += more
         return growth
 
-    def set(self, path: Path, name: str, value: bytes) -> None:
-        """Keep a property; see `growth` for how many there may be.
+    def set(self, path: Path, name: str, value: bytes, user: str) -> None:
+        """Keep a property that a user sets; see `growth` for how many there may be.
 
         Raises:
             NoSpace: It cannot be written.
         """
         with self._for_client(path) as database:
-            row = {**_keys(path), "name": name, "value": value}
+            row = {**_keys(path), "name": name, "value": value, "user": user}
             self._remove(database, _ONE, row)
-            database.execute("insert into dead_property values(:path, :name, :value)", row)
-            self._grow(_cost(path, name, value))
+            database.execute("insert into dead_property values(:path, :name, :value, :user)", row)
+            self._sizes[user] += _cost(path, name, value)
 
     def drop(self, path: Path, name: str) -> None:
         """Forget a property; that it does not exist is no error (RFC 4918 §9.2).
@@ -144,7 +155,7 @@ class DeadProperties:
         Raises:
             NoSpace: It cannot be written down.
         """
-        if self._size:
+        if self.size:
             with self._for_client(path) as database:
                 self._remove(database, _ONE, {**_keys(path), "name": name})
 
@@ -197,10 +208,12 @@ class DeadProperties:
 
     def _insert_copies(self, database: sqlite3.Connection, source: Path, target: Path, *, deep: bool) -> None:
         where = _BELOW if deep else "path = :path"
-        copied = f"select :target || substr(path, length(:path) + 1), name, value from dead_property where {where}"  # noqa: S608  constant
-        made = f"insert into dead_property {copied} returning {_COST}"
-        rows = database.execute(made, {**_keys(source), "target": _key(target)}).fetchall()
-        self._grow(sum(size for (size,) in rows))
+        copied = (
+            f"select :target || substr(path, length(:path) + 1), name, value, user from dead_property where {where}"  # noqa: S608  constant
+        )
+        made = f"insert into dead_property {copied} returning user, {_COST}"
+        for user, size in database.execute(made, {**_keys(source), "target": _key(target)}).fetchall():
+            self._sizes[user] += size
 
     @contextmanager
     def _for_client(self, path: Path) -> Iterator[sqlite3.Connection]:
@@ -217,7 +230,7 @@ class DeadProperties:
         Nothing is done while there is no property at all.
         """
         with self._lock:
-            if not self._size and not self._gone:
+            if not self.size and not self._gone:
                 return
             try:
                 with self._changing() as database:
@@ -233,7 +246,7 @@ class DeadProperties:
             if self._closed:
                 raise sqlite3.ProgrammingError("closed")
             database = self._database or self._open()
-            before = self._size
+            before = self._sizes.copy()
             try:
                 with database:
                     database.execute("begin immediate")
@@ -241,9 +254,10 @@ class DeadProperties:
                         self._remove(database, _BELOW, _keys(path))
                     yield database
             except BaseException:
-                self._size = before
+                self._become(before)
                 raise
             self._gone.clear()
+            self._become(self._sizes)
             self._counted(self._size)
 
     def _rows(self, statement: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
@@ -253,20 +267,25 @@ class DeadProperties:
                 if self._gone:
                     with self._changing():
                         pass
-                return self._database.execute(statement, values).fetchall() if self._size and self._database else []
+                return self._database.execute(statement, values).fetchall() if self.size and self._database else []
             except sqlite3.Error as error:
                 _log.warning("properties cannot be read: %s", error)
                 return []
 
     def _remove(self, database: sqlite3.Connection, where: str, values: Mapping[str, object]) -> None:
-        removed = f"delete from dead_property where {where} returning {_COST}"  # noqa: S608  constant
-        self._grow(-sum(size for (size,) in database.execute(removed, values).fetchall()))
+        removed = f"delete from dead_property where {where} returning user, {_COST}"  # noqa: S608  constant
+        for user, size in database.execute(removed, values).fetchall():
+            self._sizes[user] -= size
+        self._sizes += Counter()  # without users who have none
 
-    def _grow(self, size: int) -> None:
-        self._size += size
+    def _become(self, sizes: Counter[str]) -> None:
+        """Count these bytes of each user; those of all are for whoever asks without the lock."""
+        self._sizes, self._size = sizes, sizes.total()
 
-    def _check(self, path: Path, growth: int) -> None:
-        if growth > 0 and self._size + growth > LARGEST_OF_ALL:
+    def _check(self, path: Path, user: str, growth: int) -> None:
+        if growth <= 0:
+            return
+        if self._size + growth > LARGEST_OF_ALL or self._sizes[user] + growth > LARGEST_OF_ONE_USER:
             raise NoSpace(path, "There are too many properties in the inbox.")
 
     def _open(self) -> sqlite3.Connection:
@@ -280,7 +299,8 @@ class DeadProperties:
             for suffix in ("", "-wal", "-shm"):
                 self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
             self._database = _opened(self._file)
-        (self._size,) = self._database.execute(f"select coalesce(sum({_COST}), 0) from dead_property").fetchone()  # noqa: S608  constant
+        found = self._database.execute(f"select user, sum({_COST}) from dead_property group by user")  # noqa: S608  constant
+        self._become(Counter(dict(found.fetchall())))
         self._counted(self._size)
         return self._database
 
@@ -294,6 +314,8 @@ def _opened(file: DiskPath) -> sqlite3.Connection:
             database.execute("vacuum")  # of a file that had no such setting
         database.execute("pragma journal_mode = wal")
         database.execute("pragma synchronous = normal")
+        if database.execute("pragma user_version").fetchone()[0] != _VERSION:
+            database.executescript(f"{_OLDER}; pragma user_version = {_VERSION}")
         database.executescript(_SCHEMA)
     except BaseException:
         database.close()

@@ -240,12 +240,12 @@ class Disk:
                     return True
         return False
 
-    def set_property(self, path: Path, name: str, value: bytes) -> None:
+    def set_property(self, path: Path, name: str, value: bytes, user: str) -> None:
         """Keep a dead property of what is there; `NotFound` where nothing is, `NoSpace` if it cannot be written."""
         with self.parent(path, NotFound) if path else self.folder(path, NotFound) as parent, self._changing:
             with missing(path, NotFound):
                 os.lstat(path[-1] if path else ".", dir_fd=parent)
-            self._following.set((parent if path else None, path), name, value)
+            self._following.set((parent if path else None, path), name, value, user)
 
     def copy_properties(self, source: Path, target: Path) -> None:
         """Give a file, unless it is gone, the dead properties of another one."""

@@ -29,8 +29,8 @@ class Following:
         self._files = files
         self._properties = properties
 
-    def set(self, spot: Spot, name: str, value: bytes) -> None:
-        """Keep a property of what is there; without a folder it is the inbox itself.
+    def set(self, spot: Spot, name: str, value: bytes, user: str) -> None:
+        """Keep a property of what is there, which a user sets; without a folder it is the inbox itself.
 
         Raises:
             NotFound: It is nowhere any more.
@@ -39,7 +39,7 @@ class Following:
         path = self._now(spot) if spot[0] is not None else ()
         if path is None:
             raise NotFound(spot[1], REASONS[NotFound])
-        self._properties.set(path, name, value)
+        self._properties.set(path, name, value, user)
 
     def gone(self, parent: int | None, name: str) -> None:
         """Forget the properties of a name in an open folder."""
@@ -47,13 +47,13 @@ class Following:
             self._properties.forget(path)
 
     def moved(self, source: Spot, target: Spot) -> None:
-        """Give the target the properties of the source, which has got its name."""
+        """Give the target the properties of the source, which has got its name; none where that had none."""
         if self._properties.size:
             old, new = self._now(source), self._now(target)
             if old and new:
                 self._properties.move(old, new)
-            elif old:
-                self._properties.forget(old)
+            elif path := old or new:
+                self._properties.forget(path)
 
     def copied(self, source: Path, target: Spot, *, deep: bool) -> None:
         """Give the target the properties of what it is a copy of, as far as that was copied."""

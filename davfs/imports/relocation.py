@@ -70,7 +70,7 @@ class Relocation:
                 os.fsync(target_parent)
                 os.fsync(parent)
 
-    def copy(self, source: Path, target: Path, *, replace: bool, deep: bool) -> None:
+    def copy(self, source: Path, target: Path, *, replace: bool, deep: bool, annotated: bool) -> None:
         """Copy a file, a receipt or a folder, without what is not shown.
 
         Args:
@@ -78,6 +78,7 @@ class Relocation:
             target: Where to.
             replace: Whether what is at the target gives way, a folder with all in it.
             deep: Whether a folder is copied with all in it, or empty.
+            annotated: Whether dead properties are copied.
 
         Raises:
             NoSpace: The disk does not allow it.
@@ -96,7 +97,9 @@ class Relocation:
                 else:
                     self._disk.duplicate((parent, source), draft)
                 self._shown.clear_hidden(target_parent, target)
-                self._disk.move(draft, (target_parent, target), replace=replace, copied=source, deep=deep)
+                self._disk.move(
+                    draft, (target_parent, target), replace=replace, copied=source if annotated else (), deep=deep
+                )
                 os.fsync(target_parent)
 
     def _check(self, parent: int, source: Path, target: Path, *, replace: bool, deep: bool) -> bool:

@@ -3,6 +3,7 @@
 The paths in errors are relative to the inbox.
 """
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,8 @@ from davfs.imports.refusals import FULL_DISK, REASONS, check_names, disk_errors,
 from davfs.imports.relocation import Relocation
 from davfs.imports.shelf import Shelf
 from davfs.orthanc import Buffer
+
+_log = logging.getLogger(__name__)
 
 
 class Spool(Shelf):
@@ -201,9 +204,8 @@ class Spool(Shelf):
 
     def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:
         """See `davfs.imports.relocation.Relocation.copy`."""
-        growth = self._disk.properties.growth_by_copy(source, target, deep=deep)
-        with self._quota.reserve(target, growth):
-            self._relocation.copy(source, target, replace=replace, deep=deep)
+        with self._room_for_copies(source, target, deep=deep) as annotated:
+            self._relocation.copy(source, target, replace=replace, deep=deep, annotated=annotated)
         self._disk.properties.shrink()
 
     def delete(self, path: Path) -> None:
@@ -231,37 +233,50 @@ class Spool(Shelf):
         """The dead properties, by path; they are set by `set_property`, and go with their files by themselves."""
         return self._disk.properties
 
-    def check_properties(self, path: Path, values: Mapping[str, bytes]) -> int:
+    def check_properties(self, path: Path, values: Mapping[str, bytes], user: str = "") -> int:
         """Check whether a file or folder can have these dead properties, and return how many bytes more that are.
 
         Raises:
             NoSpace: They are too large, or there are too many, or the quota does not allow it.
         """
-        growth = max(0, self._disk.properties.growth(path, values))
+        growth = max(0, self._disk.properties.growth(path, values, user))
         self._quota.check(path, growth)
         return growth
 
-    def set_property(self, path: Path, name: str, value: bytes) -> None:
+    def set_property(self, path: Path, name: str, value: bytes, user: str = "") -> None:
         """Keep a dead property of a file, a receipt or a folder, which can be the inbox itself.
 
         Args:
             path: Where.
             name: In Clark's notation.
             value: As XML.
+            user: Who sets it; empty for somebody without a name.
 
         Raises:
             NotFound: Nothing is there.
             NoSpace: As for `check_properties`, or it cannot be written.
         """
-        with self._quota.reserve(path, self.check_properties(path, {name: value})):
-            self._disk.set_property(path, name, value)
+        with self._quota.reserve(path, self.check_properties(path, {name: value}, user)):
+            self._disk.set_property(path, name, value, user)
 
     def copy_properties(self, source: Path, target: Path) -> None:
         """Give a file the dead properties of another one, as far as there is room for them."""
-        with suppress(NoSpace):
-            growth = self._disk.properties.growth_by_copy(source, target, deep=False)
-            with self._quota.reserve(target, growth):
+        with self._room_for_copies(source, target, deep=False) as annotated:
+            if annotated:
                 self._disk.copy_properties(source, target)
+
+    @contextmanager
+    def _room_for_copies(self, source: Path, target: Path, *, deep: bool) -> Iterator[bool]:
+        """Reserve room for copies of dead properties; False where there is none, for which no file is refused."""
+        with ExitStack() as reserved:
+            try:
+                growth = self._disk.properties.growth_by_copy(source, target, deep=deep)
+                reserved.enter_context(self._quota.reserve(target, growth))
+            except NoSpace:
+                _log.info("a copy in the inbox has no dead properties, for which there was no room")
+                yield False
+            else:
+                yield True
 
     def close(self) -> None:
         """Close the file of dead properties."""

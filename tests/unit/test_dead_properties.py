@@ -235,10 +235,12 @@ def test_they_count(tmp_path: DiskPath) -> None:
         spool.write(B, b"x" * 20_000)
     with pytest.raises(NoSpace):
         spool.set_property(A, "{urn:x}other", b"y" * 20_000)
-    with pytest.raises(NoSpace):
-        spool.copy(A, B, replace=False)
-    spool.set_property(A, NAME, b"y" * 10_000)
+    spool.set_property(A, NAME, b"y" * 40_000)
     spool.copy(A, B, replace=False)
+    assert spool.properties.names(B) == []
+    spool.set_property(A, NAME, b"y" * 10_000)
+    spool.copy(A, B, replace=True)
+    assert spool.properties.names(B) == [NAME]
     assert spool.used == 40_000 + spool.properties.size < 65_000
     spool.delete(A)
     spool.delete(B)
@@ -262,9 +264,29 @@ def test_bounds(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dead_properties, "LARGEST_OF_ALL", spool.properties.size)
     with pytest.raises(NoSpace):
         spool.set_property(B, NAME, b"")
-    with pytest.raises(NoSpace):
-        spool.copy(A, ("c",), replace=False)
+    spool.copy(A, ("c",), replace=False)
+    assert spool.properties.names(("c",)) == []
     spool.set_property(A, NAME, b"<x/>")
+
+
+def test_nobody_takes_all_the_room(spool: Spool, monkeypatch: pytest.MonkeyPatch, tmp_path: DiskPath) -> None:
+    """A user can set so much, copies of it included, and others still can; after a restart as well."""
+    monkeypatch.setattr(dead_properties, "LARGEST_OF_ONE_USER", 10_000)
+    spool.set_property(A, "{urn:x}m", bytes(6000), "mallory")
+    for value in (bytes(6000), bytes(5000)):
+        with pytest.raises(NoSpace):
+            spool.set_property(A, "{urn:x}more", value, "mallory")
+    spool.copy(A, B, replace=False)
+    assert spool.properties.names(B) == []
+    spool.set_property(A, "{urn:x}a", bytes(9000), "alice")
+    spool.close()
+    again = Spool(tmp_path, maximum_size=0, maximum_age=DAY)
+    with pytest.raises(NoSpace):
+        again.set_property(A, "{urn:x}more", bytes(5000), "mallory")
+    again.set_property(A, "{urn:x}m", bytes(8000), "mallory")
+    again.set_property(A, "{urn:x}m", bytes(8000), "bob")
+    again.set_property(A, "{urn:x}more", bytes(5000), "mallory")
+    again.close()
 
 
 def test_the_file_shrinks(spool: Spool, tmp_path: DiskPath) -> None:
@@ -358,7 +380,7 @@ def test_alone(tmp_path: DiskPath) -> None:
     """Whoever counts them is told each change."""
     told: list[int] = []
     properties = DeadProperties(tmp_path / FILE, told.append)
-    properties.set(A, NAME, VALUE)
+    properties.set(A, NAME, VALUE, "")
     properties.copy(A, B, deep=True)
     properties.move(B, ("c",))
     properties.forget(A)

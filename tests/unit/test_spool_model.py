@@ -127,8 +127,8 @@ class Model(RuleBasedStateMachine):
         wanted = self._relocation_error(path, other, replace=replace)
         # As if the paths of all copies were as much longer as the target's is: more than that it cannot be.
         growth = sum(_cost(each, value) + len("/".join(other)) for each, value in carried.items())
-        if growth and self._used(self.nodes, self.properties) + growth > MAXIMUM:
-            wanted = NoSpace
+        if self._used(self.nodes, self.properties) + growth > MAXIMUM:
+            carried = {}
         if self._agrees(wanted, lambda: self.spool.copy(path, other, replace=replace, deep=deep)):
             copied = self._below(path) if deep else {path: self.nodes[path]}
             self._drop(other)

@@ -255,7 +255,9 @@ def test_behind_a_proxy(orthanc: OrthancProcess, caplog: pytest.LogCaptureFixtur
         for number in range(100):
             told = {"X-Forwarded-For": f"10.9.9.{number}, 192.0.2.1"}
             assert client.get("/", auth=(f"user{number}", "guess"), headers=told).status_code in {401, 429}
-        assert client.get("/", auth=ALICE, headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 429
+        for lines in (["192.0.2.1"], ["192.0.2.9", "192.0.2.1"], ["192.0.2.9, 192.0.2.9", "192.0.2.1, 127.0.0.1"]):
+            told_twice = [("X-Forwarded-For", line) for line in lines]
+            assert client.get("/", auth=ALICE, headers=told_twice).status_code == 429
         assert client.get("/", auth=ALICE, headers={"X-Forwarded-For": "192.0.2.2"}).status_code == 200
     access.close()
     assert {message.rpartition("=")[2] for message in caplog.messages} == {"192.0.2.1"}

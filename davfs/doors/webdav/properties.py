@@ -3,7 +3,7 @@
 from urllib.parse import unquote
 
 from davfs.doors.webdav import paths
-from davfs.doors.webdav.context import Environ
+from davfs.doors.webdav.context import Environ, user_of
 from davfs.doors.webdav.refusals import refused
 from davfs.entry import Path
 from davfs.filesystem.area import Annotated
@@ -60,13 +60,14 @@ class Properties:
         area, path = self._found(norm_url)
         if area is None:
             return
+        user = user_of(environ) if environ else ""
         with refused():
             if not dry_run:
-                area.set_property(path, name, property_value)
+                area.set_property(path, name, property_value, user)
                 return
             planned: dict[str, bytes] = {} if environ is None else environ.setdefault(_PLANNED, {})
             planned[name] = property_value  # or each would be let in for itself, and some refused in the end (§9.2)
-            area.check_properties(path, planned)
+            area.check_properties(path, planned, user)
 
     def remove_property(
         self,
