@@ -29,9 +29,14 @@ def are_compressed(file: File) -> bool:
     return PIXEL_DATA in file.data and file.data[PIXEL_DATA].fragments is not None
 
 
+def decoded_size(data: DataSet) -> int:
+    """Return how many bytes the pixels of a data set take when they are decoded, as its other attributes tell."""
+    return _frame_size(data) * _frames(data)
+
+
 def check_size(data: DataSet) -> None:
     """Raise `NotDecodedError` where the pixels of a data set are larger than 512 MB when decoded, or make no sense."""
-    if not 0 < _frame_size(data) * _frames(data) <= _LARGEST:
+    if not 0 < decoded_size(data) <= _LARGEST:
         raise NotDecodedError
 
 
@@ -60,7 +65,7 @@ def same_pixels(one: File, other: File, *, padded: bool = False) -> bool:
     if _text(one.data, PHOTOMETRIC) != _text(other.data, PHOTOMETRIC):
         return False
     if padded:
-        size = _frame_size(one.data) * _frames(one.data)
+        size = decoded_size(one.data)
         pixels = pixels[0][:size], pixels[1][:size]
     planar = _number(one.data, PLANAR), _number(other.data, PLANAR)
     if _number(one.data, _SAMPLES, 1) == 1 or planar[0] == planar[1]:

@@ -37,6 +37,7 @@ from davfs.imports.items import LONGEST_NAME, Item, Receipt
 from davfs.imports.lanes import Lanes
 from davfs.imports.progress import Progress, UnderWay
 from davfs.imports.queue import ImportQueue
+from davfs.imports.same_image import TakesLong
 from davfs.imports.sniff import OFFERED, Sniffed, has_few_members, is_junk, looks_like_zip, sniff
 from davfs.imports.spool import Spool
 from davfs.imports.zip_import import ZipImporter
@@ -137,12 +138,18 @@ class Intake:
         found = sniff(view)
         if found in OFFERED:
             self._spool.check_write(path)
-            job = self._importer.import_maybe if found is Sniffed.UNLIKELY_DICOM else self._importer.import_dicom
-            walk = Walk(view)
-            imported = self._run(path, self._lanes.of_dicom(view, walk), lambda: job(view, walk))
+            imported = self._import(path, view, found)
             if imported:
                 return self._keep_imported(path, arrival, imported, replace=replace)
         return arrival.keep(path, replace=replace)
+
+    def _import(self, path: Path, view: memoryview, found: Sniffed) -> Imported | None:
+        job = self._importer.import_maybe if found is Sniffed.UNLIKELY_DICOM else self._importer.import_dicom
+        walk = Walk(view)
+        try:
+            return self._run(path, self._lanes.of_dicom(view, walk), lambda: job(view, walk, quick=True))
+        except TakesLong:
+            return self._run(path, self._lanes.complex, lambda: job(view))
 
     def _take_zip(self, path: Path, view: memoryview, needed: int) -> None:
         """Import a ZIP where it holds DICOM; to find that out can take as long, unless it is small."""

@@ -53,14 +53,16 @@ class Importer:
         self._orthanc = orthanc
         self._same_image = same_image or SameImage(orthanc)
 
-    def import_dicom(self, content: Buffer, walk: Walk | None = None) -> Imported:
+    def import_dicom(self, content: Buffer, walk: Walk | None = None, *, quick: bool = False) -> Imported:
         """Import one DICOM file; importing the same image again is a success.
 
         Args:
             content: All of the file.
             walk: A walk through its elements that has begun; None for a new one.
+            quick: Whether to give up where large images have to be compared: see `TakesLong`.
 
         Raises:
+            TakesLong: It was given up.
             Refused: Orthanc does not want it, or its parser would not survive it.
             Contradiction: Orthanc holds another image with the same SOPInstanceUID, or cannot read the one it holds.
             BadFile: Orthanc cannot read it.
@@ -75,7 +77,7 @@ class Importer:
             if stored.status in _REASONS:
                 raise Refused(_REASONS[stored.status])
             try:
-                is_copy = self._is_copy(content, stored)
+                is_copy = self._is_copy(content, stored, quick=quick)
                 if is_copy:
                     return Imported(stored.id, len(content))
                 held = self._orthanc.instance(stored.id)
@@ -87,7 +89,7 @@ class Importer:
             # Orthanc declined our copy in favour of one that was deleted meanwhile: it holds neither now.
         raise Unavailable("the instance was deleted again and again during its import")
 
-    def import_maybe(self, content: Buffer, walk: Walk | None = None) -> Imported | None:
+    def import_maybe(self, content: Buffer, walk: Walk | None = None, *, quick: bool = False) -> Imported | None:
         """Import what is hardly DICOM, as `import_dicom` does; None where Orthanc cannot read it."""
         walk = walk or Walk(memoryview(content))
         try:
@@ -95,17 +97,17 @@ class Importer:
         except Refused:
             return None
         try:
-            return self.import_dicom(content, walk)
+            return self.import_dicom(content, walk, quick=quick)
         except BadFile:
             return None
 
-    def _is_copy(self, content: Buffer, stored: Stored) -> bool | None:
+    def _is_copy(self, content: Buffer, stored: Stored, *, quick: bool) -> bool | None:
         """Return whether Orthanc holds the bytes that it was given; None where the size alone tells.
 
         The MD5 takes a tenth of an upload's time.
         """
         if stored.status is StoreStatus.ALREADY_STORED:
-            return self._same_image.check(content, stored.id)
+            return self._same_image.check(content, stored.id, quick=quick)
         if self._may_alter:
             with suppress(UnknownResource):  # gone, or Orthanc keeps no MD5
                 return self._same_image.is_copy(content, stored.id)

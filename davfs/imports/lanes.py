@@ -5,7 +5,8 @@ half a second for a megabyte of hostile content, and milliseconds for all of an 
 
 - ``small``: DICOM files of up to `SMALL` bytes;
 - ``large``: larger ones;
-- ``complex``: those of very many data elements, or of nobody knows how many;
+- ``complex``: those of very many data elements, or of nobody knows how many, and those whose many pixels have to be
+  decoded, to be compared with the ones that Orthanc has;
 - ``zips``: ZIPs, each of which can be thousands of files;
 - ``deletions``: of single files, and of patients with thousands of them.
 """
@@ -36,7 +37,7 @@ class Lanes:
     Attributes:
         small: Imports small DICOM files.
         large: Imports large DICOM files.
-        complex: Imports DICOM files that are hard to parse.
+        complex: Imports DICOM files that are hard to parse, or to compare.
         zips: Imports ZIPs.
         deletions: Deletes resources of Orthanc.
     """

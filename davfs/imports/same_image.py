@@ -9,7 +9,7 @@ from pathlib import Path as DiskPath
 
 from davfs.comparison.images import Decoder, difference
 from davfs.comparison.parsing import File, parse
-from davfs.comparison.pixels import NotDecodedError, are_compressed
+from davfs.comparison.pixels import NotDecodedError, are_compressed, decoded_size
 from davfs.errors import Contradiction, OrthancError, Unavailable, UnknownResource
 from davfs.orthanc import Buffer, Level, Orthanc, OrthancId
 from davfs.orthanc.codes import is_lost
@@ -19,6 +19,14 @@ LOST = (
     "Orthanc lists this image, but the file of it in Orthanc's storage is lost or damaged: nothing was changed. Once an"
     " administrator has deleted the image in Orthanc, or restored its file, this file can be uploaded again."
 )
+
+
+_QUICK = 32 << 20
+"""Bytes of decoded pixels that are compared within half a second."""
+
+
+class TakesLong(Exception):
+    """To tell whether two images are the same takes seconds; nothing is wrong with them."""
 
 
 class SameImage:
@@ -43,10 +51,16 @@ class SameImage:
         """
         return md5([content]) == self._orthanc.instance_md5(instance).lower()
 
-    def check(self, content: Buffer, instance: OrthancId) -> bool:
+    def check(self, content: Buffer, instance: OrthancId, *, quick: bool = False) -> bool:
         """Check that Orthanc holds the image of a file; return True if it holds the very bytes.
 
+        Args:
+            content: The file.
+            instance: Orthanc's identifier of the image.
+            quick: Whether to give up where large images have to be decoded.
+
         Raises:
+            TakesLong: It was given up.
             Contradiction: It holds another image, or cannot read the one that it holds.
             UnknownResource: The instance is gone.
         """
@@ -59,13 +73,15 @@ class SameImage:
             if not self._orthanc.exists(Level.INSTANCE, instance):
                 raise
         with self._held(instance) as held:
-            return self._check_content(memoryview(content), held, instance)
+            return self._check_content(memoryview(content), held, instance, quick=quick)
 
-    def _check_content(self, sent: memoryview, held: memoryview, instance: OrthancId) -> bool:
+    def _check_content(self, sent: memoryview, held: memoryview, instance: OrthancId, *, quick: bool) -> bool:
         if len(sent) == len(held) and md5([sent]) == md5([held]):
             return True
 
         def decode(content: memoryview, file: File) -> File:
+            if quick and decoded_size(file.data) > _QUICK:
+                raise TakesLong
             return self._decoded(content, file, instance if content is held else None)
 
         found = difference(sent, held, decode, decode)

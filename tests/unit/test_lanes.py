@@ -1,5 +1,6 @@
 """The lanes: one kind of work never waits for another kind."""
 
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,15 +10,15 @@ from contextlib import contextmanager
 import pytest
 
 from davfs.entry import Entry
-from davfs.errors import Busy
+from davfs.errors import Busy, Conflict, OrthancError
 from davfs.filesystem.inbox import Inbox
 from davfs.imports import elements, sniff
 from davfs.imports import lanes as lanes_module
 from davfs.imports.lanes import SMALL, Lanes
-from davfs.orthanc import Buffer, Stored
+from davfs.orthanc import Buffer, OrthancId, Stored
 from tests.support import dicom
 from tests.support import inbox as inboxes
-from tests.support.inbox import CT, MR, names
+from tests.support.inbox import CT, MR, TEST_FILES, names
 from tests.support.memory_orthanc import MemoryOrthanc
 from tests.support.zips import zipped
 
@@ -26,6 +27,9 @@ orthanc, spool, lanes, inbox = inboxes.orthanc, inboxes.spool, inboxes.lanes, in
 
 SOON = 10.0
 ZIP = zipped({"a.dcm": MR})
+SMALL_PLANE, LARGE_PLANE = (  # Rows and Columns, as MR has them, and of 50 MB
+    struct.pack("<HH2sHHHH2sHH", 0x28, 0x10, b"US", 2, width, 0x28, 0x11, b"US", 2, width) for width in (64, 5000)
+)
 
 
 class Held(threading.Event):
@@ -110,6 +114,33 @@ def test_a_file_that_is_hard_to_parse_delays_no_other_one(
         assert not uploads[0].done()
         held.set()
     assert len(names(inbox)) == 3
+
+
+def test_large_pixels_that_are_compared_delay_no_upload(
+    inbox: Inbox, orthanc: MemoryOrthanc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A few kilobytes of compressed pixels can be hundreds of megabytes, which take seconds to decode."""
+    gate, begun, threads = threading.Event(), threading.Event(), list[str]()
+
+    def uncompressed(_content: Buffer, _instance: OrthancId | None) -> bytes:
+        threads.append(threading.current_thread().name)
+        begun.set()
+        assert gate.wait(SOON)
+        raise OrthancError("cannot be decoded")
+
+    monkeypatch.setattr(orthanc, "uncompressed", uncompressed)
+    plain, packed = ((TEST_FILES / name).read_bytes() for name in ("MR_small.dcm", "MR_small_RLE.dcm"))
+    assert all(SMALL_PLANE in content for content in (plain, packed))
+    inbox.write(("a.dcm",), plain.replace(SMALL_PLANE, LARGE_PLANE))
+    with ThreadPoolExecutor(1) as pool:
+        comparing = pool.submit(inbox.write, ("b.dcm",), packed.replace(SMALL_PLANE, LARGE_PLANE))
+        assert begun.wait(SOON)
+        inbox.write(("c.dcm",), CT)
+        assert not comparing.done()
+        gate.set()
+        with pytest.raises(Conflict, match="cannot be compared here"):
+            comparing.result(SOON)
+    assert all(name.startswith("davfs-import-complex") for name in threads), threads
 
 
 def test_a_deletion_delays_no_upload(inbox: Inbox, lanes: Lanes) -> None:
