@@ -3,7 +3,7 @@
 import re
 import socket
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import pytest
 
 from davfs.demo.ports import LOOPBACK
 from davfs.doors.webdav.refusals import Refusal
-from tests.support.local_door import serving
+from tests.support.local_door import received, serving
 
 SECONDS = 20
 NODE = """
@@ -142,15 +142,15 @@ HEADS = {
 }
 
 
-def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
     """Answer what was understood."""
     told = f"{environ.get('HTTP_HOST', '-')} {environ['PATH_INFO']}?{environ['QUERY_STRING']} "
     try:
-        answer, status = told.encode() + environ["wsgi.input"].read(), HTTPStatus.OK
+        answer, status = told.encode() + (yield from received(environ)), HTTPStatus.OK
     except Refusal as refusal:
         answer, status = b"", HTTPStatus(refusal.value)
     start_response(f"{status.value} {status.phrase}", [("Content-Length", str(len(answer)))])
-    return [answer]
+    yield answer
 
 
 @pytest.fixture(scope="module")
