@@ -93,12 +93,21 @@ class Digest:
         name = sent["username"].encode("latin-1")
         resource = _md5(f"{method}:{sent['uri']}".encode("latin-1"))
         proof = ":".join([sent["nonce"], sent["nc"], sent["cnonce"], sent["qop"], resource]).encode("latin-1")
+        spellings = (password.encode(), _in_latin_1(password))  # UTF-8 is offered, and not all clients look at that
         right = False
-        for encoding in ("utf-8", "latin-1"):  # UTF-8 is offered, and not all clients look at that
-            secret = _md5(b"%b:%b:%b" % (name, self._realm.encode(), password.encode(encoding, "replace")))
+        for spelling in spellings:
+            secret = _md5(b"%b:%b:%b" % (name, self._realm.encode(), spelling))
             expected = _md5(secret.encode("ascii") + b":" + proof).encode("ascii")
             right |= hmac.compare_digest(expected, sent["response"].lower().encode("latin-1"))
         return right
+
+
+def _in_latin_1(password: str) -> bytes:
+    """Return a password in Latin-1; in UTF-8 where it has other characters, none of which may stand for a ``?``."""
+    try:
+        return password.encode("latin-1")
+    except UnicodeEncodeError:
+        return password.encode()
 
 
 def same_resource(uri: str, target: str) -> bool:
