@@ -349,3 +349,13 @@ def test_many_locks(server: Door) -> None:
         released = server.drive.request("UNLOCK", "inbox/locked.txt", headers={"Lock-Token": token})
         assert released.status_code == 204
     assert server.drive.put("inbox/locked.txt", b"y").status_code == 204
+
+
+def test_options_of_the_server(server: Door) -> None:
+    """OPTIONS about the server as such is answered as one about the root (RFC 9110 §9.3.7)."""
+    of_root = server.drive.options()
+    with socket.create_connection((LOOPBACK, server.drive.port), timeout=10) as connection:
+        connection.sendall(b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert f"\r\nAllow: {of_root.headers['Allow']}\r\n".encode() in answer

@@ -76,6 +76,7 @@ def application(context: Context) -> Application:
         except Refusal as refusal:
             refusing: Iterable[bytes] = send_status_response(environ, start_response, refusal)
             return refusing
+        path = "/" if path == "*" else path  # OPTIONS about the server as such (RFC 9110 §9.3.7): WsgiDAV fails
         environ["PATH_INFO"] = path.encode().decode("latin-1")  # as PEP 3333 has it
         answered: Iterable[bytes] = dav(environ, start_response)
         return answered

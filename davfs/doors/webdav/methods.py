@@ -34,10 +34,7 @@ class Resolver(RequestResolver):
 
     def __call__(self, environ: Environ, start_response: Start) -> Iterable[bytes]:
         """Answer a request (PEP 3333)."""
-        asterisk = environ["PATH_INFO"] == "*"
-        answer: Iterable[bytes] = (super().__call__ if asterisk else Methods(environ["wsgidav.provider"]))(
-            environ, start_response
-        )
+        answer: Iterable[bytes] = Methods(environ["wsgidav.provider"])(environ, start_response)
         return answer
 
 
