@@ -1,8 +1,13 @@
 """The door under TLS: who speaks it is answered, who does not holds up nobody."""
 
+import os
 import socket
 import ssl
-from collections.abc import Callable
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +17,10 @@ import pytest
 
 from davfs.doors.webdav.wire import tls
 from tests.support.guarded import certificate, serving
+from tests.support.local_door import received
+
+SECONDS = 10
+LARGE = 8 << 20
 
 
 def scheme(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
@@ -56,3 +65,44 @@ def test_strangers_to_tls(tmp_path: Path) -> None:
             stranger.close()
         with httpx.Client(verify=trusting, trust_env=False) as client:
             assert client.get(url).text == "https"
+
+
+def test_key_updates(tmp_path: Path) -> None:
+    """Who sends one key update after the other, and no request, is not listened to for ever (RFC 8446 §4.6.3)."""
+    files = certificate(tmp_path)
+    with serving(scheme, tls.context(*files)) as url:
+        command = ["openssl", "s_client", "-connect", urlsplit(url).netloc, "-tls1_3", "-brief"]
+        quiet = subprocess.DEVNULL
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, bufsize=0) as client:
+            assert client.stdin
+            end = time.monotonic() + SECONDS
+            with suppress(BrokenPipeError):
+                while client.poll() is None and time.monotonic() < end:
+                    client.stdin.write(b"k\n")
+                    time.sleep(0.001)  # each is a command where it is read alone
+            client.kill()
+        assert time.monotonic() < end
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_large_bodies(tmp_path: Path, version: ssl.TLSVersion) -> None:
+    """Bodies larger than any buffer come and go whole, in records of any size, at clients that take their time too."""
+    files, content = certificate(tmp_path), os.urandom(LARGE)
+
+    def echo(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+        body = yield from received(environ)
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        yield body
+
+    with serving(echo, tls.context(*files)) as url:
+        trusting = ssl.create_default_context(cafile=files[0])
+        trusting.maximum_version = trusting.minimum_version = version
+        host, port = urlsplit(url).netloc.split(":")
+        plain = socket.create_connection((host, int(port)), SECONDS)
+        with trusting.wrap_socket(plain, server_hostname=host) as client:
+            client.sendall(b"PUT / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % LARGE)
+            for start, stop in pairwise((0, 1, 18, 16_402, 116_402, LARGE)):
+                client.sendall(content[start:stop])
+            time.sleep(0.2)
+            answer = b"".join(iter(lambda: client.recv(1 << 16), b""))
+        assert answer.partition(b"\r\n\r\n")[2] == content

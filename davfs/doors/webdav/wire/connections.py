@@ -3,10 +3,11 @@
 import ssl
 from typing import Any
 
-from cheroot.errors import FatalSSLAlert
 from cheroot.server import HTTPRequest
 from cheroot.ssl import Adapter
 from cheroot.ssl.builtin import BuiltinSSLAdapter
+
+from davfs.doors.webdav.wire.tls_socket import TlsSocket
 
 
 class ClosingRequest(HTTPRequest):
@@ -37,10 +38,6 @@ class TlsAdapter(BuiltinSSLAdapter):
         Adapter.__init__(self, "", "")  # BuiltinSSLAdapter's own would read a certificate from a file
         self.context = context
 
-    def wrap(self, sock: Any) -> tuple[ssl.SSLSocket, dict[str, str]]:
+    def wrap(self, sock: Any) -> tuple[TlsSocket, dict[str, str]]:
         """Return the socket of a new connection, and what its requests carry."""
-        try:
-            wrapped = self.context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-        except OSError as error:
-            raise FatalSSLAlert(*error.args) from error
-        return wrapped, {"wsgi.url_scheme": "https", "HTTPS": "on"}
+        return TlsSocket(sock, self.context), {"wsgi.url_scheme": "https", "HTTPS": "on"}

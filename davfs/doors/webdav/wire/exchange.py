@@ -13,7 +13,6 @@ import fcntl
 import logging
 import select
 import socket
-import ssl
 import sys
 import termios
 import time
@@ -32,7 +31,8 @@ from davfs.doors.webdav.refusals import Refusal
 from davfs.doors.webdav.wire.fairness import Kind
 from davfs.doors.webdav.wire.framing import Body, ChunkedBody, KnownBody
 from davfs.doors.webdav.wire.head import HeadRequest, is_length
-from davfs.doors.webdav.wire.streams import Moment, Reader, Writer
+from davfs.doors.webdav.wire.streams import Moment, Reader, Socket, Writer
+from davfs.doors.webdav.wire.tls_socket import TlsSocket
 from davfs.orthanc import Buffer
 
 COLLECTED = 128 * 1024
@@ -229,14 +229,14 @@ class Connection(HTTPConnection):
     _unsent = 0
     _least = 1
 
-    def __init__(self, server: Any, sock: socket.socket) -> None:
+    def __init__(self, server: Any, sock: Socket) -> None:
         sock.setblocking(False)  # noqa: FBT003  the standard library's
         self._moment = Moment(sock, server.requests.may_wait)
         super().__init__(server, sock, self._stream)
         self._steps = self._answered()
         self._kind = Kind.QUICK
 
-    def _stream(self, connection: socket.socket, mode: str, _: int) -> Reader | Writer:
+    def _stream(self, connection: Socket, mode: str, _: int) -> Reader | Writer:
         return (Reader if mode == "rb" else Writer)(connection, self._moment)
 
     @property
@@ -273,9 +273,9 @@ class Connection(HTTPConnection):
             self._transfer, self.started, self.before = transfer, self.since, self.moved
         if self.waits is Waits.ROOM:
             self._unsent = self._count(termios.TIOCOUTQ)
-        elif self.waits is Waits.REST and not isinstance(self.socket, ssl.SSLSocket):
+        elif self.waits is Waits.REST and not isinstance(self.socket, TlsSocket):
             self._wake_for(self.rest)
-        elif self.waits is Waits.BODY and self._request and not isinstance(self.socket, ssl.SSLSocket):
+        elif self.waits is Waits.BODY and self._request and not isinstance(self.socket, TlsSocket):
             self._wake_for(self._request.body.left or 1)
 
     def resume(self) -> None:

@@ -6,8 +6,10 @@ import ssl
 from collections import deque
 from collections.abc import Callable
 
+from davfs.doors.webdav.wire.tls_socket import TlsSocket
 from davfs.orthanc import Buffer
 
+Socket = socket.socket | TlsSocket
 LARGEST_HEAD = 64 * 1024
 """Bytes of a request's line and headers."""
 _HEAD_BLOCK = 16 * 1024
@@ -33,7 +35,7 @@ class Moment:
         may_wait: Tells whether there are threads enough.
     """
 
-    def __init__(self, connection: socket.socket, may_wait: Callable[[], bool]) -> None:
+    def __init__(self, connection: Socket, may_wait: Callable[[], bool]) -> None:
         self._socket = connection
         self._may_wait = may_wait
         self._poll = select.poll()
@@ -75,10 +77,10 @@ class Reader:
     refusal: Exception | None = None
     ask: Callable[[], None] | None = None
 
-    def __init__(self, source: socket.socket, moment: Moment) -> None:
+    def __init__(self, source: Socket, moment: Moment) -> None:
         self._socket = source
         self._moment = moment
-        self._secure = isinstance(source, ssl.SSLSocket)
+        self._secure = isinstance(source, TlsSocket)
         self._buffer = bytearray()
         self.closed = False
         self.ended = False
@@ -148,7 +150,7 @@ class Reader:
         del self._buffer[:count]
         while count < most and (block := self._arrived(min(most - count, _DISCARDED))):
             count += len(block)
-            is_held_by_tls = isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
+            is_held_by_tls = isinstance(self._socket, TlsSocket) and self._socket.pending()
             if count >= _DISCARDED and not is_held_by_tls:  # nobody is woken for what TLS holds
                 break
         return count
@@ -215,10 +217,10 @@ class Writer:
         sent: Bytes that were sent so far.
     """
 
-    def __init__(self, target: socket.socket, moment: Moment) -> None:
+    def __init__(self, target: Socket, moment: Moment) -> None:
         self._socket = target
         self._moment = moment
-        self._secure = isinstance(target, ssl.SSLSocket)
+        self._secure = isinstance(target, TlsSocket)
         self._kept: deque[memoryview] = deque()
         self._was_full = False
         self.holding = False
@@ -270,7 +272,7 @@ class Writer:
         """Send a part of what is kept; return False where nothing goes now."""
         kept = self._kept
         try:
-            if self._secure:
+            if isinstance(self._socket, TlsSocket):
                 count = self._socket.send(kept[0][:_TLS_BLOCK])
             else:
                 count = self._socket.sendmsg(kept) if len(kept) > 1 else self._socket.send(kept[0])

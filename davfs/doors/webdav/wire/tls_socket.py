@@ -1,0 +1,104 @@
+"""TLS on a socket that does not block, of which each read costs a bounded time.
+
+`ssl.SSLSocket` reads on until it has a byte of content, or nothing more has arrived: OpenSSL takes key updates of
+TLS 1.3 (RFC 8446 §4.6.3) and the like as long as they come, 2 MB of them in 1.5 s, in one call. Here OpenSSL is given
+one record at a time, and who sends too many without content is not listened to any more.
+"""
+
+import socket
+import ssl
+
+_HEADER = 5
+"""Bytes before each record, of which the last two tell its length (RFC 8446 §5.1)."""
+_MOST_EMPTY = 32
+"""Records in a row that bring no content: a handshake has fewer than ten."""
+_MOST_UNSENT = 64 * 1024
+"""Bytes of alerts and the like that a client may leave unread."""
+
+
+class TlsSocket:
+    """A connection to a client by TLS; in all that is not here, like a socket.
+
+    Args:
+        plain: Does not block.
+        context: Of a server, with its certificate.
+    """
+
+    def __init__(self, plain: socket.socket, context: ssl.SSLContext) -> None:
+        self._plain = plain
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._header = b""
+        self._left_of_record = 0
+        self._empty_records = 0
+        self._unsent = memoryview(b"")
+        self._encrypted = 0
+        self.fileno, self.setblocking, self.setsockopt = plain.fileno, plain.setblocking, plain.setsockopt
+        self.shutdown, self.close = plain.shutdown, plain.close
+        self.pending = self._tls.pending
+
+    def recv(self, size: int) -> bytes:
+        """Return at most so many bytes of content that have arrived.
+
+        Raises:
+            BlockingIOError: There are none now.
+            OSError: The connection has ended, is no TLS, or has too many records without content.
+        """
+        buffer = memoryview(bytearray(size))
+        return bytes(buffer[: self.recv_into(buffer)])
+
+    def recv_into(self, buffer: memoryview) -> int:
+        """Fill a buffer with content that has arrived, as `recv` does; return how many bytes that are."""
+        while True:
+            try:
+                count = self._tls.read(len(buffer), buffer)
+            except ssl.SSLWantReadError:
+                self._send_unsent()
+                self._receive_some()
+            except ssl.SSLError:
+                self._send_unsent()  # it tells the client what is wrong
+                raise
+            else:
+                self._empty_records = 0
+                return int(count)
+
+    def send(self, block: memoryview) -> int:
+        """Send as much of a block as goes now, and return how many bytes that are.
+
+        Raises:
+            ssl.SSLWantReadError, ssl.SSLWantWriteError: Nothing goes now; what is sent next begins with the same bytes.
+        """
+        self._send_unsent()
+        if not self._unsent and not self._encrypted:
+            self._encrypted = self._tls.write(block)
+            self._send_unsent()
+        if self._unsent:
+            raise ssl.SSLWantWriteError
+        count, self._encrypted = self._encrypted, 0
+        return count
+
+    def _receive_some(self) -> None:
+        """Give OpenSSL what has arrived of the next record's header, or of the rest of a record."""
+        block = self._plain.recv(self._left_of_record or _HEADER - len(self._header))
+        if not block or self._outgoing.pending > _MOST_UNSENT:
+            raise ConnectionAbortedError
+        self._incoming.write(block)
+        if self._left_of_record:
+            self._left_of_record -= len(block)
+            return
+        self._header += block
+        if len(self._header) == _HEADER:
+            self._left_of_record = int.from_bytes(self._header[-2:], "big")
+            self._header = b""
+            self._empty_records += 1
+            if self._empty_records > _MOST_EMPTY:
+                raise ConnectionAbortedError
+
+    def _send_unsent(self) -> None:
+        """Send what OpenSSL has made, as far as that goes now."""
+        while self._unsent or self._outgoing.pending:
+            self._unsent = self._unsent or memoryview(self._outgoing.read())
+            try:
+                self._unsent = self._unsent[self._plain.send(self._unsent) :]
+            except BlockingIOError:
+                break
