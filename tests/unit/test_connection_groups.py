@@ -13,6 +13,7 @@ def test_who_has_most() -> None:
         groups.add(group, member, weight)
     assert (groups.largest(), groups.heaviest(), groups.weight, len(groups)) == ("b", "a", 7, 4)
     assert (groups.first("b"), groups.size_of("b"), groups.first("z"), groups.size_of("z")) == (2, (2, 2), None, (0, 0))
+    assert (groups.first("b", lambda member: member > 2), groups.first("b", lambda member: member > 3)) == (3, None)
     groups.remove("b", 2)
     groups.remove("b", 2)
     assert (groups.first("b"), groups.weight, len(groups)) == (3, 6, 3)

@@ -3,6 +3,7 @@
 import http.client
 import socket
 import ssl
+import threading
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -59,6 +60,29 @@ def answered(connection: socket.socket) -> bool:
     while not answer.endswith(b"hello") and (block := connection.recv(1000)):
         answer += block
     return answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"\r\n\r\nhello")
+
+
+def test_too_many_connections(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that has waited longest is closed, and none whose request is there, though nobody has read it yet."""
+    has_come, accept = threading.Event(), waiting.Waiting._accept
+
+    def accept_late(self: waiting.Waiting) -> None:
+        assert has_come.wait(SECONDS)
+        accept(self)
+
+    monkeypatch.setattr(waiting, "MOST", 2)
+    with connected(server, GET) as first, connected(server, b"") as second:
+        for each, request in ((first, b""), (second, GET)):
+            each.sendall(request)
+            assert answered(each)
+            time.sleep(0.2)  # no worker waits any more for another request
+        monkeypatch.setattr(waiting.Waiting, "_accept", accept_late)
+        with connected(server, GET) as third:
+            first.sendall(GET)
+            has_come.set()
+            assert answered(first)
+            assert answered(third)
+            assert not second.recv(1)
 
 
 def test_the_rest_of_a_refused_body(server: Server) -> None:

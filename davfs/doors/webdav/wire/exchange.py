@@ -282,6 +282,10 @@ class Connection(HTTPConnection):
         """Have the kernel wake whoever waits for the client at once."""
         self._wake_for(1)
 
+    def has_request(self) -> bool:
+        """Tell whether it waits for a request of which something has come that nobody has read yet."""
+        return self.waits is Waits.REQUEST and self._count(termios.FIONREAD) > 0
+
     def has_moved(self) -> bool:
         """Tell whether anything came or went since the client was waited for, of which nobody was woken."""
         if self.waits is Waits.ROOM:

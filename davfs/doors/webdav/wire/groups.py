@@ -1,7 +1,7 @@
 """Connections by whom they belong to, so that whoever has many of them loses one first."""
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 T = TypeVar("T", bound=Hashable)
@@ -42,9 +42,9 @@ class Groups(Generic[T]):
         if not self._groups[group]:
             del self._groups[group], self._weights[group]
 
-    def first(self, group: str) -> T | None:
-        """Return the member of a group that was added before all others of it; None where it has none."""
-        return next(iter(self._groups.get(group, ())), None)
+    def first(self, group: str, suits: Callable[[T], bool] = lambda _: True) -> T | None:
+        """Return the member of a group that was added before all others of it that suit; None where it has none."""
+        return next(filter(suits, self._groups.get(group, ())), None)
 
     def largest(self) -> str:
         """Return the group of the most members."""

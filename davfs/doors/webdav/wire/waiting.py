@@ -295,7 +295,7 @@ class Waiting:
         """Drop a connection of the address that has the most: that which has waited longest, or one in the queue."""
         with self._lock:
             address = self._open.largest()
-        if waiting := self._addresses.first(address):
+        if waiting := self._addresses.first(address, lambda one: not one.has_request()):
             self._give_up(waiting, HTTPStatus.SERVICE_UNAVAILABLE, "There are too many connections.")
         elif queued := self._server.requests.drop(address, lambda one: one.waits is Waits.REQUEST):
             refuse(queued, HTTPStatus.SERVICE_UNAVAILABLE)
