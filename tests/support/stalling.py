@@ -133,7 +133,19 @@ class Honest:
         self._kept = http.client.HTTPConnection(LOOPBACK, port, timeout=30)
 
     def ask(self, method: str, path: str, body: bytes | None = None, *, anew: bool = True) -> tuple[int, bytes]:
-        """Send a request, over a new connection or the one that is kept; return the answer's status and content."""
+        """Send a request, over a new connection or the one that is kept; return the answer's status and content.
+
+        One that the server closes as the request comes is opened again, as all clients do (RFC 9112 §9.3.1).
+        """
+        try:
+            return self._ask(method, path, body, anew=anew)
+        except ConnectionError:
+            if anew:
+                raise
+        self._kept.close()
+        return self._ask(method, path, body, anew=anew)
+
+    def _ask(self, method: str, path: str, body: bytes | None, *, anew: bool) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=30) if anew else self._kept
         if connection.sock and select.select([connection.sock], [], [], 0)[0]:
             connection.close()  # the server has closed it meanwhile; http.client opens it again

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from davfs.doors.webdav.wire.fairness import FairQueue, Kind, Share
+from davfs.doors.webdav.wire.fairness import FairQueue, Kind, Turn
 
 THREADS = 16
 SECONDS = 20
@@ -22,7 +22,7 @@ class Request:
     kind: Kind = Kind.QUICK
 
 
-def taken(queue: FairQueue[Request], count: int = 1) -> list[tuple[Request, Share]]:
+def taken(queue: FairQueue[Request], count: int = 1) -> list[tuple[Request, Turn]]:
     """Take so many requests, which are there."""
     found = [queue.take() for _ in range(count)]
     return [each for each in found if each]
@@ -41,9 +41,9 @@ def test_addresses_take_turns() -> None:
         queue.put(Request(name, name[0]))
     names = []
     for _ in range(6):
-        ((request, share),) = taken(queue)
+        ((request, turn),) = taken(queue)
         names.append(request.name)
-        queue.done(share)
+        queue.done(turn)
     assert names == ["a1", "b1", "c1", "a2", "c2", "a3"]
 
 
@@ -52,8 +52,9 @@ def test_quick_requests_are_first() -> None:
     queue: FairQueue[Request] = FairQueue(THREADS)
     queue.put(Request("import", kind=Kind.CHANGE))
     queue.put(Request("image", kind=Kind.DOWNLOAD))
+    queue.put(Request("end", kind=Kind.END))
     queue.put(Request("listing"))
-    assert rest(queue) == ["listing", "image", "import"]
+    assert rest(queue) == ["listing", "end", "image", "import"]
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -62,12 +63,47 @@ def test_an_address_does_not_get_all_threads(kind: Kind) -> None:
     queue: FairQueue[Request] = FairQueue(THREADS)
     for number in range(2 * THREADS):
         queue.put(Request(f"a{number}", kind=kind))
-    running = rest(queue)
-    assert 1 <= len(running) <= THREADS // 2
-    queue.put(Request("b", "b", kind))
-    assert rest(queue) == ["b"]
-    queue.done((kind, "a"))
-    assert rest(queue) == [f"a{len(running)}"]
+    ((_, turn),) = taken(queue)
+    running = 1 + len(rest(queue))
+    assert 1 <= running <= THREADS // 4
+    if kind is not Kind.END:
+        queue.put(Request("b", "b", kind))
+        assert rest(queue) == ["b"]
+    queue.done(turn)
+    assert rest(queue) == [f"a{running}"]
+
+
+def test_what_takes_long_hardly_counts() -> None:
+    """Requests that wait for something else make room for others of their address, up to a part of the threads."""
+    now = 0.0
+    queue: FairQueue[Request] = FairQueue(8 * THREADS, lambda: now)
+    queue.put(Request("b", "b"))
+    for number in range(8 * THREADS):
+        queue.put(Request(f"a{number}"))
+    assert len(rest(queue)) == 3
+    now = 0.1
+    assert len(rest(queue)) == 2
+    for _ in range(30):
+        now += 0.1
+        rest(queue)
+    assert queue.busy == THREADS + 1
+
+
+def test_an_address_alone_has_more_threads() -> None:
+    """While nobody else asks, many threads may be busy with one address."""
+    now = 0.0
+    queue: FairQueue[Request] = FairQueue(8 * THREADS, lambda: now)
+    for number in range(8 * THREADS):
+        queue.put(Request(f"a{number}"))
+    assert len(rest(queue)) == THREADS
+
+
+def test_somebody_looks_for_what_takes_long() -> None:
+    """A thread that waits gets a request as soon as another one takes long, without being told."""
+    queue: FairQueue[Request] = FairQueue(8 * THREADS)
+    for name in ("b0", "a0", "a1", "a2"):
+        queue.put(Request(name, name[0]))
+    assert sorted(request.name for request, _ in taken(queue, 4)) == ["a0", "a1", "a2", "b0"]
 
 
 def test_long_requests_leave_threads_to_quick_ones() -> None:
@@ -82,10 +118,11 @@ def test_going_on_with_another_request() -> None:
     """A thread goes on with the next request of its client while nobody waits, and may."""
     queue: FairQueue[Request] = FairQueue(THREADS)
     queue.put(Request("listing"))
-    ((_, share),) = taken(queue)
+    ((_, turn),) = taken(queue)
     image = Request("image", kind=Kind.DOWNLOAD)
-    changed = queue.exchange(share, image)
-    assert changed == (Kind.DOWNLOAD, "a")
+    changed = queue.exchange(turn, image)
+    assert changed
+    assert changed.kind is Kind.DOWNLOAD
     queue.put(Request("other", "b"))
     assert queue.exchange(changed, image) is None
     assert queue.busy == 1

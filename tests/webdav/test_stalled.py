@@ -28,7 +28,7 @@ FILES = 1024
 MANY = 200
 """Files in a folder whose listing is long."""
 LARGE = 32 << 20
-MEMORY = 800 << 20
+MEMORY = 1280 << 20
 """Bytes by which the server may grow: by transfers of 512 MB of one client, and by what its allocator keeps."""
 FLOOR = 0.005
 """Seconds of a machine that does something else beside."""

@@ -246,9 +246,9 @@ class Connection(HTTPConnection):
 
     @property
     def kind(self) -> Kind:
-        """What the request that is under way, or has arrived, may take; to end one is quick."""
+        """What the request that is under way, or has arrived, may take."""
         if self.rfile.refusal:
-            return Kind.QUICK
+            return Kind.END
         if self.waits is Waits.REQUEST:
             self._kind = _KINDS.get(self.rfile.first_word(), Kind.CHANGE)
         return self._kind

@@ -1,7 +1,9 @@
 """Which request is next: quick ones before those that may take long, and of each kind one address after the other."""
 
-from collections import Counter, OrderedDict, deque
+import time
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from threading import Condition
 from typing import Generic, Protocol, TypeVar
@@ -11,6 +13,7 @@ class Kind(Enum):
     """What a request may take."""
 
     QUICK = "no time, whatever is behind the drive"
+    END = "the time to close what was opened for a client that is waited for no longer"
     DOWNLOAD = "the time to read or to make a file"
     CHANGE = "the time of an import, or of all that waits for the same path"
 
@@ -28,33 +31,59 @@ class Task(Protocol):
 
 
 T = TypeVar("T", bound=Task)
-Share = tuple[Kind, str]
-"""What a running task is counted for: its kind, and its address."""
+_SHORT = 0.05
+"""Seconds after which a task is taken to wait for something else than the interpreter."""
+_SHARED = 1.0
+"""Seconds for which an address is taken to go on, after a task of it."""
+
+
+@dataclass(slots=True, eq=False)
+class Turn:
+    """A task that a thread is busy with.
+
+    Attributes:
+        kind: What it may take.
+        address: Of its client.
+        since: When it began, in seconds of the queue's clock.
+    """
+
+    kind: Kind
+    address: str
+    since: float
 
 
 class FairQueue(Generic[T]):
     """Tasks for a number of threads.
 
     A kind gets a part of the threads, and an address a part of those: whatever one client asks for, and however often,
-    there are threads for the others. Quick tasks and downloads need the interpreter most of the time; a change waits
-    for Orthanc, or for another one.
+    there are threads for the others. While several addresses ask, each has few tasks that have just begun: threads that
+    need the interpreter at the same time make each other slow. Those that have run for a while wait for Orthanc, or for
+    each other, and hardly count.
 
     Args:
         threads: How many take tasks.
+        clock: Seconds that never go back.
 
     Attributes:
         waiting: Tasks that wait for a thread.
         busy: Tasks that threads are busy with.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, clock: Callable[[], float] = time.monotonic) -> None:
         eighth = max(1, threads // 8)
-        self._limits = {Kind.QUICK: threads, Kind.DOWNLOAD: 4 * eighth, Kind.CHANGE: 4 * eighth}
-        self._of_address = {Kind.QUICK: eighth, Kind.DOWNLOAD: 2 * eighth, Kind.CHANGE: 3 * eighth}
+        self._limits = {Kind.QUICK: threads, Kind.DOWNLOAD: 4 * eighth, Kind.CHANGE: 4 * eighth, Kind.END: eighth}
+        self._of_address = {Kind.QUICK: eighth, Kind.DOWNLOAD: 2 * eighth, Kind.CHANGE: 3 * eighth, Kind.END: eighth}
+        self._short_alone = {Kind.QUICK: eighth, Kind.DOWNLOAD: 2 * eighth, Kind.CHANGE: 2 * eighth, Kind.END: eighth}
+        few = {Kind.QUICK: 2, Kind.DOWNLOAD: 4, Kind.CHANGE: 4, Kind.END: 4}
+        self._short_shared = {kind: min(count, self._short_alone[kind]) for kind, count in few.items()}
+        self._latest = ""
+        self._shared_until = 0.0
+        self._clock = clock
         self._waiting: dict[Kind, OrderedDict[str, deque[T]]] = {kind: OrderedDict() for kind in Kind}
         self._running: Counter[Kind] = Counter()
-        self._shares: Counter[Share] = Counter()
+        self._turns: defaultdict[tuple[Kind, str], list[Turn]] = defaultdict(list)
         self._changed = Condition()
+        self._is_watched = False
         self._stopping = False
         self.waiting = 0
         self.busy = 0
@@ -62,38 +91,42 @@ class FairQueue(Generic[T]):
     def put(self, task: T) -> None:
         """Have a task done."""
         with self._changed:
+            self._note(task.remote_addr, self._clock())
             self._waiting[task.kind].setdefault(task.remote_addr, deque()).append(task)
             self.waiting += 1
             self._changed.notify()
 
-    def take(self) -> tuple[T, Share] | None:
-        """Wait for a task, and return it with what `done` wants to know; None where no more are to come."""
+    def take(self) -> tuple[T, Turn] | None:
+        """Wait for a task, and return it with its turn, for `done`; None where no more are to come."""
         with self._changed:
             while (found := self._next()) is None:
                 if self._stopping:
                     return None
-                self._changed.wait()
+                self._wait()
+            if self.waiting:
+                self._changed.notify()  # for somebody to watch over the others
             return found
 
-    def exchange(self, share: Share, task: T) -> Share | None:
-        """Go on with another task of the address of a share; return its own, None where others go first."""
-        if task.kind is share[0] and not self.waiting:
-            return share
-        new = (task.kind, task.remote_addr)
+    def exchange(self, turn: Turn, task: T) -> Turn | None:
+        """Go on with another task of the address of a turn; return its own, None where others go first."""
+        kind, now = task.kind, self._clock()
+        self._note(turn.address, now)
+        if kind is turn.kind and not self.waiting and now >= self._shared_until:
+            turn.since = now
+            return turn
         with self._changed:
             if self.waiting:
                 return None
-            self._count(share, -1)
-            if not self._may_run(new):
-                self._count(share, 1)
-                return None
-            self._count(new, 1)
-        return new
+            self._end(turn)
+            if self._may_run(kind, turn.address):
+                return self._begin(kind, turn.address)
+            self._begin(turn.kind, turn.address, turn)
+        return None
 
-    def done(self, share: Share) -> None:
+    def done(self, turn: Turn) -> None:
         """Note that a task is done."""
         with self._changed:
-            self._count(share, -1)
+            self._end(turn)
             self._changed.notify()
 
     def drop(self, address: str, may_go: Callable[[T], bool]) -> T | None:
@@ -112,15 +145,22 @@ class FairQueue(Generic[T]):
             self._stopping = True
             self._changed.notify_all()
 
-    def _next(self) -> tuple[T, Share] | None:
+    def _wait(self) -> None:
+        """Wait for a change; one of those who wait looks from time to time whether a turn has become a long one."""
+        if not self.waiting or self._is_watched:
+            self._changed.wait()
+            return
+        self._is_watched = True
+        self._changed.wait(_SHORT)
+        self._is_watched = False
+
+    def _next(self) -> tuple[T, Turn] | None:
         for kind, queue in self._waiting.items():
             for address in queue:
-                share = (kind, address)
-                if self._may_run(share):
+                if self._may_run(kind, address):
                     task = queue[address][0]
                     self._remove(queue, address, task)
-                    self._count(share, 1)
-                    return task, share
+                    return task, self._begin(kind, address)
         return None
 
     def _remove(self, queue: OrderedDict[str, deque[T]], address: str, task: T) -> None:
@@ -132,13 +172,31 @@ class FairQueue(Generic[T]):
         else:
             del queue[address]
 
-    def _may_run(self, share: Share) -> bool:
-        kind = share[0]
-        return self._running[kind] < self._limits[kind] and self._shares[share] < self._of_address[kind]
+    def _may_run(self, kind: Kind, address: str) -> bool:
+        turns = self._turns.get((kind, address), ())
+        if self._running[kind] >= self._limits[kind] or len(turns) >= self._of_address[kind]:
+            return False
+        now = self._clock()
+        most = (self._short_shared if now < self._shared_until else self._short_alone)[kind]
+        return len(turns) < most or sum(turn.since > now - _SHORT for turn in turns) < most
 
-    def _count(self, share: Share, change: int) -> None:
-        self.busy += change
-        self._running[share[0]] += change
-        self._shares[share] += change
-        if not self._shares[share]:
-            del self._shares[share]
+    def _note(self, address: str, now: float) -> None:
+        """Take note of who asks."""
+        if address != self._latest:
+            self._shared_until = now + _SHARED if self._latest else 0.0
+            self._latest = address
+
+    def _begin(self, kind: Kind, address: str, turn: Turn | None = None) -> Turn:
+        turn = turn or Turn(kind, address, self._clock())
+        self._turns[kind, address].append(turn)
+        self._running[kind] += 1
+        self.busy += 1
+        return turn
+
+    def _end(self, turn: Turn) -> None:
+        turns = self._turns[turn.kind, turn.address]
+        turns.remove(turn)
+        if not turns:
+            del self._turns[turn.kind, turn.address]
+        self._running[turn.kind] -= 1
+        self.busy -= 1

@@ -26,7 +26,8 @@ from davfs.errors import ConfigurationError, DavfsError
 
 THREADS = 64
 """Requests that are answered at the same time; none of them waits for its client."""
-_BACKLOG = 512
+_BACKLOG = 4096
+"""Connections that the kernel keeps until they are accepted; where it drops one, the client tries again after 1 s."""
 _INTERVAL = 0.5
 
 _log = logging.getLogger(__name__)

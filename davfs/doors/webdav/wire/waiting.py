@@ -28,10 +28,12 @@ MOST = 512
 """Connections that may be open; a process has 1,024 files open at most, by default, and DCMTK cannot use others."""
 _IDLE_SECONDS = 75.0
 _HEAD_SECONDS = 20.0
+_FRESH_SECONDS = 5.0
+"""How long a client may have done nothing, and still come before the requests that wait for a worker."""
 _FAREWELL_SECONDS = 2.0
 _FAREWELL_BYTES = 64 * 1024
 """Bytes that are thrown away at once, before others get their turn."""
-_AT_ONCE = 16
+_AT_ONCE = 64
 """Connections that are accepted before others get their turn."""
 
 _log = logging.getLogger(__name__)
@@ -276,14 +278,20 @@ class Waiting:
 
     def _expire(self, now: float) -> None:
         for connection in list(self._waiting):
-            idle, begun = now - connection.since, connection.rfile.begun
-            match connection.waits:
-                case Waits.REQUEST if idle > (_HEAD_SECONDS if begun else _IDLE_SECONDS):
-                    self._give_up(connection, HTTPStatus.REQUEST_TIMEOUT, "The request stopped coming.")
-                case Waits.FAREWELL if idle > _FAREWELL_SECONDS:
-                    self._give_up(connection, HTTPStatus.REQUEST_TIMEOUT, "")
-                case Waits.BODY | Waits.ROOM | Waits.REST as waits:
-                    self._expire_transfer(connection, _PACES[waits], now)
+            try:
+                self._expire_one(connection, now)
+            except Exception:  # noqa: BLE001  as above
+                report("a connection could not be ended")
+
+    def _expire_one(self, connection: Connection, now: float) -> None:
+        idle, begun = now - connection.since, connection.rfile.begun
+        match connection.waits:
+            case Waits.REQUEST if idle > (_HEAD_SECONDS if begun else _IDLE_SECONDS):
+                self._give_up(connection, HTTPStatus.REQUEST_TIMEOUT, "The request stopped coming.")
+            case Waits.FAREWELL if idle > _FAREWELL_SECONDS:
+                self._give_up(connection, HTTPStatus.REQUEST_TIMEOUT, "")
+            case Waits.BODY | Waits.ROOM | Waits.REST as waits:
+                self._expire_transfer(connection, _PACES[waits], now)
 
     def _expire_transfer(self, connection: Connection, pace: _Pace, now: float) -> None:
         if now - connection.since > pace.idle and connection.has_moved():
@@ -295,10 +303,14 @@ class Waiting:
         """Drop a connection of the address that has the most: that which has waited longest, or one in the queue."""
         with self._lock:
             address = self._open.largest()
-        if waiting := self._addresses.first(address, lambda one: not one.has_request()):
+        waiting = self._addresses.first(address, lambda one: not one.has_request())
+        if waiting is None or time.monotonic() - waiting.since < _FRESH_SECONDS:
+            queued = self._server.requests.drop(address, lambda one: one.waits is Waits.REQUEST)
+            if queued is not None:
+                refuse(queued, HTTPStatus.SERVICE_UNAVAILABLE)
+                return
+        if waiting is not None:
             self._give_up(waiting, HTTPStatus.SERVICE_UNAVAILABLE, "There are too many connections.")
-        elif queued := self._server.requests.drop(address, lambda one: one.waits is Waits.REQUEST):
-            refuse(queued, HTTPStatus.SERVICE_UNAVAILABLE)
 
     def _give_up(self, connection: Connection, status: HTTPStatus, reason: str) -> None:
         """Close a connection; where a request is under way, a worker sees to what the application has opened for it."""

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from davfs.doors.webdav.wire.exchange import Connection
-from davfs.doors.webdav.wire.fairness import FairQueue, Share
+from davfs.doors.webdav.wire.fairness import FairQueue, Turn
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +28,6 @@ class Workers:
         self._server = server
         self._queue: FairQueue[Connection] = FairQueue(count)
         self._busy: set[Connection] = set()
-        self._stopping = False
         self._threads = [
             threading.Thread(target=self._work, name=f"davfs-webdav-{number}", daemon=True)
             for number in range(1, count + 1)
@@ -61,7 +60,6 @@ class Workers:
             Whether all of them have ended.
         """
         end = time.monotonic() + timeout
-        self._stopping = True
         self._queue.stop()
         self._join(end - timeout / 4)
         for connection in list(self._busy):
@@ -76,27 +74,27 @@ class Workers:
 
     def _work(self) -> None:
         while (taken := self._queue.take()) is not None:
-            connection, share = taken
+            connection, turn = taken
             self._busy.add(connection)
             try:
-                share = self._serve(connection, share)
+                turn = self._serve(connection, turn)
             finally:
                 self._busy.discard(connection)
-                self._queue.done(share)
+                self._queue.done(turn)
                 self._let_go(connection)
 
-    def _serve(self, connection: Connection, share: Share) -> Share:
+    def _serve(self, connection: Connection, turn: Turn) -> Turn:
         """Have a connection go on until its client has to be waited for, or others have to go first."""
         try:
             while connection.proceed() and connection.soon():
-                changed = self._queue.exchange(share, connection)
+                changed = self._queue.exchange(turn, connection)
                 if changed is None:
                     break
-                share = changed
+                turn = changed
         except Exception:  # noqa: BLE001  the thread has others to answer
             report("a connection broke")
             connection.waits = None
-        return share
+        return turn
 
     def _let_go(self, connection: Connection) -> None:
         try:
