@@ -182,7 +182,7 @@ class Intake:
     def _keep_refused(self, refusal: PathError, arrival: Arrival, details: tuple[str, ...]) -> None:
         """Put a refused file and the reason into rejected/; where that fails, the refusal still is the error."""
         when = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
-        lines = ["/".join(refusal.path), f"was not imported on {when}.", "", refusal.reason, *details, ""]
+        lines = ["/".join(refusal.path), f"was refused on {when}.", "", refusal.reason, *details, ""]
         try:
             self._write_refused(refusal.path[-1], arrival, "\n".join(lines).encode())
         except (PathError, OSError) as error:

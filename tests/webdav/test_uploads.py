@@ -70,6 +70,7 @@ def test_a_bad_member_of_a_zip_costs_no_good_one(door: Door) -> None:
     assert door.drive.put("inbox/mixed.zip", content).status_code == UNSUPPORTED
     assert held(door) == sorted([GOOD, OTHER])
     reasons = door.drive.get("inbox/rejected/mixed.zip.txt").text
+    assert reasons.startswith("mixed.zip\nwas refused on ")
     assert "2 of the 4 files to import were refused" in reasons
     assert "\n1: " in reasons
     assert "\n3: " in reasons
