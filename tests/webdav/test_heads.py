@@ -79,6 +79,9 @@ HEADS = {
     "Latin-1 in a value": Head(get(b"Name: \xe9"), 200),
     "a tab in a value": Head(get(b"Name:\ta\tb\t"), 200),
     "an empty value": Head(get(b"Name:"), 200),
+    "many headers": Head(get(*(b"A%d: b" % number for number in range(127))), 200),
+    "too many headers": Head(get(*(b"A%d: b" % number for number in range(128))), 431),
+    "too many headers of one name": Head(get(*[b"A:"] * 128), 431),
     "two depths": Head(get(b"Depth: 0", b"Depth: 0"), 400),
     "two conditions": Head(get(b"If: (<a>)", b"If: (<b>)"), 400),
     # §3: the first line

@@ -39,7 +39,6 @@ COLLECTED = 128 * 1024
 """Bytes of the largest body that is collected in memory: all but those of uploads."""
 _DISCARDED = 64 * 1024 * 1024
 """Bytes of a refused body that are read and thrown away: Explorer reads no answer before it has sent all."""
-_BLOCK = 64 * 1024
 _LEAST = 32 * 1024
 """Bytes of a body for which somebody is woken: until then the kernel collects them."""
 _KINDS = {b"GET": Kind.DOWNLOAD} | dict.fromkeys(
@@ -184,10 +183,10 @@ class Request(HeadRequest):
 
     def _collected(self) -> Generator[Waits, None, bytes | None]:
         """Return the whole body; None where it was refused."""
-        collected = b""
-        while (self.body.left or 0) + len(collected) <= COLLECTED:
+        collected, count = memoryview(bytearray(COLLECTED + 1)), 0
+        while (self.body.left or 0) + count <= COLLECTED:
             try:
-                block = self.body.read(_BLOCK)
+                block = self.body.readinto(collected[count:])
             except BlockingIOError:
                 yield Waits.BODY
                 continue
@@ -195,8 +194,8 @@ class Request(HeadRequest):
                 self.refuse(refusal)
                 return None
             if not block:
-                return collected
-            collected += block
+                return bytes(collected[:count])
+            count += block
         reason = f"A body has at most {COLLECTED} bytes here, but that of an upload."
         self.refuse(Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason))
         return None
