@@ -4,6 +4,7 @@ import os
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from davfs.doors.webdav.wire import tls
+from davfs.doors.webdav.wire import tls, waiting
 from tests.support.guarded import certificate, serving
 from tests.support.local_door import received
 
@@ -81,6 +82,32 @@ def test_key_updates(tmp_path: Path) -> None:
                     client.stdin.write(b"k\n")
                     time.sleep(0.001)  # each is a command where it is read alone
             client.kill()
+        assert time.monotonic() < end
+
+
+def test_handshakes_take_turns(tmp_path: Path) -> None:
+    """Handshakes, whose signatures take their time, are done by the workers, address by address."""
+    files, threads = certificate(tmp_path), []
+    context = tls.context(*files)
+    context.sni_callback = lambda *_: threads.append(threading.current_thread().name)
+    with serving(scheme, context) as url:
+        trusting = ssl.create_default_context(cafile=files[0])
+        with httpx.Client(verify=trusting, trust_env=False) as client:
+            assert client.get(url).text == "https"
+    assert [name.rpartition("-")[0] for name in threads] == ["davfs-webdav"]
+
+
+def test_slow_handshakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handshake has so much time altogether, whatever trickles in."""
+    monkeypatch.setattr(waiting, "_HEAD_SECONDS", 0.5)
+    with serving(scheme, tls.context(*certificate(tmp_path))) as url:
+        host, port = urlsplit(url).netloc.split(":")
+        end = time.monotonic() + SECONDS
+        with socket.create_connection((host, int(port))) as client, suppress(ConnectionError):
+            client.sendall(b"\x16\x03\x01\x40\x00\x01")
+            while time.monotonic() < end:
+                client.sendall(b"\0")
+                time.sleep(0.05)
         assert time.monotonic() < end
 
 

@@ -50,6 +50,8 @@ _KINDS = {b"GET": Kind.DOWNLOAD} | dict.fromkeys(
 class Waits(Enum):
     """What a connection waits for."""
 
+    HANDSHAKE = auto()
+    """More of what TLS begins with: the answer to it takes a worker's time."""
     REQUEST = auto()
     """The head of the next request."""
     BODY = auto()
@@ -233,6 +235,8 @@ class Connection(HTTPConnection):
         self._moment = Moment(sock, server.requests.may_wait)
         super().__init__(server, sock, self._stream)
         self._steps = self._answered()
+        if isinstance(sock, TlsSocket):
+            self.waits = Waits.HANDSHAKE
         self._kind = Kind.QUICK
 
     def _stream(self, connection: Socket, mode: str, _: int) -> Reader | Writer:
@@ -266,6 +270,8 @@ class Connection(HTTPConnection):
 
     def pause(self) -> None:
         """Take note of when the client was seen last, and of what it has moved of a transfer."""
+        if self.waits is Waits.HANDSHAKE and self.since:
+            return  # it has so much time altogether
         self.since = time.monotonic()
         transfer = self._request, self.waits is Waits.REST
         if transfer != self._transfer:
@@ -320,6 +326,13 @@ class Connection(HTTPConnection):
 
     def _answered(self) -> Generator[Waits, None, None]:
         """Answer all requests."""
+        if isinstance(self.socket, TlsSocket):
+            try:
+                while not self.socket.shake_hands():
+                    yield Waits.HANDSHAKE
+            except OSError:
+                return
+            yield Waits.REQUEST
         keep = True
         while keep:
             keep = yield from self._one()

@@ -7,6 +7,9 @@ one record at a time, and who sends too many without content is not listened to 
 
 import socket
 import ssl
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 _HEADER = 5
 """Bytes before each record, of which the last two tell its length (RFC 8446 §5.1)."""
@@ -37,6 +40,19 @@ class TlsSocket:
         self.shutdown, self.close = plain.shutdown, plain.close
         self.pending = self._tls.pending
 
+    def shake_hands(self) -> bool:
+        """Go on with the handshake as far as that goes now; return whether it is done.
+
+        Raises:
+            OSError: As `recv` does.
+        """
+        try:
+            self._advance(self._tls.do_handshake)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        self._send_unsent()
+        return True
+
     def recv(self, size: int) -> bytes:
         """Return at most so many bytes of content that have arrived.
 
@@ -49,18 +65,7 @@ class TlsSocket:
 
     def recv_into(self, buffer: memoryview) -> int:
         """Fill a buffer with content that has arrived, as `recv` does; return how many bytes that are."""
-        while True:
-            try:
-                count = self._tls.read(len(buffer), buffer)
-            except ssl.SSLWantReadError:
-                self._send_unsent()
-                self._receive_some()
-            except ssl.SSLError:
-                self._send_unsent()  # it tells the client what is wrong
-                raise
-            else:
-                self._empty_records = 0
-                return int(count)
+        return int(self._advance(partial(self._tls.read, len(buffer), buffer)))
 
     def send(self, block: memoryview) -> int:
         """Send as much of a block as goes now, and return how many bytes that are.
@@ -76,6 +81,21 @@ class TlsSocket:
             raise ssl.SSLWantWriteError
         count, self._encrypted = self._encrypted, 0
         return count
+
+    def _advance(self, step: Callable[[], Any]) -> Any:
+        """Have OpenSSL do something that needs what arrives, and return the result."""
+        while True:
+            try:
+                done = step()
+            except ssl.SSLWantReadError:
+                self._send_unsent()
+                self._receive_some()
+            except ssl.SSLError:
+                self._send_unsent()  # it tells the client what is wrong
+                raise
+            else:
+                self._empty_records = 0
+                return done
 
     def _receive_some(self) -> None:
         """Give OpenSSL what has arrived of the next record's header, or of the rest of a record."""

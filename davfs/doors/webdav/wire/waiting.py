@@ -33,6 +33,8 @@ _FRESH_SECONDS = 5.0
 _FAREWELL_SECONDS = 2.0
 _FAREWELL_BYTES = 64 * 1024
 """Bytes that are thrown away at once, before others get their turn."""
+_BEFORE = (Waits.HANDSHAKE, Waits.REQUEST)
+"""What a connection waits for that has no request under way."""
 _AT_ONCE = 64
 """Connections that are accepted before others get their turn."""
 
@@ -154,15 +156,16 @@ class Waiting:
         try:
             looked = time.monotonic()
             while not self._stopping:
-                self._answer_events(interval)
-                if time.monotonic() - looked > interval:
+                events = self._selector.select(interval)
+                if time.monotonic() - looked > interval:  # before workers get those that have done something just now
                     looked = time.monotonic()
                     self._expire(looked)
+                self._answer(events)
         finally:
             self._ended.set()
 
-    def _answer_events(self, interval: float) -> None:
-        for key, _ in self._selector.select(interval):
+    def _answer(self, events: list[tuple[selectors.SelectorKey, int]]) -> None:
+        for key, _ in events:
             try:
                 if not isinstance(key.data, Connection):
                     key.data()
@@ -243,7 +246,7 @@ class Waiting:
 
     def _ready(self, connection: Connection) -> None:
         """Take note that the client of a connection has done something."""
-        if connection.waits in (Waits.BODY, Waits.ROOM):
+        if connection.waits in (Waits.BODY, Waits.ROOM, Waits.HANDSHAKE):
             self._hand_over(connection)
             return
         begun = connection.rfile.begun
@@ -288,6 +291,8 @@ class Waiting:
         match connection.waits:
             case Waits.REQUEST if idle > (_HEAD_SECONDS if begun else _IDLE_SECONDS):
                 self._give_up(connection, HTTPStatus.REQUEST_TIMEOUT, "The request stopped coming.")
+            case Waits.HANDSHAKE if idle > _HEAD_SECONDS:
+                self._give_up(connection, HTTPStatus.REQUEST_TIMEOUT, "")
             case Waits.FAREWELL if idle > _FAREWELL_SECONDS:
                 self._give_up(connection, HTTPStatus.REQUEST_TIMEOUT, "")
             case Waits.BODY | Waits.ROOM | Waits.REST as waits:
@@ -305,7 +310,7 @@ class Waiting:
             address = self._open.largest()
         waiting = self._addresses.first(address, lambda one: not one.has_request())
         if waiting is None or time.monotonic() - waiting.since < _FRESH_SECONDS:
-            queued = self._server.requests.drop(address, lambda one: one.waits is Waits.REQUEST)
+            queued = self._server.requests.drop(address, lambda one: one.waits in _BEFORE)
             if queued is not None:
                 refuse(queued, HTTPStatus.SERVICE_UNAVAILABLE)
                 return
