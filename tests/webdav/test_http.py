@@ -157,7 +157,7 @@ def test_slow_heads(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(waiting, "_HEAD_SECONDS", 0)
         for each in slow[-5:]:
             each.settimeout(SECONDS)
-            assert each.recv(100).startswith(b"HTTP/1.1 408 ")
+            assert each.recv(100).split()[1] in {b"408", b"503"}  # or it was the one to go for others
         with client(server) as connection:
             assert ask(connection, "GET", "/") == (200, b"hello")
 
