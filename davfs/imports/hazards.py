@@ -3,7 +3,8 @@
 Before it reads a file as DICOM, Orthanc walks through it by a parser of its own. Up to version 1.12.10 that one copies
 as many bytes as an element of the meta header says it has, also where the file ends before; asks for as much memory as
 an element says it has; and waits for ever in front of a rest that is too short for a header. Deeply nested sequences
-exhaust the stack of the thread that reads them. Any of it ends or stops the whole server, for everybody.
+exhaust the stack of the thread that reads them, long ones keep it for hours, and kilobytes can unpack to more than its
+memory. Any of it ends or stops the whole server, for everybody.
 
 What is refused here Orthanc cannot import either, apart from headers on which its parser would wait for ever: newer
 versions pass over them.
@@ -14,7 +15,19 @@ Source: DICOM PS3.10 §7.1; observed on Orthanc 1.10.1.
 import struct
 
 from davfs.errors import Refused
-from davfs.imports.elements import BIG_ENDIAN, DEEPEST, DELIMITERS, IMPLICIT, META, SHORT, UNDEFINED, Walk, data_set
+from davfs.imports.elements import (
+    BIG_ENDIAN,
+    DEEPEST,
+    DELIMITERS,
+    IMPLICIT,
+    INFLATED,
+    META,
+    SHORT,
+    UNDEFINED,
+    Walk,
+    data_set,
+    is_ambiguous,
+)
 
 _START = b"DICM\x02\x00\x00\x00UL\x04\x00"
 """What Orthanc's own parser looks for behind the preamble: without it, it does not begin."""
@@ -24,6 +37,8 @@ _ENDLESS = 0xFFFFFFF4
 """A length with which Orthanc's parser stays where it is, in 32 bits."""
 _MEMORY = 64 << 20
 """Bytes that Orthanc may ask for in vain: it makes room for an element before it finds that the file ends."""
+_STEPS = 5_000_000_000
+"""Places by which Orthanc may go along its lists, each of a nanosecond: as in a sequence of 100,000 items."""
 _FAR = 64 << 10
 """Bytes that may be read past the meta header: as many as an element with a short length can have."""
 
@@ -41,7 +56,13 @@ def check_hazards(content: memoryview, walk: Walk | None = None) -> None:
     has_meta_header = bytes(content[128:_GROUP_LENGTH]) == _START and len(content) >= _META_HEADER
     if has_meta_header:
         _check_meta_header(content)
+    if is_ambiguous(content):
+        raise Refused("Orthanc cannot read it: its meta header names several transfer syntaxes.")
     found = (walk or Walk(content)).shape()
+    if found.unseen:
+        raise Refused(f"It unpacks to more than {INFLATED >> 20} MB: send it in another transfer syntax.")
+    if found.steps > _STEPS:
+        raise Refused("Orthanc cannot read it in a reasonable time: it has too many items in a sequence, or elements.")
     if found.too_deep:
         raise Refused(f"Orthanc cannot read it: its sequences are nested in more than {DEEPEST} levels.")
     if has_meta_header and (found.missing > _MEMORY or (found.strange and not found.whole and _asks(content))):

@@ -19,9 +19,9 @@ from davfs.imports.queue import ImportQueue
 SMALL = 4 << 20
 """Bytes of the largest DICOM file in the lane of small ones: the images of CT and MR are smaller."""
 
-_UNCOUNTED = 1 << 20
+_UNCOUNTED = 128 << 10
 """Bytes up to which a file is parsed so soon that its elements need not be counted."""
-_COMPLEX = 100_000
+_COMPLEX = 30_000
 """Data elements of a file for which Orthanc's parser takes half a second; an ordinary image has a few hundred."""
 _WAITING = 4
 """Jobs that may wait in the lanes where each takes long: who waits keeps one of the door's threads."""

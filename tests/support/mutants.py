@@ -2,6 +2,7 @@
 
 import random
 import struct
+import zlib
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -239,3 +240,21 @@ def mutant(files: Sequence[bytes], seed: int, changes: Sequence[Change] = CHANGE
         if content:
             content = chance.choice(changes)(content, chance)
     return content
+
+
+def deflated(image: bytes, behind: bytes, *syntaxes: bytes) -> bytes:
+    """Return an image whose data set is packed.
+
+    Args:
+        image: A file with explicit representations.
+        behind: Elements that are put behind its data set.
+        syntaxes: What its meta header has as TransferSyntaxUID.
+    """
+    data_set = 144 + int.from_bytes(image[140:144], "little")
+    start = image.index(b"\x02\x00\x10\x00UI")
+    end = start + 8 + int.from_bytes(image[start + 6 : start + 8], "little")
+    named = b"".join(element(0x00020010, b"UI", syntax + b"\0" * (len(syntax) % 2)) for syntax in syntaxes)
+    head = image[144:start] + named + image[end:data_set]
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packed = packer.compress(image[data_set:] + behind) + packer.flush()
+    return image[:140] + len(head).to_bytes(4, "little") + head + packed

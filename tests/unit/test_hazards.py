@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from davfs.errors import Refused
-from davfs.imports.elements import DEEPEST, Walk
+from davfs.imports.elements import DEEPEST, INFLATED, Walk
 from davfs.imports.hazards import check_hazards
 from tests.support import dicom
 from tests.support.inbox import CT, TEST_FILES
-from tests.support.mutants import element
+from tests.support.mutants import deflated, element
 
 START = CT.index(b"\x02\x00\x01\x00OB")
 GROUP_LENGTH = struct.unpack_from("<I", CT, 140)[0]
@@ -178,3 +178,60 @@ def test_garbage(seed: int, changes: int, cut: int, counted: int) -> None:
         if content:
             content[chance.randrange(len(content))] = chance.choice([0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)])
     assert verdict(bytes(content)) == verdict(bytes(content), counted)
+
+
+DEFLATED = b"1.2.840.10008.1.2.1.99"
+"""The usual one of deflated transfer syntaxes."""
+PLAIN = b"1.2.840.10008.1.2.1"
+
+
+@pytest.mark.parametrize("syntax", [DEFLATED, b"1.2.840.10008.1.2.4.95", b"1.2.840.10008.1.2.4.205"])
+def test_deep_sequences_in_each_deflated_syntax(syntax: bytes) -> None:
+    """JPIP has two of its own, which Orthanc's parser unpacks as well."""
+    with pytest.raises(Refused, match="nested"):
+        check_hazards(memoryview(deflated(CT, nested(DEEPEST + 1), syntax)))
+    check_hazards(memoryview(deflated(CT, nested(3), syntax)))
+
+
+def test_what_unpacks_to_more_than_is_looked_at() -> None:
+    """Sequences behind it, of 68 KB, ended Orthanc; and a gigabyte takes a megabyte to be packed."""
+    padding = element(0xFFFCFFFC, b"OB", bytes(INFLATED))
+    with pytest.raises(Refused, match="unpacks to more than 128 MB"):
+        check_hazards(memoryview(deflated(CT, padding + nested(400), DEFLATED)))
+    check_hazards(memoryview(deflated(CT, padding[: -len(CT)], DEFLATED)[:-1]))
+
+
+@pytest.mark.parametrize("syntaxes", [(DEFLATED, PLAIN), (b" " + DEFLATED,), (DEFLATED + b"\\" + PLAIN,)])
+def test_several_transfer_syntaxes(syntaxes: tuple[bytes, ...]) -> None:
+    """What is packed for one program, and is not for another one, cannot be looked at."""
+    with pytest.raises(Refused, match="transfer syntaxes"):
+        check_hazards(memoryview(deflated(CT, nested(400), *syntaxes)))
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+def test_very_long_sequences(*, implicit: bool) -> None:
+    """Orthanc looks for each item from the first one on: 80,000 take it three seconds, a million ten minutes."""
+    item = element(0xFFFEE000, b"", b"", implicit=True)
+
+    def crowded(items: int, sequences: int) -> memoryview:
+        start = CT[:DATA_SET].replace(PLAIN + b"\0", b"1.2.840.10008.1.2\0\0\0") if implicit else CT
+        tags = [0x0040A730, 0x52009230, 0x30060039][:sequences]
+        return memoryview(start + b"".join(element(tag, b"SQ", item * items, implicit=implicit) for tag in tags))
+
+    check_hazards(crowded(90_000, 1))
+    for items, sequences in ((110_000, 1), (60_000, 3)):
+        with pytest.raises(Refused, match="too many items"):
+            check_hazards(crowded(items, sequences))
+
+
+def test_very_many_elements_of_one_item() -> None:
+    """So it does each element, and one that is not in order it looks for several times; zeros are one."""
+
+    def crowded(count: int) -> memoryview:
+        tags = ((0x0041 + 2 * (number >> 15)) << 16 | number & 0x7FFF for number in range(count))
+        return memoryview(CT + b"".join(element(tag, b"LO", b"") for tag in tags))
+
+    check_hazards(crowded(30_000))
+    check_hazards(memoryview(CT + bytes(1_000_000)))
+    with pytest.raises(Refused, match="too many items"):
+        check_hazards(crowded(40_000))

@@ -1,5 +1,6 @@
 """What the answer to an upload means, at every door: in Orthanc in full, or an error with the file in rejected/."""
 
+import struct
 import zipfile
 from collections.abc import Iterator
 
@@ -11,7 +12,7 @@ from davfs.imports.hazards import check_hazards
 from tests.support import dicom, doors
 from tests.support.doors import Door
 from tests.support.drive import delete_all
-from tests.support.mutants import OF_META, element, mutant
+from tests.support.mutants import OF_META, deflated, element, mutant
 from tests.support.zips import zipped
 
 # pytest finds fixtures by the names in a module.
@@ -110,6 +111,26 @@ def test_exceptions_of_its_libraries_do_not_end_orthanc(door: Door, hidden: int)
     delete_all(door.rest)
     assert door.drive.put("inbox/a.dcm", content).status_code == (httpx.codes.CREATED if taken else UNSUPPORTED)
     assert held(door) == [content] * taken
+
+
+def test_what_is_hidden_in_deflated_files(door: Door) -> None:
+    """Sequences in sequences behind 130 MB of nothing, in 130 KB: it lives, and has none of them."""
+    deep = element(0x00081150, b"UI", b"1.2.3\0")
+    for _ in range(6000):
+        start = struct.pack("<HH2sHI", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF) + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
+        deep = start + deep + b"\xfe\xff\x0d\xe0\0\0\0\0\xfe\xff\xdd\xe0\0\0\0\0"
+    for padding in (0, 130 << 20):
+        behind = element(0x00291001, b"OB", bytes(padding)) + sequence(0x0040A730, deep)
+        content = deflated(GOOD, behind, b"1.2.840.10008.1.2.1.99")
+        assert door.drive.put("inbox/a.dcm", content).status_code == UNSUPPORTED
+    assert held(door) == []
+
+
+def test_what_would_keep_orthanc_for_minutes(door: Door) -> None:
+    """A sequence of a million items."""
+    content = GOOD + element(0x0040A730, b"SQ", element(0xFFFEE000, b"", b"", implicit=True) * 1_000_000)
+    assert door.drive.put("inbox/a.dcm", content).status_code == UNSUPPORTED
+    assert held(door) == []
 
 
 def test_members_that_would_end_orthanc(door: Door) -> None:
