@@ -22,6 +22,7 @@ from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
 from davfs import __version__
 from davfs.errors import NotAnonymised
+from davfs.generated.crowds import Crowd
 from davfs.generated.prefix import Following, Prefix
 
 BLOCK = 1 << 20
@@ -41,6 +42,8 @@ _TAG = 12
 """Bytes of the longest header of an element."""
 _STOPS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
 """Pixels: floating point numbers, such of double precision, and integers or what is compressed."""
+_MOST = 500_000
+"""Elements and items that a data set may have: they take up to 350 MB. An image of 10,000 frames has as many."""
 _UID = re.compile(r"[0-9.]{1,64}")
 _DEFLATED = {"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205", "1.2.840.10008.1.2.8.1"}
 _IMPLEMENTATION = UID("2.25.119137463953204264871126925236953914797")
@@ -102,7 +105,8 @@ def read_head(prefix: Prefix) -> Head:
     Its meta information is not read by pydicom, which would warn of wrong values, and name them.
 
     Raises:
-        NotAnonymised: Its data set is compressed as a whole, so that nothing can be appended to it.
+        NotAnonymised: Its data set is compressed as a whole, so that nothing can be appended to it, or has too many
+            elements.
         Exception: Whatever pydicom and `struct` raise for what is no DICOM file, or is damaged.
     """
     file = io.BufferedReader(prefix, _AHEAD)
@@ -114,6 +118,7 @@ def read_head(prefix: Prefix) -> Head:
     if syntax in _DEFLATED:
         raise NotAnonymised("a file in a deflated transfer syntax cannot be padded to a size that is known before")
     encoding = syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian
+    _check_count(file, *encoding)
     dataset = read_dataset(file, *encoding, stop_when=lambda tag, _kind, _length: tag in _STOPS)
     prefix.seek(file.tell())
     file.detach()
@@ -121,6 +126,20 @@ def read_head(prefix: Prefix) -> Head:
         raise ValueError("a data set is not in its transfer syntax")
     dataset.pop(_PADDING, None)
     return Head(dataset, UID(syntax), encoding[0], "<" if encoding[1] else ">")
+
+
+def _check_count(file: "io.BufferedReader[Prefix]", implicit: bool, little: bool) -> None:  # noqa: FBT001  as pydicom
+    """Raise an error where a data set has too many elements; the file stays where it is.
+
+    How values are represented is guessed by the first element where pydicom would: so another guess is an error, too.
+    """
+    start = file.tell()
+    if (representation := file.read(_TAG)[4:6]) and implicit == (representation.isalpha() and representation.isupper()):
+        raise ValueError("a data set is not in its transfer syntax")
+    file.seek(start)
+    if Crowd(file, "<" if little else ">", _STOPS, implicit=implicit).exceeds(_MOST):
+        raise NotAnonymised("a data set has too many elements to be de-identified")
+    file.seek(start)
 
 
 def _read_syntax(file: "io.BufferedReader[Prefix]") -> str:

@@ -1,0 +1,107 @@
+"""What would take gigabytes to be parsed is refused before it is, and what only looks like it is not."""
+
+import io
+import struct
+
+import pydicom
+import pytest
+from pydicom import Dataset
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from davfs.errors import NotAnonymised
+from davfs.generated import part10
+from davfs.generated.crowds import Crowd
+from davfs.generated.part10 import read_head
+from davfs.generated.prefix import Prefix
+from tests.support import dicom
+from tests.support.filled import file_of
+from tests.unit.test_elements import frame
+
+ITEM = struct.pack("<HHI", 0xFFFE, 0xE000, 0)
+HALF_A_MILLION = 500_000
+
+
+def elements(count: int) -> bytes:
+    """Return so many explicit elements without values, with increasing tags."""
+    tags = ((0x0041 + 2 * (number >> 15), number & 0x7FFF) for number in range(count))
+    return b"".join(struct.pack("<HH2sH", *tag, b"LO", 0) for tag in tags)
+
+
+def sequence(kind: bytes, value: bytes, *, known: bool = True) -> bytes:
+    """Return a ContentSequence of a representation, with its length or with its end."""
+    length = len(value) if known else 0xFFFFFFFF
+    end = b"" if known else struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    return struct.pack("<HH2sHI", 0x0040, 0xA730, kind, 0, length) + value + end
+
+
+def read(content: bytes) -> Dataset:
+    """Return the data set of a file as it is read to be de-identified."""
+    return read_head(Prefix(iter([memoryview(content)]), len(content))).dataset
+
+
+@pytest.mark.parametrize(
+    "crowd",
+    [
+        sequence(b"SQ", ITEM * HALF_A_MILLION),
+        sequence(b"SQ", ITEM * HALF_A_MILLION, known=False),
+        sequence(b"UN", ITEM * HALF_A_MILLION),
+        sequence(b"UN", ITEM * HALF_A_MILLION, known=False),
+        sequence(b"SQ", struct.pack("<HHI", 0xFFFE, 0xE000, 8 * HALF_A_MILLION) + elements(HALF_A_MILLION)),
+        elements(HALF_A_MILLION),
+    ],
+    ids=["items", "items without length", "unknown", "unknown without length", "elements of an item", "elements"],
+)
+def test_crowds(crowd: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four megabytes would take up to 350 MB, and a hundred the whole machine: so pydicom does not see them."""
+    monkeypatch.setattr(part10, "read_dataset", None)
+    with pytest.raises(NotAnonymised, match="too many elements"):
+        read(dicom.instance() + crowd)
+
+
+def test_items_that_are_implicit_in_explicit_sequences() -> None:
+    """Each item is read as its first element is written."""
+    explicit = struct.pack("<HHI", 0xFFFE, 0xE000, 8) + struct.pack("<HH2sH", 0x0008, 0x0100, b"SH", 0)
+    other = struct.pack("<HHI", 0xFFFE, 0xE000, 8) + struct.pack("<HHI", 0x0008, 0x0100, 0)
+    with pytest.raises(NotAnonymised, match="too many elements"):
+        read(dicom.instance() + sequence(b"SQ", (explicit + other) * (HALF_A_MILLION // 4), known=False))
+
+
+def test_a_large_value_is_one_element() -> None:
+    """Whatever is in it."""
+    value = ITEM * HALF_A_MILLION
+    data = read(dicom.instance() + struct.pack("<HH2sHI", 0x0066, 0x0016, b"OF", 0, len(value)) + value)
+    assert len(data.get_item(0x00660016).value) == len(value)
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_a_count_is_that_of_pydicom(syntax: pydicom.uid.UID) -> None:
+    """With frames, each of which has items in items."""
+    data = pydicom.dcmread(io.BytesIO(dicom.instance(pixels=1024)))
+    data.PerFrameFunctionalGroupsSequence = [frame(number) for number in range(20)]
+    content = file_of(data, syntax)
+    start = 144 + int.from_bytes(content[140:144], "little")
+    order = ">" if syntax == ExplicitVRBigEndian else "<"
+
+    def exceeds(most: int) -> bool:
+        file = io.BytesIO(content[start:])
+        return Crowd(file, order, {0x7FE00010}, implicit=syntax == ImplicitVRLittleEndian).exceeds(most)
+
+    assert exceeds(counted(data))
+    assert not exceeds(counted(data) + 1)
+
+
+def counted(data: Dataset) -> int:
+    """Return the number of the elements and items of a data set before its pixels."""
+    items = [item for element in data if element.VR == "SQ" for item in element.value]
+    own = [element for element in data if element.tag != 0x7FE00010]
+    return len(own) + sum(1 + counted(item) for item in items)
+
+
+def test_a_compressed_icon() -> None:
+    """Its fragments are no elements."""
+    fragments = struct.pack("<HHI", 0xFFFE, 0xE000, 8 * HALF_A_MILLION) + ITEM * HALF_A_MILLION
+    pixels = struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF) + ITEM + fragments
+    item = struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF) + pixels + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    item += struct.pack("<HHI", 0xFFFE, 0xE00D, 0)
+    icon = struct.pack("<HH2sHI", 0x0088, 0x0200, b"SQ", 0, len(item)) + item
+    assert 0x00880200 in read(dicom.instance() + icon)
