@@ -191,6 +191,15 @@ def test_memory_is_bounded(time: Time) -> None:
     assert throttle.admit("mallory", "10.3.0.1", None) == 2
 
 
+def test_refused_names_displace_no_others(time: Time) -> None:
+    """A name stays throttled while its guesser makes up as many others as there is room for."""
+    throttle = Throttle(clock=time, capacity=100)
+    attack(throttle, 20)
+    for number in range(1000):
+        attack(throttle, 1, user=f"user{number}")
+    assert attack(throttle, 1, address=ELSEWHERE) == 0
+
+
 def test_passwords_are_not_kept(throttle: Throttle) -> None:
     """What is kept of credentials is another thing in each process, and tells nothing without its key."""
     throttle.succeeded(HERE, GOOD)

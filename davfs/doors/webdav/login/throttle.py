@@ -118,7 +118,7 @@ class Throttle:
             if credentials and self._is_verified(credentials, address, here):
                 return 0
             here.tries += 1
-            delays = [self._tries(self._names, user, _NAME), here]
+            delays = [self._tries(self._names, user, _NAME, add=False), here]
             delays += [self._living(self._all)] if here.failures else []
             left = max(each.next_try - now for each in delays)
             if left > 0:
@@ -157,10 +157,16 @@ class Throttle:
         salted = hashlib.blake2b(credentials.secret, digest_size=32, key=self._secret)
         return salted.digest() if address is None else salted.digest() + _short(network(address, _NETWORK))
 
-    def _tries(self, kept: OrderedDict[bytes, _Tries], text: str, limit: _Limit) -> _Tries:
-        """Return what is known of a name or an address, which lives on from now."""
-        found = kept.setdefault(_short(text), _Tries(limit))
-        kept.move_to_end(_short(text))
+    def _tries(self, kept: OrderedDict[bytes, _Tries], text: str, limit: _Limit, *, add: bool = True) -> _Tries:
+        """Return what is known of a name or an address, which lives on from now.
+
+        Whoever is refused adds no name: as many as there is room for would have all others forgotten.
+        """
+        short = _short(text)
+        found = kept.get(short) or _Tries(limit)
+        if add or short in kept:
+            kept[short] = found
+            kept.move_to_end(short)
         if len(kept) > self._capacity:
             kept.popitem(last=False)
         return self._living(found)
