@@ -130,6 +130,15 @@ def test_large_heads(server: Server, head: bytes) -> None:
         assert connection.recv(1 << 16).split()[1] in {b"413", b"414", b"431"}
 
 
+@pytest.mark.parametrize(("chunks", "status"), [(4000, 200), (5000, 413)])
+def test_small_chunks(server: Server, chunks: int, status: int) -> None:
+    """A body that is collected does not come in any number of chunks, each of which costs time."""
+    head = b"POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = raw(server, head + b"1\r\nx\r\n" * chunks + b"0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert status != 200 or answer.endswith(b"\r\n\r\n" + b"x" * chunks)
+
+
 def test_short_answers(server: Server) -> None:
     """An answer that ends too early breaks the connection."""
     with client(server) as connection, pytest.raises(http.client.IncompleteRead):

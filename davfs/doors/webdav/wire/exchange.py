@@ -37,6 +37,8 @@ from davfs.orthanc import Buffer
 
 COLLECTED = 128 * 1024
 """Bytes of the largest body that is collected in memory: all but those of uploads."""
+_MOST_PIECES = 4096
+"""Chunks and packets in which such a body may come: each takes a few microseconds, however small it is."""
 _DISCARDED = 64 * 1024 * 1024
 """Bytes of a refused body that are read and thrown away: Explorer reads no answer before it has sent all."""
 _LEAST = 32 * 1024
@@ -186,7 +188,9 @@ class Request(HeadRequest):
     def _collected(self) -> Generator[Waits, None, bytes | None]:
         """Return the whole body; None where it was refused."""
         collected, count = memoryview(bytearray(COLLECTED + 1)), 0
-        while (self.body.left or 0) + count <= COLLECTED:
+        for _ in range(_MOST_PIECES):
+            if (self.body.left or 0) + count > COLLECTED:
+                break
             try:
                 block = self.body.readinto(collected[count:])
             except BlockingIOError:
@@ -198,7 +202,7 @@ class Request(HeadRequest):
             if not block:
                 return bytes(collected[:count])
             count += block
-        reason = f"A body has at most {COLLECTED} bytes here, but that of an upload."
+        reason = f"A body has at most {COLLECTED} bytes here, in {_MOST_PIECES} pieces, but that of an upload."
         self.refuse(Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason))
         return None
 
