@@ -23,6 +23,7 @@ from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 from davfs import __version__
 from davfs.errors import NotAnonymised
 from davfs.generated.crowds import Crowd
+from davfs.generated.elements import Element
 from davfs.generated.prefix import Following, Prefix
 
 BLOCK = 1 << 20
@@ -59,12 +60,14 @@ class Head:
         syntax: Its transfer syntax.
         implicit: Whether value representations are implicit.
         order: The byte order, as `struct` names it.
+        shown: Bytes of all frames, where they are not compressed.
     """
 
     dataset: Dataset
     syntax: UID
     implicit: bool
     order: str
+    shown: int
 
     def written(self) -> bytes:
         """Return it as the beginning of a file.
@@ -125,7 +128,8 @@ def read_head(prefix: Prefix) -> Head:
     if dataset.original_encoding != encoding:
         raise ValueError("a data set is not in its transfer syntax")
     dataset.pop(_PADDING, None)
-    return Head(dataset, UID(syntax), encoding[0], "<" if encoding[1] else ">")
+    order = "<" if encoding[1] else ">"
+    return Head(dataset, UID(syntax), encoding[0], order, _decoded_size(dataset, order))
 
 
 def _check_count(file: "io.BufferedReader[Prefix]", implicit: bool, little: bool) -> None:  # noqa: FBT001  as pydicom
@@ -174,7 +178,8 @@ def _guessed_syntax(start: bytes) -> str:
 def pixels(file: Following, head: Head) -> Generator[bytes, None, None]:
     """Yield the elements of group 7FE0 as they lie in the file, in blocks; others, and what follows, are left out.
 
-    That is padding, signatures that hold no more, and private elements.
+    That is padding, signatures that hold no more, and private elements. What stands behind the last frame of pixels
+    that are not compressed becomes zeros: nobody sees it, and it may be anything.
 
     Args:
         file: The file from where they begin.
@@ -188,7 +193,7 @@ def pixels(file: Following, head: Head) -> Generator[bytes, None, None]:
         if group != _PIXELS:
             return
         header, length = _header(file, head)
-        value = _fragments(file, head.order) if length == _UNDEFINED else _passed(file, length)
+        value = _fragments(file, head.order) if length == _UNDEFINED else _frames(file, length, head.shown)
         for block in chain([tag + header], value):
             if number in _OF_PIXELS:
                 yield block
@@ -217,6 +222,32 @@ def _fragments(file: Following, order: str) -> Iterator[bytes]:
         if tuple(tag) != _ITEM:
             raise ValueError("fragments of pixels cannot be read")
         yield from _passed(file, length)
+
+
+def _frames(file: Following, length: int, shown: int) -> Iterator[bytes]:
+    yield from _passed(file, min(length, shown))
+    for block in _passed(file, max(0, length - shown)):
+        yield bytes(len(block))
+
+
+def _decoded_size(dataset: Dataset, order: str) -> int:
+    """Return how many bytes all frames have that are not compressed (PS3.3 C.7.6.3); a large number for unknown.
+
+    Args:
+        dataset: The data set, as it was read.
+        order: The byte order, as `struct` names it.
+    """
+    frames = _raw(dataset, "NumberOfFrames").strip(b" \0") or b"1"
+    number = int(frames) if frames.isdigit() else 0
+    rows, columns, bits, samples = (
+        int.from_bytes(_raw(dataset, keyword)[:2], "little" if order == "<" else "big")
+        for keyword in ("Rows", "Columns", "BitsAllocated", "SamplesPerPixel")
+    )
+    return -(-number * rows * columns * bits * max(1, samples) // 8) or _UNDEFINED
+
+
+def _raw(dataset: Dataset, keyword: str) -> bytes:
+    return Element(dataset, Tag(keyword)).value if keyword in dataset else b""
 
 
 def _passed(file: Following, length: int) -> Iterator[bytes]:

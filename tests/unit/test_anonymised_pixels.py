@@ -5,9 +5,14 @@ from typing import Any
 
 import pydicom
 import pytest
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from davfs.confidentiality.options import Options
 from davfs.errors import NotAnonymised, OrthancError, Unavailable
+from davfs.generated import part10
+from davfs.generated.prefix import Prefix
+from tests.support import dicom
+from tests.support.filled import file_of
 from tests.unit import test_anonymised
 from tests.unit.test_anonymised import Maker, read, written
 
@@ -66,3 +71,22 @@ def test_what_cannot_be_looked_at_is_not_there() -> None:
     with pytest.raises(Unavailable):
         one.maker.can_be(instance, "US")
     one.maker.close()
+
+
+@pytest.mark.parametrize("frames", [None, 1, 3])
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_what_stands_behind_the_last_frame(syntax: UID, frames: int | None) -> None:
+    """Nobody sees it, and it may be anything: it becomes zeros, and no frame changes."""
+    shown = (bytes(range(1, 256)) * 5)[:1024] * (frames or 1)
+    data = pydicom.dcmread(io.BytesIO(dicom.instance(pixels=1024)))
+    data.Rows, data.Columns = 1, 512
+    if frames:
+        data.NumberOfFrames = frames
+    data.PixelData = shown + b"Doe^John"
+    data["PixelData"].VR = "OW"
+    content = file_of(data, syntax)
+    prefix = Prefix(iter([memoryview(content)]), len(content))
+    head = part10.read_head(prefix)
+    head.written()
+    found = b"".join(part10.pixels(prefix.following(), head))
+    assert found.endswith(shown + bytes(8))
