@@ -9,7 +9,7 @@
 # make test-large   transfers of 1 GB, in bounded memory
 # make test-bookworm   the same on Debian 12, test-trixie on 13, test-forky on testing: in a chroot of it (needs root; ARGS=…)
 # make test-stop    stop Orthanc while the drive is busy, many times (ROUNDS=50; about 15 minutes)
-# make test-differential   5,000 damaged DICOM files by Orthanc's REST API and by each door (TEST_SEED: other ones)
+# make test-differential   5,000 damaged DICOM files by Orthanc's REST API and each door (25 minutes; TEST_SEED: other ones)
 # make test-attacks   hostile and unlucky clients in great numbers (CLIENTS=1000; about 2 minutes)
 # make test-crash   kill Orthanc, with the plugin or beside davfs serve, and davfs serve, many times (ROUNDS=60 of each)
 # make test-sanitize   random input for the plugin's C, with ASan and UBSan (ROUNDS=1000000 for each part)

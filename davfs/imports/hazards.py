@@ -6,8 +6,8 @@ an element says it has; and waits for ever in front of a rest that is too short 
 exhaust the stack of the thread that reads them, long ones keep it for hours, and kilobytes can unpack to more than its
 memory. Any of it ends or stops the whole server, for everybody.
 
-What is refused here Orthanc cannot import either, apart from headers on which its parser would wait for ever: newer
-versions pass over them.
+What is refused here Orthanc cannot import either, apart from headers on which its parser would wait for ever (newer
+versions pass over them), and a meta header that claims 4 GB: where a machine can spare as much, Orthanc takes it.
 
 Source: DICOM PS3.10 §7.1; observed on Orthanc 1.10.1.
 """

@@ -6,6 +6,7 @@ given also those that should end it, and is started anew where they do.
 
 import os
 import re
+import resource
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ LARGEST_MUTANT = 16_000
 CREATED, UNSUPPORTED = (201, 204), 415
 SECONDS = 60
 """Time limit of a request to a drive: hundreds of them, on a machine that may be busy."""
+MEMORY = 2 << 30
+"""Address space of a bare Orthanc, in bytes: with 4 GB to spare, it takes files whose meta header claims them."""
 PATIENCE = 8
 """Seconds after which a bare Orthanc is taken to hang."""
 
@@ -89,6 +92,7 @@ class Bare:
     def _start(self) -> None:
         self._process = OrthancProcess(self._folder)
         self._process.start()
+        resource.prlimit(self._process.pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
         self._rest = rest_client(self._process)
         self._rest.timeout = httpx.Timeout(PATIENCE)
 
