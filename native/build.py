@@ -57,7 +57,7 @@ def builder() -> FFI:
     ffi = FFI()
     ffi.cdef((HERE / "cdef.h").read_text())
     ffi.embedding_api("")
-    ffi.embedding_init_code("")  # davfs.plugin.start() is called by interpreter.c, where a failure becomes one line
+    ffi.embedding_init_code("")  # interpreter.c calls davfs.running.plugin.start(), where a failure becomes one line
     ffi.set_source(
         "_davfs_sdk",
         BESIDE_CFFI,

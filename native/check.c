@@ -52,7 +52,7 @@ static void read_line(int from, char* line, size_t size)
 
 static int run(const char* python, const char* path, int input, char* line, size_t size)
 {
-  char* arguments[] = {(char*) python, "-I", "-m", "davfs.check", (char*) path, NULL};
+  char* arguments[] = {(char*) python, "-I", "-m", "davfs.running.check", (char*) path, NULL};
   posix_spawn_file_actions_t actions;
   int output[2], status = -1;
   pid_t child;
@@ -83,7 +83,7 @@ int davfs_check(const char* python, const char* configuration, const char* path,
   int input = readable(configuration);
   if (input < 0)
   {
-    return 0; /* cannot be asked; davfs.plugin.start() checks the same once more */
+    return 0; /* cannot be asked; davfs.running.plugin.start() checks the same once more */
   }
   reason[0] = '\0';
   int status = run(python, path, input, reason, size);

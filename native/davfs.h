@@ -53,10 +53,10 @@ void davfs_log(int severity, const char* line);
    or -1 with one sentence in `reason`. */
 int davfs_check(const char* python, const char* configuration, const char* path, char* reason, size_t size);
 
-/* interpreter.c: starts Python, or joins the one that is running, and calls davfs.plugin.start().
+/* interpreter.c: starts Python, or joins the one that is running, and calls davfs.running.plugin.start().
    Returns 0, or -1 with one sentence in `reason`. */
 int davfs_start_python(const char* python, char* reason, size_t size);
-/* Calls davfs.plugin.stop() where Python still runs, on a thread of its own, since Python's lock may be held for ever.
+/* Calls davfs.running.plugin.stop() where Python still runs, on a thread of its own, since Python's lock may be held for ever.
    Returns 1, or 0 where it has not ended after so many milliseconds. */
 int davfs_stop_python(int milliseconds);
 /* Defined next to cffi's generated code, where the static cffi_start_python() is. */

@@ -140,7 +140,7 @@ static int find_packages(const char* python)
 
 static int call_plugin(const char* function)
 {
-  PyObject* module = PyImport_ImportModule("davfs.plugin");
+  PyObject* module = PyImport_ImportModule("davfs.running.plugin");
   PyObject* done = module ? PyObject_CallMethod(module, function, NULL) : NULL;
   Py_XDECREF(module);
   Py_XDECREF(done);
@@ -209,7 +209,7 @@ int davfs_start_python(const char* python, char* reason, size_t size)
   return with_python(python, reason, size);
 }
 
-/* Whether davfs.plugin.stop() has returned. Never freed: the thread may outlive the one that waits for it. */
+/* Whether davfs.running.plugin.stop() has returned. Never freed: the thread may outlive the one that waits for it. */
 static sem_t stopped;
 
 static void* run_stop(void* nothing)

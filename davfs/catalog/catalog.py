@@ -8,7 +8,7 @@ all that it asks; deletions are found by comparing a listing with Orthanc's own 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from davfs.bounded import Bounded
+from davfs.cache import Bounded
 from davfs.catalog.contents import Contents
 from davfs.catalog.facts import Facts
 from davfs.catalog.hierarchy import Hierarchy

@@ -6,7 +6,7 @@ Deletions are found by comparing the facts with Orthanc's own list of what is in
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from davfs.bounded import Bounded
+from davfs.cache import Bounded
 from davfs.catalog.facts import Facts
 from davfs.catalog.hierarchy import Hierarchy
 from davfs.catalog.plan import Folder

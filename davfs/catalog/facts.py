@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from davfs.bounded import Bounded
+from davfs.cache import Bounded
 from davfs.catalog import log
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.log import Position

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
-from davfs.bounded import Bounded
+from davfs.cache import Bounded
 from davfs.catalog.facts import Facts, batches
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.plan import Folder

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any, TypeAlias
 
-from davfs.bounded import Bounded
+from davfs.cache import Bounded
 from davfs.catalog.plan import Folder
 from davfs.catalog.query import Query, Term
 from davfs.catalog.rows import Row

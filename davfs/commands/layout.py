@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from davfs.commands import options
-from davfs.commands.preview import preview
+from davfs.commands.preview.command import preview
 from davfs.errors import LayoutError
 from davfs.layout import HashKey, load
 from davfs.layout.schema import schema

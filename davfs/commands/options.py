@@ -7,11 +7,11 @@ from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from davfs.checks import nearest
 from davfs.errors import ConfigurationError
 from davfs.layout.tags import Extra, representation
 from davfs.orthanc.model import Level
-from davfs.settings_file import Given
+from davfs.settings.checks import nearest
+from davfs.settings.toml_file import Given
 
 PASSWORD = "DAVFS_PASSWORD"  # noqa: S105  the name of a variable
 """A password is no option: every user of the machine could read it from the list of processes."""

@@ -7,15 +7,15 @@ import time
 
 import typer
 
-from davfs.checks import is_loopback
 from davfs.commands import mounting, options
 from davfs.commands.signals import until_signalled
 from davfs.commands.talk import Announcement, Talk
-from davfs.configuration import Server
 from davfs.errors import ConfigurationError, OrthancError, Unavailable
 from davfs.orthanc.system import System
-from davfs.standalone import Standalone
-from davfs.standalone_configuration import StandaloneConfiguration, read
+from davfs.running.standalone import Standalone
+from davfs.settings.checks import is_loopback
+from davfs.settings.plugin import Server
+from davfs.settings.standalone import StandaloneConfiguration, read
 
 _TICK = 0.2
 _REMIND = 60.0

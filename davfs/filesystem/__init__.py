@@ -4,6 +4,6 @@
 - `drive`: composes the areas.
 - `tree`: a layout as an area; `files`: the names of a series' files.
 - `inbox`: the folder that imports.
-- `search`: folders that are queries; `results`: the studies in them; `searches`: those that are saved.
+- `search`: folders that are queries.
 - `readme`: the text at the drive's root.
 """

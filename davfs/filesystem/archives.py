@@ -4,16 +4,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from davfs.bounded import Bounded
+from davfs.cache import Bounded
 from davfs.catalog.plan import Folder
+from davfs.derived.made import Made
+from davfs.derived.makers import Makers
 from davfs.entry import Path
 from davfs.errors import UnknownResource
 from davfs.filesystem.files import Files
 from davfs.filesystem.folders import Listings
 from davfs.filesystem.images import Images
 from davfs.filesystem.node import Node
-from davfs.generated.made import Made
-from davfs.generated.makers import Makers
 from davfs.orthanc.model import Level, OrthancId
 
 _KEPT = 100

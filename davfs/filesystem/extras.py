@@ -13,15 +13,15 @@ from functools import partial
 from itertools import tee
 
 from davfs import names
-from davfs.bounded import Bounded
+from davfs.cache import Bounded
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import patient_of
+from davfs.derived.documents import Documents
+from davfs.derived.made import Made
 from davfs.entry import Entry, Kind
 from davfs.errors import UnknownResource
 from davfs.filesystem.archives import Archives
 from davfs.filesystem.node import Node
-from davfs.generated.documents import Documents
-from davfs.generated.made import Made
 from davfs.layout import Layout
 from davfs.layout.model import Extra, ExtraFile
 from davfs.orthanc.model import Instance, Level, OrthancId

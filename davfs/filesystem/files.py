@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from davfs import names
-from davfs.bounded import Bounded
+from davfs.cache import Bounded
+from davfs.derived.made import Made
 from davfs.entry import DICOM, Entry, Kind
-from davfs.generated.made import Made
 from davfs.orthanc.model import Instance, OrthancId
 
 _KEPT = 10_000

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from davfs import names
-from davfs.bounded import Bounded
+from davfs.cache import Bounded
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder, patient_of
 from davfs.catalog.rows import Row

@@ -7,13 +7,13 @@ from functools import partial
 from davfs.catalog.acquisition import shown_date
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder
+from davfs.derived.archive import Member
+from davfs.derived.made import Made
+from davfs.derived.makers import Makers
 from davfs.entry import Entry, Path
 from davfs.errors import UnknownResource
 from davfs.filesystem.files import NO_OTHERS, Files, FilesCache, Naming, Shown, TagsAbove
 from davfs.filesystem.node import Node
-from davfs.generated.archive import Member
-from davfs.generated.made import Made
-from davfs.generated.makers import Makers
 from davfs.layout import Layout
 from davfs.layout.anonymity import restricted
 from davfs.layout.model import Dates

@@ -1,6 +1,6 @@
 """inbox/: write anything here; DICOM files and ZIPs of DICOM are imported into Orthanc.
 
-1. A complete file goes through the `davfs.filesystem.intake`. What is no DICOM stays until it expires.
+1. A complete file goes through the `davfs.imports.intake`. What is no DICOM stays until it expires.
 2. For DICOM that was imported there stands a receipt, which serves Orthanc's bytes.
 3. Files and folders can be renamed and copied. Whatever comes to an ordinary name without having gone through the
    intake goes through it then.
@@ -16,15 +16,15 @@ from davfs.entry import Content, Entry, Opened, Path
 from davfs.errors import AlreadyExists, Forbidden, NotFound, PathError, UnknownResource
 from davfs.filesystem.area import Room, Upload
 from davfs.filesystem.handed_on import HandedOn
-from davfs.filesystem.intake import REJECTED, Given, InboxUpload, Intake, is_aside
 from davfs.filesystem.progress_files import ProgressFiles
 from davfs.filesystem.stored import open_stored
-from davfs.imports.dead_properties import DeadProperties
 from davfs.imports.importer import Importer
-from davfs.imports.items import Item
+from davfs.imports.intake import REJECTED, Given, InboxUpload, Intake, is_aside
 from davfs.imports.lanes import Lanes
-from davfs.imports.spool import Spool
 from davfs.orthanc import Buffer, Instance, Orthanc
+from davfs.spool.dead_properties import DeadProperties
+from davfs.spool.items import Item
+from davfs.spool.spool import Spool
 
 _NO_UPLOAD = "Uploads are switched off on this drive."
 _OWN = "Only the drive itself puts files here."

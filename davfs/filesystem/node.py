@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from davfs.catalog.plan import Folder
+from davfs.derived.made import Made
 from davfs.entry import Entry
-from davfs.generated.made import Made
 from davfs.orthanc.model import Level, OrthancId
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from davfs.confidentiality.options import MODIFIED_DATES, PATIENT_CHARACTERISTICS, STRUCTURED_CONTENT
 from davfs.confidentiality.table import EDITION
 from davfs.layout import Layout
-from davfs.selection import Mistake
+from davfs.settings.layouts import Mistake
 
 _TEXT = """\
 This drive shows the DICOM archive of an Orthanc server.

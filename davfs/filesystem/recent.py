@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from davfs.bounded import Bounded
+from davfs.cache import Bounded
 from davfs.entry import Path
 
 _MOST = 10_000

@@ -10,6 +10,8 @@ from typing import TypeVar
 from davfs import names
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder, Plan
+from davfs.derived.made import Made
+from davfs.derived.makers import Makers
 from davfs.entry import Content, Entry, Kind, Path, Streamed
 from davfs.errors import Forbidden, IsAFolder, NotAFolder, NotFound, OrthancError, UnknownResource
 from davfs.filesystem.archives import Archives
@@ -19,8 +21,6 @@ from davfs.filesystem.images import Images
 from davfs.filesystem.node import Node
 from davfs.filesystem.recent import Recent
 from davfs.filesystem.stored import open_stored
-from davfs.generated.made import Made
-from davfs.generated.makers import Makers
 from davfs.layout import Layout
 from davfs.orthanc import Orthanc
 from davfs.orthanc.model import Level, OrthancId

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from davfs.entry import Path
 from davfs.errors import Unavailable
-from davfs.imports.items import is_name
+from davfs.spool.items import is_name
 
 SUFFIX = ".progress.txt"
 """Follows the name of a ZIP in the name of the file that tells how far it is."""

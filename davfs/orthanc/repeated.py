@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from davfs.bounded import Bounded
+from davfs.cache import Bounded
 
 _MOST = 256
 """Answers that are kept."""

@@ -68,7 +68,7 @@ class _Answering:
 
 
 def answer_with(door: Door) -> None:
-    """Let a door answer the callbacks, which native/door.c has registered and opens when `davfs.plugin.start` ends."""
+    """Let a door answer the callbacks, registered by native/door.c, opened when `davfs.running.plugin.start` ends."""
     _Answering.door = door
 
 

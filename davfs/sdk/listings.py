@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from davfs import media_types
-from davfs.bounded import Bounded
+from davfs.cache import Bounded
 from davfs.entry import DICOM, Entry, Path
 
 _MOST = 64

@@ -20,9 +20,9 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 
 from davfs.confidentiality.options import Options
 from davfs.demo.samples import import_samples
+from davfs.derived.anonymised import Anonymised
+from davfs.derived.sizes import padded
 from davfs.errors import NotAnonymised, OrthancError, UnknownResource
-from davfs.generated.anonymised import Anonymised
-from davfs.generated.sizes import padded
 from davfs.layout.subject import subject
 from davfs.layout.text import HashKey
 from davfs.orthanc.http import HttpTransport, connect
@@ -41,7 +41,7 @@ PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 OTHER_PROCESS = """
 import hashlib, json, sys
 from davfs.confidentiality.options import Options
-from davfs.generated.anonymised import Anonymised
+from davfs.derived.anonymised import Anonymised
 from davfs.layout.text import HashKey
 from davfs.orthanc.http import HttpTransport, connect
 from davfs.orthanc.rest import RestOrthanc

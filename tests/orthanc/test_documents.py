@@ -10,13 +10,13 @@ import httpx
 import pytest
 from pydicom.uid import CTImageStorage
 
-from davfs.commands.preview import keywords
+from davfs.commands.preview.command import keywords
+from davfs.commands.preview.folder import DicomFolder
 from davfs.demo.process import OrthancProcess
+from davfs.derived.documents import Documents
+from davfs.derived.made import Made
 from davfs.errors import UnknownResource
-from davfs.generated.documents import Documents
-from davfs.generated.made import Made
 from davfs.orthanc import Instance, Level, OrthancId
-from davfs.orthanc.folder import DicomFolder
 from davfs.orthanc.http import HttpTransport, connect
 from davfs.orthanc.rest import RestOrthanc
 from tests.orthanc.conftest import RunOrthanc

@@ -8,12 +8,12 @@ import pytest
 from typer.testing import CliRunner
 
 from davfs.commands.application import app
-from davfs.commands.preview import keywords
+from davfs.commands.preview.command import keywords
+from davfs.commands.preview.folder import DicomFolder
 from davfs.demo.process import OrthancProcess
 from davfs.layout import shipped, shipped_names
 from davfs.layout.tags import DEFAULT
 from davfs.orthanc import Level
-from davfs.orthanc.folder import DicomFolder
 from davfs.orthanc.http import HttpTransport, connect
 from davfs.orthanc.rest import RestOrthanc
 from tests.orthanc.conftest import RunOrthanc

@@ -7,8 +7,8 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from davfs.generated.archive import Member
-from davfs.generated.made import Made
+from davfs.derived.archive import Member
+from davfs.derived.made import Made
 
 MEBI, GIBI = 1 << 20, 1 << 30
 DATE = datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC)

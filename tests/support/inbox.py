@@ -10,7 +10,7 @@ from davfs.entry import Path
 from davfs.filesystem.inbox import Inbox
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
-from davfs.imports.spool import Spool
+from davfs.spool.spool import Spool
 from tests.support.memory_orthanc import MemoryOrthanc
 
 TEST_FILES = DiskPath(str(pydicom.data.get_testdata_file("CT_small.dcm"))).parent

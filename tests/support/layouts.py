@@ -12,9 +12,9 @@ from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import LayoutPlacer
 from davfs.catalog.store import Store
+from davfs.derived.makers import Makers
 from davfs.entry import Entry
 from davfs.filesystem.tree import Tree
-from davfs.generated.makers import Makers
 from davfs.layout import load_text
 from davfs.orthanc import Level, OrthancId
 from tests.support import dicom

@@ -19,9 +19,9 @@ from davfs.filesystem.inbox import Inbox
 from davfs.filesystem.readme import Readme
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
-from davfs.imports.spool import Spool
 from davfs.orthanc.access import Access, Answer
-from davfs.selection import Loaded
+from davfs.settings.layouts import Loaded
+from davfs.spool.spool import Spool
 from tests.support.memory_orthanc import MemoryOrthanc
 from tests.support.webdav import WebDav
 

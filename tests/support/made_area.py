@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path as DiskPath
 from typing import Any
 
-from davfs import assembly
 from davfs.doors.collection.limit import LARGEST
 from davfs.entry import DICOM, Content, Entry, Kind, Path, Streamed
 from davfs.errors import IsAFolder, NotAFolder, NotFound
+from davfs.running import assembly
 
 AREA = "made"
 BLOCK = bytes(range(256)) * 4096

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from davfs.commands.preview import dicom_files
 from davfs.entry import InMemory
 from davfs.errors import OrthancError, UnknownResource
 from davfs.orthanc import (
@@ -25,7 +26,6 @@ from davfs.orthanc import (
     Stored,
     StoreStatus,
     WithChildren,
-    dicom_files,
 )
 from davfs.orthanc.description import DATE, described
 from tests.support import renditions

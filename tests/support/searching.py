@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from davfs import setup
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import LayoutPlacer
@@ -15,14 +14,15 @@ from davfs.catalog.plan import Folder, Plan
 from davfs.catalog.query import keywords
 from davfs.catalog.search import StudySearch, scope_of
 from davfs.catalog.store import Store
-from davfs.filesystem.results import Results
-from davfs.filesystem.search import Search
-from davfs.filesystem.searches import Searches
+from davfs.derived.makers import Makers
+from davfs.filesystem.search.area import Search
+from davfs.filesystem.search.results import Results
+from davfs.filesystem.search.saved import Searches
 from davfs.filesystem.tree import Tree
-from davfs.generated.makers import Makers
 from davfs.layout import Layout
 from davfs.layout.tags import NO_EXTRA
 from davfs.orthanc import Orthanc
+from davfs.settings import setup
 
 SINCE = datetime(2024, 1, 1, tzinfo=UTC)
 TODAY = date(2024, 3, 10)

@@ -7,9 +7,9 @@ from pathlib import Path as DiskPath
 import pytest
 
 from davfs.entry import Path
-from davfs.imports.items import Receipt
-from davfs.imports.spool import Spool
 from davfs.orthanc import OrthancId
+from davfs.spool.items import Receipt
+from davfs.spool.spool import Spool
 
 RECEIPT = Receipt(OrthancId("01234567-89abcdef-01234567-89abcdef-01234567"), 39206)
 DAY = 86400.0

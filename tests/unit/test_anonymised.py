@@ -23,12 +23,12 @@ from pydicom.uid import (
 )
 
 from davfs.confidentiality.options import Options
+from davfs.derived.anonymised import Anonymised
+from davfs.derived.made import Made
+from davfs.derived.prefix import Prefix
+from davfs.derived.sizes import padded
 from davfs.entry import InMemory
 from davfs.errors import NotAnonymised, OrthancError, Unavailable, UnknownResource
-from davfs.generated.anonymised import Anonymised
-from davfs.generated.made import Made
-from davfs.generated.prefix import Prefix
-from davfs.generated.sizes import padded
 from davfs.layout.text import HashKey
 from davfs.orthanc import OrthancId
 from tests.support import dicom

@@ -8,11 +8,11 @@ import pytest
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from davfs.derived import part10
+from davfs.derived.crowds import Crowd
+from davfs.derived.part10 import read_head
+from davfs.derived.prefix import Prefix
 from davfs.errors import NotAnonymised
-from davfs.generated import part10
-from davfs.generated.crowds import Crowd
-from davfs.generated.part10 import read_head
-from davfs.generated.prefix import Prefix
 from tests.support import dicom
 from tests.support.filled import file_of
 from tests.unit.test_elements import frame

@@ -10,9 +10,9 @@ from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from davfs.confidentiality.options import Options
 from davfs.confidentiality.table import Place
-from davfs.generated.deidentifier import Deidentifier, Person
-from davfs.generated.identity import Identity, encodings_of
-from davfs.generated.pseudonyms import Pseudonyms
+from davfs.derived.deidentifier import Deidentifier, Person
+from davfs.derived.identity import Identity, encodings_of
+from davfs.derived.pseudonyms import Pseudonyms
 from davfs.layout.text import HashKey
 
 KEY = HashKey(b"a key for tests only")

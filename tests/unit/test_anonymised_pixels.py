@@ -8,9 +8,9 @@ import pytest
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from davfs.confidentiality.options import Options
+from davfs.derived import part10
+from davfs.derived.prefix import Prefix
 from davfs.errors import NotAnonymised, OrthancError, Unavailable
-from davfs.generated import part10
-from davfs.generated.prefix import Prefix
 from tests.support import dicom
 from tests.support.filled import file_of
 from tests.unit import test_anonymised

@@ -17,9 +17,9 @@ from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, ImplicitVRL
 
 from davfs.confidentiality.options import Options
 from davfs.confidentiality.table import EDITION
+from davfs.derived.anonymised import Anonymised
 from davfs.entry import InMemory
 from davfs.errors import NotAnonymised, OrthancError
-from davfs.generated.anonymised import Anonymised
 from davfs.layout.text import HashKey
 from davfs.orthanc import Instance, OrthancId
 from tests.support.confidentiality import TABLE, Checker

@@ -12,11 +12,11 @@ from davfs.confidentiality import pixels, table
 from davfs.confidentiality.options import Options
 from davfs.confidentiality.shifting import shifted
 from davfs.confidentiality.table import Action, Place, listed
-from davfs.generated.deidentifier import Deidentifier, Person
-from davfs.generated.dummies import sequence
-from davfs.generated.identity import Identity
-from davfs.generated.pseudonyms import Pseudonyms
-from davfs.generated.sizes import LEAST, padded
+from davfs.derived.deidentifier import Deidentifier, Person
+from davfs.derived.dummies import sequence
+from davfs.derived.identity import Identity
+from davfs.derived.pseudonyms import Pseudonyms
+from davfs.derived.sizes import LEAST, padded
 from davfs.layout.text import HashKey
 from tests.support.confidentiality import TABLE
 from tests.unit.test_anonymised_identity import stored

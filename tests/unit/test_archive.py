@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from davfs.derived.archive import Member, archive
+from davfs.derived.streams import Streams
 from davfs.errors import OrthancError, UnknownResource
-from davfs.generated.archive import Member, archive
-from davfs.generated.streams import Streams
 from tests.support.archives import DATE, MEBI, Bytes, Source, Zeros, read, unzipped
 
 
@@ -87,8 +87,8 @@ import hashlib, sys
 from contextlib import nullcontext
 from datetime import datetime, UTC
 from davfs.entry import InMemory
-from davfs.generated.archive import Member, archive
-from davfs.generated.streams import Streams
+from davfs.derived.archive import Member, archive
+from davfs.derived.streams import Streams
 
 content = lambda: InMemory(nullcontext(memoryview(b"abc")))
 date = datetime(2021, 3, 4, tzinfo=UTC)

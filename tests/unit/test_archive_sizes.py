@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import zipstream.ng
 
-from davfs.generated.archive import archive
-from davfs.generated.streams import Streams
+from davfs.derived.archive import archive
+from davfs.derived.streams import Streams
 from tests.support.archives import GIBI, MEBI, Bytes, Source, Zeros, many, read
 
 LIMIT = (1 << 31) - 1

@@ -1,6 +1,6 @@
 """Values that are kept as far as there is room."""
 
-from davfs.bounded import Bounded
+from davfs.cache import Bounded
 
 
 def kept(values: Bounded[str, int], *keys: str) -> str:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from davfs import assembly, setup
 from davfs.catalog import database, seal
 from davfs.catalog.seal import Seal
 from davfs.errors import ConfigurationError, Unavailable
 from davfs.orthanc import Level, OrthancId
+from davfs.running import assembly
+from davfs.settings import setup
 from tests.support import catalog as catalogs
 from tests.support import dicom
 from tests.support.catalog import BY_NAME, Index

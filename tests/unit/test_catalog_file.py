@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from davfs.catalog.database import Database
-from davfs.filesystem.searches import Searches
+from davfs.filesystem.search.saved import Searches
 from davfs.orthanc import Level, OrthancId
 from tests.support import catalog, dicom
 from tests.support.catalog import BY_NAME, Index

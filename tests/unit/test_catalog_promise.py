@@ -18,11 +18,11 @@ from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import LayoutPlacer
 from davfs.catalog.plan import Plan, group_node, patient_node
 from davfs.catalog.store import Store
+from davfs.derived.makers import Makers
 from davfs.entry import Entry
 from davfs.entry import Path as DrivePath
 from davfs.errors import Forbidden, NotFound, UnknownResource
 from davfs.filesystem.tree import Tree
-from davfs.generated.makers import Makers
 from davfs.layout import Layout, load_text
 from davfs.orthanc import Level, OrthancId, Resource
 from tests.support import dicom

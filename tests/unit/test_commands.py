@@ -14,8 +14,8 @@ from davfs.commands import mounting
 from davfs.commands.application import app
 from davfs.commands.mounting import System, this_system
 from davfs.commands.serve import warn
-from davfs.settings_file import Given
-from davfs.standalone_configuration import read
+from davfs.settings.standalone import read
+from davfs.settings.toml_file import Given
 
 DOOR = "https://pacs.example:8043/"
 COLLECTION = "http://pacs.example:8042/davfs/drive/"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from davfs.configuration import Configuration, Server, read
 from davfs.errors import ConfigurationError
+from davfs.settings.plugin import Configuration, Server, read
 
 HOME = Path("/etc/orthanc")
 KEYS = (

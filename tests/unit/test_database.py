@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from davfs import assembly, setup
 from davfs.catalog.database import Database
 from davfs.errors import ConfigurationError
-from davfs.imports.spool import Spool
+from davfs.running import assembly
+from davfs.settings import setup
+from davfs.spool.spool import Spool
 from tests.support.memory_orthanc import MemoryOrthanc
 
 Count = Callable[[], int]

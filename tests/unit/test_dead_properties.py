@@ -10,9 +10,9 @@ import pytest
 
 from davfs.entry import Path
 from davfs.errors import NoSpace, NotFound
-from davfs.imports import dead_properties
-from davfs.imports.dead_properties import DeadProperties
-from davfs.imports.spool import Spool
+from davfs.spool import dead_properties
+from davfs.spool.dead_properties import DeadProperties
+from davfs.spool.spool import Spool
 from tests.support.spool import DAY, RECEIPT, Clock
 
 NAME = "{urn:x}colour"

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import pytest
 from pydicom.uid import CTImageStorage, EncapsulatedPDFStorage
 
+from davfs.derived.answers import Answers
+from davfs.derived.documents import Documents
+from davfs.derived.made import Made
 from davfs.errors import BadFile, OrthancError, Unavailable, UnknownResource
-from davfs.generated.answers import Answers
-from davfs.generated.documents import Documents
-from davfs.generated.made import Made
 from davfs.orthanc import Instance, Level, OrthancId
 from tests.support import dicom, documents
 from tests.support.memory_orthanc import MemoryOrthanc

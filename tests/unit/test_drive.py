@@ -14,7 +14,7 @@ from davfs.filesystem.live import Live
 from davfs.filesystem.readme import Readme
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
-from davfs.imports.spool import Spool
+from davfs.spool.spool import Spool
 from tests.support import inbox as inboxes
 from tests.support.inbox import content
 from tests.support.memory_orthanc import MemoryOrthanc

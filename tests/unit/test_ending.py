@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from davfs.ending import Ending, log_left_behind
+from davfs.running.ending import Ending, log_left_behind
 
 
 def test_the_order() -> None:

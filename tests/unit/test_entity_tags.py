@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from davfs.imports.entity_tags import EntityTags
-from davfs.imports.spool import Spool
+from davfs.spool.entity_tags import EntityTags
+from davfs.spool.spool import Spool
 
 CONTENT = b"content"
 

@@ -16,10 +16,10 @@ from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import LayoutPlacer
 from davfs.catalog.store import Store
+from davfs.derived.makers import Makers
 from davfs.entry import Path as DrivePath
 from davfs.errors import Forbidden, NotFound, OrthancError
 from davfs.filesystem.tree import Tree
-from davfs.generated.makers import Makers
 from davfs.layout import HashKey, load_text
 from davfs.orthanc import Level, OrthancId
 from tests.support import dicom

@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from davfs.checks import host_names
 from davfs.doors.webdav import host_names as module
 from davfs.doors.webdav.cross_site import is_foreign
 from davfs.doors.webdav.host_names import HostNames
 from davfs.errors import ConfigurationError
+from davfs.settings.checks import host_names
 
 NAMES = HostNames(["Drive.Example.org"], lambda: "PACS.ward", lambda: "pacs.ward.hospital.org")
 

@@ -8,14 +8,14 @@ import pytest
 
 from davfs.entry import Entry, Path
 from davfs.errors import Forbidden, NotFound, Rejected, Unavailable
-from davfs.filesystem import intake
 from davfs.filesystem.area import Area, Deletable, Writable
 from davfs.filesystem.inbox import Inbox
+from davfs.imports import intake
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
 from davfs.imports.sniff import Sniffed
-from davfs.imports.spool import Spool
 from davfs.orthanc import Orthanc  # noqa: TC001  only a local annotation
+from davfs.spool.spool import Spool
 from tests.support import inbox as inboxes
 from tests.support.inbox import CT, MR, NO_PREAMBLE, TEST_FILES, content, names
 from tests.support.memory_orthanc import MemoryOrthanc, identify

@@ -7,8 +7,8 @@ from davfs.filesystem.handed_on import LISTED, REMEMBERED, HandedOn
 from davfs.filesystem.inbox import Inbox
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
-from davfs.imports.spool import Spool
 from davfs.orthanc import Level
+from davfs.spool.spool import Spool
 from tests.support import inbox as inboxes
 from tests.support.inbox import CT, MR, content, names
 from tests.support.memory_orthanc import MemoryOrthanc, identify

@@ -24,7 +24,7 @@ from davfs.filesystem.area import Movable
 from davfs.filesystem.inbox import Inbox
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
-from davfs.imports.spool import Spool
+from davfs.spool.spool import Spool
 from tests.support import inbox as inboxes
 from tests.support.inbox import BROKEN, CHANGED, CT, MR, NO_PREAMBLE, content, names
 from tests.support.memory_orthanc import MemoryOrthanc, identify

@@ -31,7 +31,7 @@ from davfs.filesystem.area import Limited, Receiving
 from davfs.filesystem.inbox import Inbox
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
-from davfs.imports.spool import Spool
+from davfs.spool.spool import Spool
 from tests.support import inbox as inboxes
 from tests.support.inbox import BROKEN, CHANGED, CT, MR, NO_PREAMBLE, TEST_FILES, content, names
 from tests.support.memory_orthanc import MemoryOrthanc, identify
@@ -234,7 +234,7 @@ from pathlib import Path
 from davfs.filesystem.inbox import Inbox
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
-from davfs.imports.spool import Spool
+from davfs.spool.spool import Spool
 from tests.support.memory_orthanc import MemoryOrthanc
 
 orthanc, lanes = MemoryOrthanc(), Lanes(workers=1)

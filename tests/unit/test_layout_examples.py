@@ -11,10 +11,10 @@ import pytest
 from rich.console import Console
 
 from davfs.commands.drawing import Extent, draw
-from davfs.commands.preview import keywords
+from davfs.commands.preview.command import keywords
+from davfs.commands.preview.folder import DicomFolder
 from davfs.layout import HashKey, load, shipped, shipped_names
 from davfs.orthanc import Level, OrthancId, Resource
-from davfs.orthanc.folder import DicomFolder
 from tests.support.images import PATIENTS
 
 DOCS = Path(__file__).parents[2] / "docs" / "layouts.md"

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import pytest
 
 from davfs.catalog.placing import LayoutPlacer
+from davfs.derived.makers import Makers
 from davfs.errors import OrthancError, Unavailable
 from davfs.filesystem.tree import Tree
-from davfs.generated.makers import Makers
 from davfs.layout import HashKey, load_text
 from davfs.orthanc import Counts, Level, OrthancId, Resource
 from tests.support import dicom, layouts

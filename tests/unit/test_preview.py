@@ -9,9 +9,9 @@ from typer.testing import CliRunner, Result
 
 from davfs.commands.application import app
 from davfs.commands.drawing import Extent, draw
-from davfs.commands.preview import keywords
+from davfs.commands.preview.command import keywords
+from davfs.commands.preview.folder import DicomFolder
 from davfs.layout import load_text
-from davfs.orthanc.folder import DicomFolder
 from tests.support import dicom
 from tests.support.images import PATIENTS
 

@@ -22,11 +22,11 @@ from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import LayoutPlacer
 from davfs.catalog.store import Store
+from davfs.derived.makers import Makers
 from davfs.entry import DICOM, Entry
 from davfs.entry import Path as DrivePath
 from davfs.errors import NotFound
 from davfs.filesystem.tree import Tree
-from davfs.generated.makers import Makers
 from davfs.layout import HashKey, load_text
 from davfs.orthanc import Level
 from tests.support import dicom, documents

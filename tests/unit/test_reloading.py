@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from davfs.errors import Unavailable
-from davfs.reloading import Reloading
-from davfs.selection import Loaded, Selection
+from davfs.running.reloading import Reloading
+from davfs.settings.layouts import Loaded, Selection
 from tests.unit.test_selection import select, titles, write
 
 

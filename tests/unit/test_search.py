@@ -20,7 +20,7 @@ from davfs.errors import (
     NotFound,
     ParentMissing,
 )
-from davfs.filesystem.search import MORE, README, Search
+from davfs.filesystem.search.area import MORE, README, Search
 from davfs.layout import HashKey, load_text
 from davfs.orthanc import Level, OrthancId
 from tests.support import dicom, searching

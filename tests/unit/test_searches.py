@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from davfs.errors import AlreadyExists, NoSpace, NotFound
-from davfs.filesystem import searches
-from davfs.filesystem.searches import Searches
+from davfs.filesystem.search import saved as searches
+from davfs.filesystem.search.saved import Searches
 
 
 def test_two_processes(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from davfs.errors import ConfigurationError
 from davfs.layout import HashKey
 from davfs.layout.position import line_in
-from davfs.selection import Loaded, Selection
+from davfs.settings.layouts import Loaded, Selection
 
 LAYOUT = 'title = "{title}"\n[[level]]\npatient = "{{{tag}}}"\n'
 

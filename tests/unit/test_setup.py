@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from davfs import setup
+from davfs.settings import setup
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from davfs.entry import Kind
 from davfs.errors import AlreadyExists, BadName, IsAFolder, NotAFolder, NotFound, ParentMissing, PathError
-from davfs.imports.spool import Spool
+from davfs.spool.spool import Spool
 from tests.support import spool as spools
 from tests.support.spool import DAY, RECEIPT, content, incoming, names
 

@@ -6,7 +6,7 @@ import pytest
 
 from davfs.entry import DICOM
 from davfs.errors import NoSpace, NotFound
-from davfs.imports.spool import Spool
+from davfs.spool.spool import Spool
 from tests.support import spool as spools
 from tests.support.spool import DAY, RECEIPT, Clock
 

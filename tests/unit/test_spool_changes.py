@@ -11,9 +11,9 @@ from pathlib import Path as DiskPath
 import pytest
 
 from davfs.errors import Busy, NoSpace, NotFound, PathError
-from davfs.imports import spool as module
-from davfs.imports.items import Receipt
-from davfs.imports.spool import Spool
+from davfs.spool import spool as module
+from davfs.spool.items import Receipt
+from davfs.spool.spool import Spool
 from tests.support import spool as spools
 from tests.support.spool import DAY, RECEIPT, Act, content, incoming, names
 

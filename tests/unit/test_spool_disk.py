@@ -8,7 +8,7 @@ from pathlib import Path as DiskPath
 import pytest
 
 from davfs.errors import Busy, NotFound, ParentMissing
-from davfs.imports.spool import Spool
+from davfs.spool.spool import Spool
 from tests.support import spool as spools
 from tests.support.spool import RECEIPT, content, names
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from davfs.errors import AlreadyExists, BadName, IsAFolder, NoSpace, NotFound, ParentMissing, PathError
-from davfs.imports.disk import Disk
-from davfs.imports.spool import Spool
+from davfs.spool.disk import Disk
+from davfs.spool.spool import Spool
 from tests.support import spool as spools
 from tests.support.spool import DAY, RECEIPT, Clock, content, incoming, names
 

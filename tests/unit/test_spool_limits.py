@@ -8,8 +8,8 @@ from pathlib import Path as DiskPath
 import pytest
 
 from davfs.errors import NoSpace, NotFound
-from davfs.imports.spool import Spool
-from davfs.imports.sweeper import Sweeper
+from davfs.spool.spool import Spool
+from davfs.spool.sweeper import Sweeper
 from tests.support import spool as spools
 from tests.support.spool import DAY, RECEIPT, Clock, content, names
 

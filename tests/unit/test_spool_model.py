@@ -19,7 +19,7 @@ from davfs.errors import (
     ParentMissing,
     PathError,
 )
-from davfs.imports.spool import Spool
+from davfs.spool.spool import Spool
 from tests.support.spool import DAY, RECEIPT, content, incoming
 
 MAXIMUM = 1000

@@ -13,8 +13,8 @@ import pytest
 
 from davfs.entry import Path
 from davfs.errors import AlreadyExists, BadName, Busy, Forbidden, NoSpace, NotFound, ParentMissing, PathError
-from davfs.imports import renaming
-from davfs.imports.spool import Spool
+from davfs.spool import renaming
+from davfs.spool.spool import Spool
 from tests.support import spool as spools
 from tests.support.spool import DAY, RECEIPT, Clock, content, incoming, names
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from davfs.errors import BadName, NotFound
-from davfs.imports.items import is_name
-from davfs.imports.spool import Spool
+from davfs.spool.items import is_name
+from davfs.spool.spool import Spool
 from tests.support import spool as spools
 from tests.support.spool import content, names
 

@@ -13,7 +13,7 @@ import pytest
 
 from davfs.entry import Path
 from davfs.errors import NotFound, PathError
-from davfs.imports.spool import Spool
+from davfs.spool.spool import Spool
 from tests.support.spool import RECEIPT
 
 NAME = "{urn:x}n"

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from davfs.configuration import Configuration, Server
 from davfs.errors import ConfigurationError
-from davfs.settings_file import Given, read_file
-from davfs.standalone_configuration import Connection, StandaloneConfiguration, read
-from davfs.state import folder_of
+from davfs.settings.plugin import Configuration, Server
+from davfs.settings.standalone import Connection, StandaloneConfiguration, read
+from davfs.settings.state import folder_of
+from davfs.settings.toml_file import Given, read_file
 
 STATE = {"STATE_DIRECTORY": "/var/lib/davfs"}
 KEYS = (

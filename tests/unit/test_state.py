@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from davfs.errors import ConfigurationError
-from davfs.state import claimed, folder_of
+from davfs.settings.state import claimed, folder_of
 
 OWNER = """
 import sys
 from pathlib import Path
-from davfs.state import claimed
+from davfs.settings.state import claimed
 with claimed(*map(Path, sys.argv[1:])):
     print(flush=True)
     input()

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from davfs.derived.streams import Stream, Streams
 from davfs.errors import OrthancError
-from davfs.generated.streams import Stream, Streams
 
 CONTENT = bytes(range(200))
 

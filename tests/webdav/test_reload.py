@@ -11,7 +11,7 @@ import pytest
 from davfs.demo.ports import LOOPBACK, free_ports
 from davfs.demo.process import OrthancProcess
 from davfs.errors import Unavailable
-from davfs.selection import Loaded
+from davfs.settings.layouts import Loaded
 from tests.support import dicom
 from tests.support.doors import COMPLETE, STANDALONE
 from tests.support.drive import import_by_rest

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from davfs.doors.webdav.host_names import HostNames
 from davfs.doors.webdav.login.gate import Gate
 from davfs.filesystem.drive import Drive
-from davfs.selection import Loaded
+from davfs.settings.layouts import Loaded
 
 Environ: TypeAlias = dict[str, Any]
 """A request, as WSGI has it (PEP 3333)."""

@@ -14,7 +14,7 @@ from wsgidav.mw.base_mw import BaseMiddleware
 from davfs.doors.webdav.context import Environ, context_of, user_of
 from davfs.doors.webdav.health import unavailable
 from davfs.errors import Unavailable
-from davfs.selection import Loaded
+from davfs.settings.layouts import Loaded
 
 RELOAD = "/davfs-api/reload"
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from davfs.entry import Path
 from davfs.orthanc.access import Access, Answer, Credentials, Permission
-from davfs.setup import INBOX
+from davfs.settings.setup import INBOX
 
 PERMISSIONS = "davfs.permissions"
 """Where a request carries the `Permissions` of its user."""

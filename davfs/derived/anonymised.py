@@ -1,0 +1,265 @@
+"""DICOM files without what tells whose they are, made while they are read.
+
+A drive needs files whose size is known before they are made, and whose bytes are the same whenever they are read. So
+
+1. the data set before the pixels is read, and de-identified (`davfs.derived.deidentifier`),
+2. the pixels are passed on as they come from Orthanc, never as a whole in memory, and nothing behind them,
+3. the file is padded to a size that follows from the original's (`davfs.derived.sizes`).
+
+The pixels are never looked at: what is burned into them stays. Images of kinds that are wont to have writing in them
+are not served, unless they say that they have none (`davfs.confidentiality.pixels`).
+"""
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from pydicom import Dataset
+from pydicom.datadict import tag_for_keyword
+from pydicom.tag import Tag
+
+from davfs import __version__
+from davfs.cache import Bounded
+from davfs.confidentiality import pixels
+from davfs.confidentiality.options import PROFILE_ALONE, Options
+from davfs.confidentiality.table import EDITION, Place
+from davfs.confidentiality.uids import class_name
+from davfs.derived import part10
+from davfs.derived.buffers import Buffers
+from davfs.derived.deidentifier import Deidentifier, Person
+from davfs.derived.elements import Element
+from davfs.derived.identity import Identity
+from davfs.derived.made import Made
+from davfs.derived.prefix import Prefix
+from davfs.derived.pseudonyms import Pseudonyms
+from davfs.derived.sizes import padded
+from davfs.derived.streams import Stream, StreamedFile, Streams
+from davfs.entry import DICOM, Readable
+from davfs.errors import NotAnonymised, OrthancError, Unavailable, UnknownResource
+from davfs.layout.subject import subject
+from davfs.layout.tags import SUBJECT
+from davfs.layout.text import HashKey
+from davfs.orthanc import Orthanc
+from davfs.orthanc.kept import Contents
+from davfs.orthanc.model import Instance
+
+_REMEMBERED = 100_000
+"""Files of which it is remembered whether they can be anonymised."""
+_REPEATING, _OVERLAYS, _BIT_POSITION = 0xFF00, 0x6000, 0x0102
+_IDENTIFIERS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+
+
+class Anonymised:
+    """Makes anonymised files, and keeps those used last for a while: mounted drives read them in many small ranges.
+
+    Args:
+        orthanc: Has the instances.
+        key: The key of pseudonyms.
+        options: What is kept, or cleaned.
+        largest: Bytes of the largest file that is kept.
+        room: Bytes of all that are kept.
+        idle: Seconds after which a file that nobody asked for is dropped, or a little later.
+        now: Clock, in seconds.
+    """
+
+    def __init__(  # noqa: PLR0913  limits, each with its default
+        self,
+        orthanc: Orthanc,
+        key: HashKey,
+        options: Options = PROFILE_ALONE,
+        *,
+        largest: int = 32 << 20,
+        room: int = 64 << 20,
+        idle: float = 10.0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._orthanc = orthanc
+        self._key = key
+        self._options = options
+        self._pseudonyms = Pseudonyms(key)
+        self._contents = Contents(largest, room, now)
+        self._streams = Streams(idle=idle, now=now)
+        self._largest = largest
+        self._refusals: Bounded[str, str] = Bounded(_REMEMBERED)
+        self._begun: Bounded[str, bool] = Bounded(_REMEMBERED)
+        self._idle = idle
+        self._now = now
+        self._used = 0.0
+        self._closed = False
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+
+    def made(self, instance: Instance, tags: Mapping[str, str]) -> Made:
+        """Return the anonymised file of an instance; Orthanc is not asked before it is opened.
+
+        Opening it raises `NotAnonymised` where that cannot be done.
+
+        Args:
+            instance: Which one.
+            tags: Main DICOM tags of the instance, its series, its study and its patient, by keyword.
+        """
+        size = padded(instance.size, is_image=_is_image(instance.sop_class))
+        version = f"{__version__}:{EDITION}:{self._options}:{instance.uuid}:{_subject(tags)}"
+        etag = self._key.digest(f"etag:{version}")[:32]
+        opened, check = partial(self._open, instance, tags, size, etag), partial(self._check_refusal, instance)
+        return Made(size, etag, DICOM, opened, check=check)
+
+    def can_be(self, instance: Instance, modality: str) -> bool:
+        """Return True for an instance that can be anonymised, as far as it shows from outside.
+
+        Orthanc is asked where it is of a kind that is wont to have writing in its pixels.
+
+        Args:
+            instance: Which one.
+            modality: Its series' Modality.
+
+        Raises:
+            Unavailable: Orthanc cannot answer.
+        """
+        if pixels.cannot_be(instance.sop_class):
+            return False
+        if self._options.pixels_as_they_are or not pixels.is_suspect(instance.sop_class, modality):
+            return True
+        try:
+            return not self._refusal(instance)
+        except Unavailable:
+            raise
+        except OrthancError:
+            return False  # it has just gone, or its file cannot be read
+
+    def drop_idle(self) -> None:
+        """Drop what nobody asked for any more; a timer does so while anything is kept."""
+        now = self._now()
+        with self._lock:
+            self._timer = None
+            if self._used > now - self._idle:
+                self._arm()
+        self._contents.drop(now - self._idle)
+
+    def close(self) -> None:
+        """Drop everything, and stop the timers, for good."""
+        with self._lock:
+            self._closed = True
+            if self._timer:
+                self._timer.cancel()
+            self._timer = None
+        self._contents.drop(float("inf"))
+        self._streams.close()
+
+    @contextmanager
+    def _open(self, instance: Instance, tags: Mapping[str, str], size: int, etag: str) -> Iterator[Readable]:
+        make = partial(self._blocks, instance, tags, size)
+        version = replace(instance, size=size, uuid=etag)
+        kept = self._contents.get(version, lambda: memoryview(b"".join(make())))
+        self._note()
+        self._check_unchanged(instance)
+        with (
+            self._streamed(size, etag, lambda: Stream(make(), size)) if kept is None else Buffers(size, (kept,)) as file
+        ):
+            yield file
+
+    def _streamed(self, size: int, etag: str, make: Callable[[], Stream]) -> AbstractContextManager[Readable]:
+        if not self._begun.get(etag):
+            with self._streams.at(etag, 0, make) as stream:
+                stream.begin()  # what cannot be anonymised raises here
+            self._begun.put(etag, True)  # noqa: FBT003  that it could be
+        return StreamedFile(size, etag, self._streams, make)
+
+    def _note(self) -> None:
+        with self._lock:
+            self._used = self._now()
+            self._arm()
+
+    def _arm(self) -> None:
+        if self._timer is None and not self._closed:
+            self._timer = threading.Timer(self._idle, self.drop_idle)
+            self._timer.name, self._timer.daemon = "davfs-anonymised", True
+            self._timer.start()
+
+    def _check_unchanged(self, instance: Instance) -> None:
+        """Raise an error where Orthanc does not have this very file any more."""
+        found = self._orthanc.instances([instance.id])
+        if found and found[0].uuid == instance.uuid:
+            return
+        self._contents.forget(instance.id)
+        raise UnknownResource("an instance was replaced or deleted while it was opened")
+
+    def _check_refusal(self, instance: Instance) -> None:
+        if reason := self._refusal(instance):
+            raise NotAnonymised(reason)
+
+    def _refusal(self, instance: Instance) -> str:
+        """Return why an instance cannot be served; what was found is remembered by its stored file."""
+        known = self._refusals.get(instance.uuid)
+        if known is None:
+            seen = _seen_by_orthanc(self._orthanc.all_tags(instance.id))
+            known = pixels.refusal(seen, as_they_are=self._options.pixels_as_they_are)
+            self._refusals.put(instance.uuid, known)
+        return known
+
+    def _blocks(self, instance: Instance, tags: Mapping[str, str], size: int) -> Generator[bytes, None, None]:
+        with self._orthanc.open_instance(instance.id) as file:
+            if file.size != instance.size:
+                raise UnknownResource("an instance was replaced while it was opened")
+            try:
+                yield from self._made(Prefix(file.buffers(), file.size), tags, size)
+            except OrthancError:
+                raise
+            except Exception:  # noqa: BLE001  pydicom raises errors of many kinds where a file is damaged
+                raise NotAnonymised("an anonymised file cannot be read") from None  # the cause may tell values
+
+    def _made(self, prefix: Prefix, tags: Mapping[str, str], size: int) -> Generator[bytes, None, None]:
+        head = part10.read_head(prefix)
+        self._deidentify(head.dataset, tags)
+        first = head.written()
+        left = size - len(first)
+        yield first
+        for block in part10.pixels(prefix.following(), head):
+            left -= len(block)
+            yield block
+        yield from head.padding(left)
+
+    def _deidentify(self, dataset: Dataset, tags: Mapping[str, str]) -> None:
+        if missing := [keyword for keyword in _IDENTIFIERS if keyword not in dataset]:
+            raise ValueError(f"a data set lacks {missing[0]}")
+        if reason := pixels.refusal(_seen(dataset), as_they_are=self._options.pixels_as_they_are):
+            raise NotAnonymised(reason)
+        if _has_graphics_in_pixels(dataset) and not self._options.pixels_as_they_are:
+            raise NotAnonymised("an image with graphics in unused bits of its pixels cannot be anonymised")
+        who = _subject(tags)
+        person = Person(self._pseudonyms.patient(who), self._key.days(who), Identity.of(dataset, tags))
+        place = Place(_text(dataset, "SOPClassUID"))
+        Deidentifier(self._options, person, self._pseudonyms.uid, place).deidentify(dataset)
+
+
+def _has_graphics_in_pixels(dataset: Dataset) -> bool:
+    """Return True for overlays of the form that was retired in 2004: in those bits of the pixels that no value uses."""
+    places = (tag for tag in dataset.keys() if tag.group & _REPEATING == _OVERLAYS and tag.element == _BIT_POSITION)  # noqa: SIM118  a data set iterates over its elements
+    return any(any(Element(dataset, tag).value) for tag in places)
+
+
+def _subject(tags: Mapping[str, str]) -> str:
+    return tags.get(SUBJECT) or subject(tags)
+
+
+def _is_image(sop_class: str) -> bool:
+    return "Image" in class_name(sop_class)
+
+
+def _seen(dataset: Dataset) -> dict[str, str]:
+    return {keyword: _text(dataset, keyword) for keyword in pixels.SEEN if keyword in dataset}
+
+
+def _text(dataset: Dataset, keyword: str) -> str:
+    return Element(dataset, Tag(keyword)).value[:1024].decode("latin-1").strip(" \0")
+
+
+def _seen_by_orthanc(tags: Mapping[str, Any]) -> dict[str, str]:
+    """Return the same from tags as `davfs.orthanc.Orthanc.all_tags` has them."""
+    numbers = {keyword: tag_for_keyword(keyword) or 0 for keyword in pixels.SEEN}
+    names = {keyword: f"{number >> 16:04x},{number & 0xFFFF:04x}" for keyword, number in numbers.items()}
+    return {keyword: str(tags[name] or "") for keyword, name in names.items() if name in tags}

@@ -1,0 +1,296 @@
+"""A data set without what tells whose it is: the Basic Application Level Confidentiality Profile (DICOM PS3.15 E.2).
+
+Each attribute, in every item of every sequence, has an action: of the standard's table (`davfs.confidentiality.table`),
+or, where that does not list it, of rules of our own (`davfs.confidentiality.unlisted`). What is not changed stays as it
+was stored, byte for byte.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from pydicom import DataElement, Dataset
+from pydicom.charset import python_encoding
+from pydicom.datadict import dictionary_VR, keyword_for_tag
+from pydicom.tag import BaseTag, Tag
+
+from davfs import __version__
+from davfs.confidentiality.options import Options
+from davfs.confidentiality.shifting import shifted
+from davfs.confidentiality.table import EDITION, Action, Place, listed, without_options
+from davfs.confidentiality.unlisted import BYTES, CLOCKS, CODES, NUMBERS, NUMBERS_IN_TEXT, TEXTS, unlisted
+from davfs.derived import content_items, dummies
+from davfs.derived.elements import Element, elements
+from davfs.derived.identity import COMMON, Identity, encodings_of
+
+_PIXELS = 0x7FE0
+_REPEATING, _VARIABLE_PIXELS = 0xFF00, 0x7F00
+"""Groups 7F00 to 7FFE could hold further pixels, until 2001."""
+_NO_DATA_SETS = {0x0000, 0x0002, 0x0004}
+"""Groups of commands, file meta information and media directories, which no data set has."""
+_REFERENCES = Tag("ReferencedPerformedProcedureStepSequence")
+"""A sequence for which a dummy is needed that says nothing: references do, as their UIDs are replaced."""
+_CHARACTER_SET, _MEANING = Tag("SpecificCharacterSet"), Tag("CodeMeaning")
+_SCHEME = Tag("CodingSchemeDesignator")
+_SCHEMES = frozenset(
+    [
+        "99SDM",
+        "ACR",
+        "BI",
+        "C4",
+        "C5",
+        "CD10",
+        "CTV3",
+        "DCM",
+        "DOCKET",
+        "FMA",
+        "I10",
+        "I10P",
+        "I9C",
+        "IBSI",
+        "ICD10",
+        "ICD11",
+        "ICDO3",
+        "ISO3166_1",
+        "ISO639_1",
+        "ISO639_2",
+        "ITIS_TSN",
+        "LN",
+        "MA",
+        "MDC",
+        "MSH",
+        "NCDR",
+        "NCIt",
+        "NDC",
+        "NEU",
+        "NICIP",
+        "PATHLEX",
+        "PUBCHEM_CID",
+        "RADLEX",
+        "RFC3066",
+        "RFC5646",
+        "RXNORM",
+        "SCPECG",
+        "SCT",
+        "SDM",
+        "SNM3",
+        "SRT",
+        "UBERON",
+        "UCUM",
+        "UMLS",
+        "UNII",
+        "UNS",
+    ]
+)
+"""Coding schemes whose meanings were written by their makers (PS3.16 section 8), and not in the hospital."""
+_FIGURES = re.compile(rb"[0-9+\-.eE \\]*\0?")
+"""What numbers are written with; nobody's name is."""
+_CODE = re.compile("[A-Z0-9_ ]{0,16}")
+_AGE = re.compile("(?:[0-9]{3}[DWMY])?")
+_CODED = {0x0008, 0x0028}
+"""Groups whose codes stay where somebody has the name of one: without them an image could not be shown as it is."""
+_LONGEST_UID = 64
+_KINDS = {
+    **dict.fromkeys(TEXTS, "text"),
+    **dict.fromkeys(CODES, "code"),
+    **dict.fromkeys(CLOCKS, "clock"),
+    **dict.fromkeys(NUMBERS_IN_TEXT, "number in text"),
+    **dict.fromkeys(NUMBERS | {"OB"}, "binary"),
+    "SQ": "SQ",
+    "UI": "UI",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whose instance it is.
+
+    Attributes:
+        pseudonym: What stands for name and PatientID.
+        days: By how many days dates are shifted.
+        identity: What names the patient, and others.
+    """
+
+    pseudonym: str
+    days: int
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Deidentifier:
+    """De-identifies the data set of one instance.
+
+    Attributes:
+        options: What is kept, or cleaned.
+        person: Whose it is.
+        uid: Returns what stands for a UID.
+        place: Where attributes are: at the top, or in an item.
+        encodings: Those of texts.
+        structured: Whether the data set is a content item.
+    """
+
+    options: Options
+    person: Person
+    uid: Callable[[str], str]
+    place: Place
+    encodings: tuple[str, ...] = COMMON
+    structured: bool = False
+
+    def deidentify(self, dataset: Dataset) -> None:
+        """Change the data set of an instance, at whose top it then says what was done.
+
+        Raises:
+            Exception: What pydicom raises for a damaged one.
+        """
+        replace(self, encodings=encodings_of(dataset, self.encodings)).apply(dataset)
+        dataset.PatientName = dataset.PatientID = self.person.pseudonym
+        dataset.PatientIdentityRemoved = "YES"
+        dataset.DeidentificationMethod = [f"davfs {__version__}", f"{EDITION} E.1-1"]
+        dataset.DeidentificationMethodCodeSequence = [_code(*code) for code in self.options.codes]
+        dataset.LongitudinalTemporalInformationModified = "MODIFIED" if self.options.modified_dates else "REMOVED"
+
+    def apply(self, dataset: Dataset) -> None:
+        """Change a data set, or an item, that says nothing of it."""
+        hidden = self.structured and content_items.is_hidden(dataset, self.options)
+        has_known_scheme = _has_known_scheme(dataset)
+        for element in elements(dataset):
+            if element.tag == _MEANING and not has_known_scheme:
+                element.put(dummies.dummy(element.tag, "LO"))
+            else:
+                self._act(element)
+        if hidden:
+            content_items.replace_value(dataset)
+
+    def _act(self, element: Element) -> None:
+        tag = element.tag
+        is_other_image = tag.group & _REPEATING == _VARIABLE_PIXELS and (self.place.nested or tag.group != _PIXELS)
+        kind = None if is_other_image else _known(tag, element.representation)
+        if tag == _CHARACTER_SET:
+            _check_character_set(element)
+            return
+        action = Action.REMOVE if kind is None else _action(tag, kind, self.options, self.place)
+        if kind is None or action is Action.REMOVE:
+            element.remove()
+        elif action is Action.EMPTY:
+            element.put(DataElement(tag, kind, [] if kind == "SQ" else None))
+        elif kind == "SQ":
+            self._act_on_sequence(element, action)
+        else:
+            self._act_on_value(element, action, kind)
+
+    def _act_on_sequence(self, element: Element, action: Action) -> None:
+        if action is Action.DUMMY and element.tag != _REFERENCES:
+            element.put(dummies.sequence(element.tag))
+            return
+        below = replace(self, place=replace(self.place, nested=True), structured=action is Action.CLEAN)
+        for item in element.items:
+            replace(below, encodings=encodings_of(item, self.encodings)).apply(item)
+
+    def _act_on_value(self, element: Element, action: Action, kind: str) -> None:
+        if action is Action.SHIFT:
+            self._shift(element, kind)
+        elif kind == "UI" and action is not Action.KEEP:
+            self._replace_uids(element)
+        elif action is not Action.KEEP or not self._may_stay(element, kind):
+            element.put(dummies.dummy(element.tag, kind))
+        else:
+            element.declare(kind)
+            if kind == "CS":
+                _clean_codes(element)
+
+    def _shift(self, element: Element, kind: str) -> None:
+        value = "\\".join(_values(element))
+        moved = shifted(value, kind, self.person.days) if kind in CLOCKS else None
+        if moved is not None:
+            if moved != value:  # times stay as they are stored
+                element.put(DataElement(element.tag, kind, moved))
+            return
+        action = without_options(element.tag, self.place)
+        if action is Action.REMOVE:
+            element.remove()
+        else:
+            element.put(
+                dummies.dummy(element.tag, kind) if action is Action.DUMMY else DataElement(element.tag, kind, None)
+            )
+
+    def _replace_uids(self, element: Element) -> None:
+        element.put(DataElement(element.tag, "UI", [self.uid(one) if one else "" for one in _values(element)]))
+
+    def _may_stay(self, element: Element, kind: str) -> bool:
+        """Return True where a value is what its representation says, and names nobody."""
+        if kind in NUMBERS or kind in BYTES:
+            return True
+        if kind == "UI":
+            return all(map(_is_uid, _values(element)))
+        if kind in NUMBERS_IN_TEXT:
+            return bool(_FIGURES.fullmatch(element.value))
+        if kind == "AS":
+            return all(map(_AGE.fullmatch, _values(element)))
+        if kind == "CS" and element.tag.group in _CODED:
+            return True
+        return not self.person.identity.is_in(element.value, self.encodings)
+
+
+@lru_cache(maxsize=10_000)
+def _action(tag: BaseTag, kind: str, options: Options, place: Place) -> Action:
+    found = listed(tag, options, place)
+    if found is Action.SHIFT and kind not in CLOCKS:
+        return without_options(tag, place)  # such as the bytes of a time stamp
+    return found or unlisted(keyword_for_tag(tag), kind, options)
+
+
+@lru_cache(maxsize=10_000)
+def _known(tag: BaseTag, stored: str) -> str | None:
+    """Return the value representation of an element; None where it is removed whatever its value is.
+
+    Such is what the dictionary does not know, and what says that it is of another kind: who reads the file would take
+    the one for the other.
+    """
+    if tag.is_private or tag.group in _NO_DATA_SETS or tag.element == 0:
+        return None
+    try:
+        known = dictionary_VR(tag).split(" or ")
+    except KeyError:
+        return None
+    if stored in known or stored == dictionary_VR(tag):
+        return stored if stored in known else known[0]
+    kinds = {_KINDS.get(one): one for one in known}
+    same = kinds.get(_KINDS.get(stored))
+    return same if same in TEXTS | CODES | CLOCKS | NUMBERS_IN_TEXT else None
+
+
+def _check_character_set(element: Element) -> None:
+    """Remove what is no character set: texts are read by it, so it may be anything but something else."""
+    if not all(one in python_encoding for one in _values(element)):
+        element.remove()
+
+
+def _clean_codes(element: Element) -> None:
+    """Replace those values of a code that are no codes: what somebody typed has small letters, or is long."""
+    found = _values(element)
+    if not all(map(_CODE.fullmatch, found)):
+        cleaned = [one if _CODE.fullmatch(one) else dummies.TEXT for one in found]
+        element.put(DataElement(element.tag, "CS", cleaned))
+
+
+def _has_known_scheme(dataset: Dataset) -> bool:
+    return _SCHEME in dataset and _values(Element(dataset, _SCHEME))[0] in _SCHEMES
+
+
+def _is_uid(value: str) -> bool:
+    return len(value) <= _LONGEST_UID and all(part.isdecimal() for part in value.split(".") if value)
+
+
+def _values(element: Element) -> list[str]:
+    return [one.strip(" \0") for one in _text(element).split("\\")]
+
+
+def _text(element: Element) -> str:
+    return element.value.decode("latin-1")
+
+
+def _code(value: str, meaning: str) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "DCM", meaning
+    return item

@@ -1,0 +1,135 @@
+"""What folders tell of themselves: tags, a picture, a report."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+
+from pydicom.uid import EncapsulatedPDFStorage
+
+from davfs.derived.answers import Answers
+from davfs.derived.made import Made
+from davfs.entry import InMemory
+from davfs.errors import OrthancError, Unavailable, UnknownResource
+from davfs.orthanc import Instance, Level, Orthanc, OrthancId, Resource
+from davfs.orthanc.description import agreed, described
+from davfs.orthanc.rest import parse_date
+
+_TRIED = 3
+"""Series of which it is tried to render an image: a study of none but reports must not cost a request for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What Orthanc makes of an instance: a name, the media type, and how it is asked for."""
+
+    name: str
+    media_type: str
+    ask: Callable[[OrthancId], bytes | None]
+
+
+class Documents:
+    """Makes descriptions, pictures and reports; the latter two are kept by the name of the stored file.
+
+    Args:
+        orthanc: Renders them.
+        answers: Keeps what it rendered, and what it could not.
+    """
+
+    def __init__(self, orthanc: Orthanc, answers: Answers | None = None) -> None:
+        self._orthanc = orthanc
+        self._answers = answers or Answers()
+        self._picture = _Form("picture", "image/png", orthanc.picture)
+        self._report = _Form("report", "application/pdf", orthanc.report)
+
+    def description(self, level: Level, resource: OrthancId) -> Made:
+        """Return what Orthanc tells of a study or series now: what is opened is what it told here.
+
+        Raises:
+            UnknownResource: It is gone.
+        """
+        return _description(self._orthanc.description(level, resource))
+
+    def patient(self, patient: OrthancId, studies: Sequence[OrthancId]) -> Made:
+        """Return what some studies of a patient tell of the patient now, in the form of Orthanc's own description.
+
+        Orthanc's is of all studies under the same PatientID, and has the name of whoever came first.
+
+        Args:
+            patient: Orthanc's id of the patient.
+            studies: Those studies.
+        """
+        found = self._orthanc.resources(studies)
+        tags, updated = agreed([one.patient for one in found]), [one.updated for one in found if one.updated]
+        told = Resource(patient, Level.PATIENT, None, tags, max(updated, default=None))
+        return _description(described(told, sorted(one.id for one in found)))
+
+    def picture(self, instances: Iterable[Mapping[OrthancId, Instance]]) -> Made | None:
+        """Return a picture of the image in the middle of the first series that can be rendered.
+
+        Args:
+            instances: Those of each series; of the first three that have any, one instance each is tried.
+
+        Raises:
+            Unavailable: Orthanc cannot be asked.
+        """
+        series = islice((one for one in instances if one), _TRIED)
+        return self._first(self._picture, (_in_order(one.values())[len(one) // 2] for one in series))
+
+    def report(self, instances: Iterable[Mapping[OrthancId, Instance]]) -> Made | None:
+        """Return the first PDF that is encapsulated in an instance.
+
+        Args:
+            instances: Those of each series.
+
+        Raises:
+            Unavailable: Orthanc cannot be asked.
+        """
+        kind = EncapsulatedPDFStorage
+        series = ([each for each in one.values() if each.sop_class == kind] for one in instances)
+        return self._first(self._report, (each for one in series for each in _in_order(one)))
+
+    def _first(self, form: _Form, instances: Iterable[Instance]) -> Made | None:
+        return next((made for one in instances if (made := self._made(form, one))), None)
+
+    def _made(self, form: _Form, instance: Instance) -> Made | None:
+        try:
+            size = self._answers.size((form.name, instance.id, instance.uuid), lambda: form.ask(instance.id))
+        except Unavailable:
+            raise
+        except OrthancError:
+            return None  # it has just gone, or its file cannot be read: no reason not to list the folder
+        if not size:
+            return None
+        opened = partial(self._content, form, instance, size)
+        return Made(
+            size, f"{instance.uuid}-{form.name}", form.media_type, lambda: InMemory(opened()), instance.received
+        )
+
+    @contextmanager
+    def _content(self, form: _Form, instance: Instance, size: int) -> Iterator[memoryview]:
+        content = self._answers.content((form.name, instance.id, instance.uuid), lambda: form.ask(instance.id))
+        if len(content) != size:
+            raise UnknownResource("a file was replaced while it was opened")
+        yield memoryview(content)
+
+
+def _description(content: bytes) -> Made:
+    etag = hashlib.blake2b(content, digest_size=16).hexdigest()
+    updated = parse_date(json.loads(content).get("LastUpdate"))
+    return Made(len(content), etag, "application/json", lambda: InMemory(nullcontext(memoryview(content))), updated)
+
+
+def _in_order(instances: Iterable[Instance]) -> list[Instance]:
+    """Sort by InstanceNumber, those without one after the others, then by id."""
+    return sorted(instances, key=lambda one: (*_number(one), one.id))
+
+
+def _number(instance: Instance) -> tuple[bool, int]:
+    try:
+        return False, int(instance.tags.get("InstanceNumber", ""))
+    except ValueError:
+        return True, 0

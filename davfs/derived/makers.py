@@ -1,0 +1,52 @@
+"""What makes files, for all layouts of a drive."""
+
+from collections.abc import Sequence
+
+from davfs.confidentiality.options import Options
+from davfs.derived.anonymised import Anonymised
+from davfs.derived.archive import Member, archive
+from davfs.derived.documents import Documents
+from davfs.derived.made import Made
+from davfs.derived.streams import Streams
+from davfs.layout.text import HashKey
+from davfs.orthanc import Instance, Orthanc
+
+
+class Makers:
+    """Make files, and keep for a while what was dear to make.
+
+    Args:
+        orthanc: From what it has.
+
+    Attributes:
+        documents: Tags, pictures and reports.
+    """
+
+    def __init__(self, orthanc: Orthanc) -> None:
+        self.documents = Documents(orthanc)
+        self._orthanc = orthanc
+        self._streams = Streams()
+        self._anonymised: dict[tuple[HashKey, Options], Anonymised] = {}
+
+    def archive(self, members: Sequence[Member]) -> Made:
+        """Return an archive of DICOM files."""
+        return archive(members, self._streams, self._unchanged)
+
+    def _unchanged(self, instances: Sequence[Instance]) -> bool:
+        now = {one.id: one.uuid for one in self._orthanc.instances([one.id for one in instances])}
+        return all(now.get(one.id) == one.uuid for one in instances)
+
+    def anonymised(self, key: HashKey, options: Options) -> Anonymised:
+        """Return what serves DICOM files without what tells whose they are.
+
+        Args:
+            key: What pseudonyms are made with.
+            options: What is kept, or cleaned.
+        """
+        return self._anonymised.setdefault((key, options), Anonymised(self._orthanc, key, options))
+
+    def close(self) -> None:
+        """Drop all that is kept."""
+        self._streams.close()
+        for one in self._anonymised.values():
+            one.close()

@@ -1,0 +1,77 @@
+"""Puts search/ together, for the layouts that are in force."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from davfs.catalog.catalog import Catalog
+from davfs.catalog.plan import Folder, Plan
+from davfs.catalog.query import keywords
+from davfs.catalog.search import Scope, StudySearch, scope_of
+from davfs.catalog.store import Store
+from davfs.derived.makers import Makers
+from davfs.filesystem.search.area import Search
+from davfs.filesystem.search.placeholders import Placeholders
+from davfs.filesystem.search.results import Results
+from davfs.filesystem.search.saved import Searches
+from davfs.filesystem.tree import Tree
+from davfs.layout import Extra, Layout
+from davfs.orthanc import Orthanc
+from davfs.settings import setup
+from davfs.settings.plugin import Configuration
+
+
+class Searching:
+    """Makes the area anew whenever the layouts change; what people have saved is kept.
+
+    Args:
+        settings: The configuration.
+        extra: Tags that Orthanc keeps besides its usual ones, by level.
+        since: Date of what has no date of its own, in UTC.
+    """
+
+    def __init__(self, settings: Configuration, extra: Extra, since: datetime) -> None:
+        self._extra = extra
+        self._since = since
+        self._enabled = settings.search
+        self._allow_changes = settings.allow_upload
+        self._by_study = setup.study_layout()
+        self._searches = Searches(settings.spool / "searches.json")
+        self._placeholders = Placeholders()
+
+    def placed(self, layouts: Sequence[Layout]) -> Sequence[Layout]:
+        """Return the layouts that the catalog has to know: these, and that by which a search shows its studies."""
+        known = {Plan.of(layout).key for layout in layouts}
+        if not self._scope(layouts) or Plan.of(self._by_study).key in known:
+            return layouts
+        return (*layouts, self._by_study)
+
+    def areas(
+        self, layouts: Sequence[Layout], catalog: Catalog, store: Store, orthanc: Orthanc, makers: Makers
+    ) -> Mapping[str, Search]:
+        """Return the area by its name; none where it is not wanted, or no layout shows files as they are.
+
+        Args:
+            layouts: The layouts that are in force.
+            catalog: Knows who is in which folder.
+            store: The facts.
+            orthanc: Serves the files.
+            makers: Make what is no file of Orthanc's.
+        """
+        scope = self._scope(layouts)
+        if not scope:
+            return {}
+        known = keywords(self._extra, labels=any(Plan.of(layout).labels for layout in layouts))
+        root = Folder(Plan.of(self._by_study))
+        area = Search(
+            Tree(self._by_study, catalog, orthanc, None, self._since, makers),
+            Results(root, catalog, StudySearch(store, scope), orthanc),
+            self._searches,
+            known,
+            self._since,
+            allow_changes=self._allow_changes,
+            placeholders=self._placeholders,
+        )
+        return {setup.SEARCH: area}
+
+    def _scope(self, layouts: Sequence[Layout]) -> Scope:
+        return scope_of(layouts) if self._enabled else ()

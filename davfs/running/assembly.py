@@ -1,0 +1,166 @@
+"""Puts a drive together over an Orthanc, wherever that is: both doors and both ways to run are made of these parts."""
+
+import logging
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from davfs.catalog.catalog import Catalog
+from davfs.catalog.instances import InstanceCache
+from davfs.catalog.placing import LayoutPlacer
+from davfs.catalog.store import Store
+from davfs.catalog.upkeep import Upkeep
+from davfs.comparison.images import Decoder
+from davfs.derived.makers import Makers
+from davfs.errors import ConfigurationError
+from davfs.events import Happening
+from davfs.filesystem.area import Area
+from davfs.filesystem.drive import Drive
+from davfs.filesystem.handed_on import HandedOn
+from davfs.filesystem.inbox import Inbox
+from davfs.filesystem.live import Live
+from davfs.filesystem.readme import Readme, about
+from davfs.filesystem.search.assembly import Searching
+from davfs.filesystem.tree import Tree
+from davfs.imports.importer import Importer
+from davfs.imports.lanes import Lanes
+from davfs.imports.same_image import SameImage
+from davfs.layout import Layout
+from davfs.orthanc import Orthanc
+from davfs.orthanc.ranges import RangeCache
+from davfs.running.ending import Ending
+from davfs.running.reloading import Reloading
+from davfs.settings import setup
+from davfs.settings.layouts import Loaded
+from davfs.settings.plugin import Configuration
+from davfs.settings.setup import Setup
+from davfs.spool.spool import Spool
+from davfs.spool.sweeper import Sweeper
+
+_log = logging.getLogger(__name__)
+
+_READ_ONLY = "This Orthanc is read-only (its setting ReadOnly): nothing can be uploaded, changed or deleted."
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """A drive and what keeps it going.
+
+    Attributes:
+        drive: What the doors show.
+        upkeep: Tells how far the first index is.
+        ending: Ends all of it.
+        reload: Reads the layout files again, and tells what became of them.
+    """
+
+    drive: Drive
+    upkeep: Upkeep
+    ending: Ending
+    reload: Callable[[], Loaded]
+
+
+def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
+    checked: Setup,
+    orthanc: Orthanc,
+    next_change: Callable[[float], Happening | None],
+    *,
+    changed: Callable[[], None] = lambda: None,
+    open_files: int = 4,
+    decode: Decoder | None = None,
+) -> Assembly:
+    """Make a drive, and start the threads behind it.
+
+    Args:
+        checked: The configuration.
+        orthanc: Whose archive the drive shows.
+        next_change: Waits so many seconds for an event of that Orthanc; None for none.
+        changed: Is called when a path may lead to something else than before.
+        decode: Decodes compressed pixels that Orthanc does not; not to be used inside Orthanc.
+        open_files: Large files that are kept open between two ranges of them; inside Orthanc each is in memory.
+
+    Raises:
+        ConfigurationError: The administrator has to change something; the message says what.
+    """
+    settings, selection = checked.settings, checked.selection
+    layouts = selection.loaded.layouts
+    spool = _spool(settings)
+    since = datetime.now(UTC)
+
+    def next_change_or_look(seconds: float) -> Happening | None:
+        reloading.look()
+        return next_change(seconds)
+
+    upkeep = Upkeep(next_change_or_look)
+    searching = Searching(settings, selection.extra, since)
+    try:
+        store = _store(settings, LayoutPlacer(searching.placed(layouts)), upkeep)
+    except ConfigurationError:
+        spool.close()
+        raise
+    catalog = Catalog(
+        orthanc,
+        store,
+        InstanceCache(),
+        reconcile_soon=upkeep.reconcile_soon,
+        wait_for_first_index=upkeep.wait_for_first_index,
+        changed=changed,
+    )
+    lanes = Lanes()
+    sweeper = Sweeper(spool, settings.spool_maximum_age)
+
+    ranges = RangeCache(orthanc, open_files=open_files)
+    makers = Makers(ranges)
+    delete = lanes.deletions.run if settings.allow_delete else None
+    importer = Importer(orthanc, SameImage(orthanc, decode, spool.scratch), may_alter=checked.may_alter)
+    handed_on = HandedOn(expected=checked.has_scripts)
+    inbox = Inbox(ranges, spool, lanes, importer, allow_upload=settings.allow_upload, handed_on=handed_on)
+    areas = Live[Area]({})
+    descriptions = Live[str]({})
+
+    def show(layouts: Sequence[Layout]) -> None:
+        trees = {layout.title: Tree(layout, catalog, ranges, delete, since, makers) for layout in layouts}
+        areas.become({**trees, setup.INBOX: inbox, **searching.areas(layouts, catalog, store, ranges, makers)})
+        descriptions.become({layout.title: about(layout) for layout in layouts})
+
+    def show_others(loaded: Loaded) -> None:
+        store.place_by(LayoutPlacer(searching.placed(loaded.layouts)))
+        show(loaded.layouts)
+        changed()
+
+    show(layouts)
+    readme = Readme(
+        descriptions,
+        allow_upload=settings.allow_upload and not checked.read_only,
+        allow_delete=settings.allow_delete and not checked.read_only,
+        progress=lambda: None if upkeep.built else upkeep.progress,
+        mistakes=lambda: selection.loaded.mistakes,
+        searchable=lambda: setup.SEARCH in areas,
+    )
+    reloading = Reloading(selection, show_others, store.tidy)
+    upkeep.start(catalog)
+    sweeper.start()
+    ending = Ending(
+        hasten=(lanes.zips.refuse, upkeep.interrupt, store.interrupt),
+        threads=(lanes.stop, sweeper.stop, upkeep.stop),
+        files=(makers.close, ranges.close, store.close, spool.close),
+    )
+    drive = Drive(areas, readme, since, _READ_ONLY if checked.read_only else "")
+    if checked.read_only:
+        _log.warning("Orthanc is read-only (ReadOnly): nothing can be uploaded, changed or deleted through the drive")
+    return Assembly(drive, upkeep, ending, reloading.reload)
+
+
+def _store(settings: Configuration, placer: LayoutPlacer, upkeep: Upkeep) -> Store:
+    try:
+        return Store(settings.catalog, placer, lost=upkeep.index_anew)
+    except (sqlite3.Error, OSError) as error:
+        raise ConfigurationError(f"Davfs.Catalog: the file '{settings.catalog}' cannot be used: {error}") from error
+
+
+def _spool(settings: Configuration) -> Spool:
+    root = settings.spool
+    try:
+        return Spool(root, maximum_size=settings.spool_maximum_size, maximum_age=settings.spool_maximum_age)
+    except OSError as error:
+        raise ConfigurationError(f"Davfs.Spool: the folder '{root}' cannot be used: {error.strerror}") from error

@@ -1,0 +1,132 @@
+"""Everything that the configuration names, found and checked: the same before the start and at the start."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from davfs.errors import ConfigurationError
+from davfs.layout import Extra, HashKey, Layout, load, shipped, shipped_names
+from davfs.orthanc.model import Level
+from davfs.settings import plugin as configuration
+from davfs.settings.layouts import Selection
+from davfs.settings.plugin import Configuration
+
+INBOX = "inbox"
+SEARCH = "search"
+_STUDY_LAYOUT = "by-study"
+_LEVELS = {"Patient": Level.PATIENT, "Study": Level.STUDY, "Series": Level.SERIES, "Instance": Level.INSTANCE}
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A configuration that the drive can start with.
+
+    Attributes:
+        settings: The ``Davfs`` section, or what stands for it.
+        selection: The layouts that it names.
+        read_only: Orthanc refuses all that would change anything (``ReadOnly``, since 1.12.5).
+        has_scripts: Scripts run in Orthanc, which may delete what has just been stored; False where that is not known.
+        may_alter: Orthanc transcodes what it stores, or a plugin may change it; True where that is not known.
+    """
+
+    settings: Configuration
+    selection: Selection
+    has_scripts: bool = False
+    may_alter: bool = True
+    read_only: bool = False
+
+
+def read(orthanc: Mapping[str, Any], path: str) -> Setup:
+    """Read Orthanc's configuration, and make the folders of the spool and the catalog.
+
+    Args:
+        orthanc: Orthanc's whole configuration, as parsed JSON.
+        path: Its file or folder, as it was given to Orthanc; empty for none.
+
+    Raises:
+        ConfigurationError: The administrator has to change something; the message says what.
+    """
+    settings = configuration.read(orthanc, home(path))
+    selection = load_layouts(settings, _extra_tags(orthanc))
+    make_folders(settings)
+    if not keeps_files(orthanc):
+        settings = replace(settings, allow_upload=False)
+    return Setup(settings, selection, has_scripts=bool(orthanc.get("LuaScripts") or orthanc.get("PythonScript")))
+
+
+def keeps_files(orthanc: Mapping[str, Any]) -> bool:
+    """Return True if Orthanc keeps the files that it is given; without ``StoreDicom`` it only indexes them."""
+    return bool(orthanc.get("StoreDicom", True))
+
+
+def make_folders(settings: Configuration) -> None:
+    """Make the folders of the spool and the catalog.
+
+    Raises:
+        ConfigurationError: They cannot be made.
+    """
+    _make_folder("Davfs.Spool", settings.spool)
+    _make_folder("Davfs.Catalog", settings.catalog.parent)
+    if settings.catalog.is_dir():
+        raise ConfigurationError(f"Davfs.Catalog is '{settings.catalog}', which is a folder: it must be a file's path")
+
+
+def layout_files(settings: Configuration) -> tuple[Path, ...]:
+    """Return the files of the layouts that the settings name.
+
+    Raises:
+        ConfigurationError: There is no such layout.
+    """
+    return tuple(map(_layout_file, settings.layouts))
+
+
+def load_layouts(settings: Configuration, extra: Extra) -> Selection:
+    """Load the layouts that the settings name; where some of them are wrong, it is the others.
+
+    Args:
+        settings: What names them.
+        extra: Tags that Orthanc keeps besides its usual ones, by level.
+
+    Raises:
+        ConfigurationError: There is no such layout, or all of them are wrong.
+    """
+    key = HashKey(settings.hash_key.encode()) if settings.hash_key else None
+    return Selection(layout_files(settings), extra, key)
+
+
+def study_layout() -> Layout:
+    """Return the shipped layout that has all studies in one folder."""
+    return load(_layout_file(_STUDY_LAYOUT))
+
+
+def home(path: str) -> Path:
+    """Return the folder that Orthanc resolves relative paths against: that of its configuration."""
+    absolute = Path(path or ".").absolute()
+    return absolute if absolute.is_dir() else absolute.parent
+
+
+def _make_folder(key: str, folder: Path) -> None:
+    try:
+        for missing in reversed([one for one in (folder, *folder.parents) if not one.exists()]):
+            missing.mkdir(mode=0o700, exist_ok=True)  # mkdir(parents=True) would make those above with the umask
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"{key}: the folder '{folder}' cannot be made: {error.strerror}") from error
+
+
+def _extra_tags(orthanc: Mapping[str, Any]) -> Extra:
+    extra = orthanc.get("ExtraMainDicomTags", {})
+    return {_LEVELS[name]: tags for name, tags in extra.items() if name in _LEVELS}
+
+
+def _layout_file(name: str) -> Path:
+    if name.endswith(".toml"):
+        if Path(name).is_absolute():
+            return Path(name)
+        raise ConfigurationError(f"Davfs.Layouts has {name!r}: a layout of your own needs its whole path")
+    found = shipped(name)
+    if found is None:
+        known = ", ".join(shipped_names())
+        raise ConfigurationError(f"Davfs.Layouts has {name!r}, and no such layout is shipped: there are {known}")
+    return found

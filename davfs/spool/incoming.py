@@ -1,0 +1,93 @@
+"""A file in incoming/, on its way into the inbox."""
+
+import io
+import mmap
+import os
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Protocol, Self
+
+from davfs.entry import Path
+from davfs.orthanc import Buffer
+from davfs.spool.descriptors import write_all
+from davfs.spool.items import Item, Receipt
+from davfs.spool.quota import Reservation
+from davfs.spool.refusals import disk_errors
+
+
+class Keep(Protocol):
+    """Gives a file of incoming/ its lasting name."""
+
+    def __call__(self, path: Path, *, replace: bool, receipt: Receipt | None) -> Item:
+        """See `Incoming.keep`."""
+
+
+class Incoming:
+    """A file in incoming/: a context manager that drops it unless it is kept.
+
+    Args:
+        path: Where it is to go.
+        file: The file, open.
+        reservation: Counts it.
+        keep: Gives it its lasting name.
+        resources: What is closed at the end.
+    """
+
+    needed = 0
+    """Bytes that keeping it takes from the quota: they were reserved when they came."""
+
+    def __init__(self, path: Path, file: io.FileIO, reservation: Reservation, keep: Keep, resources: ExitStack) -> None:
+        self._path = path
+        self._file = file
+        self._reservation = reservation
+        self._keep = keep
+        self._resources = resources
+        self._size = 0
+
+    def write(self, block: Buffer) -> None:
+        """Append bytes.
+
+        Raises:
+            NoSpace: The quota, or the disk, does not allow it.
+        """
+        self._reservation.grow(self._size + len(block))
+        with disk_errors(self._path):
+            write_all(self._file, block)
+        self._size += len(block)
+
+    def status(self) -> os.stat_result:
+        """Return the file's status."""
+        return os.fstat(self._file.fileno())
+
+    def view(self) -> memoryview:
+        """Return what was written, mapped into memory: pages are read as they are looked at."""
+        size = self.status().st_size
+        if not size:  # which cannot be mapped
+            return memoryview(b"")
+        # Left to the garbage collector: closing it would raise while a traceback still holds a view of it.
+        return memoryview(mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_READ))
+
+    def keep(self, path: Path, *, replace: bool = True, receipt: Receipt | None = None) -> Item:
+        """Give it a lasting name, without writing it again; when this returns it has been synchronised to the disk.
+
+        Args:
+            path: Where to.
+            replace: Whether a file or a receipt of this name gives way.
+            receipt: What it stands for; None for itself.
+
+        Raises:
+            BadName, ParentMissing, IsAFolder, AlreadyExists, NoSpace: As for `davfs.spool.spool.Spool.write`.
+        """
+        if path != self._path:
+            self._reservation.redirect(path)
+        with disk_errors(path):
+            os.fsync(self._file.fileno())
+        return self._keep(path, replace=replace, receipt=receipt)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._resources.close()

@@ -1,0 +1,138 @@
+"""Renaming and copying within the spool: in full, or not at all.
+
+A copy is made in incoming/ and gets its path in one step when it is complete. A copied file is a second name of the
+same inode, and so is the copy of a receipt: no file is ever changed in its place. It has the original's date, and
+expires with it.
+
+Where a folder is replaced, or replaces something, the two change places in one step, so that the target is missing at
+no moment; until the old one is removed, which comes next, it stands at the source of a move. A process that is killed
+just then leaves it there.
+"""
+
+import os
+from contextlib import suppress
+from typing import Protocol
+
+from davfs.entry import Path
+from davfs.errors import Forbidden, NotFound, ParentMissing
+from davfs.spool.descriptors import closing, open_folder, walk
+from davfs.spool.disk import Disk
+from davfs.spool.items import Item, is_name
+from davfs.spool.refusals import check_names, disk_errors, missing
+from davfs.spool.renaming import Spot
+
+
+class Shown(Protocol):
+    """What of the disk is shown: see `davfs.spool.shelf.Shelf`."""
+
+    def find(self, parent: int, path: Path) -> Item:
+        """Return what a path in its open folder shows."""
+
+    def item(self, parent: int, name: str) -> Item | None:
+        """Return what a name in an open folder shows."""
+
+    def clear_hidden(self, parent: int, path: Path) -> None:
+        """Remove what is not shown."""
+
+
+class Relocation:
+    """Moves and copies what is shown of a disk.
+
+    Args:
+        disk: What it is kept on.
+        shown: Tells what is there.
+    """
+
+    def __init__(self, disk: Disk, shown: Shown) -> None:
+        self._disk = disk
+        self._shown = shown
+
+    def move(self, source: Path, target: Path, *, replace: bool) -> None:
+        """Give a file, a receipt, or a folder with all in it, another path.
+
+        Args:
+            source: What.
+            target: Where to.
+            replace: Whether what is at the target gives way, a folder with all in it.
+
+        Raises:
+            NotFound: Nothing is at the source.
+            BadName: Such a name cannot be kept.
+            ParentMissing: There is no folder to hold it.
+            AlreadyExists: The name is taken and must not be replaced.
+            Forbidden: One lies in the other, or this disk cannot let them change places.
+        """
+        with self._disk.parent(source, NotFound) as parent:
+            self._check(parent, source, target, replace=replace, deep=True)
+            with disk_errors(target), self._disk.parent(target, ParentMissing) as target_parent:
+                self._shown.clear_hidden(target_parent, target)
+                self._disk.move((parent, source), (target_parent, target), replace=replace)
+                os.fsync(target_parent)
+                os.fsync(parent)
+
+    def copy(self, source: Path, target: Path, *, replace: bool, deep: bool, annotated: bool) -> None:
+        """Copy a file, a receipt or a folder, without what is not shown.
+
+        Args:
+            source: What.
+            target: Where to.
+            replace: Whether what is at the target gives way, a folder with all in it.
+            deep: Whether a folder is copied with all in it, or empty.
+            annotated: Whether dead properties are copied.
+
+        Raises:
+            NoSpace: The disk does not allow it.
+            PathError: As for `move`.
+        """
+        with self._disk.parent(source, NotFound) as parent:
+            is_folder = self._check(parent, source, target, replace=replace, deep=deep)
+            with (
+                disk_errors(target),
+                self._disk.parent(target, ParentMissing) as target_parent,
+                self._disk.temporary() as temporary,
+            ):
+                draft: Spot = (None, (str(temporary),))
+                if is_folder:
+                    self._copy_folder((parent, source), draft, deep=deep)
+                else:
+                    self._disk.duplicate((parent, source), draft)
+                self._shown.clear_hidden(target_parent, target)
+                self._disk.move(
+                    draft, (target_parent, target), replace=replace, copied=source if annotated else (), deep=deep
+                )
+                os.fsync(target_parent)
+
+    def _check(self, parent: int, source: Path, target: Path, *, replace: bool, deep: bool) -> bool:
+        """Raise what can be told before anything is done; return whether the source is a folder."""
+        is_folder = self._shown.find(parent, source).entry.is_folder
+        if target[: len(source)] == source or (replace and source[: len(target)] == target):
+            raise Forbidden(target, "It cannot be put into itself, or in the place of a folder that it lies in.")
+        deeper = is_folder and deep and len(target) > len(source)
+        check_names(target, self._height(parent, source) if deeper else 0)
+        return is_folder
+
+    def _height(self, parent: int, source: Path) -> int:
+        with missing(source, NotFound):
+            folder = open_folder(source[-1], parent)
+        with closing(folder):
+            return max((len(path) for _, path, _ in walk(folder)), default=0)
+
+    def _copy_folder(self, source: Spot, target: Spot, *, deep: bool) -> None:
+        (parent, path), (target_parent, target_path) = source, target
+        os.mkdir(target_path[-1], mode=0o700, dir_fd=target_parent)
+        if not deep:
+            return
+        with missing(path, NotFound):
+            folder = open_folder(path[-1], parent)
+        with closing(folder), closing(open_folder(target_path[-1], target_parent)) as copied:
+            for name in filter(is_name, os.listdir(folder)):  # noqa: PTH208  pathlib knows no descriptors
+                found = self._shown.item(folder, name)
+                if found:
+                    with suppress(NotFound):  # gone meanwhile, and so not in the copy
+                        self._copy_one(found, (folder, (*path, name)), (copied, (*target_path, name)))
+
+    def _copy_one(self, found: Item, source: Spot, target: Spot) -> None:
+        if found.entry.is_folder:
+            self._copy_folder(source, target, deep=True)
+        else:
+            self._disk.duplicate(source, target)

@@ -1,0 +1,123 @@
+"""What of the spool's folder is shown.
+
+Something on the disk that is neither a folder, a regular file nor a receipt is never shown, and never in the way. The
+same holds for what has expired, until it is removed.
+
+The paths in errors are relative to the inbox.
+"""
+
+import os
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+
+from davfs.entry import Content, Path
+from davfs.errors import IsAFolder, NotAFolder, NotFound
+from davfs.spool.descriptors import open_file
+from davfs.spool.disk import Disk
+from davfs.spool.items import Item, OpenFile, file_item, folder_item, is_name, read_item, sent_item
+from davfs.spool.refusals import REASONS, missing
+
+
+class Shelf:
+    """The reading half of a spool.
+
+    Args:
+        disk: What it is kept on.
+        maximum_age: Seconds after which a file or a receipt expires; 0 for no limit.
+        now: Clock, in seconds since the epoch.
+    """
+
+    def __init__(self, disk: Disk, maximum_age: float, now: Callable[[], float]) -> None:
+        self._disk = disk
+        self._maximum_age = maximum_age
+        self._now = now
+
+    def stat(self, path: Path) -> Item:
+        """Return what is at a path.
+
+        Raises:
+            NotFound: Nothing is there.
+        """
+        if not path:
+            return folder_item("", self._disk.status())
+        with self._disk.parent(path, NotFound) as parent:
+            return self.find(parent, path)
+
+    def list(self, path: Path) -> list[Item]:
+        """Return what is in a folder, by name.
+
+        Raises:
+            NotFound: Nothing is there.
+            NotAFolder: It is a file.
+        """
+        if not self.stat(path).entry.is_folder:
+            raise NotAFolder(path, REASONS[NotAFolder])
+        with self._disk.folder(path, NotFound) as folder:
+            names = sorted(os.listdir(folder))  # noqa: PTH208  pathlib knows no descriptors
+            items = [self.item(folder, name) for name in names if is_name(name)]
+        return [item for item in items if item]
+
+    def open(self, path: Path) -> Content:
+        """Open an ordinary file; the caller closes it, as a context manager.
+
+        Raises:
+            NotFound: Nothing is there, or a receipt.
+            IsAFolder: It is a folder.
+        """
+        with self._disk.parent(path, NotFound) as parent:
+            if self.find(parent, path).entry.is_folder:
+                raise IsAFolder(path, REASONS[IsAFolder])
+            with missing(path, NotFound):
+                file = open_file(parent, path[-1])
+        status = os.fstat(file.fileno())
+        return OpenFile(self._marked(file_item(path[-1], status, self._disk.tags), status).entry, file)
+
+    def expire(self) -> int:
+        """Remove what is older than the maximum age, and folders that are old and empty; return how many."""
+        return sum(self._expire_one(*found) for found in self._disk.walk())
+
+    def find(self, parent: int, path: Path) -> Item:
+        """Return what a path in its open folder shows.
+
+        Raises:
+            NotFound: Nothing.
+        """
+        item = self.item(parent, path[-1])
+        if item is None:
+            raise NotFound(path, REASONS[NotFound])
+        return item
+
+    def item(self, parent: int, name: str) -> Item | None:
+        """Return what a name in an open folder shows, None where it shows nothing."""
+        try:
+            status = os.lstat(name, dir_fd=parent)
+        except FileNotFoundError:
+            return None
+        expired = self._is_old(status) and not stat.S_ISDIR(status.st_mode)
+        item = None if expired else read_item(parent, name, status, self._disk.tags)
+        return self._marked(item, status) if item else None
+
+    def clear_hidden(self, parent: int, path: Path) -> None:
+        """Remove what a path in its open folder stands for without being shown."""
+        with suppress(FileNotFoundError):
+            status = os.lstat(path[-1], dir_fd=parent)
+            if self.item(parent, path[-1]) is None:
+                self._disk.remove(parent, path, status)
+
+    def _marked(self, item: Item, status: os.stat_result) -> Item:
+        """Return an item as a receipt, where it is a file that stands for an instance."""
+        receipt = self._disk.as_sent.find(status) if stat.S_ISREG(status.st_mode) else None
+        return sent_item(item, receipt) if receipt else item
+
+    def _is_old(self, status: os.stat_result) -> bool:
+        return 0 < self._maximum_age < self._now() - status.st_mtime
+
+    def _expire_one(self, parent: int, path: Path, status: os.stat_result) -> bool:
+        if not self._is_old(status):
+            return False
+        if stat.S_ISDIR(status.st_mode):
+            return self._disk.remove_empty(parent, path)
+        with suppress(OSError):  # gone meanwhile
+            return self._disk.remove(parent, path, status)
+        return False

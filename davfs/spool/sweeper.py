@@ -1,0 +1,48 @@
+"""The thread that removes from the spool what has expired."""
+
+import logging
+import threading
+
+from davfs.spool.spool import Spool
+
+_log = logging.getLogger(__name__)
+
+_SWEEPS = 100  # in the life of a file
+_LONGEST = 600.0
+_SHORTEST = 1.0
+
+
+class Sweeper:
+    """Sweeps a spool, a hundred times in the life of a file and at least every ten minutes.
+
+    Args:
+        spool: What is swept.
+        maximum_age: Seconds that a file lives; 0 for ever, and then there is nothing to sweep.
+    """
+
+    def __init__(self, spool: Spool, maximum_age: float) -> None:
+        self._spool = spool
+        self._needed = maximum_age > 0
+        # Bounded before it is divided: the configuration takes numbers that no float can hold.
+        self._pause = min(_LONGEST * _SWEEPS, max(_SHORTEST * _SWEEPS, maximum_age)) / _SWEEPS
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="davfs-sweeper", daemon=True)
+
+    def start(self) -> None:
+        """Start sweeping where something expires."""
+        if self._needed:
+            self._thread.start()
+
+    def stop(self, timeout: float) -> bool:
+        """Stop; return whether the thread ended within ``timeout`` seconds."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._pause):
+            try:
+                self._spool.expire()
+            except OSError as error:
+                _log.warning("the spool could not be swept: %s", error.strerror)
