@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from davfs.doors.webdav.login.address import client_address, is_secret
+from davfs.doors.webdav.login.address import client_address, is_secret, network
 
 PROXIES = tuple(map(ip_network, ("10.0.0.0/8", "2001:db8:1::/48", "127.0.0.1")))
 
@@ -45,3 +45,18 @@ def test_long_chain() -> None:
     """A header of 64 KB is gone through at once."""
     told = ",".join(["10.0.0.1"] * 7000)
     assert client_address({"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_FOR": told}, PROXIES) == "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("address", "stands_for_it"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2::7", "2001:db8:1::/48"),
+        ("2001:db8:1:ffff::1", "2001:db8:1::/48"),
+        ("a socket", "a socket"),
+    ],
+)
+def test_customers_are_one_client(address: str, stands_for_it: str) -> None:
+    """However many addresses of IPv6 a customer has to choose from."""
+    assert network(address) == stands_for_it

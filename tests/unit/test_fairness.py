@@ -18,7 +18,7 @@ class Request:
     """What waits for a thread."""
 
     name: str
-    remote_addr: str = "a"
+    whose: str = "a"
     kind: Kind = Kind.QUICK
 
 
@@ -135,10 +135,10 @@ def test_dropping() -> None:
     queue: FairQueue[Request] = FairQueue(THREADS)
     for name in ("a1", "a2", "a3", "b1"):
         queue.put(Request(name, name[0]))
-    dropped = queue.drop("a", lambda request: request.name != "a3")
+    dropped = queue.drop(lambda request: request.whose == "a" and request.name != "a3")
     assert dropped
     assert dropped.name == "a2"
-    assert queue.drop("c", lambda _: True) is None
+    assert queue.drop(lambda request: request.whose == "c") is None
     assert sorted(rest(queue)) == ["a1", "a3", "b1"]
 
 

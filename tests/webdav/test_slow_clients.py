@@ -5,8 +5,10 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,6 +54,32 @@ def test_too_slow(server: Server, monkeypatch: pytest.MonkeyPatch, sent: bytes) 
                 answer += block
     assert answer.startswith(b"HTTP/1.1 200 " if sent == DOWNLOAD else b"HTTP/1.1 408 ")
     assert len(answer) < len(LARGE)
+
+
+def test_users_of_one_address_take_turns(application: Application) -> None:
+    """Behind a proxy all have one address: who has logged in does not wait for what another user asks for."""
+
+    def logged_in(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[Any]:
+        environ["wsgidav.auth.user_name"] = environ["HTTP_X_USER"]
+        if environ["HTTP_X_USER"] == "many":
+            return application(environ, start_response)
+        start_response("200 OK", [("Content-Length", "5")])
+        return [b"hello"]
+
+    with serving(logged_in, threads=16) as server, ExitStack() as stack:
+        many = [stack.enter_context(bare_door.client(server)) for _ in range(16)]
+        one = stack.enter_context(bare_door.client(server))
+        for connection in (*many, one):
+            user = "one" if connection is one else "many"
+            assert ask(connection, "PROPFIND", "/", headers={"X-User": user})[0] == 200
+        application.gate.clear()
+        for connection in many:
+            connection.request("PROPFIND", "/", headers={"X-User": "many"})
+        for _ in range(2):
+            assert application.entered.acquire(timeout=SECONDS)
+        assert ask(one, "PROPFIND", "/", headers={"X-User": "one"}) == (200, b"hello")
+        application.gate.set()
+        assert [connection.getresponse().read() for connection in many] == [b"hello"] * 16
 
 
 def answered(connection: socket.socket) -> bool:

@@ -1,11 +1,14 @@
 """The address of a client, also behind a proxy that is trusted to tell it."""
 
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, TypeAlias
 
 Network: TypeAlias = IPv4Network | IPv6Network
 Address: TypeAlias = IPv4Address | IPv6Address
+
+SITE = 48
+"""Bits of an IPv6 address that stand for one customer, whose the others are to choose (RFC 6177)."""
 
 
 def client_address(environ: Mapping[str, Any], trusted: Sequence[Network]) -> str:
@@ -38,6 +41,18 @@ def is_secret(environ: Mapping[str, Any], trusted: Sequence[Network]) -> bool:
     peer = _parsed(str(environ.get("REMOTE_ADDR", "")))
     told = str(environ.get("HTTP_X_FORWARDED_PROTO", "")).rpartition(",")[2].strip().lower()
     return peer is not None and is_trusted(peer, trusted) and told == "https"
+
+
+def network(address: str, bits: int = SITE) -> str:
+    """Return what stands for a client's IP address: itself, or for IPv6 its first so many bits."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return str(parsed)
+    mapped = parsed.ipv4_mapped
+    return str(mapped or ip_network((parsed.packed, bits), strict=False))
 
 
 def is_trusted(address: Address, trusted: Sequence[Network]) -> bool:

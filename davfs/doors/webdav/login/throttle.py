@@ -8,9 +8,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
+from davfs.doors.webdav.login.address import SITE, network
 from davfs.orthanc.access import Credentials
 
 _MEMORY = 600.0
@@ -19,8 +19,6 @@ _RECENT = 7 * 24 * 3600.0
 """Seconds after their last use that verified credentials are forgotten."""
 _CAPACITY = 4096
 _FIRST = 0.25
-_SITE = 48
-"""Bits of an IPv6 address that stand for one customer, whose the others are to choose (RFC 6177)."""
 _NETWORK = 64
 """Bits of an IPv6 address that stay the same while a client changes the others for its privacy (RFC 8981)."""
 
@@ -114,7 +112,7 @@ class Throttle:
             credentials: What was given; None where it is wrong for certain.
         """
         with self._lock:
-            now, here = self._clock(), self._tries(self._addresses, network(address, _SITE), _ADDRESS)
+            now, here = self._clock(), self._tries(self._addresses, network(address, SITE), _ADDRESS)
             if credentials and self._is_verified(credentials, address, here):
                 return 0
             here.tries += 1
@@ -133,7 +131,7 @@ class Throttle:
             if credentials:
                 self._verified.pop(self._digest(credentials), None)
                 self._verified.pop(self._digest(credentials, address), None)
-            here = self._tries(self._addresses, network(address, _SITE), _ADDRESS)
+            here = self._tries(self._addresses, network(address, SITE), _ADDRESS)
             for each in (self._tries(self._names, user, _NAME), here, self._living(self._all)):
                 each.failures += 1
                 each.next_try = self._clock() + each.limit.delay(each.failures)
@@ -179,18 +177,6 @@ class Throttle:
             found.tries, found.counted_from = 0, now
         found.forgotten = now + _MEMORY
         return found
-
-
-def network(address: str, bits: int) -> str:
-    """Return what stands for a client's IP address: itself, or for IPv6 its first so many bits."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if not isinstance(parsed, IPv6Address):
-        return str(parsed)
-    mapped = parsed.ipv4_mapped
-    return str(mapped or ip_network((parsed.packed, bits), strict=False))
 
 
 def _short(text: str) -> bytes:

@@ -92,6 +92,7 @@ class Gateway(Gateway_10):
             wfile.drop()
             raise
         finally:
+            request.conn.user = user_of(self.env) or request.conn.user
             if hasattr(answer, "close"):
                 answer.close()
 
@@ -112,7 +113,7 @@ class Gateway(Gateway_10):
 
     def _waits(self, what: Waits) -> Waits:
         """Have the connection counted for its user, who is known by now, or for the address where nobody logs in."""
-        self.req.conn.client = user_of(self.env) or self.env["REMOTE_ADDR"]
+        self.req.conn.client = user_of(self.env) or self.req.conn.network
         return what
 
 
@@ -216,6 +217,8 @@ class Connection(HTTPConnection):
         started: When the transfer began that is under way, likewise.
         before: What had moved then.
         client: Whose transfer is under way, a user or an address; empty for none.
+        network: Its client's address, or of IPv6 the network of the client.
+        user: Who has logged in on it last; empty for nobody.
         rest: Bytes of a refused body that are to be thrown away.
         unread: Whether the client may still be sending what nobody will read.
     """
@@ -226,7 +229,7 @@ class Connection(HTTPConnection):
     waits: Waits | None = Waits.REQUEST
     since = started = 0.0
     before = 0
-    client = ""
+    client = network = user = ""
     rest = 0
     unread = False
     _request: Request | None = None
@@ -250,6 +253,11 @@ class Connection(HTTPConnection):
     def moved(self) -> int:
         """Bytes that came and went so far."""
         return self.rfile.received + self.wfile.sent
+
+    @property
+    def whose(self) -> str:
+        """Whose requests come on it: users of one address, as behind a proxy, do not wait for each other."""
+        return f"{self.network} {self.user}"
 
     @property
     def kind(self) -> Kind:

@@ -1,4 +1,4 @@
-"""Which request is next: quick ones before those that may take long, and of each kind one address after the other."""
+"""Which request is next: quick ones before those that may take long, and of each kind one client after the other."""
 
 import time
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -26,15 +26,15 @@ class Task(Protocol):
         """What it may take."""
 
     @property
-    def remote_addr(self) -> str:
-        """The address of its client."""
+    def whose(self) -> str:
+        """Its client: the address, and the user that has logged in."""
 
 
 T = TypeVar("T", bound=Task)
 _SHORT = 0.05
 """Seconds after which a task is taken to wait for something else than the interpreter."""
 _SHARED = 1.0
-"""Seconds for which an address is taken to go on, after a task of it."""
+"""Seconds for which a client is taken to go on, after a task of it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -43,20 +43,20 @@ class Turn:
 
     Attributes:
         kind: What it may take.
-        address: Of its client.
+        whose: Its client.
         since: When it began, in seconds of the queue's clock.
     """
 
     kind: Kind
-    address: str
+    whose: str
     since: float
 
 
 class FairQueue(Generic[T]):
     """Tasks for a number of threads.
 
-    A kind gets a part of the threads, and an address a part of those: whatever one client asks for, and however often,
-    there are threads for the others. While several addresses ask, each has few tasks that have just begun: threads that
+    A kind gets a part of the threads, and a client a part of those: whatever one of them asks for, and however often,
+    there are threads for the others. While several clients ask, each has few tasks that have just begun: threads that
     need the interpreter at the same time make each other slow. Those that have run for a while wait for Orthanc, or for
     each other, and hardly count.
 
@@ -72,7 +72,7 @@ class FairQueue(Generic[T]):
     def __init__(self, threads: int, clock: Callable[[], float] = time.monotonic) -> None:
         eighth = max(1, threads // 8)
         self._limits = {Kind.QUICK: threads, Kind.DOWNLOAD: 4 * eighth, Kind.CHANGE: 4 * eighth, Kind.END: eighth}
-        self._of_address = {Kind.QUICK: eighth, Kind.DOWNLOAD: 2 * eighth, Kind.CHANGE: 3 * eighth, Kind.END: eighth}
+        self._of_client = {Kind.QUICK: eighth, Kind.DOWNLOAD: 2 * eighth, Kind.CHANGE: 3 * eighth, Kind.END: eighth}
         self._short_alone = {Kind.QUICK: eighth, Kind.DOWNLOAD: 2 * eighth, Kind.CHANGE: 2 * eighth, Kind.END: eighth}
         few = {Kind.QUICK: 2, Kind.DOWNLOAD: 4, Kind.CHANGE: 4, Kind.END: 4}
         self._short_shared = {kind: min(count, self._short_alone[kind]) for kind, count in few.items()}
@@ -91,8 +91,8 @@ class FairQueue(Generic[T]):
     def put(self, task: T) -> None:
         """Have a task done."""
         with self._changed:
-            self._note(task.remote_addr, self._clock())
-            self._waiting[task.kind].setdefault(task.remote_addr, deque()).append(task)
+            self._note(task.whose, self._clock())
+            self._waiting[task.kind].setdefault(task.whose, deque()).append(task)
             self.waiting += 1
             self._changed.notify()
 
@@ -108,9 +108,9 @@ class FairQueue(Generic[T]):
             return found
 
     def exchange(self, turn: Turn, task: T) -> Turn | None:
-        """Go on with another task of the address of a turn; return its own, None where others go first."""
+        """Go on with another task of the client of a turn; return its own, None where others go first."""
         kind, now = task.kind, self._clock()
-        self._note(turn.address, now)
+        self._note(turn.whose, now)
         if kind is turn.kind and not self.waiting and now >= self._shared_until:
             turn.since = now
             return turn
@@ -118,9 +118,9 @@ class FairQueue(Generic[T]):
             if self.waiting:
                 return None
             self._end(turn)
-            if self._may_run(kind, turn.address):
-                return self._begin(kind, turn.address)
-            self._begin(turn.kind, turn.address, turn)
+            if self._may_run(kind, turn.whose):
+                return self._begin(kind, turn.whose)
+            self._begin(turn.kind, turn.whose, turn)
         return None
 
     def done(self, turn: Turn) -> None:
@@ -129,14 +129,15 @@ class FairQueue(Generic[T]):
             self._end(turn)
             self._changed.notify()
 
-    def drop(self, address: str, may_go: Callable[[T], bool]) -> T | None:
-        """Take one of the tasks that wait for an address out of the queue, the last one that may go; None for none."""
+    def drop(self, may_go: Callable[[T], bool]) -> T | None:
+        """Take one of the tasks that wait out of the queue: of a client, the last one that may go; None for none."""
         with self._changed:
             for queue in self._waiting.values():
-                for task in reversed(queue.get(address, ())):
-                    if may_go(task):
-                        self._remove(queue, address, task)
-                        return task
+                for whose, tasks in queue.items():
+                    for task in reversed(tasks):
+                        if may_go(task):
+                            self._remove(queue, whose, task)
+                            return task
         return None
 
     def stop(self) -> None:
@@ -156,47 +157,47 @@ class FairQueue(Generic[T]):
 
     def _next(self) -> tuple[T, Turn] | None:
         for kind, queue in self._waiting.items():
-            for address in queue:
-                if self._may_run(kind, address):
-                    task = queue[address][0]
-                    self._remove(queue, address, task)
-                    return task, self._begin(kind, address)
+            for whose in queue:
+                if self._may_run(kind, whose):
+                    task = queue[whose][0]
+                    self._remove(queue, whose, task)
+                    return task, self._begin(kind, whose)
         return None
 
-    def _remove(self, queue: OrderedDict[str, deque[T]], address: str, task: T) -> None:
-        tasks = queue[address]
+    def _remove(self, queue: OrderedDict[str, deque[T]], whose: str, task: T) -> None:
+        tasks = queue[whose]
         tasks.remove(task)
         self.waiting -= 1
         if tasks:
-            queue.move_to_end(address)
+            queue.move_to_end(whose)
         else:
-            del queue[address]
+            del queue[whose]
 
-    def _may_run(self, kind: Kind, address: str) -> bool:
-        turns = self._turns.get((kind, address), ())
-        if self._running[kind] >= self._limits[kind] or len(turns) >= self._of_address[kind]:
+    def _may_run(self, kind: Kind, whose: str) -> bool:
+        turns = self._turns.get((kind, whose), ())
+        if self._running[kind] >= self._limits[kind] or len(turns) >= self._of_client[kind]:
             return False
         now = self._clock()
         most = (self._short_shared if now < self._shared_until else self._short_alone)[kind]
         return len(turns) < most or sum(turn.since > now - _SHORT for turn in turns) < most
 
-    def _note(self, address: str, now: float) -> None:
+    def _note(self, whose: str, now: float) -> None:
         """Take note of who asks."""
-        if address != self._latest:
+        if whose != self._latest:
             self._shared_until = now + _SHARED if self._latest else 0.0
-            self._latest = address
+            self._latest = whose
 
-    def _begin(self, kind: Kind, address: str, turn: Turn | None = None) -> Turn:
-        turn = turn or Turn(kind, address, self._clock())
-        self._turns[kind, address].append(turn)
+    def _begin(self, kind: Kind, whose: str, turn: Turn | None = None) -> Turn:
+        turn = turn or Turn(kind, whose, self._clock())
+        self._turns[kind, whose].append(turn)
         self._running[kind] += 1
         self.busy += 1
         return turn
 
     def _end(self, turn: Turn) -> None:
-        turns = self._turns[turn.kind, turn.address]
+        turns = self._turns[turn.kind, turn.whose]
         turns.remove(turn)
         if not turns:
-            del self._turns[turn.kind, turn.address]
+            del self._turns[turn.kind, turn.whose]
         self._running[turn.kind] -= 1
         self.busy -= 1

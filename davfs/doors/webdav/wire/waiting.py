@@ -19,6 +19,7 @@ from typing import Any
 
 from cheroot.errors import FatalSSLAlert
 
+from davfs.doors.webdav.login.address import network
 from davfs.doors.webdav.refusals import Refusal
 from davfs.doors.webdav.wire.exchange import Connection, Waits, refuse
 from davfs.doors.webdav.wire.groups import Groups
@@ -145,7 +146,7 @@ class Waiting:
     def forget(self, connection: Connection) -> None:
         """Note that a connection has been closed; for all threads."""
         with self._lock:
-            self._open.remove(connection.remote_addr, connection)
+            self._open.remove(connection.network, connection)
 
     def run(self, interval: float) -> None:
         """Serve until `stop`.
@@ -225,9 +226,10 @@ class Waiting:
                 return
         connection = Connection(self._server, accepted)
         connection.remote_addr, connection.remote_port = address[:2]
+        connection.network = network(connection.remote_addr)
         connection.ssl_env = environment
         with self._lock:
-            self._open.add(connection.remote_addr, connection)
+            self._open.add(connection.network, connection)
             too_many = len(self._open) > MOST
         if too_many:
             self._drop_one()
@@ -238,7 +240,7 @@ class Waiting:
         if self._goes_on(connection):
             return
         self._waiting[connection] = None
-        self._addresses.add(connection.remote_addr, connection)
+        self._addresses.add(connection.network, connection)
         event = selectors.EVENT_WRITE if connection.waits is Waits.ROOM else selectors.EVENT_READ
         self._selector.register(connection.socket, event, connection)
         if connection.client and (surplus := self._transfers.add(connection)):
@@ -310,7 +312,7 @@ class Waiting:
             address = self._open.largest()
         waiting = self._addresses.first(address, lambda one: not one.has_request())
         if waiting is None or time.monotonic() - waiting.since < _FRESH_SECONDS:
-            queued = self._server.requests.drop(address, lambda one: one.waits in _BEFORE)
+            queued = self._server.requests.drop(lambda one: one.network == address and one.waits in _BEFORE)
             if queued is not None:
                 refuse(queued, HTTPStatus.SERVICE_UNAVAILABLE)
                 return
@@ -332,6 +334,6 @@ class Waiting:
     def _remove(self, connection: Connection) -> None:
         if connection in self._waiting:
             del self._waiting[connection]
-            self._addresses.remove(connection.remote_addr, connection)
+            self._addresses.remove(connection.network, connection)
             self._transfers.remove(connection)
             self._selector.unregister(connection.socket)

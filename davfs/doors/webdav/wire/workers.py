@@ -46,9 +46,9 @@ class Workers:
         """Tell whether so many threads have nothing to do that one of them may wait a moment for a client."""
         return not self._queue.waiting and self._queue.busy <= len(self._threads) * 3 // 4
 
-    def drop(self, address: str, may_go: Callable[[Connection], bool]) -> Connection | None:
+    def drop(self, may_go: Callable[[Connection], bool]) -> Connection | None:
         """See `FairQueue.drop`."""
-        return self._queue.drop(address, may_go)
+        return self._queue.drop(may_go)
 
     def stop(self, timeout: float) -> bool:
         """Let the threads finish what they are doing, and break connections where that takes too long.
