@@ -29,6 +29,19 @@ with until_signalled():
 """
 
 
+# Whoever started it has blocked the signals, as programs do that wait for them by other means.
+BLOCKED = """
+import os, signal, sys
+from davfs.commands.signals import until_signalled
+
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+with until_signalled() as stopping:
+    os.kill(os.getpid(), int(sys.argv[1]))
+    assert stopping.wait(10)
+print("stopped")
+"""
+
+
 def run(script: str, number: int) -> subprocess.CompletedProcess[str]:
     """Run a script in a process of its own, which may hang."""
     command = [sys.executable, "-c", script, str(int(number))]
@@ -39,6 +52,13 @@ def run(script: str, number: int) -> subprocess.CompletedProcess[str]:
 def test_a_signal_in_the_middle_of_a_wait_is_no_deadlock(number: int) -> None:
     """Python runs the handler on the waiting thread, which may hold the lock that it would need."""
     done = run(IN_THE_WAIT, number)
+    assert (done.returncode, done.stdout) == (0, "stopped\n"), done.stderr
+
+
+@pytest.mark.parametrize("number", [2, 15])
+def test_a_signal_that_was_blocked_is_none_that_is_lost(number: int) -> None:
+    """A process inherits which signals are blocked; one that takes no SIGTERM can only be killed."""
+    done = run(BLOCKED, number)
     assert (done.returncode, done.stdout) == (0, "stopped\n"), done.stderr
 
 
