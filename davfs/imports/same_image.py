@@ -11,6 +11,7 @@ from davfs.comparison.images import Decoder, difference
 from davfs.comparison.parsing import File, parse
 from davfs.comparison.pixels import NotDecodedError, are_compressed, decoded_size
 from davfs.errors import Contradiction, OrthancError, Unavailable, UnknownResource
+from davfs.imports.elements import Walk, is_deflated
 from davfs.orthanc import Buffer, Level, Orthanc, OrthancId
 from davfs.orthanc.codes import is_lost
 
@@ -23,6 +24,10 @@ LOST = (
 
 _QUICK = 32 << 20
 """Bytes of decoded pixels that are compared within half a second."""
+
+
+_MOST, _SHORTEST = 500_000, 8
+"""Data elements of a file that is compared, and bytes of an element: each takes up to 400 bytes of memory."""
 
 
 class TakesLong(Exception):
@@ -79,6 +84,9 @@ class SameImage:
         if len(sent) == len(held) and md5([sent]) == md5([held]):
             return True
 
+        if has_too_many_elements(sent) or has_too_many_elements(held):
+            raise Contradiction(f"{DIFFERENT} They have too many data elements to be compared.")
+
         def decode(content: memoryview, file: File) -> File:
             if quick and decoded_size(file.data) > _QUICK:
                 raise TakesLong
@@ -121,6 +129,12 @@ class SameImage:
             if not self._orthanc.exists(Level.INSTANCE, instance):
                 raise UnknownResource("the instance does not exist any more") from error
             raise Contradiction(LOST) from error
+
+
+def has_too_many_elements(content: memoryview) -> bool:
+    """Return True if a file has more data elements than are compared in bounded memory."""
+    may_have = is_deflated(content) or len(content) > _MOST * _SHORTEST
+    return may_have and Walk(content).count(_MOST) == _MOST
 
 
 def md5(blocks: Iterable[Buffer]) -> str:
