@@ -60,8 +60,9 @@ uint64_t davfs_recent_generation(void);
 void davfs_forget_recent(void);
 void davfs_remember_recent(uint64_t since, const char* folder, const char* packed, size_t size);
 int davfs_next_change(davfs_change* change, int milliseconds);
-uint32_t davfs_add_entries(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavAddFile add_file,
-                           OrthancPluginWebDavAddFolder add_folder, const char* packed, size_t size);
+void davfs_hand_over(const char* packed, size_t size);
+void davfs_add_entries(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavAddFile add_file,
+                       OrthancPluginWebDavAddFolder add_folder, const char* packed, size_t size);
 int davfs_send_zeros(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavRetrieveFile retrieve, uint64_t size,
                      const char* mime, const char* date);
 int davfs_send(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavRetrieveFile retrieve, const void* data,

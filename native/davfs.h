@@ -110,10 +110,21 @@ void davfs_open_door(void);
 /* Refuses new callbacks. Those that are running do not end with it, but make no call into the core once that is closed,
    and Orthanc's HTTP server waits for them. */
 void davfs_close_door(void);
-/* send.cc: adds the entries packed as "D" name NUL date NUL, or "F" name NUL date NUL size NUL mime NUL.
-   Returns how many the core refused. */
-uint32_t davfs_add_entries(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavAddFile add_file,
-                           OrthancPluginWebDavAddFolder add_folder, const char* packed, size_t size);
+/* door.c: has the entries of the folder that is asked about kept for the next callback of this request, packed as
+   davfs_add_entries() takes them. To be called in answer to is_folder. */
+void davfs_hand_over(const char* packed, size_t size);
+
+/* handover.c: keeps one listing for this thread, until it is asked for, dropped, or another one comes. */
+void davfs_keep_listing(uint32_t depth, const char* const* path, const char* packed, size_t size);
+void davfs_drop_listing(void);
+/* Adds what is kept to a listing. Returns 1, or 0 where nothing is kept of this path. */
+int davfs_add_kept_listing(uint32_t depth, const char* const* path, OrthancPluginWebDavCollection* collection,
+                           OrthancPluginWebDavAddFile add_file, OrthancPluginWebDavAddFolder add_folder);
+
+/* send.cc: adds the entries packed as "D" name NUL date NUL, or "F" name NUL date NUL size NUL mime NUL. Those that the
+   core refuses are told to its log. */
+void davfs_add_entries(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavAddFile add_file,
+                       OrthancPluginWebDavAddFolder add_folder, const char* packed, size_t size);
 /* Hand a file, or zeros of its size, to the core. Return an OrthancPluginErrorCode. */
 int davfs_send_zeros(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavRetrieveFile retrieve, uint64_t size,
                      const char* mime, const char* date);

@@ -9,6 +9,8 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* Declared by cffi next to its generated code, attached by davfs.sdk.callbacks. */
 int davfs_is_folder(uint32_t, const char* const*, uint8_t*);
@@ -35,13 +37,31 @@ typedef struct callback
   OrthancPluginWebDavRetrieveFile retrieve;
   const void* data;
   uint64_t size;
+  char* listing; /* of is_folder: what Python has handed over, and its size */
+  size_t listed;
 } callback;
+
+/* The callback that this companion answers. */
+static _Thread_local callback* answered = NULL;
 
 static int answer(const void* argument)
 {
-  const callback* each = argument;
+  callback* each = (callback*) argument;
   davfs_note_request(&each->request);
-  return each->answer(each);
+  answered = each;
+  int code = each->answer(each);
+  answered = NULL;
+  return code;
+}
+
+void davfs_hand_over(const char* packed, size_t size)
+{
+  if (answered == NULL || answered->listing != NULL || (answered->listing = malloc(size + 1)) == NULL)
+  {
+    return; /* Python will be asked once more */
+  }
+  memcpy(answered->listing, packed, size);
+  answered->listed = size;
 }
 
 /* Lets Python answer, on the companion of this thread, unless the door is closed (503). */
@@ -94,8 +114,14 @@ static OrthancPluginErrorCode is_folder(uint8_t* exists, uint32_t depth, const c
   callback each = {.answer = answer_is_folder, .depth = depth, .path = path, .result = exists};
   (void) payload;
   *exists = 0;
+  davfs_drop_listing();
   OrthancPluginErrorCode code = cross(&each);
   asked = code == OrthancPluginErrorCode_Success && !*exists;
+  if (each.listing != NULL && code == OrthancPluginErrorCode_Success && *exists)
+  {
+    davfs_keep_listing(depth, path, each.listing, each.listed);
+  }
+  free(each.listing);
   return code;
 }
 
@@ -105,8 +131,17 @@ static OrthancPluginErrorCode list_folder(uint8_t* exists, OrthancPluginWebDavCo
 {
   callback each = {.answer = answer_list_folder, .depth = depth, .path = path, .result = exists,
                    .collection = collection, .add_file = add_file, .add_folder = add_folder};
+  davfs_request request = davfs_take_request();
   (void) payload;
   *exists = 0;
+  /* The filter's note is gone where is_folder took it, in this very request. */
+  if (!request.has_depth && !atomic_load(&closed) &&
+      davfs_add_kept_listing(depth, path, collection, add_file, add_folder))
+  {
+    *exists = 1;
+    return OrthancPluginErrorCode_Success;
+  }
+  davfs_note_request(&request);
   return cross(&each);
 }
 

@@ -3,6 +3,7 @@
 #include "guarded.hh"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -14,8 +15,8 @@ static const char* next_field(const char** packed)
   return field;
 }
 
-uint32_t davfs_add_entries(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavAddFile add_file,
-                           OrthancPluginWebDavAddFolder add_folder, const char* packed, size_t size)
+void davfs_add_entries(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavAddFile add_file,
+                       OrthancPluginWebDavAddFolder add_folder, const char* packed, size_t size)
 {
   const char* end = packed + size;
   uint32_t refused = 0;
@@ -37,7 +38,12 @@ uint32_t davfs_add_entries(OrthancPluginWebDavCollection* collection, OrthancPlu
     }
     refused += code != OrthancPluginErrorCode_Success;
   }
-  return refused;
+  if (refused > 0)
+  {
+    char line[80];
+    snprintf(line, sizeof(line), "davfs: Orthanc refused %u entries of a listing", (unsigned) refused);
+    davfs_log(DAVFS_ERROR, line);
+  }
 }
 
 int davfs_send(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavRetrieveFile retrieve, const void* data,

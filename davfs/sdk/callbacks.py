@@ -13,7 +13,7 @@ from _davfs_sdk import ffi, lib
 
 from davfs.entry import Content, Entry, Path, whole
 from davfs.sdk.core import Code
-from davfs.sdk.listings import Handover, Listing, PackedListings, date, mime, pack_files
+from davfs.sdk.listings import Listing, Packed, PackedListings, date, mime, pack_files
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +63,6 @@ class _Answering:
     """The door that answers, set before the first callback, and what is kept of its listings."""
 
     door: Door
-    handover = Handover()
     packed = PackedListings()
 
 
@@ -115,11 +114,11 @@ def _refusal(name: str, error: Exception) -> int:
 
 @crossing
 def _is_folder(path: Path, request: Request, exists: Any) -> None:
-    """Answer the first callback of a PROPFIND; with depth 1, `_list_folder` is the second one of a folder."""
-    _Answering.handover.drop()
+    """Answer the first callback of a PROPFIND; with depth 1, what is in a folder is what the second one asks for."""
     listing = _listed(path, request) if request.depth == 1 else None
     if listing is not None:
-        _Answering.handover.put(listing)
+        rows = _packed(listing).rows
+        lib.davfs_hand_over(rows, len(rows))
     exists[0] = int(listing is not None or _Answering.door.is_folder(path, request))
 
 
@@ -133,19 +132,22 @@ def _listed(path: Path, request: Request) -> Listing | None:
 def _list_folder(  # noqa: PLR0913, PLR0917  the core's signature
     path: Path, request: Request, exists: Any, collection: Any, add_file: Any, add_folder: Any
 ) -> None:
-    # The filter's note is gone where `_is_folder` took it, in this very request.
-    listing = _Answering.handover.take(path) if request.depth is None else None
-    listing = listing or _listed(path, request)
+    """Answer the second callback of a PROPFIND, where nothing was handed over by the first one."""
+    listing = _listed(path, request)
     if listing is None:
         return
+    rows = _packed(listing).rows
+    lib.davfs_add_entries(collection, add_file, add_folder, rows, len(rows))
+    exists[0] = 1
+
+
+def _packed(listing: Listing) -> Packed:
+    """Return a listing's entries, packed; native/recent.c knows its files from then on."""
     packed = _Answering.packed.of(listing)
     if packed.remembered != listing.since:
-        _remember(listing.since, path, packed.files)
+        _remember(listing.since, listing.path, packed.files)
         packed.remembered = listing.since
-    refused = lib.davfs_add_entries(collection, add_file, add_folder, packed.rows, len(packed.rows))
-    if refused:
-        _log.error("Orthanc refused %d of %d entries of a listing", refused, len(packed.entries))
-    exists[0] = 1
+    return packed
 
 
 @crossing

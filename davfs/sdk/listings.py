@@ -1,12 +1,11 @@
 """Listings on their way to the core, which takes them entry by entry.
 
-1. The first callback of a PROPFIND asks whether there is a folder. Where its content is wanted too, it is listed then,
-   and `Handover` keeps that for the second callback: so that Orthanc is asked once.
-2. The second callback gives the entries to the core. `PackedListings` keeps them in that form, and packs them anew
-   where a listing differs from the last one of that folder.
+1. The first callback of a PROPFIND asks whether there is a folder. Where its content is wanted too, it is listed then.
+2. `PackedListings` keeps the entries in the form in which they are handed over, and packs them anew where a listing
+   differs from the last one of that folder.
+3. native/handover.c keeps them for the second callback, which gives them to the core: Python is asked once.
 """
 
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,30 +35,6 @@ class Listing:
     path: Path
     since: int
     entries: Sequence[Entry]
-
-
-class Handover:
-    """Keeps one listing for each thread, from the first callback of a request to the second one.
-
-    The core makes both on one thread, with nothing in between. What it did not come for is dropped with the next first
-    callback on that thread.
-    """
-
-    def __init__(self) -> None:
-        self._kept: dict[int, Listing] = {}
-
-    def put(self, listing: Listing) -> None:
-        """Keep a listing for this thread's next callback."""
-        self._kept[threading.get_ident()] = listing
-
-    def take(self, path: Path) -> Listing | None:
-        """Return what is kept for this thread, if it is of this folder; it is not kept any more."""
-        kept = self._kept.pop(threading.get_ident(), None)
-        return kept if kept is not None and kept.path == path else None
-
-    def drop(self) -> None:
-        """Keep nothing for this thread."""
-        self._kept.pop(threading.get_ident(), None)
 
 
 @dataclass(slots=True)

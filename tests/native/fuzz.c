@@ -142,6 +142,32 @@ static void* call_back(void* nothing)
   return nothing;
 }
 
+/* What is kept is added once, and for its own path alone; what was kept last counts. */
+static void handover(void)
+{
+  char* names[MOST];
+  char* others[MOST];
+  uint32_t depth = some(names, NAMES, 3), other_depth = some(others, NAMES, 3);
+  const char* const* path = copied(names, depth * sizeof(*names));
+  const char* const* other = copied(others, other_depth * sizeof(*others));
+  int same = depth == other_depth;
+  for (uint32_t i = 0; same && i < depth; i++)
+  {
+    same = strcmp(path[i], other[i]) == 0;
+  }
+  const char* packed = copied("Dname\0date", 11);
+  davfs_keep_listing(other_depth, other, packed, 0);
+  davfs_keep_listing(depth, path, packed, 11);
+  PROMISED(davfs_add_kept_listing(other_depth, other, NULL, fake_add_file, fake_add_folder) == same);
+  PROMISED(!davfs_add_kept_listing(depth, path, NULL, fake_add_file, fake_add_folder));
+  davfs_keep_listing(depth, path, packed, 11);
+  if (below(2))
+  {
+    davfs_drop_listing();
+    PROMISED(!davfs_add_kept_listing(depth, path, NULL, fake_add_file, fake_add_folder));
+  }
+}
+
 /* Orthanc's HTTP threads come and go. */
 static void door(void)
 {
@@ -165,7 +191,7 @@ static void entries(void)
     text[size++] = is_folder ? 'D' : 'F';
     size += packed(text + size, is_folder ? "nb" : "nb#b");
   }
-  PROMISED(davfs_add_entries(NULL, fake_add_file, fake_add_folder, copied(text, size), size) <= 12);
+  davfs_add_entries(NULL, fake_add_file, fake_add_folder, copied(text, size), size);
   uint64_t zeros = below(200) ? below(1u << 20) : (1u << 26) + below(1u << 20);
   davfs_send_zeros(NULL, fake_retrieve, zeros, "application/dicom", "");
   davfs_send(NULL, fake_retrieve, NULL, 0, "", "");
@@ -224,7 +250,7 @@ static const struct
   const char* name;
   void (*round)(void);
 } TARGETS[] = {{"json", json},   {"request", request}, {"recent", recent}, {"changes", changes}, {"door", door},
-               {"entries", entries}, {"core", core},   {"check", check},   {"plugin", plugin}};
+               {"entries", entries}, {"core", core},   {"check", check},   {"plugin", plugin}, {"handover", handover}};
 
 static void start(void)
 {

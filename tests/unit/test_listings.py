@@ -1,13 +1,12 @@
 """Listings between the door and Orthanc's core: used once, and packed anew whenever they differ."""
 
-import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from davfs.entry import DICOM, Entry, Kind
-from davfs.sdk.listings import Handover, Listing, PackedListings, pack_entries, pack_files
+from davfs.sdk.listings import Listing, PackedListings, pack_entries, pack_files
 
 DATE = datetime(2024, 2, 29, 12, 30, tzinfo=UTC)
 FOLDER = Entry("b", Kind.FOLDER, DATE, resource="p")
@@ -19,36 +18,6 @@ ENTRIES = [FOLDER, FILE, TEXT]
 def listing(*entries: Entry, path: str = "x") -> Listing:
     """Return a listing of new objects, as a folder has it that was read again."""
     return Listing((path,), 1, [replace(entry) for entry in entries])
-
-
-def test_handover() -> None:
-    """The second callback gets what the first one listed, once."""
-    handover, made = Handover(), listing(FOLDER)
-    handover.put(made)
-    assert handover.take(("x",)) is made
-    assert handover.take(("x",)) is None
-
-
-def test_stale_handover() -> None:
-    """What the second callback did not come for is not in the answer to another request, nor about another folder."""
-    handover = Handover()
-    handover.put(listing(FOLDER))
-    assert handover.take(("y",)) is None
-    assert handover.take(("x",)) is None
-    handover.put(listing(FOLDER))
-    handover.drop()
-    assert handover.take(("x",)) is None
-
-
-def test_handover_of_another_thread() -> None:
-    """Requests that are answered at the same time do not get one another's listings."""
-    handover, found = Handover(), list[Listing | None]()
-    handover.put(listing(FOLDER))
-    other = threading.Thread(target=lambda: found.append(handover.take(("x",))))
-    other.start()
-    other.join()
-    assert found == [None]
-    assert handover.take(("x",)) is not None
 
 
 def test_packed() -> None:
