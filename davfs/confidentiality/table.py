@@ -100,7 +100,7 @@ def _of_profile(row: dict[str, Any], place: Place) -> Action:
 
 
 def is_hidden(code: str, scheme: str, value_type: str, options: Options) -> bool | None:
-    """Tell whether the value of a content item is replaced; None where the table does not list its concept.
+    """Return whether the value of a content item is replaced; None where the table does not list its concept.
 
     Args:
         code: CodeValue of its concept name.

@@ -14,7 +14,7 @@ _LOWEST, _CLIENTS = 10_000, 32_768
 _BLOCK = 64
 """Ports that belong to one process for a while."""
 _KEPT = 4
-"""Blocks that a process keeps: whoever was given a port of the first of them has started to listen by now."""
+"""Blocks that a process keeps: servers with ports of an older one listen by now."""
 
 
 class _Ports:

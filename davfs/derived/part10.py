@@ -200,7 +200,7 @@ def pixels(file: Following, head: Head) -> Generator[bytes, None, None]:
 
 
 def _header(file: Following, head: Head) -> tuple[bytes, int]:
-    """Read what is left of an element's header, and tell the length of its value."""
+    """Read the rest of an element's header, and return the length of its value in bytes."""
     if head.implicit:
         found = file.exactly(4)
         return found, struct.unpack(f"{head.order}I", found)[0]

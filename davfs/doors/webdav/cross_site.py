@@ -53,7 +53,7 @@ class CrossSite(BaseMiddleware):
         return answer
 
     def _is_open(self) -> bool:
-        """Return True if Orthanc lets in whoever comes; that it does not is believed for a while."""
+        """Return True if Orthanc asks nobody to log in; the answer that it does is kept for a while."""
         if time.monotonic() < self._closed_until:
             return False
         is_open = context_of(self.config).gate.access.ask(Permission.READ, None) is Answer.GRANTED
@@ -63,7 +63,7 @@ class CrossSite(BaseMiddleware):
 
 
 def is_foreign(environ: Environ) -> bool:
-    """Tell whether a browser says that a page of another site made a request.
+    """Return True if a browser says that a page of another site made a request.
 
     Source: https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header, RFC 6454 §7.
     """

@@ -33,7 +33,7 @@ class HostNames:
         self._asking = threading.Lock()
 
     def include(self, authority: str) -> bool:
-        """Tell whether a ``Host`` is a name of this machine, or an IP address; the port says nothing."""
+        """Return True if a ``Host`` header has a name of this machine or an IP address, with any port."""
         host = _host(authority)
         if not host or host in self._names or host.endswith(".localhost"):  # RFC 6761 §6.3
             return bool(host)
