@@ -7,8 +7,11 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import pytest
+
 from davfs.derived.archive import Member
 from davfs.derived.made import Made
+from davfs.derived.streams import Streams
 
 MEBI, GIBI = 1 << 20, 1 << 30
 DATE = datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -92,3 +95,17 @@ def unzipped(content: bytes) -> zipfile.ZipFile:
 def many(count: int) -> list[Member]:
     """Return members without content."""
     return [Member((f"{index}",), 0, "v", DATE, lambda: nullcontext(Bytes(b""))) for index in range(count)]
+
+
+@pytest.fixture
+def source() -> Source:
+    """Where members come from."""
+    return Source()
+
+
+@pytest.fixture
+def kept() -> Iterator[Streams]:
+    """Where streams wait, with a clock that stands still."""
+    kept = Streams(idle=1000, now=lambda: 0.0)
+    yield kept
+    kept.close()

@@ -18,21 +18,11 @@ from hypothesis import strategies as st
 from davfs.derived.archive import Member, archive
 from davfs.derived.streams import Streams
 from davfs.errors import OrthancError, UnknownResource
+from tests.support import archives
 from tests.support.archives import DATE, MEBI, Bytes, Source, Zeros, read, unzipped
 
-
-@pytest.fixture
-def source() -> Source:
-    """Where members come from."""
-    return Source()
-
-
-@pytest.fixture
-def kept() -> Iterator[Streams]:
-    """Where streams wait, with a clock that stands still."""
-    kept = Streams(idle=1000, now=lambda: 0.0)
-    yield kept
-    kept.close()
+# pytest finds fixtures by the names in a module.
+source, kept = archives.source, archives.kept
 
 
 def test_contents(source: Source, kept: Streams, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,24 +10,15 @@ import zipstream.ng
 
 from davfs.derived.archive import archive
 from davfs.derived.streams import Streams
+from tests.support import archives
 from tests.support.archives import GIBI, MEBI, Bytes, Source, Zeros, many, read
 
 LIMIT = (1 << 31) - 1
 """Bytes from which on the library uses ZIP64."""
 
 
-@pytest.fixture
-def source() -> Source:
-    """Where members come from."""
-    return Source()
-
-
-@pytest.fixture
-def kept() -> Iterator[Streams]:
-    """Where streams wait, with a clock that stands still."""
-    kept = Streams(idle=1000, now=lambda: 0.0)
-    yield kept
-    kept.close()
+# pytest finds fixtures by the names in a module.
+source, kept = archives.source, archives.kept
 
 
 @pytest.mark.parametrize("count", [65_534, 65_535, 65_536])
