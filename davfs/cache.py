@@ -1,4 +1,4 @@
-"""What many threads keep for a while: the values that were used last, as far as there is room."""
+"""A least-recently-used cache for values that many threads share."""
 
 import threading
 from collections import OrderedDict
@@ -8,43 +8,37 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Bounded(Generic[K, V]):
-    """Values by key; those that were not used for the longest go first.
+class LruCache(Generic[K, V]):
+    """A bounded cache, safe for threads, that evicts the least recently used value.
 
     Args:
-        most: Number of values.
-        room: Bytes of all of them; 0 where these are not counted.
+        max_entries: Number of values.
+        max_bytes: Sum of the sizes that `put` is given; 0 if sizes are not counted.
     """
 
-    def __init__(self, most: int, room: int = 0) -> None:
-        self._most = most
-        self._room = room
+    def __init__(self, max_entries: int, max_bytes: int = 0) -> None:
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._kept: OrderedDict[K, tuple[V, int]] = OrderedDict()
-        self._taken = 0
+        self._entries: OrderedDict[K, tuple[V, int]] = OrderedDict()
+        self._bytes = 0
 
     def get(self, key: K) -> V | None:
-        """Return a value, None where none is kept."""
+        """Return the cached value, or None."""
         with self._lock:
-            kept = self._kept.get(key)
-            if kept is None:
+            found = self._entries.get(key)
+            if found is None:
                 return None
-            self._kept.move_to_end(key)
-            return kept[0]
+            self._entries.move_to_end(key)
+            return found[0]
 
     def put(self, key: K, value: V, size: int = 0) -> None:
-        """Keep a value instead of the one that there is; none where it is larger than all the room.
-
-        Args:
-            key: What it is for.
-            value: The value.
-            size: Its bytes.
-        """
+        """Cache a value of `size` bytes; one that is larger than the whole cache is not kept."""
         with self._lock:
-            self._taken -= self._kept.pop(key, (None, 0))[1]
-            if size > self._room:
+            self._bytes -= self._entries.pop(key, (None, 0))[1]
+            if size > self._max_bytes:
                 return
-            self._taken += size
-            self._kept[key] = value, size
-            while len(self._kept) > self._most or self._taken > self._room:
-                self._taken -= self._kept.popitem(last=False)[1][1]
+            self._bytes += size
+            self._entries[key] = value, size
+            while len(self._entries) > self._max_entries or self._bytes > self._max_bytes:
+                self._bytes -= self._entries.popitem(last=False)[1][1]

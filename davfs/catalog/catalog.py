@@ -8,7 +8,7 @@ all that it asks; deletions are found by comparing a listing with Orthanc's own 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from davfs.cache import Bounded
+from davfs.cache import LruCache
 from davfs.catalog.contents import Contents
 from davfs.catalog.facts import Facts
 from davfs.catalog.hierarchy import Hierarchy
@@ -59,7 +59,7 @@ class Catalog:
         )
         self._hierarchy = Hierarchy(orthanc, store, instances, self.facts)
         self._contents = Contents(orthanc, store, self.facts, self._hierarchy)
-        self._tags: Bounded[str, tuple[int, Mapping[str, str]]] = Bounded(_TAGGED)
+        self._tags: LruCache[str, tuple[int, Mapping[str, str]]] = LruCache(_TAGGED)
 
     @property
     def suspect(self) -> bool:

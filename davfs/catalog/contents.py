@@ -6,7 +6,7 @@ Deletions are found by comparing the facts with Orthanc's own list of what is in
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from davfs.cache import Bounded
+from davfs.cache import LruCache
 from davfs.catalog.facts import Facts
 from davfs.catalog.hierarchy import Hierarchy
 from davfs.catalog.plan import Folder
@@ -56,7 +56,7 @@ class Contents:
         self._store = store
         self._facts = facts
         self._hierarchy = hierarchy
-        self._kept: Bounded[Folder, _Content] = Bounded(_LISTINGS)
+        self._kept: LruCache[Folder, _Content] = LruCache(_LISTINGS)
 
     def known(self, folder: Folder) -> Sequence[Row]:
         """Return what the facts have in a folder; the same object while nothing changed."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from davfs.cache import Bounded
+from davfs.cache import LruCache
 from davfs.catalog import log
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.log import Position
@@ -76,8 +76,8 @@ class Facts:
         self._wait_for_first_index = wait_for_first_index
         self._changed = changed
         self._turns = [_Turn(level) for level in (Level.PATIENT, Level.STUDY, Level.SERIES)]
-        self._verified: Bounded[OrthancId, tuple[int, WithChildren]] = Bounded(_VERIFIED)
-        self._verified_batches: Bounded[OrthancId, tuple[int, Sequence[Resource]]] = Bounded(_BATCHES)
+        self._verified: LruCache[OrthancId, tuple[int, WithChildren]] = LruCache(_VERIFIED)
+        self._verified_batches: LruCache[OrthancId, tuple[int, Sequence[Resource]]] = LruCache(_BATCHES)
         self._confirmed: tuple[int, set[OrthancId]] = 0, set()
         self._nothing_new: tuple[Position, Changes] | None = None
         self.building = False

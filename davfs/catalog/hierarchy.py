@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
-from davfs.cache import Bounded
+from davfs.cache import LruCache
 from davfs.catalog.facts import Facts, batches
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.plan import Folder
@@ -34,7 +34,7 @@ class Hierarchy:
         self._store = store
         self._instances = instances
         self._facts = facts
-        self._studies: Bounded[str, tuple[int, Sequence[OrthancId]]] = Bounded(_PATIENTS)
+        self._studies: LruCache[str, tuple[int, Sequence[OrthancId]]] = LruCache(_PATIENTS)
 
     def exists(self, level: Level, resource: OrthancId) -> bool:
         """Return True if Orthanc has a resource now: its tags are compared. One that it has not is forgotten.

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any, TypeAlias
 
-from davfs.cache import Bounded
+from davfs.cache import LruCache
 from davfs.catalog.plan import Folder
 from davfs.catalog.query import Query, Term
 from davfs.catalog.rows import Row
@@ -67,7 +67,7 @@ class StudySearch:
         self._scope = () if any(not where for where in scope) else scope
         self._nothing = not scope
         self._today = today
-        self._kept: Bounded[tuple[Query, int], tuple[int, date, Sequence[OrthancId]]] = Bounded(_KEPT)
+        self._kept: LruCache[tuple[Query, int], tuple[int, date, Sequence[OrthancId]]] = LruCache(_KEPT)
 
     def find(self, query: Query, most: int) -> Sequence[OrthancId]:
         """Return the studies that a query asks for, those with the latest date first, and no more than ``most``."""

@@ -27,15 +27,15 @@ def mount_help(
 ) -> None:
     """Print the steps to mount a drive."""
     try:
-        place = mounting.place(url)
+        drive_url = mounting.DriveUrl.parse(url)
     except ValueError:
         raise typer.BadParameter(f"{url!r} is no address such as {_URL}", param_hint="--url") from None
     if reg_file:
         system = system or mounting.System.WINDOWS
         if system is not mounting.System.WINDOWS:
             raise typer.BadParameter("only Windows has a registry", param_hint="--reg-file")
-        _write(reg_file, secure=place.secure)
-    typer.echo(mounting.steps(system or mounting.this_system(), place))
+        _write(reg_file, secure=drive_url.secure)
+    typer.echo(mounting.steps(system or mounting.this_system(), drive_url))
 
 
 def _write(file: Path, *, secure: bool) -> None:

@@ -31,15 +31,15 @@ class System(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """The address of a drive.
+class DriveUrl:
+    """The URL of a drive, and its parts.
 
     Attributes:
-        url: With a slash at its end.
+        url: The whole URL, with a trailing slash.
         host: Name or IP address of the server.
         port: TCP port.
-        path: Path of the drive on that server, with a slash at its end.
-        secure: Whether the connection is encrypted.
+        path: Path of the drive on that server, with a trailing slash.
+        secure: True for HTTPS.
     """
 
     url: str
@@ -50,22 +50,22 @@ class Place:
 
     @property
     def own(self) -> bool:
-        """Whether this is a server of its own, and not Orthanc's, whose core knows less of WebDAV."""
+        """True for the drive's own port; False for Orthanc's, whose core knows less of WebDAV."""
         return not self.path.endswith("/drive/")
 
+    @classmethod
+    def parse(cls, url: str) -> "DriveUrl":
+        """Parse an ``http`` or ``https`` URL.
 
-def place(url: str) -> Place:
-    """Return the parts of an address.
-
-    Raises:
-        ValueError: It is none.
-    """
-    parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError(url)
-    path = parts.path.rstrip("/") + "/"
-    port = parts.port or _PORTS[parts.scheme]
-    return Place(f"{parts.scheme}://{parts.netloc}{path}", parts.hostname, port, path, parts.scheme == "https")
+        Raises:
+            ValueError: It is no URL of a folder: other schemes, passwords, queries and fragments are refused.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in _PORTS or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
+            raise ValueError(url)
+        path = parts.path.rstrip("/") + "/"
+        port = parts.port or _PORTS[parts.scheme]
+        return cls(f"{parts.scheme}://{parts.netloc}{path}", parts.hostname, port, path, parts.scheme == "https")
 
 
 def this_system(platform: str = sys.platform, environment: Mapping[str, str] = os.environ) -> System:
@@ -83,48 +83,48 @@ def this_system(platform: str = sys.platform, environment: Mapping[str, str] = o
     return System.GNOME if any(desktops) else System.DAVFS2
 
 
-def command(system: System, place: Place) -> str:
+def command(system: System, drive_url: DriveUrl) -> str:
     """Return the one line that mounts a drive."""
-    other = _other_scheme(place, system)
+    other = _other_scheme(drive_url, system)
     return {
-        System.MACOS: f"open {place.url}",
-        System.WINDOWS: f"net use * {place.url}",
+        System.MACOS: f"open {drive_url.url}",
+        System.WINDOWS: f"net use * {drive_url.url}",
         System.GNOME: f"gio mount {other}",
         System.KDE: f"dolphin {other}",
-        System.DAVFS2: f"{_BUFFER}; sudo mount -t davfs {place.url} /mnt",
-        System.RCLONE: f"rclone mount \":webdav,url='{place.url}':\" /mnt --vfs-cache-mode writes",
+        System.DAVFS2: f"{_BUFFER}; sudo mount -t davfs {drive_url.url} /mnt",
+        System.RCLONE: f"rclone mount \":webdav,url='{drive_url.url}':\" /mnt --vfs-cache-mode writes",
     }[system]
 
 
-def steps(system: System, place: Place) -> str:
+def steps(system: System, drive_url: DriveUrl) -> str:
     """Return all that somebody has to do to mount a drive."""
-    written = _STEPS[system](place)
-    return f"{written}\n\n{_LIMITS}" if not place.own else written
+    written = _STEPS[system](drive_url)
+    return f"{written}\n\n{_LIMITS}" if not drive_url.own else written
 
 
-def _other_scheme(place: Place, system: System) -> str:
+def _other_scheme(drive_url: DriveUrl, system: System) -> str:
     name = "dav" if system is System.GNOME else "webdav"
-    return f"{name}{'s' if place.secure else ''}:{place.url.partition(':')[2]}"
+    return f"{name}{'s' if drive_url.secure else ''}:{drive_url.url.partition(':')[2]}"
 
 
-def _macos(place: Place) -> str:
+def _macos(drive_url: DriveUrl) -> str:
     return f"""\
 macOS Finder
   1. Go > Connect to Server (Cmd-K), and type
-         {place.url}
+         {drive_url.url}
   2. Connect as a registered user of Orthanc, or as a guest where Orthanc asks for no password.
   The drive is then at /Volumes.
 
 In Terminal, at a folder of your own:
-    mkdir -p ~/orthanc && mount_webdav -i -v Orthanc {place.url} ~/orthanc
+    mkdir -p ~/orthanc && mount_webdav -i -v Orthanc {drive_url.url} ~/orthanc
     umount ~/orthanc
 
 So that Finder leaves no .DS_Store files on network drives (then log out and in):
     defaults write com.apple.desktopservices DSDontWriteNetworkStores -bool true"""
 
 
-def _gnome(place: Place) -> str:
-    address = _other_scheme(place, System.GNOME)
+def _gnome(drive_url: DriveUrl) -> str:
+    address = _other_scheme(drive_url, System.GNOME)
     return f"""\
 GNOME Files
   Other Locations (or Network) > Connect to Server, and type
@@ -139,8 +139,8 @@ Programs that know nothing of GNOME find the drive below $XDG_RUNTIME_DIR/gvfs/.
 gvfs-backends and gvfs-fuse."""
 
 
-def _kde(place: Place) -> str:
-    address = _other_scheme(place, System.KDE)
+def _kde(drive_url: DriveUrl) -> str:
+    address = _other_scheme(drive_url, System.KDE)
     return f"""\
 KDE Dolphin
   Press Ctrl-L, and type
@@ -155,9 +155,9 @@ Programs that know nothing of KDE can open its files where the package kio-fuse 
 the file system itself: davfs mount-help --os davfs2."""
 
 
-def _davfs2(place: Place) -> str:
-    locks = "1" if place.own else "0"
-    why = "locks files while they are written" if place.own else "the locks of Orthanc's own port protect nothing"
+def _davfs2(drive_url: DriveUrl) -> str:
+    locks = "1" if drive_url.own else "0"
+    why = "locks files while they are written" if drive_url.own else "the locks of Orthanc's own port protect nothing"
     return f"""\
 davfs2 (Linux)
   1. sudo apt-get install davfs2; sudo mkdir -p /mnt/orthanc
@@ -171,16 +171,16 @@ file_refresh 0     # seconds: the same for each file that is opened
 ask_auth 1         # 0 where Orthanc asks for no password
   3. Name and password go to /etc/davfs2/secrets (rights 0600), unless you want to be asked:
 /mnt/orthanc  USER  "PASSWORD"
-  4. sudo mount -t davfs {place.url} /mnt/orthanc
+  4. sudo mount -t davfs {drive_url.url} /mnt/orthanc
      sudo umount /mnt/orthanc        waits until all is uploaded
 
 To mount it at the first access, a line in /etc/fstab:
-{place.url} /mnt/orthanc davfs rw,_netdev,noauto,x-systemd.automount,uid=USER,gid=GROUP 0 0
+{drive_url.url} /mnt/orthanc davfs rw,_netdev,noauto,x-systemd.automount,uid=USER,gid=GROUP 0 0
 
 A copy ends before its upload does: cp cannot tell that a file was refused. Look into inbox/rejected/ on the drive."""
 
 
-def _rclone(place: Place) -> str:
+def _rclone(drive_url: DriveUrl) -> str:
     mount = """\
 Mounted as a folder (needs the package fuse3):
     mkdir -p ~/orthanc
@@ -192,18 +192,18 @@ Copy whole folders. Do not use rclone mount or rclone cat here: a single file re
 gives wrong bytes, both without an error."""
     return f"""\
 rclone (every system)
-    rclone config create orthanc webdav url={place.url} vendor=other user=USER pass=PASSWORD --obscure
+    rclone config create orthanc webdav url={drive_url.url} vendor=other user=USER pass=PASSWORD --obscure
   without user, pass and --obscure where Orthanc asks for no password.
 
     rclone lsf orthanc:
     rclone copy orthanc:by-patient local-folder
     rclone copy local-folder orthanc:inbox
 
-{mount if place.own else never}"""
+{mount if drive_url.own else never}"""
 
 
-def _windows(place: Place) -> str:
-    return windows.steps(place.url, place.host, place.port, place.path, secure=place.secure)
+def _windows(drive_url: DriveUrl) -> str:
+    return windows.steps(drive_url.url, drive_url.host, drive_url.port, drive_url.path, secure=drive_url.secure)
 
 
 _LIMITS = """\
@@ -211,7 +211,7 @@ This address is on Orthanc's own port. Its core knows no byte ranges, no real lo
 Finder and GNOME understand: copy files out before you open them. The drive's own server knows all of that: Davfs.Server
 in Orthanc's configuration, or davfs serve."""
 
-_STEPS: dict[System, Callable[[Place], str]] = {
+_STEPS: dict[System, Callable[[DriveUrl], str]] = {
     System.MACOS: _macos,
     System.WINDOWS: _windows,
     System.GNOME: _gnome,

@@ -8,8 +8,8 @@ import time
 import typer
 
 from davfs.commands import mounting, options
+from davfs.commands.console import Announcement, Console
 from davfs.commands.signals import until_signalled
-from davfs.commands.talk import Announcement, Talk
 from davfs.errors import ConfigurationError, OrthancError, Unavailable
 from davfs.orthanc.system import System
 from davfs.running.standalone import Standalone
@@ -55,11 +55,11 @@ def serve(
     An option wins over the environment, the environment over the file. Exits with 0 after SIGTERM or Ctrl-C, with 1
     where Orthanc did not answer in time, and with 2 where something has to be configured differently.
     """
-    talk = Talk(os.environ, verbose=verbose)
+    console = Console(os.environ, verbose=verbose)
     try:
         configuration = read(options.given(context, os.environ), config, os.environ)
         with until_signalled() as stopping:
-            _run(configuration, talk, stopping)
+            _run(configuration, console, stopping)
     except ConfigurationError as error:
         _log.error("%s", str(error).replace("Davfs.", ""))  # the keys have no section here
         raise typer.Exit(_MISCONFIGURED) from error
@@ -68,7 +68,7 @@ def serve(
         raise typer.Exit(_FAILED) from error
 
 
-def _run(configuration: StandaloneConfiguration, talk: Talk, stopping: threading.Event) -> None:
+def _run(configuration: StandaloneConfiguration, console: Console, stopping: threading.Event) -> None:
     drive = Standalone(configuration)
     try:
         drive.listen()
@@ -78,21 +78,21 @@ def _run(configuration: StandaloneConfiguration, talk: Talk, stopping: threading
             folders = drive.open(found)
             if drive.is_open() and not is_loopback(configuration.drive.server.address):
                 _log.warning("Orthanc asks for no password: whoever reaches this address sees all patients")
-            talk.announce(_announcement(configuration, found, folders))
-            _follow_index(drive, talk, stopping)
+            console.announce(_announcement(configuration, found, folders))
+            _follow_index(drive, console, stopping)
             stopping.wait()
         _log.info("stopping, once the requests under way have ended")
     finally:
-        talk.quiet()
+        console.quiet()
         if not drive.stop():
             _log.warning("some requests did not end in time, and were given up")
     _log.info("stopped")
 
 
-def _follow_index(drive: Standalone, talk: Talk, stopping: threading.Event) -> None:
+def _follow_index(drive: Standalone, console: Console, stopping: threading.Event) -> None:
     while (progress := drive.progress()) and not stopping.wait(_TICK):
-        talk.indexing(*progress, now=time.monotonic())
-    talk.quiet()
+        console.indexing(*progress, now=time.monotonic())
+    console.quiet()
 
 
 class _Reminder:
@@ -118,7 +118,7 @@ def _announcement(configuration: StandaloneConfiguration, found: System, folders
         layouts=", ".join(folders),
         writing=f"{inbox}, {deleting}",
         url=url,
-        mount=mounting.command(mounting.this_system(), mounting.place(url)),
+        mount=mounting.command(mounting.this_system(), mounting.DriveUrl.parse(url)),
     )
 
 

@@ -34,7 +34,7 @@ def how_to_mount(orthanc: OrthancProcess) -> str:
         server=orthanc.server_url,
         port=orthanc.dav_port,
         drive=orthanc.drive_url,
-        command=mounting.command(mounting.this_system(), mounting.place(orthanc.server_url)),
+        command=mounting.command(mounting.this_system(), mounting.DriveUrl.parse(orthanc.server_url)),
         help=f"{_python()} -m davfs mount-help",
         systems="|".join(mounting.System),
         orthanc=orthanc.url,

@@ -23,7 +23,7 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.tag import Tag
 
 from davfs import __version__
-from davfs.cache import Bounded
+from davfs.cache import LruCache
 from davfs.confidentiality import pixels
 from davfs.confidentiality.options import PROFILE_ALONE, Options
 from davfs.confidentiality.table import EDITION, Place
@@ -84,8 +84,8 @@ class Anonymised:
         self._contents = Contents(largest, room, now)
         self._streams = Streams(idle=idle, now=now)
         self._largest = largest
-        self._refusals: Bounded[str, str] = Bounded(_REMEMBERED)
-        self._begun: Bounded[str, bool] = Bounded(_REMEMBERED)
+        self._refusals: LruCache[str, str] = LruCache(_REMEMBERED)
+        self._begun: LruCache[str, bool] = LruCache(_REMEMBERED)
         self._idle = idle
         self._now = now
         self._used = 0.0

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from davfs.cache import Bounded
+from davfs.cache import LruCache
 from davfs.catalog.plan import Folder
 from davfs.derived.made import Made
 from davfs.derived.makers import Makers
@@ -48,7 +48,7 @@ class Archives:
         self._listings = listings
         self._images = images
         self._makers = makers
-        self._kept: Bounded[str | None, tuple[Sequence[Branch], Made]] = Bounded(_KEPT, _MEMBERS)
+        self._kept: LruCache[str | None, tuple[Sequence[Branch], Made]] = LruCache(_KEPT, _MEMBERS)
 
     def made(self, owner: Node) -> Made:
         """Return the archive of all DICOM files below a folder, as they are now.

@@ -13,7 +13,7 @@ from functools import partial
 from itertools import tee
 
 from davfs import names
-from davfs.cache import Bounded
+from davfs.cache import LruCache
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import patient_of
 from davfs.derived.documents import Documents
@@ -74,7 +74,7 @@ class Extras:
         self._archives = archives
         self._now = now
         self._today = today
-        self._dates: Bounded[str, tuple[str, datetime]] = Bounded(_DATED)
+        self._dates: LruCache[str, tuple[str, datetime]] = LruCache(_DATED)
         self._hidden: dict[str, _Hidden] = {}
 
     def asked(self, owner: Node, segment: str) -> Mapping[str, str]:

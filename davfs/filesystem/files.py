@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from davfs import names
-from davfs.cache import Bounded
+from davfs.cache import LruCache
 from davfs.derived.made import Made
 from davfs.entry import DICOM, Entry, Kind
 from davfs.orthanc.model import Instance, OrthancId
@@ -131,7 +131,7 @@ class FilesCache:
     """Keeps the `Files` of the folders used last."""
 
     def __init__(self) -> None:
-        self._kept: Bounded[str | None, Files] = Bounded(_KEPT, _INSTANCES)
+        self._kept: LruCache[str | None, Files] = LruCache(_KEPT, _INSTANCES)
 
     def files(self, folder: str | None, instances: Sequence[Mapping[OrthancId, Instance]], naming: Naming) -> Files:
         """Return the files of a folder, made anew only where its instances are others, or are shown otherwise."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from davfs import names
-from davfs.cache import Bounded
+from davfs.cache import LruCache
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder, patient_of
 from davfs.catalog.rows import Row
@@ -79,7 +79,7 @@ class Listings:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._kept: Bounded[tuple[Folder, bool], _Kept] = Bounded(_KEPT)
+        self._kept: LruCache[tuple[Folder, bool], _Kept] = LruCache(_KEPT)
 
     def list(self, folder: Folder, others: Mapping[str, str] = NO_OTHERS) -> Listed:
         """Return what is in a folder now.

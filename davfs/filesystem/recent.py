@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from davfs.cache import Bounded
+from davfs.cache import LruCache
 from davfs.entry import Path
 
 _MOST = 10_000
@@ -20,7 +20,7 @@ class Recent:
     def __init__(self, seconds: float, now: Callable[[], float] = time.monotonic) -> None:
         self._seconds = seconds
         self._now = now
-        self._until: Bounded[Path, float] = Bounded(_MOST)
+        self._until: LruCache[Path, float] = LruCache(_MOST)
 
     def note(self, path: Path) -> None:
         """Remember a path from now on."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from davfs.cache import Bounded
+from davfs.cache import LruCache
 
 _MOST = 256
 """Answers that are kept."""
@@ -28,7 +28,7 @@ class RepeatedAnswers:
     """
 
     def __init__(self, room: int = _ROOM) -> None:
-        self._kept: Bounded[str, _Answer] = Bounded(_MOST, room)
+        self._kept: LruCache[str, _Answer] = LruCache(_MOST, room)
 
     def read(self, path: str, body: bytes, read: Callable[[bytes], T]) -> T:
         """Return what an answer says; the same object where the last one to this path had the same bytes.

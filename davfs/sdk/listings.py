@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from davfs import media_types
-from davfs.cache import Bounded
+from davfs.cache import LruCache
 from davfs.entry import DICOM, Entry, Path
 
 _MOST = 64
@@ -63,7 +63,7 @@ class PackedListings:
     """
 
     def __init__(self, most: int = _MOST, room: int = _ROOM) -> None:
-        self._kept: Bounded[Path, Packed] = Bounded(most, room)
+        self._kept: LruCache[Path, Packed] = LruCache(most, room)
 
     def of(self, listing: Listing) -> Packed:
         """Return a listing's entries, packed: the same object while they are the same.

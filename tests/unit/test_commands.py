@@ -141,7 +141,7 @@ def test_this_system(platform: str, desktop: str, system: System) -> None:
 @pytest.mark.parametrize("system", list(System))
 def test_one_line_mounts(system: System) -> None:
     """``davfs serve`` shows one line that mounts the drive."""
-    line = mounting.command(system, mounting.place("http://127.0.0.1:8043"))
+    line = mounting.command(system, mounting.DriveUrl.parse("http://127.0.0.1:8043"))
     assert "//127.0.0.1:8043/" in line
     assert "\n" not in line
 

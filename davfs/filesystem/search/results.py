@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from davfs import names
-from davfs.cache import Bounded
+from davfs.cache import LruCache
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder
 from davfs.catalog.query import Query
@@ -58,7 +58,7 @@ class Results:
         self._studies = studies
         self._orthanc = orthanc
         self.most = most
-        self._kept: Bounded[Query, tuple[int, Sequence[OrthancId], Sequence[Entry]]] = Bounded(_KEPT)
+        self._kept: LruCache[Query, tuple[int, Sequence[OrthancId], Sequence[Entry]]] = LruCache(_KEPT)
 
     def find(self, query: Query) -> Found:
         """Return the studies that Orthanc has now; of too many, those with the latest date."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from rich.console import Console
+from rich.console import Console as RichConsole
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -38,8 +38,8 @@ class Announcement:
     mount: str
 
 
-class Talk:
-    """Tells what goes on.
+class Console:
+    """Prints what an administrator reads, and sets up logging.
 
     Args:
         environment: Tells whether standard error is a journal.
@@ -47,7 +47,7 @@ class Talk:
     """
 
     def __init__(self, environment: Mapping[str, str], *, verbose: bool) -> None:
-        self._console = Console(stderr=True)
+        self._terminal = RichConsole(stderr=True)
         self._progress: Progress | None = None
         self._next_line = 0.0
         self._log = logging.getLogger("davfs")
@@ -58,7 +58,7 @@ class Talk:
 
     def announce(self, drive: Announcement) -> None:
         """Say that the drive is there."""
-        if not self._console.is_terminal:
+        if not self._terminal.is_terminal:
             self._log.info("Orthanc %s; folders: %s; %s", drive.orthanc, drive.layouts, drive.writing)
             self._log.info("the drive is at %s; mount it here with: %s", drive.url, drive.mount)
             return
@@ -72,7 +72,7 @@ class Talk:
         table.add_row("Mount it", Text(drive.mount, "bold green"))
         table.add_row("", Text(f"davfs mount-help --url {drive.url}  has all steps, also for other systems"))
         table.add_row("Stop it", "Ctrl-C")
-        self._console.print(table, soft_wrap=True)
+        self._terminal.print(table, soft_wrap=True)
 
     def indexing(self, done: int, total: int, now: float) -> None:
         """Say how far the first index is.
@@ -82,7 +82,7 @@ class Talk:
             total: All resources; 0 as long as nobody knows.
             now: Monotonic time in seconds.
         """
-        if self._console.is_terminal:
+        if self._terminal.is_terminal:
             self._bar().update(self._bar().task_ids[0], completed=done, total=total or None)
         elif total and now >= self._next_line:
             self._next_line = now + _EVERY
@@ -103,14 +103,14 @@ class Talk:
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
             )
-            self._progress = Progress(*columns, console=self._console, transient=True)
+            self._progress = Progress(*columns, console=self._terminal, transient=True)
             self._progress.add_task("", total=None)
             self._progress.start()
         return self._progress
 
     def _handler(self, environment: Mapping[str, str]) -> logging.Handler:
-        if self._console.is_terminal:
-            return RichHandler(console=self._console, show_path=False, markup=False, highlighter=None)
+        if self._terminal.is_terminal:
+            return RichHandler(console=self._terminal, show_path=False, markup=False, highlighter=None)
         handler = logging.StreamHandler()
         handler.setFormatter(_Lines(journal="JOURNAL_STREAM" in environment))
         return handler

@@ -1,16 +1,16 @@
-"""Values that are kept as far as there is room."""
+"""Tests of the least-recently-used cache."""
 
-from davfs.cache import Bounded
+from davfs.cache import LruCache
 
 
-def kept(values: Bounded[str, int], *keys: str) -> str:
-    """Return those of the keys that have a value."""
+def kept(values: LruCache[str, int], *keys: str) -> str:
+    """Return the keys that are cached."""
     return "".join(key for key in keys if values.get(key) is not None)
 
 
 def test_number() -> None:
-    """Of too many, the one that was not used for the longest goes."""
-    values = Bounded[str, int](2)
+    """One value too many evicts the least recently used one."""
+    values = LruCache[str, int](2)
     values.put("a", 1)
     values.put("b", 2)
     assert values.get("a") == 1
@@ -18,9 +18,9 @@ def test_number() -> None:
     assert kept(values, *"abc") == "ac"
 
 
-def test_room() -> None:
-    """As many go as make room; another value in the place of one takes that one's room."""
-    values = Bounded[str, int](10, room=10)
+def test_bytes() -> None:
+    """Values are evicted until the new one fits; a replaced value no longer counts."""
+    values = LruCache[str, int](10, max_bytes=10)
     for key in "abc":
         values.put(key, 0, 3)
     values.put("c", 1, 4)
@@ -32,8 +32,8 @@ def test_room() -> None:
 
 
 def test_too_large() -> None:
-    """What is larger than all the room is not kept, nor what it takes the place of; all others stay."""
-    values = Bounded[str, int](10, room=10)
+    """A value larger than the cache is not kept, nor the one it replaces; all others stay."""
+    values = LruCache[str, int](10, max_bytes=10)
     values.put("a", 1, 5)
     values.put("b", 1, 5)
     values.put("b", 2, 11)
