@@ -14,7 +14,7 @@ from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import LayoutPlacer
 from davfs.catalog.store import Store
-from davfs.derived.makers import Makers
+from davfs.derived.files import DerivedFiles
 from davfs.entry import Entry
 from davfs.errors import NotFound
 from davfs.filesystem.tree import Tree
@@ -60,7 +60,7 @@ def draw(
         try:
             catalog = Catalog(orthanc, store, InstanceCache())
             catalog.reconcile(progress)
-            area = Tree(layout, catalog, orthanc, None, datetime.now(UTC), Makers(orthanc))
+            area = Tree(layout, catalog, orthanc, None, datetime.now(UTC), DerivedFiles(orthanc))
             drawing = Drawing(Text.assemble((f"{layout.title}/", "bold"), (_about(layout), "dim")))
             _grow(drawing, area, (), extent)
             if not drawing.children:

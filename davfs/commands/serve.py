@@ -11,7 +11,7 @@ from davfs.commands import mounting, options
 from davfs.commands.console import Announcement, Console
 from davfs.commands.signals import until_signalled
 from davfs.errors import ConfigurationError, OrthancError, Unavailable
-from davfs.orthanc.system import System
+from davfs.orthanc.system import ServerInfo
 from davfs.running.standalone import Standalone
 from davfs.settings.checks import is_loopback
 from davfs.settings.plugin import Server
@@ -108,7 +108,7 @@ class _Reminder:
             _log.warning("waiting for Orthanc at %s: %s", self._url, error)
 
 
-def _announcement(configuration: StandaloneConfiguration, found: System, folders: tuple[str, ...]) -> Announcement:
+def _announcement(configuration: StandaloneConfiguration, found: ServerInfo, folders: tuple[str, ...]) -> Announcement:
     settings = configuration.drive
     url = _url(settings.server)
     inbox = "inbox/ takes files" if settings.allow_upload else "inbox/ takes no files"

@@ -32,8 +32,8 @@ from davfs.derived import part10
 from davfs.derived.buffers import Buffers
 from davfs.derived.deidentifier import Deidentifier, Person
 from davfs.derived.elements import Element
+from davfs.derived.file import DerivedFile
 from davfs.derived.identity import Identity
-from davfs.derived.made import Made
 from davfs.derived.prefix import Prefix
 from davfs.derived.pseudonyms import Pseudonyms
 from davfs.derived.sizes import padded
@@ -93,7 +93,7 @@ class Anonymised:
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
 
-    def made(self, instance: Instance, tags: Mapping[str, str]) -> Made:
+    def made(self, instance: Instance, tags: Mapping[str, str]) -> DerivedFile:
         """Return the anonymised file of an instance; Orthanc is not asked before it is opened.
 
         Opening it raises `NotAnonymised` where that cannot be done.
@@ -106,7 +106,7 @@ class Anonymised:
         version = f"{__version__}:{EDITION}:{self._options}:{instance.uuid}:{_subject(tags)}"
         etag = self._key.digest(f"etag:{version}")[:32]
         opened, check = partial(self._open, instance, tags, size, etag), partial(self._check_refusal, instance)
-        return Made(size, etag, DICOM, opened, check=check)
+        return DerivedFile(size, etag, DICOM, opened, check=check)
 
     def can_be(self, instance: Instance, modality: str) -> bool:
         """Return True for an instance that can be anonymised, as far as it shows from outside.

@@ -19,7 +19,7 @@ from functools import partial
 
 from zipstream import ZipStream
 
-from davfs.derived.made import Made
+from davfs.derived.file import DerivedFile
 from davfs.derived.streams import Stream, StreamedFile, Streams
 from davfs.entry import Readable
 from davfs.errors import Unavailable
@@ -67,7 +67,7 @@ class Member:
 
 def archive(
     members: Sequence[Member], kept: Streams, unchanged: Callable[[Sequence[Instance]], bool] = lambda _instances: True
-) -> Made:
+) -> DerivedFile:
     """Return the ZIP archive of some files: for the same members always the same bytes, sorted by path.
 
     Reading raises `Unavailable` where a member was replaced since then, and what opening or reading it raises.
@@ -85,7 +85,7 @@ def archive(
         return Stream(_blocks(members, unchanged), size)
 
     opened = partial(StreamedFile, size, etag, kept, stream, partial(_check, members))
-    return Made(size, etag, "application/zip", opened, newest)
+    return DerivedFile(size, etag, "application/zip", opened, newest)
 
 
 def _check(members: Sequence[Member]) -> None:

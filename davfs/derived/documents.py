@@ -11,7 +11,7 @@ from itertools import islice
 from pydicom.uid import EncapsulatedPDFStorage
 
 from davfs.derived.answers import Answers
-from davfs.derived.made import Made
+from davfs.derived.file import DerivedFile
 from davfs.entry import InMemory
 from davfs.errors import OrthancError, Unavailable, UnknownResource
 from davfs.orthanc import Instance, Level, Orthanc, OrthancId, Resource
@@ -45,7 +45,7 @@ class Documents:
         self._picture = _Form("picture", "image/png", orthanc.picture)
         self._report = _Form("report", "application/pdf", orthanc.report)
 
-    def description(self, level: Level, resource: OrthancId) -> Made:
+    def description(self, level: Level, resource: OrthancId) -> DerivedFile:
         """Return what Orthanc tells of a study or series now: what is opened is what it told here.
 
         Raises:
@@ -53,7 +53,7 @@ class Documents:
         """
         return _description(self._orthanc.description(level, resource))
 
-    def patient(self, patient: OrthancId, studies: Sequence[OrthancId]) -> Made:
+    def patient(self, patient: OrthancId, studies: Sequence[OrthancId]) -> DerivedFile:
         """Return what some studies of a patient tell of the patient now, in the form of Orthanc's own description.
 
         Orthanc's is of all studies under the same PatientID, and has the name of whoever came first.
@@ -67,7 +67,7 @@ class Documents:
         told = Resource(patient, Level.PATIENT, None, tags, max(updated, default=None))
         return _description(described(told, sorted(one.id for one in found)))
 
-    def picture(self, instances: Iterable[Mapping[OrthancId, Instance]]) -> Made | None:
+    def picture(self, instances: Iterable[Mapping[OrthancId, Instance]]) -> DerivedFile | None:
         """Return a picture of the image in the middle of the first series that can be rendered.
 
         Args:
@@ -79,7 +79,7 @@ class Documents:
         series = islice((one for one in instances if one), _TRIED)
         return self._first(self._picture, (_in_order(one.values())[len(one) // 2] for one in series))
 
-    def report(self, instances: Iterable[Mapping[OrthancId, Instance]]) -> Made | None:
+    def report(self, instances: Iterable[Mapping[OrthancId, Instance]]) -> DerivedFile | None:
         """Return the first PDF that is encapsulated in an instance.
 
         Args:
@@ -92,10 +92,10 @@ class Documents:
         series = ([each for each in one.values() if each.sop_class == kind] for one in instances)
         return self._first(self._report, (each for one in series for each in _in_order(one)))
 
-    def _first(self, form: _Form, instances: Iterable[Instance]) -> Made | None:
+    def _first(self, form: _Form, instances: Iterable[Instance]) -> DerivedFile | None:
         return next((made for one in instances if (made := self._made(form, one))), None)
 
-    def _made(self, form: _Form, instance: Instance) -> Made | None:
+    def _made(self, form: _Form, instance: Instance) -> DerivedFile | None:
         try:
             size = self._answers.size((form.name, instance.id, instance.uuid), lambda: form.ask(instance.id))
         except Unavailable:
@@ -105,7 +105,7 @@ class Documents:
         if not size:
             return None
         opened = partial(self._content, form, instance, size)
-        return Made(
+        return DerivedFile(
             size, f"{instance.uuid}-{form.name}", form.media_type, lambda: InMemory(opened()), instance.received
         )
 
@@ -117,10 +117,12 @@ class Documents:
         yield memoryview(content)
 
 
-def _description(content: bytes) -> Made:
+def _description(content: bytes) -> DerivedFile:
     etag = hashlib.blake2b(content, digest_size=16).hexdigest()
     updated = parse_date(json.loads(content).get("LastUpdate"))
-    return Made(len(content), etag, "application/json", lambda: InMemory(nullcontext(memoryview(content))), updated)
+    return DerivedFile(
+        len(content), etag, "application/json", lambda: InMemory(nullcontext(memoryview(content))), updated
+    )
 
 
 def _in_order(instances: Iterable[Instance]) -> list[Instance]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from davfs.cache import LruCache
 from davfs.catalog.plan import Folder
-from davfs.derived.made import Made
-from davfs.derived.makers import Makers
+from davfs.derived.file import DerivedFile
+from davfs.derived.files import DerivedFiles
 from davfs.entry import Path
 from davfs.errors import UnknownResource
 from davfs.filesystem.files import Files
@@ -41,16 +41,16 @@ class Archives:
     Args:
         listings: The layout's folders.
         images: The layout's files.
-        makers: Make them of their members.
+        derived_files: Makes the archives.
     """
 
-    def __init__(self, listings: Listings, images: Images, makers: Makers) -> None:
+    def __init__(self, listings: Listings, images: Images, derived_files: DerivedFiles) -> None:
         self._listings = listings
         self._images = images
-        self._makers = makers
-        self._kept: LruCache[str | None, tuple[Sequence[Branch], Made]] = LruCache(_KEPT, _MEMBERS)
+        self._derived_files = derived_files
+        self._kept: LruCache[str | None, tuple[Sequence[Branch], DerivedFile]] = LruCache(_KEPT, _MEMBERS)
 
-    def made(self, owner: Node) -> Made:
+    def made(self, owner: Node) -> DerivedFile:
         """Return the archive of all DICOM files below a folder, as they are now.
 
         Raises:
@@ -61,7 +61,7 @@ class Archives:
         if kept is not None and _same(kept[0], branches):
             return kept[1]
         members = [self._images.member(one.files, entry, one.path) for one in branches for entry in one.files.entries]
-        made = self._makers.archive(members)
+        made = self._derived_files.archive(members)
         self._kept.put(owner.id, (branches, made), len(members))
         return made
 

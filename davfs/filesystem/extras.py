@@ -17,7 +17,7 @@ from davfs.cache import LruCache
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import patient_of
 from davfs.derived.documents import Documents
-from davfs.derived.made import Made
+from davfs.derived.file import DerivedFile
 from davfs.entry import Entry, Kind
 from davfs.errors import UnknownResource
 from davfs.filesystem.archives import Archives
@@ -88,7 +88,7 @@ class Extras:
             return {one: base for one, base in bases.items() if self._is_there(owner, files[one].content)}
         return {}
 
-    def there(self, owner: Node) -> Mapping[str, Made]:
+    def there(self, owner: Node) -> Mapping[str, DerivedFile]:
         """Return those that there are in a folder now, by identity; what was deleted for a while is among them.
 
         Raises:
@@ -147,13 +147,13 @@ class Extras:
     def _exists(self, owner: Node) -> bool:
         return bool(owner.level and owner.id and self._catalog.exists(owner.level, owner.id))
 
-    def _still(self, owner: Node, identity: str) -> Made:
+    def _still(self, owner: Node, identity: str) -> DerivedFile:
         made = None if self.is_hidden(owner, identity) else self._made(owner, self._of(owner)[identity].content)
         if made is None:
             raise UnknownResource("there is nothing any more that it could show")
         return self._dated(owner, identity, made)
 
-    def _dated(self, owner: Node, identity: str, made: Made) -> Made:
+    def _dated(self, owner: Node, identity: str, made: DerivedFile) -> DerivedFile:
         """Return it with a date that is later whenever the content is another one: what is deleted leaves no date.
 
         In an anonymised layout it would tell when something came or went.
@@ -173,12 +173,14 @@ class Extras:
         """Tell whether there is a file; of archives and tags there always is one."""
         return content in {Extra.ZIP, Extra.JSON} or self._made(owner, content) is not None
 
-    def _made(self, owner: Node, content: Extra) -> Made | None:
+    def _made(self, owner: Node, content: Extra) -> DerivedFile | None:
         if content is Extra.ZIP:
             return self._archives.made(owner)
         return self._document(owner, content, self._instances(owner, fresh=True))
 
-    def _document(self, owner: Node, content: Extra, instances: Iterable[Mapping[OrthancId, Instance]]) -> Made | None:
+    def _document(
+        self, owner: Node, content: Extra, instances: Iterable[Mapping[OrthancId, Instance]]
+    ) -> DerivedFile | None:
         if content is Extra.PREVIEW:
             return self._documents.picture(instances)
         if content is Extra.REPORT:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from davfs import names
 from davfs.cache import LruCache
-from davfs.derived.made import Made
+from davfs.derived.file import DerivedFile
 from davfs.entry import DICOM, Entry, Kind
 from davfs.orthanc.model import Instance, OrthancId
 
@@ -38,7 +38,7 @@ class Shown:
 
     base: str
     date: datetime | None = None
-    made: Made | None = None
+    made: DerivedFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Files:
         """Return one of the instances."""
         return self._all[self.naming.mark(instance)]
 
-    def made(self, instance: OrthancId) -> Made | None:
+    def made(self, instance: OrthancId) -> DerivedFile | None:
         """Return what is shown for the file of an instance; None for the file itself."""
         return self._shown[self.naming.mark(instance)].made
 

@@ -8,8 +8,8 @@ from davfs.catalog.acquisition import shown_date
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder
 from davfs.derived.archive import Member
-from davfs.derived.made import Made
-from davfs.derived.makers import Makers
+from davfs.derived.file import DerivedFile
+from davfs.derived.files import DerivedFiles
 from davfs.entry import Entry, Path
 from davfs.errors import UnknownResource
 from davfs.filesystem.files import NO_OTHERS, Files, FilesCache, Naming, Shown, TagsAbove
@@ -33,10 +33,10 @@ class Images:
         layout: The layout.
         catalog: Knows which instances there are.
         orthanc: Serves them as they are stored.
-        makers: Serve them anonymised.
+        derived_files: Makes the anonymised files.
     """
 
-    def __init__(self, layout: Layout, catalog: Catalog, orthanc: Orthanc, makers: Makers) -> None:
+    def __init__(self, layout: Layout, catalog: Catalog, orthanc: Orthanc, derived_files: DerivedFiles) -> None:
         last = layout.levels[-1]
         usual = parse(USUAL, Level.INSTANCE)
         if layout.anonymised:
@@ -44,7 +44,7 @@ class Images:
         self._template = last.template if last.resource is Level.INSTANCE else usual
         self._mark = layout.mark
         self._layout = layout
-        self._anonymised = makers.anonymised(layout.anonymised, layout.options) if layout.anonymised else None
+        self._anonymised = derived_files.anonymised(layout.anonymised, layout.options) if layout.anonymised else None
         from_above = self._template.keywords - DEFAULT[Level.INSTANCE]
         by_acquisition = layout.dates is Dates.ACQUISITION
         self._needs_above = bool(from_above) or by_acquisition or self._anonymised is not None
@@ -106,7 +106,7 @@ class Images:
             return Member(*about, made.open, check=made.check)
         return Member(*about, partial(self._orthanc.open_instance, instance), files.instance(instance))
 
-    def _still(self, instance: OrthancId, made: Made) -> Made:
+    def _still(self, instance: OrthancId, made: DerivedFile) -> DerivedFile:
         if not self._catalog.exists(Level.INSTANCE, instance):
             raise UnknownResource("it has been deleted")
         return made

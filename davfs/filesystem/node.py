@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from davfs.catalog.plan import Folder
-from davfs.derived.made import Made
+from davfs.derived.file import DerivedFile
 from davfs.entry import Entry
 from davfs.orthanc.model import Level, OrthancId
 
@@ -27,5 +27,5 @@ class Node:
     id: OrthancId | None
     entry: Entry
     folder: Folder | None
-    make: Callable[[], Made] | None = None
+    make: Callable[[], DerivedFile] | None = None
     hide: Callable[[], None] | None = None

@@ -10,8 +10,8 @@ from typing import TypeVar
 from davfs import names
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder, Plan
-from davfs.derived.made import Made
-from davfs.derived.makers import Makers
+from davfs.derived.file import DerivedFile
+from davfs.derived.files import DerivedFiles
 from davfs.entry import Content, Entry, Kind, Path, Streamed
 from davfs.errors import Forbidden, IsAFolder, NotAFolder, NotFound, OrthancError, UnknownResource
 from davfs.filesystem.archives import Archives
@@ -50,7 +50,7 @@ class Tree:
         orthanc: Serves the files.
         delete: Runs a deletion on a worker's thread and waits for it; None where deleting is not allowed.
         since: Date of the root, in UTC.
-        makers: Make what is no file of Orthanc's.
+        derived_files: Makes the files that Orthanc does not store.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  what it is made of
@@ -60,15 +60,17 @@ class Tree:
         orthanc: Orthanc,
         delete: Callable[[Callable[[], None]], None] | None,
         since: datetime,
-        makers: Makers,
+        derived_files: DerivedFiles,
     ) -> None:
         self._depth = len(layout.levels)
         self._catalog = catalog
         self._orthanc = orthanc
         self._delete = delete
         self._listings = Listings(catalog)
-        self._images = Images(layout, catalog, orthanc, makers)
-        self._extras = Extras(layout, catalog, makers.documents, Archives(self._listings, self._images, makers))
+        self._images = Images(layout, catalog, orthanc, derived_files)
+        self._extras = Extras(
+            layout, catalog, derived_files.documents, Archives(self._listings, self._images, derived_files)
+        )
         self._emptied, self._deleted_last = Recent(_EMPTIED), Recent(_EMPTIED)
         self._known = _Known(catalog.generation)
         self._root = Node(None, None, Entry("", Kind.FOLDER, since), Folder(Plan.of(layout)))
@@ -300,6 +302,6 @@ class Tree:
         return gone
 
 
-def _with(entry: Entry, made: Made) -> Entry:
+def _with(entry: Entry, made: DerivedFile) -> Entry:
     modified = made.modified or entry.modified
     return replace(entry, modified=modified, size=made.size, etag=made.etag, media_type=made.media_type)

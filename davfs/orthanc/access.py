@@ -72,7 +72,7 @@ class Permission(Enum):
     DELETE = auto()
 
 
-class Answer(Enum):
+class Decision(Enum):
     """What Orthanc says to a request for a permission."""
 
     GRANTED = auto()
@@ -184,7 +184,7 @@ class Access:
         self._lock = threading.Lock()
         self._granted: OrderedDict[bytes, float] = OrderedDict()
 
-    def ask(self, permission: Permission, credentials: Credentials | None) -> Answer:
+    def ask(self, permission: Permission, credentials: Credentials | None) -> Decision:
         """Return whether Orthanc lets this user.
 
         Args:
@@ -197,9 +197,9 @@ class Access:
         key, asked = self._key(permission, credentials), self._clock()
         with self._lock:
             if asked < self._granted.get(key, asked):
-                return Answer.GRANTED
+                return Decision.GRANTED
         answer = self._try(permission, credentials)
-        if answer is Answer.GRANTED:
+        if answer is Decision.GRANTED:
             self._remember(key, asked + self._lifetime)
         return answer
 
@@ -220,28 +220,28 @@ class Access:
             if len(self._granted) > self._capacity:
                 self._granted.popitem(last=False)
 
-    def _try(self, permission: Permission, credentials: Credentials | None) -> Answer:
+    def _try(self, permission: Permission, credentials: Credentials | None) -> Decision:
         headers = {} if credentials is None else {b"Authorization": credentials.authorization}
         for probe in _PROBES[permission]:
             answer = self._send(probe, headers)
-            if answer is not Answer.GRANTED:
+            if answer is not Decision.GRANTED:
                 return answer
-        return Answer.GRANTED
+        return Decision.GRANTED
 
-    def _send(self, probe: _Probe, headers: dict[bytes, bytes]) -> Answer:
+    def _send(self, probe: _Probe, headers: dict[bytes, bytes]) -> Decision:
         try:
             response = self._client.request(probe.method, probe.path, headers=headers, content=probe.body)
         except httpx.TransportError as error:
             raise Unavailable(f"Orthanc does not answer: {type(error).__name__}") from error
         match response.status_code:
             case httpx.codes.UNAUTHORIZED:
-                return Answer.UNKNOWN
+                return Decision.UNKNOWN
             case httpx.codes.FORBIDDEN:
-                return Answer.REFUSED
+                return Decision.REFUSED
             case httpx.codes.METHOD_NOT_ALLOWED if probe.method != "GET":
-                return Answer.READ_ONLY
+                return Decision.READ_ONLY
             case status if status in probe.allowed and (probe is not _SYSTEM or _is_orthanc(response)):
-                return Answer.GRANTED
+                return Decision.GRANTED
         raise Unavailable(f"Orthanc answered {response.status_code} where it was asked for a permission")
 
 

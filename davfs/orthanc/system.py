@@ -22,7 +22,7 @@ _ADVICE: dict[int | None, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class System:
+class ServerInfo:
     """An Orthanc.
 
     Attributes:
@@ -38,7 +38,7 @@ class System:
     read_only: bool = False
 
 
-def ask(client: httpx.Client, seconds: float) -> System:
+def ask(client: httpx.Client, seconds: float) -> ServerInfo:
     """Ask an Orthanc what it is (``GET /system``).
 
     Args:
@@ -71,9 +71,9 @@ def ask(client: httpx.Client, seconds: float) -> System:
         raise ConfigurationError(f"{url} is no Orthanc: its /system cannot be read") from error
 
 
-def _system(found: Mapping[str, Any]) -> System:
+def _system(found: Mapping[str, Any]) -> ServerInfo:
     tags = found.get("MainDicomTags", {})
-    return System(
+    return ServerInfo(
         name=str(found.get("Name", "")),
         version=str(found["Version"]),
         tags={_LEVELS[level]: _keywords(listed) for level, listed in tags.items() if level in _LEVELS},

@@ -12,7 +12,7 @@ from davfs.catalog.placing import LayoutPlacer
 from davfs.catalog.store import Store
 from davfs.catalog.upkeep import Upkeep
 from davfs.comparison.images import Decoder
-from davfs.derived.makers import Makers
+from davfs.derived.files import DerivedFiles
 from davfs.errors import ConfigurationError
 from davfs.events import Happening
 from davfs.filesystem.area import Area
@@ -110,7 +110,7 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
     sweeper = Sweeper(spool, settings.spool_maximum_age)
 
     ranges = RangeCache(orthanc, open_files=open_files)
-    makers = Makers(ranges)
+    derived_files = DerivedFiles(ranges)
     delete = lanes.deletions.run if settings.allow_delete else None
     importer = Importer(orthanc, SameImage(orthanc, decode, spool.scratch), may_alter=checked.may_alter)
     handed_on = HandedOn(expected=checked.has_scripts)
@@ -119,8 +119,8 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
     descriptions = Live[str]({})
 
     def show(layouts: Sequence[Layout]) -> None:
-        trees = {layout.title: Tree(layout, catalog, ranges, delete, since, makers) for layout in layouts}
-        areas.become({**trees, setup.INBOX: inbox, **searching.areas(layouts, catalog, store, ranges, makers)})
+        trees = {layout.title: Tree(layout, catalog, ranges, delete, since, derived_files) for layout in layouts}
+        areas.become({**trees, setup.INBOX: inbox, **searching.areas(layouts, catalog, store, ranges, derived_files)})
         descriptions.become({layout.title: about(layout) for layout in layouts})
 
     def show_others(loaded: Loaded) -> None:
@@ -143,7 +143,7 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
     ending = Ending(
         hasten=(lanes.zips.refuse, upkeep.interrupt, store.interrupt),
         threads=(lanes.stop, sweeper.stop, upkeep.stop),
-        files=(makers.close, ranges.close, store.close, spool.close),
+        files=(derived_files.close, ranges.close, store.close, spool.close),
     )
     drive = Drive(areas, readme, since, _READ_ONLY if checked.read_only else "")
     if checked.read_only:

@@ -24,7 +24,7 @@ from davfs.doors.webdav.wire import tls
 from davfs.doors.webdav.wire.server import Server
 from davfs.errors import DavfsError, OrthancError, Unavailable
 from davfs.orthanc import system
-from davfs.orthanc.access import Access, Answer, Permission
+from davfs.orthanc.access import Access, Decision, Permission
 from davfs.orthanc.http import HttpTransport, connect
 from davfs.orthanc.polling import Polling
 from davfs.orthanc.rest import RestOrthanc
@@ -87,7 +87,9 @@ class Standalone:
         self._closing.enter_context(state.claimed(self._settings.spool, self._settings.catalog))
         self._server.start()
 
-    def find_orthanc(self, stopping: threading.Event, absent: Callable[[OrthancError], None]) -> system.System | None:
+    def find_orthanc(
+        self, stopping: threading.Event, absent: Callable[[OrthancError], None]
+    ) -> system.ServerInfo | None:
         """Wait for Orthanc.
 
         Args:
@@ -116,7 +118,7 @@ class Standalone:
             stopping.wait(left)
         return None
 
-    def open(self, found: system.System) -> tuple[str, ...]:
+    def open(self, found: system.ServerInfo) -> tuple[str, ...]:
         """Put the drive behind the port, and return the names of its layouts' folders.
 
         Raises:
@@ -150,7 +152,7 @@ class Standalone:
         Raises:
             Unavailable: Orthanc does not answer.
         """
-        return self._access.ask(Permission.READ, None) is Answer.GRANTED
+        return self._access.ask(Permission.READ, None) is Decision.GRANTED
 
     def stop(self) -> bool:
         """Refuse new requests, let those under way end, and close everything.

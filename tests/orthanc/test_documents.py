@@ -14,7 +14,7 @@ from davfs.commands.preview.command import keywords
 from davfs.commands.preview.folder import DicomFolder
 from davfs.demo.process import OrthancProcess
 from davfs.derived.documents import Documents
-from davfs.derived.made import Made
+from davfs.derived.file import DerivedFile
 from davfs.errors import UnknownResource
 from davfs.orthanc import Instance, Level, OrthancId
 from davfs.orthanc.http import HttpTransport, connect
@@ -71,7 +71,7 @@ def study(orthanc: RestOrthanc, content: bytes) -> list[Mapping[OrthancId, Insta
     return [{one.id: one for one in orthanc.instances(ids)} for ids in below]
 
 
-def read(file: Made | None) -> bytes:
+def read(file: DerivedFile | None) -> bytes:
     """Return the content of a file that there has to be; it has the size that was told."""
     assert file
     with file.open() as opened:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 
 from davfs.derived.archive import Member
-from davfs.derived.made import Made
+from davfs.derived.file import DerivedFile
 from davfs.derived.streams import Streams
 
 MEBI, GIBI = 1 << 20, 1 << 30
@@ -78,7 +78,7 @@ class Source:
             self.open.remove(path)
 
 
-def read(made: Made, start: int = 0, stop: int | None = None) -> bytes:
+def read(made: DerivedFile, start: int = 0, stop: int | None = None) -> bytes:
     """Open an archive and read some of it, as one request does."""
     with made.open() as file:
         assert file.size == made.size

@@ -12,7 +12,7 @@ from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import LayoutPlacer
 from davfs.catalog.store import Store
-from davfs.derived.makers import Makers
+from davfs.derived.files import DerivedFiles
 from davfs.entry import Entry
 from davfs.filesystem.tree import Tree
 from davfs.layout import load_text
@@ -77,7 +77,7 @@ class Shown:
             self.orthanc,
             lambda act: act(),
             datetime(2024, 1, 1, tzinfo=UTC),
-            Makers(self.orthanc),
+            DerivedFiles(self.orthanc),
         )
 
     def add(self, patient: str, study: int = 1, series: int = 1, number: int = 1, **tags: Any) -> Self:

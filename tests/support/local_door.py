@@ -19,7 +19,7 @@ from davfs.filesystem.inbox import Inbox
 from davfs.filesystem.readme import Readme
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
-from davfs.orthanc.access import Access, Answer
+from davfs.orthanc.access import Access, Decision
 from davfs.settings.layouts import Loaded
 from davfs.spool.spool import Spool
 from tests.support.memory_orthanc import MemoryOrthanc
@@ -31,9 +31,9 @@ SINCE = datetime(2024, 2, 29, 12, tzinfo=UTC)
 class _Open:
     """An Orthanc that lets in anybody."""
 
-    def ask(self, *_: object) -> Answer:
+    def ask(self, *_: object) -> Decision:
         """See `Access`."""
-        return Answer.GRANTED
+        return Decision.GRANTED
 
 
 @dataclass

@@ -14,7 +14,7 @@ from davfs.catalog.plan import Folder, Plan
 from davfs.catalog.query import keywords
 from davfs.catalog.search import StudySearch, scope_of
 from davfs.catalog.store import Store
-from davfs.derived.makers import Makers
+from davfs.derived.files import DerivedFiles
 from davfs.filesystem.search.area import Search
 from davfs.filesystem.search.results import Results
 from davfs.filesystem.search.saved import Searches
@@ -48,7 +48,7 @@ def opened(
     studies = StudySearch(store, scope_of(layouts or [by_study]), lambda: TODAY)
     try:
         yield Search(
-            Tree(by_study, catalog, orthanc, None, SINCE, Makers(orthanc)),
+            Tree(by_study, catalog, orthanc, None, SINCE, DerivedFiles(orthanc)),
             Results(Folder(Plan.of(by_study)), catalog, studies, orthanc, most=most),
             Searches(folder / "searches.json"),
             keywords(NO_EXTRA, labels=labels),

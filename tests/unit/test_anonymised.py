@@ -24,7 +24,7 @@ from pydicom.uid import (
 
 from davfs.confidentiality.options import Options
 from davfs.derived.anonymised import Anonymised
-from davfs.derived.made import Made
+from davfs.derived.file import DerivedFile
 from davfs.derived.prefix import Prefix
 from davfs.derived.sizes import padded
 from davfs.entry import InMemory
@@ -77,7 +77,7 @@ class Maker:
     def __post_init__(self) -> None:
         self.maker = Anonymised(self.orthanc, KEY, idle=1000, now=lambda: self.time, **self.limits)
 
-    def made(self, content: bytes, stored: bytes | None = None) -> Made:
+    def made(self, content: bytes, stored: bytes | None = None) -> DerivedFile:
         """Return the file of an instance, of which other bytes may be stored than were sent."""
         self.orthanc.transcoded = stored
         (instance,) = self.orthanc.instances([self.orthanc.store(content).id])
@@ -115,7 +115,7 @@ def written(syntax: UID = ExplicitVRLittleEndian, **tags: Any) -> bytes:
     return file.getvalue()
 
 
-def read(made: Made, start: int = 0, stop: int | None = None) -> bytes:
+def read(made: DerivedFile, start: int = 0, stop: int | None = None) -> bytes:
     """Open a file and read some of it, as one request does."""
     with made.open() as file:
         assert file.size == made.size

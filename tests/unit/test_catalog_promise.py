@@ -18,7 +18,7 @@ from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import LayoutPlacer
 from davfs.catalog.plan import Plan, group_node, patient_node
 from davfs.catalog.store import Store
-from davfs.derived.makers import Makers
+from davfs.derived.files import DerivedFiles
 from davfs.entry import Entry
 from davfs.entry import Path as DrivePath
 from davfs.errors import Forbidden, NotFound, UnknownResource
@@ -133,9 +133,9 @@ class Promise(RuleBasedStateMachine):
         self.store = Store(self.folder / "catalog.sqlite", LayoutPlacer(self.layouts))
         self.catalog = Catalog(self.orthanc, self.store, InstanceCache(capacity=6))
         self.catalog.facts.building = True  # as Upkeep has it, until everything was compared once
-        since, makers = datetime(2024, 2, 29, tzinfo=UTC), Makers(self.orthanc)
+        since, derived_files = datetime(2024, 2, 29, tzinfo=UTC), DerivedFiles(self.orthanc)
         self.trees = {
-            layout.title: Tree(layout, self.catalog, self.orthanc, lambda act: act(), since, makers)
+            layout.title: Tree(layout, self.catalog, self.orthanc, lambda act: act(), since, derived_files)
             for layout in self.layouts
         }
 

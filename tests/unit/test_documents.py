@@ -12,7 +12,7 @@ from pydicom.uid import CTImageStorage, EncapsulatedPDFStorage
 
 from davfs.derived.answers import Answers
 from davfs.derived.documents import Documents
-from davfs.derived.made import Made
+from davfs.derived.file import DerivedFile
 from davfs.errors import BadFile, OrthancError, Unavailable, UnknownResource
 from davfs.orthanc import Instance, Level, OrthancId
 from tests.support import dicom, documents
@@ -62,7 +62,7 @@ def render(orthanc: Renderer, content: bytes, *instances: str) -> None:
     orthanc.rendered.update(dict.fromkeys(map(OrthancId, instances), content))
 
 
-def read(file: Made | None) -> bytes:
+def read(file: DerivedFile | None) -> bytes:
     """Return the content of a file that there has to be; it has the size that was told."""
     assert file
     with file.open() as opened:

@@ -16,7 +16,7 @@ from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import LayoutPlacer
 from davfs.catalog.store import Store
-from davfs.derived.makers import Makers
+from davfs.derived.files import DerivedFiles
 from davfs.entry import Path as DrivePath
 from davfs.errors import Forbidden, NotFound, OrthancError
 from davfs.filesystem.tree import Tree
@@ -58,7 +58,7 @@ def opened(orthanc: CountingOrthanc, folder: Path, layout: str, *, deletes: bool
     loaded = load_text(layout, "test.toml", key=KEY)
     with closing(Store(folder / "catalog.sqlite", LayoutPlacer([loaded]))) as store:
         catalog = Catalog(orthanc, store, InstanceCache())
-        yield Tree(loaded, catalog, orthanc, (lambda act: act()) if deletes else None, SINCE, Makers(orthanc))
+        yield Tree(loaded, catalog, orthanc, (lambda act: act()) if deletes else None, SINCE, DerivedFiles(orthanc))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from davfs.catalog.placing import LayoutPlacer
-from davfs.derived.makers import Makers
+from davfs.derived.files import DerivedFiles
 from davfs.errors import OrthancError, Unavailable
 from davfs.filesystem.tree import Tree
 from davfs.layout import HashKey, load_text
@@ -135,7 +135,7 @@ def test_suffix_of_an_anonymised_folder_tells_no_shared_id(show: Show) -> None:
     layout = load_text(ANONYMISED, "research.toml", key=HashKey(b"a key"))
     shown.store.place_by(LayoutPlacer([layout]))
     shown.add("", 1, PatientSex="F").add("", 2, PatientSex="F")
-    shown.tree = Tree(layout, shown.catalog, shown.orthanc, None, SINCE, Makers(shown.orthanc))
+    shown.tree = Tree(layout, shown.catalog, shown.orthanc, None, SINCE, DerivedFiles(shown.orthanc))
     one, other = shown.names()
     assert one[:3] == other[:3] == "F ~"
     assert one != other

@@ -22,7 +22,7 @@ from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import LayoutPlacer
 from davfs.catalog.store import Store
-from davfs.derived.makers import Makers
+from davfs.derived.files import DerivedFiles
 from davfs.entry import DICOM, Entry
 from davfs.entry import Path as DrivePath
 from davfs.errors import NotFound
@@ -147,9 +147,9 @@ class Drive:
         self.orthanc = orthanc
         self.store = Store(folder / "catalog.sqlite", LayoutPlacer(layouts))
         self.catalog = Catalog(orthanc, self.store, InstanceCache(capacity=8))
-        self.makers = Makers(orthanc)
+        self.derived_files = DerivedFiles(orthanc)
         self.trees = {
-            layout.title: Tree(layout, self.catalog, orthanc, lambda act: act(), SINCE, self.makers)
+            layout.title: Tree(layout, self.catalog, orthanc, lambda act: act(), SINCE, self.derived_files)
             for layout in layouts
         }
 
@@ -202,7 +202,7 @@ class Drive:
 
     def close(self) -> None:
         """Close the catalog."""
-        self.makers.close()
+        self.derived_files.close()
         self.store.close()
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from davfs.errors import ConfigurationError, Unavailable
 from davfs.orthanc.model import Level
-from davfs.orthanc.system import System, ask
+from davfs.orthanc.system import ServerInfo, ask
 
 
-def asked(answer: Callable[[httpx.Request], httpx.Response]) -> System:
+def asked(answer: Callable[[httpx.Request], httpx.Response]) -> ServerInfo:
     """Ask a server that answers like this."""
     with httpx.Client(base_url="http://pacs.example", transport=httpx.MockTransport(answer)) as client:
         return ask(client, 1)
@@ -24,7 +24,7 @@ def test_a_new_orthanc() -> None:
         "Version": "1.12.7",
         "MainDicomTags": {"Patient": "0010,0010;0010,0020", "Study": "0009,0010;0008,1010", "Series": "", "Other": ""},
     }
-    assert asked(lambda _: httpx.Response(200, json=told)) == System(
+    assert asked(lambda _: httpx.Response(200, json=told)) == ServerInfo(
         name="pacs",
         version="1.12.7",
         tags={
@@ -43,7 +43,7 @@ def test_a_read_only_orthanc(*, value: bool) -> None:
 
 def test_an_old_orthanc() -> None:
     """Before 1.11 it does not."""
-    assert asked(lambda _: httpx.Response(200, json={"Name": "", "Version": "1.10.1"})) == System(
+    assert asked(lambda _: httpx.Response(200, json={"Name": "", "Version": "1.10.1"})) == ServerInfo(
         name="", version="1.10.1", tags={}
     )
 

@@ -11,7 +11,7 @@ from davfs.demo.process import OrthancProcess
 from davfs.doors.webdav.wire import tls
 from davfs.errors import ConfigurationError, Unavailable
 from davfs.orthanc import loopback
-from davfs.orthanc.access import LIFETIME, Access, Answer, Credentials, Permission
+from davfs.orthanc.access import LIFETIME, Access, Credentials, Decision, Permission
 from tests.support import guarded
 from tests.support.clocks import Clock
 from tests.support.guarded import ALLOWED, USERS, certificate, guarded_orthanc, serving
@@ -35,7 +35,7 @@ def access(orthanc: OrthancProcess) -> Iterator[Access]:
 @pytest.mark.parametrize("user", USERS)
 def test_permissions(access: Access, user: str, permission: Permission) -> None:
     """A user may what Orthanc's filter lets them, and is known for the rest."""
-    expected = Answer.GRANTED if permission.name.lower() in ALLOWED[user] else Answer.REFUSED
+    expected = Decision.GRANTED if permission.name.lower() in ALLOWED[user] else Decision.REFUSED
     assert access.ask(permission, Credentials.of(user, USERS[user])) is expected
 
 
@@ -43,14 +43,14 @@ def test_permissions(access: Access, user: str, permission: Permission) -> None:
 @pytest.mark.parametrize("given", [None, ("alice", "wrong"), ("nobody", "secret"), ("", ""), ("alice", "secret\n")])
 def test_strangers(access: Access, given: tuple[str, str] | None, permission: Permission) -> None:
     """Whoever gives no password or a wrong one is not known."""
-    assert access.ask(permission, given and Credentials.of(*given)) is Answer.UNKNOWN
+    assert access.ask(permission, given and Credentials.of(*given)) is Decision.UNKNOWN
 
 
 def test_asking_leaves_no_trace(orthanc: OrthancProcess, access: Access) -> None:
     """What is asked changes nothing in Orthanc, and its log stays as it is."""
     before = orthanc.log.read_text()
     for permission in Permission:
-        assert access.ask(permission, ALICE) is Answer.GRANTED
+        assert access.ask(permission, ALICE) is Decision.GRANTED
     assert orthanc.log.read_text() == before
 
 
@@ -60,10 +60,10 @@ def test_a_yes_holds_for_a_minute(servers: list[OrthancProcess], tmp_path: Path)
     with guarded_orthanc(tmp_path) as server:
         servers.append(server)
         access = Access(server.url, clock=clock)
-        assert access.ask(Permission.READ, ALICE) is Answer.GRANTED
+        assert access.ask(Permission.READ, ALICE) is Decision.GRANTED
         servers.remove(server)
     clock.now += LIFETIME - 1
-    assert access.ask(Permission.READ, ALICE) is Answer.GRANTED
+    assert access.ask(Permission.READ, ALICE) is Decision.GRANTED
     for other in (None, Credentials.of("alice", "wrong"), Credentials.of("alic", "e:secret")):
         with pytest.raises(Unavailable):
             access.ask(Permission.READ, other)
@@ -79,12 +79,12 @@ def test_a_no_is_not_remembered(tmp_path: Path) -> None:
     """A password that Orthanc did not take a moment ago is good as soon as Orthanc takes it."""
     with guarded_orthanc(tmp_path, {"RegisteredUsers": {"alice": "old"}}) as server:
         access = Access(server.url, clock=Clock(1000))
-        assert access.ask(Permission.READ, ALICE) is Answer.UNKNOWN
-        assert access.ask(Permission.READ, None) is Answer.UNKNOWN
+        assert access.ask(Permission.READ, ALICE) is Decision.UNKNOWN
+        assert access.ask(Permission.READ, None) is Decision.UNKNOWN
     with guarded_orthanc(tmp_path, {"HttpPort": server.http_port}):
-        assert access.ask(Permission.READ, ALICE) is Answer.GRANTED
+        assert access.ask(Permission.READ, ALICE) is Decision.GRANTED
     with guarded_orthanc(tmp_path, {"HttpPort": server.http_port, "AuthenticationEnabled": False}):
-        assert access.ask(Permission.READ, None) is Answer.GRANTED
+        assert access.ask(Permission.READ, None) is Decision.GRANTED
     access.close()
 
 
@@ -93,7 +93,7 @@ def test_memory_is_bounded_and_keeps_no_password(tmp_path: Path) -> None:
     with guarded_orthanc(tmp_path, {"AuthenticationEnabled": False, "LuaScripts": []}) as server:
         access = Access(server.url, capacity=10)
         for number in range(30):
-            assert access.ask(Permission.WRITE, Credentials.of(f"user{number}", "password")) is Answer.GRANTED
+            assert access.ask(Permission.WRITE, Credentials.of(f"user{number}", "password")) is Decision.GRANTED
         assert len(access._granted) == 10
         assert {len(key) for key in access._granted} == {64}
         assert "password" not in repr(Credentials.of("user", "password"))
@@ -103,8 +103,8 @@ def test_memory_is_bounded_and_keeps_no_password(tmp_path: Path) -> None:
 def test_credentials_in_the_address_are_nobodys(orthanc: OrthancProcess) -> None:
     """A name and a password in Orthanc's address do not let anonymous users in."""
     access = Access(orthanc.url.replace("//", "//alice:secret@"))
-    assert access.ask(Permission.READ, None) is Answer.UNKNOWN
-    assert access.ask(Permission.READ, ALICE) is Answer.GRANTED
+    assert access.ask(Permission.READ, None) is Decision.UNKNOWN
+    assert access.ask(Permission.READ, ALICE) is Decision.GRANTED
     access.close()
 
 
@@ -120,8 +120,8 @@ def test_sessions_are_not_shared() -> None:
 
     with serving(proxy) as url:
         access = Access(url)
-        assert access.ask(Permission.READ, ALICE) is Answer.GRANTED
-        assert access.ask(Permission.READ, None) is Answer.UNKNOWN
+        assert access.ask(Permission.READ, ALICE) is Decision.GRANTED
+        assert access.ask(Permission.READ, None) is Decision.UNKNOWN
         access.close()
 
 
@@ -151,9 +151,9 @@ def test_a_read_only_orthanc(orthanc: OrthancProcess) -> None:
         answers = {permission: access.ask(permission, ALICE) for permission in Permission}
         access.close()
     assert answers == {
-        Permission.READ: Answer.GRANTED,
-        Permission.WRITE: Answer.READ_ONLY,
-        Permission.DELETE: Answer.READ_ONLY,
+        Permission.READ: Decision.GRANTED,
+        Permission.WRITE: Decision.READ_ONLY,
+        Permission.DELETE: Decision.READ_ONLY,
     }
 
 
@@ -187,7 +187,7 @@ def test_over_tls(tmp_path: Path) -> None:
         own, trusted = loopback.address(settings, tmp_path)
         assert own == url
         access = Access(own, verify=trusted)
-        assert access.ask(Permission.READ, ALICE) is Answer.GRANTED
+        assert access.ask(Permission.READ, ALICE) is Decision.GRANTED
         access.close()
         _, other = loopback.address(settings | {"SslCertificate": str(two)}, tmp_path)
         for verify in (other, True):

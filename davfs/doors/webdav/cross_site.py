@@ -19,7 +19,7 @@ from wsgidav.mw.base_mw import BaseMiddleware
 from davfs.doors.webdav.context import Environ, context_of
 from davfs.doors.webdav.headers import plain_host
 from davfs.doors.webdav.refusals import Refusal
-from davfs.orthanc.access import LIFETIME, Answer, Permission
+from davfs.orthanc.access import LIFETIME, Decision, Permission
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND"})
 _OWN = frozenset({"same-origin", "none"})
@@ -56,7 +56,7 @@ class CrossSite(BaseMiddleware):
         """Return True if Orthanc asks nobody to log in; the answer that it does is kept for a while."""
         if time.monotonic() < self._closed_until:
             return False
-        is_open = context_of(self.config).gate.access.ask(Permission.READ, None) is Answer.GRANTED
+        is_open = context_of(self.config).gate.access.ask(Permission.READ, None) is Decision.GRANTED
         if not is_open:
             self._closed_until = time.monotonic() + LIFETIME
         return is_open

@@ -8,7 +8,7 @@ from davfs.catalog.plan import Folder, Plan
 from davfs.catalog.query import keywords
 from davfs.catalog.search import Scope, StudySearch, scope_of
 from davfs.catalog.store import Store
-from davfs.derived.makers import Makers
+from davfs.derived.files import DerivedFiles
 from davfs.filesystem.search.area import Search
 from davfs.filesystem.search.placeholders import Placeholders
 from davfs.filesystem.search.results import Results
@@ -46,7 +46,7 @@ class Searching:
         return (*layouts, self._by_study)
 
     def areas(
-        self, layouts: Sequence[Layout], catalog: Catalog, store: Store, orthanc: Orthanc, makers: Makers
+        self, layouts: Sequence[Layout], catalog: Catalog, store: Store, orthanc: Orthanc, derived_files: DerivedFiles
     ) -> Mapping[str, Search]:
         """Return the area by its name; none where it is not wanted, or no layout shows files as they are.
 
@@ -55,7 +55,7 @@ class Searching:
             catalog: Knows who is in which folder.
             store: The facts.
             orthanc: Serves the files.
-            makers: Make what is no file of Orthanc's.
+            derived_files: Makes the files that Orthanc does not store.
         """
         scope = self._scope(layouts)
         if not scope:
@@ -63,7 +63,7 @@ class Searching:
         known = keywords(self._extra, labels=any(Plan.of(layout).labels for layout in layouts))
         root = Folder(Plan.of(self._by_study))
         area = Search(
-            Tree(self._by_study, catalog, orthanc, None, self._since, makers),
+            Tree(self._by_study, catalog, orthanc, None, self._since, derived_files),
             Results(root, catalog, StudySearch(store, scope), orthanc),
             self._searches,
             known,

@@ -25,7 +25,7 @@ from davfs.doors.webdav.login.digest import Claim, Digest
 from davfs.doors.webdav.login.nonces import Nonces
 from davfs.doors.webdav.login.permissions import PERMISSIONS, Permissions, needed
 from davfs.errors import Unavailable
-from davfs.orthanc.access import Answer, Credentials, Permission
+from davfs.orthanc.access import Credentials, Decision, Permission
 
 _log = logging.getLogger(__name__)
 
@@ -85,9 +85,9 @@ class Authentication(BaseMiddleware):
         path = paths.segments(environ.get("PATH_INFO", ""))
         for permission in needed(environ["REQUEST_METHOD"], path):
             answer = permissions.ask(permission)
-            if answer is Answer.READ_ONLY:
+            if answer is Decision.READ_ONLY:
                 raise _Denied(HTTPStatus.FORBIDDEN, "This Orthanc is read-only: nothing can be uploaded or deleted.")
-            if answer is not Answer.GRANTED:
+            if answer is not Decision.GRANTED:
                 raise _forbidden(permission)
         environ[PERMISSIONS] = permissions
         environ["wsgidav.auth.realm"] = self._gate.realm
@@ -99,7 +99,7 @@ class Authentication(BaseMiddleware):
         claim = self._claim(environ.get("HTTP_AUTHORIZATION", ""))
         if claim is None:
             answer = self._gate.access.ask(Permission.READ, None)
-            if answer is Answer.GRANTED:
+            if answer is Decision.GRANTED:
                 return None
             raise self._challenge(environ, "Log in with the name and the password that you have for Orthanc.")
         return self._proven(claim, environ)
@@ -125,15 +125,17 @@ class Authentication(BaseMiddleware):
             raise _Denied(HTTPStatus.TOO_MANY_REQUESTS, "Too many wrong passwords: wait a moment.", headers)
         if credentials and isinstance(claim, Claim) and self._digest and not self._digest.is_new(claim):
             raise self._challenge(environ, "This login has expired: log in again.", stale=True)
-        answer = self._gate.access.ask(Permission.READ, credentials) if credentials else Answer.UNKNOWN
-        if credentials and (answer is Answer.GRANTED or (answer is Answer.REFUSED and self._is_known_by_password())):
+        answer = self._gate.access.ask(Permission.READ, credentials) if credentials else Decision.UNKNOWN
+        if credentials and (
+            answer is Decision.GRANTED or (answer is Decision.REFUSED and self._is_known_by_password())
+        ):
             throttle.succeeded(address, credentials)
-            if answer is Answer.GRANTED:
+            if answer is Decision.GRANTED:
                 return credentials
             raise _forbidden(Permission.READ)
         throttle.failed(claim.user, address, credentials)
         _log.warning("login refused: user=%a address=%s", claim.user[:_LOGGED_NAME], address)
-        if answer is Answer.REFUSED:
+        if answer is Decision.REFUSED:
             raise _forbidden(Permission.READ)
         raise self._challenge(environ, "Wrong name or password.")
 
@@ -142,7 +144,7 @@ class Authentication(BaseMiddleware):
 
         It does where it asks for one (401). Where it does not, the filter may have refused the password itself.
         """
-        return self._gate.access.ask(Permission.READ, None) is Answer.UNKNOWN
+        return self._gate.access.ask(Permission.READ, None) is Decision.UNKNOWN
 
     def _checked(self, claim: Claim, environ: Environ) -> Credentials | None:
         if self._digest is None:

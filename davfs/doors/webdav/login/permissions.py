@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from davfs.entry import Path
-from davfs.orthanc.access import Access, Answer, Credentials, Permission
+from davfs.orthanc.access import Access, Credentials, Decision, Permission
 from davfs.settings.setup import INBOX
 
 PERMISSIONS = "davfs.permissions"
@@ -46,9 +46,9 @@ class Permissions:
         Raises:
             Unavailable: Orthanc does not answer.
         """
-        return self.ask(permission) is Answer.GRANTED
+        return self.ask(permission) is Decision.GRANTED
 
-    def ask(self, permission: Permission) -> Answer:
+    def ask(self, permission: Permission) -> Decision:
         """Return what Orthanc says to a permission.
 
         Raises:

@@ -9,7 +9,7 @@ from davfs.entry import Readable
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class DerivedFile:
     """A file that can be made.
 
     Attributes:

@@ -6,13 +6,13 @@ from davfs.confidentiality.options import Options
 from davfs.derived.anonymised import Anonymised
 from davfs.derived.archive import Member, archive
 from davfs.derived.documents import Documents
-from davfs.derived.made import Made
+from davfs.derived.file import DerivedFile
 from davfs.derived.streams import Streams
 from davfs.layout.text import HashKey
 from davfs.orthanc import Instance, Orthanc
 
 
-class Makers:
+class DerivedFiles:
     """Make files, and keep for a while what was dear to make.
 
     Args:
@@ -28,7 +28,7 @@ class Makers:
         self._streams = Streams()
         self._anonymised: dict[tuple[HashKey, Options], Anonymised] = {}
 
-    def archive(self, members: Sequence[Member]) -> Made:
+    def archive(self, members: Sequence[Member]) -> DerivedFile:
         """Return an archive of DICOM files."""
         return archive(members, self._streams, self._unchanged)
 
