@@ -1,9 +1,16 @@
-"""docs/architecture.md is true to the code, and the import rules find what they are there for."""
+"""Tests of docs/architecture.md, of the names and docstrings of the code, and of the import rules.
 
+dialect.txt and duplicate_names.txt beside this file list the files and names that still break the rules. They only
+shrink: ``python tests/unit/test_architecture.py`` removes what has become right.
+"""
+
+import ast
 import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -69,3 +76,61 @@ def test_import_rules_find_each_leak(copied: Path) -> None:
             shutil.rmtree(file.parent)
         else:
             file.write_text(before)
+
+
+UNREADABLE = {"module": r"(What|Whether|How|Who|Which)\b", "function": r"(Tell|Say|Let|Look)s?\b"}
+"""First words of docstrings that name neither a thing nor an action."""
+DIALECT = Path(__file__).parent / "dialect.txt"
+DUPLICATES = Path(__file__).parent / "duplicate_names.txt"
+
+
+def sources(*tops: str) -> Iterator[tuple[str, ast.Module]]:
+    """Parse all Python files below some folders."""
+    for file in sorted(path for top in tops for path in (ROOT / top).rglob("*.py")):
+        yield str(file.relative_to(ROOT)), ast.parse(file.read_text())
+
+
+def is_unreadable(tree: ast.Module) -> bool:
+    """Return True if a docstring of the file begins as none should."""
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return bool(re.match(UNREADABLE["module"], ast.get_docstring(tree) or "")) or any(
+        re.match(UNREADABLE["function"], ast.get_docstring(function) or "") for function in functions
+    )
+
+
+def class_names(tree: ast.Module) -> Iterator[str]:
+    """Yield the names of the classes, type aliases and NewTypes of a module, without leading underscores."""
+    for node in tree.body:
+        match node:
+            case ast.ClassDef(name=name):
+                yield name.lstrip("_")
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Name(id="TypeAlias")):
+                yield name.lstrip("_")
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id="NewType"))):
+                yield name.lstrip("_")
+
+
+def unreadable_files() -> set[str]:
+    """Return the files with such docstrings."""
+    return {file for file, tree in sources("davfs", "native", "bench", "tests") if is_unreadable(tree)}
+
+
+def duplicate_names() -> set[str]:
+    """Return the names that more than one class has."""
+    count = Counter(name for _, tree in sources("davfs") for name in class_names(tree))
+    return {name for name, number in count.items() if number > 1}
+
+
+def test_docstrings_begin_with_a_thing_or_an_action() -> None:
+    """Modules do not begin with a question word, functions not with Tell, Say, Let or Look."""
+    assert unreadable_files() == set(DIALECT.read_text().split())
+
+
+def test_each_class_has_a_name_of_its_own() -> None:
+    """One name stands for one class or type in the whole package, whether private or not."""
+    assert duplicate_names() == set(DUPLICATES.read_text().split())
+
+
+if __name__ == "__main__":
+    for listed, found in ((DIALECT, unreadable_files()), (DUPLICATES, duplicate_names())):
+        listed.write_text("".join(f"{line}\n" for line in listed.read_text().split() if line in found))
