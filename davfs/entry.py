@@ -17,7 +17,7 @@ DICOM = "application/dicom"
 """MIME type of a DICOM file (DICOM PS3.18)."""
 
 
-class Kind(Enum):
+class EntryKind(Enum):
     """Whether an entry can be opened as a folder."""
 
     FOLDER = "folder"
@@ -42,7 +42,7 @@ class Entry:
     """
 
     name: str
-    kind: Kind
+    kind: EntryKind
     modified: datetime
     size: int = 0
     etag: str = ""
@@ -54,7 +54,7 @@ class Entry:
     @property
     def is_folder(self) -> bool:
         """True where the entry can be listed."""
-        return self.kind is Kind.FOLDER
+        return self.kind is EntryKind.FOLDER
 
 
 class Content(Protocol):
@@ -74,7 +74,7 @@ class Content(Protocol):
     ) -> None: ...
 
 
-def whole(content: Content) -> memoryview:
+def read_all(content: Content) -> memoryview:
     """Return all bytes of a file: without a copy where they are one buffer, otherwise with one.
 
     Raises:

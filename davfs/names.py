@@ -94,19 +94,19 @@ def split(name: str, *, files: bool) -> tuple[str, str]:
     return (name[: match.start()], match.group()) if match else (name, "")
 
 
-def key(name: str) -> str:
+def folded(name: str) -> str:
     """Return what is compared where case does not count: equal for names that a client may take for the same."""
     if name.isascii():
         return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
-def mark(resource: str, digits: int = _SHORT) -> str:
+def id_suffix(resource: str, digits: int = _SHORT) -> str:
     """Return ``~`` and the first digits of an Orthanc id, as a suffix (after a space) and ``{id}`` carry them."""
     return "~" + resource.replace("-", "")[:digits]
 
 
-def shown(children: Mapping[Id, str], *, files: bool) -> dict[Id, str]:
+def unique_names(children: Mapping[Id, str], *, files: bool) -> dict[Id, str]:
     """Tell the name under which each child of one folder is shown.
 
     Args:
@@ -114,20 +114,20 @@ def shown(children: Mapping[Id, str], *, files: bool) -> dict[Id, str]:
         files: Whether the children are files, with extensions.
 
     Returns:
-        Safe names, no two of them with the same `key`.
+        Safe names, no two of them with the same `folded`.
     """
-    keys = {child: key(base) for child, base in children.items()}
+    keys = {child: folded(base) for child, base in children.items()}
     claims = Counter(keys.values())
     suffixed = [one for one in claims if "~" in one and _looks_suffixed(one, files=files)]
     # All others are shown as they are: this spares nearly every child of a large folder the work of _answers().
     contested = {one for one, count in claims.items() if count > 1}
-    contested.update(other for one in suffixed for other in bases(one, files=files))
+    contested.update(other for one in suffixed for other in base_names(one, files=files))
     some = {child: base for child, base in children.items() if keys[child] in contested}
     return dict(children) | {child: answers[0] for child, answers in _answers(some, files=files).items()}
 
 
-def bases(segment: str, *, files: bool) -> tuple[str, ...]:
-    """Return the keys of all base names that decide what a segment leads to, for a look-up in an index by `key`.
+def base_names(segment: str, *, files: bool) -> tuple[str, ...]:
+    """Return the keys of all base names that decide what a segment leads to, for a look-up in an index by `folded`.
 
     Args:
         segment: What a client asks for, in any normal form.
@@ -136,7 +136,7 @@ def bases(segment: str, *, files: bool) -> tuple[str, ...]:
     Returns:
         The segment's own key and, where the segment ends in a suffix, the key without it.
     """
-    whole = key(segment)
+    whole = folded(segment)
     stem, extension = split(whole, files=files)
     match = _SUFFIX.search(stem)
     return (whole, stem[: match.start()] + extension) if match else (whole,)
@@ -147,7 +147,7 @@ def resolve(segment: str, candidates: Mapping[Id, str], *, files: bool) -> Id | 
 
     Args:
         segment: What a client asks for, in any normal form (macOS sends NFD).
-        candidates: Base names of all children of the folder whose key is among ``bases(segment)``; others may be
+        candidates: Base names of all children of the folder whose key is among ``base_names(segment)``; others may be
             there and change nothing.
         files: Whether the children are files, with extensions.
 
@@ -163,21 +163,21 @@ def resolve(segment: str, candidates: Mapping[Id, str], *, files: bool) -> Id | 
 def _answers(children: Mapping[Id, str], *, files: bool) -> dict[Id, tuple[str, ...]]:
     """Tell all names that each child answers to, the shown one first."""
     short = {child: _suffixed(child, base, files=files) for child, base in children.items()}
-    claims = Counter(map(key, children.values()))
+    claims = Counter(map(folded, children.values()))
     # Claimed even by a child that is shown plain: it answers to its suffixed name too, and was perhaps shown under it.
-    short_claims = Counter(map(key, short.values()))
+    short_claims = Counter(map(folded, short.values()))
     answers = {}
     for child, base in children.items():
-        alone = claims[key(base)] == 1 and not _looks_suffixed(base, files=files)
-        unforged = short_claims[key(short[child])] == 1
-        full = _with_mark(base, mark(child, _FULL), files=files)
+        alone = claims[folded(base)] == 1 and not _looks_suffixed(base, files=files)
+        unforged = short_claims[folded(short[child])] == 1
+        full = _with_mark(base, id_suffix(child, _FULL), files=files)
         answers[child] = ((base,) if alone else ()) + ((short[child],) if unforged else ()) + (full,)
     return answers
 
 
 def _suffixed(child: str, base: str, *, files: bool) -> str:
-    stem, _ = split(key(base), files=files)
-    return base if stem.endswith(f" {mark(child)}") else _with_mark(base, mark(child), files=files)
+    stem, _ = split(folded(base), files=files)
+    return base if stem.endswith(f" {id_suffix(child)}") else _with_mark(base, id_suffix(child), files=files)
 
 
 def _with_mark(base: str, digits: str, *, files: bool) -> str:
@@ -187,7 +187,7 @@ def _with_mark(base: str, digits: str, *, files: bool) -> str:
 
 def _looks_suffixed(base: str, *, files: bool) -> bool:
     # Asked of the key: a long s in an extension, or a ligature of two f among the digits, would slip through otherwise.
-    return _SUFFIX.search(split(key(base), files=files)[0]) is not None
+    return _SUFFIX.search(split(folded(base), files=files)[0]) is not None
 
 
 def _made_safe(text: str, limit: int) -> str:

@@ -51,7 +51,7 @@ class Placed:
     Attributes:
         folder: Node of the folder that it is in, empty for the layout's root.
         node: What is in it.
-        key: What decides whether two names are the same (`davfs.names.key`).
+        key: What decides whether two names are the same (`davfs.names.folded`).
         name: Base name, without a suffix.
         shared: Whether other resources may have the same placement: it is there until the last of them is gone.
         date: When it was acquired, where the layout shows that and the tags tell; otherwise its last change counts.
@@ -110,7 +110,7 @@ class LayoutPlacer:
                     yield _patient(plan, step, folder, resource, moment)
                 else:
                     name = step.template.render(resource.merged, plan.layout.mark(resource.id)) if step.template else ""
-                    yield Placed(folder, resource.id, names.key(name), name, shared=False, date=moment)
+                    yield Placed(folder, resource.id, names.folded(name), name, shared=False, date=moment)
             yield from groups.values()
 
     def _matches(self, plan: Plan, study: Link) -> bool:
@@ -134,7 +134,7 @@ def _folders(
         node = folder
         for (index, _), value in zip(step.groups, values, strict=True):
             above, node = node, group_node(node, index, value)
-            groups[node] = Placed(above, node, names.key(value), value, shared=True, date=moment)
+            groups[node] = Placed(above, node, names.folded(value), value, shared=True, date=moment)
         yield node
 
 
@@ -146,4 +146,4 @@ def _patient(plan: Plan, step: Step, folder: str, study: Link, moment: datetime 
         owner += f".{hashlib.sha1(whose, usedforsecurity=False).hexdigest()}"
     name = step.template.render(study.merged, plan.layout.mark(owner)) if step.template else ""
     node = patient_node(owner, plan.key, folder, name)
-    return Placed(folder, node, names.key(name), name, shared=True, date=moment)
+    return Placed(folder, node, names.folded(name), name, shared=True, date=moment)

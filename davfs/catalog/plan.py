@@ -188,7 +188,7 @@ def patient_node(owner: str, layout: str, folder: str, name: str) -> str:
         folder: Node of the folder that it is in, empty for the layout's root.
         name: Its name.
     """
-    text = f"{layout}/{folder}/{names.key(name)}"
+    text = f"{layout}/{folder}/{names.folded(name)}"
     return f"{owner}/{hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()[:_SUFFIXED]}"
 
 
@@ -205,5 +205,5 @@ def group_node(folder: str, index: int, name: str) -> str:
         index: Place of its level in the layout.
         name: Its name.
     """
-    text = f"{folder}/{index}/{names.key(name)}"
+    text = f"{folder}/{index}/{names.folded(name)}"
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()

@@ -39,7 +39,7 @@ def in_folder(db: sqlite3.Connection, folder: Folder) -> list[Row]:
 
 
 def with_keys(db: sqlite3.Connection, folder: Folder, keys: Sequence[str]) -> list[Row]:
-    """Return what is in a folder under one of the keys (`davfs.names.key`); what is shared in each spelling."""
+    """Return what is in a folder under one of the keys (`davfs.names.folded`); what is shared in each spelling."""
     query = f"{_select(folder)} AND p.key IN ({','.join('?' * len(keys))}) ORDER BY p.name"
     return _rows(db.execute(query, (*_place(folder), *keys)))
 

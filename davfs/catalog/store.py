@@ -199,7 +199,7 @@ class Store:
 
     @again_where_moved
     def rows_with(self, folder: Folder, keys: Sequence[str]) -> list[Row]:
-        """Return what is in a folder under one of the keys (`davfs.names.key`); what is shared in each spelling."""
+        """Return what is in a folder under one of the keys (`davfs.names.folded`); what is shared in each spelling."""
         with self._database.read() as db:
             return rows.with_keys(db, folder, keys)
 

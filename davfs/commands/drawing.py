@@ -90,6 +90,6 @@ def _grow(branch: Drawing, area: Tree, path: entry.Path, extent: Extent) -> None
 
 def _listed(area: Tree, path: entry.Path) -> Sequence[Entry]:
     try:
-        return sorted(area.list(path), key=lambda each: (names.key(each.name), each.name))
+        return sorted(area.list(path), key=lambda each: (names.folded(each.name), each.name))
     except NotFound:  # it has been deleted while this is drawn
         return []

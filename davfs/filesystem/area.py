@@ -150,7 +150,7 @@ class Movable(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class QuotaUsage:
     """How full an area is.
 
     Attributes:
@@ -163,14 +163,14 @@ class Room:
 
 
 @runtime_checkable
-class Limited(Protocol):
+class HasQuota(Protocol):
     """An area that can take only so much."""
 
-    def room(self) -> Room:
+    def quota(self) -> QuotaUsage:
         """Return how full it is now (RFC 4331)."""
 
 
-class Properties(Protocol):
+class DeadPropertiesView(Protocol):
     """The dead properties that clients keep at files and folders of an area, by path (RFC 4918 §4)."""
 
     def names(self, path: Path) -> Sequence[str]:
@@ -190,10 +190,10 @@ class Properties(Protocol):
 
 
 @runtime_checkable
-class Annotated(Protocol):
+class HasProperties(Protocol):
     """An area whose files and folders keep dead properties, which go wherever those go."""
 
-    def properties(self) -> Properties:
+    def properties(self) -> DeadPropertiesView:
         """Return those that there are."""
 
     def check_properties(self, path: Path, values: Mapping[str, bytes], user: str) -> object:

@@ -6,9 +6,19 @@ from datetime import datetime
 from functools import cache
 from typing import cast
 
-from davfs.entry import Content, Entry, Kind, Opened, Path
+from davfs.entry import Content, Entry, EntryKind, Opened, Path
 from davfs.errors import AlreadyExists, Forbidden, IsAFolder, NotAFolder, NotFound, ParentMissing
-from davfs.filesystem.area import Annotated, Area, Deletable, Limited, Movable, Receiving, Room, Upload, Writable
+from davfs.filesystem.area import (
+    Area,
+    Deletable,
+    HasProperties,
+    HasQuota,
+    Movable,
+    QuotaUsage,
+    Receiving,
+    Upload,
+    Writable,
+)
 from davfs.filesystem.readme import Readme
 from davfs.filesystem.recent import Recent
 from davfs.orthanc import Buffer
@@ -28,7 +38,7 @@ class Drive:
     """The drive's root: itself an area, which can be written where its areas can.
 
     Args:
-        areas: The folders at the root, by name; others may take their place at any time (`davfs.filesystem.live`).
+        areas: The folders at the root, by name; others may take their place at any time (`davfs.filesystem.swappable`).
         readme: Writes the text at the root.
         since: Date of what has no date of its own, in UTC.
         read_only: Why nothing can be changed in any area; empty where areas decide for themselves.
@@ -49,18 +59,18 @@ class Drive:
     def stat(self, path: Path) -> Entry:
         """See `Area`."""
         if not path:
-            return Entry("", Kind.FOLDER, self._since)
+            return Entry("", EntryKind.FOLDER, self._since)
         if path == (README,):
             return self._open_readme().entry
         area, below = self._area(path)
-        return area.stat(below) if below else Entry(path[0], Kind.FOLDER, self._since)
+        return area.stat(below) if below else Entry(path[0], EntryKind.FOLDER, self._since)
 
     def list(self, path: Path) -> Iterable[Entry]:
         """See `Area`."""
         if not path:
             return [
                 self._open_readme().entry,
-                *(Entry(name, Kind.FOLDER, self._since) for name in self._areas),
+                *(Entry(name, EntryKind.FOLDER, self._since) for name in self._areas),
             ]
         if path == (README,):
             raise NotAFolder(path, f"{README} is a file")
@@ -99,15 +109,15 @@ class Drive:
         area = None if self._closed else self._receiving(path)
         return area is not None and area.takes_files(path[1:])
 
-    def room(self, path: Path) -> Room | None:
+    def quota(self, path: Path) -> QuotaUsage | None:
         """Return how full the area of a path is; None where that means nothing."""
         area = self._areas.get(path[0]) if path else None
-        return cast("Limited", area).room() if area is not None and _can(type(area), Limited) else None
+        return cast("HasQuota", area).quota() if area is not None and _can(type(area), HasQuota) else None
 
-    def annotated(self, path: Path) -> Annotated | None:
+    def properties_area(self, path: Path) -> HasProperties | None:
         """Return the area that keeps dead properties of a path; None where none does."""
         area = self._areas.get(path[0]) if path else None
-        return cast("Annotated", area) if area is not None and _can(type(area), Annotated) else None
+        return cast("HasProperties", area) if area is not None and _can(type(area), HasProperties) else None
 
     def move(self, source: Path, target: Path, *, replace: bool) -> None:
         """See `Movable`."""
@@ -186,7 +196,7 @@ class Drive:
 
     def _open_readme(self) -> Opened:
         text = memoryview(self._readme.text().encode())
-        return Opened(Entry(README, Kind.FILE, self._since, media_type="text/plain"), nullcontext(text))
+        return Opened(Entry(README, EntryKind.FILE, self._since, media_type="text/plain"), nullcontext(text))
 
 
 @cache

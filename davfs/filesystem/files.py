@@ -11,7 +11,7 @@ from typing import TypeAlias
 from davfs import names
 from davfs.cache import LruCache
 from davfs.derived.file import DerivedFile
-from davfs.entry import DICOM, Entry, Kind
+from davfs.entry import DICOM, Entry, EntryKind
 from davfs.orthanc.model import Instance, OrthancId
 
 _KEPT = 10_000
@@ -77,29 +77,29 @@ class Files:
         shows = ((mark, naming.show(one, naming.above)) for mark, one in self._all.items())
         self._shown = {mark: each for mark, each in shows if each is not None}
         self._bases = dict(naming.others) | {mark: each.base for mark, each in self._shown.items()}
-        shown = names.shown(self._bases, files=True)
+        shown = names.unique_names(self._bases, files=True)
         self._others = {one: shown[one] for one in naming.others}
         self._by_name = {name: self._entry(name, mark) for mark, name in shown.items() if mark in self._shown}
         self.entries: Sequence[Entry] = sorted(self._by_name.values(), key=lambda entry: entry.name)
         self._by_key: dict[str, list[str]] = {}
         for mark, base in self._bases.items():
-            self._by_key.setdefault(names.key(base), []).append(mark)
+            self._by_key.setdefault(names.folded(base), []).append(mark)
 
     def meets(self, others: Mapping[str, str]) -> bool:
         """Tell whether base names of something else have to do with any name here."""
-        keys = {key for base in others.values() for key in names.bases(base, files=True)}
+        keys = {key for base in others.values() for key in names.base_names(base, files=True)}
         return not (keys.isdisjoint(self._by_key) and keys.isdisjoint(self._suffixed)) if others else False
 
     def shown(self, others: Mapping[str, str]) -> Mapping[str, str]:
         """Return the names of something else beside these files, by identity; see `naming`."""
-        return self._others or names.shown(others, files=True)
+        return self._others or names.unique_names(others, files=True)
 
     def find(self, segment: str, others: Mapping[str, str] = NO_OTHERS) -> Entry | str | None:
         """Return what a name leads to: the entry of an instance, the identity of something else, None for nothing."""
         shown = self._by_name.get(segment)
         if shown is not None:
             return shown
-        keys = names.bases(segment, files=True)
+        keys = names.base_names(segment, files=True)
         candidates = dict(others) | {one: self._bases[one] for key in keys for one in self._by_key.get(key, ())}
         found = names.resolve(segment, candidates, files=True)
         if found is None or found in others:
@@ -109,7 +109,7 @@ class Files:
     @cached_property
     def _suffixed(self) -> frozenset[str]:
         """Keys that base names with a suffix, or what looks like one, have to do with."""
-        return frozenset(key for one in self._by_key if "~" in one for key in names.bases(one, files=True))
+        return frozenset(key for one in self._by_key if "~" in one for key in names.base_names(one, files=True))
 
     def instance(self, instance: OrthancId) -> Instance:
         """Return one of the instances."""
@@ -123,8 +123,8 @@ class Files:
         instance, shown = self._all[mark], self._shown[mark]
         date = shown.date or instance.received or _EPOCH
         if (made := shown.made) is not None:
-            return Entry(name, Kind.FILE, date, made.size, made.etag, made.media_type, resource=instance.id)
-        return Entry(name, Kind.FILE, date, instance.size, instance.uuid, DICOM, resource=instance.id, steady=True)
+            return Entry(name, EntryKind.FILE, date, made.size, made.etag, made.media_type, resource=instance.id)
+        return Entry(name, EntryKind.FILE, date, instance.size, instance.uuid, DICOM, resource=instance.id, steady=True)
 
 
 class FilesCache:

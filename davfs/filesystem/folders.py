@@ -11,7 +11,7 @@ from davfs.cache import LruCache
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder, patient_of
 from davfs.catalog.rows import Row
-from davfs.entry import Entry, Kind
+from davfs.entry import Entry, EntryKind
 from davfs.filesystem.files import NO_OTHERS
 from davfs.filesystem.node import Node
 from davfs.orthanc.model import OrthancId
@@ -49,7 +49,7 @@ def find_folder(
         segment: The name.
         others: Base names of what else is in the folder, by identity.
     """
-    rows = catalog.rows_with(folder, names.bases(segment, files=False))
+    rows = catalog.rows_with(folder, names.base_names(segment, files=False))
     mark = folder.plan.layout.mark
     marks = {row.id: mark(row.id) for row in rows}
     first = dict(others) | {marks[row.id]: row.name for row in reversed(rows)}
@@ -105,11 +105,11 @@ class Listings:
 def _listed(folder: Folder, rows: Sequence[Row], others: Mapping[str, str]) -> Listed:
     mark = folder.plan.layout.mark
     marks = {row.id: mark(row.id) for row in rows}
-    shown = names.shown({**others, **{marks[row.id]: row.name for row in rows}}, files=False)
+    shown = names.unique_names({**others, **{marks[row.id]: row.name for row in rows}}, files=False)
     rows = sorted(rows, key=lambda row: shown[marks[row.id]])
     entries = [_entry(folder, shown[marks[row.id]], row.id, row.date) for row in rows]
     return Listed(entries, [row.id for row in rows], {one: shown[one] for one in others})
 
 
 def _entry(folder: Folder, name: str, node: str, date: datetime) -> Entry:
-    return Entry(name, Kind.FOLDER, date, resource=patient_of(node) if folder.shows else "")
+    return Entry(name, EntryKind.FOLDER, date, resource=patient_of(node) if folder.shows else "")

@@ -14,8 +14,8 @@ from dataclasses import replace as altered
 
 from davfs.entry import Content, Entry, Opened, Path
 from davfs.errors import AlreadyExists, Forbidden, NotFound, PathError, UnknownResource
-from davfs.filesystem.area import Room, Upload
-from davfs.filesystem.handed_on import HandedOn
+from davfs.filesystem.area import QuotaUsage, Upload
+from davfs.filesystem.forwarded import ForwardedImages
 from davfs.filesystem.progress_files import ProgressFiles
 from davfs.filesystem.stored import open_stored
 from davfs.imports.importer import Importer
@@ -39,7 +39,7 @@ class Inbox:
         lanes: Do the imports.
         importer: What the lanes are made to do.
         allow_upload: Whether anything can be changed.
-        handed_on: Knows whether Orthanc deletes what it has stored.
+        forwarded: Knows whether Orthanc deletes what it has stored.
     """
 
     def __init__(  # noqa: PLR0913  the parts of it
@@ -50,9 +50,9 @@ class Inbox:
         importer: Importer,
         *,
         allow_upload: bool = True,
-        handed_on: HandedOn | None = None,
+        forwarded: ForwardedImages | None = None,
     ) -> None:
-        self._handed_on = handed_on or HandedOn()
+        self._forwarded = forwarded or ForwardedImages()
         self._orthanc = orthanc
         self._spool = spool
         self._intake = Intake(spool, lanes, importer)
@@ -72,7 +72,7 @@ class Inbox:
         try:
             return self._now(item)
         except UnknownResource as error:
-            if self._handed_on.lists(item.entry.modified):
+            if self._forwarded.lists(item.entry.modified):
                 return item.entry
             raise self._gone(path, item) from error
 
@@ -209,20 +209,20 @@ class Inbox:
             self._spool.copy_properties(source, target)
 
     def properties(self) -> DeadProperties:
-        """See `Annotated`."""
+        """See `HasProperties`."""
         return self._spool.properties
 
     def check_properties(self, path: Path, values: Mapping[str, bytes], user: str) -> None:
-        """See `Annotated`."""
+        """See `HasProperties`."""
         self._spool.check_properties(path, values, user)
 
     def set_property(self, path: Path, name: str, value: bytes, user: str) -> None:
-        """See `Annotated`."""
+        """See `HasProperties`."""
         self._spool.set_property(path, name, value, user)
 
-    def room(self) -> Room:
+    def quota(self) -> QuotaUsage:
         """Return how full the inbox is, by its quota and its disk; receipts take no room."""
-        return Room(self._spool.used, self._spool.available)
+        return QuotaUsage(self._spool.used, self._spool.available)
 
     def takes_files(self, path: Path) -> bool:
         """Tell whether files can be written into a folder of the inbox."""
@@ -301,7 +301,7 @@ class Inbox:
         try:
             return _shown(item, self._orthanc.instance(item.receipt.instance))
         except UnknownResource:
-            self._handed_on.note()
+            self._forwarded.note()
             return item.entry
 
     def _present(self, path: Path, items: Sequence[Item]) -> Iterator[Entry]:
@@ -312,7 +312,7 @@ class Inbox:
                 yield item.entry
             elif item.receipt.instance in there:
                 yield _shown(item, there[item.receipt.instance])
-            elif self._handed_on.lists(item.entry.modified):
+            elif self._forwarded.lists(item.entry.modified):
                 yield item.entry
             else:
                 self._spool.drop_receipt((*path, item.entry.name), item.receipt)
@@ -325,7 +325,7 @@ class Inbox:
 
     def _gone(self, path: Path, item: Item) -> NotFound:
         """Return the error for the instance of a receipt that Orthanc does not have any more, and drop the receipt."""
-        if item.receipt and not self._handed_on.lists(item.entry.modified):
+        if item.receipt and not self._forwarded.lists(item.entry.modified):
             self._spool.drop_receipt(path, item.receipt)
         return NotFound(path, "Orthanc does not have it any more.")
 

@@ -6,7 +6,7 @@ A file that somebody has really put there goes before them.
 from contextlib import nullcontext
 from datetime import UTC, datetime
 
-from davfs.entry import Entry, Kind, Opened, Path
+from davfs.entry import Entry, EntryKind, Opened, Path
 from davfs.imports.progress import SUFFIX, Progress, UnderWay
 
 _TEXT = "text/plain"
@@ -47,4 +47,4 @@ def _file(name: str, progress: Progress) -> Opened:
     text = memoryview(progress.text(name.removesuffix(SUFFIX)))
     now = datetime.now(UTC).replace(microsecond=0)
     etag = f"progress-{progress.imported}-{progress.refused}-{progress.ignored}-{progress.seconds}"
-    return Opened(Entry(name, Kind.FILE, now, len(text), etag=etag, media_type=_TEXT), nullcontext(text))
+    return Opened(Entry(name, EntryKind.FILE, now, len(text), etag=etag, media_type=_TEXT), nullcontext(text))

@@ -12,10 +12,10 @@ from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder, Plan
 from davfs.derived.file import DerivedFile
 from davfs.derived.files import DerivedFiles
-from davfs.entry import Content, Entry, Kind, Path, Streamed
+from davfs.entry import Content, Entry, EntryKind, Path, Streamed
 from davfs.errors import Forbidden, IsAFolder, NotAFolder, NotFound, OrthancError, UnknownResource
 from davfs.filesystem.archives import Archives
-from davfs.filesystem.extras import Extras
+from davfs.filesystem.extra_files import ExtraFiles
 from davfs.filesystem.folders import Listings, find_folder
 from davfs.filesystem.images import Images
 from davfs.filesystem.node import Node
@@ -68,12 +68,12 @@ class Tree:
         self._delete = delete
         self._listings = Listings(catalog)
         self._images = Images(layout, catalog, orthanc, derived_files)
-        self._extras = Extras(
+        self._extra_files = ExtraFiles(
             layout, catalog, derived_files.documents, Archives(self._listings, self._images, derived_files)
         )
         self._emptied, self._deleted_last = Recent(_EMPTIED), Recent(_EMPTIED)
         self._known = _Known(catalog.generation)
-        self._root = Node(None, None, Entry("", Kind.FOLDER, since), Folder(Plan.of(layout)))
+        self._root = Node(None, None, Entry("", EntryKind.FOLDER, since), Folder(Plan.of(layout)))
 
     def stat(self, path: Path) -> Entry:
         """See `Area`."""
@@ -97,7 +97,7 @@ class Tree:
         except NotFound:
             if not self._went_with_its_content(path):
                 raise
-            self._extras.show_orphans()
+            self._extra_files.show_orphans()
             return ""
 
     def _went_with_its_content(self, path: Path) -> bool:
@@ -180,7 +180,7 @@ class Tree:
         parent = self._find_folder(path[:-1]) if path else None
         if parent is None:
             return None if path else self._root
-        others = self._extras.asked(parent, path[-1])
+        others = self._extra_files.asked(parent, path[-1])
         if others or (parent.folder and parent.folder.shows is Level.INSTANCE):
             return self._found_in(parent, path[-1], others, fresh=fresh)
         return self._find_folder(path)
@@ -203,7 +203,7 @@ class Tree:
         parent = self._find_folder(path[:-1])
         if parent is None or parent.folder is None or parent.folder.shows is Level.INSTANCE:
             return None, True
-        others = self._extras.asked(parent, path[-1])
+        others = self._extra_files.asked(parent, path[-1])
         node = self._found_in(parent, path[-1], others, fresh=False)
         return (node if node and node.entry.is_folder else None), not others
 
@@ -220,7 +220,7 @@ class Tree:
                 found = self._images.find(folder, segment, fresh=fresh, others=others)
         if not isinstance(found, str):
             return found
-        return self._extras.node(parent, found, unicodedata.normalize("NFC", segment))
+        return self._extra_files.node(parent, found, unicodedata.normalize("NFC", segment))
 
     def _verified(self, node: Node) -> Entry:
         """Return the entry of a node that Orthanc has now; the size of a file is that of this moment."""
@@ -237,12 +237,12 @@ class Tree:
     def _entries(self, node: Node) -> Iterable[Entry]:
         if not node.entry.is_folder:
             raise NotAFolder((), "it is a file")
-        made = self._extras.there(node)
-        bases = self._extras.bases(node) if made else {}
+        made = self._extra_files.there(node)
+        bases = self._extra_files.bases(node) if made else {}
         others = {one: bases[one] for one in made}
         if node.folder is None:  # the layout ends here
             entries: Sequence[Entry] = []
-            shown: Mapping[str, str] = names.shown(others, files=True)
+            shown: Mapping[str, str] = names.unique_names(others, files=True)
         elif node.folder.shows is Level.INSTANCE:
             files = self._images.of(node.folder, fresh=True, others=others)
             entries, shown = files.entries, files.shown(others) if others else {}
@@ -250,9 +250,9 @@ class Tree:
             listed = self._listings.list(node.folder, others)
             entries, shown = listed.entries, listed.others
         further = (
-            _with(self._extras.node(node, one, name).entry, made[one])
+            _with(self._extra_files.node(node, one, name).entry, made[one])
             for one, name in shown.items()
-            if not self._extras.is_hidden(node, one)
+            if not self._extra_files.is_hidden(node, one)
         )
         return [*entries, *further] if shown else entries
 
@@ -279,7 +279,7 @@ class Tree:
         for depth in range(1, len(path)):
             self._emptied.note(path[:depth])
         if node.level is not Level.INSTANCE:
-            self._extras.show_orphans()
+            self._extra_files.show_orphans()
         return ",".join(gone)
 
     def _deleted_patient(self, folder: str, run: Callable[[Callable[[], None]], None]) -> Sequence[OrthancId]:

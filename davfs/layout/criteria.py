@@ -53,7 +53,7 @@ class Like:
 
     def fits(self, value: str, today: date) -> bool:  # noqa: ARG002  as `Test` has it
         """See `Test`."""
-        return _compiled(self.pattern).fullmatch(names.key(value)) is not None
+        return _compiled(self.pattern).fullmatch(names.folded(value)) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,4 +184,4 @@ def _tomorrow(today: date) -> date:
 
 @cache
 def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(fnmatch.translate(names.key(pattern).replace("[", "[[]")))
+    return re.compile(fnmatch.translate(names.folded(pattern).replace("[", "[[]")))

@@ -128,7 +128,7 @@ class Levels:
             raise self.source.error(f'files is a list of names; write files = ["{kind}.zip", "{kind}.json"]', key)
         seen: dict[str, str] = {}
         for text in texts:
-            if seen.setdefault(names.key(text.strip()), text) is not text:
+            if seen.setdefault(names.folded(text.strip()), text) is not text:
                 raise self.source.error(f'files: "{text}" is there twice; each file needs a name of its own', key, text)
         return tuple(self._file(text, level, key) for text in texts if level)
 

@@ -104,7 +104,7 @@ def _title(source: Source) -> str:
     if names.safe(title) != title:
         reason = f'"{title}" cannot be the name of a folder; "{names.safe(title)}" can'
         raise source.error(reason, ("title",))
-    if names.key(title) in map(names.key, RESERVED):
+    if names.folded(title) in map(names.folded, RESERVED):
         raise source.error(f'"{title}" is taken by the drive itself; choose another title', ("title",))
     return title
 

@@ -20,7 +20,7 @@ class Dates(Enum):
 
 
 _MARK, _SHORT_MARK = 40, 10
-"""Digits of an Orthanc id, and those of it that a suffix shows (`davfs.names.mark`)."""
+"""Digits of an Orthanc id, and those of it that a suffix shows (`davfs.names.id_suffix`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,7 +167,7 @@ class Template:
         Returns:
             A safe name; ``unnamed`` (and the extension) where all the tags are empty.
         """
-        mark = names.mark(id) if self._marked else ""
+        mark = names.id_suffix(id) if self._marked else ""
         return self._name(tuple(map(tags.get, self._read)), mark)
 
     def values(self, tags: Mapping[str, str]) -> tuple[str, ...]:
@@ -177,7 +177,7 @@ class Template:
             tags: Main DICOM tags by keyword, of the resource and of those above it.
 
         Returns:
-            Safe names in the order of their `names.key`, no two with the same one, at least one and at most 64;
+            Safe names in the order of their `names.folded`, no two with the same one, at least one and at most 64;
             ``unknown`` where all the tags are empty.
         """
         return self._names(tuple(map(tags.get, self._read)))
@@ -197,7 +197,7 @@ class Template:
             words = piece.texts(tags) if isinstance(piece, Field) else [_word(piece, tags, "")]
             rows = [(*row, (piece, word)) for row, word in product(rows, words)][:MOST]
         found = sorted(_group_name(row) for row in rows)
-        unique = {names.key(name): name for name in reversed(found)}
+        unique = {names.folded(name): name for name in reversed(found)}
         return tuple(unique[key] for key in sorted(unique))
 
     def _tags(self, values: _Values) -> dict[str, str]:

@@ -17,11 +17,11 @@ from davfs.errors import ConfigurationError
 from davfs.events import Happening
 from davfs.filesystem.area import Area
 from davfs.filesystem.drive import Drive
-from davfs.filesystem.handed_on import HandedOn
+from davfs.filesystem.forwarded import ForwardedImages
 from davfs.filesystem.inbox import Inbox
-from davfs.filesystem.live import Live
 from davfs.filesystem.readme import Readme, about
 from davfs.filesystem.search.assembly import Searching
+from davfs.filesystem.swappable import Swappable
 from davfs.filesystem.tree import Tree
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
@@ -113,10 +113,10 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
     derived_files = DerivedFiles(ranges)
     delete = lanes.deletions.run if settings.allow_delete else None
     importer = Importer(orthanc, SameImage(orthanc, decode, spool.scratch), may_alter=checked.may_alter)
-    handed_on = HandedOn(expected=checked.has_scripts)
-    inbox = Inbox(ranges, spool, lanes, importer, allow_upload=settings.allow_upload, handed_on=handed_on)
-    areas = Live[Area]({})
-    descriptions = Live[str]({})
+    forwarded = ForwardedImages(expected=checked.has_scripts)
+    inbox = Inbox(ranges, spool, lanes, importer, allow_upload=settings.allow_upload, forwarded=forwarded)
+    areas = Swappable[Area]({})
+    descriptions = Swappable[str]({})
 
     def show(layouts: Sequence[Layout]) -> None:
         trees = {layout.title: Tree(layout, catalog, ranges, delete, since, derived_files) for layout in layouts}

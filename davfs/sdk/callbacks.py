@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from _davfs_sdk import ffi, lib
 
-from davfs.entry import Content, Entry, Path, whole
+from davfs.entry import Content, Entry, Path, read_all
 from davfs.sdk.core import Code
 from davfs.sdk.listings import Listing, Packed, PackedListings, date, mime, pack_files
 
@@ -165,7 +165,7 @@ def _read_file(path: Path, request: Request, collection: Any, retrieve: Any) -> 
 
 def _send(content: Content, collection: Any, retrieve: Any) -> None:
     """Hand the whole content to the core: without a copy in Python where it is one buffer."""
-    data = whole(content)
+    data = read_all(content)
     kind, moment = mime(content.entry).encode(), date(content.entry.modified).encode()
     with ffi.from_buffer(data) as pointer:  # see davfs.sdk.core.post
         _check(lib.davfs_send(collection, retrieve, pointer, len(data), kind, moment))

@@ -116,7 +116,7 @@ class Selection:
         errors: dict[Path, LayoutError] = {}
         for file in sorted(self._files, key=lambda file: not self._keeps_title(file, found)):
             for layout in filter(None, (found.get(file), self._in_force.get(file))):
-                owner = owners.setdefault(names.key(layout.title), file)
+                owner = owners.setdefault(names.folded(layout.title), file)
                 if owner is file:
                     chosen[file] = layout
                     break
@@ -127,7 +127,7 @@ class Selection:
     def _keeps_title(self, file: Path, found: Mapping[Path, Layout]) -> bool:
         """Tell whether a folder of the drive is that of this file already, and so not to be had by another one."""
         old = self._in_force.get(file)
-        return old is not None and names.key(found.get(file, old).title) == names.key(old.title)
+        return old is not None and names.folded(found.get(file, old).title) == names.folded(old.title)
 
 
 def _state(file: Path) -> tuple[int, int, int] | None:

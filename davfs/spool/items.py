@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Self
 
 from davfs import media_types
-from davfs.entry import DICOM, Entry, Kind
+from davfs.entry import DICOM, Entry, EntryKind
 from davfs.orthanc import OrthancId
 from davfs.spool.entity_tags import EntityTags
 
@@ -111,13 +111,13 @@ def is_name(name: str) -> bool:
 
 def folder_item(name: str, status: os.stat_result) -> Item:
     """Return a folder."""
-    return Item(Entry(name, Kind.FOLDER, _modified(status)))
+    return Item(Entry(name, EntryKind.FOLDER, _modified(status)))
 
 
 def file_item(name: str, status: os.stat_result, tags: EntityTags) -> Item:
     """Return an ordinary file."""
     media_type = media_types.of_name(name)
-    return Item(Entry(name, Kind.FILE, _modified(status), status.st_size, tags.of(status), media_type))
+    return Item(Entry(name, EntryKind.FILE, _modified(status), status.st_size, tags.of(status), media_type))
 
 
 def receipt_item(name: str, receipt: Receipt, status: os.stat_result, tags: EntityTags) -> Item:
@@ -125,7 +125,7 @@ def receipt_item(name: str, receipt: Receipt, status: os.stat_result, tags: Enti
     # With the receipt's date: Orthanc's "OverwriteInstances" may put another content under the same id.
     instance = receipt.instance
     etag = tags.of(status, instance)
-    return Item(Entry(name, Kind.FILE, _modified(status), receipt.size, etag, DICOM, resource=instance), receipt)
+    return Item(Entry(name, EntryKind.FILE, _modified(status), receipt.size, etag, DICOM, resource=instance), receipt)
 
 
 def sent_item(item: Item, receipt: Receipt) -> Item:

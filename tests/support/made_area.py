@@ -13,7 +13,7 @@ from pathlib import Path as DiskPath
 from typing import Any
 
 from davfs.doors.collection.limit import LARGEST
-from davfs.entry import DICOM, Content, Entry, Kind, Path, Streamed
+from davfs.entry import DICOM, Content, Entry, EntryKind, Path, Streamed
 from davfs.errors import IsAFolder, NotAFolder, NotFound
 from davfs.running import assembly
 
@@ -69,7 +69,7 @@ class MadeArea:
     def stat(self, path: Path) -> Entry:
         """See `Area`."""
         if not path:
-            return Entry("", Kind.FOLDER, _SINCE)
+            return Entry("", EntryKind.FOLDER, _SINCE)
         if len(path) > 1:
             raise NotFound(path, "there is nothing below a file")
         return _entry(path[0])
@@ -93,12 +93,18 @@ def _entry(name: str) -> Entry:
         media_type = DICOM if name.endswith(".dcm") else ""
         resource = "an instance" if name == "instance.dcm" else ""
         return Entry(
-            name, Kind.FILE, _SINCE, FILES[name].size, media_type=media_type, resource=resource, steady=bool(resource)
+            name,
+            EntryKind.FILE,
+            _SINCE,
+            FILES[name].size,
+            media_type=media_type,
+            resource=resource,
+            steady=bool(resource),
         )
     instance, dot, _ = name.partition(".txt")
     if not dot:
         raise NotFound((name,), "there is no such file")
-    return Entry(name, Kind.FILE, _SINCE, 100, media_type="text/plain", resource=instance, steady=True)
+    return Entry(name, EntryKind.FILE, _SINCE, 100, media_type="text/plain", resource=instance, steady=True)
 
 
 def add_area() -> None:

@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from davfs.entry import Content, Entry, Kind, Path
+from davfs.entry import Content, Entry, EntryKind, Path
 from davfs.errors import Forbidden, NotFound, ParentMissing, PathError
-from davfs.filesystem.area import Area, Limited, Movable, Receiving, Writable
+from davfs.filesystem.area import Area, HasQuota, Movable, Receiving, Writable
 from davfs.filesystem.drive import Drive
 from davfs.filesystem.inbox import Inbox
-from davfs.filesystem.live import Live
 from davfs.filesystem.readme import Readme
+from davfs.filesystem.swappable import Swappable
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
 from davfs.spool.spool import Spool
@@ -32,9 +32,9 @@ class Archive:
     def stat(self, path: Path) -> Entry:
         """See `Area`."""
         if path == ("Doe",):
-            return Entry("Doe", Kind.FOLDER, SINCE)
+            return Entry("Doe", EntryKind.FOLDER, SINCE)
         if path == ("Doe", "1.dcm"):
-            return Entry("1.dcm", Kind.FILE, SINCE)
+            return Entry("1.dcm", EntryKind.FILE, SINCE)
         raise NotFound(path, "nothing")
 
     def list(self, path: Path) -> list[Entry]:
@@ -159,25 +159,25 @@ def test_it_tells_where_files_can_be_written(drive: Drive, orthanc: MemoryOrthan
 
 def test_it_tells_how_much_room_there_is(drive: Drive, inbox: Inbox) -> None:
     """In the inbox; the archive's room means nothing to whoever cannot write into it."""
-    assert isinstance(inbox, Limited)
-    assert drive.room(("inbox",)) == drive.room(("inbox", "d", "x")) == inbox.room()
+    assert isinstance(inbox, HasQuota)
+    assert drive.quota(("inbox",)) == drive.quota(("inbox", "d", "x")) == inbox.quota()
     for path in ((), ("by-patient",), IMAGE, ("README.txt",), ("x",)):
-        assert drive.room(path) is None
+        assert drive.quota(path) is None
 
 
 def test_areas_are_exchanged_while_it_runs(inbox: Inbox) -> None:
     """What is asked afterwards is asked of the new ones, also where files are written."""
-    areas = Live[Area]({"by-patient": Archive(), "inbox": Archive()})
+    areas = Swappable[Area]({"by-patient": Archive(), "inbox": Archive()})
     drive = Drive(areas, Readme({}, allow_upload=True, allow_delete=False, progress=lambda: None), SINCE)
     assert not drive.takes_files(("inbox",))
-    assert drive.room(("inbox",)) is None
+    assert drive.quota(("inbox",)) is None
     areas.become({"by-date": Archive(), "inbox": inbox})
     assert [entry.name for entry in drive.list(())] == ["README.txt", "by-date", "inbox"]
     assert drive.stat(("by-date", "Doe")).name == "Doe"
     with pytest.raises(NotFound):
         drive.stat(("by-patient",))
     assert drive.takes_files(("inbox",))
-    assert drive.room(("inbox",)) == inbox.room()
+    assert drive.quota(("inbox",)) == inbox.quota()
     with drive.receive(("inbox", "b"), 3) as upload:
         upload.write(b"new")
         upload.finish()

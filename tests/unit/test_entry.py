@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from davfs.entry import Entry, Kind, Opened, Streamed, whole
+from davfs.entry import Entry, EntryKind, Opened, Streamed, read_all
 
-ENTRY = Entry("x", Kind.FILE, datetime(2024, 2, 29, 12, tzinfo=UTC))
+ENTRY = Entry("x", EntryKind.FILE, datetime(2024, 2, 29, 12, tzinfo=UTC))
 
 
 class Buffers:
@@ -29,7 +29,7 @@ class Buffers:
 def joined(size: int, *buffers: bytes) -> memoryview:
     """Return the bytes of a file of that size."""
     with Streamed(ENTRY, nullcontext(Buffers(size, *buffers))) as content:
-        return whole(content)
+        return read_all(content)
 
 
 @given(st.lists(st.binary(max_size=5)))
@@ -43,7 +43,7 @@ def test_one_buffer_is_not_copied() -> None:
     """What is one buffer already is that very memory."""
     data = bytearray(b"before")
     with Opened(ENTRY, nullcontext(memoryview(data))) as content:
-        found = whole(content)
+        found = read_all(content)
     data[:] = b"behind"
     assert bytes(found) == b"behind"
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from davfs.entry import Entry, Kind
+from davfs.entry import Entry, EntryKind
 from davfs.errors import BadFile, OrthancError, Unavailable, UnknownResource
 from davfs.filesystem.stored import open_stored
 from davfs.orthanc import Level, Orthanc, OrthancId
@@ -121,7 +121,7 @@ class Files:
     def read(self, size: int = len(FILE)) -> bytes:
         """Return what is read of the file; ``size`` is what was known of it before."""
         read = bytearray()
-        with suppress(Unavailable), open_stored(orthanc(self), Entry("a", Kind.FILE, SINCE, size), ONE) as content:
+        with suppress(Unavailable), open_stored(orthanc(self), Entry("a", EntryKind.FILE, SINCE, size), ONE) as content:
             for block in content.buffers():
                 read += block
             return bytes(read)

@@ -5,7 +5,7 @@ from pathlib import Path as DiskPath
 import pytest
 
 from davfs.errors import NotFound
-from davfs.filesystem.handed_on import HandedOn
+from davfs.filesystem.forwarded import ForwardedImages
 from davfs.filesystem.inbox import Inbox
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
@@ -40,7 +40,7 @@ def test_what_orthanc_has_in_another_form(orthanc: MemoryOrthanc, inbox: Inbox) 
     assert content(inbox, ("a.dcm",)) == NO_PREAMBLE
     inbox.write(("b.dcm",), CT)
     assert content(inbox, ("b.dcm",)) == CT
-    assert inbox.room().used == len(NO_PREAMBLE)
+    assert inbox.quota().used == len(NO_PREAMBLE)
 
 
 def test_it_goes_with_its_image(orthanc: MemoryOrthanc, inbox: Inbox) -> None:
@@ -52,12 +52,12 @@ def test_it_goes_with_its_image(orthanc: MemoryOrthanc, inbox: Inbox) -> None:
         with pytest.raises(NotFound):
             look(("a.dcm",))
         assert names(inbox) == []
-        assert inbox.room().used == 0
+        assert inbox.quota().used == 0
 
 
 def test_a_router_that_transcodes(orthanc: MemoryOrthanc, spool: Spool, lanes: Lanes) -> None:
     """It stays listed with the size that was sent after the image was handed on."""
-    inbox = Inbox(orthanc, spool, lanes, Importer(orthanc), handed_on=HandedOn(expected=True))
+    inbox = Inbox(orthanc, spool, lanes, Importer(orthanc), forwarded=ForwardedImages(expected=True))
     orthanc.transcoded = CT[:20000]
     inbox.write(("a.dcm",), CT)
     orthanc.delete(Level.INSTANCE, identify(CT))

@@ -27,7 +27,7 @@ from davfs.errors import (
     Rejected,
     Unavailable,
 )
-from davfs.filesystem.area import Limited, Receiving
+from davfs.filesystem.area import HasQuota, Receiving
 from davfs.filesystem.inbox import Inbox
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
@@ -76,7 +76,7 @@ def test_what_comes_in_pieces_is_taken_like_what_comes_at_once(
 def test_it_has_the_powers_that_doors_ask_for(inbox: Inbox) -> None:
     """They are found by their Protocols."""
     assert isinstance(inbox, Receiving)
-    assert isinstance(inbox, Limited)
+    assert isinstance(inbox, HasQuota)
     assert inbox.takes_files(())
     assert inbox.takes_files(("cd",))
     assert not inbox.takes_files(("rejected",))
@@ -216,16 +216,16 @@ def test_the_room_is_that_of_the_quota_or_of_the_disk(
     """Whichever is less; what is on its way counts, and receipts do not."""
     inbox.write(("a",), bytes(1000))
     inbox.write(("a.dcm",), CT)
-    assert (inbox.room().used, inbox.room().available) == (1000, (1 << 20) - 1000)
+    assert (inbox.quota().used, inbox.quota().available) == (1000, (1 << 20) - 1000)
     with inbox.receive(("b",), 500):
-        assert (inbox.room().used, inbox.room().available) == (1500, (1 << 20) - 1500)
+        assert (inbox.quota().used, inbox.quota().available) == (1500, (1 << 20) - 1500)
     endless = Inbox(orthanc, Spool(tmp_path / "x", maximum_size=0, maximum_age=0), lanes, Importer(orthanc))
     found = os.statvfs(tmp_path)
-    available = endless.room().available
+    available = endless.quota().available
     assert available is not None
     assert 0 < available <= found.f_blocks * found.f_frsize
     huge = Inbox(orthanc, Spool(tmp_path / "y", maximum_size=1 << 60, maximum_age=0), lanes, Importer(orthanc))
-    assert (huge.room().available or 0) <= found.f_blocks * found.f_frsize
+    assert (huge.quota().available or 0) <= found.f_blocks * found.f_frsize
 
 
 START = """

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from davfs.doors.collection.limit import Limit
-from davfs.entry import DICOM, Entry, Kind
+from davfs.entry import DICOM, Entry, EntryKind
 from davfs.errors import TooLarge
 from tests.support import clocks
 from tests.support.clocks import Clock
@@ -26,7 +26,7 @@ def limit(clock: Clock) -> Limit:
 
 def entry(size: int, media_type: str = "application/zip", resource: str = "a study") -> Entry:
     """Return a file."""
-    return Entry("study.zip", Kind.FILE, SINCE, size, media_type=media_type, resource=resource)
+    return Entry("study.zip", EntryKind.FILE, SINCE, size, media_type=media_type, resource=resource)
 
 
 def test_bytes_and_sizes_take_the_same_memory(limit: Limit) -> None:

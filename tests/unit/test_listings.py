@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from davfs.entry import DICOM, Entry, Kind
+from davfs.entry import DICOM, Entry, EntryKind
 from davfs.sdk.listings import Listing, PackedListings, pack_entries, pack_files
 
 DATE = datetime(2024, 2, 29, 12, 30, tzinfo=UTC)
-FOLDER = Entry("b", Kind.FOLDER, DATE, resource="p")
-FILE = Entry("a.dcm", Kind.FILE, DATE, 7, "1", DICOM, "i", steady=True)
-TEXT = Entry("c.txt", Kind.FILE, DATE, 3, "", "text/plain")
+FOLDER = Entry("b", EntryKind.FOLDER, DATE, resource="p")
+FILE = Entry("a.dcm", EntryKind.FILE, DATE, 7, "1", DICOM, "i", steady=True)
+TEXT = Entry("c.txt", EntryKind.FILE, DATE, 3, "", "text/plain")
 ENTRIES = [FOLDER, FILE, TEXT]
 
 
@@ -52,7 +52,7 @@ def test_packed_once() -> None:
         [FOLDER, replace(FILE, size=8), TEXT],
         [FOLDER, replace(FILE, resource="j"), TEXT],
         [FOLDER, replace(FILE, steady=False), TEXT],
-        [FOLDER, FILE, replace(TEXT, kind=Kind.FOLDER)],
+        [FOLDER, FILE, replace(TEXT, kind=EntryKind.FOLDER)],
     ],
 )
 def test_stale_packing(entries: list[Entry]) -> None:

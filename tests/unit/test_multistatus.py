@@ -12,12 +12,12 @@ from davfs.doors.webdav.multistatus import LIVE, Mode, Shown, Wanted, multistatu
 from davfs.doors.webdav.propfind import asked
 from davfs.doors.webdav.refusals import Refusal
 from davfs.doors.webdav.request_xml import parsed
-from davfs.entry import Entry, Kind
-from davfs.filesystem.area import Room
+from davfs.entry import Entry, EntryKind
+from davfs.filesystem.area import QuotaUsage
 
 WHEN = datetime(2024, 2, 29, 12, tzinfo=UTC)
-FILE = Entry("a & b <c>.dcm", Kind.FILE, WHEN, 5, "tag", "application/dicom")
-FOLDER = Entry("folder", Kind.FOLDER, WHEN)
+FILE = Entry("a & b <c>.dcm", EntryKind.FILE, WHEN, 5, "tag", "application/dicom")
+FOLDER = Entry("folder", EntryKind.FOLDER, WHEN)
 EXECUTABLE = "{http://apache.org/dav/props/}executable"
 DAV = "{DAV:}"
 
@@ -55,14 +55,16 @@ def test_all_of_a_file() -> None:
 def test_named() -> None:
     """What an entry lacks is answered as missing, whatever its namespace, and never as empty."""
     names = (f"{DAV}getcontentlength", f"{DAV}quota-used-bytes", EXECUTABLE, "plain", "{urn:100%25s&'a}x")
-    file, folder = answered(Wanted(Mode.NAMED, names), Shown("/a", FILE), Shown("/f/", FOLDER, room=Room(7, None)))
+    file, folder = answered(
+        Wanted(Mode.NAMED, names), Shown("/a", FILE), Shown("/f/", FOLDER, quota=QuotaUsage(7, None))
+    )
     assert file == {"200 OK": {names[0]: "5"}, "404 Not Found": dict.fromkeys(names[1:], "")}
     assert folder == {"200 OK": {names[1]: "7"}, "404 Not Found": dict.fromkeys([names[0], *names[2:]], "")}
 
 
 def test_names_alone() -> None:
     """The names of properties come without their values, quota included."""
-    (found,) = answered(Wanted(Mode.NAMES), Shown("/f/", FOLDER, lockable=True, room=Room(7, 8)))
+    (found,) = answered(Wanted(Mode.NAMES), Shown("/f/", FOLDER, lockable=True, quota=QuotaUsage(7, 8)))
     assert set(found) == {"200 OK"}
     assert set(found["200 OK"].values()) == {""}
     assert {f"{DAV}quota-available-bytes", f"{DAV}supportedlock"} < set(found["200 OK"]) <= LIVE
@@ -70,9 +72,9 @@ def test_names_alone() -> None:
 
 def test_more_than_all() -> None:
     """With an include element, what all properties leave out comes too (RFC 4918 §14.8)."""
-    (found,) = answered(Wanted(Mode.ALL, (f"{DAV}quota-used-bytes",)), Shown("/f/", FOLDER, room=Room(7, 8)))
+    (found,) = answered(Wanted(Mode.ALL, (f"{DAV}quota-used-bytes",)), Shown("/f/", FOLDER, quota=QuotaUsage(7, 8)))
     assert found["200 OK"][f"{DAV}quota-used-bytes"] == "7"
-    (found,) = answered(Wanted(Mode.ALL), Shown("/f/", FOLDER, room=Room(7, 8)))
+    (found,) = answered(Wanted(Mode.ALL), Shown("/f/", FOLDER, quota=QuotaUsage(7, 8)))
     assert f"{DAV}quota-used-bytes" not in found["200 OK"]
 
 
@@ -80,7 +82,7 @@ def test_more_than_all() -> None:
 @given(name=st.text(st.characters(exclude_categories=["Cs"]), min_size=1), folder=st.booleans())
 def test_any_name(*, name: str, folder: bool) -> None:
     """Whatever a name holds, the answer is well-formed, and shows it unless XML cannot."""
-    entry = Entry(name, Kind.FOLDER if folder else Kind.FILE, WHEN)
+    entry = Entry(name, EntryKind.FOLDER if folder else EntryKind.FILE, WHEN)
     body = b"".join(multistatus(Wanted(Mode.ALL), [Shown("/" + quote(name, safe=""), entry)]))
     root = etree.fromstring(body)
     assert unquote(root.findtext(f".//{DAV}href", "")) == f"/{name}"

@@ -48,7 +48,7 @@ STEMS = (
     "y" * 200,
     *"xXxX",
 )
-MARKS = tuple(f" {names.mark(one, digits)}" for one in IDS for digits in (10, 40))
+MARKS = tuple(f" {names.id_suffix(one, digits)}" for one in IDS for digits in (10, 40))
 
 
 def base(stem: str, marks: list[str], extension: str) -> str:
@@ -197,8 +197,8 @@ def test_only_a_short_ascii_ending_with_a_letter_is_an_extension(name: str, part
 @given(NASTY_TEXT)
 def test_keys_are_stable(text: str) -> None:
     """The key of a key is the key itself, and all normal forms of a name share it."""
-    assert names.key(names.key(text)) == names.key(text)
-    assert names.key(unicodedata.normalize("NFD", text)) == names.key(text)
+    assert names.folded(names.folded(text)) == names.folded(text)
+    assert names.folded(unicodedata.normalize("NFD", text)) == names.folded(text)
 
 
 @given(folders(), st.booleans(), st.randoms())
@@ -206,14 +206,16 @@ def test_names_do_not_depend_on_order(children: dict[str, str], files: bool, ran
     """The same children have the same names in whatever order they came."""
     order = list(children)
     random.shuffle(order)
-    assert names.shown({child: children[child] for child in order}, files=files) == names.shown(children, files=files)
+    assert names.unique_names({child: children[child] for child in order}, files=files) == names.unique_names(
+        children, files=files
+    )
 
 
 @given(folders(), st.booleans())
 def test_every_shown_name_is_safe_and_unlike_the_others(children: dict[str, str], files: bool) -> None:  # noqa: FBT001  hypothesis passes it by name
     """No client can confuse two children, and every client can keep their names."""
-    shown = names.shown(children, files=files)
-    assert len({names.key(name) for name in shown.values()}) == len(children)
+    shown = names.unique_names(children, files=files)
+    assert len({names.folded(name) for name in shown.values()}) == len(children)
     for name in shown.values():
         assert_safe(name, 150)
         assert names.safe(name, 150) == name
@@ -222,25 +224,25 @@ def test_every_shown_name_is_safe_and_unlike_the_others(children: dict[str, str]
 @given(folders(), st.booleans(), st.booleans())
 def test_every_shown_name_leads_back(children: dict[str, str], files: bool, macos: bool) -> None:  # noqa: FBT001  hypothesis passes it by name
     """A name leads to the child that is shown under it, also as macOS writes it, and with only the candidates known."""
-    for child, name in names.shown(children, files=files).items():
+    for child, name in names.unique_names(children, files=files).items():
         segment = unicodedata.normalize("NFD", name) if macos else name
-        keys = names.bases(segment, files=files)
-        candidates = {other: base for other, base in children.items() if names.key(base) in keys}
+        keys = names.base_names(segment, files=files)
+        candidates = {other: base for other, base in children.items() if names.folded(base) in keys}
         assert names.resolve(segment, candidates, files=files) == child
 
 
 @given(folders(), NASTY_BASES, st.booleans())
 def test_the_candidates_suffice(children: dict[str, str], segment: str, files: bool) -> None:  # noqa: FBT001  hypothesis passes it by name
     """Children whose keys are not looked up change nothing, for any segment."""
-    keys = names.bases(segment, files=files)
-    candidates = {child: base for child, base in children.items() if names.key(base) in keys}
+    keys = names.base_names(segment, files=files)
+    candidates = {child: base for child, base in children.items() if names.folded(base) in keys}
     assert names.resolve(segment, candidates, files=files) == names.resolve(segment, children, files=files)
 
 
 def test_a_collision_suffixes_all_and_leaves_the_plain_name_to_nobody() -> None:
     """Two studies of one name are both suffixed; the plain name leads to neither, not to the first or last."""
     children = {IDS[0]: "CT Head", IDS[3]: "ct head"}
-    assert names.shown(children, files=False) == {IDS[0]: "CT Head ~0123456789", IDS[3]: "ct head ~fedcba9876"}
+    assert names.unique_names(children, files=False) == {IDS[0]: "CT Head ~0123456789", IDS[3]: "ct head ~fedcba9876"}
     assert names.resolve("CT Head", children, files=False) is None
     assert names.resolve("CT Head ~fedcba9876", children, files=False) is None
     assert names.resolve("ct head ~fedcba9876", children, files=False) == IDS[3]
@@ -258,21 +260,21 @@ def test_a_resource_alone_answers_to_both_its_names() -> None:
 def test_a_name_that_looks_suffixed_gets_a_suffix_of_its_own() -> None:
     """A patient called like somebody else's suffixed name is not mistaken for that one."""
     children = {IDS[3]: "DOE ~0123456789", IDS[4]: "DOE"}
-    assert names.shown(children, files=False) == {IDS[3]: "DOE ~0123456789 ~fedcba9876", IDS[4]: "DOE"}
+    assert names.unique_names(children, files=False) == {IDS[3]: "DOE ~0123456789 ~fedcba9876", IDS[4]: "DOE"}
     assert names.resolve("DOE ~0123456789", children, files=False) is None
 
 
 def test_a_name_that_carries_its_own_digits_is_its_suffixed_name() -> None:
     """With {id} in a template no digits are added twice."""
-    assert names.shown({IDS[0]: "DOE ~0123456789"}, files=False) == {IDS[0]: "DOE ~0123456789"}
-    assert names.shown({IDS[0]: "1 ~0123456789.dcm"}, files=True) == {IDS[0]: "1 ~0123456789.dcm"}
+    assert names.unique_names({IDS[0]: "DOE ~0123456789"}, files=False) == {IDS[0]: "DOE ~0123456789"}
+    assert names.unique_names({IDS[0]: "1 ~0123456789.dcm"}, files=True) == {IDS[0]: "1 ~0123456789.dcm"}
 
 
 def test_forged_ids_get_all_their_digits() -> None:
     """Where ten digits are equal too, forty are shown, and the short form leads to neither."""
     children = {IDS[0]: "x.dcm", IDS[1]: "x.dcm", IDS[3]: "x.dcm"}
-    shown = names.shown(children, files=True)
-    assert shown[IDS[0]] == f"x {names.mark(IDS[0], 40)}.dcm"
+    shown = names.unique_names(children, files=True)
+    assert shown[IDS[0]] == f"x {names.id_suffix(IDS[0], 40)}.dcm"
     assert shown[IDS[3]] == "x ~fedcba9876.dcm"
     assert names.resolve("x ~0123456789.dcm", children, files=True) is None
     assert names.resolve(shown[IDS[1]], children, files=True) == IDS[1]
@@ -281,7 +283,7 @@ def test_forged_ids_get_all_their_digits() -> None:
 def test_letters_that_only_fold_to_hexadecimal_look_suffixed_too() -> None:
     """A ligature of two f among the digits is compared as what it folds to."""
     children = {IDS[3]: "x ~01234567ﬀ", IDS[0]: "x"}
-    assert names.shown(children, files=False)[IDS[3]] == "x ~01234567ﬀ ~fedcba9876"
+    assert names.unique_names(children, files=False)[IDS[3]] == "x ~01234567ﬀ ~fedcba9876"
 
 
 class Folder(RuleBasedStateMachine):
@@ -306,7 +308,7 @@ class Folder(RuleBasedStateMachine):
     @rule(child=st.sampled_from(IDS), other=st.sampled_from(IDS), pick=st.integers(0, 5), shown=st.booleans())
     def arrive_alike(self, child: str, other: str, pick: int, shown: bool) -> None:  # noqa: FBT001  hypothesis passes it by name
         """Add a resource that is called much as another one is, or is shown."""
-        there = names.shown(self.children, files=self.files) if shown else self.children
+        there = names.unique_names(self.children, files=self.files) if shown else self.children
         self.children.setdefault(child, names.safe(likenesses(there.get(other, "x"))[pick]))
 
     @rule(child=st.sampled_from(IDS))
@@ -318,7 +320,7 @@ class Folder(RuleBasedStateMachine):
     @invariant()
     def names_never_lie(self) -> None:
         """Every name ever shown leads to its resource or to nothing, a suffixed one to its resource."""
-        shown = names.shown(self.children, files=self.files)
+        shown = names.unique_names(self.children, files=self.files)
         self.seen |= {(name, child) for child, name in shown.items()}
         for name, owner in self.seen:
             found = names.resolve(name, self.children, files=self.files)
@@ -327,8 +329,10 @@ class Folder(RuleBasedStateMachine):
 
     def _holds_for_ever(self, name: str, owner: str) -> bool:
         stem, _ = names.split(name, files=self.files)
-        forged = any(other != owner and names.mark(other) == names.mark(owner) for other in self.children)
-        return stem.endswith(" " + names.mark(owner, 40)) or (stem.endswith(" " + names.mark(owner)) and not forged)
+        forged = any(other != owner and names.id_suffix(other) == names.id_suffix(owner) for other in self.children)
+        return stem.endswith(" " + names.id_suffix(owner, 40)) or (
+            stem.endswith(" " + names.id_suffix(owner)) and not forged
+        )
 
 
 TestFolder = Folder.TestCase

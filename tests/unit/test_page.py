@@ -13,7 +13,7 @@ from lxml import html
 
 from davfs.doors.webdav import paths
 from davfs.doors.webdav.page import POLICY, page, readable
-from davfs.entry import Entry, Kind, Path
+from davfs.entry import Entry, EntryKind, Path
 
 SINCE = datetime(2024, 2, 29, 13, 30, 5, tzinfo=UTC)
 HOSTILE = (
@@ -50,12 +50,12 @@ class Shown:
 
 def folder(name: str) -> Entry:
     """Return a folder's entry."""
-    return Entry(name, Kind.FOLDER, SINCE)
+    return Entry(name, EntryKind.FOLDER, SINCE)
 
 
 def file(name: str, size: int = 1) -> Entry:
     """Return a file's entry."""
-    return Entry(name, Kind.FILE, SINCE, size)
+    return Entry(name, EntryKind.FILE, SINCE, size)
 
 
 def shown(path: Path, *entries: Entry, takes_files: bool = False, slash: bool = True) -> Shown:

@@ -156,7 +156,7 @@ class Drive:
     def listed(self, title: str, path: DrivePath) -> Mapping[str, tuple[Thing, Entry]]:
         """List a folder, and hold each entry against what its path leads to."""
         entries = list(self.trees[title].list(path))
-        assert len({names.key(entry.name) for entry in entries}) == len(entries)
+        assert len({names.folded(entry.name) for entry in entries}) == len(entries)
         return {entry.name: (self.thing(title, path, entry), entry) for entry in entries}
 
     def thing(self, title: str, path: DrivePath, entry: Entry) -> Thing:

@@ -7,7 +7,7 @@ from pathlib import Path as DiskPath
 
 import pytest
 
-from davfs.entry import Kind
+from davfs.entry import EntryKind
 from davfs.errors import AlreadyExists, BadName, IsAFolder, NotAFolder, NotFound, ParentMissing, PathError
 from davfs.spool.spool import Spool
 from tests.support import spool as spools
@@ -23,7 +23,7 @@ def test_a_file_is_kept_as_it_was_written(spool: Spool) -> None:
     written = spool.write(("a.txt",), memoryview(b"hello")).entry
     assert spool.stat(("a.txt",)).entry == written
     assert spool.list(())[0].entry == written
-    assert (written.name, written.kind, written.size, written.media_type) == ("a.txt", Kind.FILE, 5, "text/plain")
+    assert (written.name, written.kind, written.size, written.media_type) == ("a.txt", EntryKind.FILE, 5, "text/plain")
     assert before - 1 <= written.modified.timestamp() <= time.time() + 1
     assert written.modified.tzinfo is not None
     assert content(spool, ("a.txt",)) == b"hello"

@@ -51,7 +51,7 @@ def test_the_order_of_values_does_not_matter(values: list[str], random: Random) 
     shuffled = random.sample(values, len(values))
     first, second = (template.values({"ModalitiesInStudy": "\\".join(each)}) for each in (values, shuffled))
     assert first == second
-    assert len({names.key(name) for name in first}) == len(first)
+    assert len({names.folded(name) for name in first}) == len(first)
 
 
 def test_groups_have_limits() -> None:
@@ -156,7 +156,7 @@ def test_the_id_is_never_cut(template: str, value: str, name: str) -> None:
 def test_a_name_with_its_id_is_shown_as_it_is() -> None:
     """Digits that the template has put into a name are not added again."""
     base = render("{PatientName} {id}", Level.PATIENT, PatientName="DOE")
-    assert names.shown({ID: base}, files=False) == {ID: base}
+    assert names.unique_names({ID: base}, files=False) == {ID: base}
 
 
 @given(st.dictionaries(st.sampled_from(sorted(usable(Level.INSTANCE))), st.text(), max_size=8))

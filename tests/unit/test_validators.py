@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from davfs.doors.webdav.validators import http_date, same_version, unmet
-from davfs.entry import DICOM, Entry, Kind
+from davfs.entry import DICOM, Entry, EntryKind
 
 MODIFIED = datetime(2024, 2, 29, 12, 30, 59, 900_000, tzinfo=UTC)
-ENTRY = Entry("a", Kind.FILE, MODIFIED, 10, "tag")
+ENTRY = Entry("a", EntryKind.FILE, MODIFIED, 10, "tag")
 NOW, BEFORE, LATER = (http_date(MODIFIED + timedelta(seconds=seconds)) for seconds in (0, -1, 1))
 FAILED, SAME = HTTPStatus.PRECONDITION_FAILED, HTTPStatus.NOT_MODIFIED
 

@@ -8,7 +8,7 @@ from pathlib import Path as DiskPath
 import httpx
 import pytest
 
-from davfs.entry import Entry, Kind, Opened, Path
+from davfs.entry import Entry, EntryKind, Opened, Path
 from davfs.errors import NotFound
 from tests.support.inbox import CT
 from tests.support.local_door import SINCE, LocalDoor, local_door
@@ -115,7 +115,7 @@ def test_folders_and_nothing(door: LocalDoor) -> None:
 class Broken:
     """An area with files that end early: ``short`` without a word, ``torn`` with an error."""
 
-    entry = Entry("short", Kind.FILE, SINCE, 100_000, "tag")
+    entry = Entry("short", EntryKind.FILE, SINCE, 100_000, "tag")
 
     def stat(self, path: Path) -> Entry:
         """See `Area`."""

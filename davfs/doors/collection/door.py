@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from davfs.doors.collection.limit import Interval, Limit
 from davfs.doors.collection.refusals import code
-from davfs.entry import Content, Entry, Kind, Path
+from davfs.entry import Content, Entry, EntryKind, Path
 from davfs.errors import Forbidden, IsAFolder, NoSpace, NotAFolder, NotFound, PathError, TooLarge
 from davfs.filesystem.drive import Drive
 from davfs.filesystem.recent import Recent
@@ -53,7 +53,7 @@ class CollectionDoor:
     def list_folder(self, path: Path, request: Request) -> Sequence[Entry] | None:  # noqa: ARG002  Door's form
         """See `Door`. What a PROPFIND with depth 1 asks first."""
         if not path:
-            return [Entry(MOUNT, Kind.FOLDER, self._drive.stat(()).modified)]
+            return [Entry(MOUNT, EntryKind.FOLDER, self._drive.stat(()).modified)]
         try:
             return list(self._drive.list(_existing(path)))
         except (NotFound, NotAFolder):

@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from davfs.doors.webdav.validators import entity_tag, http_date
 from davfs.entry import Entry
-from davfs.filesystem.area import Room
+from davfs.filesystem.area import QuotaUsage
 
 DAV = "{DAV:}"
 _ON_REQUEST = frozenset({f"{DAV}quota-used-bytes", f"{DAV}quota-available-bytes"})
@@ -66,7 +66,7 @@ class Shown(NamedTuple):  # made in half the time of a dataclass
         href: Its path as it stands in a URL.
         entry: What is there.
         lockable: Whether it can be locked.
-        room: How full its area is; None where that means nothing.
+        quota: How full its area is; None where that means nothing.
         locks: Its locks, as the content of ``lockdiscovery``.
         dead: Properties that clients have set: their names, and their elements as XML.
     """
@@ -74,7 +74,7 @@ class Shown(NamedTuple):  # made in half the time of a dataclass
     href: str
     entry: Entry
     lockable: bool = False
-    room: Room | None = None
+    quota: QuotaUsage | None = None
     locks: str = ""
     dead: tuple[tuple[str, str], ...] = ()
 
@@ -83,7 +83,7 @@ Value: TypeAlias = Callable[[Shown], object]
 Live: TypeAlias = tuple[str, Value | None]
 """A property's element as a template, and what fills it in."""
 
-Shape: TypeAlias = tuple[bool, bool, bool, Room | None]
+Shape: TypeAlias = tuple[bool, bool, bool, QuotaUsage | None]
 """All that the set of an entry's properties depends on."""
 
 
@@ -113,7 +113,7 @@ class _Responses:
     def of(self, shown: Shown) -> str:
         """Return the ``response`` element of a resource."""
         entry = shown.entry
-        shape = (entry.is_folder, bool(entry.etag), shown.lockable, shown.room)
+        shape = (entry.is_folder, bool(entry.etag), shown.lockable, shown.quota)
         if shown.locks or shown.dead:
             template, values = _template(self._wanted, _live(shape) | _left(shown))
         else:
@@ -163,7 +163,7 @@ def _element(name: str, content: str = "") -> str:
 
 def _live(shape: Shape) -> dict[str, Live]:
     """Return the live properties of all entries of one shape."""
-    folder, tagged, lockable, room = shape
+    folder, tagged, lockable, quota = shape
     found: dict[str, tuple[str, Value | None]] = {
         "resourcetype": ("<D:collection/>" if folder else "", None),
         "displayname": ("%s", _display_name),
@@ -178,10 +178,10 @@ def _live(shape: Shape) -> dict[str, Live]:
     if lockable:
         found["supportedlock"] = (_LOCKS, None)
         found["lockdiscovery"] = ("", None)
-    if folder and room:
-        found["quota-used-bytes"] = (str(room.used), None)
-        if room.available is not None:
-            found["quota-available-bytes"] = (str(room.available), None)
+    if folder and quota:
+        found["quota-used-bytes"] = (str(quota.used), None)
+        if quota.available is not None:
+            found["quota-available-bytes"] = (str(quota.available), None)
     return {DAV + name: (_element(DAV + name, content), value) for name, (content, value) in found.items()}
 
 

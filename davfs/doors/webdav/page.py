@@ -112,7 +112,7 @@ def readable(size: int) -> str:
 
 def _order(entry: Entry) -> tuple[bool, list[str | int], str]:
     """Folders first, then by name as people count: ``2`` before ``10``, without case."""
-    parts = enumerate(_DIGITS.split(names.key(entry.name)))  # every second one is a number
+    parts = enumerate(_DIGITS.split(names.folded(entry.name)))  # every second one is a number
     return not entry.is_folder, [int(part) if at % 2 else part for at, part in parts], entry.name
 
 

@@ -6,7 +6,7 @@ from davfs.doors.webdav import paths
 from davfs.doors.webdav.context import Environ, user_of
 from davfs.doors.webdav.refusals import refused
 from davfs.entry import Path
-from davfs.filesystem.area import Annotated
+from davfs.filesystem.area import HasProperties
 from davfs.filesystem.drive import Drive
 
 _PLANNED = "davfs.properties"
@@ -85,6 +85,6 @@ class Properties:
     def copy_properties(self, src_url: str, dest_url: str, environ: Environ | None = None) -> None:
         """Do nothing: WsgiDAV wants to see this method, and never calls it where the drive copies by itself."""
 
-    def _found(self, url: str) -> tuple[Annotated | None, Path]:
+    def _found(self, url: str) -> tuple[HasProperties | None, Path]:
         path = paths.segments(unquote(url))
-        return self._drive.annotated(path), path[1:]
+        return self._drive.properties_area(path), path[1:]

@@ -94,14 +94,14 @@ class _Places:
         self._path = path
         self._alike = bool(path) and not drive.takes_files(path[:1])
         self._takes_files = drive.takes_files(path)
-        self._room = drive.room(path)
+        self._quota = drive.quota(path)
         self._href = paths.quoted(path, folder=True)
 
     def own(self, entry: Entry) -> Shown:
         """Show the resource itself."""
         folder = self._path if entry.is_folder else self._path[:-1]
         href = paths.quoted(self._path, folder=entry.is_folder)
-        return Shown(href, entry, self._drive.takes_files(folder), self._room)
+        return Shown(href, entry, self._drive.takes_files(folder), self._quota)
 
     def all(self) -> Iterator[Shown]:
         """Show what is in the folder."""
@@ -110,11 +110,11 @@ class _Places:
     def _below(self, entry: Entry) -> Shown:
         href = self._href + _in_url(entry.name, folder=entry.is_folder)
         if not entry.is_folder:
-            return Shown(href, entry, self._takes_files, self._room)
+            return Shown(href, entry, self._takes_files, self._quota)
         if self._alike:
-            return Shown(href, entry, lockable=False, room=self._room)
+            return Shown(href, entry, lockable=False, quota=self._quota)
         path = (*self._path, entry.name)
-        return Shown(href, entry, self._drive.takes_files(path), self._drive.room(path))
+        return Shown(href, entry, self._drive.takes_files(path), self._drive.quota(path))
 
 
 class _Left:

@@ -15,7 +15,7 @@ from davfs.doors.webdav.contents import ContentFile
 from davfs.doors.webdav.context import Context, Environ, context_of, user_of
 from davfs.doors.webdav.refusals import Refusal, refused
 from davfs.doors.webdav.uploads import Sink, announced
-from davfs.entry import Entry, Kind, Path
+from davfs.entry import Entry, EntryKind, Path
 from davfs.errors import AlreadyExists
 from davfs.filesystem.area import Upload
 
@@ -175,7 +175,7 @@ class FolderResource(_Resource, DAVCollection):
     def create_empty_resource(self, name: str) -> FileResource:
         """Return a file that a PUT is about to write, or, for a LOCK, make it (RFC 4918 §9.10.4)."""
         path = (*self.segments, name)
-        entry = Entry(name, Kind.FILE, self.entry.modified)
+        entry = Entry(name, EntryKind.FILE, self.entry.modified)
         if self.environ["REQUEST_METHOD"] == "LOCK":
             self.provider.check_locks(self.segments, self.environ, deep=False)
             entry = self._made(path)

@@ -14,7 +14,7 @@ from datetime import datetime
 from davfs import names
 from davfs.catalog import query as language
 from davfs.catalog.query import Keywords, Query, QueryError
-from davfs.entry import Content, Entry, Kind, Opened, Path
+from davfs.entry import Content, Entry, EntryKind, Opened, Path
 from davfs.errors import AlreadyExists, BadName, Forbidden, IsAFolder, NotAFolder, NotFound, ParentMissing
 from davfs.filesystem.search.help import TOO_MANY, help_text
 from davfs.filesystem.search.placeholders import Placeholders
@@ -68,7 +68,7 @@ class Search:
     def stat(self, path: Path) -> Entry:
         """See `Area`."""
         if not path:
-            return Entry("", Kind.FOLDER, self._since)
+            return Entry("", EntryKind.FOLDER, self._since)
         if text := self._text(path):
             return text.entry
         if len(path) == 1:
@@ -174,17 +174,17 @@ class Search:
 
     def _folder(self, name: str) -> Entry:
         if waiting := self._placeholders.all().get(name):
-            return Entry(name, Kind.FOLDER, waiting)
+            return Entry(name, EntryKind.FOLDER, waiting)
         self._query((name,))
         made = self._searches.all().get(name)
-        return Entry(name, Kind.FOLDER, made or self._since, implied=made is None)
+        return Entry(name, EntryKind.FOLDER, made or self._since, implied=made is None)
 
     def _listed(self) -> Iterable[Entry]:
         saved = {name: made for name, made in self._searches.all().items() if self._is_query(name)}
         folders = {**saved, **self._placeholders.all()}
         return [
             self._file(README, self._help).entry,
-            *(Entry(name, Kind.FOLDER, made) for name, made in folders.items()),
+            *(Entry(name, EntryKind.FOLDER, made) for name, made in folders.items()),
         ]
 
     def _found(self, name: str) -> Iterable[Entry]:
@@ -214,7 +214,7 @@ class Search:
         return self._file(MORE, self._more)
 
     def _file(self, name: str, text: bytes) -> Opened:
-        return Opened(Entry(name, Kind.FILE, self._since, media_type="text/plain"), nullcontext(memoryview(text)))
+        return Opened(Entry(name, EntryKind.FILE, self._since, media_type="text/plain"), nullcontext(memoryview(text)))
 
     def _query(self, path: Path) -> Query:
         try:
@@ -241,7 +241,7 @@ class Search:
 
     def _check_changeable(self, path: Path) -> None:
         self._check_allowed(path)
-        if not path or names.key(path[0]) == names.key(README):
+        if not path or names.folded(path[0]) == names.folded(README):
             raise Forbidden(path, _OWN)
         if path[1:]:
             try:

@@ -47,7 +47,7 @@ class Placeholders:
         """Make one; return whether there was none of this name, compared without case."""
         with self._lock:
             folders = self._living()
-            if names.key(name) in map(names.key, folders):
+            if names.folded(name) in map(names.folded, folders):
                 return False
             folders[name] = _Placeholder(self._now() + _SECONDS, datetime.now(UTC), user)
             own = [other for other, each in folders.items() if each.user == user]

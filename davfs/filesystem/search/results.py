@@ -10,7 +10,7 @@ from davfs.catalog.plan import Folder
 from davfs.catalog.query import Query
 from davfs.catalog.rows import Row
 from davfs.catalog.search import StudySearch
-from davfs.entry import Entry, Kind
+from davfs.entry import Entry, EntryKind
 from davfs.orthanc import Orthanc, OrthancId
 
 MOST = 1000
@@ -101,17 +101,17 @@ class Results:
             keys = {key for row in rows.values() for key in _keys(row)}
             rivals |= {row.id: row for row in self._catalog.rows_with(self._root, tuple(keys))}
             own |= rows
-        shown = names.shown({row.id: row.name for row in rivals.values()}, files=False)
+        shown = names.unique_names({row.id: row.name for row in rivals.values()}, files=False)
         return [_entry(shown, own[one]) for one in found if one in own and one in shown]
 
 
 def _keys(row: Row) -> Sequence[str]:
     """Return the keys of all names that what a study is called depends on."""
-    return (*names.bases(row.name, files=False), names.key(f"{row.name} {names.mark(row.id)}"))
+    return (*names.base_names(row.name, files=False), names.folded(f"{row.name} {names.id_suffix(row.id)}"))
 
 
 def _entry(shown: Mapping[str, str], row: Row) -> Entry:
-    return Entry(shown[row.id], Kind.FOLDER, row.date, resource=row.id)
+    return Entry(shown[row.id], EntryKind.FOLDER, row.date, resource=row.id)
 
 
 def _batches(ids: Sequence[OrthancId]) -> Sequence[Sequence[OrthancId]]:

@@ -119,7 +119,7 @@ class Searches:
 
 
 def _put(known: dict[str, Saved], name: str, saved: Saved, *, replace: bool) -> None:
-    same = [one for one in known if names.key(one) == names.key(name)]
+    same = [one for one in known if names.folded(one) == names.folded(name)]
     if same and not replace:
         raise AlreadyExists((name,), "this search is saved already")
     for one in same:

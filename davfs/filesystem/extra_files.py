@@ -18,7 +18,7 @@ from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import patient_of
 from davfs.derived.documents import Documents
 from davfs.derived.file import DerivedFile
-from davfs.entry import Entry, Kind
+from davfs.entry import Entry, EntryKind
 from davfs.errors import UnknownResource
 from davfs.filesystem.archives import Archives
 from davfs.filesystem.node import Node
@@ -42,7 +42,7 @@ class _Hidden:
     until: float
 
 
-class Extras:
+class ExtraFiles:
     """The further files of one layout.
 
     They cannot be deleted, for they are made from what is there. But who deletes a folder by deleting what is in it, as
@@ -81,8 +81,8 @@ class Extras:
         """Return the base names, by identity, of those that a name may lead to, or has to be told from."""
         if owner.level not in self._files:
             return {}
-        keys = {*names.bases(segment, files=True), *names.bases(segment, files=False)}
-        bases = {one: base for one, base in self.bases(owner).items() if names.key(base) in keys}
+        keys = {*names.base_names(segment, files=True), *names.base_names(segment, files=False)}
+        bases = {one: base for one, base in self.bases(owner).items() if names.folded(base) in keys}
         files = self._of(owner)
         with suppress(UnknownResource):
             return {one: base for one, base in bases.items() if self._is_there(owner, files[one].content)}
@@ -123,7 +123,7 @@ class Extras:
             identity: Which one.
             name: Its name.
         """
-        entry = Entry(name, Kind.FILE, owner.entry.modified, resource=owner.entry.resource)
+        entry = Entry(name, EntryKind.FILE, owner.entry.modified, resource=owner.entry.resource)
         return Node(
             None, None, entry, None, partial(self._still, owner, identity), partial(self._hide, owner, identity)
         )

@@ -3,7 +3,7 @@
 import pytest
 
 from davfs.errors import NotFound
-from davfs.filesystem.handed_on import LISTED, REMEMBERED, HandedOn
+from davfs.filesystem.forwarded import LISTED, REMEMBERED, ForwardedImages
 from davfs.filesystem.inbox import Inbox
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
@@ -41,7 +41,7 @@ def inbox(  # noqa: PLR0913  the parts of it
     orthanc: MemoryOrthanc, spool: Spool, lanes: Lanes, importer: Importer, clock: Clock, *, expected: bool
 ) -> Inbox:
     """An inbox before an Orthanc that may hand images on."""
-    return Inbox(orthanc, spool, lanes, importer, handed_on=HandedOn(expected=expected, now=clock))
+    return Inbox(orthanc, spool, lanes, importer, forwarded=ForwardedImages(expected=expected, now=clock))
 
 
 @pytest.mark.parametrize("in_pieces", [True, False])

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Live(Mapping[str, T], Generic[T]):
+class Swappable(Mapping[str, T], Generic[T]):
     """A mapping that is read by many threads; whoever walks over it sees one content to the end.
 
     Args:

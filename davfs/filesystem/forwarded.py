@@ -17,7 +17,7 @@ REMEMBERED = 600.0
 """Seconds for which it is remembered that an image was handed on."""
 
 
-class HandedOn:
+class ForwardedImages:
     """Knows whether this Orthanc hands images on.
 
     Args:

@@ -226,7 +226,7 @@ def test_deleted_files_come_back(
     """A file that the drive makes is there again a minute after it was deleted, if its folder still is."""
     moment = 1000.0
     shown = tree(orthanc, tmp_path, ALL, deletes=True)
-    monkeypatch.setattr(shown._extras, "_now", lambda: moment)
+    monkeypatch.setattr(shown._extra_files, "_now", lambda: moment)
     shown.delete(("p", "study.json"))
     assert "study.json" not in listed(shown, "p")
     moment += 61
@@ -303,13 +303,13 @@ def test_looking_up_an_image_costs_the_same_in_large_folders(
     shown = tree(server, tmp_path, ONE.replace("files = [FILES]", "").replace("Number}.dcm", "Number} {id}.dcm"))
     first, *_ = listed(shown, "p", "Series 1")
     asked: list[str] = []
-    real = naming.bases
+    real = naming.base_names
 
-    def bases(segment: str, *, files: bool) -> tuple[str, ...]:
+    def base_names(segment: str, *, files: bool) -> tuple[str, ...]:
         asked.append(segment)
         return real(segment, files=files)
 
-    monkeypatch.setattr(naming, "bases", bases)
+    monkeypatch.setattr(naming, "base_names", base_names)
     shown.stat(("p", "Series 1", first))
     assert len(asked) < 10
 
@@ -320,7 +320,7 @@ def test_digits_in_the_name_of_a_file(tree: MakeTree, tmp_path: Path) -> None:
     server.store(dicom.instance("p"))
     shown = tree(server, tmp_path, ONE.replace("FILES", '"study {id}.zip"'))
     (study,) = server.ids(Level.STUDY)
-    assert f"study {naming.mark(study)}.zip" in listed(shown, "p")
+    assert f"study {naming.id_suffix(study)}.zip" in listed(shown, "p")
 
 
 def test_members_of_an_anonymised_archive(tree: MakeTree, tmp_path: Path) -> None:
