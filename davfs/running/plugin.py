@@ -15,7 +15,7 @@ from davfs.doors.webdav.host_names import HostNames
 from davfs.doors.webdav.login.gate import Gate
 from davfs.doors.webdav.login.throttle import Throttle
 from davfs.doors.webdav.wire import tls
-from davfs.doors.webdav.wire.server import Server
+from davfs.doors.webdav.wire.server import HttpServer
 from davfs.orthanc import loopback
 from davfs.orthanc.access import Access
 from davfs.orthanc.inside import InsideTransport
@@ -43,7 +43,7 @@ class _Running:
     """What has to be stopped again."""
 
     parts: assembly.Assembly | None = None
-    server: Server | None = None
+    server: HttpServer | None = None
     closing: ExitStack = field(default_factory=ExitStack)
 
 
@@ -130,7 +130,7 @@ def _open_second_door(orthanc: Mapping[str, Any], settings: Configuration, parts
     context = Context(parts.drive, log.audit, gate, parts.reload, HostNames(listening.host_names), only_tls)
     door = application(context)
     readiness = Readiness(lambda: None if parts.upkeep.built else "The first index is being built.")
-    server = Server(Health(door, readiness), listening.address, listening.port, tls=certificate)
+    server = HttpServer(Health(door, readiness), listening.address, listening.port, tls=certificate)
     server.start()
     _running.server = server
     _log.warning("the drive is at port %d as well", settings.server.port)

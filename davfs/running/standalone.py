@@ -21,7 +21,7 @@ from davfs.doors.webdav.host_names import HostNames
 from davfs.doors.webdav.login.gate import Gate
 from davfs.doors.webdav.login.throttle import Throttle
 from davfs.doors.webdav.wire import tls
-from davfs.doors.webdav.wire.server import Server
+from davfs.doors.webdav.wire.server import HttpServer
 from davfs.errors import DavfsError, OrthancError, Unavailable
 from davfs.orthanc import system
 from davfs.orthanc.access import Access, Decision, Permission
@@ -74,7 +74,7 @@ class Standalone:
             tls.context(server.certificate, server.key, setting="Server.Certificate") if server.certificate else None
         )
         listener = Health(self._application, Readiness(self._obstacle))
-        self._server = Server(listener, server.address, server.port, tls=context)
+        self._server = HttpServer(listener, server.address, server.port, tls=context)
 
     def listen(self) -> None:
         """Claim the folders, and open the port.

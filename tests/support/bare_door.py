@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from davfs.demo.ports import LOOPBACK
-from davfs.doors.webdav.wire.server import Server
+from davfs.doors.webdav.wire.server import HttpServer
 from tests.support.local_door import received, serving
 
 LARGE = bytes(range(256)) * 40_000
@@ -53,14 +53,14 @@ def application() -> Application:
 
 
 @pytest.fixture
-def server(application: Application) -> Iterator[Server]:
+def server(application: Application) -> Iterator[HttpServer]:
     """A running server."""
     with serving(application) as server:
         yield server
 
 
 @contextmanager
-def client(server: Server, **options: Any) -> Iterator[http.client.HTTPConnection]:
+def client(server: HttpServer, **options: Any) -> Iterator[http.client.HTTPConnection]:
     """Connect."""
     connection = http.client.HTTPConnection(LOOPBACK, server.port, timeout=SECONDS, **options)
     try:
@@ -76,7 +76,7 @@ def ask(connection: http.client.HTTPConnection, method: str, path: str, **option
     return answer.status, answer.read()
 
 
-def raw(server: Server, *pieces: bytes) -> bytes:
+def raw(server: HttpServer, *pieces: bytes) -> bytes:
     """Send bytes over a connection of their own, and return what comes back until the server closes it."""
     with socket.create_connection((LOOPBACK, server.port), timeout=SECONDS) as connection:
         for piece in pieces:
@@ -85,7 +85,7 @@ def raw(server: Server, *pieces: bytes) -> bytes:
 
 
 @contextmanager
-def connected(server: Server, sent: bytes) -> Iterator[socket.socket]:
+def connected(server: HttpServer, sent: bytes) -> Iterator[socket.socket]:
     """Connect with a small buffer, and send the beginning of a request."""
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -16,7 +16,7 @@ from davfs.demo.process import OrthancProcess
 from davfs.doors.webdav.login.authentication import Authentication
 from davfs.doors.webdav.login.gate import Gate
 from davfs.doors.webdav.login.permissions import PERMISSIONS
-from davfs.doors.webdav.wire.server import Server
+from davfs.doors.webdav.wire.server import HttpServer
 from tests.support.local_door import received
 
 USERS = {"alice": "secret", "reader": "read", "feeder": "feed", "blind": "dark", "müller": "paßwort"}
@@ -72,7 +72,7 @@ def who(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator
 @contextmanager
 def serving(application: Application, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve an application with door 2's own server; give its address without a slash at its end."""
-    server = Server(application, LOOPBACK, 0, tls=tls, threads=6)
+    server = HttpServer(application, LOOPBACK, 0, tls=tls, threads=6)
     server.start()
     try:
         yield f"{'https' if tls else 'http'}://{LOOPBACK}:{server.port}"

@@ -12,7 +12,7 @@ from davfs.doors.webdav.application import application
 from davfs.doors.webdav.context import Context
 from davfs.doors.webdav.login.gate import Gate
 from davfs.doors.webdav.login.throttle import Throttle
-from davfs.doors.webdav.wire.server import Server
+from davfs.doors.webdav.wire.server import HttpServer
 from davfs.filesystem.area import Area
 from davfs.filesystem.drive import Drive
 from davfs.filesystem.inbox import Inbox
@@ -74,9 +74,9 @@ def local_door(folder: DiskPath, reload: Callable[[], Loaded] = lambda: Loaded((
 
 
 @contextmanager
-def serving(served: Callable[..., Any], **options: Any) -> Iterator[Server]:
+def serving(served: Callable[..., Any], **options: Any) -> Iterator[HttpServer]:
     """Run an application on a free port."""
-    server = Server(served, LOOPBACK, 0, **options)
+    server = HttpServer(served, LOOPBACK, 0, **options)
     server.start()
     try:
         yield server

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from davfs.demo.ports import LOOPBACK, free_ports
-from davfs.doors.webdav.wire import waiting
-from davfs.doors.webdav.wire.server import THREADS, Server
+from davfs.doors.webdav.wire import connection_manager
+from davfs.doors.webdav.wire.server import THREADS, HttpServer
 from davfs.errors import ConfigurationError
 from tests.support import bare_door
 from tests.support.bare_door import GET, LARGE, SECONDS, Application, ask, client, raw
@@ -23,7 +23,7 @@ application, server, certificate = bare_door.application, bare_door.server, bare
 
 
 @pytest.mark.parametrize("header", ["TE", "Keep-Alive", "keep-alive, TE"])
-def test_connection_is_kept(server: Server, header: str) -> None:
+def test_connection_is_kept(server: HttpServer, header: str) -> None:
     """One connection serves many requests, also where the client talks about transfer encodings (neon)."""
     with client(server) as connection:
         connection.connect()
@@ -34,7 +34,7 @@ def test_connection_is_kept(server: Server, header: str) -> None:
             assert connection.sock is first
 
 
-def test_large_answers(server: Server) -> None:
+def test_large_answers(server: HttpServer) -> None:
     """What does not fit into the buffers arrives whole, at a client that takes its time too."""
     with client(server) as connection:
         connection.request("GET", "/large")
@@ -43,24 +43,24 @@ def test_large_answers(server: Server) -> None:
         assert ask(connection, "GET", "/large") == (200, LARGE)
 
 
-def test_requests_in_a_row(server: Server) -> None:
+def test_requests_in_a_row(server: HttpServer) -> None:
     """Requests that are sent before the answers to others are all answered, in order."""
     answer = raw(server, GET * 3, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     assert answer.count(b"HTTP/1.1 200 OK") == answer.count(b"hello") == 4
 
 
-def test_head_in_pieces(server: Server) -> None:
+def test_head_in_pieces(server: HttpServer) -> None:
     """A request may come byte by byte."""
     request = b"POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 4\r\n\r\nabcd"
     assert raw(server, *(request[n : n + 1] for n in range(len(request)))).endswith(b"\r\n\r\nabcd")
 
 
-def test_old_clients(server: Server) -> None:
+def test_old_clients(server: HttpServer) -> None:
     """HTTP/1.0 is answered, and the connection closed."""
     assert raw(server, b"GET / HTTP/1.0\r\n\r\n").endswith(b"\r\n\r\nhello")
 
 
-def test_continue(server: Server) -> None:
+def test_continue(server: HttpServer) -> None:
     """A client that waits to be told to send its body is told so."""
     head = b"PUT /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
     with socket.create_connection((LOOPBACK, server.port), timeout=SECONDS) as connection:
@@ -70,7 +70,7 @@ def test_continue(server: Server) -> None:
         assert b"".join(iter(lambda: connection.recv(1 << 16), b"")).endswith(b"\r\n\r\nabc")
 
 
-def test_chunks(server: Server) -> None:
+def test_chunks(server: HttpServer) -> None:
     """A body in chunks arrives whole, and the connection goes on behind it."""
     with client(server) as connection:
         for _ in range(2):
@@ -78,13 +78,13 @@ def test_chunks(server: Server) -> None:
             assert ask(connection, "PUT", "/echo", body=pieces) == (200, LARGE[:1_000_000])
 
 
-def test_last_chunk_is_missing(server: Server) -> None:
+def test_last_chunk_is_missing(server: HttpServer) -> None:
     """Some versions of Finder tell the length in a header of their own, and never end the body."""
     head = b"PUT /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nX-Expected-Entity-Length: 5\r\n\r\n"
     assert b"\r\n\r\nhello" in raw(server, head, b"5\r\nhello\r\n")
 
 
-def test_body_that_nobody_reads(server: Server) -> None:
+def test_body_that_nobody_reads(server: HttpServer) -> None:
     """What was sent but not wanted is not taken for the next request."""
     with client(server) as connection:
         for _ in range(2):
@@ -114,7 +114,7 @@ def test_body_that_nobody_reads(server: Server) -> None:
         (b"\r\n\r\n\r\n", 400),
     ],
 )
-def test_bad_requests(server: Server, request_: bytes, status: int) -> None:
+def test_bad_requests(server: HttpServer, request_: bytes, status: int) -> None:
     """What is no request, or leaves its end in doubt, is refused and the connection closed."""
     assert raw(server, request_).startswith(b"HTTP/1.1 %d " % status)
 
@@ -122,7 +122,7 @@ def test_bad_requests(server: Server, request_: bytes, status: int) -> None:
 @pytest.mark.parametrize(
     "head", [b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X-Header: value\r\n" * 600_000, b"GET /" + b"x" * 10_000_000]
 )
-def test_large_heads(server: Server, head: bytes) -> None:
+def test_large_heads(server: HttpServer, head: bytes) -> None:
     """Heads of 10 MB are refused with a clear answer."""
     with socket.create_connection((LOOPBACK, server.port), timeout=SECONDS) as connection:
         with suppress(OSError):  # it may be closed meanwhile
@@ -131,7 +131,7 @@ def test_large_heads(server: Server, head: bytes) -> None:
 
 
 @pytest.mark.parametrize(("chunks", "status"), [(4000, 200), (5000, 413)])
-def test_small_chunks(server: Server, chunks: int, status: int) -> None:
+def test_small_chunks(server: HttpServer, chunks: int, status: int) -> None:
     """A body that is collected does not come in any number of chunks, each of which costs time."""
     head = b"POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
     answer = raw(server, head + b"1\r\nx\r\n" * chunks + b"0\r\n\r\n")
@@ -139,13 +139,13 @@ def test_small_chunks(server: Server, chunks: int, status: int) -> None:
     assert status != 200 or answer.endswith(b"\r\n\r\n" + b"x" * chunks)
 
 
-def test_short_answers(server: Server) -> None:
+def test_short_answers(server: HttpServer) -> None:
     """An answer that ends too early breaks the connection."""
     with client(server) as connection, pytest.raises(http.client.IncompleteRead):
         ask(connection, "GET", "/short")
 
 
-def test_errors(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+def test_errors(server: HttpServer, caplog: pytest.LogCaptureFixture) -> None:
     """An error of the application is 500, its text is not logged, and the thread goes on."""
     for _ in range(THREADS + 1):
         with client(server) as connection:
@@ -154,16 +154,16 @@ def test_errors(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     assert {record.name.split(".")[0] for record in caplog.records} == {"davfs"}
 
 
-def test_slow_heads(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_heads(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand clients that never finish a request keep nobody waiting, and go away."""
-    monkeypatch.setattr(waiting, "MOST", 300)
+    monkeypatch.setattr(connection_manager, "MOST", 300)
     with ExitStack() as stack:
         slow = [stack.enter_context(socket.create_connection((LOOPBACK, server.port))) for _ in range(400)]
         for each in slow:
             each.sendall(b"GET / HTTP/1.1\r\nHost:")
         with client(server) as connection:
             assert ask(connection, "GET", "/") == (200, b"hello")
-        monkeypatch.setattr(waiting, "_HEAD_SECONDS", 0)
+        monkeypatch.setattr(connection_manager, "_HEAD_SECONDS", 0)
         for each in slow[-5:]:
             each.settimeout(SECONDS)
             assert each.recv(100).split()[1] in {b"408", b"503"}  # or it was the one to go for others
@@ -182,7 +182,7 @@ def test_refused_clients_stay(application: Application) -> None:
             assert ask(honest, "GET", "/") == (200, b"hello")
 
 
-def test_many_clients(server: Server) -> None:
+def test_many_clients(server: HttpServer) -> None:
     """More clients than threads are all answered."""
     with ExitStack() as stack:
         clients = [stack.enter_context(client(server)) for _ in range(3 * THREADS)]
@@ -192,7 +192,7 @@ def test_many_clients(server: Server) -> None:
             assert [each.getresponse().read() for each in clients] == [b"hello"] * len(clients)
 
 
-def test_names_of_threads(server: Server, application: Application) -> None:
+def test_names_of_threads(server: HttpServer, application: Application) -> None:
     """Threads can be told apart in a debugger."""
     with client(server) as connection:
         ask(connection, "GET", "/")
@@ -206,7 +206,7 @@ def test_port_is_taken(application: Application) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(ConfigurationError, match=rf"port {port} .* Davfs\.Server\.Port"):
-            Server(application, LOOPBACK, port).start()
+            HttpServer(application, LOOPBACK, port).start()
 
 
 def test_graceful_stop(application: Application) -> None:
@@ -224,7 +224,7 @@ def test_graceful_stop(application: Application) -> None:
 
 def test_stop_has_an_end(application: Application) -> None:
     """Stopping does not wait for clients that do not take their answers, nor for those that send nothing."""
-    server = Server(application, LOOPBACK, 0)
+    server = HttpServer(application, LOOPBACK, 0)
     server.start()
     with ExitStack() as stack:
         for request in (
@@ -241,7 +241,7 @@ def test_stop_has_an_end(application: Application) -> None:
 
 def test_stopped_before_it_started(application: Application) -> None:
     """A server that never started can be stopped."""
-    assert Server(application, LOOPBACK, *free_ports(1)).stop(1)
+    assert HttpServer(application, LOOPBACK, *free_ports(1)).stop(1)
 
 
 def test_tls(application: Application, certificate: Path) -> None:

@@ -21,7 +21,7 @@ import pytest
 from davfs.demo.ports import LOOPBACK, free_ports
 from davfs.demo.process import OrthancProcess
 from davfs.doors.webdav.wire import tls
-from davfs.doors.webdav.wire.server import Server
+from davfs.doors.webdav.wire.server import HttpServer
 from tests.support import dicom
 from tests.support.drive import has, import_by_rest, place, rest_client
 from tests.support.guarded import certificate
@@ -241,7 +241,7 @@ def secured(orthanc: OrthancProcess, context: ssl.SSLContext) -> Iterator[str]:
             )
             return [answer.content]
 
-        server = Server(forward, LOOPBACK, 0, tls=context)
+        server = HttpServer(forward, LOOPBACK, 0, tls=context)
         server.start()
         yield f"https://{LOOPBACK}:{server.port}"
         server.stop(SECONDS)

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from davfs.demo.ports import LOOPBACK
-from davfs.doors.webdav.wire import waiting
-from davfs.doors.webdav.wire.server import Server
+from davfs.doors.webdav.wire import connection_manager
+from davfs.doors.webdav.wire.server import HttpServer
 from tests.support import bare_door
 from tests.support.bare_door import GET, LARGE, SECONDS, Application, ask, connected, raw
 from tests.support.local_door import serving
@@ -26,9 +26,9 @@ UPLOAD = b"PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nx"
 DOWNLOAD = b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
-def test_transfers_of_one_client(server: Server, application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_transfers_of_one_client(server: HttpServer, application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond a number of transfers that wait for one client, that which has waited longest gives way, with a reason."""
-    monkeypatch.setattr(waiting._Transfers, "_most_of_client", 3)
+    monkeypatch.setattr(connection_manager.TransferLimits, "_most_of_client", 3)
     with ExitStack() as stack:
         uploads = []
         for _ in range(5):
@@ -42,10 +42,10 @@ def test_transfers_of_one_client(server: Server, application: Application, monke
 
 
 @pytest.mark.parametrize("sent", [UPLOAD, UPLOAD.replace(b"1000000", b"1000"), DOWNLOAD])
-def test_too_slow(server: Server, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
+def test_too_slow(server: HttpServer, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
     """A client that goes on with nothing for too long is let go."""
-    too_slow = waiting._Pace(0.5, 60.0, 1)
-    monkeypatch.setattr(waiting, "_PACES", dict.fromkeys(waiting._PACES, too_slow))
+    too_slow = connection_manager.RateLimit(0.5, 60.0, 1)
+    monkeypatch.setattr(connection_manager, "_RATE_LIMITS", dict.fromkeys(connection_manager._RATE_LIMITS, too_slow))
     with connected(server, sent) as connection:
         time.sleep(1.5)
         answer = b""
@@ -90,21 +90,21 @@ def answered(connection: socket.socket) -> bool:
     return answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"\r\n\r\nhello")
 
 
-def test_too_many_connections(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_connections(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that has waited longest is closed, and none whose request is there, though nobody has read it yet."""
-    has_come, accept = threading.Event(), waiting.Waiting._accept
+    has_come, accept = threading.Event(), connection_manager.ConnectionManager._accept
 
-    def accept_late(self: waiting.Waiting) -> None:
+    def accept_late(self: connection_manager.ConnectionManager) -> None:
         assert has_come.wait(SECONDS)
         accept(self)
 
-    monkeypatch.setattr(waiting, "MOST", 2)
+    monkeypatch.setattr(connection_manager, "MOST", 2)
     with connected(server, GET) as first, connected(server, b"") as second:
         for each, request in ((first, b""), (second, GET)):
             each.sendall(request)
             assert answered(each)
             time.sleep(0.2)  # no worker waits any more for another request
-        monkeypatch.setattr(waiting.Waiting, "_accept", accept_late)
+        monkeypatch.setattr(connection_manager.ConnectionManager, "_accept", accept_late)
         with connected(server, GET) as third:
             first.sendall(GET)
             has_come.set()
@@ -113,7 +113,7 @@ def test_too_many_connections(server: Server, monkeypatch: pytest.MonkeyPatch) -
             assert not second.recv(1)
 
 
-def test_the_rest_of_a_refused_body(server: Server) -> None:
+def test_the_rest_of_a_refused_body(server: HttpServer) -> None:
     """It is thrown away at once or late, and the connection goes on behind it."""
     with connected(server, UPLOAD.replace(b"/echo", b"/unread")) as connection:
         assert answered(connection)
@@ -124,7 +124,7 @@ def test_the_rest_of_a_refused_body(server: Server) -> None:
         assert answered(connection)
 
 
-def test_a_refused_body_that_was_not_asked_for(server: Server) -> None:
+def test_a_refused_body_that_was_not_asked_for(server: HttpServer) -> None:
     """Where a client waits to be told to send a body, it is told the answer instead, and the connection is closed."""
     head = UPLOAD[:-1].replace(b"/echo", b"/unread").replace(b"Host", b"Expect: 100-continue\r\nHost")
     answer = raw(server, head)
@@ -134,13 +134,13 @@ def test_a_refused_body_that_was_not_asked_for(server: Server) -> None:
 
 @pytest.mark.parametrize("method", [b"PROPFIND", b"POST", b"DELETE"])
 @pytest.mark.parametrize("framing", [b"Content-Length: 200000", b"Transfer-Encoding: chunked"])
-def test_large_bodies(server: Server, method: bytes, framing: bytes) -> None:
+def test_large_bodies(server: HttpServer, method: bytes, framing: bytes) -> None:
     """Only uploads may have large bodies."""
     body = b"30d40\r\n" + b"x" * 200_000 if b"chunked" in framing else b""
     assert raw(server, b"%b /echo HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n" % (method, framing) + body).split()[1] == b"413"
 
 
-def test_a_body_in_time_of_its_own(server: Server) -> None:
+def test_a_body_in_time_of_its_own(server: HttpServer) -> None:
     """However long a pause between its parts is, a body arrives whole, in chunks or not."""
     for framing, parts in (
         (b"Content-Length: 200003", [b"x" * 100_000, b"x" * 100_000, b"abc"]),

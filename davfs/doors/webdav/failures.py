@@ -14,7 +14,7 @@ from wsgidav.util import SubAppStartResponse, send_status_response
 
 from davfs.doors.webdav.context import Environ
 from davfs.doors.webdav.refusals import Refusal, refusal
-from davfs.doors.webdav.wire.workers import report
+from davfs.doors.webdav.wire.worker_pool import report
 from davfs.errors import DavfsError
 
 

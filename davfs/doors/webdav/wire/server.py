@@ -1,10 +1,4 @@
-"""The HTTP server of door 2: cheroot's requests and answers, with the drive's own threads and connections.
-
-1. One thread waits for all clients (`waiting`). Where a connection can go on, a worker gets it.
-2. A worker (`workers`) reads the request and calls the application, as far as that goes without waiting for the client
-   (`exchange`, `streams`).
-3. Then the connection waits again: for the next request, more of a body, or that the client takes more of an answer.
-"""
+"""The HTTP server of door 2: listens on a port, and stops within a time limit."""
 
 import errno
 import logging
@@ -17,11 +11,11 @@ from typing import Any
 
 from cheroot.server import HTTPServer
 
+from davfs.doors.webdav.wire.connection import ClientConnection, Gateway
+from davfs.doors.webdav.wire.connection_manager import ConnectionManager
 from davfs.doors.webdav.wire.connections import TlsAdapter
-from davfs.doors.webdav.wire.exchange import Connection, Gateway
-from davfs.doors.webdav.wire.streams import LARGEST_HEAD
-from davfs.doors.webdav.wire.waiting import Waiting
-from davfs.doors.webdav.wire.workers import Workers, report
+from davfs.doors.webdav.wire.socket_reader import LARGEST_HEAD
+from davfs.doors.webdav.wire.worker_pool import WorkerPool, report
 from davfs.errors import ConfigurationError, DavfsError
 
 THREADS = 64
@@ -33,7 +27,7 @@ _INTERVAL = 0.5
 _log = logging.getLogger(__name__)
 
 
-class _HttpServer(HTTPServer):
+class _CherootServer(HTTPServer):
     """cheroot, with other parts.
 
     Args:
@@ -50,7 +44,7 @@ class _HttpServer(HTTPServer):
     def __init__(self, address: tuple[str, int], application: Any, threads: int) -> None:
         super().__init__(address, Gateway, server_name="davfs")
         self.wsgi_app = application
-        self.requests = Workers(self, threads)
+        self.requests = WorkerPool(self, threads)
         self._refusal = ""
 
     def prepare(self) -> None:
@@ -65,7 +59,7 @@ class _HttpServer(HTTPServer):
             raise ConfigurationError(self._refusal or str(error)) from error
         self.socket.setblocking(False)  # noqa: FBT003  the standard library's
         self._connections.close()
-        self._connections = Waiting(self)
+        self._connections = ConnectionManager(self)
 
     def bind(self, family: int, type: int, proto: int = 0) -> socket.socket:  # noqa: A002  cheroot's
         """Bind to one of the addresses of a host's name; cheroot would leave the socket open where it cannot."""
@@ -84,7 +78,7 @@ class _HttpServer(HTTPServer):
         """Serve until `stop`."""
         self._connections.run(_INTERVAL)
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: ClientConnection) -> None:
         """Note that a connection has been closed."""
         self._connections.forget(connection)
 
@@ -105,7 +99,7 @@ class _HttpServer(HTTPServer):
             report("a request failed", level)
 
 
-class Server:
+class HttpServer:
     """Listens on a port, and answers with an application.
 
     Args:
@@ -119,7 +113,7 @@ class Server:
     def __init__(
         self, application: Any, address: str, port: int, *, tls: ssl.SSLContext | None = None, threads: int = THREADS
     ) -> None:
-        self._server = _HttpServer((address, port), application, threads)
+        self._server = _CherootServer((address, port), application, threads)
         self._server.ssl_adapter = TlsAdapter(tls) if tls else None
         self._thread: threading.Thread | None = None
 

@@ -9,7 +9,7 @@ from threading import Condition
 from typing import Generic, Protocol, TypeVar
 
 
-class Kind(Enum):
+class RequestKind(Enum):
     """What a request may take."""
 
     QUICK = "no time, whatever is behind the drive"
@@ -22,7 +22,7 @@ class Task(Protocol):
     """What waits for a thread: a connection."""
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> RequestKind:
         """What it may take."""
 
     @property
@@ -38,7 +38,7 @@ _SHARED = 1.0
 
 
 @dataclass(slots=True, eq=False)
-class Turn:
+class RunningTask:
     """A task that a thread is busy with.
 
     Attributes:
@@ -47,7 +47,7 @@ class Turn:
         since: When it began, in seconds of the queue's clock.
     """
 
-    kind: Kind
+    kind: RequestKind
     whose: str
     since: float
 
@@ -71,17 +71,32 @@ class FairQueue(Generic[T]):
 
     def __init__(self, threads: int, clock: Callable[[], float] = time.monotonic) -> None:
         eighth = max(1, threads // 8)
-        self._limits = {Kind.QUICK: threads, Kind.DOWNLOAD: 4 * eighth, Kind.CHANGE: 4 * eighth, Kind.END: eighth}
-        self._of_client = {Kind.QUICK: eighth, Kind.DOWNLOAD: 2 * eighth, Kind.CHANGE: 3 * eighth, Kind.END: eighth}
-        self._short_alone = {Kind.QUICK: eighth, Kind.DOWNLOAD: 2 * eighth, Kind.CHANGE: 2 * eighth, Kind.END: eighth}
-        few = {Kind.QUICK: 2, Kind.DOWNLOAD: 4, Kind.CHANGE: 4, Kind.END: 4}
+        self._limits = {
+            RequestKind.QUICK: threads,
+            RequestKind.DOWNLOAD: 4 * eighth,
+            RequestKind.CHANGE: 4 * eighth,
+            RequestKind.END: eighth,
+        }
+        self._of_client = {
+            RequestKind.QUICK: eighth,
+            RequestKind.DOWNLOAD: 2 * eighth,
+            RequestKind.CHANGE: 3 * eighth,
+            RequestKind.END: eighth,
+        }
+        self._short_alone = {
+            RequestKind.QUICK: eighth,
+            RequestKind.DOWNLOAD: 2 * eighth,
+            RequestKind.CHANGE: 2 * eighth,
+            RequestKind.END: eighth,
+        }
+        few = {RequestKind.QUICK: 2, RequestKind.DOWNLOAD: 4, RequestKind.CHANGE: 4, RequestKind.END: 4}
         self._short_shared = {kind: min(count, self._short_alone[kind]) for kind, count in few.items()}
         self._latest = ""
         self._shared_until = 0.0
         self._clock = clock
-        self._waiting: dict[Kind, OrderedDict[str, deque[T]]] = {kind: OrderedDict() for kind in Kind}
-        self._running: Counter[Kind] = Counter()
-        self._turns: defaultdict[tuple[Kind, str], list[Turn]] = defaultdict(list)
+        self._waiting: dict[RequestKind, OrderedDict[str, deque[T]]] = {kind: OrderedDict() for kind in RequestKind}
+        self._running: Counter[RequestKind] = Counter()
+        self._turns: defaultdict[tuple[RequestKind, str], list[RunningTask]] = defaultdict(list)
         self._changed = Condition()
         self._is_watched = False
         self._stopping = False
@@ -96,7 +111,7 @@ class FairQueue(Generic[T]):
             self.waiting += 1
             self._changed.notify()
 
-    def take(self) -> tuple[T, Turn] | None:
+    def take(self) -> tuple[T, RunningTask] | None:
         """Wait for a task, and return it with its turn, for `done`; None where no more are to come."""
         with self._changed:
             while (found := self._next()) is None:
@@ -107,7 +122,7 @@ class FairQueue(Generic[T]):
                 self._changed.notify()  # for somebody to watch over the others
             return found
 
-    def exchange(self, turn: Turn, task: T) -> Turn | None:
+    def exchange(self, turn: RunningTask, task: T) -> RunningTask | None:
         """Go on with another task of the client of a turn; return its own, None where others go first."""
         kind, now = task.kind, self._clock()
         self._note(turn.whose, now)
@@ -123,7 +138,7 @@ class FairQueue(Generic[T]):
             self._begin(turn.kind, turn.whose, turn)
         return None
 
-    def done(self, turn: Turn) -> None:
+    def done(self, turn: RunningTask) -> None:
         """Note that a task is done."""
         with self._changed:
             self._end(turn)
@@ -155,7 +170,7 @@ class FairQueue(Generic[T]):
         self._changed.wait(_SHORT)
         self._is_watched = False
 
-    def _next(self) -> tuple[T, Turn] | None:
+    def _next(self) -> tuple[T, RunningTask] | None:
         for kind, queue in self._waiting.items():
             for whose in queue:
                 if self._may_run(kind, whose):
@@ -173,7 +188,7 @@ class FairQueue(Generic[T]):
         else:
             del queue[whose]
 
-    def _may_run(self, kind: Kind, whose: str) -> bool:
+    def _may_run(self, kind: RequestKind, whose: str) -> bool:
         turns = self._turns.get((kind, whose), ())
         if self._running[kind] >= self._limits[kind] or len(turns) >= self._of_client[kind]:
             return False
@@ -187,14 +202,14 @@ class FairQueue(Generic[T]):
             self._shared_until = now + _SHARED if self._latest else 0.0
             self._latest = whose
 
-    def _begin(self, kind: Kind, whose: str, turn: Turn | None = None) -> Turn:
-        turn = turn or Turn(kind, whose, self._clock())
+    def _begin(self, kind: RequestKind, whose: str, turn: RunningTask | None = None) -> RunningTask:
+        turn = turn or RunningTask(kind, whose, self._clock())
         self._turns[kind, whose].append(turn)
         self._running[kind] += 1
         self.busy += 1
         return turn
 
-    def _end(self, turn: Turn) -> None:
+    def _end(self, turn: RunningTask) -> None:
         turns = self._turns[turn.kind, turn.whose]
         turns.remove(turn)
         if not turns:

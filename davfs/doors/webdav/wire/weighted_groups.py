@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T", bound=Hashable)
 
 
-class Groups(Generic[T]):
+class WeightedGroups(Generic[T]):
     """Members of groups, each with a weight; in each group, those that were added last are at the end."""
 
     def __init__(self) -> None:

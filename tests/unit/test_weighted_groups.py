@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from davfs.doors.webdav.wire.groups import Groups
+from davfs.doors.webdav.wire.weighted_groups import WeightedGroups
 
 
 def test_who_has_most() -> None:
     """The largest and the heaviest group, and what came first in each, are known."""
-    groups: Groups[int] = Groups()
+    groups: WeightedGroups[int] = WeightedGroups()
     for group, member, weight in (("a", 1, 5), ("b", 2, 1), ("b", 3, 1), ("c", 4, 0)):
         groups.add(group, member, weight)
     assert (groups.largest(), groups.heaviest(), groups.weight, len(groups)) == ("b", "a", 7, 4)
@@ -22,7 +22,7 @@ def test_who_has_most() -> None:
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9), st.integers(0, 5)), unique_by=lambda one: one[:2]))
 def test_removed_to_the_last(added: list[tuple[str, int, int]]) -> None:
     """What was added and removed again leaves nothing."""
-    groups: Groups[int] = Groups()
+    groups: WeightedGroups[int] = WeightedGroups()
     for group, member, weight in added:
         groups.add(group, member, weight)
     assert (len(groups), groups.weight) == (len(added), sum(weight for *_, weight in added))

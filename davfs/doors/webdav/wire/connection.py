@@ -6,7 +6,7 @@
 3. The blocks of the answer, of any kind, are sent as they are. Where the client does not take them, the application is
    not asked for the next one.
 
-Between two steps a connection costs memory, and no thread (`waiting`).
+Between two steps a connection costs memory, and no thread (`connection_manager`).
 """
 
 import fcntl
@@ -28,10 +28,10 @@ from cheroot.wsgi import Gateway_10
 
 from davfs.doors.webdav.context import user_of
 from davfs.doors.webdav.refusals import Refusal
-from davfs.doors.webdav.wire.fairness import Kind
-from davfs.doors.webdav.wire.framing import Body, ChunkedBody, KnownBody
-from davfs.doors.webdav.wire.head import HeadRequest, is_length
-from davfs.doors.webdav.wire.streams import Moment, Reader, Socket, Writer
+from davfs.doors.webdav.wire.fair_queue import RequestKind
+from davfs.doors.webdav.wire.request_body import ChunkedBody, FixedLengthBody, RequestBody
+from davfs.doors.webdav.wire.request_head import HeadRequest, is_length
+from davfs.doors.webdav.wire.socket_reader import BriefWait, Socket, SocketReader, SocketWriter
 from davfs.doors.webdav.wire.tls_socket import TlsSocket
 from davfs.orthanc import Buffer
 
@@ -43,33 +43,33 @@ _DISCARDED = 64 * 1024 * 1024
 """Bytes of a refused body that are read and thrown away: Explorer reads no answer before it has sent all."""
 _LEAST = 32 * 1024
 """Bytes of a body for which somebody is woken: until then the kernel collects them."""
-_KINDS = {b"GET": Kind.DOWNLOAD} | dict.fromkeys(
-    (b"HEAD", b"LOCK", b"MKCOL", b"OPTIONS", b"PROPFIND", b"PROPPATCH", b"UNLOCK"), Kind.QUICK
+_KINDS = {b"GET": RequestKind.DOWNLOAD} | dict.fromkeys(
+    (b"HEAD", b"LOCK", b"MKCOL", b"OPTIONS", b"PROPFIND", b"PROPPATCH", b"UNLOCK"), RequestKind.QUICK
 )
 """What requests may take, by their method; all others are changes."""
 
 
-class Waits(Enum):
+class ConnectionState(Enum):
     """What a connection waits for."""
 
-    HANDSHAKE = auto()
-    """More of what TLS begins with: the answer to it takes a worker's time."""
+    TLS_HANDSHAKE = auto()
+    """More of the TLS handshake, which a worker goes on with, since it costs a signature."""
     REQUEST = auto()
     """The head of the next request."""
-    BODY = auto()
-    """More of a request's body."""
-    ROOM = auto()
-    """That the client takes more of an answer."""
-    REST = auto()
-    """What is left of a refused body, to be thrown away."""
-    FAREWELL = auto()
-    """That the client closes it, who would lose the answer with a reset (RFC 9112 §9.6)."""
+    REQUEST_BODY = auto()
+    """More of a request body."""
+    SEND_BUFFER = auto()
+    """Room in the socket's send buffer: the client has not read the response so far."""
+    DISCARD = auto()
+    """The rest of a refused request body, which is discarded."""
+    LINGER = auto()
+    """The client's close: closing first would send a reset, and lose the response (RFC 9112 §9.6)."""
 
 
 class Gateway(Gateway_10):
     """Calls the application. Takes any buffers, and notices an answer that is shorter than it was announced."""
 
-    def steps(self) -> Iterator[Waits]:
+    def steps(self) -> Iterator[ConnectionState]:
         """Answer the request; yield what the client has to be waited for."""
         request, wfile = self.req, self.req.conn.wfile
         answer = request.server.wsgi_app(self.env, self.start_response)
@@ -78,9 +78,9 @@ class Gateway(Gateway_10):
                 if len(block):
                     self.write(block)
                 elif not self.started_response:
-                    yield self._waits(Waits.BODY)
+                    yield self._waits(ConnectionState.REQUEST_BODY)
                 while wfile.full:
-                    yield self._waits(Waits.ROOM)
+                    yield self._waits(ConnectionState.SEND_BUFFER)
                     wfile.send()
                 if wfile.broken:
                     break
@@ -111,17 +111,17 @@ class Gateway(Gateway_10):
         if request.method != b"HEAD":
             request.write(block)
 
-    def _waits(self, what: Waits) -> Waits:
+    def _waits(self, what: ConnectionState) -> ConnectionState:
         """Have the connection counted for its user, who is known by now, or for the address where nobody logs in."""
         self.req.conn.client = user_of(self.env) or self.req.conn.network
         return what
 
 
-class Request(HeadRequest):
-    """A request on a `Connection`."""
+class HttpRequest(HeadRequest):
+    """A request on a `ClientConnection`."""
 
-    conn: "Connection"
-    body: Body
+    conn: "ClientConnection"
+    body: RequestBody
 
     def simple_response(self, status: str, msg: str = "") -> None:
         """Answer before the application is asked, for the last time on this connection."""
@@ -129,7 +129,7 @@ class Request(HeadRequest):
         super().simple_response(status, msg)
         self.close_connection = self.conn.unread = True
 
-    def steps(self) -> Iterator[Waits]:
+    def steps(self) -> Iterator[ConnectionState]:
         """Answer it; yield what the client has to be waited for."""
         self.parse_request()
         if not self.ready:
@@ -180,13 +180,13 @@ class Request(HeadRequest):
         super().send_headers()
         conn.wfile.holding = False
 
-    def _framed(self) -> Body:
+    def _framed(self) -> RequestBody:
         if self.chunked_read:
             expected = self.inheaders.get(b"X-Expected-Entity-Length", b"")
             return ChunkedBody(self.conn.rfile, int(expected) if is_length(expected) else None)
-        return KnownBody(self.conn.rfile, int(self.inheaders.get(b"Content-Length", 0)))
+        return FixedLengthBody(self.conn.rfile, int(self.inheaders.get(b"Content-Length", 0)))
 
-    def _collected(self) -> Generator[Waits, None, bytes | None]:
+    def _collected(self) -> Generator[ConnectionState, None, bytes | None]:
         """Return the whole body; None where it was refused."""
         collected, count = memoryview(bytearray(COLLECTED + 1)), 0
         for _ in range(_MOST_PIECES):
@@ -195,7 +195,7 @@ class Request(HeadRequest):
             try:
                 block = self.body.readinto(collected[count:])
             except BlockingIOError:
-                yield Waits.BODY
+                yield ConnectionState.REQUEST_BODY
                 continue
             except Refusal as refusal:
                 self.refuse(refusal)
@@ -208,7 +208,7 @@ class Request(HeadRequest):
         return None
 
 
-class Connection(HTTPConnection):
+class ClientConnection(HTTPConnection):
     """A connection to a client.
 
     Attributes:
@@ -223,31 +223,31 @@ class Connection(HTTPConnection):
         unread: Whether the client may still be sending what nobody will read.
     """
 
-    RequestHandlerClass = Request
-    rfile: Reader
-    wfile: Writer
-    waits: Waits | None = Waits.REQUEST
+    RequestHandlerClass = HttpRequest
+    rfile: SocketReader
+    wfile: SocketWriter
+    waits: ConnectionState | None = ConnectionState.REQUEST
     since = started = 0.0
     before = 0
     client = network = user = ""
     rest = 0
     unread = False
-    _request: Request | None = None
-    _transfer: tuple[Request | None, bool] = None, False
+    _request: HttpRequest | None = None
+    _transfer: tuple[HttpRequest | None, bool] = None, False
     _unsent = 0
     _least = 1
 
     def __init__(self, server: Any, sock: Socket) -> None:
         sock.setblocking(False)  # noqa: FBT003  the standard library's
-        self._moment = Moment(sock, server.requests.may_wait)
+        self._moment = BriefWait(sock, server.requests.may_wait)
         super().__init__(server, sock, self._stream)
         self._steps = self._answered()
         if isinstance(sock, TlsSocket):
-            self.waits = Waits.HANDSHAKE
-        self._kind = Kind.QUICK
+            self.waits = ConnectionState.TLS_HANDSHAKE
+        self._kind = RequestKind.QUICK
 
-    def _stream(self, connection: Socket, mode: str, _: int) -> Reader | Writer:
-        return (Reader if mode == "rb" else Writer)(connection, self._moment)
+    def _stream(self, connection: Socket, mode: str, _: int) -> SocketReader | SocketWriter:
+        return (SocketReader if mode == "rb" else SocketWriter)(connection, self._moment)
 
     @property
     def moved(self) -> int:
@@ -260,39 +260,39 @@ class Connection(HTTPConnection):
         return f"{self.network} {self.user}"
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> RequestKind:
         """What the request that is under way, or has arrived, may take."""
         if self.rfile.refusal:
-            return Kind.END
-        if self.waits is Waits.REQUEST:
-            self._kind = _KINDS.get(self.rfile.first_word(), Kind.CHANGE)
+            return RequestKind.END
+        if self.waits is ConnectionState.REQUEST:
+            self._kind = _KINDS.get(self.rfile.first_word(), RequestKind.CHANGE)
         return self._kind
 
-    def proceed(self) -> Waits | None:
+    def proceed(self) -> ConnectionState | None:
         """Go on as far as that goes without waiting for the client; return what to wait for, None where it is over."""
         self.waits = next(self._steps, None)
         return self.waits
 
     def soon(self) -> bool:
         """Wait a moment for the next request, and tell whether it is there."""
-        if self.waits is not Waits.REQUEST:
+        if self.waits is not ConnectionState.REQUEST:
             return False
         self._moment.begin()
         return self.rfile.has_data() or (self._moment.wait(select.POLLIN, self.moved) and self.rfile.receive())
 
     def pause(self) -> None:
         """Take note of when the client was seen last, and of what it has moved of a transfer."""
-        if self.waits is Waits.HANDSHAKE and self.since:
+        if self.waits is ConnectionState.TLS_HANDSHAKE and self.since:
             return  # it has so much time altogether
         self.since = time.monotonic()
-        transfer = self._request, self.waits is Waits.REST
+        transfer = self._request, self.waits is ConnectionState.DISCARD
         if transfer != self._transfer:
             self._transfer, self.started, self.before = transfer, self.since, self.moved
-        if self.waits is Waits.ROOM:
+        if self.waits is ConnectionState.SEND_BUFFER:
             self._unsent = self._count(termios.TIOCOUTQ)
-        elif self.waits is Waits.REST and not isinstance(self.socket, TlsSocket):
+        elif self.waits is ConnectionState.DISCARD and not isinstance(self.socket, TlsSocket):
             self._wake_for(self.rest)
-        elif self.waits is Waits.BODY and self._request and not isinstance(self.socket, TlsSocket):
+        elif self.waits is ConnectionState.REQUEST_BODY and self._request and not isinstance(self.socket, TlsSocket):
             self._wake_for(self._request.body.left or 1)
 
     def resume(self) -> None:
@@ -301,11 +301,11 @@ class Connection(HTTPConnection):
 
     def has_request(self) -> bool:
         """Tell whether it waits for a request of which something has come that nobody has read yet."""
-        return self.waits is Waits.REQUEST and self._count(termios.FIONREAD) > 0
+        return self.waits is ConnectionState.REQUEST and self._count(termios.FIONREAD) > 0
 
     def has_moved(self) -> bool:
         """Tell whether anything came or went since the client was waited for, of which nobody was woken."""
-        if self.waits is Waits.ROOM:
+        if self.waits is ConnectionState.SEND_BUFFER:
             return self._count(termios.TIOCOUTQ) < self._unsent
         return self._count(termios.FIONREAD) > 0
 
@@ -324,7 +324,7 @@ class Connection(HTTPConnection):
     def give_up(self, refusal: Refusal) -> None:
         """Have the application end what is under way with the next step: a body is refused, an answer breaks off."""
         self.rfile.refusal = refusal
-        if self.waits is Waits.ROOM:
+        if self.waits is ConnectionState.SEND_BUFFER:
             self.wfile.drop()
 
     def close(self) -> None:
@@ -336,28 +336,28 @@ class Connection(HTTPConnection):
         finally:
             super().close()
 
-    def _answered(self) -> Generator[Waits, None, None]:
+    def _answered(self) -> Generator[ConnectionState, None, None]:
         """Answer all requests."""
         if isinstance(self.socket, TlsSocket):
             try:
                 while not self.socket.shake_hands():
-                    yield Waits.HANDSHAKE
+                    yield ConnectionState.TLS_HANDSHAKE
             except OSError:
                 return
-            yield Waits.REQUEST
+            yield ConnectionState.REQUEST
         keep = True
         while keep:
             keep = yield from self._one()
             if self.rest:
-                yield Waits.REST
+                yield ConnectionState.DISCARD
             if keep:
-                yield Waits.REQUEST
+                yield ConnectionState.REQUEST
         if self.unread and not self.rfile.refusal:
             with suppress(OSError):
                 self.socket.shutdown(socket.SHUT_WR)
-            yield Waits.FAREWELL
+            yield ConnectionState.LINGER
 
-    def _one(self) -> Generator[Waits, None, bool]:
+    def _one(self) -> Generator[ConnectionState, None, bool]:
         """Answer a request; return whether there may be more of them."""
         request = self._request = self.RequestHandlerClass(self.server, self)
         try:
@@ -368,13 +368,13 @@ class Connection(HTTPConnection):
             self.server.error_log(level=logging.ERROR)
             request.refuse(Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "The server could not do this."))
         while self.wfile.full:
-            yield Waits.ROOM
+            yield ConnectionState.SEND_BUFFER
             self.wfile.send()
         self.client = ""
         return not (request.close_connection or self.wfile.broken)
 
 
-def refuse(connection: Connection, status: HTTPStatus) -> None:
+def refuse(connection: ClientConnection, status: HTTPStatus) -> None:
     """Say that nothing will be answered on a connection, as far as that goes without waiting, and close it."""
     answer = f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     connection.wfile.write(answer.encode())

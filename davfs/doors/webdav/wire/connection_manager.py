@@ -3,7 +3,7 @@
 A worker gets a connection when it can go on: where the whole head of a request is there, more of an upload has come, or
 the client takes more of a download. Clients that send or read as slowly as they like, however many, keep no worker from
 its work. What they cost is bounded (docs/adr/0014-slow-clients.md): beyond `MOST` connections, the address that has the
-most loses the one that has waited longest; beyond the limits of `_Transfers`, a user loses such a transfer.
+most loses the one that has waited longest; beyond the limits of `TransferLimits`, a user loses such a transfer.
 """
 
 import logging
@@ -21,9 +21,9 @@ from cheroot.errors import FatalSSLAlert
 
 from davfs.doors.webdav.login.address import network
 from davfs.doors.webdav.refusals import Refusal
-from davfs.doors.webdav.wire.exchange import Connection, Waits, refuse
-from davfs.doors.webdav.wire.groups import Groups
-from davfs.doors.webdav.wire.workers import report
+from davfs.doors.webdav.wire.connection import ClientConnection, ConnectionState, refuse
+from davfs.doors.webdav.wire.weighted_groups import WeightedGroups
+from davfs.doors.webdav.wire.worker_pool import report
 
 MOST = 512
 """Connections that may be open; a process has 1,024 files open at most, by default, and DCMTK cannot use others."""
@@ -34,7 +34,7 @@ _FRESH_SECONDS = 5.0
 _FAREWELL_SECONDS = 2.0
 _FAREWELL_BYTES = 64 * 1024
 """Bytes that are thrown away at once, before others get their turn."""
-_BEFORE = (Waits.HANDSHAKE, Waits.REQUEST)
+_BEFORE = (ConnectionState.TLS_HANDSHAKE, ConnectionState.REQUEST)
 """What a connection waits for that has no request under way."""
 _AT_ONCE = 64
 """Connections that are accepted before others get their turn."""
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Pace:
+class RateLimit:
     """How slow a client may be.
 
     Attributes:
@@ -61,14 +61,14 @@ class _Pace:
         return idle <= self.idle and moved >= (seconds - self.grace) * self.slowest
 
 
-_PACES = {
-    Waits.BODY: _Pace(30.0, 60.0, 1024),
-    Waits.ROOM: _Pace(30.0, 60.0, 1024),
-    Waits.REST: _Pace(5.0, 10.0, 32 * 1024),
+_RATE_LIMITS = {
+    ConnectionState.REQUEST_BODY: RateLimit(30.0, 60.0, 1024),
+    ConnectionState.SEND_BUFFER: RateLimit(30.0, 60.0, 1024),
+    ConnectionState.DISCARD: RateLimit(5.0, 10.0, 32 * 1024),
 }
 
 
-class _Transfers:
+class TransferLimits:
     """Uploads and downloads that wait for their clients: what the application has opened for them is bounded.
 
     A client is a user, or an address where nobody logs in. A few transfers are allowed whatever they weigh.
@@ -79,15 +79,15 @@ class _Transfers:
     _most, _memory = 128, 1 << 30
 
     def __init__(self) -> None:
-        self._groups: Groups[Connection] = Groups()
+        self._groups: WeightedGroups[ClientConnection] = WeightedGroups()
 
-    def add(self, connection: Connection) -> Connection | None:
+    def add(self, connection: ClientConnection) -> ClientConnection | None:
         """Add one; return one that has to go for it, of which nothing has moved for longest."""
         self._groups.add(connection.client, connection, connection.wfile.memory)
         client = self._too_many(connection.client)
         return None if client is None else self._groups.first(client)
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: ClientConnection) -> None:
         """Remove one, if it is there."""
         self._groups.remove(connection.client, connection)
 
@@ -104,7 +104,7 @@ class _Transfers:
         return None
 
 
-class Waiting:
+class ConnectionManager:
     """What cheroot calls its connection manager.
 
     Args:
@@ -114,11 +114,11 @@ class Waiting:
     def __init__(self, server: Any) -> None:
         self._server = server
         self._selector = selectors.DefaultSelector()
-        self._waiting: dict[Connection, None] = {}
-        self._addresses: Groups[Connection] = Groups()
-        self._transfers = _Transfers()
-        self._open: Groups[Connection] = Groups()
-        self._returned: deque[Connection] = deque()
+        self._waiting: dict[ClientConnection, None] = {}
+        self._addresses: WeightedGroups[ClientConnection] = WeightedGroups()
+        self._transfers = TransferLimits()
+        self._open: WeightedGroups[ClientConnection] = WeightedGroups()
+        self._returned: deque[ClientConnection] = deque()
         self._wake_up, self._wake = os.pipe()
         self._lock = Lock()
         self._stopping = False
@@ -134,7 +134,7 @@ class Waiting:
         """Whether a connection may stay open after an answer: where there are too many, the worst has to go instead."""
         return True
 
-    def put(self, connection: Connection) -> None:
+    def put(self, connection: ClientConnection) -> None:
         """Wait for the client of a connection; for the workers' threads."""
         with self._lock:
             if not self._closed:
@@ -143,7 +143,7 @@ class Waiting:
                 return
         connection.close()
 
-    def forget(self, connection: Connection) -> None:
+    def forget(self, connection: ClientConnection) -> None:
         """Note that a connection has been closed; for all threads."""
         with self._lock:
             self._open.remove(connection.network, connection)
@@ -168,7 +168,7 @@ class Waiting:
     def _answer(self, events: list[tuple[selectors.SelectorKey, int]]) -> None:
         for key, _ in events:
             try:
-                if not isinstance(key.data, Connection):
+                if not isinstance(key.data, ClientConnection):
                     key.data()
                 elif key.data in self._waiting:  # it may have been dropped for another one
                     self._ready(key.data)
@@ -224,7 +224,7 @@ class Waiting:
             except (OSError, FatalSSLAlert):
                 accepted.close()
                 return
-        connection = Connection(self._server, accepted)
+        connection = ClientConnection(self._server, accepted)
         connection.remote_addr, connection.remote_port = address[:2]
         connection.network = network(connection.remote_addr)
         connection.ssl_env = environment
@@ -235,36 +235,40 @@ class Waiting:
             self._drop_one()
         self._wait_for(connection)
 
-    def _wait_for(self, connection: Connection) -> None:
+    def _wait_for(self, connection: ClientConnection) -> None:
         connection.pause()
         if self._goes_on(connection):
             return
         self._waiting[connection] = None
         self._addresses.add(connection.network, connection)
-        event = selectors.EVENT_WRITE if connection.waits is Waits.ROOM else selectors.EVENT_READ
+        event = selectors.EVENT_WRITE if connection.waits is ConnectionState.SEND_BUFFER else selectors.EVENT_READ
         self._selector.register(connection.socket, event, connection)
         if connection.client and (surplus := self._transfers.add(connection)):
             self._give_up(surplus, HTTPStatus.SERVICE_UNAVAILABLE, "Too many transfers wait for this client.")
 
-    def _ready(self, connection: Connection) -> None:
+    def _ready(self, connection: ClientConnection) -> None:
         """Take note that the client of a connection has done something."""
-        if connection.waits in (Waits.BODY, Waits.ROOM, Waits.HANDSHAKE):
+        if connection.waits in (
+            ConnectionState.REQUEST_BODY,
+            ConnectionState.SEND_BUFFER,
+            ConnectionState.TLS_HANDSHAKE,
+        ):
             self._hand_over(connection)
             return
         begun = connection.rfile.begun
-        if not self._goes_on(connection) and (connection.waits is Waits.REST or not begun):
+        if not self._goes_on(connection) and (connection.waits is ConnectionState.DISCARD or not begun):
             connection.pause()
 
-    def _goes_on(self, connection: Connection) -> bool:
+    def _goes_on(self, connection: ClientConnection) -> bool:
         """Take what a client has sent; return whether it need not be waited for any more, and see to it."""
         rfile = connection.rfile
         match connection.waits:
-            case Waits.REQUEST:
+            case ConnectionState.REQUEST:
                 has_come = rfile.receive()
-            case Waits.REST:
+            case ConnectionState.DISCARD:
                 connection.rest -= rfile.discard(connection.rest)
                 has_come = not connection.rest
-            case Waits.FAREWELL:
+            case ConnectionState.LINGER:
                 rfile.discard(_FAREWELL_BYTES)
                 has_come = False
             case _:
@@ -276,7 +280,7 @@ class Waiting:
             connection.close()
         return has_come or rfile.ended
 
-    def _hand_over(self, connection: Connection) -> None:
+    def _hand_over(self, connection: ClientConnection) -> None:
         self._remove(connection)
         connection.resume()
         self._server.requests.put(connection)
@@ -288,21 +292,21 @@ class Waiting:
             except Exception:  # noqa: BLE001  as above
                 report("a connection could not be ended")
 
-    def _expire_one(self, connection: Connection, now: float) -> None:
+    def _expire_one(self, connection: ClientConnection, now: float) -> None:
         idle, begun = now - connection.since, connection.rfile.begun
         match connection.waits:
-            case Waits.REQUEST if idle > (_HEAD_SECONDS if begun else _IDLE_SECONDS):
+            case ConnectionState.REQUEST if idle > (_HEAD_SECONDS if begun else _IDLE_SECONDS):
                 self._give_up(connection, HTTPStatus.REQUEST_TIMEOUT, "The request stopped coming.")
-            case Waits.HANDSHAKE if idle > _HEAD_SECONDS:
+            case ConnectionState.TLS_HANDSHAKE if idle > _HEAD_SECONDS:
                 self._give_up(connection, HTTPStatus.REQUEST_TIMEOUT, "")
-            case Waits.FAREWELL if idle > _FAREWELL_SECONDS:
+            case ConnectionState.LINGER if idle > _FAREWELL_SECONDS:
                 self._give_up(connection, HTTPStatus.REQUEST_TIMEOUT, "")
-            case Waits.BODY | Waits.ROOM | Waits.REST as waits:
-                self._expire_transfer(connection, _PACES[waits], now)
+            case ConnectionState.REQUEST_BODY | ConnectionState.SEND_BUFFER | ConnectionState.DISCARD as waits:
+                self._expire_transfer(connection, _RATE_LIMITS[waits], now)
 
-    def _expire_transfer(self, connection: Connection, pace: _Pace, now: float) -> None:
+    def _expire_transfer(self, connection: ClientConnection, pace: RateLimit, now: float) -> None:
         if now - connection.since > pace.idle and connection.has_moved():
-            self._ready(connection) if connection.waits is not Waits.ROOM else connection.pause()
+            self._ready(connection) if connection.waits is not ConnectionState.SEND_BUFFER else connection.pause()
         elif not pace.allows(now - connection.since, now - connection.started, connection.moved - connection.before):
             self._give_up(connection, HTTPStatus.REQUEST_TIMEOUT, "The body stopped coming.")
 
@@ -319,19 +323,19 @@ class Waiting:
         if waiting is not None:
             self._give_up(waiting, HTTPStatus.SERVICE_UNAVAILABLE, "There are too many connections.")
 
-    def _give_up(self, connection: Connection, status: HTTPStatus, reason: str) -> None:
+    def _give_up(self, connection: ClientConnection, status: HTTPStatus, reason: str) -> None:
         """Close a connection; where a request is under way, a worker sees to what the application has opened for it."""
-        if connection.waits in (Waits.BODY, Waits.ROOM):
+        if connection.waits in (ConnectionState.REQUEST_BODY, ConnectionState.SEND_BUFFER):
             connection.give_up(Refusal(status, reason))
             self._hand_over(connection)
             return
         self._remove(connection)
-        if connection.waits is Waits.REQUEST and connection.rfile.begun:
+        if connection.waits is ConnectionState.REQUEST and connection.rfile.begun:
             refuse(connection, status)
         else:
             connection.close()
 
-    def _remove(self, connection: Connection) -> None:
+    def _remove(self, connection: ClientConnection) -> None:
         if connection in self._waiting:
             del self._waiting[connection]
             self._addresses.remove(connection.network, connection)

@@ -25,10 +25,10 @@ _SLOW = 2
 """How often in a row a client may be slow."""
 
 
-class Moment:
-    """Waits a moment for a client: most of them send the rest, or take it, at once, which is cheaper than all else.
+class BriefWait:
+    """Waits up to 20 ms for a client before its connection is given back: most clients go on at once.
 
-    It is not waited for one that is slow, nor while threads are short.
+    Slow clients are not waited for, nor any client while threads are short.
 
     Args:
         connection: Does not block.
@@ -60,12 +60,12 @@ class Moment:
         self._slow = 0
 
 
-class Reader:
+class SocketReader:
     """What a client sends.
 
     Args:
         source: The connection, which does not block.
-        moment: Waits a moment for more of a body.
+        moment: ConnectionState a moment for more of a body.
 
     Attributes:
         ended: Whether nothing can come any more.
@@ -77,7 +77,7 @@ class Reader:
     refusal: Exception | None = None
     ask: Callable[[], None] | None = None
 
-    def __init__(self, source: Socket, moment: Moment) -> None:
+    def __init__(self, source: Socket, moment: BriefWait) -> None:
         self._socket = source
         self._moment = moment
         self._secure = isinstance(source, TlsSocket)
@@ -204,12 +204,12 @@ class Reader:
         self.ended = not count
 
 
-class Writer:
+class SocketWriter:
     """What a client is sent. Blocks of any kind go to the socket as they are; what it does not take is kept.
 
     Args:
         target: The connection, which does not block.
-        moment: Waits a moment until the client takes more.
+        moment: ConnectionState a moment until the client takes more.
 
     Attributes:
         holding: Whether blocks are kept, to go out in one packet with the next one.
@@ -217,7 +217,7 @@ class Writer:
         sent: Bytes that were sent so far.
     """
 
-    def __init__(self, target: Socket, moment: Moment) -> None:
+    def __init__(self, target: Socket, moment: BriefWait) -> None:
         self._socket = target
         self._moment = moment
         self._secure = isinstance(target, TlsSocket)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from davfs.doors.webdav.wire.fairness import FairQueue, Kind, Turn
+from davfs.doors.webdav.wire.fair_queue import FairQueue, RequestKind, RunningTask
 
 THREADS = 16
 SECONDS = 20
@@ -19,10 +19,10 @@ class Request:
 
     name: str
     whose: str = "a"
-    kind: Kind = Kind.QUICK
+    kind: RequestKind = RequestKind.QUICK
 
 
-def taken(queue: FairQueue[Request], count: int = 1) -> list[tuple[Request, Turn]]:
+def taken(queue: FairQueue[Request], count: int = 1) -> list[tuple[Request, RunningTask]]:
     """Take so many requests, which are there."""
     found = [queue.take() for _ in range(count)]
     return [each for each in found if each]
@@ -50,15 +50,15 @@ def test_addresses_take_turns() -> None:
 def test_quick_requests_are_first() -> None:
     """What takes no time does not wait behind what may take long."""
     queue: FairQueue[Request] = FairQueue(THREADS)
-    queue.put(Request("import", kind=Kind.CHANGE))
-    queue.put(Request("image", kind=Kind.DOWNLOAD))
-    queue.put(Request("end", kind=Kind.END))
+    queue.put(Request("import", kind=RequestKind.CHANGE))
+    queue.put(Request("image", kind=RequestKind.DOWNLOAD))
+    queue.put(Request("end", kind=RequestKind.END))
     queue.put(Request("listing"))
     assert rest(queue) == ["listing", "end", "image", "import"]
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_an_address_does_not_get_all_threads(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", RequestKind)
+def test_an_address_does_not_get_all_threads(kind: RequestKind) -> None:
     """Whatever an address asks for, there are threads of each kind for others; another one's end lets it go on."""
     queue: FairQueue[Request] = FairQueue(THREADS)
     for number in range(2 * THREADS):
@@ -66,7 +66,7 @@ def test_an_address_does_not_get_all_threads(kind: Kind) -> None:
     ((_, turn),) = taken(queue)
     running = 1 + len(rest(queue))
     assert 1 <= running <= THREADS // 4
-    if kind is not Kind.END:
+    if kind is not RequestKind.END:
         queue.put(Request("b", "b", kind))
         assert rest(queue) == ["b"]
     queue.done(turn)
@@ -110,7 +110,7 @@ def test_long_requests_leave_threads_to_quick_ones() -> None:
     """However many addresses upload, not all threads are busy with that."""
     queue: FairQueue[Request] = FairQueue(THREADS)
     for number in range(4 * THREADS):
-        queue.put(Request("import", str(number), Kind.CHANGE))
+        queue.put(Request("import", str(number), RequestKind.CHANGE))
     assert len(rest(queue)) == THREADS // 2
 
 
@@ -119,10 +119,10 @@ def test_going_on_with_another_request() -> None:
     queue: FairQueue[Request] = FairQueue(THREADS)
     queue.put(Request("listing"))
     ((_, turn),) = taken(queue)
-    image = Request("image", kind=Kind.DOWNLOAD)
+    image = Request("image", kind=RequestKind.DOWNLOAD)
     changed = queue.exchange(turn, image)
     assert changed
-    assert changed.kind is Kind.DOWNLOAD
+    assert changed.kind is RequestKind.DOWNLOAD
     queue.put(Request("other", "b"))
     assert queue.exchange(changed, image) is None
     assert queue.busy == 1
@@ -142,8 +142,8 @@ def test_dropping() -> None:
     assert sorted(rest(queue)) == ["a1", "a3", "b1"]
 
 
-@given(st.lists(st.tuples(st.sampled_from(Kind), st.sampled_from("abc")), max_size=200))
-def test_everything_is_done(asked: list[tuple[Kind, str]]) -> None:
+@given(st.lists(st.tuples(st.sampled_from(RequestKind), st.sampled_from("abc")), max_size=200))
+def test_everything_is_done(asked: list[tuple[RequestKind, str]]) -> None:
     """Whatever is asked for, threads do all of it, and stop."""
     queue: FairQueue[Request] = FairQueue(4)
     done: list[Request] = []

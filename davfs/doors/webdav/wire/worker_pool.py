@@ -10,13 +10,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from davfs.doors.webdav.wire.exchange import Connection
-from davfs.doors.webdav.wire.fairness import FairQueue, Turn
+from davfs.doors.webdav.wire.connection import ClientConnection
+from davfs.doors.webdav.wire.fair_queue import FairQueue, RunningTask
 
 _log = logging.getLogger(__name__)
 
 
-class Workers:
+class WorkerPool:
     """What cheroot calls its thread pool.
 
     Args:
@@ -26,8 +26,8 @@ class Workers:
 
     def __init__(self, server: Any, count: int) -> None:
         self._server = server
-        self._queue: FairQueue[Connection] = FairQueue(count)
-        self._busy: set[Connection] = set()
+        self._queue: FairQueue[ClientConnection] = FairQueue(count)
+        self._busy: set[ClientConnection] = set()
         self._threads = [
             threading.Thread(target=self._work, name=f"davfs-webdav-{number}", daemon=True)
             for number in range(1, count + 1)
@@ -38,7 +38,7 @@ class Workers:
         for thread in self._threads:
             thread.start()
 
-    def put(self, connection: Connection) -> None:
+    def put(self, connection: ClientConnection) -> None:
         """Have a connection go on."""
         self._queue.put(connection)
 
@@ -46,7 +46,7 @@ class Workers:
         """Tell whether so many threads have nothing to do that one of them may wait a moment for a client."""
         return not self._queue.waiting and self._queue.busy <= len(self._threads) * 3 // 4
 
-    def drop(self, may_go: Callable[[Connection], bool]) -> Connection | None:
+    def drop(self, may_go: Callable[[ClientConnection], bool]) -> ClientConnection | None:
         """See `FairQueue.drop`."""
         return self._queue.drop(may_go)
 
@@ -83,7 +83,7 @@ class Workers:
                 self._queue.done(turn)
                 self._let_go(connection)
 
-    def _serve(self, connection: Connection, turn: Turn) -> Turn:
+    def _serve(self, connection: ClientConnection, turn: RunningTask) -> RunningTask:
         """Have a connection go on until its client has to be waited for, or others have to go first."""
         try:
             while connection.proceed() and connection.soon():
@@ -96,7 +96,7 @@ class Workers:
             connection.waits = None
         return turn
 
-    def _let_go(self, connection: Connection) -> None:
+    def _let_go(self, connection: ClientConnection) -> None:
         try:
             connection.close() if connection.waits is None else self._server.put_conn(connection)
         except OSError:  # it was broken already
@@ -105,7 +105,7 @@ class Workers:
             report("a connection could not be closed")
 
 
-def _break(connection: Connection) -> None:
+def _break(connection: ClientConnection) -> None:
     connection.unread = False
     with suppress(OSError):
         connection.socket.shutdown(socket.SHUT_RDWR)

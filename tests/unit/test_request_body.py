@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from davfs.doors.webdav.refusals import Refusal
-from davfs.doors.webdav.wire.framing import Body, ChunkedBody, KnownBody
+from davfs.doors.webdav.wire.request_body import ChunkedBody, FixedLengthBody, RequestBody
 
 Connection = BytesIO
 """Bytes of a connection."""
 
 
-def read_all(body: Body, size: int) -> bytes:
+def read_all(body: RequestBody, size: int) -> bytes:
     """Read a body in pieces of a size."""
     return b"".join(iter(lambda: body.read(size), b""))
 
@@ -37,7 +37,7 @@ def test_chunks(chunks: list[bytes], size: int, after: bytes) -> None:
 def test_known_length(content: bytes, size: int, after: bytes) -> None:
     """A body of known length ends there."""
     source = Connection(content + after)
-    body = KnownBody(source, len(content))
+    body = FixedLengthBody(source, len(content))
     assert read_all(body, size) == content
     assert body.left == 0
     assert source.read() == after
@@ -91,7 +91,7 @@ def test_bad_chunks(body: bytes) -> None:
 def test_a_known_body_breaks_off() -> None:
     """A connection that ends before the body does is an error."""
     with pytest.raises(Refusal, match="2 bytes before"):
-        read_all(KnownBody(Connection(b"123"), 5), 2)
+        read_all(FixedLengthBody(Connection(b"123"), 5), 2)
 
 
 class Slow(Connection):
@@ -105,12 +105,12 @@ class Slow(Connection):
             raise BlockingIOError
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
-        """See `Source`."""
+        """See `ByteStream`."""
         self._arrive(self.tell() + 1)
         return BytesIO.readinto(self, buffer[: self.arrived - self.tell()])
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        """See `Source`."""
+        """See `ByteStream`."""
         end = self.getvalue().find(b"\n", self.tell()) + 1
         self._arrive(end or len(self.getbuffer()))
         return BytesIO.readline(self, size)
@@ -121,7 +121,7 @@ def test_whenever_it_arrives(chunks: list[bytes], after: bytes) -> None:
     """A body that has not arrived yet can be asked for again and again, wherever it stopped."""
     sent = chunked(*chunks, end=b"0\r\nX-Trailer: y\r\n\r\n") + after
     content = b"".join(chunks)
-    for body in (ChunkedBody(Slow(sent)), KnownBody(Slow(content + after), len(content))):
+    for body in (ChunkedBody(Slow(sent)), FixedLengthBody(Slow(content + after), len(content))):
         found, silent = b"", 0
         while body.left != 0:
             try:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Protocol
 
 from davfs.doors.webdav.refusals import Refusal
-from davfs.doors.webdav.wire.head import field
+from davfs.doors.webdav.wire.request_head import field
 
 _LONGEST_LINE = 4096
 """Bytes of the line before a chunk, extensions included, and of all trailer lines together."""
@@ -16,7 +16,7 @@ _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?
 """The line before a chunk; what it may say beside the length is not looked at (RFC 9112 §7.1.1)."""
 
 
-class Source(Protocol):
+class ByteStream(Protocol):
     """The connection, as a buffered file; what has not arrived yet is `BlockingIOError`, and nothing is taken then."""
 
     def readinto(self, buffer: memoryview, /) -> int:
@@ -26,7 +26,7 @@ class Source(Protocol):
         """Return a line, with its end, or its first so many bytes."""
 
 
-class Body:
+class RequestBody:
     """A body: ``wsgi.input`` of a request."""
 
     @property
@@ -51,7 +51,7 @@ class Body:
         return bytes(buffer)
 
 
-class KnownBody(Body):
+class FixedLengthBody(RequestBody):
     """A body of a length that was announced.
 
     Args:
@@ -59,17 +59,17 @@ class KnownBody(Body):
         length: Bytes of the body.
     """
 
-    def __init__(self, source: Source, length: int) -> None:
+    def __init__(self, source: ByteStream, length: int) -> None:
         self._source = source
         self._left = length
 
     @property
     def left(self) -> int:
-        """See `Body`."""
+        """See `RequestBody`."""
         return self._left
 
     def readinto(self, buffer: memoryview) -> int:
-        """See `Body`."""
+        """See `RequestBody`."""
         wanted = buffer[: self._left]
         count = self._source.readinto(wanted) if wanted else 0
         if wanted and not count:
@@ -78,7 +78,7 @@ class KnownBody(Body):
         return count
 
 
-class ChunkedBody(Body):
+class ChunkedBody(RequestBody):
     """A body in chunks (RFC 9112 §7.1).
 
     Some versions of Finder announce the length in ``X-Expected-Entity-Length`` and never send the last chunk: the body
@@ -89,7 +89,7 @@ class ChunkedBody(Body):
         expected: Bytes of the body; None where the client does not tell.
     """
 
-    def __init__(self, source: Source, expected: int | None = None) -> None:
+    def __init__(self, source: ByteStream, expected: int | None = None) -> None:
         self._source = source
         self._expected = expected
         self._received = 0
@@ -100,11 +100,11 @@ class ChunkedBody(Body):
 
     @property
     def left(self) -> int | None:
-        """See `Body`."""
+        """See `RequestBody`."""
         return 0 if self._finished else None
 
     def readinto(self, buffer: memoryview) -> int:
-        """See `Body`."""
+        """See `RequestBody`."""
         while not self._chunk:
             if self._finished or self._received == self._expected:
                 return 0
