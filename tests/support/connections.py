@@ -11,7 +11,7 @@ import pytest
 
 @contextmanager
 def counted() -> Iterator[dict[sqlite3.Connection, str]]:
-    """Let `sqlite3.connect` record which connections are open.
+    """Have `sqlite3.connect` record which connections are open.
 
     A connection that is in the record is not freed, so the garbage collector cannot close it in the owner's place.
 

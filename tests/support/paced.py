@@ -28,7 +28,7 @@ class Paced:
         self._thread.start()
 
     def advance(self) -> None:
-        """Let it go on to before or after its next question, or to its end; what it raises is raised here."""
+        """Run the thread until before or after its next question, or to its end; raise what it raised."""
         if self.done:
             return
         self._turn.release()
@@ -37,7 +37,7 @@ class Paced:
             raise self.error
 
     def finish(self) -> None:
-        """Let it go on to its end."""
+        """Run the thread to its end."""
         while not self.done:
             self.advance()
 

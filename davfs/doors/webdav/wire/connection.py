@@ -156,7 +156,7 @@ class HttpRequest(HeadRequest):
         self.close_connection = True
 
     def _ask_for_body(self) -> None:
-        """Tell a client to go on that waits to be told so (RFC 9110 §10.1.1)."""
+        """Send ``100 Continue`` to a client that waits for it before it sends the body (RFC 9110 §10.1.1)."""
         self.conn.rfile.ask = None
         self.conn.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -300,11 +300,11 @@ class ClientConnection(HTTPConnection):
         self._wake_for(1)
 
     def has_request(self) -> bool:
-        """Tell whether it waits for a request of which something has come that nobody has read yet."""
+        """Return True if it waits for a request, and the kernel holds bytes of one that are not read yet."""
         return self.waits is ConnectionState.REQUEST and self._count(termios.FIONREAD) > 0
 
     def has_moved(self) -> bool:
-        """Tell whether anything came or went since the client was waited for, of which nobody was woken."""
+        """Return True if bytes came or went since `pause` for which the selector did not wake."""
         if self.waits is ConnectionState.SEND_BUFFER:
             return self._count(termios.TIOCOUTQ) < self._unsent
         return self._count(termios.FIONREAD) > 0
@@ -375,7 +375,7 @@ class ClientConnection(HTTPConnection):
 
 
 def refuse(connection: ClientConnection, status: HTTPStatus) -> None:
-    """Say that nothing will be answered on a connection, as far as that goes without waiting, and close it."""
+    """Send a response without content, as far as that goes without waiting, and close the connection."""
     answer = f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     connection.wfile.write(answer.encode())
     connection.close()

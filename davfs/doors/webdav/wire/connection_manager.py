@@ -57,7 +57,7 @@ class RateLimit:
     slowest: int
 
     def allows(self, idle: float, seconds: float, moved: int) -> bool:
-        """Tell whether a client may go on that has been idle for so long, and has moved so much in so many seconds."""
+        """Return True if a client is fast enough: idle for so long, and so many bytes moved in so many seconds."""
         return idle <= self.idle and moved >= (seconds - self.grace) * self.slowest
 
 

@@ -1,4 +1,4 @@
-"""How cheroot's connections behave at this door: the two things in which its own would let a stranger hurt others."""
+"""Closes connections as responses say, and leaves TLS handshakes to the workers, which cheroot does not do."""
 
 import ssl
 from typing import Any

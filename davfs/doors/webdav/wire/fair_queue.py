@@ -1,4 +1,4 @@
-"""Which request is next: quick ones before those that may take long, and of each kind one client after the other."""
+"""A queue of requests: quick ones come before long ones, and within each kind the clients take turns."""
 
 import time
 from collections import Counter, OrderedDict, defaultdict, deque

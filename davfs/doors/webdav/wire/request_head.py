@@ -33,7 +33,7 @@ _ONCE = frozenset({
 
 
 def is_length(value: bytes) -> bool:
-    """Tell whether a header is a number of bytes: any that a disk can hold, and that Python reads in no time."""
+    """Return True if a header is a number of bytes: any that a disk can hold, and that Python parses in no time."""
     return value.isdigit() and len(value) <= _LONGEST_NUMBER
 
 

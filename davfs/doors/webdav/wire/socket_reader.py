@@ -106,7 +106,7 @@ class SocketReader:
         return bool(self._buffer.strip())
 
     def has_data(self) -> bool:
-        """Tell whether the whole head of a request has arrived, or more than any may have."""
+        """Return True if the whole head of a request has arrived, or more bytes than a head may have."""
         return _END in self._buffer or len(self._buffer) >= LARGEST_HEAD
 
     def first_word(self) -> bytes:

@@ -43,7 +43,7 @@ class WorkerPool:
         self._queue.put(connection)
 
     def may_wait(self) -> bool:
-        """Tell whether so many threads have nothing to do that one of them may wait a moment for a client."""
+        """Return True if enough threads are idle for one of them to wait briefly for a client."""
         return not self._queue.waiting and self._queue.busy <= len(self._threads) * 3 // 4
 
     def drop(self, may_go: Callable[[ClientConnection], bool]) -> ClientConnection | None:
@@ -51,7 +51,7 @@ class WorkerPool:
         return self._queue.drop(may_go)
 
     def stop(self, timeout: float) -> bool:
-        """Let the threads finish what they are doing, and break connections where that takes too long.
+        """End the threads after their current requests; break the connections of those that take too long.
 
         Args:
             timeout: Seconds.
