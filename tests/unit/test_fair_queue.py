@@ -1,4 +1,4 @@
-"""Which request is next, and how many of each kind and address are under way."""
+"""A queue of requests: which is next, and how many of each kind and client run at the same time."""
 
 import threading
 from dataclasses import dataclass
