@@ -52,7 +52,7 @@ static int32_t initialize(const char* configuration, const char* path)
   {
     return refuse("Davfs.Uri must be a path such as /davfs");
   }
-  snprintf(inner, sizeof(inner), "%s/drive", outer); /* davfs.doors.collection.door.MOUNT */
+  snprintf(inner, sizeof(inner), "%s/drive", outer); /* davfs.doors.collection.collection.MOUNT */
   davfs_watch_changes();
   if (davfs_build_door(outer, inner) != 0)
   {

@@ -42,6 +42,6 @@ def _call(function: Callable[P, R], *arguments: P.args, **options: P.kwargs) -> 
     try:
         return function(*arguments, **options)
     except core.CoreError as error:
-        if error.code == core.Code.Stopped:
+        if error.code == core.ErrorCode.Stopped:
             raise Unavailable(error.description) from None
         raise error_of(error.description, error.code) from None

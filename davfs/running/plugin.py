@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from davfs.doors.collection.door import MOUNT, CollectionDoor
+from davfs.doors.collection.collection import MOUNT, DriveCollection
 from davfs.doors.webdav.application import application
 from davfs.doors.webdav.context import Context
 from davfs.doors.webdav.health import Health, Readiness
@@ -79,7 +79,7 @@ def _start() -> None:
         open_files=1,
     )
     _running.parts = parts
-    callbacks.answer_with(CollectionDoor(parts.drive))
+    callbacks.serve(DriveCollection(parts.drive))
     _log.warning("the drive is at %s/%s/ of Orthanc's HTTP server", checked.settings.uri, MOUNT)
     if checked.settings.server.enabled:
         _open_second_door(configuration, checked.settings, parts)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from _davfs_sdk import ffi, lib
 
 from davfs.entry import Content, Entry, Path, read_all
-from davfs.sdk.core import Code
+from davfs.sdk.core import ErrorCode
 from davfs.sdk.listings import Listing, Packed, PackedListings, date, mime, pack_files
 
 _log = logging.getLogger(__name__)
@@ -31,10 +31,10 @@ class Request:
     depth: int | None
 
 
-class Door(Protocol):
+class WebDavCollection(Protocol):
     """What answers the callbacks. Paths come as the core decoded them, bytes that are no UTF-8 as lone surrogates.
 
-    Any exception may leave these methods: `code` turns it into what the core understands.
+    Any exception may leave these methods: `error_code` turns it into what the core understands.
     """
 
     def is_folder(self, path: Path, request: Request) -> bool:
@@ -55,18 +55,18 @@ class Door(Protocol):
     def delete_item(self, path: Path, request: Request) -> bool:
         """Delete a file or folder; False where that is forbidden."""
 
-    def code(self, error: Exception) -> Code | None:
+    def error_code(self, error: Exception) -> ErrorCode | None:
         """Return the core's code for an expected error, None for one that should not have happened."""
 
 
 class _Answering:
     """The door that answers, set before the first callback, and what is kept of its listings."""
 
-    door: Door
+    door: WebDavCollection
     packed = PackedListings()
 
 
-def answer_with(door: Door) -> None:
+def serve(door: WebDavCollection) -> None:
     """Let a door answer the callbacks, registered by native/door.c, opened when `davfs.running.plugin.start` ends."""
     _Answering.door = door
 
@@ -95,20 +95,20 @@ def crossing(callback: Callable[..., None]) -> Callable[..., None]:
             callback(path, request, *arguments)
         except Exception as error:  # noqa: BLE001  nothing may unwind into C
             return _refusal(name, error)
-        return int(Code.Success)
+        return int(ErrorCode.Success)
 
     def last_resort(kind: type[BaseException], error: BaseException, trace: Any) -> None:  # noqa: ARG001  cffi's form
         _log_unexpected(name, error)
 
-    ffi.def_extern(name=f"davfs_{name}", error=int(Code.Plugin), onerror=last_resort)(crossed)
+    ffi.def_extern(name=f"davfs_{name}", error=int(ErrorCode.Plugin), onerror=last_resort)(crossed)
     return callback
 
 
 def _refusal(name: str, error: Exception) -> int:
-    code = _Answering.door.code(error)
+    code = _Answering.door.error_code(error)
     if code is None:
         _log_unexpected(name, error)
-        return int(Code.Plugin)
+        return int(ErrorCode.Plugin)
     return int(code)
 
 
@@ -200,5 +200,5 @@ def _delete_item(path: Path, request: Request, done: Any) -> None:
 
 
 def _check(code: int) -> None:
-    if code != Code.Success:
+    if code != ErrorCode.Success:
         raise RuntimeError(f"Orthanc refused the content of a file: error {code}")

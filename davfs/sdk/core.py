@@ -11,7 +11,7 @@ from typing import Any, Self
 from _davfs_sdk import ffi, lib
 
 
-class Code(IntEnum):
+class ErrorCode(IntEnum):
     """The ``OrthancPluginErrorCode`` values that this plugin knows."""
 
     Success = lib.OrthancPluginErrorCode_Success
@@ -76,7 +76,7 @@ def _free(pointer: Any) -> None:
 
 
 def _check(code: int) -> None:
-    if code != Code.Success:
+    if code != ErrorCode.Success:
         raise CoreError(code)
 
 
@@ -133,7 +133,7 @@ def delete(path: str) -> None:
 
 
 def refuse_calls() -> None:
-    """Let every call from here on fail with `Code.Stopped`; those under way go on.
+    """Let every call from here on fail with `ErrorCode.Stopped`; those under way go on.
 
     Once they have ended too, native/plugin.c lets Orthanc go on to stop.
     """

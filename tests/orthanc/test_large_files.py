@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from davfs.demo.process import OrthancProcess
-from davfs.doors.collection.limit import LARGEST
+from davfs.doors.collection.memory_limit import LARGEST
 from tests.orthanc.conftest import RunOrthanc
 from tests.orthanc.test_receipts import STATUS
 from tests.support import dicom

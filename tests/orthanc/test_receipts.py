@@ -15,9 +15,10 @@ from tests.support import dicom
 from tests.support.drive import Server, connected, has, resource
 from tests.support.webdav import WebDav
 
-REFUSALS = Path(__file__).parent.parent.parent / "davfs" / "doors" / "collection" / "refusals.py"
+ERROR_CODES = Path(__file__).parent.parent.parent / "davfs" / "doors" / "collection" / "error_codes.py"
 STATUS = {
-    name: int(status) for name, status in re.findall(r"errors\.(\w+): Code\.\w+,\s+# (\d{3})", REFUSALS.read_text())
+    name: int(status)
+    for name, status in re.findall(r"errors\.(\w+): ErrorCode\.\w+,\s+# (\d{3})", ERROR_CODES.read_text())
 }
 """Status of each refusal, as the comments of the table have it: it can be imported inside Orthanc only."""
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path as DiskPath
 from typing import Any
 
-from davfs.doors.collection.limit import LARGEST
+from davfs.doors.collection.memory_limit import LARGEST
 from davfs.entry import DICOM, Content, Entry, EntryKind, Path, Streamed
 from davfs.errors import IsAFolder, NotAFolder, NotFound
 from davfs.running import assembly

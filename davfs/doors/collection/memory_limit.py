@@ -1,4 +1,4 @@
-"""How large a file may be for Orthanc's own WebDAV engine, which wants all of it in memory.
+"""Limits the size of files at Orthanc's own port, whose WebDAV engine holds each file in memory.
 
 GET and HEAD take twice its size: joined in Python, and copied by the core (`WebDavCollection::GetFileContent`). A
 PROPFIND on the file itself takes it once: the core copies zeros to count them. A listing of its folder takes nothing.
@@ -27,7 +27,7 @@ _QUIET = 60.0
 _log = logging.getLogger(__name__)
 
 
-class Interval:
+class LogThrottle:
     """Lets one line into the log, and then none for a minute: clients try again and again.
 
     Args:
@@ -49,7 +49,7 @@ class Interval:
             return True
 
 
-class Limit:
+class MemoryLimit:
     """Refuses what would take too much of Orthanc's memory.
 
     Args:
@@ -63,7 +63,7 @@ class Limit:
         self, largest: int = LARGEST, *, image: int = LARGEST_IMAGE, now: Callable[[], float] = time.monotonic
     ) -> None:
         self._read, self._shown, self._image = largest, 2 * largest, image
-        self._interval = Interval(now)
+        self._interval = LogThrottle(now)
 
     def check_read(self, path: Path, entry: Entry) -> None:
         """Check a file whose bytes are asked for.

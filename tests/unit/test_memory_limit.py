@@ -1,11 +1,11 @@
-"""What Orthanc's own WebDAV engine may have in memory."""
+"""Tests of the size limit of files at Orthanc's own port (`davfs.doors.collection.memory_limit`)."""
 
 import logging
 from datetime import UTC, datetime
 
 import pytest
 
-from davfs.doors.collection.limit import Limit
+from davfs.doors.collection.memory_limit import MemoryLimit
 from davfs.entry import DICOM, Entry, EntryKind
 from davfs.errors import TooLarge
 from tests.support import clocks
@@ -19,9 +19,9 @@ PATH = ("by-patient", "Doe", "study.zip")
 
 
 @pytest.fixture
-def limit(clock: Clock) -> Limit:
+def limit(clock: Clock) -> MemoryLimit:
     """A limit of 100 bytes."""
-    return Limit(100, image=1 << 31, now=clock)
+    return MemoryLimit(100, image=1 << 31, now=clock)
 
 
 def entry(size: int, media_type: str = "application/zip", resource: str = "a study") -> Entry:
@@ -29,7 +29,7 @@ def entry(size: int, media_type: str = "application/zip", resource: str = "a stu
     return Entry("study.zip", EntryKind.FILE, SINCE, size, media_type=media_type, resource=resource)
 
 
-def test_bytes_and_sizes_take_the_same_memory(limit: Limit) -> None:
+def test_bytes_and_sizes_take_the_same_memory(limit: MemoryLimit) -> None:
     """What may be read takes twice its size, what may be asked for its size takes it once."""
     limit.check_read(PATH, entry(100))
     limit.check_shown(PATH, entry(200))
@@ -41,7 +41,7 @@ def test_bytes_and_sizes_take_the_same_memory(limit: Limit) -> None:
     assert "server" in caught.value.reason
 
 
-def test_images_have_the_core_s_own_limit(limit: Limit) -> None:
+def test_images_have_the_core_s_own_limit(limit: MemoryLimit) -> None:
     """An instance is in Orthanc's memory whole anyway, as far as it can send it; one that is only called so is not."""
     limit.check_read(PATH, entry(1 << 31, DICOM))
     limit.check_shown(PATH, entry((1 << 32) - 1, DICOM))
@@ -52,7 +52,7 @@ def test_images_have_the_core_s_own_limit(limit: Limit) -> None:
         limit.check_shown(PATH, entry(1 << 32, DICOM))
 
 
-def test_the_log_is_told_once_a_minute(limit: Limit, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_is_told_once_a_minute(limit: MemoryLimit, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     """With the size, and without a name."""
     for clock.now in (0, 1, 59, 60, 61, 119, 121):
         with caplog.at_level(logging.WARNING), pytest.raises(TooLarge):

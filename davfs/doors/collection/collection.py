@@ -5,15 +5,15 @@ import threading
 import unicodedata
 from collections.abc import Sequence
 
-from davfs.doors.collection.limit import Interval, Limit
-from davfs.doors.collection.refusals import code
+from davfs.doors.collection.error_codes import error_code
+from davfs.doors.collection.memory_limit import LogThrottle, MemoryLimit
 from davfs.entry import Content, Entry, EntryKind, Path
 from davfs.errors import Forbidden, IsAFolder, NoSpace, NotAFolder, NotFound, PathError, TooLarge
 from davfs.filesystem.drive import Drive
 from davfs.filesystem.recent import Recent
 from davfs.sdk import core
 from davfs.sdk.callbacks import Request
-from davfs.sdk.core import Code
+from davfs.sdk.core import ErrorCode
 from davfs.sdk.log import audit
 
 MOUNT = "drive"
@@ -24,8 +24,8 @@ _REMEMBERED = 60.0
 _log = logging.getLogger(__name__)
 
 
-class CollectionDoor:
-    """`davfs.sdk.callbacks.Door` over a drive.
+class DriveCollection:
+    """`davfs.sdk.callbacks.WebDavCollection` over a drive.
 
     Args:
         drive: What is behind the door.
@@ -33,13 +33,13 @@ class CollectionDoor:
 
     def __init__(self, drive: Drive) -> None:
         self._drive = drive
-        self._limit = Limit(image=core.largest_answer())
+        self._limit = MemoryLimit(image=core.largest_answer())
         self._too_large = Recent(_REMEMBERED)
-        self._no_space = Interval()
+        self._no_space = LogThrottle()
         self._asked: dict[int, tuple[Path, Entry]] = {}
 
     def is_folder(self, path: Path, request: Request) -> bool:
-        """See `Door`. Asked in each PROPFIND, but for those with depth 1 where `list_folder` found a folder."""
+        """See `WebDavCollection`. Called in each PROPFIND, unless `list_folder` has found a folder before."""
         if not path:
             return True
         try:
@@ -50,8 +50,8 @@ class CollectionDoor:
             self._asked[threading.get_ident()] = path, entry
         return entry.is_folder
 
-    def list_folder(self, path: Path, request: Request) -> Sequence[Entry] | None:  # noqa: ARG002  Door's form
-        """See `Door`. What a PROPFIND with depth 1 asks first."""
+    def list_folder(self, path: Path, request: Request) -> Sequence[Entry] | None:  # noqa: ARG002  WebDavCollection's form
+        """See `WebDavCollection`. What a PROPFIND with depth 1 asks first."""
         if not path:
             return [Entry(MOUNT, EntryKind.FOLDER, self._drive.stat(()).modified)]
         try:
@@ -60,7 +60,7 @@ class CollectionDoor:
             return None
 
     def read_file(self, path: Path, request: Request) -> Content | Entry | None:
-        """See `Door`. The only callback of GET and HEAD, and the second of a PROPFIND on a file.
+        """See `WebDavCollection`. The only callback of GET and HEAD, and the second of a PROPFIND on a file.
 
         The core asks for the whole content in each case. It is a PROPFIND, which needs the size alone, where this very
         thread has just been told that the path is no folder, in answer to a request with a Depth header. Both have to
@@ -90,7 +90,7 @@ class CollectionDoor:
         return content
 
     def write_file(self, path: Path, request: Request, content: memoryview) -> bool:
-        """See `Door`."""
+        """See `WebDavCollection`."""
         try:
             entry = self._drive.write(_inside(path), content)
         except Forbidden as error:
@@ -104,7 +104,7 @@ class CollectionDoor:
         return True
 
     def make_folder(self, path: Path, request: Request) -> bool:
-        """See `Door`."""
+        """See `WebDavCollection`."""
         try:
             self._drive.make_folder(_inside(path), user=request.user)
         except Forbidden as error:
@@ -112,7 +112,7 @@ class CollectionDoor:
         return True
 
     def delete_item(self, path: Path, request: Request) -> bool:
-        """See `Door`."""
+        """See `WebDavCollection`."""
         try:
             resource = self._drive.delete(_existing(path))
         except Forbidden as error:
@@ -120,9 +120,9 @@ class CollectionDoor:
         _record(request, "delete", resource)
         return True
 
-    def code(self, error: Exception) -> Code | None:
-        """See `Door`."""
-        return code(error)
+    def error_code(self, error: Exception) -> ErrorCode | None:
+        """See `WebDavCollection`."""
+        return error_code(error)
 
 
 def _inside(path: Path) -> Path:
