@@ -26,7 +26,7 @@ _BY_SUFFIX: Final = {
     ".zip": "application/zip",
 }
 
-HARMLESS: Final = frozenset({*_BY_SUFFIX.values(), OCTET_STREAM})
+SAFE: Final = frozenset({*_BY_SUFFIX.values(), OCTET_STREAM})
 """All types that files go out with."""
 
 SAVED: Final = frozenset({"application/dicom", "application/zip", OCTET_STREAM})
@@ -39,6 +39,6 @@ def of_name(name: str) -> str:
     return _BY_SUFFIX.get(f".{ending.lower()}", OCTET_STREAM) if stem else OCTET_STREAM
 
 
-def harmless(media_type: str) -> str:
-    """Return a media type where it is harmless, or else that of any bytes."""
-    return media_type if media_type in HARMLESS else OCTET_STREAM
+def safe_media_type(media_type: str) -> str:
+    """Return a media type if browsers run nothing of it, or else that of any bytes."""
+    return media_type if media_type in SAFE else OCTET_STREAM

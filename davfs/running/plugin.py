@@ -12,7 +12,7 @@ from davfs.doors.webdav.application import application
 from davfs.doors.webdav.context import Context
 from davfs.doors.webdav.health import Health, Readiness
 from davfs.doors.webdav.host_names import HostNames
-from davfs.doors.webdav.login.gate import Gate
+from davfs.doors.webdav.login.settings import LoginSettings
 from davfs.doors.webdav.login.throttle import Throttle
 from davfs.doors.webdav.wire import tls
 from davfs.doors.webdav.wire.server import HttpServer
@@ -123,11 +123,11 @@ def _open_second_door(orthanc: Mapping[str, Any], settings: Configuration, parts
     access = Access(url, verify=verify)
     _running.closing.callback(access.close)
     users, proxies = orthanc.get("RegisteredUsers", {}), settings.server.trusted_proxies
-    gate = Gate(access, Throttle(), users, trusted_proxies=proxies)
+    login = LoginSettings(access, Throttle(), users, trusted_proxies=proxies)
     own, listening = settings.server.certificate, settings.server
     certificate = tls.context(own, listening.key) if own else tls.context_of_orthanc(orthanc, home)
     only_tls = certificate is not None and _has_no_plain_port(orthanc)
-    context = Context(parts.drive, log.audit, gate, parts.reload, HostNames(listening.host_names), only_tls)
+    context = Context(parts.drive, log.audit, login, parts.reload, HostNames(listening.host_names), only_tls)
     door = application(context)
     readiness = Readiness(lambda: None if parts.upkeep.built else "The first index is being built.")
     server = HttpServer(Health(door, readiness), listening.address, listening.port, tls=certificate)

@@ -18,7 +18,7 @@ from davfs.doors.webdav.application import application
 from davfs.doors.webdav.context import Context
 from davfs.doors.webdav.health import Deferred, Health, Readiness
 from davfs.doors.webdav.host_names import HostNames
-from davfs.doors.webdav.login.gate import Gate
+from davfs.doors.webdav.login.settings import LoginSettings
 from davfs.doors.webdav.login.throttle import Throttle
 from davfs.doors.webdav.wire import tls
 from davfs.doors.webdav.wire.server import HttpServer
@@ -134,9 +134,9 @@ class Standalone:
         )
         self._closing.callback(parts.ending.finish, _FINISH_SECONDS)
         server = self._settings.server
-        gate = Gate(self._access, Throttle(), trusted_proxies=server.trusted_proxies)
+        login = LoginSettings(self._access, Throttle(), trusted_proxies=server.trusted_proxies)
         names, only_tls = HostNames(server.host_names), server.certificate is not None
-        self._application.become(application(Context(parts.drive, audit, gate, parts.reload, names, only_tls)))
+        self._application.become(application(Context(parts.drive, audit, login, parts.reload, names, only_tls)))
         self._parts = parts
         return tuple(layout.title for layout in selection.loaded.layouts)
 

@@ -108,4 +108,4 @@ def date(moment: datetime) -> str:
 
 def mime(entry: Entry) -> str:
     """Return the type that the core is told of a file: always one, or it would go by the name of the request."""
-    return media_types.harmless(entry.media_type)
+    return media_types.safe_media_type(entry.media_type)

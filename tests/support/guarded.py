@@ -14,8 +14,8 @@ import pytest
 from davfs.demo.ports import LOOPBACK
 from davfs.demo.process import OrthancProcess
 from davfs.doors.webdav.login.authentication import Authentication
-from davfs.doors.webdav.login.gate import Gate
 from davfs.doors.webdav.login.permissions import PERMISSIONS
+from davfs.doors.webdav.login.settings import LoginSettings
 from davfs.doors.webdav.wire.server import HttpServer
 from tests.support.local_door import received
 
@@ -80,9 +80,9 @@ def serving(application: Application, tls: ssl.SSLContext | None = None) -> Iter
         assert server.stop(10)
 
 
-def behind(gate: Gate, application: Application = who) -> Authentication:
+def behind(login: LoginSettings, application: Application = who) -> Authentication:
     """Return an application behind the door's authentication."""
-    return Authentication(None, application, {"davfs": SimpleNamespace(gate=gate)})
+    return Authentication(None, application, {"davfs": SimpleNamespace(login=login)})
 
 
 def certificate(folder: Path, name: str = "certificate", *, password: str = "") -> tuple[Path, Path]:

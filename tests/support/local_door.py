@@ -10,7 +10,7 @@ from typing import Any, cast
 from davfs.demo.ports import LOOPBACK
 from davfs.doors.webdav.application import application
 from davfs.doors.webdav.context import Context
-from davfs.doors.webdav.login.gate import Gate
+from davfs.doors.webdav.login.settings import LoginSettings
 from davfs.doors.webdav.login.throttle import Throttle
 from davfs.doors.webdav.wire.server import HttpServer
 from davfs.filesystem.area import Area
@@ -64,8 +64,8 @@ def local_door(folder: DiskPath, reload: Callable[[], Loaded] = lambda: Loaded((
     areas: dict[str, Area] = {"inbox": inbox}
     audited: list[tuple[str, ...]] = []
     drive = Drive(areas, Readme({}, allow_upload=True, allow_delete=False, progress=lambda: None), SINCE)
-    gate = Gate(cast("Access", _Open()), Throttle())
-    context = Context(drive=drive, audit=lambda *line: audited.append(line), gate=gate, reload=reload)
+    login = LoginSettings(cast("Access", _Open()), Throttle())
+    context = Context(drive=drive, audit=lambda *line: audited.append(line), login=login, reload=reload)
     served = application(context)
     with serving(served) as server, WebDav(f"http://{LOOPBACK}:{server.port}/") as client:
         yield LocalDoor(client, inbox, orthanc, audited, areas)

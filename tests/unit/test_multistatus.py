@@ -8,9 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from lxml import etree
 
+from davfs.doors.webdav.http_errors import HttpError
 from davfs.doors.webdav.multistatus import LIVE, Mode, Shown, Wanted, multistatus
 from davfs.doors.webdav.propfind import asked
-from davfs.doors.webdav.refusals import Refusal
 from davfs.doors.webdav.request_xml import parsed
 from davfs.entry import Entry, EntryKind
 from davfs.filesystem.area import QuotaUsage
@@ -125,6 +125,6 @@ def test_requests(inner: str, expected: Wanted) -> None:
 )  # fmt: skip
 def test_bad_requests(body: bytes) -> None:
     """Anything else is refused as a bad request."""
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(HttpError) as caught:
         asked(parsed(body))
     assert caught.value.value == 400

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from davfs.doors.webdav.refusals import Refusal
+from davfs.doors.webdav.http_errors import HttpError
 from davfs.doors.webdav.wire.request_body import ChunkedBody, FixedLengthBody, RequestBody
 
 Connection = BytesIO
@@ -84,13 +84,13 @@ def test_less_than_announced() -> None:
 )
 def test_bad_chunks(body: bytes) -> None:
     """Wrong framing, or an end before the end, is an error."""
-    with pytest.raises(Refusal):
+    with pytest.raises(HttpError):
         read_all(ChunkedBody(Connection(body)), 100)
 
 
 def test_a_known_body_breaks_off() -> None:
     """A connection that ends before the body does is an error."""
-    with pytest.raises(Refusal, match="2 bytes before"):
+    with pytest.raises(HttpError, match="2 bytes before"):
         read_all(FixedLengthBody(Connection(b"123"), 5), 2)
 
 

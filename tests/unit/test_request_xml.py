@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wsgidav import xml_tools
 
-from davfs.doors.webdav.messages import LARGEST
-from davfs.doors.webdav.refusals import Refusal
+from davfs.doors.webdav.body_buffer import LARGEST
+from davfs.doors.webdav.http_errors import HttpError
 from davfs.doors.webdav.request_xml import DEEPEST, LONGEST_NAMESPACE, MOST_ELEMENTS, parsed
 
 NESTED = "<a>" * DEEPEST + "</a>" * DEEPEST
@@ -49,7 +49,7 @@ def as_told(element: Element) -> str:
 
 def refusal(body: str | bytes) -> int:
     """Return the status by which a body is refused."""
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(HttpError) as caught:
         parsed(body.encode() if isinstance(body, str) else body)
     return int(caught.value.value)
 
@@ -107,7 +107,7 @@ def test_too_much(body: str) -> None:
 @given(st.binary(max_size=200) | st.text("<>/&#;!?[]'\"= \r\nabxmlns:\x00é", max_size=60).map(str.encode))
 def test_anything(body: bytes) -> None:
     """Whatever the body is, it is a tree or a refusal."""
-    with suppress(Refusal):
+    with suppress(HttpError):
         assert isinstance(parsed(body), Element)
 
 

@@ -21,7 +21,7 @@ from wsgidav.wsgidav_app import WsgiDAVApp
 from davfs.demo.process import OrthancProcess
 from davfs.doors.webdav.context import KEY
 from davfs.doors.webdav.login.authentication import Authentication
-from davfs.doors.webdav.login.gate import Gate
+from davfs.doors.webdav.login.settings import LoginSettings
 from davfs.doors.webdav.login.throttle import Throttle
 from davfs.doors.webdav.wire.tls import context
 from davfs.orthanc.access import Access
@@ -64,7 +64,9 @@ def throttle() -> Throttle:
 def door(orthanc: OrthancProcess, throttle: Throttle) -> Iterator[str]:
     """Address of a door of its own for each test."""
     access = Access(orthanc.url)
-    with serving(behind(Gate(access, throttle, {user: USERS[user] for user in ("alice", "blind")}, "Images"))) as url:
+    with serving(
+        behind(LoginSettings(access, throttle, {user: USERS[user] for user in ("alice", "blind")}, "Images"))
+    ) as url:
         yield url
     access.close()
 
@@ -160,7 +162,7 @@ def test_anonymous_where_orthanc_is(tmp_path: Path) -> None:
     settings = {"AuthenticationEnabled": False, "LuaScripts": [str(tmp_path / "read-only.lua")]}
     with guarded_orthanc(tmp_path, settings) as server:
         access = Access(server.url)
-        with serving(behind(Gate(access, Throttle()))) as url:
+        with serving(behind(LoginSettings(access, Throttle()))) as url:
             assert httpx.get(url, trust_env=False).json() == {"user": "", "allowed": ["read"], "size": 0}
             assert httpx.put(f"{url}/inbox/a", content=b"x", trust_env=False).status_code == 403
         access.close()
@@ -171,7 +173,7 @@ def test_orthanc_away(orthanc: OrthancProcess, tmp_path: Path) -> None:
     del orthanc
     with guarded_orthanc(tmp_path) as server:
         access = Access(server.url, lifetime=0)
-        with serving(behind(Gate(access, Throttle(), USERS))) as url:
+        with serving(behind(LoginSettings(access, Throttle(), USERS))) as url:
             client = httpx.Client(base_url=url, trust_env=False)
             assert client.get("/", auth=ALICE).status_code == 200
             server.stop()
@@ -250,8 +252,8 @@ def test_long_passwords(client: httpx.Client, size: int) -> None:
 def test_behind_a_proxy(orthanc: OrthancProcess, caplog: pytest.LogCaptureFixture) -> None:
     """A trusted proxy tells who guesses, so that its other clients can log in; what a client claims is not believed."""
     access = Access(orthanc.url)
-    gate = Gate(access, Throttle(), trusted_proxies=(ip_network("127.0.0.1"),))
-    with serving(behind(gate)) as url, httpx.Client(base_url=url, trust_env=False) as client:
+    login = LoginSettings(access, Throttle(), trusted_proxies=(ip_network("127.0.0.1"),))
+    with serving(behind(login)) as url, httpx.Client(base_url=url, trust_env=False) as client:
         for number in range(100):
             told = {"X-Forwarded-For": f"10.9.9.{number}, 192.0.2.1"}
             assert client.get("/", auth=(f"user{number}", "guess"), headers=told).status_code in {401, 429}
@@ -275,8 +277,8 @@ def test_the_best_scheme_comes_first(orthanc: OrthancProcess, tmp_path: Path) ->
         (proxy, None, {"X-Forwarded-Proto": "https"}, "Basic"),
         ((), context(own, key), {}, "Basic"),
     ):
-        gate = Gate(access, Throttle(), USERS, trusted_proxies=proxies)
-        with serving(behind(gate), tls) as url:
+        login = LoginSettings(access, Throttle(), USERS, trusted_proxies=proxies)
+        with serving(behind(login), tls) as url:
             answer = httpx.get(url, headers=headers, trust_env=False, verify=False)  # noqa: S501 - its own certificate
         schemes = [offer.partition(" ")[0] for offer in answer.headers.get_list("WWW-Authenticate")]
         assert schemes == [first, *({"Basic", "Digest"} - {first})]
@@ -301,7 +303,10 @@ def test_what_a_filter_refuses_may_be_a_guess(tmp_path: Path) -> None:
     settings = {"AuthenticationEnabled": False, "LuaScripts": [str(tmp_path / "header.lua")]}
     with guarded_orthanc(tmp_path, settings) as server:
         access = Access(server.url)
-        with serving(behind(Gate(access, Throttle()))) as url, httpx.Client(base_url=url, trust_env=False) as client:
+        with (
+            serving(behind(LoginSettings(access, Throttle()))) as url,
+            httpx.Client(base_url=url, trust_env=False) as client,
+        ):
             assert client.get("/", auth=ALICE).status_code == 200
             statuses = [client.get("/", auth=("alice", f"guess{number}")).status_code for number in range(50)]
         access.close()
@@ -360,7 +365,7 @@ def test_before_wsgidav(orthanc: OrthancProcess, tmp_path: Path) -> None:
     """As the first middleware of WsgiDAV it sees the same paths, and both challenges reach the client."""
     access = Access(orthanc.url)
     configuration = {
-        KEY: SimpleNamespace(gate=Gate(access, Throttle(), USERS)),
+        KEY: SimpleNamespace(login=LoginSettings(access, Throttle(), USERS)),
         "provider_mapping": {"/": str(tmp_path)},
         "middleware_stack": [Authentication, ErrorPrinter, RequestResolver],
         "logging": {"enable": False},

@@ -11,8 +11,8 @@ import pytest
 
 from davfs.demo.process import OrthancProcess
 from davfs.doors.webdav.login import authentication
-from davfs.doors.webdav.login.gate import Gate
 from davfs.doors.webdav.login.nonces import LIFETIME, Nonces
+from davfs.doors.webdav.login.settings import LoginSettings
 from davfs.doors.webdav.login.throttle import Throttle
 from davfs.orthanc.access import Access
 from tests.support import guarded
@@ -38,7 +38,7 @@ def client(orthanc: OrthancProcess, clock: SimpleNamespace) -> Iterator[httpx.Cl
     del clock
     access = Access(orthanc.url)
     with (
-        serving(behind(Gate(access, Throttle(), USERS | {"gone": "away"}, REALM))) as url,
+        serving(behind(LoginSettings(access, Throttle(), USERS | {"gone": "away"}, REALM))) as url,
         httpx.Client(base_url=url, trust_env=False) as opened,
     ):
         yield opened
@@ -181,7 +181,7 @@ def test_not_offered_where_no_password_is_known(orthanc: OrthancProcess, tmp_pat
     """Without passwords the door offers Basic alone, and a proof is no credentials."""
     del tmp_path
     access = Access(orthanc.url)
-    with serving(behind(Gate(access, Throttle()))) as url:
+    with serving(behind(LoginSettings(access, Throttle()))) as url:
         answer = httpx.get(url, headers=proof(Nonces().fresh()), trust_env=False)
         assert answer.status_code == 401
         assert answer.headers.get_list("WWW-Authenticate") == ['Basic realm="Orthanc", charset="UTF-8"']

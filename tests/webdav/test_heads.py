@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from davfs.demo.ports import LOOPBACK
-from davfs.doors.webdav.refusals import Refusal
+from davfs.doors.webdav.http_errors import HttpError
 from tests.support.local_door import received, serving
 
 SECONDS = 20
@@ -150,7 +150,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> 
     told = f"{environ.get('HTTP_HOST', '-')} {environ['PATH_INFO']}?{environ['QUERY_STRING']} "
     try:
         answer, status = told.encode() + (yield from received(environ)), HTTPStatus.OK
-    except Refusal as refusal:
+    except HttpError as refusal:
         answer, status = b"", HTTPStatus(refusal.value)
     start_response(f"{status.value} {status.phrase}", [("Content-Length", str(len(answer)))])
     yield answer

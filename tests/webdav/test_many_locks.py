@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from davfs.doors.webdav import locks
+from davfs.doors.webdav import lock_storage
 from tests.support.local_door import local_door
 from tests.support.locking import lock, locked, tagged, unlock
 
@@ -13,7 +13,7 @@ MOST = 40
 
 def test_bound_over_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Locks on many different files are bounded, and releasing any of them makes room for one."""
-    monkeypatch.setattr(locks, "MOST_LOCKS", MOST)
+    monkeypatch.setattr(lock_storage, "MOST_LOCKS", MOST)
     with local_door(tmp_path) as door:
         drive = door.drive
         tokens = {path: locked(drive, path) for path in [f"inbox/{n}.txt" for n in range(MOST)]}
@@ -36,7 +36,7 @@ def test_a_refused_lock_leaves_nothing(
     """A file is made for a lock only where there will be one (RFC 4918 §9.10.4)."""
     with local_door(tmp_path) as door:
         locked(door.drive, "inbox/a.txt")
-        monkeypatch.setattr(locks, "MOST_LOCKS", 1)
+        monkeypatch.setattr(lock_storage, "MOST_LOCKS", 1)
         assert lock(door.drive, "inbox/b.txt", owner=owner).status_code == status
         assert door.drive.status("inbox/b.txt") == 404
 
@@ -45,7 +45,7 @@ def test_a_lock_is_refreshed_while_there_are_too_many(tmp_path: Path, monkeypatc
     """Whoever holds a lock keeps it."""
     with local_door(tmp_path) as door:
         token = locked(door.drive, "inbox/a.txt")
-        monkeypatch.setattr(locks, "MOST_LOCKS", 1)
+        monkeypatch.setattr(lock_storage, "MOST_LOCKS", 1)
         assert door.drive.request("LOCK", "inbox/a.txt", headers={"If": f"({token})"}).status_code == 200
 
 

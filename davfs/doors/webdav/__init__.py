@@ -1,18 +1,15 @@
 """Door 2: a complete WebDAV server on a port of its own, made of WsgiDAV on cheroot. WsgiDAV is imported here only.
 
-A request comes in by `wire`, and goes through the stack that `application` puts together: `failures`, `login`,
-`cross_site` (what the page of another site wants; `host_names`), `reload`, `messages` (bodies, and the XML in them by
-`request_xml`), `propfind` and `download` (the two that make up nearly all traffic), `page` (folders in a browser), and
-`methods`, which is WsgiDAV's own. There
+`wire` reads a request from its connection. `application` sends it through the middlewares: `error_responses`, `login`,
+`cross_site` (with `host_names`), `reload`, `body_buffer` (with `request_xml`), `propfind` and `download` (nearly all
+traffic), `folder_page` (folders in a browser), and `methods`, which extends WsgiDAV. The other modules:
 
-- `provider` and `resources` are the drive as WsgiDAV wants to see it,
-- `conditions`, `headers`, `turns` decide whether and when something may be changed,
-- `locks`, `properties` keep what clients leave at files and folders,
-- `uploads`, `contents` are bodies on their way in and out,
-- `multistatus`, `ranges`, `validators` are parts of answers; `refusals` has the status of each error.
-
-`context` is what all of them work with, `paths` how a request's path becomes one of the drive, `health` what answers
-whoever watches the server.
+- `provider`, `resources`: the drive in WsgiDAV's interface
+- `conditions`, `request_headers`, `path_locks`: checks before something is changed
+- `lock_storage`, `property_manager`: locks and dead properties
+- `uploads`, `contents`: bodies of PUT and GET
+- `multistatus`, `range_header`, `validators`: parts of responses; `http_errors`: the status of each error
+- `context`: what all of them share; `paths`: request paths; `health`: health checks
 """
 
 from davfs.doors.webdav import without_lxml as without_lxml  # before any other module imports WsgiDAV

@@ -9,20 +9,20 @@ from typing import Any
 from wsgidav.util import send_status_response
 from wsgidav.wsgidav_app import WsgiDAVApp
 
-from davfs.doors.webdav import headers, paths
+from davfs.doors.webdav import paths, request_headers
+from davfs.doors.webdav.body_buffer import BodyBuffer
 from davfs.doors.webdav.context import KEY, Context, Environ
 from davfs.doors.webdav.cross_site import CrossSite
 from davfs.doors.webdav.download import Download
-from davfs.doors.webdav.failures import Failures
-from davfs.doors.webdav.locks import Locks
+from davfs.doors.webdav.error_responses import ErrorResponses
+from davfs.doors.webdav.folder_page import Page
+from davfs.doors.webdav.http_errors import HttpError, as_http_errors
+from davfs.doors.webdav.lock_storage import LockStorage
 from davfs.doors.webdav.login.authentication import Authentication
-from davfs.doors.webdav.messages import Messages
-from davfs.doors.webdav.methods import Resolver
-from davfs.doors.webdav.page import Page
-from davfs.doors.webdav.properties import Properties
+from davfs.doors.webdav.methods import MethodDispatcher
+from davfs.doors.webdav.property_manager import PropertyManager
 from davfs.doors.webdav.propfind import Propfind
 from davfs.doors.webdav.provider import DriveProvider
-from davfs.doors.webdav.refusals import Refusal, refused
 from davfs.doors.webdav.reload import Reload
 
 _BLOCK = 256 * 1024
@@ -46,18 +46,18 @@ def application(context: Context) -> Application:
             KEY: context,
             "provider_mapping": {"/": DriveProvider(context.drive)},
             "middleware_stack": [
-                Failures,
+                ErrorResponses,
                 Authentication,
                 CrossSite,
                 Reload,
-                Messages,
+                BodyBuffer,
                 Propfind,
                 Download,
                 Page,
-                Resolver,
+                MethodDispatcher,
             ],
-            "lock_storage": Locks(),
-            "property_manager": Properties(context.drive),
+            "lock_storage": LockStorage(),
+            "property_manager": PropertyManager(context.drive),
             "add_header_MS_Author_Via": True,
             "suppress_version_info": True,
             "logging": {"enable": False},
@@ -69,11 +69,11 @@ def application(context: Context) -> Application:
     def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         start_response = _told_to_browsers(start_response, only_tls=context.only_tls)
         try:
-            with refused():
+            with as_http_errors():
                 path = unicodedata.normalize("NFC", paths.decoded(environ["PATH_INFO"]))
                 path = _SLASHES.sub("/", path)  # some clients join an address that ends in one and a path
-            headers.check(environ)
-        except Refusal as refusal:
+            request_headers.check(environ)
+        except HttpError as refusal:
             refusing: Iterable[bytes] = send_status_response(environ, start_response, refusal)
             return refusing
         path = "/" if path == "*" else path  # OPTIONS about the server as such (RFC 9110 §9.3.7): WsgiDAV fails

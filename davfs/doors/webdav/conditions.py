@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from davfs.doors.webdav import paths
 from davfs.doors.webdav.context import Environ
-from davfs.doors.webdav.refusals import Refusal
+from davfs.doors.webdav.http_errors import HttpError
 from davfs.doors.webdav.validators import CONDITIONS, unmet
 from davfs.entry import Entry, Path
 from davfs.errors import BadName
@@ -50,7 +50,7 @@ def check(environ: Environ, own: Path, look: Look, tokens: Tokens) -> None:
         tokens: Tells which locks it has.
 
     Raises:
-        Refusal: One of them is not met, or, for a GET or HEAD, the client has the content already.
+        HttpError: One of them is not met, or, for a GET or HEAD, the client has the content already.
 
     Source: RFC 9110 §13.1, RFC 4918 §10.4.
     """
@@ -69,7 +69,7 @@ def check(environ: Environ, own: Path, look: Look, tokens: Tokens) -> None:
         return all(_is_met(stated, known.get(path, frozenset()), tag) for stated in listed)
 
     if not any(holds(about, listed) for about, listed in _lists(environ)):
-        raise Refusal(HTTPStatus.PRECONDITION_FAILED, "The condition of the header If is not met.")
+        raise HttpError(HTTPStatus.PRECONDITION_FAILED, "The condition of the header If is not met.")
 
 
 def _check_versions(environ: Environ, entry: Entry | None) -> None:
@@ -83,7 +83,7 @@ def _check_versions(environ: Environ, entry: Entry | None) -> None:
         status = unmet({name: environ[name] for name in _OF_A_CHANGE if name in environ}, entry)
         status = status and HTTPStatus.PRECONDITION_FAILED
     if status is not None:
-        raise Refusal(status, "What is there is not what the request is meant for.")
+        raise HttpError(status, "What is there is not what the request is meant for.")
 
 
 def _is_met(stated: re.Match[str], tokens: frozenset[str], tag: str | None) -> bool:

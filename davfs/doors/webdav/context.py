@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from davfs.doors.webdav.host_names import HostNames
-from davfs.doors.webdav.login.gate import Gate
+from davfs.doors.webdav.login.settings import LoginSettings
 from davfs.filesystem.drive import Drive
 from davfs.settings.layouts import Loaded
 
@@ -23,7 +23,7 @@ class Context:
     Attributes:
         drive: What is behind the door.
         audit: Writes who did what to which resource (Orthanc's id, empty for none), and what came of it.
-        gate: Decides who comes in.
+        login: Settings and services of the login.
         reload: Reads the layout files again, and tells what became of them.
         host_names: The names by which the door may be asked for where nobody has to log in.
         only_tls: Browsers may be told to use no plain HTTP with this host any more, whatever the port.
@@ -31,7 +31,7 @@ class Context:
 
     drive: Drive
     audit: Callable[[str, str, str, str], None]
-    gate: Gate
+    login: LoginSettings
     reload: Callable[[], Loaded]
     host_names: HostNames = field(default_factory=HostNames)
     only_tls: bool = False

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 from wsgidav.mw.base_mw import BaseMiddleware
 
 from davfs.doors.webdav.context import Environ, context_of
-from davfs.doors.webdav.headers import plain_host
-from davfs.doors.webdav.refusals import Refusal
+from davfs.doors.webdav.http_errors import HttpError
+from davfs.doors.webdav.request_headers import plain_host
 from davfs.orthanc.access import LIFETIME, Decision, Permission
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND"})
@@ -43,12 +43,12 @@ class CrossSite(BaseMiddleware):
         self._closed_until = 0.0
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Answer a request (PEP 3333)."""
+        """Decision a request (PEP 3333)."""
         host = environ.get("HTTP_HOST")
         if host is not None and not context_of(self.config).host_names.include(host) and self._is_open():
-            raise Refusal(HTTPStatus.MISDIRECTED_REQUEST, _UNKNOWN)
+            raise HttpError(HTTPStatus.MISDIRECTED_REQUEST, _UNKNOWN)
         if environ["REQUEST_METHOD"] not in _READING and is_foreign(environ):
-            raise Refusal(HTTPStatus.FORBIDDEN, "The page of another site cannot change anything here.")
+            raise HttpError(HTTPStatus.FORBIDDEN, "The page of another site cannot change anything here.")
         answer: Iterable[bytes] = self.next_app(environ, start_response)
         return answer
 
@@ -56,7 +56,7 @@ class CrossSite(BaseMiddleware):
         """Return True if Orthanc asks nobody to log in; the answer that it does is kept for a while."""
         if time.monotonic() < self._closed_until:
             return False
-        is_open = context_of(self.config).gate.access.ask(Permission.READ, None) is Decision.GRANTED
+        is_open = context_of(self.config).login.access.ask(Permission.READ, None) is Decision.GRANTED
         if not is_open:
             self._closed_until = time.monotonic() + LIFETIME
         return is_open

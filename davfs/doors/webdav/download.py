@@ -14,8 +14,8 @@ from wsgidav.util import send_status_response
 from davfs import media_types
 from davfs.doors.webdav import paths
 from davfs.doors.webdav.context import Environ, context_of, user_of
-from davfs.doors.webdav.ranges import Unsatisfiable, part
-from davfs.doors.webdav.refusals import refusal
+from davfs.doors.webdav.http_errors import to_http_error
+from davfs.doors.webdav.range_header import RangeNotSatisfiable, part
 from davfs.doors.webdav.validators import CONDITIONS, entity_tag, http_date, same_version, unmet
 from davfs.entry import Content, Entry, Path
 from davfs.errors import DavfsError, IsAFolder
@@ -47,7 +47,9 @@ class Download(BaseMiddleware):
         except IsAFolder:
             return self._passed_on(environ, start_response)
         except DavfsError as error:
-            found: Answer = send_status_response(environ, start_response, refusal(error), is_head=method == "HEAD")
+            found: Answer = send_status_response(
+                environ, start_response, to_http_error(error), is_head=method == "HEAD"
+            )
             return found
 
     def _passed_on(self, environ: Environ, start_response: Start) -> Answer:
@@ -113,7 +115,7 @@ def _started(environ: Environ, start_response: Start, entry: Entry) -> tuple[int
         return None
     try:
         chosen = _chosen(environ, entry)
-    except Unsatisfiable:
+    except RangeNotSatisfiable:
         _start(start_response, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, entry, 0, f"bytes */{entry.size}")
         return None
     if chosen is None:
@@ -137,7 +139,7 @@ def _chosen(environ: Environ, entry: Entry) -> tuple[int, int] | None:
 def _start(start_response: Start, status: HTTPStatus, entry: Entry, length: int, place: str = "") -> None:
     headers = [("Content-Length", str(length)), *_validators(entry), ("Accept-Ranges", "bytes")]
     if status is not HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-        headers += _kind(media_types.harmless(entry.media_type))
+        headers += _kind(media_types.safe_media_type(entry.media_type))
     if place:
         headers.append(("Content-Range", place))
     start_response(f"{status.value} {status.phrase}", headers)

@@ -14,10 +14,10 @@ from wsgidav.request_server import RequestServer
 from wsgidav.util import send_status_response
 
 from davfs.doors.webdav import conditions, paths
+from davfs.doors.webdav.body_buffer import body_xml
 from davfs.doors.webdav.context import Environ
-from davfs.doors.webdav.headers import destination
-from davfs.doors.webdav.messages import root_of
-from davfs.doors.webdav.refusals import Refusal, refused
+from davfs.doors.webdav.http_errors import HttpError, as_http_errors
+from davfs.doors.webdav.request_headers import destination
 from davfs.doors.webdav.resources import FileResource, FolderResource, check_conditions
 from davfs.doors.webdav.uploads import announced
 from davfs.entry import Path
@@ -29,7 +29,7 @@ _BLOCK = 256 * 1024
 _READING = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND"})
 
 
-class Resolver(RequestResolver):
+class MethodDispatcher(RequestResolver):
     """The last of the middlewares."""
 
     def __call__(self, environ: Environ, start_response: Start) -> Iterable[bytes]:
@@ -61,7 +61,7 @@ class Methods(RequestServer):
         """Answer MOVE (RFC 4918 §9.9)."""
         source, target = self._source(environ), destination(environ)
         if not _is_deep(environ, source):
-            raise Refusal(HTTPStatus.BAD_REQUEST, "A folder can be moved with all that is in it alone.")
+            raise HttpError(HTTPStatus.BAD_REQUEST, "A folder can be moved with all that is in it alone.")
         replaced = self._checked(environ, source, target)
         self._davProvider.check_locks(source.segments, environ, deep=True)
         self._davProvider.check_locks(source.segments[:-1], environ, deep=False)
@@ -73,7 +73,7 @@ class Methods(RequestServer):
         path = paths.segments(environ["PATH_INFO"])
         if self._found(path, environ) is None:
             self._evaluate_if_headers(None, environ)
-            with refused():
+            with as_http_errors():
                 self._davProvider.drive.delete(path)
             return _done(environ, start_response, replaced=True)
         answer: Iterable[bytes] = super().do_DELETE(environ, start_response)
@@ -83,7 +83,7 @@ class Methods(RequestServer):
         """Answer PUT (RFC 4918 §9.7), as WsgiDAV does, but without waiting for the body."""
         found = self._found(paths.segments(environ["PATH_INFO"]), environ)
         target = self._target(found, environ)
-        with self._write_transaction(target, environ), refused():
+        with self._write_transaction(target, environ), as_http_errors():
             yield from _received(target, environ)
         etag = target.get_etag()
         headers = [("ETag", f'"{etag}"')] if etag else None
@@ -97,7 +97,7 @@ class Methods(RequestServer):
 
     def do_LOCK(self, environ: Environ, start_response: Start) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
         """Answer LOCK (RFC 4918 §9.10); what would be refused is refused before a file is made for it (§9.10.4)."""
-        if root_of(environ) is not None:  # or it refreshes a lock that is there
+        if body_xml(environ) is not None:  # or it refreshes a lock that is there
             self._davProvider.lock_manager.storage.check_room(environ["wsgidav.user_name"])
         answer: Iterable[bytes] = super().do_LOCK(environ, start_response)
         return answer
@@ -114,9 +114,9 @@ class Methods(RequestServer):
         parent = self._found(path[:-1], environ) if path else None
         _check_content(environ)
         if isinstance(found, FolderResource):
-            raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, "There is a folder of that name.")
+            raise HttpError(HTTPStatus.METHOD_NOT_ALLOWED, "There is a folder of that name.")
         if not isinstance(parent, FolderResource):
-            raise Refusal(HTTPStatus.CONFLICT, "The folder that should hold it does not exist.")
+            raise HttpError(HTTPStatus.CONFLICT, "The folder that should hold it does not exist.")
         self._evaluate_if_headers(found, environ)
         self._check_write_permission(found or parent, "0", environ)
         return found or parent.create_empty_resource(path[-1])
@@ -124,7 +124,7 @@ class Methods(RequestServer):
     def _source(self, environ: Environ) -> Resource:
         found = self._found(paths.segments(environ["PATH_INFO"]), environ)
         if found is None:
-            raise Refusal(HTTPStatus.NOT_FOUND, "There is nothing of that name.")
+            raise HttpError(HTTPStatus.NOT_FOUND, "There is nothing of that name.")
         return found
 
     def _found(self, path: Path, environ: Environ) -> Resource | None:
@@ -136,7 +136,7 @@ class Methods(RequestServer):
         may_replace = _may_replace(environ)
         parent = self._found(target[:-1], environ)
         if parent is None or not parent.is_collection:
-            raise Refusal(HTTPStatus.CONFLICT, "The folder that should hold it does not exist.")
+            raise HttpError(HTTPStatus.CONFLICT, "The folder that should hold it does not exist.")
         there = self._found(target, environ)
         self._evaluate_if_headers(source, environ)
         if there is None:
@@ -144,16 +144,16 @@ class Methods(RequestServer):
         else:
             self._davProvider.check_locks(target, environ, deep=True)
             if not may_replace:
-                raise Refusal(HTTPStatus.PRECONDITION_FAILED, "The name is taken.")
+                raise HttpError(HTTPStatus.PRECONDITION_FAILED, "The name is taken.")
         return there is not None
 
 
 def _check_content(environ: Environ) -> None:
     """Refuse content that is not to be stored as it comes (RFC 9110 §14.5, §15.5.16)."""
     if "HTTP_CONTENT_ENCODING" in environ:
-        raise Refusal(HTTPStatus.NOT_IMPLEMENTED, "The header Content-Encoding is not supported.")
+        raise HttpError(HTTPStatus.NOT_IMPLEMENTED, "The header Content-Encoding is not supported.")
     if "HTTP_CONTENT_RANGE" in environ:
-        raise Refusal(HTTPStatus.BAD_REQUEST, "The header Content-Range is not allowed with PUT.")
+        raise HttpError(HTTPStatus.BAD_REQUEST, "The header Content-Range is not allowed with PUT.")
 
 
 def _received(target: FileResource, environ: Environ) -> Iterator[bytes]:
@@ -186,7 +186,7 @@ def _may_replace(environ: Environ) -> bool:
     """Return what ``Overwrite`` says; Finder sends none (RFC 4918 §10.6)."""
     overwrite = environ.get("HTTP_OVERWRITE", "T").upper()
     if overwrite not in ("T", "F"):
-        raise Refusal(HTTPStatus.BAD_REQUEST, "The header Overwrite is neither T nor F.")
+        raise HttpError(HTTPStatus.BAD_REQUEST, "The header Overwrite is neither T nor F.")
     return bool(overwrite == "T")
 
 
@@ -194,7 +194,7 @@ def _is_deep(environ: Environ, source: Resource) -> bool:
     """Return whether a folder is meant with all that is in it (RFC 4918 §9.8.3); a file has nothing in it."""
     depth = environ.get("HTTP_DEPTH", "infinity").lower()
     if depth not in ("0", "infinity"):
-        raise Refusal(HTTPStatus.BAD_REQUEST, "The header Depth is neither 0 nor infinity.")
+        raise HttpError(HTTPStatus.BAD_REQUEST, "The header Depth is neither 0 nor infinity.")
     return bool(depth == "infinity") or not source.is_collection
 
 

@@ -9,11 +9,11 @@ from xml.etree.ElementTree import Element
 
 from wsgidav.mw.base_mw import BaseMiddleware
 
-from davfs.doors.webdav import locks, paths
+from davfs.doors.webdav import lock_storage, paths
+from davfs.doors.webdav.body_buffer import body_xml
 from davfs.doors.webdav.context import Environ, context_of
-from davfs.doors.webdav.messages import root_of
+from davfs.doors.webdav.http_errors import HttpError
 from davfs.doors.webdav.multistatus import DAV, LIVE, Mode, Shown, Wanted, multistatus
-from davfs.doors.webdav.refusals import Refusal
 from davfs.doors.webdav.resources import check_conditions
 from davfs.entry import Entry, Path
 from davfs.errors import NotFound
@@ -43,7 +43,7 @@ class Propfind(BaseMiddleware):
         if environ["REQUEST_METHOD"] != "PROPFIND":
             passed_on: Iterable[bytes] = self.next_app(environ, start_response)
             return passed_on
-        wanted = asked(root_of(environ))
+        wanted = asked(body_xml(environ))
         found = self._found(environ, _depth(environ), wanted)
         return _answer(start_response, wanted, found)
 
@@ -66,7 +66,7 @@ def _deep(drive: Drive, path: Path) -> Iterator[Shown]:
     """Yield all that is below a folder, each folder before what is in it.
 
     Raises:
-        Refusal: It is more than `LARGEST_ANSWER`.
+        HttpError: It is more than `LARGEST_ANSWER`.
     """
     count, waiting = 0, [path]
     while waiting:
@@ -145,7 +145,7 @@ class _Left:
         """Return a resource with what was left at it, and with ``inherited`` with the locks on folders that hold it."""
         if self._locks:
             found = self._locks.get_indirect_url_lock_list if inherited else self._locks.get_url_lock_list
-            shown = shown._replace(locks=locks.discovered(found(shown.href), shown.href))
+            shown = shown._replace(locks=lock_storage.discovered(found(shown.href), shown.href))
         if self._properties and self._left > 0:
             dead = self._properties.all_of(shown.href)
             kept = {name: value for name, value in dead.items() if self._names is None or name in self._names}
@@ -166,33 +166,33 @@ def asked(root: Element | None) -> Wanted:
         root: Its body; None, for no body at all, stands for all properties (RFC 4918 §9.1).
 
     Raises:
-        Refusal: It is something else, or names too much.
+        HttpError: It is something else, or names too much.
     """
     if root is None:
         return Wanted(Mode.ALL)
     modes = [child for child in root if child.tag in _BODY_MODES]
     if root.tag != f"{DAV}propfind" or len(modes) != 1:
-        raise Refusal(HTTPStatus.BAD_REQUEST, "The body has to be a propfind element with allprop, propname or prop.")
+        raise HttpError(HTTPStatus.BAD_REQUEST, "The body has to be a propfind element with allprop, propname or prop.")
     mode = _BODY_MODES[modes[0].tag]
     source = {Mode.NAMED: modes[0], Mode.ALL: root.find(f"{DAV}include")}.get(mode)
     names = () if source is None else tuple(dict.fromkeys(child.tag for child in source))
     if len(names) > MOST_NAMES or sum(map(len, names)) > LONGEST_NAMES:
         reason = f"A request names at most {MOST_NAMES} properties, with {LONGEST_NAMES} characters in all."
-        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason)
+        raise HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason)
     return Wanted(mode, names)
 
 
 def _depth(environ: Environ) -> str:
     depth = str(environ.get("HTTP_DEPTH", "infinity")).lower()
     if depth not in ("0", "1", "infinity"):
-        raise Refusal(HTTPStatus.BAD_REQUEST, "The header Depth is neither 0, 1 nor infinity.")
+        raise HttpError(HTTPStatus.BAD_REQUEST, "The header Depth is neither 0, 1 nor infinity.")
     return depth
 
 
-def _too_much() -> Refusal:
+def _too_much() -> HttpError:
     """Return the refusal of RFC 4918 §9.1.1."""
     reason = "There is too much below this folder for one answer."
-    return Refusal(HTTPStatus.FORBIDDEN, reason, condition="{DAV:}propfind-finite-depth")
+    return HttpError(HTTPStatus.FORBIDDEN, reason, condition="{DAV:}propfind-finite-depth")
 
 
 def _answer(start_response: Start, wanted: Wanted, found: list[Shown]) -> Iterable[bytes]:

@@ -9,9 +9,9 @@ from wsgidav.dav_provider import DAVProvider
 from davfs import errors
 from davfs.doors.webdav import paths
 from davfs.doors.webdav.context import Environ
-from davfs.doors.webdav.refusals import refused
+from davfs.doors.webdav.http_errors import as_http_errors
+from davfs.doors.webdav.path_locks import PathLocks
 from davfs.doors.webdav.resources import FileResource, FolderResource, resource
-from davfs.doors.webdav.turns import Turns
 from davfs.entry import Entry, Path
 from davfs.filesystem.drive import Drive
 
@@ -32,7 +32,7 @@ class DriveProvider(DAVProvider):
         super().__init__()
         self.drive = drive
         self.verbose = 0  # or what was raised is printed, with paths
-        self.turns = Turns()
+        self.path_locks = PathLocks()
 
     def get_resource_inst(self, path: str | None, environ: Environ) -> FileResource | FolderResource | None:
         """Return what is at a path, None for nothing."""
@@ -51,7 +51,7 @@ class DriveProvider(DAVProvider):
         """
         storage = self.lock_manager.storage
         held = self.lock_manager.get_url_lock_list(self.ref_url(path, folder=False)) if storage.any else ()
-        with refused():
+        with as_http_errors():
             try:
                 return self.drive.stat(path)
             except errors.NotFound:

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from davfs.doors.webdav.refusals import Refusal
+from davfs.doors.webdav.http_errors import HttpError
 
 MOST_ELEMENTS = 1000
 DEEPEST = 50
@@ -27,12 +27,12 @@ def parsed(body: bytes) -> Element:
         body: At most as long as `messages` lets in.
 
     Raises:
-        Refusal: It is no well-formed XML, has a document type, or is made of too much.
+        HttpError: It is no well-formed XML, has a document type, or is made of too much.
     """
     try:
         return _Reader().read(body)
     except expat.ExpatError as error:
-        raise Refusal(HTTPStatus.BAD_REQUEST, "The body is no well-formed XML.") from error
+        raise HttpError(HTTPStatus.BAD_REQUEST, "The body is no well-formed XML.") from error
 
 
 class _Reader:
@@ -57,10 +57,10 @@ class _Reader:
 
     def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:  # noqa: ARG002  expat's form
         if encoding is not None and encoding.upper() not in _ENCODINGS:
-            raise Refusal(HTTPStatus.BAD_REQUEST, "The body has to be in UTF-8 or UTF-16.")
+            raise HttpError(HTTPStatus.BAD_REQUEST, "The body has to be in UTF-8 or UTF-16.")
 
     def _document_type(self, *declared: object) -> None:  # noqa: ARG002  expat's form
-        raise Refusal(HTTPStatus.BAD_REQUEST, "The body has a document type, which is not allowed.")
+        raise HttpError(HTTPStatus.BAD_REQUEST, "The body has a document type, which is not allowed.")
 
     def _namespace(self, prefix: str | None, name: str | None) -> None:  # noqa: ARG002  expat's form
         if len(name or "") > LONGEST_NAMESPACE:
@@ -84,5 +84,5 @@ def _clark(name: str) -> str:
     return f"{{{name}" if "}" in name else name
 
 
-def _too_much(reason: str) -> Refusal:
-    return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body cannot be taken: {reason}.")
+def _too_much(reason: str) -> HttpError:
+    return HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body cannot be taken: {reason}.")

@@ -13,7 +13,7 @@ from davfs.doors.webdav import conditions, paths
 from davfs.doors.webdav.conditions import creates_only
 from davfs.doors.webdav.contents import ContentFile
 from davfs.doors.webdav.context import Context, Environ, context_of, user_of
-from davfs.doors.webdav.refusals import Refusal, refused
+from davfs.doors.webdav.http_errors import HttpError, as_http_errors
 from davfs.doors.webdav.uploads import Sink, announced
 from davfs.entry import Entry, EntryKind, Path
 from davfs.errors import AlreadyExists
@@ -61,7 +61,7 @@ class _Resource:
         if name.startswith(_WIN32):
             return True
         if not self._is_writable():
-            raise Refusal(HTTPStatus.FORBIDDEN, "Properties can be set in inbox/ only.")
+            raise HttpError(HTTPStatus.FORBIDDEN, "Properties can be set in inbox/ only.")
         if isinstance(value, Element):
             value.tail = None  # what follows it in the request is none of its own
         return super().set_property_value(name, value, dry_run=dry_run)  # type: ignore[misc]  # WsgiDAV's
@@ -69,7 +69,7 @@ class _Resource:
     def handle_delete(self) -> bool:
         """Delete it with all that is in it, unless somebody else holds a lock on a part."""
         self.provider.check_locks(self.segments, self.environ, deep=True)
-        with self._losing_locks(), refused(), self._turn(self.segments):
+        with self._losing_locks(), as_http_errors(), self._turn(self.segments):
             resource = self.context.drive.delete(self.segments)
         self.context.audit(user_of(self.environ), "delete", resource, "done")
         return True
@@ -89,7 +89,7 @@ class _Resource:
     @contextmanager
     def _turn(self, *changed: Path) -> Iterator[None]:
         """Change paths while nobody else does, if the conditions of the request still are met then."""
-        with self.provider.turns.of(*changed):
+        with self.provider.path_locks.hold(*changed):
             check_conditions(self.provider, self.environ)
             yield
 
@@ -123,20 +123,20 @@ class FileResource(_Resource, DAVNonCollection):
         return self.entry.size
 
     def get_content_type(self) -> str:
-        return media_types.harmless(self.entry.media_type)
+        return media_types.safe_media_type(self.entry.media_type)
 
     def support_ranges(self) -> bool:
         return True
 
     def get_content(self) -> ContentFile:
-        with refused():
+        with as_http_errors():
             content = self.context.drive.read(self.segments)
         self.context.audit(user_of(self.environ), "read", content.entry.resource, "done")
         return ContentFile(content)
 
     def begin_write(self, *, content_type: str | None = None) -> Sink:  # noqa: ARG002  the drive looks for itself
         size = announced(self.environ)
-        with refused():
+        with as_http_errors():
             self._sink = Sink(self.context.drive.receive(self.segments, size), size, self._finish)
         return self._sink
 
@@ -183,7 +183,7 @@ class FolderResource(_Resource, DAVCollection):
 
     def _made(self, path: Path) -> Entry:
         """Make an empty file, unless another request was faster: then its file is the one that gets the lock."""
-        with refused():
+        with as_http_errors():
             try:
                 with self.context.drive.receive(path, 0) as upload:
                     return upload.finish(replace=False)
@@ -192,12 +192,12 @@ class FolderResource(_Resource, DAVCollection):
 
     def create_collection(self, name: str) -> "FolderResource":
         path = (*self.segments, name)
-        with refused():
+        with as_http_errors():
             self.context.drive.make_folder(path, user=user_of(self.environ))
             return FolderResource(path, self.environ, self.context.drive.stat(path))
 
     def _entries(self) -> list[Entry]:
-        with refused():
+        with as_http_errors():
             return list(self.context.drive.list(self.segments))
 
 
@@ -211,11 +211,11 @@ def check_conditions(provider: Any, environ: Environ) -> None:
 @contextmanager
 def _not_taken() -> Iterator[None]:
     """Answer errors of the drive; that a name is taken which must be free, as RFC 4918 §9.8.5 has it."""
-    with refused():
+    with as_http_errors():
         try:
             yield
         except AlreadyExists as error:
-            raise Refusal(HTTPStatus.PRECONDITION_FAILED, "The name is taken.") from error
+            raise HttpError(HTTPStatus.PRECONDITION_FAILED, "The name is taken.") from error
 
 
 def resource(path: Path, environ: Environ, entry: Entry) -> FileResource | FolderResource:

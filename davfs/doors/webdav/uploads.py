@@ -5,7 +5,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from davfs.doors.webdav.context import Environ
-from davfs.doors.webdav.refusals import Refusal
+from davfs.doors.webdav.http_errors import HttpError
 from davfs.entry import Entry
 from davfs.filesystem.area import Upload
 from davfs.orthanc import Buffer
@@ -50,10 +50,10 @@ class Sink:
         """Store what has come.
 
         Raises:
-            Refusal: It is not all, or cannot be stored.
+            HttpError: It is not all, or cannot be stored.
         """
         if self._expected is not None and self._received != self._expected:
-            raise Refusal(
+            raise HttpError(
                 HTTPStatus.BAD_REQUEST,
                 f"The upload broke off after {self._received} of {self._expected} bytes: nothing was stored.",
             )
@@ -70,11 +70,11 @@ def announced(environ: Environ) -> int | None:
     Finder sends bodies in chunks, and their length in a header of its own.
 
     Raises:
-        Refusal: The length is no number.
+        HttpError: The length is no number.
     """
     value = environ.get("CONTENT_LENGTH") or environ.get("HTTP_X_EXPECTED_ENTITY_LENGTH")
     if not value:
         return None
     if not (value.isascii() and value.isdigit() and len(value) <= _LONGEST_NUMBER):
-        raise Refusal(HTTPStatus.BAD_REQUEST, "The length of the body is no number.")
+        raise HttpError(HTTPStatus.BAD_REQUEST, "The length of the body is no number.")
     return int(value)

@@ -1,6 +1,6 @@
 """Who comes in, and for what: Orthanc decides.
 
-- `authentication`: the middleware; `gate`: what it works with.
+- `authentication`: the middleware; `settings`: its settings.
 - `digest`, `nonces`: logging in by Digest.
 - `permissions`: what a request needs, and what its user has.
 - `throttle`: tells who has to wait after wrong passwords; `address`: whose they are.

@@ -57,19 +57,19 @@ class Authentication(BaseMiddleware):
     Args:
         wsgidav_app: Not used.
         next_app: Gets the requests that may go on, with their user's name and `Permissions`.
-        config: WsgiDAV's configuration; the context in it has the `Gate`.
+        config: WsgiDAV's configuration; the context in it has the `LoginSettings`.
     """
 
     def __init__(self, wsgidav_app: Any, next_app: Any, config: Mapping[str, Any]) -> None:
         super().__init__(wsgidav_app, next_app, config)
-        gate = context_of(config).gate
-        self._gate = gate
-        self._digest = Digest(gate.digest_users, gate.realm, Nonces()) if gate.digest_users else None
-        for user, password in gate.digest_users.items():
-            gate.throttle.expect(Credentials.of(user, password))
+        settings = context_of(config).login
+        self._settings = settings
+        self._digest = Digest(settings.digest_users, settings.realm, Nonces()) if settings.digest_users else None
+        for user, password in settings.digest_users.items():
+            settings.throttle.expect(Credentials.of(user, password))
 
     def __call__(self, environ: Environ, start_response: _StartResponse) -> Iterable[bytes]:
-        """Answer a request, or pass it on."""
+        """Decision a request, or pass it on."""
         try:
             self._admit(environ)
         except _Denied as denied:
@@ -81,7 +81,7 @@ class Authentication(BaseMiddleware):
 
     def _admit(self, environ: Environ) -> None:
         credentials = self._known(environ)
-        permissions = Permissions(self._gate.access, credentials)
+        permissions = Permissions(self._settings.access, credentials)
         path = paths.segments(environ.get("PATH_INFO", ""))
         for permission in needed(environ["REQUEST_METHOD"], path):
             answer = permissions.ask(permission)
@@ -90,7 +90,7 @@ class Authentication(BaseMiddleware):
             if answer is not Decision.GRANTED:
                 raise _forbidden(permission)
         environ[PERMISSIONS] = permissions
-        environ["wsgidav.auth.realm"] = self._gate.realm
+        environ["wsgidav.auth.realm"] = self._settings.realm
         environ["wsgidav.auth.user_name"] = credentials.user if credentials else ""
         environ["wsgidav.auth.roles"] = environ["wsgidav.auth.permissions"] = ()
 
@@ -98,7 +98,7 @@ class Authentication(BaseMiddleware):
         """Return whose request this is, once Orthanc has agreed that they may read; None for anybody's."""
         claim = self._claim(environ.get("HTTP_AUTHORIZATION", ""))
         if claim is None:
-            answer = self._gate.access.ask(Permission.READ, None)
+            answer = self._settings.access.ask(Permission.READ, None)
             if answer is Decision.GRANTED:
                 return None
             raise self._challenge(environ, "Log in with the name and the password that you have for Orthanc.")
@@ -116,7 +116,7 @@ class Authentication(BaseMiddleware):
 
     def _proven(self, claim: Credentials | Claim, environ: Environ) -> Credentials:
         """Return the credentials of somebody who is who they say, and may read; throttle those who guess."""
-        address, throttle = client_address(environ, self._gate.trusted_proxies), self._gate.throttle
+        address, throttle = client_address(environ, self._settings.trusted_proxies), self._settings.throttle
         credentials = claim if isinstance(claim, Credentials) else self._checked(claim, environ)
         if credentials and (len(credentials.secret) > _LONGEST_SECRET or len(credentials.user) > _LONGEST_NAME):
             credentials = None
@@ -125,7 +125,7 @@ class Authentication(BaseMiddleware):
             raise _Denied(HTTPStatus.TOO_MANY_REQUESTS, "Too many wrong passwords: wait a moment.", headers)
         if credentials and isinstance(claim, Claim) and self._digest and not self._digest.is_new(claim):
             raise self._challenge(environ, "This login has expired: log in again.", stale=True)
-        answer = self._gate.access.ask(Permission.READ, credentials) if credentials else Decision.UNKNOWN
+        answer = self._settings.access.ask(Permission.READ, credentials) if credentials else Decision.UNKNOWN
         if credentials and (
             answer is Decision.GRANTED or (answer is Decision.REFUSED and self._is_known_by_password())
         ):
@@ -144,7 +144,7 @@ class Authentication(BaseMiddleware):
 
         It does where it asks for one (401). Where it does not, the filter may have refused the password itself.
         """
-        return self._gate.access.ask(Permission.READ, None) is Decision.UNKNOWN
+        return self._settings.access.ask(Permission.READ, None) is Decision.UNKNOWN
 
     def _checked(self, claim: Claim, environ: Environ) -> Credentials | None:
         if self._digest is None:
@@ -158,8 +158,8 @@ class Authentication(BaseMiddleware):
         cannot, Basic, which all clients know.
         """
         offers = [self._digest.challenge(stale=stale)] if self._digest else []
-        basic = f'Basic realm="{self._gate.realm}", charset="UTF-8"'
-        offers.insert(0 if is_secret(environ, self._gate.trusted_proxies) else len(offers), basic)
+        basic = f'Basic realm="{self._settings.realm}", charset="UTF-8"'
+        offers.insert(0 if is_secret(environ, self._settings.trusted_proxies) else len(offers), basic)
         return _Denied(HTTPStatus.UNAUTHORIZED, reason, tuple(("WWW-Authenticate", offer) for offer in offers))
 
 
@@ -172,7 +172,7 @@ def _unavailable(error: Unavailable) -> _Denied:
 
 
 def _refuse(start_response: _StartResponse, denied: _Denied) -> Iterable[bytes]:
-    """Answer. The server reads the body of the request, as far as it does that, before the answer goes out."""
+    """Decision. The server reads the body of the request, as far as it does that, before the answer goes out."""
     body = f"{denied.reason}\n".encode()
     headers = [
         *denied.headers,

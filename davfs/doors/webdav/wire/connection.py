@@ -27,7 +27,7 @@ from cheroot.server import HTTPConnection
 from cheroot.wsgi import Gateway_10
 
 from davfs.doors.webdav.context import user_of
-from davfs.doors.webdav.refusals import Refusal
+from davfs.doors.webdav.http_errors import HttpError
 from davfs.doors.webdav.wire.fair_queue import RequestKind
 from davfs.doors.webdav.wire.request_body import ChunkedBody, FixedLengthBody, RequestBody
 from davfs.doors.webdav.wire.request_head import HeadRequest, is_length
@@ -149,7 +149,7 @@ class HttpRequest(HeadRequest):
             self.conn.wfile.write(b"0\r\n\r\n")
         self.conn.wfile.flush()
 
-    def refuse(self, refusal: Refusal) -> None:
+    def refuse(self, refusal: HttpError) -> None:
         """Answer in place of the application, unless it has begun to answer."""
         if not self.sent_headers:
             self.simple_response(f"{refusal.value} {HTTPStatus(refusal.value).phrase}", refusal.reason)
@@ -197,14 +197,14 @@ class HttpRequest(HeadRequest):
             except BlockingIOError:
                 yield ConnectionState.REQUEST_BODY
                 continue
-            except Refusal as refusal:
+            except HttpError as refusal:
                 self.refuse(refusal)
                 return None
             if not block:
                 return bytes(collected[:count])
             count += block
         reason = f"A body has at most {COLLECTED} bytes here, in {_MOST_PIECES} pieces, but that of an upload."
-        self.refuse(Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason))
+        self.refuse(HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason))
         return None
 
 
@@ -321,7 +321,7 @@ class ClientConnection(HTTPConnection):
         """Return how many bytes the kernel holds: not read yet, or not taken by the client."""
         return int.from_bytes(fcntl.ioctl(self.socket, what, bytes(4)), sys.byteorder)
 
-    def give_up(self, refusal: Refusal) -> None:
+    def give_up(self, refusal: HttpError) -> None:
         """Have the application end what is under way with the next step: a body is refused, an answer breaks off."""
         self.rfile.refusal = refusal
         if self.waits is ConnectionState.SEND_BUFFER:
@@ -362,11 +362,11 @@ class ClientConnection(HTTPConnection):
         request = self._request = self.RequestHandlerClass(self.server, self)
         try:
             yield from request.steps()
-        except Refusal as refusal:  # of a body; most applications answer it themselves
+        except HttpError as refusal:  # of a body; most applications answer it themselves
             request.refuse(refusal)
         except Exception:  # noqa: BLE001  whatever the application could not cope with
             self.server.error_log(level=logging.ERROR)
-            request.refuse(Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "The server could not do this."))
+            request.refuse(HttpError(HTTPStatus.INTERNAL_SERVER_ERROR, "The server could not do this."))
         while self.wfile.full:
             yield ConnectionState.SEND_BUFFER
             self.wfile.send()

@@ -19,8 +19,8 @@ from typing import Any
 
 from cheroot.errors import FatalSSLAlert
 
+from davfs.doors.webdav.http_errors import HttpError
 from davfs.doors.webdav.login.address import network
-from davfs.doors.webdav.refusals import Refusal
 from davfs.doors.webdav.wire.connection import ClientConnection, ConnectionState, refuse
 from davfs.doors.webdav.wire.weighted_groups import WeightedGroups
 from davfs.doors.webdav.wire.worker_pool import report
@@ -326,7 +326,7 @@ class ConnectionManager:
     def _give_up(self, connection: ClientConnection, status: HTTPStatus, reason: str) -> None:
         """Close a connection; where a request is under way, a worker sees to what the application has opened for it."""
         if connection.waits in (ConnectionState.REQUEST_BODY, ConnectionState.SEND_BUFFER):
-            connection.give_up(Refusal(status, reason))
+            connection.give_up(HttpError(status, reason))
             self._hand_over(connection)
             return
         self._remove(connection)

@@ -7,7 +7,7 @@ import re
 from http import HTTPStatus
 from typing import Protocol
 
-from davfs.doors.webdav.refusals import Refusal
+from davfs.doors.webdav.http_errors import HttpError
 from davfs.doors.webdav.wire.request_head import field
 
 _LONGEST_LINE = 4096
@@ -39,7 +39,7 @@ class RequestBody:
 
         Raises:
             BlockingIOError: Nothing has arrived, and more is to come.
-            Refusal: It ends too early, its framing is wrong, or the client has not sent it in time.
+            HttpError: It ends too early, its framing is wrong, or the client has not sent it in time.
         """
         raise NotImplementedError
 
@@ -73,7 +73,7 @@ class FixedLengthBody(RequestBody):
         wanted = buffer[: self._left]
         count = self._source.readinto(wanted) if wanted else 0
         if wanted and not count:
-            raise Refusal(HTTPStatus.BAD_REQUEST, f"The body broke off {self._left} bytes before its end.")
+            raise HttpError(HTTPStatus.BAD_REQUEST, f"The body broke off {self._left} bytes before its end.")
         self._left -= count
         return count
 
@@ -112,7 +112,7 @@ class ChunkedBody(RequestBody):
         wanted = buffer[: self._chunk]
         count = self._source.readinto(wanted)
         if wanted and not count:
-            raise Refusal(HTTPStatus.BAD_REQUEST, "The body broke off within a chunk.")
+            raise HttpError(HTTPStatus.BAD_REQUEST, "The body broke off within a chunk.")
         self._chunk -= count
         self._received += count
         return count
@@ -121,14 +121,14 @@ class ChunkedBody(RequestBody):
         """Take the line before a chunk."""
         found = _CHUNK.fullmatch(line)
         if found is None:
-            raise Refusal(HTTPStatus.BAD_REQUEST, "A chunk of the body does not begin with its length.")
+            raise HttpError(HTTPStatus.BAD_REQUEST, "A chunk of the body does not begin with its length.")
         self._chunk = int(found[1], 16)
         self._next = self._end_chunk if self._chunk else self._pass_over
 
     def _end_chunk(self, line: bytes) -> None:
         """Take the end of the line behind a chunk."""
         if line != b"\r\n":
-            raise Refusal(HTTPStatus.BAD_REQUEST, "A chunk of the body is longer than it says.")
+            raise HttpError(HTTPStatus.BAD_REQUEST, "A chunk of the body is longer than it says.")
         self._next = self._begin_chunk
 
     def _pass_over(self, line: bytes) -> None:
@@ -139,10 +139,10 @@ class ChunkedBody(RequestBody):
         field(line)
         self._trailer -= len(line)
         if self._trailer < 0:
-            raise Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The trailer of the body is too long.")
+            raise HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The trailer of the body is too long.")
 
     def _line(self) -> bytes:
         line = self._source.readline(_LONGEST_LINE)
         if not line.endswith(b"\r\n"):
-            raise Refusal(HTTPStatus.BAD_REQUEST, "The body broke off, or a line in it is too long.")
+            raise HttpError(HTTPStatus.BAD_REQUEST, "The body broke off, or a line in it is too long.")
         return line

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from davfs.doors.webdav.refusals import Refusal
+from davfs.doors.webdav.http_errors import HttpError
 from davfs.doors.webdav.wire.connections import ClosingRequest
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -41,7 +41,7 @@ def field(line: bytes) -> tuple[bytes, bytes]:
     """Return the name of a header or trailer, with capitals as ``Content-Length`` has them, and its value.
 
     Raises:
-        Refusal: It is none.
+        HttpError: It is none.
     """
     found = _FIELD.fullmatch(line)
     if found is None:
@@ -71,7 +71,7 @@ class HeadRequest(ClosingRequest):
     def _is_taken(self, take: Any, *arguments: bytes) -> bool:
         try:
             take(*arguments)
-        except Refusal as refusal:
+        except HttpError as refusal:
             self.simple_response(f"{refusal.value} {HTTPStatus(refusal.value).phrase}", refusal.reason)
             return False
         return True
@@ -96,7 +96,7 @@ class HeadRequest(ClosingRequest):
             left -= 1
             if left < 0:
                 reason = f"A request may have {_MOST_FIELDS} headers."
-                raise Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, reason)
+                raise HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, reason)
             if b"_" in name:  # WSGI could not tell it from one with a hyphen
                 continue
             if name in headers:
@@ -138,15 +138,15 @@ class HeadRequest(ClosingRequest):
             raise _malformed("Of the transfer encodings, chunked is known here, once.", status)
 
 
-def _malformed(reason: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> Refusal:
-    return Refusal(status, reason)
+def _malformed(reason: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> HttpError:
+    return HttpError(status, reason)
 
 
 def _parts(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes]:
     """Return authority, path and query of a target (RFC 9112 §3.2); the path without percent-encoding, but for slashes.
 
     Raises:
-        Refusal: It is none.
+        HttpError: It is none.
     """
     authority, rest = b"", target
     if method == b"CONNECT":

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from davfs.doors.webdav import paths
-from davfs.doors.webdav.headers import check, destination
-from davfs.doors.webdav.refusals import Refusal
+from davfs.doors.webdav.http_errors import HttpError
+from davfs.doors.webdav.request_headers import check, destination
 from davfs.entry import Path
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/"), min_size=1).filter(
@@ -59,7 +59,7 @@ def test_same_server(value: str, host: str) -> None:
 )
 def test_no_destination(value: str, status: int) -> None:
     """What leads nowhere, or to another server, is refused."""
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(HttpError) as caught:
         destination({"HTTP_DESTINATION": value, "HTTP_HOST": "host"})
     assert caught.value.value == status
 
@@ -90,7 +90,7 @@ def test_conditions(value: str) -> None:
 )
 def test_no_conditions(value: str) -> None:
     """What is no condition is refused."""
-    with pytest.raises(Refusal):
+    with pytest.raises(HttpError):
         check({"HTTP_IF": value})
 
 
@@ -99,5 +99,5 @@ def test_any_condition(value: str) -> None:
     """Any text is a condition, or refused."""
     try:
         check({"HTTP_IF": value})
-    except Refusal as refusal:
+    except HttpError as refusal:
         assert refusal.value == 400  # noqa: PT017  most texts are refused, not all

@@ -6,7 +6,7 @@ import pytest
 from wsgidav.dav_error import get_http_status_string
 
 from davfs import errors
-from davfs.doors.webdav.refusals import REFUSALS, Refusal, refusal, refused
+from davfs.doors.webdav.http_errors import STATUSES, HttpError, as_http_errors, to_http_error
 
 NOT_AT_A_DOOR = {errors.DavfsError, errors.PathError}
 CARRIED = [
@@ -19,22 +19,22 @@ CARRIED = [
 @pytest.mark.parametrize("kind", CARRIED)
 def test_every_error(kind: type[errors.DavfsError]) -> None:
     """No error that can reach a door is missing in the table, and each status has its words."""
-    assert kind in REFUSALS
+    assert kind in STATUSES
     error = kind(("inbox", "x"), "Why.") if issubclass(kind, errors.PathError) else kind("Why.")
-    answer = refusal(error)
-    assert answer.value == REFUSALS[kind]
+    answer = to_http_error(error)
+    assert answer.value == STATUSES[kind]
     assert get_http_status_string(answer).startswith(f"{answer.value} ")
     assert answer.get_response_page() == ("text/plain; charset=utf-8", b"Why.\n")
 
 
 def test_busy() -> None:
     """Who shall come back is told when."""
-    with pytest.raises(Refusal) as caught, refused():
+    with pytest.raises(HttpError) as caught, as_http_errors():
         raise errors.Busy((), "Too much to do.")
     assert caught.value.add_headers == [("Retry-After", "5")]
 
 
 def test_unknown_error() -> None:
     """What the drive raises by mistake is no error of its own, and is not hidden."""
-    with pytest.raises(ZeroDivisionError), refused():
+    with pytest.raises(ZeroDivisionError), as_http_errors():
         1 / 0  # noqa: B018  raises

@@ -4,7 +4,7 @@ from urllib.parse import unquote
 
 from davfs.doors.webdav import paths
 from davfs.doors.webdav.context import Environ, user_of
-from davfs.doors.webdav.refusals import refused
+from davfs.doors.webdav.http_errors import as_http_errors
 from davfs.entry import Path
 from davfs.filesystem.area import HasProperties
 from davfs.filesystem.drive import Drive
@@ -12,7 +12,7 @@ from davfs.filesystem.drive import Drive
 _PLANNED = "davfs.properties"
 
 
-class Properties:
+class PropertyManager:
     """A property manager of WsgiDAV over the drive, which lets properties go with their files.
 
     Resources are named by their URL's path, which ends in a slash for a folder.
@@ -55,13 +55,13 @@ class Properties:
         """Keep a property; with ``dry_run``, check it together with those that this request is going to set.
 
         Raises:
-            Refusal: It is too large, there are too many, or there is no room for it.
+            HttpError: It is too large, there are too many, or there is no room for it.
         """
         area, path = self._found(norm_url)
         if area is None:
             return
         user = user_of(environ) if environ else ""
-        with refused():
+        with as_http_errors():
             if not dry_run:
                 area.set_property(path, name, property_value, user)
                 return
@@ -79,7 +79,7 @@ class Properties:
         """Forget a property; that it does not exist is no error (RFC 4918 §9.2)."""
         area, path = self._found(norm_url)
         if area and not dry_run:
-            with refused():
+            with as_http_errors():
                 area.properties().drop(path, name)
 
     def copy_properties(self, src_url: str, dest_url: str, environ: Environ | None = None) -> None:

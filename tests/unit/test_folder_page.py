@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lxml import html
 
 from davfs.doors.webdav import paths
-from davfs.doors.webdav.page import POLICY, page, readable
+from davfs.doors.webdav.folder_page import POLICY, page, readable
 from davfs.entry import Entry, EntryKind, Path
 
 SINCE = datetime(2024, 2, 29, 13, 30, 5, tzinfo=UTC)

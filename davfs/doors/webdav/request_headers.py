@@ -1,4 +1,4 @@
-"""Headers that WsgiDAV takes apart without doubting them: what cannot be taken apart is refused before."""
+"""Validates ``If`` and ``Timeout`` before WsgiDAV parses them, and parses ``Destination``."""
 
 import re
 from http import HTTPStatus
@@ -7,7 +7,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from davfs import errors
 from davfs.doors.webdav import paths
 from davfs.doors.webdav.context import Environ
-from davfs.doors.webdav.refusals import Refusal
+from davfs.doors.webdav.http_errors import HttpError
 from davfs.entry import Path
 
 _TOKEN = re.compile(
@@ -24,17 +24,17 @@ def check(environ: Environ) -> None:
     """Refuse a request whose ``If`` or ``Timeout`` cannot be understood.
 
     Raises:
-        Refusal: It is one.
+        HttpError: It is one.
 
     Source: RFC 4918 §10.4, §10.7.
     """
     if len(environ.get("HTTP_IF", "")) > _LONGEST_IF:
         reason = f"The header If may have {_LONGEST_IF} characters."
-        raise Refusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, reason)
+        raise HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, reason)
     if "HTTP_IF" in environ and not _is_condition(environ["HTTP_IF"]):
-        raise Refusal(HTTPStatus.BAD_REQUEST, "The header If cannot be understood.")
+        raise HttpError(HTTPStatus.BAD_REQUEST, "The header If cannot be understood.")
     if _TOO_LONG.search(environ.get("HTTP_TIMEOUT", "")):
-        raise Refusal(HTTPStatus.BAD_REQUEST, "The header Timeout cannot be understood.")
+        raise HttpError(HTTPStatus.BAD_REQUEST, "The header Timeout cannot be understood.")
 
 
 def destination(environ: Environ) -> Path:
@@ -43,7 +43,7 @@ def destination(environ: Environ) -> Path:
     The scheme does not count: behind a proxy that ends TLS, it is that of the proxy.
 
     Raises:
-        Refusal: There is no such header, it cannot be understood, or it is another server's.
+        HttpError: There is no such header, it cannot be understood, or it is another server's.
 
     Source: RFC 4918 §10.3.
     """
@@ -51,12 +51,12 @@ def destination(environ: Environ) -> Path:
         url = urlsplit(environ.get("HTTP_DESTINATION", ""))
         path = paths.decoded(unquote_to_bytes(url.path.encode("latin-1")).decode("latin-1"))
     except (ValueError, errors.BadName) as error:
-        raise Refusal(HTTPStatus.BAD_REQUEST, "The header Destination cannot be understood.") from error
+        raise HttpError(HTTPStatus.BAD_REQUEST, "The header Destination cannot be understood.") from error
     if not path.startswith("/"):
-        raise Refusal(HTTPStatus.BAD_REQUEST, "The header Destination is missing, or has no absolute path.")
+        raise HttpError(HTTPStatus.BAD_REQUEST, "The header Destination is missing, or has no absolute path.")
     hosts = {plain_host(environ.get(name, "")) for name in ("HTTP_HOST", "HTTP_X_FORWARDED_HOST")}
     if url.netloc and plain_host(url.netloc) not in hosts:
-        raise Refusal(HTTPStatus.BAD_GATEWAY, "The destination is on another server.")
+        raise HttpError(HTTPStatus.BAD_GATEWAY, "The destination is on another server.")
     return paths.segments(path)
 
 
@@ -70,7 +70,7 @@ def plain_host(authority: str) -> str:
 
 
 def _is_condition(value: str) -> bool:
-    """Tell whether an ``If`` is made of lists in parentheses, each with something in it, and of tags between them."""
+    """Return True if an ``If`` consists of lists in parentheses, none empty, and of tags between them."""
     place, inside, items, lists = 0, False, 0, 0
     value = value.rstrip()
     while place < len(value):

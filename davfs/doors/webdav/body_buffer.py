@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element, tostring
 from wsgidav.mw.base_mw import BaseMiddleware
 
 from davfs.doors.webdav.context import Environ
-from davfs.doors.webdav.refusals import Refusal
+from davfs.doors.webdav.http_errors import HttpError
 from davfs.doors.webdav.request_xml import parsed
 
 LARGEST = 64 * 1024
@@ -21,7 +21,7 @@ _FOR_WSGIDAV = frozenset({"PROPPATCH", "LOCK"})
 _WITH_XML = _FOR_WSGIDAV | {"PROPFIND"}
 
 
-class Messages(BaseMiddleware):
+class BodyBuffer(BaseMiddleware):
     """Reads the body of every request but PUT, however it is framed, and hands it on in memory."""
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -38,7 +38,7 @@ class Messages(BaseMiddleware):
         return answer
 
 
-def root_of(environ: Environ) -> Element | None:
+def body_xml(environ: Environ) -> Element | None:
     """Return the XML of a request's body, None where it has none."""
     root: Element | None = environ.get(_XML)
     return root
@@ -52,7 +52,7 @@ def _read(environ: Environ, limit: int) -> bytes:
     """Return the body.
 
     Raises:
-        Refusal: It is longer than so many bytes, or not complete.
+        HttpError: It is longer than so many bytes, or not complete.
     """
     if int(environ.get("CONTENT_LENGTH") or 0) > limit:
         raise _too_large(limit)
@@ -64,5 +64,5 @@ def _read(environ: Environ, limit: int) -> bytes:
     return body
 
 
-def _too_large(limit: int) -> Refusal:
-    return Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body of this request may have {limit} bytes.")
+def _too_large(limit: int) -> HttpError:
+    return HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body of this request may have {limit} bytes.")

@@ -27,7 +27,7 @@ from wsgidav.mw.base_mw import BaseMiddleware
 from davfs import names
 from davfs.doors.webdav import paths
 from davfs.doors.webdav.context import Environ, context_of
-from davfs.doors.webdav.refusals import refused
+from davfs.doors.webdav.http_errors import as_http_errors
 from davfs.entry import Entry, Path
 
 ROOT_NAME = "Drive"
@@ -47,7 +47,7 @@ class Page(BaseMiddleware):
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request (PEP 3333)."""
         path = paths.segments(environ["PATH_INFO"])
-        with refused():
+        with as_http_errors():
             if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or not self._is_folder(path):
                 answer: Iterable[bytes] = self.next_app(environ, start_response)
                 return answer

@@ -10,7 +10,7 @@ from typing import Any
 from wsgidav.lock_man.lock_manager import normalize_lock_root
 from wsgidav.lock_man.lock_storage import LockStorageDict
 
-from davfs.doors.webdav.refusals import Refusal
+from davfs.doors.webdav.http_errors import HttpError
 
 MOST_LOCKS = 10_000
 """About 10 MB (`messages.LARGEST_LOCK`); clients hold one for each file that they write."""
@@ -33,7 +33,7 @@ _ACTIVE = (
 )
 
 
-class Locks(LockStorageDict):
+class LockStorage(LockStorageDict):
     """WsgiDAV's storage of locks, with bounds, and safe while locks expire."""
 
     def __init__(self) -> None:
@@ -45,25 +45,25 @@ class Locks(LockStorageDict):
         """Check that a user may have another lock.
 
         Raises:
-            Refusal: There are too many, or too many of this user.
+            HttpError: There are too many, or too many of this user.
         """
         if self._is_full(user):
             self._purge()
         if self._is_full(user):
-            raise Refusal(HTTPStatus.INSUFFICIENT_STORAGE, _TOO_MANY)
+            raise HttpError(HTTPStatus.INSUFFICIENT_STORAGE, _TOO_MANY)
 
     def create(self, path: str, lock: dict[str, Any]) -> dict[str, Any]:
         """Keep a new lock.
 
         Raises:
-            Refusal: There are too many.
+            HttpError: There are too many.
         """
         user = lock["principal"]
         self.check_room(user)
         there = self.get_lock_list(path, include_root=True, include_children=False, token_only=False)
         own = sum(other["principal"] == user for other in there)
         if len(there) >= MOST_SHARED or own >= MOST_SHARED_OF_ONE_USER:
-            raise Refusal(HTTPStatus.INSUFFICIENT_STORAGE, f"It has too many locks. {_TOO_MANY}")
+            raise HttpError(HTTPStatus.INSUFFICIENT_STORAGE, f"It has too many locks. {_TOO_MANY}")
         lock["timeout"] = _granted(lock["timeout"])
         kept: dict[str, Any] = super().create(path, lock)
         self._users[user] += 1

@@ -1,4 +1,4 @@
-"""What goes wrong, as an answer: the outermost of the middlewares, in place of WsgiDAV's ErrorPrinter.
+"""Turns exceptions into HTTP responses: the outermost middleware, in place of WsgiDAV's ErrorPrinter.
 
 That one stands behind the fast answers only, tells the client what an internal error said, names its version and the
 server's time, and writes into a log that is switched off here.
@@ -13,12 +13,12 @@ from wsgidav.mw.base_mw import BaseMiddleware
 from wsgidav.util import SubAppStartResponse, send_status_response
 
 from davfs.doors.webdav.context import Environ
-from davfs.doors.webdav.refusals import Refusal, refusal
+from davfs.doors.webdav.http_errors import HttpError, to_http_error
 from davfs.doors.webdav.wire.worker_pool import report
 from davfs.errors import DavfsError
 
 
-class Failures(BaseMiddleware):
+class ErrorResponses(BaseMiddleware):
     """Answers what the others raise before they have begun to answer; what is raised later breaks the connection."""
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -47,14 +47,14 @@ class Failures(BaseMiddleware):
 def answerable(error: Exception) -> DAVError:
     """Return how an error is answered: one that nobody foresaw, by its status alone."""
     match error:
-        case Refusal():
+        case HttpError():
             return error
         case DavfsError():
-            return refusal(error)
+            return to_http_error(error)
         case DAVError() if error.src_exception is None and error.value != HTTPStatus.INTERNAL_SERVER_ERROR:
             return error if error.err_condition else _plain(error)
     report("a request failed")
-    return Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "The drive could not do this.")
+    return HttpError(HTTPStatus.INTERNAL_SERVER_ERROR, "The drive could not do this.")
 
 
 def _answer(environ: Environ, start_response: Callable[..., Any], error: DAVError) -> Iterable[bytes]:
@@ -64,6 +64,6 @@ def _answer(environ: Environ, start_response: Callable[..., Any], error: DAVErro
     return answer
 
 
-def _plain(error: DAVError) -> Refusal:
+def _plain(error: DAVError) -> HttpError:
     status = HTTPStatus(error.value)
-    return Refusal(status, str(error.context_info or status.phrase))
+    return HttpError(status, str(error.context_info or status.phrase))

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from davfs.doors.webdav import locks
-from davfs.doors.webdav.locks import Locks
-from davfs.doors.webdav.refusals import Refusal
+from davfs.doors.webdav import lock_storage
+from davfs.doors.webdav.http_errors import HttpError
+from davfs.doors.webdav.lock_storage import LockStorage
 
 
 @pytest.fixture
 def busy() -> Iterator[None]:
-    """Let threads take turns as often as on a machine that has much to do."""
+    """Switch threads as often as a loaded machine does."""
     usual = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -24,9 +24,9 @@ def busy() -> Iterator[None]:
 
 
 @pytest.fixture
-def kept() -> Locks:
+def kept() -> LockStorage:
     """An empty storage."""
-    storage = Locks()
+    storage = LockStorage()
     storage.open()
     return storage
 
@@ -44,19 +44,19 @@ def lock(seconds: float = 600, user: str = "me", scope: str = "exclusive") -> di
     }
 
 
-def test_bound(kept: Locks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bound(kept: LockStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     """One too many is refused; where some have expired, they make room."""
-    monkeypatch.setattr(locks, "MOST_LOCKS", 3)
+    monkeypatch.setattr(lock_storage, "MOST_LOCKS", 3)
     for number in range(3):
         kept.create(f"/inbox/{number}", lock(0.05 if number == 1 else 600))
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(HttpError) as caught:
         kept.create("/inbox/more", lock())
     assert caught.value.value == 507
     time.sleep(0.06)
     assert kept.create("/inbox/more", lock())["token"]
 
 
-def test_expiry_while_looking_below(kept: Locks) -> None:
+def test_expiry_while_looking_below(kept: LockStorage) -> None:
     """Asking for the locks below a folder while some of them expire finds the others."""
     for number in range(5):
         kept.create(f"/inbox/{number}", lock(0.01 if number % 2 else 600))
@@ -65,7 +65,7 @@ def test_expiry_while_looking_below(kept: Locks) -> None:
     assert sorted(each["root"] for each in found) == ["/inbox/0", "/inbox/2", "/inbox/4"]
 
 
-def test_any(kept: Locks) -> None:
+def test_any(kept: LockStorage) -> None:
     """Whether there is a lock at all is told without a search."""
     assert not kept.any
     token = kept.create("/inbox/x", lock())["token"]
@@ -75,7 +75,7 @@ def test_any(kept: Locks) -> None:
 
 
 @pytest.mark.parametrize(("asked", "granted"), [(600, 600), (-1, 3600), (10**9, 3600)])
-def test_duration(kept: Locks, asked: float, granted: float) -> None:
+def test_duration(kept: LockStorage, asked: float, granted: float) -> None:
     """No lock lasts longer than an hour, unless it is refreshed."""
     made = kept.create("/inbox/x", lock(asked))
     assert made["timeout"] == granted
@@ -83,7 +83,7 @@ def test_duration(kept: Locks, asked: float, granted: float) -> None:
 
 
 @pytest.mark.usefixtures("busy")
-def test_expiry_on_several_threads(kept: Locks) -> None:
+def test_expiry_on_several_threads(kept: LockStorage) -> None:
     """Requests that find the same expired locks at the same moment are all answered."""
     for _ in range(20):
         for number in range(50):
@@ -102,17 +102,17 @@ def test_expiry_on_several_threads(kept: Locks) -> None:
         assert not kept.any
 
 
-def test_bound_of_one_user(kept: Locks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bound_of_one_user(kept: LockStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     """One user has so many locks at most, and others have theirs; those that have expired or gone do not count."""
-    monkeypatch.setattr(locks, "MOST_OF_ONE_USER", 3)
+    monkeypatch.setattr(lock_storage, "MOST_OF_ONE_USER", 3)
     tokens = [kept.create(f"/inbox/{number}", lock(0.01 if number == 1 else 600))["token"] for number in range(3)]
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(HttpError) as caught:
         kept.create("/inbox/more", lock())
     assert caught.value.value == 507
     assert kept.create("/inbox/other", lock(user="other"))["token"]
     time.sleep(0.02)
     assert kept.create("/inbox/more", lock())["token"]
-    with pytest.raises(Refusal):
+    with pytest.raises(HttpError):
         kept.check_room("me")
     assert kept.delete(tokens[0])
     assert not kept.delete(tokens[0])
@@ -122,11 +122,11 @@ def test_bound_of_one_user(kept: Locks, monkeypatch: pytest.MonkeyPatch) -> None
     assert not kept._users
 
 
-def test_shared_locks_of_one_user(kept: Locks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shared_locks_of_one_user(kept: LockStorage, monkeypatch: pytest.MonkeyPatch) -> None:
     """One user does not take all shared locks of a file."""
-    monkeypatch.setattr(locks, "MOST_SHARED_OF_ONE_USER", 2)
+    monkeypatch.setattr(lock_storage, "MOST_SHARED_OF_ONE_USER", 2)
     for user in ("me", "me", "other"):
         kept.create("/inbox/x", lock(user=user, scope="shared"))
-    with pytest.raises(Refusal):
+    with pytest.raises(HttpError):
         kept.create("/inbox/x", lock(scope="shared"))
     assert kept.create("/inbox/x", lock(user="third", scope="shared"))["token"]

@@ -1,4 +1,4 @@
-"""What the door asks before it lets anybody in."""
+"""Settings and services of the login."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from davfs.orthanc.access import Access
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class LoginSettings:
     """What `authentication.Authentication` works with.
 
     Attributes:

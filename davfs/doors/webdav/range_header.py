@@ -1,4 +1,4 @@
-"""Which part of a file a client asks for (RFC 9110 §14)."""
+"""Parses the ``Range`` header (RFC 9110 §14)."""
 
 import re
 
@@ -6,7 +6,7 @@ _ONE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII | re.IGNORECASE)
 _LONGEST = 20  # digits: more than any file has bytes, and quickly read
 
 
-class Unsatisfiable(Exception):
+class RangeNotSatisfiable(Exception):
     """No byte of the file lies in the range."""
 
 
@@ -21,7 +21,7 @@ def part(header: str, size: int) -> tuple[int, int] | None:
         None where the whole file is to be sent: the header cannot be read, or names several ranges (RFC 9110 §14.2).
 
     Raises:
-        Unsatisfiable: The range lies behind the end.
+        RangeNotSatisfiable: The range lies behind the end.
     """
     found = _ONE.fullmatch(header.strip())
     if found is None or not 0 < max(map(len, found.groups())) <= _LONGEST:
@@ -33,11 +33,11 @@ def part(header: str, size: int) -> tuple[int, int] | None:
     if last and stop <= start:
         return None  # it is invalid, rather than unsatisfiable (RFC 9110 §14.1.1)
     if start >= size:
-        raise Unsatisfiable
+        raise RangeNotSatisfiable
     return start, min(stop, size)
 
 
 def _last_bytes(count: int, size: int) -> tuple[int, int]:
     if not count or not size:
-        raise Unsatisfiable
+        raise RangeNotSatisfiable
     return max(0, size - count), size

@@ -8,7 +8,7 @@ from wsgidav.dav_error import ERROR_DESCRIPTIONS, DAVError
 
 from davfs import errors
 
-REFUSALS: dict[type[errors.DavfsError], HTTPStatus] = {
+STATUSES: dict[type[errors.DavfsError], HTTPStatus] = {
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.NotAFolder: HTTPStatus.CONFLICT,
     errors.IsAFolder: HTTPStatus.METHOD_NOT_ALLOWED,
@@ -35,7 +35,7 @@ _RETRY_SECONDS = "5"
 ERROR_DESCRIPTIONS.update({status.value: f"{status.value} {status.phrase}" for status in HTTPStatus})
 
 
-class Refusal(DAVError):
+class HttpError(DAVError):
     """A request that is refused with a reason, as plain text.
 
     Args:
@@ -57,16 +57,16 @@ class Refusal(DAVError):
         return "text/plain; charset=utf-8", f"{self.reason}\n".encode()
 
 
-def refusal(error: errors.DavfsError) -> Refusal:
+def to_http_error(error: errors.DavfsError) -> HttpError:
     """Return how an error of the drive is answered."""
-    status = next((REFUSALS[kind] for kind in type(error).__mro__ if kind in REFUSALS), HTTPStatus.BAD_GATEWAY)
-    return Refusal(status, getattr(error, "reason", None) or str(error))
+    status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), HTTPStatus.BAD_GATEWAY)
+    return HttpError(status, getattr(error, "reason", None) or str(error))
 
 
 @contextmanager
-def refused() -> Iterator[None]:
+def as_http_errors() -> Iterator[None]:
     """Answer errors of the drive by their status."""
     try:
         yield
     except errors.DavfsError as error:
-        raise refusal(error) from error
+        raise to_http_error(error) from error

@@ -1,4 +1,4 @@
-"""Turns: what changes one path is done one after the other, so that nothing comes between a look and a step."""
+"""Locks on paths: requests that change the same path run one after the other."""
 
 import threading
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ class _Turn:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-class Turns:
+class PathLocks:
     """One turn at a time for each path; those who change different paths do not wait for each other.
 
     A turn can be as long as the import of a ZIP, and each who waits for it keeps one of the door's threads: a client
@@ -36,7 +36,7 @@ class Turns:
         self._turns: dict[Path, _Turn] = {}
 
     @contextmanager
-    def of(self, *paths: Path) -> Iterator[None]:
+    def hold(self, *paths: Path) -> Iterator[None]:
         """Wait until nobody else changes any of the paths.
 
         Raises:
