@@ -1,22 +1,22 @@
-"""What Orthanc tells its plugins as it happens."""
+"""The change events that Orthanc sends to its plugins, reduced to what the drive needs."""
 
 from dataclasses import dataclass
 from enum import Enum
 
 
-class Event(Enum):
-    """What happened, as far as the drive minds."""
+class EventKind(Enum):
+    """Kind of an event."""
 
     DELETED = "deleted"
     STARTED = "started"
     LOST = "lost"
-    """The queue was full: any number of events is missing."""
+    """The queue of events was full: any number of events is missing."""
     OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
-    """One event, with Orthanc's id of the resource, empty where there is none."""
+class ResourceEvent:
+    """An event and Orthanc's id of its resource; an empty id if the event has none."""
 
-    event: Event
+    kind: EventKind
     id: str

@@ -2,15 +2,15 @@
 
 Freshness: a listing shows all that Orthanc had committed when the request arrived. Additions and updates come from
 ``/changes``, which whoever answers a request has read (`Catalog.refresh`) before it asks anything else here, once for
-all that it asks; deletions are found by comparing a listing with Orthanc's own list of children (`contents`,
+all that it asks; deletions are found by comparing a listing with Orthanc's own list of children (`folder_contents`,
 `hierarchy`). A name that is looked up leads to what the facts know, which can only have gone.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from davfs.cache import LruCache
-from davfs.catalog.contents import Contents
 from davfs.catalog.facts import Facts
+from davfs.catalog.folder_contents import FolderContents
 from davfs.catalog.hierarchy import Hierarchy
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.plan import Folder
@@ -35,7 +35,7 @@ class Catalog:
         changed: Called after each change of what names lead to.
 
     Attributes:
-        facts: What `davfs.catalog.upkeep` keeps in step with Orthanc behind the answers.
+        facts: What `davfs.catalog.indexer` keeps in step with Orthanc behind the answers.
     """
 
     def __init__(  # noqa: PLR0913  what it reads, and three things that it tells others
@@ -58,7 +58,7 @@ class Catalog:
             changed=changed,
         )
         self._hierarchy = Hierarchy(orthanc, store, instances, self.facts)
-        self._contents = Contents(orthanc, store, self.facts, self._hierarchy)
+        self._contents = FolderContents(orthanc, store, self.facts, self._hierarchy)
         self._tags: LruCache[str, tuple[int, Mapping[str, str]]] = LruCache(_TAGGED)
 
     @property
@@ -76,7 +76,7 @@ class Catalog:
         self.facts.refresh()
 
     def reconcile(self, progress: Callable[[int, int], None]) -> None:
-        """Compare everything with Orthanc, see `Facts.reconcile`: what has no upkeep is complete after it."""
+        """Compare everything with Orthanc, see `Facts.reconcile`: what has no indexer is complete after it."""
         self.facts.reconcile(progress)
 
     def forget(self, ids: Iterable[str]) -> None:
@@ -84,14 +84,14 @@ class Catalog:
         self.facts.forget(ids)
 
     def rows(self, folder: Folder) -> Sequence[Row]:
-        """Return what is in a folder now, see `Contents.now`; the same object while nothing changed.
+        """Return what is in a folder now, see `FolderContents.current`; the same object while nothing changed.
 
         What has come since `refresh` may be missing.
 
         Raises:
             UnknownResource: The folder's resource is gone, or nothing is in the group any more.
         """
-        return self._contents.now(folder)
+        return self._contents.current(folder)
 
     def rows_with(self, folder: Folder, keys: tuple[str, ...]) -> list[Row]:
         """Return what the facts have in a folder under one of the keys, without asking Orthanc."""
@@ -113,7 +113,7 @@ class Catalog:
     def _series(self, folder: Folder, *, fresh: bool) -> Sequence[OrthancId]:
         if not folder.from_series:
             return self._hierarchy.in_folder(folder, Level.SERIES)
-        rows = self._contents.now(folder) if fresh else self._contents.known(folder)
+        rows = self._contents.current(folder) if fresh else self._contents.known(folder)
         return [OrthancId(row.id) for row in rows]
 
     def studies_of(self, node: str) -> Sequence[OrthancId]:

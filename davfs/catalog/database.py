@@ -18,8 +18,8 @@ from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
-from davfs.catalog import seal
-from davfs.catalog.seal import Seal
+from davfs.catalog import file_digest
+from davfs.catalog.file_digest import DigestCheck
 from davfs.errors import Unavailable
 from davfs.private import make_private
 
@@ -120,12 +120,12 @@ class Database:
         self._in_use = True
 
     def _open(self) -> None:
-        found = seal.take(self._file)
-        if found is Seal.BROKEN:
+        found = file_digest.check(self._file)
+        if found is DigestCheck.DIFFERENT:
             _log.warning("the catalog is made anew: it was changed while it was closed")
             self._discard()
         try:
-            self._make_ready(examine=found is Seal.MISSING)
+            self._make_ready(examine=found is DigestCheck.MISSING)
         except sqlite3.DatabaseError as error:
             if _trouble(error) is _Trouble.NO_ACCESS:
                 raise
@@ -147,7 +147,7 @@ class Database:
             self._memory.close()
             self.writing.release()
         if whole and not self._file.with_name(f"{self._file.name}-wal").exists():  # or somebody still uses it
-            seal.put(self._file)
+            file_digest.write(self._file)
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:

@@ -1,4 +1,4 @@
-"""Looking for damage in the catalog's file, where no digest tells (`davfs.catalog.seal`)."""
+"""Looking for damage in the catalog's file, where no digest tells (`davfs.catalog.file_digest`)."""
 
 import sqlite3
 

@@ -109,7 +109,8 @@ class LayoutPlacer:
                 if step.level is Level.PATIENT:
                     yield _patient(plan, step, folder, resource, moment)
                 else:
-                    name = step.template.render(resource.merged, plan.layout.mark(resource.id)) if step.template else ""
+                    digits = plan.layout.digest(resource.id)
+                    name = step.template.render(resource.merged, digits) if step.template else ""
                     yield Placed(folder, resource.id, names.folded(name), name, shared=False, date=moment)
             yield from groups.values()
 
@@ -144,6 +145,6 @@ def _patient(plan: Plan, step: Step, folder: str, study: Link, moment: datetime 
     if plan.layout.anonymised:  # that several people are one patient of Orthanc's tells something about their IDs
         whose = study.merged[SUBJECT].encode(errors="surrogatepass")
         owner += f".{hashlib.sha1(whose, usedforsecurity=False).hexdigest()}"
-    name = step.template.render(study.merged, plan.layout.mark(owner)) if step.template else ""
+    name = step.template.render(study.merged, plan.layout.digest(owner)) if step.template else ""
     node = patient_node(owner, plan.key, folder, name)
     return Placed(folder, node, names.folded(name), name, shared=True, date=moment)

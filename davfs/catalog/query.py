@@ -22,7 +22,7 @@ from davfs import names
 from davfs.layout import tags
 from davfs.layout.condition import Test
 from davfs.layout.criteria import CriterionError, compile_test
-from davfs.layout.tags import LABELS, MODALITIES, Extra
+from davfs.layout.tags import LABELS, MODALITIES, ExtraTags
 from davfs.layout.text import WITHOUT_STROKES
 from davfs.orthanc.model import Level
 
@@ -113,7 +113,7 @@ class Query:
     terms: tuple[Term, ...]
 
 
-def keywords(extra: Extra, *, labels: bool) -> Keywords:
+def keywords(extra: ExtraTags, *, labels: bool) -> Keywords:
     """Tell what can be asked for.
 
     Args:

@@ -11,7 +11,7 @@ from davfs.commands.preview.command import preview
 from davfs.errors import LayoutError
 from davfs.layout import HashKey, load
 from davfs.layout.schema import schema
-from davfs.layout.tags import Extra
+from davfs.layout.tags import ExtraTags
 
 _FAILED = 1
 _ANY_KEY = HashKey(b"nothing is hashed where files are only checked")
@@ -55,7 +55,7 @@ def written_schema() -> str:
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def _mistake(file: Path, extra: Extra) -> LayoutError | None:
+def _mistake(file: Path, extra: ExtraTags) -> LayoutError | None:
     try:
         load(file, extra=extra, key=_ANY_KEY)
     except LayoutError as error:

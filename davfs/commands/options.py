@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from davfs.errors import ConfigurationError
-from davfs.layout.tags import Extra, representation
+from davfs.layout.tags import ExtraTags, representation
 from davfs.orthanc.model import Level
 from davfs.settings.checks import nearest
 from davfs.settings.toml_file import Given
@@ -227,7 +227,7 @@ def _where(context: typer.Context, parameter: Any) -> str:
     return str(parameter.envvar if from_environment else parameter.opts[0])
 
 
-def extra_tags(tags: Sequence[str] | None) -> Extra:
+def extra_tags(tags: Sequence[str] | None) -> ExtraTags:
     """Return the tags that Orthanc keeps besides its usual ones, as they were given.
 
     Raises:

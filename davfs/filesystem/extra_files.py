@@ -1,4 +1,4 @@
-"""Further files in the folders of a layout: archives, tags, pictures and reports.
+"""Extra files in the folders of a layout: archives, tags, pictures and reports.
 
 Their names take part in the naming of what else is in the folder, as if each of them was a resource of its own.
 """
@@ -23,7 +23,7 @@ from davfs.errors import UnknownResource
 from davfs.filesystem.archives import Archives
 from davfs.filesystem.node import Node
 from davfs.layout import Layout
-from davfs.layout.model import Extra, ExtraFile
+from davfs.layout.model import ExtraFile, ExtraFileKind
 from davfs.orthanc.model import Instance, Level, OrthancId
 
 _DIGITS = 10
@@ -43,7 +43,7 @@ class _Hidden:
 
 
 class ExtraFiles:
-    """The further files of one layout.
+    """The extra files of one layout.
 
     They cannot be deleted, for they are made from what is there. But who deletes a folder by deleting what is in it, as
     Finder and ``rm -r`` do, has to find it empty in the end.
@@ -67,7 +67,7 @@ class ExtraFiles:
         today: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._files = {level.resource: level.files for level in layout.levels if level.files}
-        self._mark = layout.mark
+        self._mark = layout.digest
         self._is_anonymised = layout.anonymised is not None
         self._catalog = catalog
         self._documents = documents
@@ -85,7 +85,7 @@ class ExtraFiles:
         bases = {one: base for one, base in self.bases(owner).items() if names.folded(base) in keys}
         files = self._of(owner)
         with suppress(UnknownResource):
-            return {one: base for one, base in bases.items() if self._is_there(owner, files[one].content)}
+            return {one: base for one, base in bases.items() if self._is_there(owner, files[one].kind)}
         return {}
 
     def there(self, owner: Node) -> Mapping[str, DerivedFile]:
@@ -97,13 +97,13 @@ class ExtraFiles:
         files = self._of(owner)
         if not files:
             return {}
-        archives = {one: self._made(owner, file.content) for one, file in files.items() if file.content is Extra.ZIP}
+        archives = {one: self._made(owner, file.kind) for one, file in files.items() if file.kind is ExtraFileKind.ZIP}
         # An archive has just asked for all that is below the folder.
         pictures, reports = tee(self._instances(owner, fresh=not archives))
         others = {
-            one: self._document(owner, file.content, pictures if file.content is Extra.PREVIEW else reports)
+            one: self._document(owner, file.kind, pictures if file.kind is ExtraFileKind.PREVIEW else reports)
             for one, file in files.items()
-            if file.content is not Extra.ZIP
+            if file.kind is not ExtraFileKind.ZIP
         }
         found = archives | others
         return {one: self._dated(owner, one, made) for one in files if (made := found[one]) is not None}
@@ -148,7 +148,7 @@ class ExtraFiles:
         return bool(owner.level and owner.id and self._catalog.exists(owner.level, owner.id))
 
     def _still(self, owner: Node, identity: str) -> DerivedFile:
-        made = None if self.is_hidden(owner, identity) else self._made(owner, self._of(owner)[identity].content)
+        made = None if self.is_hidden(owner, identity) else self._made(owner, self._of(owner)[identity].kind)
         if made is None:
             raise UnknownResource("there is nothing any more that it could show")
         return self._dated(owner, identity, made)
@@ -169,21 +169,21 @@ class ExtraFiles:
         self._dates.put(identity, (made.etag, date))
         return replace(made, modified=date)
 
-    def _is_there(self, owner: Node, content: Extra) -> bool:
+    def _is_there(self, owner: Node, content: ExtraFileKind) -> bool:
         """Tell whether there is a file; of archives and tags there always is one."""
-        return content in {Extra.ZIP, Extra.JSON} or self._made(owner, content) is not None
+        return content in {ExtraFileKind.ZIP, ExtraFileKind.JSON} or self._made(owner, content) is not None
 
-    def _made(self, owner: Node, content: Extra) -> DerivedFile | None:
-        if content is Extra.ZIP:
+    def _made(self, owner: Node, content: ExtraFileKind) -> DerivedFile | None:
+        if content is ExtraFileKind.ZIP:
             return self._archives.made(owner)
         return self._document(owner, content, self._instances(owner, fresh=True))
 
     def _document(
-        self, owner: Node, content: Extra, instances: Iterable[Mapping[OrthancId, Instance]]
+        self, owner: Node, content: ExtraFileKind, instances: Iterable[Mapping[OrthancId, Instance]]
     ) -> DerivedFile | None:
-        if content is Extra.PREVIEW:
+        if content is ExtraFileKind.PREVIEW:
             return self._documents.picture(instances)
-        if content is Extra.REPORT:
+        if content is ExtraFileKind.REPORT:
             return self._documents.report(instances)
         if owner.level is Level.PATIENT and owner.id:
             return self._documents.patient(patient_of(owner.id), self._catalog.studies_of(owner.id))

@@ -1,4 +1,4 @@
-"""The folders within a folder of a layout, and the further files beside them."""
+"""The folders within a folder of a layout, and the extra files beside them."""
 
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ def find_folder(
         others: Base names of what else is in the folder, by identity.
     """
     rows = catalog.rows_with(folder, names.base_names(segment, files=False))
-    mark = folder.plan.layout.mark
+    mark = folder.plan.layout.digest
     marks = {row.id: mark(row.id) for row in rows}
     first = dict(others) | {marks[row.id]: row.name for row in reversed(rows)}
     for row in rows:
@@ -103,7 +103,7 @@ class Listings:
 
 
 def _listed(folder: Folder, rows: Sequence[Row], others: Mapping[str, str]) -> Listed:
-    mark = folder.plan.layout.mark
+    mark = folder.plan.layout.digest
     marks = {row.id: mark(row.id) for row in rows}
     shown = names.unique_names({**others, **{marks[row.id]: row.name for row in rows}}, files=False)
     rows = sorted(rows, key=lambda row: shown[marks[row.id]])

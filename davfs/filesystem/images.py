@@ -42,7 +42,7 @@ class Images:
         if layout.anonymised:
             usual = restricted(usual, layout.options, layout.anonymised)
         self._template = last.template if last.resource is Level.INSTANCE else usual
-        self._mark = layout.mark
+        self._mark = layout.digest
         self._layout = layout
         self._anonymised = derived_files.anonymised(layout.anonymised, layout.options) if layout.anonymised else None
         from_above = self._template.keywords - DEFAULT[Level.INSTANCE]

@@ -7,13 +7,12 @@ from davfs import names
 from davfs.confidentiality.options import Options
 from davfs.errors import LayoutError
 from davfs.layout.anonymity import restricted
-from davfs.layout.model import Extra as Content
-from davfs.layout.model import ExtraFile, LayoutLevel
+from davfs.layout.model import ExtraFile, ExtraFileKind, LayoutLevel
 from davfs.layout.position import Key
 from davfs.layout.profile import OPTIONS
 from davfs.layout.source import Source
 from davfs.layout.syntax import parse, parse_file, parse_group
-from davfs.layout.tags import Extra
+from davfs.layout.tags import ExtraTags
 from davfs.layout.template import Template
 from davfs.layout.text import HashKey, TemplateError
 from davfs.orthanc.model import Level
@@ -30,11 +29,11 @@ TOP = dict.fromkeys(("title", "description", "dates", "anonymised", *OPTIONS), "
 
 
 CONTENTS = {
-    Level.PATIENT: (Content.ZIP, Content.JSON),
-    Level.STUDY: (Content.ZIP, Content.JSON, Content.PREVIEW, Content.REPORT),
-    Level.SERIES: (Content.ZIP, Content.JSON, Content.PREVIEW),
+    Level.PATIENT: (ExtraFileKind.ZIP, ExtraFileKind.JSON),
+    Level.STUDY: (ExtraFileKind.ZIP, ExtraFileKind.JSON, ExtraFileKind.PREVIEW, ExtraFileKind.REPORT),
+    Level.SERIES: (ExtraFileKind.ZIP, ExtraFileKind.JSON, ExtraFileKind.PREVIEW),
 }
-"""What further files there can be in the folder of a resource."""
+"""Kinds of extra files that there can be in the folder of a resource."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class Levels:
     """
 
     source: Source
-    extra: Extra
+    extra: ExtraTags
     key: HashKey | None
     options: Options | None
 
@@ -144,7 +143,7 @@ class Levels:
             raise self.source.error(f"files: {error}", key, text) from error
         contents = {f".{content.value}": content for content in CONTENTS[level]}
         content = contents.get(template.extension.lower())
-        if self.options is not None and content not in {None, Content.ZIP}:
+        if self.options is not None and content not in {None, ExtraFileKind.ZIP}:
             allowed = f"write {level.name.lower()}.zip, whose DICOM files are anonymised too"
             raise self.source.error(f'files: "{text}" shows what an anonymised layout hides; {allowed}', key, text)
         if content is None or not template.pieces:

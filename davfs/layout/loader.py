@@ -12,7 +12,7 @@ from davfs.layout.model import Dates, Layout
 from davfs.layout.position import line_of_error
 from davfs.layout.profile import profile_options, refuse_options
 from davfs.layout.source import Source
-from davfs.layout.tags import NO_EXTRA, Extra
+from davfs.layout.tags import NO_EXTRA_TAGS, ExtraTags
 from davfs.layout.text import HashKey
 from davfs.layout.where import conditions
 
@@ -23,7 +23,7 @@ RESERVED = ("inbox", "search", "trash", "README.txt", "davfs-api")
 """Names at the drive's root that no layout can have."""
 
 
-def load(path: Path, *, extra: Extra = NO_EXTRA, key: HashKey | None = None) -> Layout:
+def load(path: Path, *, extra: ExtraTags = NO_EXTRA_TAGS, key: HashKey | None = None) -> Layout:
     """Read a layout file.
 
     Args:
@@ -46,7 +46,7 @@ def load(path: Path, *, extra: Extra = NO_EXTRA, key: HashKey | None = None) -> 
     return load_text(text, str(path), extra=extra, key=key)
 
 
-def load_text(text: str, file: str, *, extra: Extra = NO_EXTRA, key: HashKey | None = None) -> Layout:
+def load_text(text: str, file: str, *, extra: ExtraTags = NO_EXTRA_TAGS, key: HashKey | None = None) -> Layout:
     """Read the text of a layout file.
 
     Args:

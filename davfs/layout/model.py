@@ -19,7 +19,7 @@ class Dates(Enum):
     """When the images were made, as far as the tags tell; of a group or a patient, the latest of what is in it."""
 
 
-_MARK, _SHORT_MARK = 40, 10
+_DIGITS, _SHORT = 40, 10
 """Digits of an Orthanc id, and those of it that a suffix shows (`davfs.names.id_suffix`)."""
 
 
@@ -32,7 +32,7 @@ class LayoutLevel:
         over: Whose tags and labels the template reads, and those above it: the resource itself, or for a group the next
             resource below it.
         template: How it is called. That of a group may have several values for one resource.
-        files: Names of further files in each folder of this level (patients, studies and series), as templates.
+        files: Names of extra files in each folder of this level (patients, studies and series), as templates.
     """
 
     resource: Level | None
@@ -41,8 +41,8 @@ class LayoutLevel:
     files: tuple["ExtraFile", ...] = ()
 
 
-class Extra(Enum):
-    """What a further file holds."""
+class ExtraFileKind(Enum):
+    """What an extra file holds."""
 
     ZIP = "zip"
     """The DICOM files below the folder."""
@@ -59,11 +59,11 @@ class ExtraFile:
     """A file beside what is in a folder.
 
     Attributes:
-        content: What it holds.
+        kind: What it holds.
         template: How it is called.
     """
 
-    content: Extra
+    kind: ExtraFileKind
     template: Template
 
 
@@ -94,7 +94,7 @@ class Layout:
     anonymised: HashKey | None = None
     options: Options = PROFILE_ALONE
 
-    def mark(self, node: str) -> str:
+    def digest(self, node: str) -> str:
         """Return the hexadecimal digits that suffixes and ``{id}`` are made from.
 
         An Orthanc id is a SHA-1 of the PatientID and UIDs: whoever sees ten digits of it finds the PatientID by trying
@@ -106,5 +106,5 @@ class Layout:
                 are those behind it.
         """
         owner, _, rest = node.partition("/")
-        digits = self.anonymised.digest(owner)[:_MARK] if self.anonymised else owner
-        return digits.replace("-", "")[:_SHORT_MARK] + rest if rest else digits
+        digits = self.anonymised.digest(owner)[:_DIGITS] if self.anonymised else owner
+        return digits.replace("-", "")[:_SHORT] + rest if rest else digits

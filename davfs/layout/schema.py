@@ -23,7 +23,7 @@ _ABOUT = {
     "pixels": "Whether an anonymised layout shows images that may have a name written in them.",
     "where": "Which studies appear: all conditions have to hold, each with one of its values.",
     "level": "Levels of folders from the top down; the last one names the files where it is instance.",
-    "files": "Further files in each folder of this level.",
+    "files": "Extra files in each folder of this level.",
 }
 _VALUE = 'A text (* and ? for any), "20240101-20241231", "last 30 days" or "today"; a list for alternatives.'
 

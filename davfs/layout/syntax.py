@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from davfs import names
 from davfs.layout import tags
-from davfs.layout.tags import NO_EXTRA, Extra
+from davfs.layout.tags import NO_EXTRA_TAGS, ExtraTags
 from davfs.layout.template import Field, Identifier, Piece, Separator, Tag, Template, Text
 from davfs.layout.text import HashKey, TemplateError
 from davfs.layout.values import compile_format
@@ -24,12 +24,12 @@ class _Place:
     """What a template is for."""
 
     level: Level
-    extra: Extra
+    extra: ExtraTags
     key: HashKey | None
     group: bool
 
 
-def parse(text: str, level: Level, extra: Extra = NO_EXTRA, key: HashKey | None = None) -> Template:
+def parse(text: str, level: Level, extra: ExtraTags = NO_EXTRA_TAGS, key: HashKey | None = None) -> Template:
     """Read the template of a resource.
 
     Args:
@@ -47,7 +47,7 @@ def parse(text: str, level: Level, extra: Extra = NO_EXTRA, key: HashKey | None 
     return template
 
 
-def parse_group(text: str, over: Level, extra: Extra = NO_EXTRA, key: HashKey | None = None) -> Template:
+def parse_group(text: str, over: Level, extra: ExtraTags = NO_EXTRA_TAGS, key: HashKey | None = None) -> Template:
     """Read the template of a group.
 
     Args:
@@ -65,8 +65,8 @@ def parse_group(text: str, over: Level, extra: Extra = NO_EXTRA, key: HashKey | 
     return template
 
 
-def parse_file(text: str, level: Level, extra: Extra = NO_EXTRA, key: HashKey | None = None) -> Template:
-    """Read the template of a further file in the folder of a resource; it may be text alone.
+def parse_file(text: str, level: Level, extra: ExtraTags = NO_EXTRA_TAGS, key: HashKey | None = None) -> Template:
+    """Read the template of an extra file in the folder of a resource; it may be text alone.
 
     Args:
         text: The template; its last text gives its extension.
@@ -148,7 +148,7 @@ def _parse_tag(text: str, place: _Place) -> Tag:
         raise TemplateError(f"{keyword}: {error}") from error
 
 
-def _unkept(keyword: str, level: Level, extra: Extra) -> str:
+def _unkept(keyword: str, level: Level, extra: ExtraTags) -> str:
     below = [other.name.lower() for other in Level if keyword in tags.kept(other, extra)]
     if below:
         return f"Orthanc keeps {keyword} for each {below[0]}, below the {level.name.lower()} that this level names"

@@ -13,10 +13,10 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from davfs.orthanc.model import Level
 
-Extra: TypeAlias = Mapping[Level, Collection[str]]
+ExtraTags: TypeAlias = Mapping[Level, Collection[str]]
 """Keywords that Orthanc's option ``ExtraMainDicomTags`` adds, by level."""
 
-NO_EXTRA: Extra = MappingProxyType({})
+NO_EXTRA_TAGS: ExtraTags = MappingProxyType({})
 
 DEFAULT: Mapping[Level, frozenset[str]] = MappingProxyType(
     {
@@ -101,13 +101,13 @@ PSEUDO = frozenset({MODALITIES, LABELS})
 that Orthanc 1.12.0 and newer give to resources. Several of them are joined by backslashes, as values of a tag are."""
 
 
-def kept(level: Level, extra: Extra = NO_EXTRA) -> frozenset[str]:
+def kept(level: Level, extra: ExtraTags = NO_EXTRA_TAGS) -> frozenset[str]:
     """Tell which keywords there are at exactly this level."""
     pseudo = PSEUDO if level is Level.STUDY else ()
     return DEFAULT[level].union(SINCE_1_12_5.get(level, ()), extra.get(level, ()), pseudo)
 
 
-def usable(level: Level, extra: Extra = NO_EXTRA) -> frozenset[str]:
+def usable(level: Level, extra: ExtraTags = NO_EXTRA_TAGS) -> frozenset[str]:
     """Tell which keywords a template of this level can use: those kept at the level itself or at one above it."""
     above = usable(level.parent, extra) if level.parent else frozenset()
     return above | kept(level, extra)

@@ -162,7 +162,7 @@ class Template:
 
         Args:
             tags: Main DICOM tags by keyword, of the resource and of those above it.
-            id: What ``{id}`` takes its digits from: the resource's `davfs.layout.Layout.mark`.
+            id: What ``{id}`` takes its digits from: `davfs.layout.Layout.digest` of the resource.
 
         Returns:
             A safe name; ``unnamed`` (and the extension) where all the tags are empty.

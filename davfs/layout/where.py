@@ -7,13 +7,13 @@ from davfs.layout.condition import Condition, Test
 from davfs.layout.criteria import CriterionError, compile_test
 from davfs.layout.levels import TOP
 from davfs.layout.source import Source, nearest_first
-from davfs.layout.tags import Extra
+from davfs.layout.tags import ExtraTags
 from davfs.orthanc.model import Level
 
 _EXAMPLE = 'Modality = ["CT", "MR"]'
 
 
-def conditions(source: Source, extra: Extra) -> tuple[Condition, ...]:
+def conditions(source: Source, extra: ExtraTags) -> tuple[Condition, ...]:
     """Read the conditions of a layout.
 
     Raises:
@@ -25,7 +25,7 @@ def conditions(source: Source, extra: Extra) -> tuple[Condition, ...]:
     return tuple(_condition(source, keyword, value, extra) for keyword, value in table.items())
 
 
-def _condition(source: Source, keyword: str, value: Any, extra: Extra) -> Condition:
+def _condition(source: Source, keyword: str, value: Any, extra: ExtraTags) -> Condition:
     representation = tags.representation(keyword)
     usable = tags.usable(Level.SERIES, extra)
     if keyword in TOP:
@@ -47,7 +47,7 @@ def _test(source: Source, keyword: str, text: str, representation: str) -> Test:
         raise source.error(f"{keyword}: {error}", ("where", keyword), text) from error
 
 
-def _unusable(keyword: str, representation: str | None, extra: Extra) -> str:
+def _unusable(keyword: str, representation: str | None, extra: ExtraTags) -> str:
     if representation is None:
         return f'unknown tag "{keyword}"'
     if representation == "SQ":

@@ -12,7 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from davfs.events import Event, Happening
+from davfs.events import EventKind, ResourceEvent
 from davfs.orthanc import Counts, Orthanc
 
 _log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class _Count:
 
 
 class Polling:
-    """Source of events for `davfs.catalog.upkeep.Upkeep` beside an Orthanc, for one thread.
+    """Source of events for `davfs.catalog.indexer.Indexer` beside an Orthanc, for one thread.
 
     Args:
         orthanc: Is asked.
@@ -53,7 +53,7 @@ class Polling:
         self._orthanc = orthanc
         self._now = now
         self._sleep = sleep
-        self._ready = deque[Event]()
+        self._ready = deque[EventKind]()
         self._next = 0.0
         self._next_count = 0.0
         self._failures = 0
@@ -61,7 +61,7 @@ class Polling:
         self._counted: _Count | None = None
         self._unsettled = 0
 
-    def next_change(self, timeout: float) -> Happening | None:
+    def next_change(self, timeout: float) -> ResourceEvent | None:
         """Wait for the next event; nothing is ever raised.
 
         Args:
@@ -77,7 +77,7 @@ class Polling:
             if until_next > timeout:
                 return None
             self._look()
-        return Happening(self._ready.popleft(), "") if self._ready else None
+        return ResourceEvent(self._ready.popleft(), "") if self._ready else None
 
     def _look(self) -> None:
         try:
@@ -93,13 +93,13 @@ class Polling:
     def _ask(self) -> None:
         last = self._orthanc.last_change()
         if self._last is None or self._failures:
-            self._ready += [Event.STARTED] if self._last is None else [Event.STARTED, Event.LOST]
+            self._ready += [EventKind.STARTED] if self._last is None else [EventKind.STARTED, EventKind.LOST]
             self._counted = None
             _log.info("Orthanc answers")
         elif last < self._last:
-            self._ready.append(Event.LOST)  # the number goes back where the newest of all resources is deleted
+            self._ready.append(EventKind.LOST)  # the number goes back where the newest of all resources is deleted
         elif last > self._last:
-            self._ready.append(Event.OTHER)
+            self._ready.append(EventKind.OTHER)
         self._failures = 0
         self._last = last
         if self._now() >= self._next_count:
@@ -120,7 +120,7 @@ class Polling:
         if not settled and self._unsettled < _UNSETTLED:
             return
         if expected is not None and (not settled or expected != _folders(counts)):
-            self._ready.append(Event.LOST)
+            self._ready.append(EventKind.LOST)
         self._unsettled = 0
         self._counted = _Count(before, counts)
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from davfs.catalog.catalog import Catalog
+from davfs.catalog.indexer import Indexer
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import LayoutPlacer
 from davfs.catalog.store import Store
-from davfs.catalog.upkeep import Upkeep
 from davfs.comparison.images import Decoder
 from davfs.derived.files import DerivedFiles
 from davfs.errors import ConfigurationError
-from davfs.events import Happening
+from davfs.events import ResourceEvent
 from davfs.filesystem.area import Area
 from davfs.filesystem.drive import Drive
 from davfs.filesystem.forwarded import ForwardedImages
@@ -49,13 +49,13 @@ class Assembly:
 
     Attributes:
         drive: What the doors show.
-        upkeep: Tells how far the first index is.
+        indexer: Tells how far the first index is.
         ending: Ends all of it.
         reload: Reads the layout files again, and tells what became of them.
     """
 
     drive: Drive
-    upkeep: Upkeep
+    indexer: Indexer
     ending: Ending
     reload: Callable[[], Loaded]
 
@@ -63,7 +63,7 @@ class Assembly:
 def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
     checked: Setup,
     orthanc: Orthanc,
-    next_change: Callable[[float], Happening | None],
+    next_change: Callable[[float], ResourceEvent | None],
     *,
     changed: Callable[[], None] = lambda: None,
     open_files: int = 4,
@@ -87,14 +87,14 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
     spool = _spool(settings)
     since = datetime.now(UTC)
 
-    def next_change_or_look(seconds: float) -> Happening | None:
+    def next_change_or_look(seconds: float) -> ResourceEvent | None:
         reloading.look()
         return next_change(seconds)
 
-    upkeep = Upkeep(next_change_or_look)
+    indexer = Indexer(next_change_or_look)
     searching = Searching(settings, selection.extra, since)
     try:
-        store = _store(settings, LayoutPlacer(searching.placed(layouts)), upkeep)
+        store = _store(settings, LayoutPlacer(searching.placed(layouts)), indexer)
     except ConfigurationError:
         spool.close()
         raise
@@ -102,8 +102,8 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
         orthanc,
         store,
         InstanceCache(),
-        reconcile_soon=upkeep.reconcile_soon,
-        wait_for_first_index=upkeep.wait_for_first_index,
+        reconcile_soon=indexer.reconcile_soon,
+        wait_for_first_index=indexer.wait_for_first_index,
         changed=changed,
     )
     lanes = Lanes()
@@ -133,27 +133,27 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
         descriptions,
         allow_upload=settings.allow_upload and not checked.read_only,
         allow_delete=settings.allow_delete and not checked.read_only,
-        progress=lambda: None if upkeep.built else upkeep.progress,
+        progress=lambda: None if indexer.built else indexer.progress,
         mistakes=lambda: selection.loaded.mistakes,
         searchable=lambda: setup.SEARCH in areas,
     )
     reloading = Reloading(selection, show_others, store.tidy)
-    upkeep.start(catalog)
+    indexer.start(catalog)
     sweeper.start()
     ending = Ending(
-        hasten=(lanes.zips.refuse, upkeep.interrupt, store.interrupt),
-        threads=(lanes.stop, sweeper.stop, upkeep.stop),
+        hasten=(lanes.zips.refuse, indexer.interrupt, store.interrupt),
+        threads=(lanes.stop, sweeper.stop, indexer.stop),
         files=(derived_files.close, ranges.close, store.close, spool.close),
     )
     drive = Drive(areas, readme, since, _READ_ONLY if checked.read_only else "")
     if checked.read_only:
         _log.warning("Orthanc is read-only (ReadOnly): nothing can be uploaded, changed or deleted through the drive")
-    return Assembly(drive, upkeep, ending, reloading.reload)
+    return Assembly(drive, indexer, ending, reloading.reload)
 
 
-def _store(settings: Configuration, placer: LayoutPlacer, upkeep: Upkeep) -> Store:
+def _store(settings: Configuration, placer: LayoutPlacer, indexer: Indexer) -> Store:
     try:
-        return Store(settings.catalog, placer, lost=upkeep.index_anew)
+        return Store(settings.catalog, placer, lost=indexer.index_anew)
     except (sqlite3.Error, OSError) as error:
         raise ConfigurationError(f"Davfs.Catalog: the file '{settings.catalog}' cannot be used: {error}") from error
 

@@ -129,7 +129,7 @@ def _open_second_door(orthanc: Mapping[str, Any], settings: Configuration, parts
     only_tls = certificate is not None and _has_no_plain_port(orthanc)
     context = Context(parts.drive, log.audit, login, parts.reload, HostNames(listening.host_names), only_tls)
     door = application(context)
-    readiness = Readiness(lambda: None if parts.upkeep.built else "The first index is being built.")
+    readiness = Readiness(lambda: None if parts.indexer.built else "The first index is being built.")
     server = HttpServer(Health(door, readiness), listening.address, listening.port, tls=certificate)
     server.start()
     _running.server = server

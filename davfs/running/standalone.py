@@ -144,7 +144,7 @@ class Standalone:
         """Tell how many resources are in the first index, and how many there are; None once it is complete."""
         if self._parts is None:
             return 0, 0
-        return None if self._parts.upkeep.built else self._parts.upkeep.progress
+        return None if self._parts.indexer.built else self._parts.indexer.progress
 
     def is_open(self) -> bool:
         """Tell whether Orthanc asks for no password, and so the drive does not either.

@@ -2,16 +2,16 @@
 
 from _davfs_sdk import ffi, lib
 
-from davfs.events import Event, Happening
+from davfs.events import EventKind, ResourceEvent
 
 _EVENTS = {
-    lib.OrthancPluginChangeType_Deleted: Event.DELETED,
-    lib.OrthancPluginChangeType_OrthancStarted: Event.STARTED,
-    -1: Event.LOST,
+    lib.OrthancPluginChangeType_Deleted: EventKind.DELETED,
+    lib.OrthancPluginChangeType_OrthancStarted: EventKind.STARTED,
+    -1: EventKind.LOST,
 }
 
 
-def next_change(timeout: float) -> Happening | None:
+def next_change(timeout: float) -> ResourceEvent | None:
     """Wait for the next event without holding Python's lock.
 
     Args:
@@ -23,4 +23,4 @@ def next_change(timeout: float) -> Happening | None:
     change = ffi.new("davfs_change*")
     if not lib.davfs_next_change(change, int(timeout * 1000)):
         return None
-    return Happening(_EVENTS.get(change.kind, Event.OTHER), ffi.string(change.id).decode("ascii", "replace"))
+    return ResourceEvent(_EVENTS.get(change.kind, EventKind.OTHER), ffi.string(change.id).decode("ascii", "replace"))

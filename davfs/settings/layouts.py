@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from davfs import names
 from davfs.errors import ConfigurationError, LayoutError
-from davfs.layout import Extra, HashKey, Layout, load
+from davfs.layout import ExtraTags, HashKey, Layout, load
 from davfs.layout.position import line_in
 
 State: TypeAlias = tuple[tuple[int, int, int] | None, ...]
@@ -69,7 +69,7 @@ class Selection:
         ConfigurationError: None of them can be shown.
     """
 
-    def __init__(self, files: Iterable[Path], extra: Extra, key: HashKey | None) -> None:
+    def __init__(self, files: Iterable[Path], extra: ExtraTags, key: HashKey | None) -> None:
         self._files = tuple(files)
         self.extra = extra
         self._key = key

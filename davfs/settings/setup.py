@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from davfs.errors import ConfigurationError
-from davfs.layout import Extra, HashKey, Layout, load, shipped, shipped_names
+from davfs.layout import ExtraTags, HashKey, Layout, load, shipped, shipped_names
 from davfs.orthanc.model import Level
 from davfs.settings import plugin as configuration
 from davfs.settings.layouts import Selection
@@ -81,7 +81,7 @@ def layout_files(settings: Configuration) -> tuple[Path, ...]:
     return tuple(map(_layout_file, settings.layouts))
 
 
-def load_layouts(settings: Configuration, extra: Extra) -> Selection:
+def load_layouts(settings: Configuration, extra: ExtraTags) -> Selection:
     """Load the layouts that the settings name; where some of them are wrong, it is the others.
 
     Args:
@@ -115,7 +115,7 @@ def _make_folder(key: str, folder: Path) -> None:
         raise ConfigurationError(f"{key}: the folder '{folder}' cannot be made: {error.strerror}") from error
 
 
-def _extra_tags(orthanc: Mapping[str, Any]) -> Extra:
+def _extra_tags(orthanc: Mapping[str, Any]) -> ExtraTags:
     extra = orthanc.get("ExtraMainDicomTags", {})
     return {_LEVELS[name]: tags for name, tags in extra.items() if name in _LEVELS}
 

@@ -59,7 +59,7 @@ CLIENTS: dict[str, Connect] = {
 
 @pytest.fixture(scope="module")
 def layout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A layout of further files, some of whose names are difficult."""
+    """A layout of extra files, some of whose names are difficult."""
     file = tmp_path_factory.mktemp("layout") / "files.toml"
     file.write_text(LAYOUT, encoding="utf-8")
     return file

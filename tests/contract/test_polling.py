@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from davfs.demo.process import OrthancProcess
-from davfs.events import Event
+from davfs.events import EventKind
 from davfs.orthanc import Level
 from davfs.orthanc.http import HttpTransport, connect
 from davfs.orthanc.polling import Polling
@@ -12,13 +12,13 @@ from davfs.orthanc.rest import RestOrthanc
 from tests.support import dicom
 
 
-def wait(polling: Polling, wanted: Event) -> list[Event]:
+def wait(polling: Polling, wanted: EventKind) -> list[EventKind]:
     """Return the events up to the first of a kind."""
-    found, deadline = list[Event](), time.monotonic() + 30
+    found, deadline = list[EventKind](), time.monotonic() + 30
     while wanted not in found:
         assert time.monotonic() < deadline, found
-        happening = polling.next_change(0.5)
-        found += [happening.event] if happening else []
+        event = polling.next_change(0.5)
+        found += [event.kind] if event else []
     return found
 
 
@@ -31,13 +31,13 @@ def test_events(tmp_path: Path, servers: list[OrthancProcess]) -> None:
         polling = Polling(orthanc)
         assert polling.next_change(0.5) is None
         with server:
-            assert wait(polling, Event.STARTED) == [Event.STARTED]
+            assert wait(polling, EventKind.STARTED) == [EventKind.STARTED]
             orthanc.store(dicom.instance("a"))
             orthanc.store(dicom.instance("b"))
-            assert wait(polling, Event.OTHER) == [Event.OTHER]
+            assert wait(polling, EventKind.OTHER) == [EventKind.OTHER]
             orthanc.delete(Level.STUDY, orthanc.ids(Level.STUDY)[0])
-            assert set(wait(polling, Event.LOST)) <= {Event.OTHER, Event.LOST}
+            assert set(wait(polling, EventKind.LOST)) <= {EventKind.OTHER, EventKind.LOST}
         assert polling.next_change(2) is None
         with server:
-            assert wait(polling, Event.LOST) == [Event.STARTED, Event.LOST]
+            assert wait(polling, EventKind.LOST) == [EventKind.STARTED, EventKind.LOST]
     servers.remove(server)

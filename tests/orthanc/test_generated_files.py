@@ -1,4 +1,4 @@
-"""Further files in the folders of a running drive, through every door."""
+"""Extra files in the folders of a running drive, through every door."""
 
 import io
 import subprocess
@@ -46,7 +46,7 @@ class Doors:
 
 @pytest.fixture(scope="module")
 def doors(run_orthanc: RunOrthanc, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doors]:
-    """An Orthanc with the plugin and `davfs serve` beside it, both with a layout of further files, and by-uid."""
+    """An Orthanc with the plugin and `davfs serve` beside it, both with a layout of extra files, and by-uid."""
     folder = tmp_path_factory.mktemp("generated")
     file = folder / "files.toml"
     file.write_text(FILES, encoding="utf-8")

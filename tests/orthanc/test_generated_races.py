@@ -1,4 +1,4 @@
-"""Further files of a folder while the archive, or the layouts, change under those who read them."""
+"""Extra files of a folder while the archive, or the layouts, change under those who read them."""
 
 import io
 import json

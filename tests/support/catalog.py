@@ -90,7 +90,7 @@ class Index:
         return OrthancId(found[0] if found else patient)
 
     def compare(self) -> None:
-        """Compare with Orthanc, as the upkeep does when it was asked to."""
+        """Compare with Orthanc, as the indexer does when it was asked to."""
         self.catalog.reconcile(lambda _done, _total: None)
 
     def restart(self, patient: str | None = None) -> Self:

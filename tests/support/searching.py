@@ -20,7 +20,7 @@ from davfs.filesystem.search.results import Results
 from davfs.filesystem.search.saved import Searches
 from davfs.filesystem.tree import Tree
 from davfs.layout import Layout
-from davfs.layout.tags import NO_EXTRA
+from davfs.layout.tags import NO_EXTRA_TAGS
 from davfs.orthanc import Orthanc
 from davfs.settings import setup
 
@@ -51,7 +51,7 @@ def opened(
             Tree(by_study, catalog, orthanc, None, SINCE, DerivedFiles(orthanc)),
             Results(Folder(Plan.of(by_study)), catalog, studies, orthanc, most=most),
             Searches(folder / "searches.json"),
-            keywords(NO_EXTRA, labels=labels),
+            keywords(NO_EXTRA_TAGS, labels=labels),
             SINCE,
             allow_changes=allow_changes,
         )

@@ -14,7 +14,7 @@ from davfs import names
 from davfs.catalog.placing import LayoutPlacer, Link, Placed
 from davfs.catalog.plan import Plan
 from davfs.confidentiality.options import Options
-from davfs.layout import Extra, HashKey, Layout, load_text, parse
+from davfs.layout import ExtraTags, HashKey, Layout, load_text, parse
 from davfs.layout.anonymity import SHOWN, restricted
 from davfs.layout.subject import subject
 from davfs.layout.tags import SUBJECT, representation, usable
@@ -28,7 +28,7 @@ EVERYTHING = Options(modified_dates=True, patient_characteristics=True)
 RETAINED = 'retain = ["modified dates", "patient characteristics"]\n'
 HEAD = 'title = "mine"\nanonymised = true\n'
 ADDED = ("PatientAge", "PatientBirthTime", "PatientBirthName", "PatientDeathDateInAlternativeCalendar")
-EXTRA: Extra = {Level.PATIENT: [*ADDED, "SmallestImagePixelValue", "PatientComments", "SelectorUVValue"]}
+EXTRA: ExtraTags = {Level.PATIENT: [*ADDED, "SmallestImagePixelValue", "PatientComments", "SelectorUVValue"]}
 """What an administrator may have added: dates of a life, a name, one of several representations, free text."""
 
 CHOICES: dict[Options, tuple[str, ...]] = {
@@ -55,12 +55,12 @@ FORMATS = (
 )
 
 
-def anonymised(levels: str, key: HashKey = KEY, extra: Extra = EXTRA) -> Layout:
+def anonymised(levels: str, key: HashKey = KEY, extra: ExtraTags = EXTRA) -> Layout:
     """Load an anonymised layout."""
     return load_text(HEAD + RETAINED + levels, "mine.toml", extra=extra, key=key)
 
 
-def is_shown(field: str, level: Level, extra: Extra = EXTRA, options: Options = EVERYTHING) -> bool:
+def is_shown(field: str, level: Level, extra: ExtraTags = EXTRA, options: Options = EVERYTHING) -> bool:
     """Tell whether an anonymised layout may have a field, at a level that knows its tag."""
     try:
         restricted(parse(f"{{{field}}}", level, extra, KEY), options, KEY)
@@ -151,15 +151,15 @@ def test_other_layouts_hide_nothing() -> None:
     layout = load_text('title = "mine"\nanonymised = false\n' + text, "mine.toml")
     assert layout == load_text('title = "mine"\n' + text, "mine.toml")
     assert layout.levels[0].template.render({"StudyDate": "last year"}, ID) == "last year"
-    assert (layout.anonymised, layout.mark(ID)) == (None, ID)
+    assert (layout.anonymised, layout.digest(ID)) == (None, ID)
 
 
 def test_marks() -> None:
     """The digits of an anonymised layout are those of ``openssl dgst``, and need the key."""
     text = '[[level]]\nstudy = "{id}"\n'
     layout = anonymised(text)
-    assert layout.mark(ID) == KEY.digest(ID)[:40]
-    assert layout.mark(ID) != anonymised(text, HashKey(b"another key")).mark(ID)
+    assert layout.digest(ID) == KEY.digest(ID)[:40]
+    assert layout.digest(ID) != anonymised(text, HashKey(b"another key")).digest(ID)
 
 
 def placed(layout: Layout, tags: dict[str, str]) -> Iterator[Placed]:
@@ -253,5 +253,5 @@ def rendered(layout: Layout, tags: dict[str, str]) -> Iterator[str]:
     yield from (one.name for one in placed(layout, tags))
     for level in layout.levels:
         if level.resource:
-            yield level.template.render(tags, layout.mark(ID))
-        yield from (file.template.render(tags, layout.mark(ID)) for file in level.files)
+            yield level.template.render(tags, layout.digest(ID))
+        yield from (file.template.render(tags, layout.digest(ID)) for file in level.files)

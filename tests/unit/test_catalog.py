@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from davfs.catalog.indexer import Indexer
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.plan import patient_node, patient_of
-from davfs.catalog.upkeep import Upkeep
 from davfs.errors import UnknownResource
-from davfs.events import Event, Happening
+from davfs.events import EventKind, ResourceEvent
 from davfs.orthanc import Instance, Level, OrthancId
 from tests.support import catalog as catalogs
 from tests.support import dicom
@@ -209,9 +209,12 @@ def test_late_deletion_event(index: Index, *, listed_between: bool) -> None:
     index.orthanc.store(A)
     if listed_between:
         assert index.names() == ["a"]
-    events = [*(Happening(Event.DELETED, gone) for gone in deleted), Happening(Event.OTHER, patient_id("a"))]
-    upkeep = Upkeep(lambda _: events.pop(0) if events else None)
-    upkeep._step(index.catalog.facts)
+    events = [
+        *(ResourceEvent(EventKind.DELETED, gone) for gone in deleted),
+        ResourceEvent(EventKind.OTHER, patient_id("a")),
+    ]
+    indexer = Indexer(lambda _: events.pop(0) if events else None)
+    indexer._step(index.catalog.facts)
     index.catalog.refresh()
     assert [patient_of(row.id) for row in index.catalog.rows_with(index.root, ("a",))] == [patient_id("a")]
 
@@ -316,9 +319,9 @@ def test_another_database_behind_the_same_address(index: Index) -> None:
     index.names()
     behind = index.orthanc
     vars(behind).update(vars(other_database(index)))
-    events = [Happening(Event.STARTED, ""), Happening(Event.LOST, "")]
-    upkeep = Upkeep(lambda _: events.pop(0) if events else None)
-    upkeep._step(index.catalog.facts)
+    events = [ResourceEvent(EventKind.STARTED, ""), ResourceEvent(EventKind.LOST, "")]
+    indexer = Indexer(lambda _: events.pop(0) if events else None)
+    indexer._step(index.catalog.facts)
     assert index.names() == ["Doe c", "Restored"]
     behind.store(B)
     index.catalog.refresh()

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from davfs.catalog import database, seal
-from davfs.catalog.seal import Seal
+from davfs.catalog import database, file_digest
+from davfs.catalog.file_digest import DigestCheck
 from davfs.errors import ConfigurationError, Unavailable
 from davfs.orthanc import Level, OrthancId
 from davfs.running import assembly
@@ -254,12 +254,12 @@ def test_seal(tmp_path: Path) -> None:
     """A digest holds once, and only for the very bytes; a file that takes too long goes without."""
     file = tmp_path / "file"
     file.write_bytes(b"a" * 3_000_000)
-    assert seal.take(file) is Seal.MISSING
-    seal.put(file)
-    assert [seal.take(file), seal.take(file)] == [Seal.WHOLE, Seal.MISSING]
-    seal.put(file)
+    assert file_digest.check(file) is DigestCheck.MISSING
+    file_digest.write(file)
+    assert [file_digest.check(file), file_digest.check(file)] == [DigestCheck.SAME, DigestCheck.MISSING]
+    file_digest.write(file)
     file.write_bytes(b"a" * 2_999_999 + b"b")
-    assert seal.take(file) is Seal.BROKEN
+    assert file_digest.check(file) is DigestCheck.DIFFERENT
     clock = iter([0.0, 1.0, 2.0])
-    seal.put(file, lambda: next(clock))
-    assert seal.take(file) is Seal.MISSING
+    file_digest.write(file, lambda: next(clock))
+    assert file_digest.check(file) is DigestCheck.MISSING

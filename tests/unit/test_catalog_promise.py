@@ -132,7 +132,7 @@ class Promise(RuleBasedStateMachine):
         """Open the catalog's file, and a tree for each layout."""
         self.store = Store(self.folder / "catalog.sqlite", LayoutPlacer(self.layouts))
         self.catalog = Catalog(self.orthanc, self.store, InstanceCache(capacity=6))
-        self.catalog.facts.building = True  # as Upkeep has it, until everything was compared once
+        self.catalog.facts.building = True  # as Indexer has it, until everything was compared once
         since, derived_files = datetime(2024, 2, 29, tzinfo=UTC), DerivedFiles(self.orthanc)
         self.trees = {
             layout.title: Tree(layout, self.catalog, self.orthanc, lambda act: act(), since, derived_files)
@@ -264,12 +264,12 @@ class Promise(RuleBasedStateMachine):
 
     @rule()
     def refresh(self) -> None:
-        """The upkeep follows the log."""
+        """The indexer follows the log."""
         self.catalog.refresh()
 
     @rule()
     def reconcile(self) -> None:
-        """The upkeep compares everything; then all that is shown is what Orthanc has."""
+        """The indexer compares everything; then all that is shown is what Orthanc has."""
         self.catalog.reconcile(lambda _done, _total: None)
         self.catalog.facts.building = False
         for title in LAYOUTS:

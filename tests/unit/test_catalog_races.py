@@ -60,7 +60,7 @@ class Archive:
         self.catalog = Catalog(self.orthanc, self.store, InstanceCache())
 
     def compare(self) -> None:
-        """Compare everything, as the upkeep does."""
+        """Compare everything, as the indexer does."""
         self.catalog.reconcile(lambda _done, _total: None)
         self.catalog.facts.building = False
 
@@ -177,7 +177,7 @@ class Races(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.archive = Archive(Path(tempfile.mkdtemp(prefix="races")))
-        self.archive.catalog.facts.building = True  # as Upkeep has it, until everything was compared once
+        self.archive.catalog.facts.building = True  # as Indexer has it, until everything was compared once
         self.threads: list[Paced] = []
         self.events: list[OrthancId] = []
 

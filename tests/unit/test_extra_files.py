@@ -1,4 +1,4 @@
-"""Further files in folders of a layout, over an Orthanc in memory."""
+"""Extra files in folders of a layout, over an Orthanc in memory."""
 
 import io
 import itertools
@@ -147,7 +147,7 @@ def test_without_a_level_of_instances(tree: MakeTree, orthanc: CountingOrthanc, 
 
 
 def test_names_never_lie(tree: MakeTree, tmp_path: Path) -> None:
-    """What has the name of a further file, and that file, have digits of their own; the plain name leads nowhere."""
+    """What has the name of an extra file, and that file, have digits of their own; the plain name leads nowhere."""
     server = CountingOrthanc()
     server.store(dicom.instance("p", 1, 1, 1, tags={"SeriesDescription": "STUDY.json"}))
     server.store(dicom.instance("p", 1, 2, 1, tags={"SeriesDescription": "other"}))
@@ -168,7 +168,7 @@ def test_names_never_lie(tree: MakeTree, tmp_path: Path) -> None:
 
 
 def test_names_never_lie_beside_images(tree: MakeTree, tmp_path: Path) -> None:
-    """The same where the files of the images are called as a further file is."""
+    """The same where the files of the images are called as an extra file is."""
     server = CountingOrthanc()
     layout = ALL.replace("{InstanceNumber}.dcm", "{SeriesDescription}.zip")
     server.store(dicom.instance("p", 1, 1, 1, tags={"SeriesDescription": "Series"}))
@@ -187,7 +187,7 @@ def test_names_never_lie_beside_images(tree: MakeTree, tmp_path: Path) -> None:
 
 
 def test_steady_names(tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path) -> None:
-    """The suffixed name of a further file holds when it is alone, and in another process."""
+    """The suffixed name of an extra file holds when it is alone, and in another process."""
     orthanc.store(dicom.instance("p", 1, 3, 1, tags={"SeriesDescription": "study.json"}))
     shown = tree(orthanc, tmp_path, ALL)
     (file,) = (

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from davfs import names
 from davfs.errors import LayoutError
 from davfs.layout import Dates, HashKey, Layout, load, load_text, shipped, shipped_names
-from davfs.layout.model import Extra
+from davfs.layout.model import ExtraFileKind
 from davfs.orthanc.model import Level, OrthancId
 
 ID = OrthancId("01234567-89abcdef-01234567-89abcdef-01234567")
@@ -170,7 +170,12 @@ def test_levels_know_what_they_group() -> None:
 def test_further_files() -> None:
     """The ending tells what a file holds, in whatever case."""
     study = load_text(GROUPS, "mine.toml").levels[2]
-    assert [file.content for file in study.files] == [Extra.ZIP, Extra.JSON, Extra.PREVIEW, Extra.REPORT]
+    assert [file.kind for file in study.files] == [
+        ExtraFileKind.ZIP,
+        ExtraFileKind.JSON,
+        ExtraFileKind.PREVIEW,
+        ExtraFileKind.REPORT,
+    ]
     assert [file.template.render({"StudyID": "7"}, ID) for file in study.files] == ["7.ZIP", "a.json", "b.png", "c.pdf"]
 
 

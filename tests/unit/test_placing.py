@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from davfs.catalog.upkeep import Upkeep
+from davfs.catalog.indexer import Indexer
 from davfs.errors import NotFound
-from davfs.events import Event, Happening
+from davfs.events import EventKind, ResourceEvent
 from davfs.orthanc import Level, OrthancId
 from tests.support import dicom, layouts
 from tests.support.layouts import BY_DATE, BY_MODALITY, FILES, LEAP_DAY, Show, Shown, study_id
@@ -125,12 +125,12 @@ def test_labels(show: Show) -> None:
     assert shown.names() == ["unlabelled"]
     shown.orthanc.label(study_id("a"), "teaching", "cardiac")
     shown.orthanc.label(OrthancId(dicom.orthanc_id("b")), "teaching")
-    events = [Happening(Event.STARTED, "")]
+    events = [ResourceEvent(EventKind.STARTED, "")]
     clock = itertools.count(0.0, 10.0)
-    upkeep = Upkeep(lambda _: events.pop() if events else None, lambda: next(clock))
-    upkeep.reconcile_soon()
+    indexer = Indexer(lambda _: events.pop() if events else None, lambda: next(clock))
+    indexer.reconcile_soon()
     for _ in range(2):
-        upkeep._step(shown.catalog.facts)
+        indexer._step(shown.catalog.facts)
     assert shown.names() == ["cardiac", "teaching"]
     assert shown.names("teaching") == ["Doe a", "Doe b"]
     shown.orthanc.label(study_id("a"))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from davfs.errors import OrthancError, Unavailable
-from davfs.events import Event
+from davfs.events import EventKind
 from davfs.orthanc import Counts, Level
 from davfs.orthanc.polling import Polling
 from tests.support import dicom
@@ -64,15 +64,15 @@ def orthanc() -> Clocked:
     return orthanc
 
 
-def events(polling: Polling, orthanc: Clocked, seconds: float = 2.5) -> list[Event]:
-    """Return what happens within some seconds, asked for as the upkeep does."""
-    found, end = list[Event](), orthanc.time + seconds
+def events(polling: Polling, orthanc: Clocked, seconds: float = 2.5) -> list[EventKind]:
+    """Return what happens within some seconds, asked for as the indexer does."""
+    found, end = list[EventKind](), orthanc.time + seconds
     while orthanc.time < end:
-        happening = polling.next_change(0.5)
-        if happening:
-            found.append(happening.event)
-        while happening and (happening := polling.next_change(0)):
-            found.append(happening.event)
+        event = polling.next_change(0.5)
+        if event:
+            found.append(event.kind)
+        while event and (event := polling.next_change(0)):
+            found.append(event.kind)
     return found
 
 
@@ -80,7 +80,7 @@ def events(polling: Polling, orthanc: Clocked, seconds: float = 2.5) -> list[Eve
 def polling(orthanc: Clocked) -> Polling:
     """A source of events that has begun."""
     polling = Polling(orthanc, lambda: orthanc.time, orthanc.sleep)
-    assert events(polling, orthanc) == [Event.STARTED]
+    assert events(polling, orthanc) == [EventKind.STARTED]
     return polling
 
 
@@ -107,22 +107,22 @@ def test_addition(polling: Polling, orthanc: Clocked) -> None:
     """What is new is told once, and is no reason to compare everything."""
     orthanc.store(B)
     orthanc.store(dicom.instance("a", study=2))
-    assert events(polling, orthanc) == [Event.OTHER]
+    assert events(polling, orthanc) == [EventKind.OTHER]
     assert events(polling, orthanc) == []
 
 
 def test_update(polling: Polling, orthanc: Clocked) -> None:
     """An update is told like an addition."""
     orthanc.retag(orthanc.ids(Level.PATIENT)[0], {"PatientName": "x"})
-    assert events(polling, orthanc) == [Event.OTHER]
+    assert events(polling, orthanc) == [EventKind.OTHER]
 
 
 def test_deletion(polling: Polling, orthanc: Clocked) -> None:
     """A deletion makes everything be compared, once."""
     orthanc.store(B)
-    assert events(polling, orthanc) == [Event.OTHER]
+    assert events(polling, orthanc) == [EventKind.OTHER]
     orthanc.delete(Level.PATIENT, orthanc.ids(Level.PATIENT)[0])
-    assert events(polling, orthanc) == [Event.LOST]
+    assert events(polling, orthanc) == [EventKind.LOST]
     assert events(polling, orthanc) == []
 
 
@@ -133,7 +133,7 @@ def test_deletion_behind_an_addition(polling: Polling, orthanc: Clocked, level: 
     events(polling, orthanc)
     orthanc.delete(level, orthanc.ids(level)[0])
     orthanc.store(C if level is Level.PATIENT else dicom.instance("a", study=3, series=3))
-    assert Event.LOST in events(polling, orthanc)
+    assert EventKind.LOST in events(polling, orthanc)
     assert events(polling, orthanc) == []
 
 
@@ -153,7 +153,7 @@ def test_deletion_of_the_newest(polling: Polling, orthanc: Clocked) -> None:
     orthanc.cost = 3600
     events(polling, orthanc)
     orthanc.delete(Level.PATIENT, orthanc.ids(Level.PATIENT)[1])
-    assert events(polling, orthanc, 1.5) == [Event.LOST]
+    assert events(polling, orthanc, 1.5) == [EventKind.LOST]
 
 
 def test_many_additions(polling: Polling, orthanc: Clocked) -> None:
@@ -162,7 +162,7 @@ def test_many_additions(polling: Polling, orthanc: Clocked) -> None:
         orthanc._note("UpdatedMetadata", Level.STUDY, orthanc.ids(Level.STUDY)[0])
         if number % 300 == 0:
             orthanc.store(dicom.instance(f"p{number}"))
-    assert events(polling, orthanc) == [Event.OTHER]
+    assert events(polling, orthanc) == [EventKind.OTHER]
 
 
 @pytest.mark.parametrize("cost", [0.01, 0.2, 10.0])
@@ -177,9 +177,9 @@ def test_cost(polling: Polling, orthanc: Clocked, cost: float) -> None:
 def test_counts_while_something_arrives(polling: Polling, orthanc: Clocked) -> None:
     """Counts that are mixed with arrivals mean nothing; where that goes on, everything is compared once in a while."""
     orthanc.arriving = [dicom.instance(f"p{number}") for number in range(4)]
-    assert set(events(polling, orthanc, 8)) == {Event.OTHER}
+    assert set(events(polling, orthanc, 8)) == {EventKind.OTHER}
     orthanc.arriving = [dicom.instance(f"q{number}") for number in range(20)]
-    assert 3 <= events(polling, orthanc, 20).count(Event.LOST) <= 4
+    assert 3 <= events(polling, orthanc, 20).count(EventKind.LOST) <= 4
     events(polling, orthanc, 5)
     assert events(polling, orthanc) == []
 
@@ -192,7 +192,7 @@ def test_away(polling: Polling, orthanc: Clocked, error: Exception) -> None:
     assert events(polling, orthanc, 3600) == []
     assert 110 <= len(orthanc.asked) <= 130
     orthanc.error = None
-    assert events(polling, orthanc, 31) == [Event.STARTED, Event.LOST]
+    assert events(polling, orthanc, 31) == [EventKind.STARTED, EventKind.LOST]
     orthanc.asked.clear()
     assert events(polling, orthanc) == []
     assert orthanc.asked
@@ -204,4 +204,4 @@ def test_away_at_first(orthanc: Clocked) -> None:
     polling = Polling(orthanc, lambda: orthanc.time, orthanc.sleep)
     assert events(polling, orthanc, 10) == []
     orthanc.error = None
-    assert events(polling, orthanc, 31) == [Event.STARTED]
+    assert events(polling, orthanc, 31) == [EventKind.STARTED]

@@ -1,7 +1,7 @@
 """Promise 3 where the drive makes files: a path shown for a file or folder leads to it or to nothing, never to another.
 
-Names clash as badly as they can: series, groups and images are called as the further files beside them, in other case,
-in another normal form, and with the very digits that a further file would carry.
+Names clash as badly as they can: series, groups and images are called as the extra files beside them, in other case,
+in another normal form, and with the very digits that an extra file would carry.
 """
 
 import hashlib
@@ -90,7 +90,7 @@ KEY = HashKey(b"a key that only this test has")
 
 
 def digits(index: int, content: str) -> str:
-    """Return the digits that a further file of the first study would carry."""
+    """Return the digits that an extra file of the first study would carry."""
     study = dicom.orthanc_id("p1", dicom.uid("p1", 1))
     return hashlib.sha1(f"{study}/{index}/{content}".encode(), usedforsecurity=False).hexdigest()[:10]
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from davfs.catalog.query import QueryError, folded, keywords, parse
-from davfs.layout.tags import NO_EXTRA
+from davfs.layout.tags import NO_EXTRA_TAGS
 from davfs.orthanc import Level
 
-KNOWN = keywords(NO_EXTRA, labels=True)
+KNOWN = keywords(NO_EXTRA_TAGS, labels=True)
 TODAY = date(2024, 3, 10)
 
 
@@ -141,7 +141,7 @@ def test_refused(text: str) -> None:
 def test_labels_that_are_not_followed() -> None:
     """Labels cannot be searched where nobody keeps them up to date."""
     with pytest.raises(QueryError):
-        parse("Labels=x", keywords(NO_EXTRA, labels=False))
+        parse("Labels=x", keywords(NO_EXTRA_TAGS, labels=False))
 
 
 def test_extra_tags() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from davfs import names
 from davfs.errors import LayoutError
 from davfs.layout import Dates, HashKey, Layout, load, matches, shipped, shipped_names
-from davfs.layout.model import Extra as ExtraFile
+from davfs.layout.model import ExtraFileKind
 from davfs.layout.subject import subject
 from davfs.layout.tags import SUBJECT, usable
 from davfs.orthanc.model import Level, OrthancId
@@ -58,7 +58,7 @@ def layout(name: str) -> Layout:
 
 
 def shown(name: str, tags: dict[str, str]) -> list[tuple[str, ...]]:
-    """Return the names at each level, those of further files last."""
+    """Return the names at each level, those of extra files last."""
     levels, tags = layout(name).levels, {**tags, SUBJECT: subject(tags)} if tags else {}
     folders = [one.template.render(tags, ID) if one.resource else one.template.values(tags) for one in levels]
     files = tuple(file.template.render(tags, ID) for one in levels for file in one.files)
@@ -133,8 +133,8 @@ def test_research_needs_a_key(name: str) -> None:
 def test_research_is_anonymised() -> None:
     """Only there pseudonyms stand for patients, and all that holds the DICOM files themselves is anonymised too."""
     assert {name for name in LAYOUTS if layout(name).anonymised} == RESEARCH
-    files = [file.content for one in layout("research-images").levels for file in one.files]
-    assert files == [ExtraFile.ZIP]
+    files = [file.kind for one in layout("research-images").levels for file in one.files]
+    assert files == [ExtraFileKind.ZIP]
     assert not [one for one in layout("research").levels if one.files]
 
 

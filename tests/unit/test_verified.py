@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from davfs.catalog import facts
-from davfs.catalog.upkeep import Upkeep
+from davfs.catalog.indexer import Indexer
 from davfs.errors import NotFound
-from davfs.events import Event, Happening
+from davfs.events import EventKind, ResourceEvent
 from davfs.orthanc import Level, OrthancId, Resource
 from tests.support import layouts
 from tests.support.layouts import BY_DATE, Show, Shown, study_id
@@ -104,24 +104,24 @@ def test_instances_of_a_series_with_other_tags(show: Show) -> None:
     assert shown.names("Doe a", "Study 1", "Other") == ["7.dcm"]
 
 
-def _upkeep(seconds: Iterator[float], shown: Shown) -> Upkeep:
-    events = [Happening(Event.STARTED, "")]
-    upkeep = Upkeep(lambda _: events.pop() if events else None, lambda: next(seconds))
+def _indexer(seconds: Iterator[float], shown: Shown) -> Indexer:
+    events = [ResourceEvent(EventKind.STARTED, "")]
+    indexer = Indexer(lambda _: events.pop() if events else None, lambda: next(seconds))
     shown.catalog.facts.building = True
-    upkeep.reconcile_soon()
-    upkeep._step(shown.catalog.facts)
-    return upkeep
+    indexer.reconcile_soon()
+    indexer._step(shown.catalog.facts)
+    return indexer
 
 
 def test_everything_is_read_again(show: Show) -> None:
     """Without a look at it, a study goes to its new group; what has gone without a word is dropped as well."""
     shown = show(BY_DATE).add("a").add("b")
-    upkeep = _upkeep(itertools.count(0.0, 5.0), shown)
+    indexer = _indexer(itertools.count(0.0, 5.0), shown)
     assert shown.names() == ["2024"]
     shown.orthanc.reconstruct(study_id("a"), {"StudyDate": "20100101"})
     shown.orthanc.delete(Level.STUDY, study_id("b"))
     for _ in range(5):
-        upkeep._step(shown.catalog.facts)
+        indexer._step(shown.catalog.facts)
     assert shown.names() == ["2010"]
 
 
@@ -148,9 +148,9 @@ def test_bound(show: Show) -> None:
     for number in range(3333):
         study = OrthancId(f"study-{number}")
         shown.orthanc._resources[study] = _study(study, number)
-    upkeep = Upkeep(lambda _: None, clock)
+    indexer = Indexer(lambda _: None, clock)
     shown.catalog.reconcile(lambda _done, _total: None)
-    upkeep._built.set()
+    indexer._built.set()
     some, busy = shown.orthanc.some, 0.0
 
     def slow(level: Level, since: int, limit: int) -> list[Resource]:
@@ -165,6 +165,6 @@ def test_bound(show: Show) -> None:
     shown.orthanc.reconstruct(wanted, {"StudyDescription": "Other"})
     while shown.store.tags(wanted)["StudyDescription"] != "Other":
         assert clock.now < 40
-        upkeep._read_again(shown.catalog.facts)
+        indexer._read_again(shown.catalog.facts)
         clock.now += 0.5  # as long as the thread waits for events
     assert busy < 0.06 * clock.now

@@ -15,7 +15,7 @@ from davfs.commands import options
 from davfs.commands.drawing import Extent, draw
 from davfs.commands.preview.folder import DicomFolder
 from davfs.errors import ConfigurationError, LayoutError, OrthancError
-from davfs.layout import Extra, HashKey, Layout, load, shipped
+from davfs.layout import ExtraTags, HashKey, Layout, load, shipped
 from davfs.layout.tags import PSEUDO, kept
 from davfs.orthanc import system
 from davfs.orthanc.http import HttpTransport, connect
@@ -85,7 +85,7 @@ def _given(context: typer.Context, *, whole: bool) -> dict[str, Given]:
     return {key: given for key, given in found.items() if whole or not key.startswith("Orthanc.")}
 
 
-def _of_folder(folder: Path, layout: Layout, extra: Extra, extent: Extent) -> Drawing:
+def _of_folder(folder: Path, layout: Layout, extra: ExtraTags, extent: Extent) -> Drawing:
     with _progress("reading files") as tell:
         archive = DicomFolder(folder, keywords(extra), lambda count: tell(count, 0))
     if archive.skipped:
@@ -94,7 +94,7 @@ def _of_folder(folder: Path, layout: Layout, extra: Extra, extent: Extent) -> Dr
 
 
 def _of_server(
-    settings: StandaloneConfiguration, load_with: Callable[[Extra], Layout], extra: Extra, extent: Extent
+    settings: StandaloneConfiguration, load_with: Callable[[ExtraTags], Layout], extra: ExtraTags, extent: Extent
 ) -> Drawing:
     remote = settings.orthanc
     verify = (remote.certificate or True) if remote.verify_peer else False
@@ -111,7 +111,7 @@ def show(drawing: Drawing) -> None:
     Console(width=_WIDE).print(drawing, soft_wrap=True)
 
 
-def keywords(extra: Extra) -> Mapping[Level, frozenset[str]]:
+def keywords(extra: ExtraTags) -> Mapping[Level, frozenset[str]]:
     """Return the main DICOM tags of each level that a new Orthanc keeps."""
     return {level: kept(level, extra) - PSEUDO for level in Level}
 

@@ -14,7 +14,7 @@ from davfs.filesystem.search.placeholders import Placeholders
 from davfs.filesystem.search.results import Results
 from davfs.filesystem.search.saved import Searches
 from davfs.filesystem.tree import Tree
-from davfs.layout import Extra, Layout
+from davfs.layout import ExtraTags, Layout
 from davfs.orthanc import Orthanc
 from davfs.settings import setup
 from davfs.settings.plugin import Configuration
@@ -29,7 +29,7 @@ class Searching:
         since: Date of what has no date of its own, in UTC.
     """
 
-    def __init__(self, settings: Configuration, extra: Extra, since: datetime) -> None:
+    def __init__(self, settings: Configuration, extra: ExtraTags, since: datetime) -> None:
         self._extra = extra
         self._since = since
         self._enabled = settings.search

@@ -9,7 +9,7 @@ from contextlib import suppress
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.facts import Facts
 from davfs.errors import OrthancError
-from davfs.events import Event, Happening
+from davfs.events import EventKind, ResourceEvent
 from davfs.orthanc.model import OrthancId
 
 _log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ _QUICK = 2.0
 """Seconds that listings wait for the first index: a small archive is complete from the start."""
 
 
-class Upkeep:
+class Indexer:
     """Keeps a catalog in step with its Orthanc.
 
     Args:
@@ -42,7 +42,7 @@ class Upkeep:
 
     def __init__(
         self,
-        next_change: Callable[[float], Happening | None],
+        next_change: Callable[[float], ResourceEvent | None],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._next_change = next_change
@@ -115,16 +115,16 @@ class Upkeep:
                 self._stopping.wait(_TICK)
 
     def _step(self, facts: Facts) -> None:
-        happenings = self._wait()
-        events = {happening.event for happening in happenings}
-        if gone := [OrthancId(happening.id) for happening in happenings if happening.event is Event.DELETED]:
+        events = self._wait()
+        kinds = {event.kind for event in events}
+        if gone := [OrthancId(event.id) for event in events if event.kind is EventKind.DELETED]:
             facts.deleted(gone)
-        if Event.STARTED in events:
+        if EventKind.STARTED in kinds:
             self._started = True
-        if events & {Event.STARTED, Event.LOST}:
+        if kinds & {EventKind.STARTED, EventKind.LOST}:
             self.reconcile_soon()
         facts.return_to_file()
-        self._prefetch(facts, arriving=Event.OTHER in events)
+        self._prefetch(facts, arriving=EventKind.OTHER in kinds)
         self._read_again(facts)
         self._look_around(facts)
         if self._due.is_set() and self._started and self._now() >= self._not_before:
@@ -167,15 +167,15 @@ class Upkeep:
         ended = self._now()
         self._next_look = ended + max(_PERIOD, (ended - started) * (1 / _SHARE - 1))
 
-    def _wait(self) -> list[Happening]:
+    def _wait(self) -> list[ResourceEvent]:
         first = self._next_change(_TICK)
         if first is None:
             self._stopping.wait(0.01)  # the queue answers at once while the plugin is being finalized
             return []
-        happenings = [first]
-        while len(happenings) < _BATCH and (happening := self._next_change(0)):
-            happenings.append(happening)
-        return happenings
+        events = [first]
+        while len(events) < _BATCH and (event := self._next_change(0)):
+            events.append(event)
+        return events
 
     def _compare(self, facts: Facts) -> None:
         started = self._now()

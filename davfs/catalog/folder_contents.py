@@ -41,7 +41,7 @@ class _Content:
     agreed: Sequence[OrthancId] | None = None
 
 
-class Contents:
+class FolderContents:
     """The rows of folders, and a memory of those that were asked for last.
 
     Args:
@@ -75,7 +75,7 @@ class Contents:
             self._kept.put(folder, content)
         return content
 
-    def now(self, folder: Folder) -> Sequence[Row]:
+    def current(self, folder: Folder) -> Sequence[Row]:
         """Return what is in a folder now; the same object while nothing changed.
 
         The facts are as they were left by `Facts.refresh`, which the request began with. The folder of a group, and a
