@@ -1,4 +1,4 @@
-"""Who is in a folder now: what the facts have in it, once they have what Orthanc has.
+"""The rows of a folder of the drive at this moment: those of the index, once it has what Orthanc has.
 
 Deletions are found by comparing the facts with Orthanc's own list of what is in the folder.
 """
