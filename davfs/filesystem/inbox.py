@@ -1,9 +1,9 @@
 """inbox/: write anything here; DICOM files and ZIPs of DICOM are imported into Orthanc.
 
-1. A complete file goes through the `davfs.imports.intake`. What is no DICOM stays until it expires.
+1. A complete file goes through the `davfs.imports.upload`. What is no DICOM stays until it expires.
 2. For DICOM that was imported there stands a receipt, which serves Orthanc's bytes.
 3. Files and folders can be renamed and copied. Whatever comes to an ordinary name without having gone through the
-   intake goes through it then.
+   upload handler goes through it then.
 4. While a ZIP is being imported, a file beside it tells how far that is (`davfs.filesystem.progress_files`).
 
 Paths, also those in errors, are relative to the inbox.
@@ -19,8 +19,8 @@ from davfs.filesystem.forwarded import ForwardedImages
 from davfs.filesystem.progress_files import ProgressFiles
 from davfs.filesystem.stored import open_stored
 from davfs.imports.importer import Importer
-from davfs.imports.intake import REJECTED, Given, InboxUpload, Intake, is_aside
 from davfs.imports.lanes import Lanes
+from davfs.imports.upload import REJECTED, CompleteBytes, InboxUpload, UploadHandler, is_aside
 from davfs.orthanc import Buffer, Instance, Orthanc
 from davfs.spool.dead_properties import DeadProperties
 from davfs.spool.items import Item
@@ -55,8 +55,8 @@ class Inbox:
         self._forwarded = forwarded or ForwardedImages()
         self._orthanc = orthanc
         self._spool = spool
-        self._intake = Intake(spool, lanes, importer)
-        self._progress = ProgressFiles(self._intake.under_way)
+        self._uploads = UploadHandler(spool, lanes, importer)
+        self._progress = ProgressFiles(self._uploads.running)
         self._allow_upload = allow_upload
 
     def stat(self, path: Path) -> Entry:
@@ -104,7 +104,7 @@ class Inbox:
         try:
             # The entry first: bytes that came meanwhile under an old tag are asked for again, the reverse would not be.
             entry = self._now(item)
-            if item.as_sent:
+            if item.has_original:
                 return self._spool.open(path)
             return open_stored(self._orthanc, entry, item.receipt.instance)
         except UnknownResource as error:
@@ -129,7 +129,7 @@ class Inbox:
             Unavailable: Orthanc does not answer; nothing was kept.
         """
         self._check_changeable(path)
-        return self._uploaded(self._intake.take(path, Given(self._spool, content)))
+        return self._uploaded(self._uploads.handle(path, CompleteBytes(self._spool, content)))
 
     def receive(self, path: Path, size: int | None = None) -> Upload:
         """Begin a file that comes in pieces; see `Receiving`, and `write` for what `finish` raises.
@@ -137,7 +137,7 @@ class Inbox:
         Its bytes go to the disk as they come, and are mapped from there to be imported.
         """
         self._check_changeable(path)
-        return InboxUpload(path, self._spool.receive(path, size), self._intake, self._uploaded)
+        return InboxUpload(path, self._spool.receive(path, size), self._uploads, self._uploaded)
 
     def make_folder(self, path: Path, *, user: str = "") -> None:  # noqa: ARG002  as `Writable` has it
         """Make a folder.
@@ -192,7 +192,7 @@ class Inbox:
             self._spool.move(source, target, replace=replace)
             return
         with self._spool.adopt(source) as adopted:
-            self._intake.take(target, adopted, replace=replace, keep_refused=source[0] != REJECTED)
+            self._uploads.handle(target, adopted, replace=replace, keep_refused=source[0] != REJECTED)
             self._spool.copy_properties(source, target)
             self._spool.drop_adopted(source, adopted)
 
@@ -205,7 +205,7 @@ class Inbox:
             self._spool.copy(source, target, replace=replace, deep=deep)
             return
         with self._spool.adopt(source) as adopted:
-            self._intake.take(target, adopted, replace=replace, keep_refused=source[0] != REJECTED)
+            self._uploads.handle(target, adopted, replace=replace, keep_refused=source[0] != REJECTED)
             self._spool.copy_properties(source, target)
 
     def properties(self) -> DeadProperties:
@@ -337,7 +337,7 @@ def _shown(item: Item, instance: Instance) -> Entry:
     deleted there and sent once more.
     """
     entry = item.entry
-    if item.as_sent:
+    if item.has_original:
         return entry
     modified = max(entry.modified, instance.received or entry.modified)
     return altered(entry, size=instance.size, etag=instance.uuid or entry.etag, modified=modified)

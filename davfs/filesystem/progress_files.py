@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 
 from davfs.entry import Entry, EntryKind, Opened, Path
-from davfs.imports.progress import SUFFIX, Progress, UnderWay
+from davfs.imports.progress import SUFFIX, Progress, RunningImports
 
 _TEXT = "text/plain"
 
@@ -16,15 +16,15 @@ class ProgressFiles:
     """The files, by their paths in the inbox.
 
     Args:
-        under_way: The ZIPs that they tell about.
+        running: The ZIPs that they tell about.
     """
 
-    def __init__(self, under_way: UnderWay) -> None:
-        self._under_way = under_way
+    def __init__(self, running: RunningImports) -> None:
+        self._running = running
 
     def find(self, path: Path) -> Opened | None:
         """Return the file at a path, open; None where there is none, or the import has not taken long so far."""
-        progress = self._under_way.find(path)
+        progress = self._running.find(path)
         return _file(path[-1], progress) if progress else None
 
     def in_folder(self, folder: Path, taken: set[str]) -> list[Entry]:
@@ -34,13 +34,13 @@ class ProgressFiles:
             folder: Which one.
             taken: Names of what is really there.
         """
-        names = (name for name in self._under_way.names(folder) if name not in taken)
+        names = (name for name in self._running.names(folder) if name not in taken)
         found = (self.find((*folder, name)) for name in names)
         return [file.entry for file in found if file]
 
     def hide(self, path: Path) -> bool:
         """Let a file go, which changes nothing in the import; return whether there was one."""
-        return self._under_way.hide(path)
+        return self._running.hide(path)
 
 
 def _file(name: str, progress: Progress) -> Opened:

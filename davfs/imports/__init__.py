@@ -1,8 +1,8 @@
 """What becomes of a file that is dropped into ``inbox/``.
 
-- `intake`: decides what becomes of it, and does that.
+- `upload`: decides what becomes of it, and does that.
 - `sniff`: what a file is, from its first bytes.
-- `signs`: what in them says DICOM.
+- `dicom_signs`: what in them says DICOM.
 - `importer`: hands DICOM files to Orthanc, and distinguishes a success from a refusal.
 - `same_image`: whether a file is the image that Orthanc has already.
 - `zip_import`: imports the DICOM files in a ZIP.

@@ -59,10 +59,10 @@ class Importer:
         Args:
             content: All of the file.
             walk: A walk through its elements that has begun; None for a new one.
-            quick: Whether to give up where large images have to be compared: see `TakesLong`.
+            quick: Whether to give up where large images have to be compared: see `SlowComparison`.
 
         Raises:
-            TakesLong: It was given up.
+            SlowComparison: It was given up.
             Refused: Orthanc does not want it, or its parser would not survive it.
             Contradiction: Orthanc holds another image with the same SOPInstanceUID, or cannot read the one it holds.
             BadFile: Orthanc cannot read it.

@@ -97,7 +97,7 @@ class Progress:
         ]
 
 
-class UnderWay:
+class RunningImports:
     """The ZIPs that are being imported, by the paths that they will have."""
 
     def __init__(self) -> None:

@@ -30,7 +30,7 @@ _MOST, _SHORTEST = 500_000, 8
 """Data elements of a file that is compared, and bytes of an element: each takes up to 400 bytes of memory."""
 
 
-class TakesLong(Exception):
+class SlowComparison(Exception):
     """To tell whether two images are the same takes seconds; nothing is wrong with them."""
 
 
@@ -65,7 +65,7 @@ class SameImage:
             quick: Whether to give up where large images have to be decoded.
 
         Raises:
-            TakesLong: It was given up.
+            SlowComparison: It was given up.
             Contradiction: It holds another image, or cannot read the one that it holds.
             UnknownResource: The instance is gone.
         """
@@ -89,7 +89,7 @@ class SameImage:
 
         def decode(content: memoryview, file: File) -> File:
             if quick and decoded_size(file.data) > _QUICK:
-                raise TakesLong
+                raise SlowComparison
             return self._decoded(content, file, instance if content is held else None)
 
         found = difference(sent, held, decode, decode)

@@ -1,7 +1,7 @@
 """What a complete file is: DICOM, a ZIP that holds DICOM, or anything else.
 
 Little more than the first bytes decides, and nothing here raises on garbage. Without the DICOM preamble a file has to
-say otherwise that it is DICOM, see `davfs.imports.signs`; the last word on it is Orthanc's.
+say otherwise that it is DICOM, see `davfs.imports.dicom_signs`; the last word on it is Orthanc's.
 """
 
 import re
@@ -10,7 +10,7 @@ from enum import Enum, auto
 from fnmatch import translate
 
 from davfs.errors import DamagedZip, ZipTooLarge
-from davfs.imports.signs import Sign, of_elements, of_head
+from davfs.imports.dicom_signs import Sign, of_elements, of_head
 from davfs.imports.zip_directory import Member, is_zip, members, starts_as_zip
 from davfs.imports.zip_members import MemberFile
 
@@ -56,7 +56,7 @@ _JUNK = (
 _IS_JUNK = re.compile("|".join(map(translate, _JUNK)))
 
 
-class Sniffed(Enum):
+class FileType(Enum):
     """What a file turned out to be."""
 
     NOTHING = auto()
@@ -73,8 +73,8 @@ class Sniffed(Enum):
     """A ZIP that may hold DICOM, or has too many members to tell."""
 
 
-_BY_SIGN = {Sign.NONE: Sniffed.NOTHING, Sign.OPEN: Sniffed.UNLIKELY_DICOM, Sign.DICOM: Sniffed.MAYBE_DICOM}
-OFFERED = frozenset({Sniffed.DICOM, Sniffed.MAYBE_DICOM, Sniffed.UNLIKELY_DICOM})
+_BY_SIGN = {Sign.NONE: FileType.NOTHING, Sign.OPEN: FileType.UNLIKELY_DICOM, Sign.DICOM: FileType.MAYBE_DICOM}
+OFFERED = frozenset({FileType.DICOM, FileType.MAYBE_DICOM, FileType.UNLIKELY_DICOM})
 """What Orthanc is asked to import."""
 
 
@@ -100,7 +100,7 @@ def has_few_members(content: memoryview) -> bool:
     return found >= 0 and int.from_bytes(count, "little") <= _FEW
 
 
-def sniff(content: memoryview, check: Callable[[], None] = lambda: None) -> Sniffed:
+def sniff(content: memoryview, check: Callable[[], None] = lambda: None) -> FileType:
     """Return what a complete file is; never raises, whatever the bytes.
 
     Args:
@@ -110,8 +110,8 @@ def sniff(content: memoryview, check: Callable[[], None] = lambda: None) -> Snif
     return _sniff_zip(content, check) if looks_like_zip(content) else sniff_head(content, len(content))
 
 
-def sniff_head(content: memoryview, size: int) -> Sniffed:
-    """Return what a file is by its data elements, so never `Sniffed.ZIP`.
+def sniff_head(content: memoryview, size: int) -> FileType:
+    """Return what a file is by its data elements, so never `FileType.ZIP`.
 
     Args:
         content: The file's first `HEAD` bytes at least, or all of it.
@@ -120,7 +120,7 @@ def sniff_head(content: memoryview, size: int) -> Sniffed:
     Source: DICOM PS3.10 §7.1, PS3.5 §7.1.
     """
     if bytes(content[128:132]) == b"DICM":
-        return Sniffed.DICOMDIR if _is_directory(content) else Sniffed.DICOM
+        return FileType.DICOMDIR if _is_directory(content) else FileType.DICOM
     return _BY_SIGN[max(of_elements(content, size), of_head(content, HEAD))]
 
 
@@ -130,19 +130,19 @@ def _is_directory(content: memoryview) -> bool:
     return bool(directory) and bool(_DIRECTORY.search(content[132:HEAD]))
 
 
-def sniff_member(content: memoryview, member: Member) -> Sniffed:
-    """Return what a member of a ZIP is, by its first bytes; `Sniffed.ZIP` for any ZIP in it.
+def sniff_member(content: memoryview, member: Member) -> FileType:
+    """Return what a member of a ZIP is, by its first bytes; `FileType.ZIP` for any ZIP in it.
 
     Raises:
         DamagedZip: It may be DICOM, and cannot be read.
     """
     if _is_ignored(member.name):
-        return Sniffed.NOTHING
+        return FileType.NOTHING
     head, damage = _head(content, member)
     if starts_as_zip(head) and bytes(head[128:132]) != b"DICM":
-        return Sniffed.ZIP
+        return FileType.ZIP
     found = sniff_head(head, member.size)
-    if damage and found is Sniffed.NOTHING and len(head) < _SMALLEST and not _NO_IMAGE.search(member.name):
+    if damage and found is FileType.NOTHING and len(head) < _SMALLEST and not _NO_IMAGE.search(member.name):
         raise damage
     return found
 
@@ -187,24 +187,24 @@ def _head(content: memoryview, member: Member) -> tuple[memoryview, DamagedZip |
     return memoryview(b"".join(blocks)), None
 
 
-def _sniff_zip(content: memoryview, check: Callable[[], None]) -> Sniffed:
+def _sniff_zip(content: memoryview, check: Callable[[], None]) -> FileType:
     unpacked = 0
     try:
         for member in members(content):
             check()
             if _is_wanted(content, member, _LOOKED_THROUGH - unpacked):
-                return Sniffed.ZIP
+                return FileType.ZIP
             unpacked += member.size
     except ZipTooLarge:
-        return Sniffed.ZIP  # never kept in silence: the importer refuses it aloud
-    return Sniffed.NOTHING
+        return FileType.ZIP  # never kept in silence: the importer refuses it aloud
+    return FileType.NOTHING
 
 
 def _is_wanted(content: memoryview, member: Member, most: int) -> bool:
     try:
         found = sniff_member(content, member)
-        if found is Sniffed.NOTHING:
+        if found is FileType.NOTHING:
             check_whole(content, member, most)
     except DamagedZip:
         return True  # the importer looks again, and refuses it aloud
-    return found in (*OFFERED, Sniffed.ZIP)
+    return found in (*OFFERED, FileType.ZIP)

@@ -12,7 +12,7 @@ from davfs.errors import BadFile, DamagedZip, Refused, ZipTooLarge
 from davfs.imports.elements import ElementBudget, Walk
 from davfs.imports.importer import LARGEST_FILE, UNREADABLE, Imported, Importer
 from davfs.imports.progress import Progress
-from davfs.imports.sniff import OFFERED, Sniffed, check_whole, sniff, sniff_head, sniff_member
+from davfs.imports.sniff import OFFERED, FileType, check_whole, sniff, sniff_head, sniff_member
 from davfs.imports.zip_directory import Member, directory, recovered
 from davfs.imports.zip_members import unpacked
 from davfs.orthanc import Buffer
@@ -24,7 +24,7 @@ _DETAILS = 100  # members that a reason names, and no more
 
 
 @dataclass(frozen=True, slots=True)
-class Unzipped:
+class ZipResult:
     """What became of the members of a ZIP.
 
     Attributes:
@@ -71,7 +71,7 @@ class ZipImporter:
         self._limits = limits or ZipLimits()
         self._scratch = scratch
 
-    def import_zip(self, content: Buffer, progress: Progress | None = None) -> Unzipped:
+    def import_zip(self, content: Buffer, progress: Progress | None = None) -> ZipResult:
         """Import the DICOM files in a ZIP, one after another; those before a failure stay imported.
 
         Args:
@@ -131,10 +131,10 @@ class _Run:
         self._imported: list[Imported] = []
         self._refused: list[tuple[str, str]] = []
 
-    def result(self) -> Unzipped:
+    def result(self) -> ZipResult:
         """Return what became of the members."""
         ignored = self._members - len(self._imported) - len(self._refused)
-        return Unzipped(tuple(self._imported), tuple(self._refused), max(0, ignored))
+        return ZipResult(tuple(self._imported), tuple(self._refused), max(0, ignored))
 
     def import_members(self, archive: _Archive) -> None:
         """Import the members of a ZIP.
@@ -179,20 +179,20 @@ class _Run:
 
     def _import(self, archive: _Archive, member: Member) -> None:
         found = sniff_member(archive.content, member)
-        if found is Sniffed.NOTHING:
+        if found is FileType.NOTHING:
             check_whole(archive.content, member, self._limits.member_size, self._progress.check)
-        if found is Sniffed.ZIP or found in OFFERED:
+        if found is FileType.ZIP or found in OFFERED:
             if member.size > self._limits.member_size:
                 raise Refused(f"It is larger than {self._limits.member_size} bytes.")
             with unpacked(archive.content, member, self._scratch, self._progress.check) as content:
-                if found is Sniffed.ZIP:
+                if found is FileType.ZIP:
                     self._import_inner(archive, member, content)
                 else:
                     self._import_dicom(content, int(member.packed * archive.shrunk), found)
 
     def _import_inner(self, outer: _Archive, member: Member, content: memoryview) -> None:
         if outer.depth == DEEPEST:
-            if sniff(content) is Sniffed.ZIP:
+            if sniff(content) is FileType.ZIP:
                 raise Refused(f"It lies in more than {DEEPEST} other ZIPs.")
             return
         shrunk = outer.shrunk * min(1.0, member.packed / max(1, member.size))
@@ -203,20 +203,20 @@ class _Run:
             if (len(self._imported), len(self._refused)) != before:  # or it is a damaged text document, for instance
                 raise
 
-    def _import_dicom(self, content: memoryview, packed: int, found: Sniffed) -> None:
+    def _import_dicom(self, content: memoryview, packed: int, found: FileType) -> None:
         walk = Walk(content)
         self._budget.check(content, packed, walk)
-        if found is Sniffed.UNLIKELY_DICOM:  # by its first bytes, which is all that was known
+        if found is FileType.UNLIKELY_DICOM:  # by its first bytes, which is all that was known
             found = sniff_head(content, len(content))
-        if found is Sniffed.NOTHING:
+        if found is FileType.NOTHING:
             return
-        offer = self._importer.import_maybe if found is Sniffed.UNLIKELY_DICOM else self._importer.import_dicom
+        offer = self._importer.import_maybe if found is FileType.UNLIKELY_DICOM else self._importer.import_dicom
         if imported := offer(content, walk):
             self._imported.append(imported)
             self._progress.imported += 1
 
 
-def _refusal(result: Unzipped, cut: str) -> Refused:
+def _refusal(result: ZipResult, cut: str) -> Refused:
     """Sum up for the user which members were refused; names go to the details only."""
     if not result.refused:
         return Refused(f"{cut} {len(result.imported)} files were imported.")

@@ -5,7 +5,7 @@
     root/files/      what the inbox shows, under the same names
     root/incoming/   files that are being written; emptied at every start
     root/scratch/    for whoever works on what comes in; emptied at every start
-    root/sent/       which files stand for an instance of Orthanc (davfs.spool.as_sent)
+    root/sent/       which files stand for an instance of Orthanc (davfs.spool.originals)
     root/properties.sqlite   (davfs.spool.dead_properties)
     root/tags.key    (davfs.spool.entity_tags)
 
@@ -30,15 +30,15 @@ from pathlib import Path as DiskPath
 
 from davfs.entry import Path
 from davfs.errors import AlreadyExists, Busy, IsAFolder, NotFound, ParentMissing, PathError
-from davfs.spool.as_sent import AsSent
 from davfs.spool.dead_properties import DeadProperties
 from davfs.spool.descriptors import closing, empty, open_below, open_folder, unlink, walk
+from davfs.spool.disk_errors import REASONS, missing
 from davfs.spool.entity_tags import EntityTags
-from davfs.spool.following import Following
 from davfs.spool.items import DEEPEST, is_name
-from davfs.spool.quota import PROPERTIES, Quota
-from davfs.spool.refusals import REASONS, missing
-from davfs.spool.renaming import Spot, exchange, rename
+from davfs.spool.originals import Originals
+from davfs.spool.property_tracker import PropertyTracker
+from davfs.spool.quota import PROPERTIES, SpoolQuota
+from davfs.spool.renaming import Location, exchange, rename
 
 _ATTEMPTS = 3
 _ATTEMPTS_TO_DISCARD = 20
@@ -56,15 +56,15 @@ class Disk:
         OSError: They cannot be made, or not be used.
     """
 
-    def __init__(self, root: DiskPath, quota: Quota) -> None:
+    def __init__(self, root: DiskPath, quota: SpoolQuota) -> None:
         self.files = root.resolve() / "files"
         self.scratch = root / "scratch"
         self._incoming = root / "incoming"
         self._sent = root / "sent"
         self._quota = quota
-        self.as_sent = AsSent(self._sent)
+        self.originals = Originals(self._sent)
         self.properties = DeadProperties(root / "properties.sqlite", partial(quota.note, PROPERTIES))
-        self._following = Following(self.files, self.properties)
+        self._tracker = PropertyTracker(self.files, self.properties)
         self._changing = threading.Lock()
         self._paths = tuple(map(str, self._folders))
         try:
@@ -147,7 +147,7 @@ class Disk:
         finally:
             self._discard(path)
 
-    def place(self, temporary: DiskPath, target: Spot, *, replace: bool) -> os.stat_result:
+    def place(self, temporary: DiskPath, target: Location, *, replace: bool) -> os.stat_result:
         """Give a complete temporary file or link its name, and return its status.
 
         Raises:
@@ -163,7 +163,7 @@ class Disk:
             self._put((None, (str(temporary),)), status, target, old)
         return status
 
-    def move(self, source: Spot, target: Spot, *, replace: bool, copied: Path = (), deep: bool = True) -> None:
+    def move(self, source: Location, target: Location, *, replace: bool, copied: Path = (), deep: bool = True) -> None:
         """Give a file, link or folder another name; what had that name before is missing at no moment, and then gone.
 
         Where one of the two is a folder, they change places first: until the old one is removed, which comes next, it
@@ -189,13 +189,13 @@ class Disk:
             with missing(target[1], ParentMissing):
                 displaced = self._put(source, moved, target, self._occupant(target, replace=replace))
             if copied:
-                self._following.copied(copied, target, deep=deep)
+                self._tracker.copied(copied, target, deep=deep)
             else:
-                self._following.moved(source, target)
+                self._tracker.moved(source, target)
         if displaced:
             self._discard(displaced)
 
-    def duplicate(self, source: Spot, target: Spot) -> None:
+    def duplicate(self, source: Location, target: Location) -> None:
         """Give a file or a link a second name, which must not be taken.
 
         Raises:
@@ -210,7 +210,7 @@ class Disk:
         except PermissionError as error:
             raise Busy(path, "It was replaced by a folder while it was copied.") from error
 
-    def link(self, text: str, target: Spot, *, replace: bool) -> os.stat_result:
+    def link(self, text: str, target: Location, *, replace: bool) -> os.stat_result:
         """Make a link, which replaces a file or another link where that is allowed, and return its status.
 
         Raises:
@@ -226,7 +226,7 @@ class Disk:
             temporary.symlink_to(text)
             return self.place(temporary, target, replace=replace)
 
-    def become_link(self, text: str, spot: Spot, expected: os.stat_result) -> bool:
+    def become_link(self, text: str, spot: Location, expected: os.stat_result) -> bool:
         """Put a link of the same date in the place of the very file that has this status; False where it is gone."""
         parent, path = spot
         with self.temporary() as temporary:
@@ -245,12 +245,12 @@ class Disk:
         with self.parent(path, NotFound) if path else self.folder(path, NotFound) as parent, self._changing:
             with missing(path, NotFound):
                 os.lstat(path[-1] if path else ".", dir_fd=parent)
-            self._following.set((parent if path else None, path), name, value, user)
+            self._tracker.set((parent if path else None, path), name, value, user)
 
     def copy_properties(self, source: Path, target: Path) -> None:
         """Give a file, unless it is gone, the dead properties of another one."""
         with suppress(NotFound), self.parent(target, NotFound) as parent, self._changing:
-            self._following.copied(source, (parent, target), deep=False)
+            self._tracker.copied(source, (parent, target), deep=False)
 
     def make_folder(self, parent: int, path: Path) -> None:
         """Make a folder.
@@ -278,7 +278,7 @@ class Disk:
         """Remove a folder; False where it is gone, or not empty."""
         with self._changing, suppress(OSError):
             os.rmdir(path[-1], dir_fd=parent)
-            self._following.gone(parent, path[-1])
+            self._tracker.gone(parent, path[-1])
             return True
         return False
 
@@ -330,10 +330,10 @@ class Disk:
             found = [status for _, _, status in walk(files)]
         for status in found:
             self._count(status)
-        self._following.clean_up()
-        self.as_sent.load([status for status in found if stat.S_ISREG(status.st_mode)])
+        self._tracker.clean_up()
+        self.originals.load([status for status in found if stat.S_ISREG(status.st_mode)])
 
-    def _occupant(self, target: Spot, *, replace: bool) -> os.stat_result | None:
+    def _occupant(self, target: Location, *, replace: bool) -> os.stat_result | None:
         """Return what a name stands for now, None for nothing; raise `AlreadyExists` unless it may be replaced."""
         parent, path = target
         try:
@@ -344,7 +344,9 @@ class Disk:
             raise AlreadyExists(path, REASONS[AlreadyExists])
         return found
 
-    def _put(self, source: Spot, moved: os.stat_result, target: Spot, old: os.stat_result | None) -> DiskPath | None:
+    def _put(
+        self, source: Location, moved: os.stat_result, target: Location, old: os.stat_result | None
+    ) -> DiskPath | None:
         """Give the source the target's name; return where what had to step aside is now."""
         if old and os.path.samestat(moved, old):  # two names of one file: rename(2) would leave both
             os.unlink(source[1][-1], dir_fd=source[0])
@@ -383,7 +385,7 @@ class Disk:
     def _unlink(self, parent: int | None, name: str, found: os.stat_result) -> None:
         unlink(parent, name, found)
         self._forget(found)
-        self._following.gone(parent, name)
+        self._tracker.gone(parent, name)
 
     def _count(self, status: os.stat_result) -> None:
         self._quota.note(status.st_ino, status.st_size if stat.S_ISREG(status.st_mode) else 0)
@@ -392,4 +394,4 @@ class Disk:
         """Count a file no more, unless what was removed was one name of several."""
         if status.st_nlink <= 1:
             self._quota.note(status.st_ino, 0)
-            self.as_sent.forget(status)
+            self.originals.forget(status)

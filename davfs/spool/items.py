@@ -56,13 +56,13 @@ class Item:
     Attributes:
         entry: What is shown.
         receipt: What it stands for, where it is a receipt.
-        as_sent: The receipt has a file of its own, with what was sent.
+        has_original: The receipt has a file of its own, with what was sent.
         uuid: Orthanc's name for the file that a receipt stands for, where Orthanc has just told it; empty otherwise.
     """
 
     entry: Entry
     receipt: Receipt | None = None
-    as_sent: bool = False
+    has_original: bool = False
     uuid: str = ""
 
 
@@ -130,7 +130,7 @@ def receipt_item(name: str, receipt: Receipt, status: os.stat_result, tags: Enti
 
 def sent_item(item: Item, receipt: Receipt) -> Item:
     """Return an ordinary file as the receipt that it is; it keeps what was sent."""
-    return Item(replace(item.entry, media_type=DICOM, resource=receipt.instance), receipt, as_sent=True)
+    return Item(replace(item.entry, media_type=DICOM, resource=receipt.instance), receipt, has_original=True)
 
 
 def read_item(parent: int, name: str, status: os.stat_result, tags: EntityTags) -> Item | None:

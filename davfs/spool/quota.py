@@ -16,7 +16,7 @@ PROPERTIES = -1
 """Stands for all dead properties, where a file has its inode."""
 
 
-class Quota:
+class SpoolQuota:
     """Counts the bytes of ordinary files, those being written included, and those of dead properties.
 
     A file is known by its inode: it can be renamed without a word, and counts once under all of its names.
@@ -140,7 +140,7 @@ class Reservation:
         gives_way: Inode that it frees; 0 for none.
     """
 
-    def __init__(self, quota: Quota, path: Path, gives_way: int) -> None:
+    def __init__(self, quota: SpoolQuota, path: Path, gives_way: int) -> None:
         self._quota = quota
         self._path = path
         self._size = 0

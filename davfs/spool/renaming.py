@@ -8,7 +8,7 @@ from typing import TypeAlias
 from davfs.entry import Path
 from davfs.errors import Forbidden
 
-Spot: TypeAlias = tuple[int | None, Path]
+Location: TypeAlias = tuple[int | None, Path]
 """An open folder, and a path whose last segment is a name in it; no folder where that segment is an absolute path."""
 
 _CURRENT_FOLDER = -100  # AT_FDCWD, which an absolute path ignores
@@ -16,7 +16,7 @@ _EXCHANGE = 2  # RENAME_EXCHANGE
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def rename(source: Spot, target: Spot) -> None:
+def rename(source: Location, target: Location) -> None:
     """Give a file, link or folder another name; a file or link of that name is replaced.
 
     Raises:
@@ -32,7 +32,7 @@ def rename(source: Spot, target: Spot) -> None:
         raise Forbidden(target_path, "A folder cannot be put into itself.") from error
 
 
-def exchange(one: Spot, other: Spot) -> None:
+def exchange(one: Location, other: Location) -> None:
     """Let what two names stand for change places, folders or not; neither is missing at any moment.
 
     Raises:
@@ -47,7 +47,7 @@ def exchange(one: Spot, other: Spot) -> None:
         raise Forbidden(other[1], "It cannot replace what is there: delete that first.") from error
 
 
-def _exchange(one: Spot, other: Spot) -> None:
+def _exchange(one: Location, other: Location) -> None:
     """Call renameat2(2), which Python's os module does not have; glibc has it since 2.28."""
     try:
         renameat2 = _LIBC.renameat2
@@ -57,6 +57,6 @@ def _exchange(one: Spot, other: Spot) -> None:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-def _place(spot: Spot) -> tuple[int, bytes]:
+def _place(spot: Location) -> tuple[int, bytes]:
     parent, path = spot
     return _CURRENT_FOLDER if parent is None else parent, os.fsencode(path[-1])

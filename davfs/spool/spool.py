@@ -14,21 +14,21 @@ from pathlib import Path as DiskPath
 from davfs.entry import Path
 from davfs.errors import IsAFolder, NoSpace, NotFound, ParentMissing
 from davfs.orthanc import Buffer
-from davfs.spool.as_sent import key
 from davfs.spool.dead_properties import DeadProperties
 from davfs.spool.descriptors import new_file, open_file, write_synced
 from davfs.spool.disk import Disk
-from davfs.spool.incoming import Incoming
+from davfs.spool.disk_errors import FULL_DISK, REASONS, check_names, disk_errors, missing
 from davfs.spool.items import Item, Receipt, file_item, read_receipt, receipt_item
-from davfs.spool.quota import Quota, Reservation
-from davfs.spool.refusals import FULL_DISK, REASONS, check_names, disk_errors, missing
-from davfs.spool.relocation import Relocation
-from davfs.spool.shelf import Shelf
+from davfs.spool.moving import FileMover
+from davfs.spool.originals import key
+from davfs.spool.quota import Reservation, SpoolQuota
+from davfs.spool.reading import SpoolReader
+from davfs.spool.upload_file import UploadFile
 
 _log = logging.getLogger(__name__)
 
 
-class Spool(Shelf):
+class Spool(SpoolReader):
     """The files of the inbox.
 
     Args:
@@ -47,9 +47,9 @@ class Spool(Shelf):
     def __init__(
         self, root: DiskPath, *, maximum_size: int, maximum_age: float, now: Callable[[], float] = time.time
     ) -> None:
-        self._quota = Quota(maximum_size)
+        self._quota = SpoolQuota(maximum_size)
         super().__init__(Disk(root, self._quota), maximum_age, now)
-        self._relocation = Relocation(self._disk, self)
+        self._mover = FileMover(self._disk, self)
         self._quota.make_room = self._make_room
         self.scratch = self._disk.scratch
 
@@ -65,7 +65,7 @@ class Spool(Shelf):
     def available(self) -> int:
         """Bytes that may still come, by the quota and by the disk; what was kept as it was sent gives way to them."""
         free, allowed = self._disk.free(), self._quota.available
-        return (free if allowed is None else min(free, allowed)) + self._disk.as_sent.size
+        return (free if allowed is None else min(free, allowed)) + self._disk.originals.size
 
     def check_write(self, path: Path, size: int = 0) -> int:
         """Raise what `write` of so many bytes would raise, as far as can be known before.
@@ -111,7 +111,7 @@ class Spool(Shelf):
                 write_synced(temporary, content)
             return self._keep(temporary, reserved, path, replace=replace, receipt=receipt)
 
-    def receive(self, path: Path, size: int | None = None) -> Incoming:
+    def receive(self, path: Path, size: int | None = None) -> UploadFile:
         """Begin a file that comes in pieces; the caller closes it, as a context manager.
 
         Args:
@@ -129,9 +129,9 @@ class Spool(Shelf):
             reservation = resources.enter_context(self._quota.reserve(path, size or 0, gives_way))
             temporary = resources.enter_context(self._disk.temporary())
             file = resources.enter_context(new_file(temporary))
-            return Incoming(path, file, reservation, partial(self._keep, temporary, reservation), resources.pop_all())
+            return UploadFile(path, file, reservation, partial(self._keep, temporary, reservation), resources.pop_all())
 
-    def adopt(self, path: Path) -> Incoming:
+    def adopt(self, path: Path) -> UploadFile:
         """Take an ordinary file once more, as if it came in now; it stays where it is. The caller closes it.
 
         Raises:
@@ -146,9 +146,9 @@ class Spool(Shelf):
             self._disk.duplicate((parent, path), (None, (str(temporary),)))
             with missing(path, NotFound):
                 file = resources.enter_context(open_file(None, str(temporary)))
-            return Incoming(path, file, reservation, partial(self._keep, temporary, reservation), resources.pop_all())
+            return UploadFile(path, file, reservation, partial(self._keep, temporary, reservation), resources.pop_all())
 
-    def drop_adopted(self, path: Path, adopted: Incoming) -> None:
+    def drop_adopted(self, path: Path, adopted: UploadFile) -> None:
         """Remove a file that was adopted unless something else has taken its place."""
         with suppress(NotFound), self._disk.parent(path, NotFound) as parent:
             if self._disk.remove(parent, path, adopted.status()):
@@ -180,7 +180,7 @@ class Spool(Shelf):
         """Remove a receipt unless something else has taken its place."""
         with suppress(NotFound, FileNotFoundError), self._disk.parent(path, NotFound) as parent:
             status = os.lstat(path[-1], dir_fd=parent)
-            if receipt in (read_receipt(parent, path[-1]), self._disk.as_sent.find(status)):
+            if receipt in (read_receipt(parent, path[-1]), self._disk.originals.find(status)):
                 self._disk.remove(parent, path, status)
 
     def make_folder(self, path: Path) -> None:
@@ -198,14 +198,14 @@ class Spool(Shelf):
             os.fsync(parent)
 
     def move(self, source: Path, target: Path, *, replace: bool) -> None:
-        """See `davfs.spool.relocation.Relocation.move`."""
-        self._relocation.move(source, target, replace=replace)
+        """See `davfs.spool.moving.FileMover.move`."""
+        self._mover.move(source, target, replace=replace)
         self._disk.properties.shrink()
 
     def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:
-        """See `davfs.spool.relocation.Relocation.copy`."""
+        """See `davfs.spool.moving.FileMover.copy`."""
         with self._room_for_copies(source, target, deep=deep) as annotated:
-            self._relocation.copy(source, target, replace=replace, deep=deep, annotated=annotated)
+            self._mover.copy(source, target, replace=replace, deep=deep, annotated=annotated)
         self._disk.properties.shrink()
 
     def delete(self, path: Path) -> None:
@@ -223,7 +223,7 @@ class Spool(Shelf):
         self._disk.properties.shrink()
 
     def expire(self) -> int:
-        """See `davfs.spool.shelf.Shelf.expire`."""
+        """See `davfs.spool.reading.SpoolReader.expire`."""
         expired = super().expire()
         self._disk.properties.shrink()
         return expired
@@ -300,11 +300,11 @@ class Spool(Shelf):
         """Remember what a file stands for before it can be seen; forget it where that fails."""
         status = file.lstat()
         if receipt:
-            self._disk.as_sent.note(status, receipt)
+            self._disk.originals.note(status, receipt)
         try:
             yield
         except BaseException:
-            self._disk.as_sent.forget(status)
+            self._disk.originals.forget(status)
             raise
 
     def _make_room(self, missing: int) -> bool:
@@ -312,10 +312,10 @@ class Spool(Shelf):
 
         All names are looked through: so it is done for more than is needed now.
         """
-        chosen = self._disk.as_sent.oldest(max(missing, self.used // 16))
+        chosen = self._disk.originals.oldest(max(missing, self.used // 16))
         freed = False
         for parent, path, status in self._disk.walk():
-            receipt = self._disk.as_sent.find(status) if key(status) in chosen else None
+            receipt = self._disk.originals.find(status) if key(status) in chosen else None
             if receipt and self._disk.become_link(receipt.target, (parent, path), status):
                 freed = True
         return freed

@@ -136,7 +136,7 @@ def test_evicted(tmp_path: DiskPath) -> None:
     spool.set_property(A, NAME, VALUE)
     spool.write(B, b"y" * 1500)
     assert spool.stat(A).receipt
-    assert not spool.stat(A).as_sent
+    assert not spool.stat(A).has_original
     assert spool.properties.get(A, NAME) == VALUE
     spool.close()
 

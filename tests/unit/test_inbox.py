@@ -10,10 +10,10 @@ from davfs.entry import Entry, Path
 from davfs.errors import Forbidden, NotFound, Rejected, Unavailable
 from davfs.filesystem.area import Area, Deletable, Writable
 from davfs.filesystem.inbox import Inbox
-from davfs.imports import intake
+from davfs.imports import upload
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
-from davfs.imports.sniff import Sniffed
+from davfs.imports.sniff import FileType
 from davfs.orthanc import Orthanc  # noqa: TC001  only a local annotation
 from davfs.spool.spool import Spool
 from tests.support import inbox as inboxes
@@ -75,7 +75,7 @@ def test_files_without_preamble_are_imported_if_orthanc_can_read_them(inbox: Inb
 def test_what_is_hardly_dicom_may_be_an_ordinary_file(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
     """Orthanc is asked about what could be anything, and what it does not take is no error."""
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(intake, "sniff", lambda _: Sniffed.UNLIKELY_DICOM)
+        patched.setattr(upload, "sniff", lambda _: FileType.UNLIKELY_DICOM)
         assert inbox.write(("c",), b"text").media_type == "application/octet-stream"
         assert orthanc.uploads == 1
         assert inbox.write(("d",), CT).media_type == "application/dicom"

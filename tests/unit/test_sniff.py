@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from davfs.imports import zip_directory
-from davfs.imports.sniff import HEAD, Sniffed, is_junk, sniff, sniff_head
+from davfs.imports.sniff import HEAD, FileType, is_junk, sniff, sniff_head
 from tests.support.mutants import element
 from tests.support.zips import zipped
 
@@ -53,13 +53,13 @@ def with_method(archive: bytes, method: int) -> bytes:
 )
 def test_files_with_preamble_are_dicom(name: str) -> None:
     """DICOM files of all transfer syntaxes are recognised by their preamble."""
-    assert sniff(memoryview(sample(name))) is Sniffed.DICOM
+    assert sniff(memoryview(sample(name))) is FileType.DICOM
 
 
 @pytest.mark.parametrize("name", ["ExplVR_LitEndNoMeta.dcm", "ExplVR_BigEndNoMeta.dcm"])
 def test_files_without_preamble_may_be_dicom(name: str) -> None:
     """Data sets without preamble are recognised in the transfer syntaxes that DICOM had before it."""
-    assert sniff(memoryview(sample(name))) is Sniffed.MAYBE_DICOM
+    assert sniff(memoryview(sample(name))) is FileType.MAYBE_DICOM
 
 
 def test_every_instance_of_pydicom_is_found_with_and_without_its_preamble() -> None:
@@ -67,8 +67,8 @@ def test_every_instance_of_pydicom_is_found_with_and_without_its_preamble() -> N
     files = [path.read_bytes() for path in TEST_FILES.glob("*.dcm")]
     files = [content for content in files if content[128:132] == b"DICM"]
     assert len(files) > 50
-    assert {sniff(memoryview(content)) for content in files} == {Sniffed.DICOM}
-    assert {sniff(memoryview(content)[132:]) for content in files} == {Sniffed.MAYBE_DICOM}
+    assert {sniff(memoryview(content)) for content in files} == {FileType.DICOM}
+    assert {sniff(memoryview(content)[132:]) for content in files} == {FileType.MAYBE_DICOM}
 
 
 BODY = CT[336:]
@@ -101,20 +101,20 @@ BODY = CT[336:]
 )
 def test_what_says_dicom_without_a_preamble(content: bytes) -> None:
     """Cut, damaged, appended to, with other elements in front or a prefix that is out of place: Orthanc is asked."""
-    assert sniff(memoryview(content)) is Sniffed.MAYBE_DICOM
+    assert sniff(memoryview(content)) is FileType.MAYBE_DICOM
 
 
 def test_a_beginning_that_leaves_it_open() -> None:
     """The first element of a member may be longer than what is looked at: whoever unpacks it sees more."""
     content = element(0x00090010, b"OB", bytes(10_000)) + BODY
-    assert sniff_head(memoryview(content)[:HEAD], len(content)) is Sniffed.UNLIKELY_DICOM
-    assert sniff_head(memoryview(bytes(10_000))[:HEAD], 10_000) is Sniffed.NOTHING
+    assert sniff_head(memoryview(content)[:HEAD], len(content)) is FileType.UNLIKELY_DICOM
+    assert sniff_head(memoryview(bytes(10_000))[:HEAD], 10_000) is FileType.NOTHING
 
 
 @pytest.mark.parametrize("path", ["/bin/ls", "/usr/lib/x86_64-linux-gnu/libc.so.6", "/etc/passwd", sys.executable])
 def test_programs_and_texts_say_nothing(path: str) -> None:
     """Nothing of this system is offered."""
-    assert sniff(memoryview(Path(path).read_bytes())) is Sniffed.NOTHING
+    assert sniff(memoryview(Path(path).read_bytes())) is FileType.NOTHING
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_programs_and_texts_say_nothing(path: str) -> None:
 )
 def test_directories_of_media_are_no_images(name: str) -> None:
     """A DICOMDIR is told from an image, whatever its name."""
-    assert sniff(memoryview(sample(f"dicomdirtests/{name}"))) is Sniffed.DICOMDIR
+    assert sniff(memoryview(sample(f"dicomdirtests/{name}"))) is FileType.DICOMDIR
 
 
 @pytest.mark.parametrize(
@@ -140,19 +140,19 @@ def test_directories_of_media_are_no_images(name: str) -> None:
 )
 def test_other_files_are_nothing(content: bytes) -> None:
     """Texts, pictures, zeros and stumps are ordinary files."""
-    assert sniff(memoryview(content)) is Sniffed.NOTHING
+    assert sniff(memoryview(content)) is FileType.NOTHING
 
 
 def test_a_zip_is_one_only_with_dicom_in_it() -> None:
     """A ZIP counts where a member is DICOM by the same rule, however deep in its folders."""
     image = sample("CT_small.dcm")
-    assert sniff(memoryview(zipped({"a/b/readme.txt": b"text", "a/b/IM1": image}))) is Sniffed.ZIP
-    assert sniff(memoryview(zipped({"IM1": image}, zipfile.ZIP_STORED))) is Sniffed.ZIP
-    assert sniff(memoryview(zipped({"x": sample("ExplVR_LitEndNoMeta.dcm")}))) is Sniffed.ZIP
-    assert sniff(memoryview(zipped({"x.zip": zipped({"IM1": image})}))) is Sniffed.ZIP
+    assert sniff(memoryview(zipped({"a/b/readme.txt": b"text", "a/b/IM1": image}))) is FileType.ZIP
+    assert sniff(memoryview(zipped({"IM1": image}, zipfile.ZIP_STORED))) is FileType.ZIP
+    assert sniff(memoryview(zipped({"x": sample("ExplVR_LitEndNoMeta.dcm")}))) is FileType.ZIP
+    assert sniff(memoryview(zipped({"x.zip": zipped({"IM1": image})}))) is FileType.ZIP
     for members in ({}, {"x.txt": b"text"}, {"a/._IM1": image}, {"__MACOSX\\a\\IM1": image}):
-        assert sniff(memoryview(zipped(members))) is Sniffed.NOTHING
-    assert sniff(memoryview(zipped({"DICOMDIR": sample("dicomdirtests/DICOMDIR")}))) is Sniffed.NOTHING
+        assert sniff(memoryview(zipped(members))) is FileType.NOTHING
+    assert sniff(memoryview(zipped({"DICOMDIR": sample("dicomdirtests/DICOMDIR")}))) is FileType.NOTHING
 
 
 @pytest.mark.parametrize("name", ["IM1", "IM1.dcm", "folder/00001", "images.zip", "notes.txt", "a/b.PDF", "viewer.exe"])
@@ -167,47 +167,47 @@ def test_members_that_cannot_be_read_count_by_their_names(name: str) -> None:
         with_method(archive, 93),
     ):
         is_image = "IM" in name or "im" in name or "1" in name
-        assert sniff(memoryview(content)) is (Sniffed.ZIP if is_image else Sniffed.NOTHING)
+        assert sniff(memoryview(content)) is (FileType.ZIP if is_image else FileType.NOTHING)
 
 
 def test_other_ways_to_pack() -> None:
     """What can be read is sniffed."""
     for compression in (zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):
-        assert sniff(memoryview(zipped({"IM1": CT}, compression))) is Sniffed.ZIP
-        assert sniff(memoryview(zipped({"IM1": b"text" * 100}, compression))) is Sniffed.NOTHING
+        assert sniff(memoryview(zipped({"IM1": CT}, compression))) is FileType.ZIP
+        assert sniff(memoryview(zipped({"IM1": b"text" * 100}, compression))) is FileType.NOTHING
 
 
 @pytest.mark.parametrize("front", [b"MZ" + bytes(4000), b"PK\x07\x08", b"PK00", zipped({"a": b"x"}), b"%PDF-1.4" * 100])
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_zip_behind_something_else(front: bytes, compression: int) -> None:
     """Programs that unpack themselves, and what several parts have in front."""
-    assert sniff(memoryview(front + zipped({"IM1": CT}, compression))) is Sniffed.ZIP
-    assert sniff(memoryview(front + zipped({"1.txt": b"text"}, compression))) is Sniffed.NOTHING
+    assert sniff(memoryview(front + zipped({"IM1": CT}, compression))) is FileType.ZIP
+    assert sniff(memoryview(front + zipped({"1.txt": b"text"}, compression))) is FileType.NOTHING
 
 
 def test_a_zip_that_was_cut_off() -> None:
     """There is no directory: the members are found by what stands in front of them."""
-    assert sniff(memoryview(zipped({"IM1": CT})[:-30])) is Sniffed.ZIP
-    assert sniff(memoryview(zipped({"IM1": CT})[:5000])) is Sniffed.ZIP
-    assert sniff(memoryview(zipped({"1.txt": b"text" * 1000, "2.txt": b"x"})[:-30])) is Sniffed.NOTHING
-    assert sniff(memoryview(zipped({"1.txt": b"text" * 1000, "IM1": CT})[:-30])) is Sniffed.ZIP
+    assert sniff(memoryview(zipped({"IM1": CT})[:-30])) is FileType.ZIP
+    assert sniff(memoryview(zipped({"IM1": CT})[:5000])) is FileType.ZIP
+    assert sniff(memoryview(zipped({"1.txt": b"text" * 1000, "2.txt": b"x"})[:-30])) is FileType.NOTHING
+    assert sniff(memoryview(zipped({"1.txt": b"text" * 1000, "IM1": CT})[:-30])) is FileType.ZIP
 
 
 def test_a_zip_with_too_large_a_directory_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be looked through goes to the importer, which refuses it aloud."""
     monkeypatch.setattr(zip_directory, "_LARGEST", 1000)
-    assert sniff(memoryview(zipped({f"{number:03d}": b"" for number in range(100)}))) is Sniffed.ZIP
+    assert sniff(memoryview(zipped({f"{number:03d}": b"" for number in range(100)}))) is FileType.ZIP
 
 
 def test_a_preamble_that_looks_like_a_zip_is_dicom() -> None:
     """The preamble may hold anything (PS3.10 §7.1): the magic behind it counts."""
-    assert sniff(memoryview(b"PK\x03\x04" + sample("CT_small.dcm")[4:])) is Sniffed.DICOM
+    assert sniff(memoryview(b"PK\x03\x04" + sample("CT_small.dcm")[4:])) is FileType.DICOM
 
 
 @given(st.sampled_from(STARTS), st.binary(max_size=2 * HEAD))
 def test_garbage_is_sniffed_without_an_error(start: bytes, rest: bytes) -> None:
     """No bytes at all make it raise."""
-    assert sniff(memoryview(start + rest)) in Sniffed
+    assert sniff(memoryview(start + rest)) in FileType
 
 
 @given(st.integers(0, 2**32), st.integers(1, 40))
@@ -217,14 +217,14 @@ def test_damaged_zips_are_sniffed_without_an_error(seed: int, changes: int) -> N
     content = bytearray(zipped({"a/1": sample("rtplan.dcm"), "b": b"text" * 100, "c/": b""}))
     for _ in range(changes):
         content[chance.randrange(4, len(content))] = chance.randrange(256)
-    assert sniff(memoryview(content)) in Sniffed
+    assert sniff(memoryview(content)) in FileType
 
 
 @given(st.binary(max_size=300), st.data())
 def test_a_data_set_may_be_cut_off_anywhere(tail: bytes, data: st.DataObject) -> None:
     """Truncated files make nothing raise."""
     whole = sample("ExplVR_LitEndNoMeta.dcm")
-    assert sniff(memoryview(whole[: data.draw(st.integers(0, 500))] + tail)) in Sniffed
+    assert sniff(memoryview(whole[: data.draw(st.integers(0, 500))] + tail)) in FileType
 
 
 @pytest.mark.parametrize(

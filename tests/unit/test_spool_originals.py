@@ -18,7 +18,7 @@ def kept(spool: Spool, *path: str) -> bytes | None:
     """Return what a receipt keeps, None where it keeps nothing."""
     item = spool.stat(path)
     assert item.receipt == RECEIPT
-    if not item.as_sent:
+    if not item.has_original:
         return None
     assert (item.entry.media_type, item.entry.resource) == (DICOM, RECEIPT.instance)
     with spool.open(path) as content:

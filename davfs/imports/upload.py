@@ -2,7 +2,7 @@
 
 1. It is sniffed. What is no DICOM becomes an ordinary file.
 2. DICOM is imported, in the lane of its kind; in the file's place stands a receipt. Where Orthanc stores other bytes
-   than were sent, the receipt keeps those (`davfs.spool.as_sent`). A ZIP is imported too, but stays itself.
+   than were sent, the receipt keeps those (`davfs.spool.originals`). A ZIP is imported too, but stays itself.
 3. What Orthanc refuses goes to rejected/ with the reason in a text file, and the refusal is an error.
 
 Paths, also those in errors, are relative to the inbox.
@@ -33,15 +33,15 @@ from davfs.errors import (
 from davfs.imports.elements import Walk
 from davfs.imports.importer import UNREADABLE, Imported, Importer
 from davfs.imports.lanes import Lanes
-from davfs.imports.progress import Progress, UnderWay
+from davfs.imports.progress import Progress, RunningImports
 from davfs.imports.queue import ImportQueue
-from davfs.imports.same_image import TakesLong
-from davfs.imports.sniff import OFFERED, Sniffed, has_few_members, is_junk, looks_like_zip, sniff
+from davfs.imports.same_image import SlowComparison
+from davfs.imports.sniff import OFFERED, FileType, has_few_members, is_junk, looks_like_zip, sniff
 from davfs.imports.zip_import import ZipImporter
 from davfs.orthanc import Buffer
-from davfs.spool.incoming import Incoming
 from davfs.spool.items import LONGEST_NAME, Item, Receipt
 from davfs.spool.spool import Spool
+from davfs.spool.upload_file import UploadFile
 
 REJECTED = "rejected"
 """The folder of the inbox that holds what Orthanc refused."""
@@ -52,7 +52,7 @@ _LONGEST_SUFFIX = 32  # bytes; what is longer is no suffix, but a name with a do
 T = TypeVar("T")
 
 
-class Arrival(Protocol):
+class CompleteFile(Protocol):
     """A complete file that has no lasting name yet."""
 
     @property
@@ -66,8 +66,8 @@ class Arrival(Protocol):
         """Make an ordinary file of it, as `Spool.write` does; with a receipt, one that keeps what was sent."""
 
 
-class Given:
-    """An `Arrival` in the caller's memory.
+class CompleteBytes:
+    """A `CompleteFile` in the caller's memory.
 
     Args:
         spool: Keeps it.
@@ -80,15 +80,15 @@ class Given:
         self.needed = len(self._view)
 
     def view(self) -> memoryview:
-        """See `Arrival`."""
+        """See `CompleteFile`."""
         return self._view
 
     def keep(self, path: Path, *, replace: bool = True, receipt: Receipt | None = None) -> Item:
-        """See `Arrival`."""
+        """See `CompleteFile`."""
         return self._spool.write(path, self._view, replace=replace, receipt=receipt)
 
 
-class Intake:
+class UploadHandler:
     """Imports files, or keeps them.
 
     Args:
@@ -97,22 +97,22 @@ class Intake:
         importer: What the lanes are made to do.
 
     Attributes:
-        under_way: The ZIPs that are being imported.
+        running: The ZIPs that are being imported.
     """
 
     def __init__(self, spool: Spool, lanes: Lanes, importer: Importer) -> None:
         self._spool = spool
         self._lanes = lanes
         self._importer = importer
-        self.under_way = UnderWay()
+        self.running = RunningImports()
         self._zips = ZipImporter(importer, scratch=spool.scratch)
 
-    def take(self, path: Path, arrival: Arrival, *, replace: bool = True, keep_refused: bool = True) -> Item:
+    def handle(self, path: Path, file: CompleteFile, *, replace: bool = True, keep_refused: bool = True) -> Item:
         """Take a complete file; returns when Orthanc has it, or when it lies on the disk.
 
         Args:
             path: Where to.
-            arrival: The file.
+            file: The file.
             replace: Whether a file or a receipt at the path gives way.
             keep_refused: Whether what Orthanc refuses goes to rejected/.
 
@@ -121,55 +121,55 @@ class Intake:
             Unavailable: Orthanc does not answer; nothing was kept.
         """
         try:
-            return self._take(path, arrival, replace=replace)
+            return self._import_or_keep(path, file, replace=replace)
         except (Refused, BadFile, StorageFull) as error:
             if keep_refused:
-                self._keep_refused(_refusal(path, error), arrival, _details(error))
+                self._keep_refused(_refusal(path, error), file, _details(error))
             # Not kept in a variable: an error that its own traceback leads to would keep hold of the caller's memory.
             raise _refusal(path, error) from error
 
-    def _take(self, path: Path, arrival: Arrival, *, replace: bool) -> Item:
-        view = arrival.view()
+    def _import_or_keep(self, path: Path, file: CompleteFile, *, replace: bool) -> Item:
+        view = file.view()
         if is_aside(path):
-            return arrival.keep(path, replace=replace)
+            return file.keep(path, replace=replace)
         if looks_like_zip(view):
-            self._take_zip(path, view, arrival.needed)
-            return arrival.keep(path, replace=replace)
+            self._take_zip(path, view, file.needed)
+            return file.keep(path, replace=replace)
         found = sniff(view)
         if found in OFFERED:
             self._spool.check_write(path)
             imported = self._import(path, view, found)
             if imported:
-                return self._keep_imported(path, arrival, imported, replace=replace)
-        return arrival.keep(path, replace=replace)
+                return self._keep_imported(path, file, imported, replace=replace)
+        return file.keep(path, replace=replace)
 
-    def _import(self, path: Path, view: memoryview, found: Sniffed) -> Imported | None:
-        job = self._importer.import_maybe if found is Sniffed.UNLIKELY_DICOM else self._importer.import_dicom
+    def _import(self, path: Path, view: memoryview, found: FileType) -> Imported | None:
+        job = self._importer.import_maybe if found is FileType.UNLIKELY_DICOM else self._importer.import_dicom
         walk = Walk(view)
         try:
             return self._run(path, self._lanes.of_dicom(view, walk), lambda: job(view, walk, quick=True))
-        except TakesLong:
+        except SlowComparison:
             return self._run(path, self._lanes.complex, lambda: job(view))
 
     def _take_zip(self, path: Path, view: memoryview, needed: int) -> None:
         """Import a ZIP where it holds DICOM; to find that out can take as long, unless it is small."""
         self._spool.check_write(path, needed)
-        if has_few_members(view) and sniff(view) is not Sniffed.ZIP:
+        if has_few_members(view) and sniff(view) is not FileType.ZIP:
             return
         progress = Progress(lambda: self._lanes.zips.stopping)
-        with self.under_way.entered(path, progress):
+        with self.running.entered(path, progress):
             self._run(path, self._lanes.zips, lambda: self._import_zip(view, progress))
 
     def _import_zip(self, view: memoryview, progress: Progress) -> None:
-        if sniff(view, progress.check) is Sniffed.ZIP:
+        if sniff(view, progress.check) is FileType.ZIP:
             self._zips.import_zip(view, progress)
 
-    def _keep_imported(self, path: Path, arrival: Arrival, imported: Imported, *, replace: bool) -> Item:
+    def _keep_imported(self, path: Path, file: CompleteFile, imported: Imported, *, replace: bool) -> Item:
         """Put a receipt in a file's place, where Orthanc stores other bytes one that keeps what was sent."""
         receipt = Receipt(imported.id, imported.size)
         if imported.altered:
             with suppress(NoSpace):
-                return arrival.keep(path, replace=replace, receipt=receipt)
+                return file.keep(path, replace=replace, receipt=receipt)
         return altered(self._spool.put_receipt(path, receipt, replace=replace), uuid=imported.uuid)
 
     @staticmethod
@@ -179,22 +179,22 @@ class Intake:
         except Busy as error:
             raise Busy(path, f"Nothing was imported: {error.reason}. Try again later.") from error
 
-    def _keep_refused(self, refusal: PathError, arrival: Arrival, details: tuple[str, ...]) -> None:
+    def _keep_refused(self, refusal: PathError, file: CompleteFile, details: tuple[str, ...]) -> None:
         """Put a refused file and the reason into rejected/; where that fails, the refusal still is the error."""
         when = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
         lines = ["/".join(refusal.path), f"was refused on {when}.", "", refusal.reason, *details, ""]
         try:
-            self._write_refused(refusal.path[-1], arrival, "\n".join(lines).encode())
+            self._write_refused(refusal.path[-1], file, "\n".join(lines).encode())
         except (PathError, OSError) as error:
             _LOG.warning("a refused file could not be kept in the inbox: %s", type(error).__name__)
 
-    def _write_refused(self, name: str, arrival: Arrival, text: bytes) -> None:
+    def _write_refused(self, name: str, file: CompleteFile, text: bytes) -> None:
         with suppress(AlreadyExists):
             self._spool.make_folder((REJECTED,))
         for _ in range(_ATTEMPTS):
             free = self._free_name(name)
             with suppress(AlreadyExists):  # another refusal of the same name was faster
-                arrival.keep((REJECTED, free), replace=False)
+                file.keep((REJECTED, free), replace=False)
                 self._spool.write((REJECTED, f"{free}.txt"), text)
                 return
         raise Busy((REJECTED, name), "Others take each free name first.")
@@ -213,25 +213,25 @@ class InboxUpload:
 
     Args:
         path: Where to.
-        incoming: Takes the bytes.
-        intake: Takes the complete file.
+        file: Takes the bytes.
+        handler: Takes the complete file.
         shown: Tells what came of it.
     """
 
-    def __init__(self, path: Path, incoming: Incoming, intake: Intake, shown: Callable[[Item], Entry]) -> None:
+    def __init__(self, path: Path, file: UploadFile, handler: UploadHandler, shown: Callable[[Item], Entry]) -> None:
         self._path = path
-        self._incoming = incoming
-        self._intake = intake
+        self._file = file
+        self._handler = handler
         self._shown = shown
 
     def write(self, block: Buffer) -> None:
         """See `Upload`."""
-        self._incoming.write(block)
+        self._file.write(block)
 
     def finish(self, *, replace: bool = True) -> Entry:
-        """See `Upload`, and `Intake.take`."""
-        with self._incoming:
-            return self._shown(self._intake.take(self._path, self._incoming, replace=replace))
+        """See `Upload`, and `UploadHandler.handle`."""
+        with self._file:
+            return self._shown(self._handler.handle(self._path, self._file, replace=replace))
 
     def __enter__(self) -> Self:
         return self
@@ -239,7 +239,7 @@ class InboxUpload:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._incoming.__exit__(kind, error, traceback)
+        self._file.__exit__(kind, error, traceback)
 
 
 def is_aside(path: Path) -> bool:

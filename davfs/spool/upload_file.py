@@ -10,19 +10,19 @@ from typing import Protocol, Self
 from davfs.entry import Path
 from davfs.orthanc import Buffer
 from davfs.spool.descriptors import write_all
+from davfs.spool.disk_errors import disk_errors
 from davfs.spool.items import Item, Receipt
 from davfs.spool.quota import Reservation
-from davfs.spool.refusals import disk_errors
 
 
 class Keep(Protocol):
     """Gives a file of incoming/ its lasting name."""
 
     def __call__(self, path: Path, *, replace: bool, receipt: Receipt | None) -> Item:
-        """See `Incoming.keep`."""
+        """See `UploadFile.keep`."""
 
 
-class Incoming:
+class UploadFile:
     """A file in incoming/: a context manager that drops it unless it is kept.
 
     Args:

@@ -15,11 +15,11 @@ from davfs.entry import Content, Path
 from davfs.errors import IsAFolder, NotAFolder, NotFound
 from davfs.spool.descriptors import open_file
 from davfs.spool.disk import Disk
+from davfs.spool.disk_errors import REASONS, missing
 from davfs.spool.items import Item, OpenFile, file_item, folder_item, is_name, read_item, sent_item
-from davfs.spool.refusals import REASONS, missing
 
 
-class Shelf:
+class SpoolReader:
     """The reading half of a spool.
 
     Args:
@@ -107,7 +107,7 @@ class Shelf:
 
     def _marked(self, item: Item, status: os.stat_result) -> Item:
         """Return an item as a receipt, where it is a file that stands for an instance."""
-        receipt = self._disk.as_sent.find(status) if stat.S_ISREG(status.st_mode) else None
+        receipt = self._disk.originals.find(status) if stat.S_ISREG(status.st_mode) else None
         return sent_item(item, receipt) if receipt else item
 
     def _is_old(self, status: os.stat_result) -> bool:

@@ -17,13 +17,13 @@ from davfs.entry import Path
 from davfs.errors import Forbidden, NotFound, ParentMissing
 from davfs.spool.descriptors import closing, open_folder, walk
 from davfs.spool.disk import Disk
+from davfs.spool.disk_errors import check_names, disk_errors, missing
 from davfs.spool.items import Item, is_name
-from davfs.spool.refusals import check_names, disk_errors, missing
-from davfs.spool.renaming import Spot
+from davfs.spool.renaming import Location
 
 
 class Shown(Protocol):
-    """What of the disk is shown: see `davfs.spool.shelf.Shelf`."""
+    """What of the disk is shown: see `davfs.spool.reading.SpoolReader`."""
 
     def find(self, parent: int, path: Path) -> Item:
         """Return what a path in its open folder shows."""
@@ -35,7 +35,7 @@ class Shown(Protocol):
         """Remove what is not shown."""
 
 
-class Relocation:
+class FileMover:
     """Moves and copies what is shown of a disk.
 
     Args:
@@ -91,7 +91,7 @@ class Relocation:
                 self._disk.parent(target, ParentMissing) as target_parent,
                 self._disk.temporary() as temporary,
             ):
-                draft: Spot = (None, (str(temporary),))
+                draft: Location = (None, (str(temporary),))
                 if is_folder:
                     self._copy_folder((parent, source), draft, deep=deep)
                 else:
@@ -117,7 +117,7 @@ class Relocation:
         with closing(folder):
             return max((len(path) for _, path, _ in walk(folder)), default=0)
 
-    def _copy_folder(self, source: Spot, target: Spot, *, deep: bool) -> None:
+    def _copy_folder(self, source: Location, target: Location, *, deep: bool) -> None:
         (parent, path), (target_parent, target_path) = source, target
         os.mkdir(target_path[-1], mode=0o700, dir_fd=target_parent)
         if not deep:
@@ -131,7 +131,7 @@ class Relocation:
                     with suppress(NotFound):  # gone meanwhile, and so not in the copy
                         self._copy_one(found, (folder, (*path, name)), (copied, (*target_path, name)))
 
-    def _copy_one(self, found: Item, source: Spot, target: Spot) -> None:
+    def _copy_one(self, found: Item, source: Location, target: Location) -> None:
         if found.entry.is_folder:
             self._copy_folder(source, target, deep=True)
         else:

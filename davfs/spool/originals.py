@@ -36,7 +36,7 @@ def key(status: os.stat_result) -> Key:
     return status.st_mtime_ns, status.st_ino
 
 
-class AsSent:
+class Originals:
     """The files that were kept as they were sent; its methods may be called from several threads at once.
 
     Args:

@@ -13,11 +13,11 @@ from davfs.entry import Path
 from davfs.errors import NotFound
 from davfs.spool.dead_properties import DeadProperties
 from davfs.spool.descriptors import current_path
-from davfs.spool.refusals import REASONS
-from davfs.spool.renaming import Spot
+from davfs.spool.disk_errors import REASONS
+from davfs.spool.renaming import Location
 
 
-class Following:
+class PropertyTracker:
     """Changes dead properties as names change.
 
     Args:
@@ -29,7 +29,7 @@ class Following:
         self._files = files
         self._properties = properties
 
-    def set(self, spot: Spot, name: str, value: bytes, user: str) -> None:
+    def set(self, spot: Location, name: str, value: bytes, user: str) -> None:
         """Keep a property of what is there, which a user sets; without a folder it is the inbox itself.
 
         Raises:
@@ -46,7 +46,7 @@ class Following:
         if self._properties.size and (path := self._now((parent, (name,)))):
             self._properties.forget(path)
 
-    def moved(self, source: Spot, target: Spot) -> None:
+    def moved(self, source: Location, target: Location) -> None:
         """Give the target the properties of the source, which has got its name; none where that had none."""
         if self._properties.size:
             old, new = self._now(source), self._now(target)
@@ -55,7 +55,7 @@ class Following:
             elif path := old or new:
                 self._properties.forget(path)
 
-    def copied(self, source: Path, target: Spot, *, deep: bool) -> None:
+    def copied(self, source: Path, target: Location, *, deep: bool) -> None:
         """Give the target the properties of what it is a copy of, as far as that was copied."""
         if self._properties.size and (path := self._now(target)):
             self._properties.copy(source, path, deep=deep)
@@ -66,6 +66,6 @@ class Following:
         """Forget the properties of what is not there."""
         self._properties.forget_absent(lambda path: os.path.lexists(self._files / path), below)
 
-    def _now(self, spot: Spot) -> Path | None:
+    def _now(self, spot: Location) -> Path | None:
         parent, path = spot
         return None if parent is None else current_path(self._files, parent, path[-1])
