@@ -225,7 +225,7 @@ class Inbox:
         return QuotaUsage(self._spool.used, self._spool.available)
 
     def takes_files(self, path: Path) -> bool:
-        """Tell whether files can be written into a folder of the inbox."""
+        """Return True if files can be written into a folder of the inbox."""
         return self._allow_upload and path[:1] != (REJECTED,)
 
     def _starts_anew(self, source: Path, target: Path, *, replace: bool, deep: bool) -> bool:

@@ -39,7 +39,7 @@ class ProgressFiles:
         return [file.entry for file in found if file]
 
     def hide(self, path: Path) -> bool:
-        """Let a file go, which changes nothing in the import; return whether there was one."""
+        """Hide a file, which changes nothing in the import; return True if there was one."""
         return self._running.hide(path)
 
 

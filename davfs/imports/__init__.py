@@ -1,4 +1,4 @@
-"""What becomes of a file that is dropped into ``inbox/``.
+"""Imports uploads into Orthanc.
 
 - `upload`: decides what becomes of it, and does that.
 - `sniff`: what a file is, from its first bytes.

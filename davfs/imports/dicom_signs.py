@@ -49,13 +49,13 @@ class Sign(IntEnum):
 
 
 def of_head(content: memoryview, head: int) -> Sign:
-    """Look for a prefix that is out of place, and for identifiers, in the first ``head`` bytes."""
+    """Search the first ``head`` bytes for a DICOM prefix at another place, and for UIDs."""
     start = bytes(content[:head])
     return Sign.DICOM if _PREFIX.search(start) or _IDENTIFIER.search(start) else Sign.NONE
 
 
 def of_elements(content: memoryview, size: int) -> Sign:
-    """Look for data elements from the first byte on.
+    """Parse data elements from the first byte on.
 
     Args:
         content: The file, or its beginning.

@@ -1,4 +1,4 @@
-"""Whether a file is the image that Orthanc holds under its identifiers, and whether Orthanc still can read that one."""
+"""Compares an uploaded file with the image that Orthanc holds under the same SOPInstanceUID."""
 
 import hashlib
 import mmap

@@ -1,4 +1,4 @@
-"""What a complete file is: DICOM, a ZIP that holds DICOM, or anything else.
+"""Detects the type of a file: DICOM, a ZIP that holds DICOM, or anything else.
 
 Little more than the first bytes decides, and nothing here raises on garbage. Without the DICOM preamble a file has to
 say otherwise that it is DICOM, see `davfs.imports.dicom_signs`; the last word on it is Orthanc's.
@@ -11,7 +11,7 @@ from fnmatch import translate
 
 from davfs.errors import DamagedZip, ZipTooLarge
 from davfs.imports.dicom_signs import Sign, of_elements, of_head
-from davfs.imports.zip_directory import Member, is_zip, members, starts_as_zip
+from davfs.imports.zip_directory import ZipMember, is_zip, members, starts_as_zip
 from davfs.imports.zip_members import MemberFile
 
 HEAD = 4096
@@ -79,7 +79,7 @@ OFFERED = frozenset({FileType.DICOM, FileType.MAYBE_DICOM, FileType.UNLIKELY_DIC
 
 
 def is_junk(name: str) -> bool:
-    """Tell whether desktops leave files of this name behind on their own: kept, never imported."""
+    """Return True if desktops leave files of this name behind on their own: they are kept, and never imported."""
     return _IS_JUNK.match(name.casefold()) is not None
 
 
@@ -130,7 +130,7 @@ def _is_directory(content: memoryview) -> bool:
     return bool(directory) and bool(_DIRECTORY.search(content[132:HEAD]))
 
 
-def sniff_member(content: memoryview, member: Member) -> FileType:
+def sniff_member(content: memoryview, member: ZipMember) -> FileType:
     """Return what a member of a ZIP is, by its first bytes; `FileType.ZIP` for any ZIP in it.
 
     Raises:
@@ -147,7 +147,7 @@ def sniff_member(content: memoryview, member: Member) -> FileType:
     return found
 
 
-def check_whole(content: memoryview, member: Member, most: int, check: Callable[[], None] = lambda: None) -> None:
+def check_whole(content: memoryview, member: ZipMember, most: int, check: Callable[[], None] = lambda: None) -> None:
     """Check that a member which looks like no DICOM is what it was: damage can make anything of an image.
 
     Args:
@@ -173,7 +173,7 @@ def _is_ignored(name: str) -> bool:
     return not parts[-1] or any(map(is_junk, parts))
 
 
-def _head(content: memoryview, member: Member) -> tuple[memoryview, DamagedZip | None]:
+def _head(content: memoryview, member: ZipMember) -> tuple[memoryview, DamagedZip | None]:
     """Return the first bytes of a member, and why there are no more of them where they cannot be read."""
     blocks: list[bytes] = []
     wanted = HEAD
@@ -200,7 +200,7 @@ def _sniff_zip(content: memoryview, check: Callable[[], None]) -> FileType:
     return FileType.NOTHING
 
 
-def _is_wanted(content: memoryview, member: Member, most: int) -> bool:
+def _is_wanted(content: memoryview, member: ZipMember, most: int) -> bool:
     try:
         found = sniff_member(content, member)
         if found is FileType.NOTHING:

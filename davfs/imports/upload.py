@@ -1,4 +1,4 @@
-"""What becomes of a complete file that is dropped into the inbox.
+"""Decides what becomes of an upload into the inbox.
 
 1. It is sniffed. What is no DICOM becomes an ordinary file.
 2. DICOM is imported, in the lane of its kind; in the file's place stands a receipt. Where Orthanc stores other bytes
@@ -243,7 +243,7 @@ class InboxUpload:
 
 
 def is_aside(path: Path) -> bool:
-    """Tell whether files at a path are kept without being imported: under a name that desktops use, or in rejected/."""
+    """Return True if files at a path are never imported: in rejected/, or under a name that only desktops use."""
     return path[:1] == (REJECTED,) or any(map(is_junk, path))
 
 

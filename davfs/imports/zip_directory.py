@@ -30,7 +30,7 @@ _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class ZipMember:
     """A file in a ZIP, as the ZIP describes it.
 
     Attributes:
@@ -70,7 +70,7 @@ def is_zip(content: memoryview) -> bool:
     return size > 0
 
 
-def members(content: memoryview) -> Iterable[Member]:
+def members(content: memoryview) -> Iterable[ZipMember]:
     """Return the members of a ZIP: those in its directory or, where that is missing or damaged, those that it has.
 
     Raises:
@@ -82,7 +82,7 @@ def members(content: memoryview) -> Iterable[Member]:
         return recovered(content)
 
 
-def directory(content: memoryview) -> list[Member]:
+def directory(content: memoryview) -> list[ZipMember]:
     """Return the members that the directory of a ZIP names; anything may stand in front of the ZIP, and behind it.
 
     Raises:
@@ -119,7 +119,7 @@ def _directory(content: memoryview) -> tuple[int, int, int]:
     return start, size, start - offset
 
 
-def _central(block: bytes, offset: int, shift: int) -> tuple[Member, int]:
+def _central(block: bytes, offset: int, shift: int) -> tuple[ZipMember, int]:
     """Return the member whose entry begins at an offset of the directory, and where the next one does."""
     if offset + _CENTRAL.size > len(block):
         raise DamagedZip("its directory is damaged")
@@ -130,7 +130,7 @@ def _central(block: bytes, offset: int, shift: int) -> tuple[Member, int]:
         raise DamagedZip("its directory is damaged")
     name = _name(block[start : start + named], flags)
     size, packed, header = _with_extra(block[start + named : start + named + extra], size, packed, header)
-    member = Member(name, method, crc, packed, size, header + shift, bool(flags & _ENCRYPTED))
+    member = ZipMember(name, method, crc, packed, size, header + shift, bool(flags & _ENCRYPTED))
     return member, start + named + extra + comment
 
 
@@ -154,7 +154,7 @@ def _with_extra(extra: bytes, *values: int) -> list[int]:
     return result
 
 
-def data(content: memoryview, member: Member) -> memoryview:
+def data(content: memoryview, member: ZipMember) -> memoryview:
     """Return the packed bytes of a member.
 
     Raises:
@@ -173,7 +173,7 @@ def _data_start(content: memoryview, header: int) -> int:
     return int(header + _LOCAL.size + named + extra)
 
 
-def recovered(content: memoryview) -> Iterator[Member]:
+def recovered(content: memoryview) -> Iterator[ZipMember]:
     """Yield the members of a ZIP without a directory, by the headers in front of them; the last one may be cut off."""
     found = _NEXT.search(content)
     while found:
@@ -185,20 +185,20 @@ def recovered(content: memoryview) -> Iterator[Member]:
         found = _NEXT.search(content, min(stop, len(content)))
 
 
-def _local(content: memoryview, header: int) -> Member | None:
+def _local(content: memoryview, header: int) -> ZipMember | None:
     if header + _LOCAL.size > len(content):
         return None
     _, _, flags, method, _, _, crc, packed, size, named, extra = _LOCAL.unpack_from(content, header)
     start = header + _LOCAL.size
     name = _name(bytes(content[start : start + named]), flags)
     size, packed = _with_extra(bytes(content[start + named : start + named + extra]), size, packed)
-    member = Member(name, method, crc, packed, size, header, bool(flags & _ENCRYPTED))
+    member = ZipMember(name, method, crc, packed, size, header, bool(flags & _ENCRYPTED))
     if flags & _DESCRIPTOR and not packed and not member.encrypted:
         return _measured(content, member, start + named + extra)
     return member
 
 
-def _measured(content: memoryview, member: Member, start: int) -> Member:
+def _measured(content: memoryview, member: ZipMember, start: int) -> ZipMember:
     """Return a member with the sizes that only its own end tells; where it does not, nothing of it can be read."""
     unpacker, offset, size, crc = zlib.decompressobj(-zlib.MAX_WBITS), start, 0, 0
     try:

@@ -13,7 +13,7 @@ from davfs.imports.elements import ElementBudget, Walk
 from davfs.imports.importer import LARGEST_FILE, UNREADABLE, Imported, Importer
 from davfs.imports.progress import Progress
 from davfs.imports.sniff import OFFERED, FileType, check_whole, sniff, sniff_head, sniff_member
-from davfs.imports.zip_directory import Member, directory, recovered
+from davfs.imports.zip_directory import ZipMember, directory, recovered
 from davfs.imports.zip_members import unpacked
 from davfs.orthanc import Buffer
 
@@ -155,7 +155,7 @@ class _Run:
         for member in members:
             self._try(archive, member)
 
-    def _admit(self, members: list[Member]) -> None:
+    def _admit(self, members: list[ZipMember]) -> None:
         """Count members before they are unpacked: they never unpack to more than they say here."""
         total = self._total + sum(member.size for member in members)
         if self._members + len(members) > self._limits.members:
@@ -166,7 +166,7 @@ class _Run:
         self._members += len(members)
         self._progress.total += len(members)
 
-    def _try(self, archive: _Archive, member: Member) -> None:
+    def _try(self, archive: _Archive, member: ZipMember) -> None:
         self._progress.check()
         before = len(self._imported)
         try:
@@ -177,7 +177,7 @@ class _Run:
         else:
             self._progress.ignored += len(self._imported) == before
 
-    def _import(self, archive: _Archive, member: Member) -> None:
+    def _import(self, archive: _Archive, member: ZipMember) -> None:
         found = sniff_member(archive.content, member)
         if found is FileType.NOTHING:
             check_whole(archive.content, member, self._limits.member_size, self._progress.check)
@@ -190,7 +190,7 @@ class _Run:
                 else:
                     self._import_dicom(content, int(member.packed * archive.shrunk), found)
 
-    def _import_inner(self, outer: _Archive, member: Member, content: memoryview) -> None:
+    def _import_inner(self, outer: _Archive, member: ZipMember, content: memoryview) -> None:
         if outer.depth == DEEPEST:
             if sniff(content) is FileType.ZIP:
                 raise Refused(f"It lies in more than {DEEPEST} other ZIPs.")

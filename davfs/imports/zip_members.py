@@ -14,7 +14,7 @@ from pathlib import Path as DiskPath
 from typing import IO, Protocol
 
 from davfs.errors import DamagedZip, StorageFull
-from davfs.imports.zip_directory import BZIP2, DEFLATED, LZMA, STORED, Member, data
+from davfs.imports.zip_directory import BZIP2, DEFLATED, LZMA, STORED, ZipMember, data
 
 _BLOCK = 1 << 16
 """Packed bytes that are unpacked at a time."""
@@ -49,7 +49,7 @@ class MemberFile:
         DamagedZip: It is encrypted, cut off, or compressed by a method that is not read.
     """
 
-    def __init__(self, content: memoryview, member: Member) -> None:
+    def __init__(self, content: memoryview, member: ZipMember) -> None:
         if member.encrypted:
             raise DamagedZip("encrypted")
         self._packed = data(content, member)
@@ -90,13 +90,13 @@ class MemberFile:
     def _opened(self) -> _Unpacker:
         method = self._member.method
         if method == STORED:
-            return _Stored()
+            return _StoredReader()
         if method == DEFLATED:
-            return _Inflater()
+            return _DeflateReader()
         if method == BZIP2:
-            return _Library(bz2.BZ2Decompressor())
+            return _LibraryReader(bz2.BZ2Decompressor())
         if method == LZMA:
-            return _Library(self._lzma())
+            return _LibraryReader(self._lzma())
         raise DamagedZip(f"compressed by {_METHODS.get(method, f'method {method}')}, which cannot be read")
 
     def _lzma(self) -> lzma.LZMADecompressor:
@@ -117,7 +117,7 @@ class MemberFile:
             raise DamagedZip("damaged") from error
 
 
-class _Stored:
+class _StoredReader:
     """Returns what it takes."""
 
     def __init__(self) -> None:
@@ -135,7 +135,7 @@ class _Stored:
         return rest[:most]
 
 
-class _Inflater:
+class _DeflateReader:
     """Unpacks what is deflated."""
 
     def __init__(self) -> None:
@@ -151,7 +151,7 @@ class _Inflater:
         return self._stream.decompress(self._stream.unconsumed_tail or block, most)
 
 
-class _Library:
+class _LibraryReader:
     """Unpacks by what the standard library has for bzip2 and LZMA."""
 
     def __init__(self, stream: bz2.BZ2Decompressor | lzma.LZMADecompressor) -> None:
@@ -169,7 +169,7 @@ class _Library:
 
 @contextmanager
 def unpacked(
-    content: memoryview, member: Member, scratch: DiskPath | None, check: Callable[[], None]
+    content: memoryview, member: ZipMember, scratch: DiskPath | None, check: Callable[[], None]
 ) -> Iterator[memoryview]:
     """Unpack a whole member, a large one onto the disk.
 
@@ -194,7 +194,7 @@ def unpacked(
         yield memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
-def _unpack(content: memoryview, member: Member, target: IO[bytes], check: Callable[[], None]) -> None:
+def _unpack(content: memoryview, member: ZipMember, target: IO[bytes], check: Callable[[], None]) -> None:
     source = MemberFile(content, member)
     while block := source.read(_AT_ONCE):
         check()

@@ -1,4 +1,4 @@
-"""What the disk of the inbox says, as errors about a path."""
+"""Turns errors of the operating system into errors about a path of the inbox."""
 
 import errno
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ FULL_DISK = "The disk of the inbox is full."
 
 
 def check_names(path: Path, below: int = 0) -> None:
-    """Tell whether something may be kept at a path.
+    """Check that a file or folder can be kept at a path.
 
     Args:
         path: Where.

@@ -1,4 +1,4 @@
-"""What one name in the spool stands for: a folder, an ordinary file, or a receipt for what Orthanc holds.
+"""Reads one name of the spool's folder: a folder, an ordinary file, or a receipt for a file that Orthanc holds.
 
 A receipt is a dangling symbolic link at the place of the file: its target names an instance of Orthanc and a size. So
 listing, renaming and deleting need no second database, and replacing a file by its receipt is one atomic rename.
@@ -96,7 +96,7 @@ class OpenFile:
 
 
 def is_name(name: str) -> bool:
-    """Tell whether a name can be kept on the disk and shown by WebDAV.
+    """Return True if a name can be kept on the disk and shown by WebDAV.
 
     Names end without a dot: Orthanc's core strips those from requests, so such a name could never be asked for.
     """

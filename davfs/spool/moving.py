@@ -11,7 +11,6 @@ just then leaves it there.
 
 import os
 from contextlib import suppress
-from typing import Protocol
 
 from davfs.entry import Path
 from davfs.errors import Forbidden, NotFound, ParentMissing
@@ -19,20 +18,8 @@ from davfs.spool.descriptors import closing, open_folder, walk
 from davfs.spool.disk import Disk
 from davfs.spool.disk_errors import check_names, disk_errors, missing
 from davfs.spool.items import Item, is_name
+from davfs.spool.reading import SpoolReader
 from davfs.spool.renaming import Location
-
-
-class Shown(Protocol):
-    """What of the disk is shown: see `davfs.spool.reading.SpoolReader`."""
-
-    def find(self, parent: int, path: Path) -> Item:
-        """Return what a path in its open folder shows."""
-
-    def item(self, parent: int, name: str) -> Item | None:
-        """Return what a name in an open folder shows."""
-
-    def clear_hidden(self, parent: int, path: Path) -> None:
-        """Remove what is not shown."""
 
 
 class FileMover:
@@ -40,12 +27,12 @@ class FileMover:
 
     Args:
         disk: What it is kept on.
-        shown: Tells what is there.
+        reader: Reads what is there.
     """
 
-    def __init__(self, disk: Disk, shown: Shown) -> None:
+    def __init__(self, disk: Disk, reader: SpoolReader) -> None:
         self._disk = disk
-        self._shown = shown
+        self._reader = reader
 
     def move(self, source: Path, target: Path, *, replace: bool) -> None:
         """Give a file, a receipt, or a folder with all in it, another path.
@@ -65,7 +52,7 @@ class FileMover:
         with self._disk.parent(source, NotFound) as parent:
             self._check(parent, source, target, replace=replace, deep=True)
             with disk_errors(target), self._disk.parent(target, ParentMissing) as target_parent:
-                self._shown.clear_hidden(target_parent, target)
+                self._reader.clear_hidden(target_parent, target)
                 self._disk.move((parent, source), (target_parent, target), replace=replace)
                 os.fsync(target_parent)
                 os.fsync(parent)
@@ -96,7 +83,7 @@ class FileMover:
                     self._copy_folder((parent, source), draft, deep=deep)
                 else:
                     self._disk.duplicate((parent, source), draft)
-                self._shown.clear_hidden(target_parent, target)
+                self._reader.clear_hidden(target_parent, target)
                 self._disk.move(
                     draft, (target_parent, target), replace=replace, copied=source if annotated else (), deep=deep
                 )
@@ -104,7 +91,7 @@ class FileMover:
 
     def _check(self, parent: int, source: Path, target: Path, *, replace: bool, deep: bool) -> bool:
         """Raise what can be told before anything is done; return whether the source is a folder."""
-        is_folder = self._shown.find(parent, source).entry.is_folder
+        is_folder = self._reader.find(parent, source).entry.is_folder
         if target[: len(source)] == source or (replace and source[: len(target)] == target):
             raise Forbidden(target, "It cannot be put into itself, or in the place of a folder that it lies in.")
         deeper = is_folder and deep and len(target) > len(source)
@@ -126,7 +113,7 @@ class FileMover:
             folder = open_folder(path[-1], parent)
         with closing(folder), closing(open_folder(target_path[-1], target_parent)) as copied:
             for name in filter(is_name, os.listdir(folder)):  # noqa: PTH208  pathlib knows no descriptors
-                found = self._shown.item(folder, name)
+                found = self._reader.item(folder, name)
                 if found:
                     with suppress(NotFound):  # gone meanwhile, and so not in the copy
                         self._copy_one(found, (folder, (*path, name)), (copied, (*target_path, name)))

@@ -1,4 +1,4 @@
-"""Which files of the spool stand for an instance of Orthanc, as receipts do, and keep what was sent.
+"""Keeps uploaded files whose bytes Orthanc stored in another form.
 
 Where Orthanc stores other bytes than it was given (it transcodes, a plugin changes what comes in, or it had the image
 in another form), clients that look for what they uploaded would find another file. So it stays, and is read back as it
@@ -19,19 +19,19 @@ from typing import TypeAlias
 
 from davfs.spool.items import Receipt, parse_receipt
 
-Key: TypeAlias = tuple[int, int]
+FileKey: TypeAlias = tuple[int, int]
 """A file's date in nanoseconds, and its inode: so that keys sort by age."""
 
 _NAME = re.compile(r"([0-9a-f]+)-([0-9a-f]+)")
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class Original:
     receipt: Receipt
     size: int
 
 
-def key(status: os.stat_result) -> Key:
+def key(status: os.stat_result) -> FileKey:
     """Return what a file is known by."""
     return status.st_mtime_ns, status.st_ino
 
@@ -46,7 +46,7 @@ class Originals:
     def __init__(self, folder: DiskPath) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._kept: dict[Key, _Kept] = {}
+        self._kept: dict[FileKey, Original] = {}
 
     @property
     def size(self) -> int:
@@ -61,13 +61,13 @@ class Originals:
             files: The status of each file of the spool.
         """
         sizes = {key(status): status.st_size for status in files}
-        found: dict[Key, _Kept] = {}
+        found: dict[FileKey, Original] = {}
         for link in self._folder.iterdir():
             parsed = _NAME.fullmatch(link.name)
             known = (int(parsed[1], 16), int(parsed[2], 16)) if parsed else None
             receipt = parse_receipt(str(link.readlink())) if link.is_symlink() else None
             if known in sizes and receipt:
-                found[known] = _Kept(receipt, sizes[known])
+                found[known] = Original(receipt, sizes[known])
             else:
                 self._remove(link)
         with self._lock:
@@ -83,7 +83,7 @@ class Originals:
         self._remove(link)  # of a file that had this inode and date before
         link.symlink_to(receipt.target)
         with self._lock:
-            self._kept[key(status)] = _Kept(receipt, status.st_size)
+            self._kept[key(status)] = Original(receipt, status.st_size)
 
     def find(self, status: os.stat_result) -> Receipt | None:
         """Return what a file stands for, None for nothing."""
@@ -97,9 +97,9 @@ class Originals:
         if kept:
             self._remove(self._link(key(status)))
 
-    def oldest(self, size: int) -> frozenset[Key]:
+    def oldest(self, size: int) -> frozenset[FileKey]:
         """Return the oldest files, as many as have so many bytes together."""
-        chosen: list[Key] = []
+        chosen: list[FileKey] = []
         with self._lock:
             for known, kept in sorted(self._kept.items()):
                 if size <= 0:
@@ -108,7 +108,7 @@ class Originals:
                 size -= kept.size
         return frozenset(chosen)
 
-    def _link(self, known: Key) -> DiskPath:
+    def _link(self, known: FileKey) -> DiskPath:
         return self._folder / f"{known[0]:x}-{known[1]:x}"
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""How many bytes the spool holds, and whether more may come."""
+"""The quota of the inbox: counts the bytes of its files, and reserves bytes for uploads."""
 
 import threading
 from collections.abc import Callable
@@ -47,7 +47,7 @@ class SpoolQuota:
         return max(0, self._maximum - self._used) if self._maximum else None
 
     def check(self, path: Path, size: int, gives_way: int = 0) -> None:
-        """Tell whether a file could come now.
+        """Check that there is room for a file.
 
         Args:
             path: Where to, for the error.
@@ -96,7 +96,7 @@ class SpoolQuota:
             self._make_room(path, missing)
 
     def break_promise(self, reservation: "Reservation") -> None:
-        """Let others count on what was to give way."""
+        """Allow other uploads to count on the bytes that were to be freed."""
         with self._lock:
             if self._promised.get(reservation.gives_way) is reservation:
                 del self._promised[reservation.gives_way]

@@ -1,4 +1,4 @@
-"""What of the spool's folder is shown.
+"""Reads the spool: lists folders, opens files, and removes expired ones.
 
 Something on the disk that is neither a folder, a regular file nor a receipt is never shown, and never in the way. The
 same holds for what has expired, until it is removed.

@@ -33,7 +33,7 @@ def rename(source: Location, target: Location) -> None:
 
 
 def exchange(one: Location, other: Location) -> None:
-    """Let what two names stand for change places, folders or not; neither is missing at any moment.
+    """Exchange two names, of files or folders; neither is missing at any moment.
 
     Raises:
         Forbidden: One lies in the other, or the file system cannot do it.

@@ -308,7 +308,7 @@ class Spool(SpoolReader):
             raise
 
     def _make_room(self, missing: int) -> bool:
-        """Let receipts take the place of the oldest files that were kept as they were sent; False where there are none.
+        """Replace the oldest originals by receipts; False where there are none.
 
         All names are looked through: so it is done for more than is needed now.
         """
