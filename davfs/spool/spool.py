@@ -300,7 +300,7 @@ class Spool(SpoolReader):
         """Remember what a file stands for before it can be seen; forget it where that fails."""
         status = file.lstat()
         if receipt:
-            self._disk.originals.note(status, receipt)
+            self._disk.originals.add(status, receipt)
         try:
             yield
         except BaseException:
