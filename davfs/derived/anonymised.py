@@ -34,17 +34,17 @@ from davfs.derived.deidentifier import Deidentifier, Person
 from davfs.derived.elements import Element
 from davfs.derived.file import DerivedFile
 from davfs.derived.identity import Identity
-from davfs.derived.prefix import Prefix
 from davfs.derived.pseudonyms import Pseudonyms
+from davfs.derived.readers import PrefixReader
 from davfs.derived.sizes import padded
-from davfs.derived.streams import Stream, StreamedFile, Streams
+from davfs.derived.streams import ByteStream, StreamedFile, StreamPool
 from davfs.entry import DICOM, Readable
 from davfs.errors import NotAnonymised, OrthancError, Unavailable, UnknownResource
 from davfs.layout.subject import subject
 from davfs.layout.tags import SUBJECT
 from davfs.layout.text import HashKey
 from davfs.orthanc import Orthanc
-from davfs.orthanc.kept import Contents
+from davfs.orthanc.file_cache import FileCache
 from davfs.orthanc.model import Instance
 
 _REMEMBERED = 100_000
@@ -53,7 +53,7 @@ _REPEATING, _OVERLAYS, _BIT_POSITION = 0xFF00, 0x6000, 0x0102
 _IDENTIFIERS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 
 
-class Anonymised:
+class AnonymisedFiles:
     """Makes anonymised files, and keeps those used last for a while: mounted drives read them in many small ranges.
 
     Args:
@@ -81,8 +81,8 @@ class Anonymised:
         self._key = key
         self._options = options
         self._pseudonyms = Pseudonyms(key)
-        self._contents = Contents(largest, room, now)
-        self._streams = Streams(idle=idle, now=now)
+        self._files = FileCache(largest, room, now)
+        self._streams = StreamPool(idle=idle, now=now)
         self._largest = largest
         self._refusals: LruCache[str, str] = LruCache(_REMEMBERED)
         self._begun: LruCache[str, bool] = LruCache(_REMEMBERED)
@@ -138,7 +138,7 @@ class Anonymised:
             self._timer = None
             if self._used > now - self._idle:
                 self._arm()
-        self._contents.drop(now - self._idle)
+        self._files.drop(now - self._idle)
 
     def close(self) -> None:
         """Drop everything, and stop the timers, for good."""
@@ -147,22 +147,24 @@ class Anonymised:
             if self._timer:
                 self._timer.cancel()
             self._timer = None
-        self._contents.drop(float("inf"))
+        self._files.drop(float("inf"))
         self._streams.close()
 
     @contextmanager
     def _open(self, instance: Instance, tags: Mapping[str, str], size: int, etag: str) -> Iterator[Readable]:
         make = partial(self._blocks, instance, tags, size)
         version = replace(instance, size=size, uuid=etag)
-        kept = self._contents.get(version, lambda: memoryview(b"".join(make())))
+        kept = self._files.get(version, lambda: memoryview(b"".join(make())))
         self._note()
         self._check_unchanged(instance)
         with (
-            self._streamed(size, etag, lambda: Stream(make(), size)) if kept is None else Buffers(size, (kept,)) as file
+            self._streamed(size, etag, lambda: ByteStream(make(), size))
+            if kept is None
+            else Buffers(size, (kept,)) as file
         ):
             yield file
 
-    def _streamed(self, size: int, etag: str, make: Callable[[], Stream]) -> AbstractContextManager[Readable]:
+    def _streamed(self, size: int, etag: str, make: Callable[[], ByteStream]) -> AbstractContextManager[Readable]:
         if not self._begun.get(etag):
             with self._streams.at(etag, 0, make) as stream:
                 stream.begin()  # what cannot be anonymised raises here
@@ -185,7 +187,7 @@ class Anonymised:
         found = self._orthanc.instances([instance.id])
         if found and found[0].uuid == instance.uuid:
             return
-        self._contents.forget(instance.id)
+        self._files.forget(instance.id)
         raise UnknownResource("an instance was replaced or deleted while it was opened")
 
     def _check_refusal(self, instance: Instance) -> None:
@@ -206,13 +208,13 @@ class Anonymised:
             if file.size != instance.size:
                 raise UnknownResource("an instance was replaced while it was opened")
             try:
-                yield from self._made(Prefix(file.buffers(), file.size), tags, size)
+                yield from self._made(PrefixReader(file.buffers(), file.size), tags, size)
             except OrthancError:
                 raise
             except Exception:  # noqa: BLE001  pydicom raises errors of many kinds where a file is damaged
                 raise NotAnonymised("an anonymised file cannot be read") from None  # the cause may tell values
 
-    def _made(self, prefix: Prefix, tags: Mapping[str, str], size: int) -> Generator[bytes, None, None]:
+    def _made(self, prefix: PrefixReader, tags: Mapping[str, str], size: int) -> Generator[bytes, None, None]:
         head = part10.read_head(prefix)
         self._deidentify(head.dataset, tags)
         first = head.written()

@@ -20,7 +20,7 @@ from functools import partial
 from zipstream import ZipStream
 
 from davfs.derived.file import DerivedFile
-from davfs.derived.streams import Stream, StreamedFile, Streams
+from davfs.derived.streams import ByteStream, StreamedFile, StreamPool
 from davfs.entry import Readable
 from davfs.errors import Unavailable
 from davfs.orthanc.model import Instance
@@ -43,7 +43,7 @@ _REPLACED = "an image was replaced while an archive of it was read"
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class ArchiveMember:
     """One file in an archive.
 
     Attributes:
@@ -66,7 +66,9 @@ class Member:
 
 
 def archive(
-    members: Sequence[Member], kept: Streams, unchanged: Callable[[Sequence[Instance]], bool] = lambda _instances: True
+    members: Sequence[ArchiveMember],
+    streams: StreamPool,
+    unchanged: Callable[[Sequence[Instance]], bool] = lambda _instances: True,
 ) -> DerivedFile:
     """Return the ZIP archive of some files: for the same members always the same bytes, sorted by path.
 
@@ -74,26 +76,28 @@ def archive(
 
     Args:
         members: No two of them with the same path.
-        kept: Where its streams wait between two ranges.
-        unchanged: Tells whether instances are still what they were.
+        streams: Where its streams wait between two ranges.
+        unchanged: Returns True if no instance was replaced or deleted.
     """
     members = sorted(members, key=lambda member: member.path)
     size, etag = _size(members), _etag(members)
     newest = max((member.date for member in members), default=None)
 
-    def stream() -> Stream:
-        return Stream(_blocks(members, unchanged), size)
+    def stream() -> ByteStream:
+        return ByteStream(_blocks(members, unchanged), size)
 
-    opened = partial(StreamedFile, size, etag, kept, stream, partial(_check, members))
+    opened = partial(StreamedFile, size, etag, streams, stream, partial(_check, members))
     return DerivedFile(size, etag, "application/zip", opened, newest)
 
 
-def _check(members: Sequence[Member]) -> None:
+def _check(members: Sequence[ArchiveMember]) -> None:
     for member in members:
         member.check()
 
 
-def _blocks(members: Sequence[Member], unchanged: Callable[[Sequence[Instance]], bool]) -> Generator[bytes, None, None]:
+def _blocks(
+    members: Sequence[ArchiveMember], unchanged: Callable[[Sequence[Instance]], bool]
+) -> Generator[bytes, None, None]:
     # The library gives each member the local time of now, and knows no other (its issue 27). It yields every header as
     # a block of its own, in which the member's own time is put.
     archive = ZipStream()
@@ -116,7 +120,7 @@ def _blocks(members: Sequence[Member], unchanged: Callable[[Sequence[Instance]],
     yield from directory
 
 
-def _content(member: Member) -> Generator[bytes, None, None]:
+def _content(member: ArchiveMember) -> Generator[bytes, None, None]:
     missing = member.size
     with member.open() as file:
         for buffer in file.buffers():
@@ -131,11 +135,11 @@ def _content(member: Member) -> Generator[bytes, None, None]:
         raise Unavailable(_REPLACED)
 
 
-def _name(member: Member) -> str:
+def _name(member: ArchiveMember) -> str:
     return "/".join(member.path)
 
 
-def _dated(header: bytes, place: int, member: Member) -> bytes:
+def _dated(header: bytes, place: int, member: ArchiveMember) -> bytes:
     dated = bytearray(header)
     struct.pack_into("<HH", dated, place, *_dos_time(member.date))
     return bytes(dated)
@@ -148,7 +152,7 @@ def _dos_time(date: datetime) -> tuple[int, int]:
     return time, (date.year - 1980) << 9 | date.month << 5 | date.day
 
 
-def _size(members: Sequence[Member]) -> int:
+def _size(members: Sequence[ArchiveMember]) -> int:
     archive = ZipStream(sized=True)
     for member in members:
         archive.add((), _name(member), size=member.size)
@@ -162,7 +166,7 @@ def _size(members: Sequence[Member]) -> int:
     return size
 
 
-def _etag(members: Sequence[Member]) -> str:
+def _etag(members: Sequence[ArchiveMember]) -> str:
     digest = hashlib.sha256()
     for member in members:
         digest.update(json.dumps([member.path, member.size, member.version, _dos_time(member.date)]).encode())

@@ -10,8 +10,8 @@ from itertools import islice
 
 from pydicom.uid import EncapsulatedPDFStorage
 
-from davfs.derived.answers import Answers
 from davfs.derived.file import DerivedFile
+from davfs.derived.rendition_cache import RenditionCache
 from davfs.entry import InMemory
 from davfs.errors import OrthancError, Unavailable, UnknownResource
 from davfs.orthanc import Instance, Level, Orthanc, OrthancId, Resource
@@ -39,9 +39,9 @@ class Documents:
         answers: Keeps what it rendered, and what it could not.
     """
 
-    def __init__(self, orthanc: Orthanc, answers: Answers | None = None) -> None:
+    def __init__(self, orthanc: Orthanc, answers: RenditionCache | None = None) -> None:
         self._orthanc = orthanc
-        self._answers = answers or Answers()
+        self._answers = answers or RenditionCache()
         self._picture = _Form("picture", "image/png", orthanc.picture)
         self._report = _Form("report", "application/pdf", orthanc.report)
 

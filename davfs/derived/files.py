@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from davfs.confidentiality.options import Options
-from davfs.derived.anonymised import Anonymised
-from davfs.derived.archive import Member, archive
+from davfs.derived.anonymised import AnonymisedFiles
+from davfs.derived.archive import ArchiveMember, archive
 from davfs.derived.documents import Documents
 from davfs.derived.file import DerivedFile
-from davfs.derived.streams import Streams
+from davfs.derived.streams import StreamPool
 from davfs.layout.text import HashKey
 from davfs.orthanc import Instance, Orthanc
 
@@ -25,10 +25,10 @@ class DerivedFiles:
     def __init__(self, orthanc: Orthanc) -> None:
         self.documents = Documents(orthanc)
         self._orthanc = orthanc
-        self._streams = Streams()
-        self._anonymised: dict[tuple[HashKey, Options], Anonymised] = {}
+        self._streams = StreamPool()
+        self._anonymised: dict[tuple[HashKey, Options], AnonymisedFiles] = {}
 
-    def archive(self, members: Sequence[Member]) -> DerivedFile:
+    def archive(self, members: Sequence[ArchiveMember]) -> DerivedFile:
         """Return an archive of DICOM files."""
         return archive(members, self._streams, self._unchanged)
 
@@ -36,14 +36,14 @@ class DerivedFiles:
         now = {one.id: one.uuid for one in self._orthanc.instances([one.id for one in instances])}
         return all(now.get(one.id) == one.uuid for one in instances)
 
-    def anonymised(self, key: HashKey, options: Options) -> Anonymised:
+    def anonymised(self, key: HashKey, options: Options) -> AnonymisedFiles:
         """Return what serves DICOM files without what tells whose they are.
 
         Args:
             key: What pseudonyms are made with.
             options: What is kept, or cleaned.
         """
-        return self._anonymised.setdefault((key, options), Anonymised(self._orthanc, key, options))
+        return self._anonymised.setdefault((key, options), AnonymisedFiles(self._orthanc, key, options))
 
     def close(self) -> None:
         """Drop all that is kept."""

@@ -23,7 +23,7 @@ from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 from davfs import __version__
 from davfs.derived.crowds import Crowd
 from davfs.derived.elements import Element
-from davfs.derived.prefix import Following, Prefix
+from davfs.derived.readers import ForwardReader, PrefixReader
 from davfs.errors import NotAnonymised
 
 BLOCK = 1 << 20
@@ -52,7 +52,7 @@ _IMPLEMENTATION = UID("2.25.119137463953204264871126925236953914797")
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class DicomHead:
     """What comes before the pixels of a file.
 
     Attributes:
@@ -102,7 +102,7 @@ class Head:
             yield bytes(min(BLOCK, left - start))
 
 
-def read_head(prefix: Prefix) -> Head:
+def read_head(prefix: PrefixReader) -> DicomHead:
     """Read a file up to its pixels, at which the prefix then stands.
 
     Its meta information is not read by pydicom, which would warn of wrong values, and name them.
@@ -129,10 +129,10 @@ def read_head(prefix: Prefix) -> Head:
         raise ValueError("a data set is not in its transfer syntax")
     dataset.pop(_PADDING, None)
     order = "<" if encoding[1] else ">"
-    return Head(dataset, UID(syntax), encoding[0], order, _decoded_size(dataset, order))
+    return DicomHead(dataset, UID(syntax), encoding[0], order, _decoded_size(dataset, order))
 
 
-def _check_count(file: "io.BufferedReader[Prefix]", implicit: bool, little: bool) -> None:  # noqa: FBT001  as pydicom
+def _check_count(file: "io.BufferedReader[PrefixReader]", implicit: bool, little: bool) -> None:  # noqa: FBT001  as pydicom
     """Raise an error where a data set has too many elements; the file stays where it is.
 
     How values are represented is guessed by the first element where pydicom would: so another guess is an error, too.
@@ -146,7 +146,7 @@ def _check_count(file: "io.BufferedReader[Prefix]", implicit: bool, little: bool
     file.seek(start)
 
 
-def _read_syntax(file: "io.BufferedReader[Prefix]") -> str:
+def _read_syntax(file: "io.BufferedReader[PrefixReader]") -> str:
     """Read preamble and meta information, where there are some, and return the transfer syntax; empty for none.
 
     Source: PS3.10 section 7.1; elements of group 0002 are explicit, little endian.
@@ -175,7 +175,7 @@ def _guessed_syntax(start: bytes) -> str:
     return ExplicitVRLittleEndian if start[0] else ExplicitVRBigEndian
 
 
-def pixels(file: Following, head: Head) -> Generator[bytes, None, None]:
+def pixels(file: ForwardReader, head: DicomHead) -> Generator[bytes, None, None]:
     """Yield the elements of group 7FE0 as they lie in the file, in blocks; others, and what follows, are left out.
 
     That is padding, signatures that hold no more, and private elements. What stands behind the last frame of pixels
@@ -199,7 +199,7 @@ def pixels(file: Following, head: Head) -> Generator[bytes, None, None]:
                 yield block
 
 
-def _header(file: Following, head: Head) -> tuple[bytes, int]:
+def _header(file: ForwardReader, head: DicomHead) -> tuple[bytes, int]:
     """Read the rest of an element's header, and return the length of its value in bytes."""
     if head.implicit:
         found = file.exactly(4)
@@ -211,7 +211,7 @@ def _header(file: Following, head: Head) -> tuple[bytes, int]:
     return found, struct.unpack_from(f"{head.order}H", found, 2)[0]
 
 
-def _fragments(file: Following, order: str) -> Iterator[bytes]:
+def _fragments(file: ForwardReader, order: str) -> Iterator[bytes]:
     """Yield the fragments of encapsulated pixels, and their end."""
     while True:
         header = file.exactly(8)
@@ -224,7 +224,7 @@ def _fragments(file: Following, order: str) -> Iterator[bytes]:
         yield from _passed(file, length)
 
 
-def _frames(file: Following, length: int, shown: int) -> Iterator[bytes]:
+def _frames(file: ForwardReader, length: int, shown: int) -> Iterator[bytes]:
     yield from _passed(file, min(length, shown))
     for block in _passed(file, max(0, length - shown)):
         yield bytes(len(block))
@@ -250,7 +250,7 @@ def _raw(dataset: Dataset, keyword: str) -> bytes:
     return Element(dataset, Tag(keyword)).value if keyword in dataset else b""
 
 
-def _passed(file: Following, length: int) -> Iterator[bytes]:
+def _passed(file: ForwardReader, length: int) -> Iterator[bytes]:
     while length:
         block = file.exactly(min(BLOCK, length))
         length -= len(block)

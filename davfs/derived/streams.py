@@ -16,7 +16,7 @@ from typing import Self
 from davfs.errors import OrthancError
 
 
-class Stream:
+class ByteStream:
     """Bytes that come once, in their order.
 
     Args:
@@ -67,13 +67,13 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class _IdleStream:
     key: str
-    stream: Stream
+    stream: ByteStream
     since: float
 
 
-class Streams:
+class StreamPool:
     """Streams that wait for a next range.
 
     A thread that reads one has taken it out, so nothing is locked while bytes are made. What is dropped is closed
@@ -90,11 +90,11 @@ class Streams:
         self._idle = idle
         self._now = now
         self._lock = threading.Lock()
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[_IdleStream] = []
         self._timer: threading.Timer | None = None
 
     @contextmanager
-    def at(self, key: str, position: int, make: Callable[[], Stream]) -> Iterator[Stream]:
+    def at(self, key: str, position: int, make: Callable[[], ByteStream]) -> Iterator[ByteStream]:
         """Give a stream that has not passed a position; it waits again afterwards, unless it ended or failed.
 
         Args:
@@ -110,7 +110,7 @@ class Streams:
             raise
         self._put(key, stream)
 
-    def _take(self, key: str, position: int) -> Stream | None:
+    def _take(self, key: str, position: int) -> ByteStream | None:
         with self._lock:
             before = [one for one in self._waiting if one.key == key and one.stream.position <= position]
             if not before:
@@ -119,12 +119,12 @@ class Streams:
             self._waiting = [one for one in self._waiting if one is not nearest]
         return nearest.stream
 
-    def _put(self, key: str, stream: Stream) -> None:
+    def _put(self, key: str, stream: ByteStream) -> None:
         if stream.ended:
             stream.close()
             return
         with self._lock:
-            self._waiting.append(_Waiting(key, stream, self._now()))
+            self._waiting.append(_IdleStream(key, stream, self._now()))
             surplus = max(0, len(self._waiting) - self._most)
             gone, self._waiting = self._waiting[:surplus], self._waiting[surplus:]
             self._arm()
@@ -156,7 +156,7 @@ class Streams:
         _close(gone)
 
 
-def _close(gone: list[_Waiting]) -> None:
+def _close(gone: list[_IdleStream]) -> None:
     with ExitStack() as ends:  # the others are closed too where one of them fails
         for one in gone:
             ends.callback(one.stream.close)
@@ -167,7 +167,7 @@ class StreamedFile:
 
     Args:
         size: How many they are.
-        key: What they are; see `Streams.at`.
+        key: What they are; see `StreamPool.at`.
         kept: Where their streams wait between two ranges.
         make: Begins a stream of them.
         check: Is called when the file is opened, and raises what forbids that.
@@ -177,8 +177,8 @@ class StreamedFile:
         self,
         size: int,
         key: str,
-        kept: Streams,
-        make: Callable[[], Stream],
+        kept: StreamPool,
+        make: Callable[[], ByteStream],
         check: Callable[[], None] = lambda: None,
     ) -> None:
         self.size = size

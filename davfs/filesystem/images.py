@@ -7,7 +7,7 @@ from functools import partial
 from davfs.catalog.acquisition import shown_date
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder
-from davfs.derived.archive import Member
+from davfs.derived.archive import ArchiveMember
 from davfs.derived.file import DerivedFile
 from davfs.derived.files import DerivedFiles
 from davfs.entry import Entry, Path
@@ -91,7 +91,7 @@ class Images:
     def _naming(self, instances: Sequence[Mapping[OrthancId, Instance]]) -> Naming:
         return Naming(self._show, self._mark, self._above(instances))
 
-    def member(self, files: Files, entry: Entry, path: Path) -> Member:
+    def member(self, files: Files, entry: Entry, path: Path) -> ArchiveMember:
         """Return one of the files as an archive holds it.
 
         Args:
@@ -103,8 +103,8 @@ class Images:
         made = files.made(instance)
         about = (*path, entry.name), entry.size, entry.etag, entry.modified
         if made is not None:
-            return Member(*about, made.open, check=made.check)
-        return Member(*about, partial(self._orthanc.open_instance, instance), files.instance(instance))
+            return ArchiveMember(*about, made.open, check=made.check)
+        return ArchiveMember(*about, partial(self._orthanc.open_instance, instance), files.instance(instance))
 
     def _still(self, instance: OrthancId, made: DerivedFile) -> DerivedFile:
         if not self._catalog.exists(Level.INSTANCE, instance):

@@ -198,10 +198,10 @@ class Access:
         with self._lock:
             if asked < self._granted.get(key, asked):
                 return Decision.GRANTED
-        answer = self._try(permission, credentials)
-        if answer is Decision.GRANTED:
+        decision = self._try(permission, credentials)
+        if decision is Decision.GRANTED:
             self._remember(key, asked + self._lifetime)
-        return answer
+        return decision
 
     def close(self) -> None:
         """Close the connections to Orthanc."""
@@ -223,9 +223,9 @@ class Access:
     def _try(self, permission: Permission, credentials: Credentials | None) -> Decision:
         headers = {} if credentials is None else {b"Authorization": credentials.authorization}
         for probe in _PROBES[permission]:
-            answer = self._send(probe, headers)
-            if answer is not Decision.GRANTED:
-                return answer
+            decision = self._send(probe, headers)
+            if decision is not Decision.GRANTED:
+                return decision
         return Decision.GRANTED
 
     def _send(self, probe: _Probe, headers: dict[bytes, bytes]) -> Decision:

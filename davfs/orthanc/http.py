@@ -10,10 +10,10 @@ import httpx
 
 from davfs.errors import ConfigurationError, OrthancError
 from davfs.orthanc import Buffer
-from davfs.orthanc.answers import check, httpx_errors
-from davfs.orthanc.download import Download, Downloads
-from davfs.orthanc.foreign import check_origin, understood
+from davfs.orthanc.http_files import HttpFile, HttpFiles
 from davfs.orthanc.model import OrthancId
+from davfs.orthanc.proxies import check_origin, parse_errors
+from davfs.orthanc.responses import check_status, httpx_errors
 
 _TIMEOUT = httpx.Timeout(60, connect=5)
 """Seconds without a byte: Orthanc reads a whole file from its storage before the first one of it."""
@@ -83,7 +83,7 @@ class HttpTransport:
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
-        self._downloads = Downloads(client)
+        self._files = HttpFiles(client)
 
     def get(self, path: str) -> bytes:
         """See `davfs.orthanc.rest.Transport`."""
@@ -100,12 +100,12 @@ class HttpTransport:
 
     def delete(self, path: str) -> None:
         """See `davfs.orthanc.rest.Transport`."""
-        with understood():
+        with parse_errors():
             json.loads(self._send("DELETE", path))["RemainingAncestor"]
 
-    def open_file(self, instance: OrthancId, start: int) -> Download:
+    def open_file(self, instance: OrthancId, start: int) -> HttpFile:
         """See `davfs.orthanc.rest.Transport`."""
-        return Download(self._downloads, instance, start)
+        return HttpFile(self._files, instance, start)
 
     def _send(self, method: str, path: str, body: Iterable[bytes] | None = None, size: int = 0) -> bytes:
         # With its length, a body of several blocks is not sent "chunked", which Orthanc 1.10.1 does not take.
@@ -114,10 +114,10 @@ class HttpTransport:
         if limits.read is not None:
             limits.read += size / _SLOWEST
         with httpx_errors():
-            answer = self._client.request(method, path, content=body, headers=headers, timeout=limits)
-        check_origin(answer)
-        check(answer)
-        return answer.content
+            response = self._client.request(method, path, content=body, headers=headers, timeout=limits)
+        check_origin(response)
+        check_status(response)
+        return response.content
 
 
 def _blocks(view: memoryview) -> Generator[bytes, None, None]:

@@ -21,7 +21,7 @@ from typing import Self
 from davfs.entry import Readable
 from davfs.errors import Unavailable, UnknownResource
 from davfs.orthanc import Orthanc
-from davfs.orthanc.kept import Contents, OpenFiles, Source
+from davfs.orthanc.file_cache import FileCache, FileContext, OpenFileCache
 from davfs.orthanc.model import Instance, OrthancId
 
 _NOTED = 1000
@@ -74,8 +74,8 @@ class RangeCache:
         self.store = orthanc.store
         self.delete = orthanc.delete
         self._orthanc = orthanc
-        self._contents = Contents(largest, room, now)
-        self._open_files = OpenFiles(open_files, now)
+        self._files = FileCache(largest, room, now)
+        self._open_files = OpenFileCache(open_files, now)
         self._idle = idle
         self._now = now
         self._lock = threading.Lock()
@@ -88,11 +88,11 @@ class RangeCache:
             return _First(self._orthanc.open_instance(instance, start), lambda: self._note(instance))
         found = self._orthanc.instances([instance])
         if not found:
-            self._contents.forget(instance)
+            self._files.forget(instance)
             self._open_files.forget(instance)
             raise UnknownResource("the instance does not exist any more")
         self._note(instance)
-        return _Again(self._orthanc, found[0], self._contents, self._open_files, lambda: self._note(instance))
+        return _Again(self._orthanc, found[0], self._files, self._open_files, lambda: self._note(instance))
 
     def _note(self, instance: OrthancId) -> None:
         with self._lock:
@@ -125,7 +125,7 @@ class RangeCache:
             if self._timer:
                 self._timer.cancel()
             self._timer = None
-        self._contents.drop(until)
+        self._files.drop(until)
         self._open_files.drop(until)
 
 
@@ -137,7 +137,7 @@ class _First:
         note: Is called where a part is asked for.
     """
 
-    def __init__(self, source: Source, note: Callable[[], None]) -> None:
+    def __init__(self, source: FileContext, note: Callable[[], None]) -> None:
         self._source = source
         self._note = note
 
@@ -164,7 +164,7 @@ class _Again:
     Args:
         orthanc: Opens it.
         instance: Which one, as it is now.
-        contents: Where it is in memory, or will be.
+        files: Where it is in memory, or will be.
         open_files: Where it is open, or will be.
         note: Is called when it is closed: what is kept is kept from then on.
     """
@@ -173,16 +173,16 @@ class _Again:
         self,
         orthanc: Orthanc,
         instance: Instance,
-        contents: Contents,
-        open_files: OpenFiles,
+        files: FileCache,
+        open_files: OpenFileCache,
         note: Callable[[], None],
     ) -> None:
         self._orthanc = orthanc
         self._instance = instance
-        self._contents = contents
+        self._files = files
         self._open_files = open_files
         self._note = note
-        self._opened: tuple[Source, Readable] | None = None
+        self._opened: tuple[FileContext, Readable] | None = None
         self._position: int | None = None
         self.size = instance.size
 
@@ -203,7 +203,7 @@ class _Again:
     def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
         """See `davfs.entry.Readable`."""
         stop = self.size if stop is None else min(stop, self.size)
-        content = self._contents.get(self._instance, self._whole)
+        content = self._files.get(self._instance, self._whole)
         if content is not None:
             yield content[start:stop]
             return
@@ -213,7 +213,7 @@ class _Again:
         yield from self._opened[1].buffers(start, stop)
         self._position = stop
 
-    def _open(self, start: int) -> tuple[Source, Readable]:
+    def _open(self, start: int) -> tuple[FileContext, Readable]:
         source = self._orthanc.open_instance(self._instance.id, start)
         file = source.__enter__()
         if file.size != self.size:

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 from davfs.entry import Readable
 from davfs.errors import BadFile, OrthancError, UnknownResource
 from davfs.orthanc import Buffer
+from davfs.orthanc.batches import Batches
 from davfs.orthanc.codes import is_lost, upload_error
 from davfs.orthanc.description import CHILDREN, DATE, NAMES, PARENTS
-from davfs.orthanc.foreign import listed, understood
 from davfs.orthanc.model import (
     Change,
     Changes,
@@ -28,8 +28,8 @@ from davfs.orthanc.model import (
     StoreStatus,
     WithChildren,
 )
-from davfs.orthanc.portions import Portions
-from davfs.orthanc.repeated import RepeatedAnswers
+from davfs.orthanc.proxies import as_list, parse_errors
+from davfs.orthanc.response_cache import ResponseCache
 
 _LISTS = 2 << 20
 """Bytes of answers about many resources that are kept."""
@@ -67,21 +67,21 @@ class RestOrthanc:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._repeated = RepeatedAnswers()
-        self._repeated_lists = RepeatedAnswers(_LISTS)  # most of them come once, and would fill the other one
-        self._portions = Portions()
+        self._responses = ResponseCache()
+        self._list_responses = ResponseCache(_LISTS)  # most of them come once, and would fill the other one
+        self._batches = Batches()
 
-    @understood()
+    @parse_errors()
     def is_read_only(self) -> bool:
         """Return True if Orthanc refuses all that would change anything (``ReadOnly``, since 1.12.5)."""
         return bool(self._json("/system").get("ReadOnly", False))
 
-    @understood()
+    @parse_errors()
     def plugins(self) -> frozenset[str]:
         """Return the names of Orthanc's plugins, this one included."""
-        return frozenset(listed(self._json("/plugins")))
+        return frozenset(as_list(self._json("/plugins")))
 
-    @understood()
+    @parse_errors()
     def last_change(self) -> int:
         """See `davfs.orthanc.Orthanc`."""
         return int(self._json("/changes?last")["Last"])
@@ -89,9 +89,9 @@ class RestOrthanc:
     def changes(self, since: int, limit: int = 1000) -> Changes:
         """See `davfs.orthanc.Orthanc`; the same object where Orthanc answers the same as before."""
         body = self._transport.get(f"/changes?since={since}&limit={limit}")
-        return self._repeated.read("/changes", body, _changes)
+        return self._responses.read("/changes", body, _changes)
 
-    @understood()
+    @parse_errors()
     def counts(self) -> Counts:
         """See `davfs.orthanc.Orthanc`."""
         told = self._json("/statistics")
@@ -100,7 +100,7 @@ class RestOrthanc:
     def ids(self, level: Level) -> Sequence[OrthancId]:
         """See `davfs.orthanc.Orthanc`; the same object where Orthanc answers the same as before."""
         path = f"/{level.value}"
-        return self._repeated.read(path, self._transport.get(path), _ids)
+        return self._responses.read(path, self._transport.get(path), _ids)
 
     def children(self, level: Level, resource: OrthancId) -> Sequence[OrthancId]:
         """See `davfs.orthanc.Orthanc`; the same object where Orthanc answers the same as before."""
@@ -109,18 +109,18 @@ class RestOrthanc:
     def with_children(self, level: Level, resource: OrthancId) -> WithChildren:
         """See `davfs.orthanc.Orthanc`; the same object where Orthanc answers the same as before."""
         path = f"/{level.value}/{resource}"
-        return self._repeated.read(path, self._transport.get(path), _with_children)
+        return self._responses.read(path, self._transport.get(path), _with_children)
 
-    @understood()
+    @parse_errors()
     def exists(self, level: Level, resource: OrthancId) -> bool:
         """See `davfs.orthanc.Orthanc`."""
         try:
-            listed(self._json(f"/{level.value}/{resource}/metadata"))
+            as_list(self._json(f"/{level.value}/{resource}/metadata"))
         except UnknownResource:
             return False
         return True
 
-    @understood()
+    @parse_errors()
     def existing(self, ids: Sequence[OrthancId]) -> set[OrthancId]:
         """See `davfs.orthanc.Orthanc`."""
         return {OrthancId(item["ID"]) for item in self._bulk(ids, metadata=False)}
@@ -128,31 +128,31 @@ class RestOrthanc:
     def resources(self, ids: Iterable[OrthancId]) -> list[Resource]:
         """See `davfs.orthanc.Orthanc`; the same objects where Orthanc answers the same as before."""
         found: list[Resource] = []
-        for request, body in self._bulk_answers(list(ids), metadata=False):
-            found += self._repeated_lists.read(request, body, _resources)
+        for request, body in self._bulk_responses(list(ids), metadata=False):
+            found += self._list_responses.read(request, body, _resources)
         return found
 
-    @understood()
+    @parse_errors()
     def some(self, level: Level, since: int, limit: int) -> list[Resource]:
         """See `davfs.orthanc.Orthanc`."""
-        return [_resource(item) for item in listed(self._json(f"/{level.value}?expand&since={since}&limit={limit}"))]
+        return [_resource(item) for item in as_list(self._json(f"/{level.value}?expand&since={since}&limit={limit}"))]
 
-    @understood()
+    @parse_errors()
     def instances(self, ids: Sequence[OrthancId]) -> list[Instance]:
         """See `davfs.orthanc.Orthanc`."""
         return [_instance(item) for item in self._bulk(ids, metadata=True) if item["Type"] == "Instance"]
 
-    @understood()
+    @parse_errors()
     def instance(self, instance: OrthancId) -> Instance:
         """See `davfs.orthanc.Orthanc`."""
         return _instance(self._json(f"/instances/{instance}"))
 
-    @understood()
+    @parse_errors()
     def instance_size(self, instance: OrthancId) -> int:
         """See `davfs.orthanc.Orthanc`."""
         return int(self._transport.get(f"/instances/{instance}/attachments/dicom/size"))
 
-    @understood()
+    @parse_errors()
     def instance_md5(self, instance: OrthancId) -> str:
         """See `davfs.orthanc.Orthanc`."""
         found = self._transport.get(f"/instances/{instance}/attachments/dicom/md5").decode("ascii")
@@ -199,7 +199,7 @@ class RestOrthanc:
         element = self._transport.get(f"/instances/{instance}/content/{_DOCUMENT}")
         return found if element.endswith(b"\0") else element
 
-    @understood()
+    @parse_errors()
     def all_tags(self, instance: OrthancId) -> Mapping[str, Any]:
         """See `davfs.orthanc.Orthanc`."""
         found: dict[str, Any] = self._json(f"/instances/{instance}/tags?short")
@@ -215,16 +215,16 @@ class RestOrthanc:
         request = {"Keep": _IDENTIFIERS, "Force": True, "Transcode": _UNCOMPRESSED}
         return self._transport.post(f"/instances/{instance}/modify", json.dumps(request).encode())
 
-    @understood()
+    @parse_errors()
     def store(self, content: Buffer) -> Stored:
         """See `davfs.orthanc.Orthanc`."""
         try:
-            answer = json.loads(self._transport.post("/instances", content))
+            response = json.loads(self._transport.post("/instances", content))
         except OrthancError as error:
             raise upload_error(error) from error
-        if isinstance(answer, list):
+        if isinstance(response, list):
             raise BadFile("Orthanc took the file for an archive")
-        return Stored(OrthancId(answer["ID"]), StoreStatus(answer["Status"]))
+        return Stored(OrthancId(response["ID"]), StoreStatus(response["Status"]))
 
     def delete(self, level: Level, resource: OrthancId) -> None:
         """See `davfs.orthanc.Orthanc`."""
@@ -246,13 +246,13 @@ class RestOrthanc:
 
     def _bulk(self, ids: Sequence[OrthancId], *, metadata: bool) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        for _, body in self._bulk_answers(ids, metadata=metadata):
-            found += listed(json.loads(body))
+        for _, body in self._bulk_responses(ids, metadata=metadata):
+            found += as_list(json.loads(body))
         return found
 
-    def _bulk_answers(self, ids: Sequence[OrthancId], *, metadata: bool) -> Iterator[tuple[str, bytes]]:
+    def _bulk_responses(self, ids: Sequence[OrthancId], *, metadata: bool) -> Iterator[tuple[str, bytes]]:
         """Ask for many resources; yield each request and its answer."""
-        for some in self._portions.of(ids):
+        for some in self._batches.split(ids):
             request = json.dumps({"Resources": list(some), "Metadata": metadata})
             yield request, self._transport.post("/tools/bulk-content", request.encode())
 
@@ -271,7 +271,7 @@ def _resource(item: dict[str, Any]) -> Resource:
     )
 
 
-@understood()
+@parse_errors()
 def _changes(body: bytes) -> Changes:
     page = json.loads(body)
     entries = tuple(
@@ -288,21 +288,21 @@ def _changes(body: bytes) -> Changes:
     return Changes(entries, int(page["Last"]), bool(page["Done"]))
 
 
-@understood()
+@parse_errors()
 def _resources(body: bytes) -> Sequence[Resource]:
-    return [_resource(item) for item in listed(json.loads(body)) if item["Type"] != "Instance"]
+    return [_resource(item) for item in as_list(json.loads(body)) if item["Type"] != "Instance"]
 
 
-@understood()
+@parse_errors()
 def _ids(body: bytes) -> Sequence[OrthancId]:
-    found: list[OrthancId] = listed(json.loads(body))
+    found: list[OrthancId] = as_list(json.loads(body))
     return found
 
 
-@understood()
+@parse_errors()
 def _with_children(body: bytes) -> WithChildren:
     resource = _resource(told := json.loads(body))
-    return WithChildren(resource, listed(told[CHILDREN[resource.level]]))
+    return WithChildren(resource, as_list(told[CHILDREN[resource.level]]))
 
 
 def _instance(item: dict[str, Any]) -> Instance:

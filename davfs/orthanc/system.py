@@ -10,8 +10,8 @@ import httpx
 from pydicom.datadict import keyword_for_tag
 
 from davfs.errors import ConfigurationError, OrthancError, Unavailable, UnknownResource
-from davfs.orthanc.answers import check, httpx_errors
 from davfs.orthanc.model import Level
+from davfs.orthanc.responses import check_status, httpx_errors
 
 _LEVELS = {"Patient": Level.PATIENT, "Study": Level.STUDY, "Series": Level.SERIES, "Instance": Level.INSTANCE}
 _GATEWAY = frozenset({httpx.codes.BAD_GATEWAY, httpx.codes.GATEWAY_TIMEOUT})
@@ -52,9 +52,9 @@ def ask(client: httpx.Client, seconds: float) -> ServerInfo:
     url = str(client.base_url).rstrip("/")
     try:
         with httpx_errors():
-            answer = client.get("/system", timeout=seconds)
-        check(answer)
-        found = json.loads(answer.content)
+            response = client.get("/system", timeout=seconds)
+        check_status(response)
+        found = json.loads(response.content)
         return _system(found)
     except Unavailable as error:
         if _distrusts(error):

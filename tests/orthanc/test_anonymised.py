@@ -20,7 +20,7 @@ from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian
 
 from davfs.confidentiality.options import Options
 from davfs.demo.samples import import_samples
-from davfs.derived.anonymised import Anonymised
+from davfs.derived.anonymised import AnonymisedFiles
 from davfs.derived.sizes import padded
 from davfs.errors import NotAnonymised, OrthancError, UnknownResource
 from davfs.layout.subject import subject
@@ -41,7 +41,7 @@ PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 OTHER_PROCESS = """
 import hashlib, json, sys
 from davfs.confidentiality.options import Options
-from davfs.derived.anonymised import Anonymised
+from davfs.derived.anonymised import AnonymisedFiles
 from davfs.layout.text import HashKey
 from davfs.orthanc.http import HttpTransport, connect
 from davfs.orthanc.rest import RestOrthanc
@@ -49,7 +49,7 @@ from davfs.orthanc.rest import RestOrthanc
 url, secret = sys.argv[1:]
 with connect(url) as client:
     orthanc = RestOrthanc(HttpTransport(client))
-    maker, digests = Anonymised(orthanc, HashKey(secret.encode()), Options(pixels_as_they_are=True)), {}
+    maker, digests = AnonymisedFiles(orthanc, HashKey(secret.encode()), Options(pixels_as_they_are=True)), {}
     for one, tags in json.load(sys.stdin).items():
         with maker.made(orthanc.instances([one])[0], tags).open() as file:
             digests[one] = hashlib.sha256(b"".join(file.buffers())).hexdigest()
@@ -85,7 +85,7 @@ class Archive:
     url: str
     rest: httpx.Client
     orthanc: RestOrthanc
-    maker: Anonymised
+    maker: AnonymisedFiles
 
     def serve(self, one: OrthancId) -> Served:
         """Return an instance with its anonymised file."""
@@ -113,7 +113,7 @@ def archive(run_orthanc: RunOrthanc) -> Iterator[Archive]:
     """An Orthanc without the plugin."""
     with run_orthanc(plugins=[]) as server, connect(server.url) as rest:
         orthanc = RestOrthanc(HttpTransport(rest))
-        maker = Anonymised(orthanc, HashKey(SECRET), AS_THEY_ARE)
+        maker = AnonymisedFiles(orthanc, HashKey(SECRET), AS_THEY_ARE)
         yield Archive(server.url, rest, orthanc, maker)
         maker.close()
 
@@ -309,7 +309,7 @@ def errors(file: Path) -> set[str]:
 def test_every_orthanc_serves_the_same(samples: list[Served]) -> None:
     """The bytes are those that are made without any Orthanc, so that no version of it has a say in them."""
     memory = MemoryOrthanc()
-    maker = Anonymised(memory, HashKey(SECRET), AS_THEY_ARE)
+    maker = AnonymisedFiles(memory, HashKey(SECRET), AS_THEY_ARE)
     for one in samples:
         (instance,) = memory.instances([memory.store(one.original).id])
         with maker.made(instance, one.tags).open() as file:

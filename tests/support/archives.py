@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from davfs.derived.archive import Member
+from davfs.derived.archive import ArchiveMember
 from davfs.derived.file import DerivedFile
-from davfs.derived.streams import Streams
+from davfs.derived.streams import StreamPool
 
 MEBI, GIBI = 1 << 20, 1 << 30
 DATE = datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -58,12 +58,16 @@ class Source:
     open: list[str] = field(default_factory=list)
     most: int = 0
 
-    def member(self, path: str, content: Zeros | Bytes, size: int | None = None, date: datetime = DATE) -> Member:
+    def member(
+        self, path: str, content: Zeros | Bytes, size: int | None = None, date: datetime = DATE
+    ) -> ArchiveMember:
         """Return a member with some content."""
         names = tuple(path.split("/"))
-        return Member(names, content.size if size is None else size, "v", date, lambda: self._open(path, content))
+        return ArchiveMember(
+            names, content.size if size is None else size, "v", date, lambda: self._open(path, content)
+        )
 
-    def members(self, count: int, size: int = 100) -> list[Member]:
+    def members(self, count: int, size: int = 100) -> list[ArchiveMember]:
         """Return members with different contents."""
         return [self.member(f"{index:04}.dcm", Bytes(bytes([index % 256]) * size)) for index in range(count)]
 
@@ -92,9 +96,9 @@ def unzipped(content: bytes) -> zipfile.ZipFile:
     return opened
 
 
-def many(count: int) -> list[Member]:
+def many(count: int) -> list[ArchiveMember]:
     """Return members without content."""
-    return [Member((f"{index}",), 0, "v", DATE, lambda: nullcontext(Bytes(b""))) for index in range(count)]
+    return [ArchiveMember((f"{index}",), 0, "v", DATE, lambda: nullcontext(Bytes(b""))) for index in range(count)]
 
 
 @pytest.fixture
@@ -104,8 +108,8 @@ def source() -> Source:
 
 
 @pytest.fixture
-def kept() -> Iterator[Streams]:
+def kept() -> Iterator[StreamPool]:
     """Where streams wait, with a clock that stands still."""
-    kept = Streams(idle=1000, now=lambda: 0.0)
+    kept = StreamPool(idle=1000, now=lambda: 0.0)
     yield kept
     kept.close()

@@ -23,9 +23,9 @@ from pydicom.uid import (
 )
 
 from davfs.confidentiality.options import Options
-from davfs.derived.anonymised import Anonymised
+from davfs.derived.anonymised import AnonymisedFiles
 from davfs.derived.file import DerivedFile
-from davfs.derived.prefix import Prefix
+from davfs.derived.readers import PrefixReader
 from davfs.derived.sizes import padded
 from davfs.entry import InMemory
 from davfs.errors import NotAnonymised, OrthancError, Unavailable, UnknownResource
@@ -75,7 +75,7 @@ class Maker:
     orthanc: Answering = field(default_factory=Answering)
 
     def __post_init__(self) -> None:
-        self.maker = Anonymised(self.orthanc, KEY, idle=1000, now=lambda: self.time, **self.limits)
+        self.maker = AnonymisedFiles(self.orthanc, KEY, idle=1000, now=lambda: self.time, **self.limits)
 
     def made(self, content: bytes, stored: bytes | None = None) -> DerivedFile:
         """Return the file of an instance, of which other bytes may be stored than were sent."""
@@ -261,7 +261,7 @@ def _large(size: int) -> bytes:
 
 def test_a_data_set_too_large_is_refused() -> None:
     """What comes before the pixels is in memory, and so has a limit."""
-    prefix = Prefix(iter([memoryview(bytes(100))] * 10), 1000, largest=500)
+    prefix = PrefixReader(iter([memoryview(bytes(100))] * 10), 1000, largest=500)
     assert prefix.read(500) == bytes(500)
     with pytest.raises(NotAnonymised, match="too large"):
         prefix.read(1)
@@ -330,7 +330,10 @@ def test_etag_follows_the_stored_file_and_needs_the_key() -> None:
     (other,) = one.orthanc.instances([one.orthanc.store(dicom.instance("other")).id])
     first, again, second = (one.maker.made(each, {}).etag for each in (instance, instance, other))
     assert first == again
-    others = (Anonymised(one.orthanc, HashKey(b"another")), Anonymised(one.orthanc, KEY, Options(modified_dates=True)))
+    others = (
+        AnonymisedFiles(one.orthanc, HashKey(b"another")),
+        AnonymisedFiles(one.orthanc, KEY, Options(modified_dates=True)),
+    )
     assert len({first, second, *(each.made(instance, {}).etag for each in others)}) == 4
 
 
@@ -382,7 +385,7 @@ def test_timer_ends() -> None:
     """A timer drops what is kept, and runs no longer than anything is."""
     one = Answering()
     before = threading.enumerate()
-    maker = Anonymised(one, KEY, idle=0.05)
+    maker = AnonymisedFiles(one, KEY, idle=0.05)
     (instance,) = one.instances([one.store(written()).id])
     read(maker.made(instance, {}))
     timers = [each for each in threading.enumerate() if each.name == "davfs-anonymised" and each not in before]

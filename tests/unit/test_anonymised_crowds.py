@@ -11,7 +11,7 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 from davfs.derived import part10
 from davfs.derived.crowds import Crowd
 from davfs.derived.part10 import read_head
-from davfs.derived.prefix import Prefix
+from davfs.derived.readers import PrefixReader
 from davfs.errors import NotAnonymised
 from tests.support import dicom
 from tests.support.filled import file_of
@@ -36,7 +36,7 @@ def sequence(kind: bytes, value: bytes, *, known: bool = True) -> bytes:
 
 def read(content: bytes) -> Dataset:
     """Return the data set of a file as it is read to be de-identified."""
-    return read_head(Prefix(iter([memoryview(content)]), len(content))).dataset
+    return read_head(PrefixReader(iter([memoryview(content)]), len(content))).dataset
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, Implic
 
 from davfs.confidentiality.options import Options
 from davfs.derived import part10
-from davfs.derived.prefix import Prefix
+from davfs.derived.readers import PrefixReader
 from davfs.errors import NotAnonymised, OrthancError, Unavailable
 from tests.support import dicom
 from tests.support.filled import file_of
@@ -85,7 +85,7 @@ def test_what_stands_behind_the_last_frame(syntax: UID, frames: int | None) -> N
     data.PixelData = shown + b"Doe^John"
     data["PixelData"].VR = "OW"
     content = file_of(data, syntax)
-    prefix = Prefix(iter([memoryview(content)]), len(content))
+    prefix = PrefixReader(iter([memoryview(content)]), len(content))
     head = part10.read_head(prefix)
     head.written()
     found = b"".join(part10.pixels(prefix.following(), head))

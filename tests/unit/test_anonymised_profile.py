@@ -17,7 +17,7 @@ from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, ImplicitVRL
 
 from davfs.confidentiality.options import Options
 from davfs.confidentiality.table import EDITION
-from davfs.derived.anonymised import Anonymised
+from davfs.derived.anonymised import AnonymisedFiles
 from davfs.entry import InMemory
 from davfs.errors import NotAnonymised, OrthancError
 from davfs.layout.text import HashKey
@@ -43,7 +43,7 @@ def anonymised(content: bytes, options: Options = Options(pixels_as_they_are=Tru
     """Return what is made of a file."""
     orthanc = MemoryOrthanc()
     (instance,) = orthanc.instances([orthanc.store(content).id])
-    maker = Anonymised(orthanc, KEY, options)
+    maker = AnonymisedFiles(orthanc, KEY, options)
     try:
         with maker.made(instance, WHO).open() as file:
             return b"".join(file.buffers())
@@ -124,7 +124,9 @@ def test_damaged_files_end_in_an_error() -> None:
     """Whatever is wrong with a file, it is refused or served, and no warning tells a value of it."""
     sources = [Path(str(get_testdata_file(name))).read_bytes() for name in files()]
     orthanc = OneFile()
-    maker = Anonymised(orthanc, KEY, Options(modified_dates=True, structured_content=True, pixels_as_they_are=True))
+    maker = AnonymisedFiles(
+        orthanc, KEY, Options(modified_dates=True, structured_content=True, pixels_as_they_are=True)
+    )
     outcomes = Counter[bool]()
     for seed in range(400):
         orthanc.content = mutant(sources, seed)

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from davfs.derived.archive import Member, archive
-from davfs.derived.streams import Streams
+from davfs.derived.archive import ArchiveMember, archive
+from davfs.derived.streams import StreamPool
 from davfs.errors import OrthancError, UnknownResource
 from tests.support import archives
 from tests.support.archives import DATE, MEBI, Bytes, Source, Zeros, read, unzipped
@@ -25,7 +25,7 @@ from tests.support.archives import DATE, MEBI, Bytes, Source, Zeros, read, unzip
 source, kept = archives.source, archives.kept
 
 
-def test_contents(source: Source, kept: Streams, tmp_path: Path) -> None:
+def test_contents(source: Source, kept: StreamPool, tmp_path: Path) -> None:
     """Names, dates and bytes are those of the members, in the order of their paths."""
     contents = {"CT/b.dcm": b"two" * 99, "CT/a.dcm": b"", "Größe/µ 心.dcm": bytes(3 * MEBI), "z": b"one"}
     made = archive([source.member(path, Bytes(content, 2 * MEBI)) for path, content in contents.items()], kept)
@@ -47,7 +47,7 @@ def test_contents(source: Source, kept: Streams, tmp_path: Path) -> None:
     assert shown.count("2021-03-04 05:06") == len(contents)
 
 
-def test_no_members(kept: Streams) -> None:
+def test_no_members(kept: StreamPool) -> None:
     """An archive of nothing is a valid one."""
     made = archive([], kept)
     assert made.size == 22
@@ -64,7 +64,7 @@ def test_no_members(kept: Streams) -> None:
         (datetime.max.replace(tzinfo=UTC), (2107, 12, 31, 23, 59, 58)),
     ],
 )
-def test_dates(source: Source, kept: Streams, date: datetime, shown: tuple[int, ...]) -> None:
+def test_dates(source: Source, kept: StreamPool, date: datetime, shown: tuple[int, ...]) -> None:
     """A date that the format does not know is the nearest one, in both headers of the member."""
     whole = read(archive([source.member("a", Bytes(b"a"), date=date)], kept))
     assert [info.date_time for info in unzipped(whole).infolist()] == [shown]
@@ -77,12 +77,12 @@ import hashlib, sys
 from contextlib import nullcontext
 from datetime import datetime, UTC
 from davfs.entry import InMemory
-from davfs.derived.archive import Member, archive
-from davfs.derived.streams import Streams
+from davfs.derived.archive import ArchiveMember, archive
+from davfs.derived.streams import StreamPool
 
 content = lambda: InMemory(nullcontext(memoryview(b"abc")))
 date = datetime(2021, 3, 4, tzinfo=UTC)
-made = archive([Member((name, "x"), 3, "v", date, content) for name in sys.argv[1:]], Streams())
+made = archive([ArchiveMember((name, "x"), 3, "v", date, content) for name in sys.argv[1:]], StreamPool())
 with made.open() as file:
     print(made.etag, hashlib.sha256(b"".join(file.buffers())).hexdigest())
 """
@@ -103,7 +103,7 @@ def test_same_bytes() -> None:
     assert len(answers) == 1
 
 
-def test_etag(source: Source, kept: Streams) -> None:
+def test_etag(source: Source, kept: StreamPool) -> None:
     """Another path, size, version or date of any member, or another number of them, is another archive."""
     members = source.members(3)
     first = members[0]
@@ -130,7 +130,7 @@ RANGES = st.lists(st.tuples(st.integers(0, 1600), st.none() | st.integers(0, 160
 @given(CONTENTS, RANGES, st.integers(1, 200), st.booleans())
 def test_ranges(contents: dict[str, bytes], ranges: list[tuple[int, int | None]], block: int, at_once: bool) -> None:  # noqa: FBT001  what is drawn
     """Every range of any archive is that part of the whole, read in one request or in several."""
-    source, kept = Source(), Streams(most=2, idle=1000)
+    source, kept = Source(), StreamPool(most=2, idle=1000)
     with closing(kept):
         made = archive([source.member(path, Bytes(content, block)) for path, content in contents.items()], kept)
         whole = read(made)
@@ -145,7 +145,7 @@ def test_ranges(contents: dict[str, bytes], ranges: list[tuple[int, int | None]]
     assert source.open == []
 
 
-def test_consecutive_ranges(source: Source, kept: Streams) -> None:
+def test_consecutive_ranges(source: Source, kept: StreamPool) -> None:
     """Ranges that follow each other read each member once, and the last one leaves nothing open."""
     made = archive(source.members(10), kept)
     whole = read(made)
@@ -156,7 +156,7 @@ def test_consecutive_ranges(source: Source, kept: Streams) -> None:
     assert (source.open, source.most, kept._waiting) == ([], 1, [])
 
 
-def test_one_member_at_a_time(source: Source, kept: Streams) -> None:
+def test_one_member_at_a_time(source: Source, kept: StreamPool) -> None:
     """Nothing is open before its bytes come, and each member is closed before the next one is opened."""
     made = archive(source.members(10, size=2 * MEBI), kept)
     with made.open() as file:
@@ -168,7 +168,7 @@ def test_one_member_at_a_time(source: Source, kept: Streams) -> None:
     assert (len(source.opened), source.open, source.most) == (10, [], 1)
 
 
-def test_range_that_is_given_up(source: Source, kept: Streams) -> None:
+def test_range_that_is_given_up(source: Source, kept: StreamPool) -> None:
     """A range that is not read to its end leaves nothing open when it is closed."""
     with archive(source.members(3), kept).open() as file:
         buffers = file.buffers(0, 250)
@@ -178,7 +178,7 @@ def test_range_that_is_given_up(source: Source, kept: Streams) -> None:
         assert (source.open, kept._waiting) == ([], [])
 
 
-def test_file_that_is_closed_early(source: Source, kept: Streams) -> None:
+def test_file_that_is_closed_early(source: Source, kept: StreamPool) -> None:
     """A file that is closed while a range is read leaves nothing open, and gives no more bytes."""
     with archive(source.members(3), kept).open() as file:
         buffers = file.buffers(0, 250)
@@ -187,7 +187,7 @@ def test_file_that_is_closed_early(source: Source, kept: Streams) -> None:
     assert list(buffers) == []
 
 
-def test_reader_that_fails(source: Source, kept: Streams) -> None:
+def test_reader_that_fails(source: Source, kept: StreamPool) -> None:
     """An error of the reader leaves nothing open."""
 
     def fail() -> None:
@@ -210,7 +210,7 @@ def started(buffers: Iterator[memoryview], source: Source) -> None:
 
 @pytest.mark.parametrize("size", [0, 99, 101, 4 * MEBI])
 @pytest.mark.parametrize("missing", [0, 1])
-def test_replaced(source: Source, kept: Streams, size: int, missing: int) -> None:
+def test_replaced(source: Source, kept: StreamPool, size: int, missing: int) -> None:
     """A member that is longer or shorter than it was to be is an error, whatever range goes over its end."""
     first, _, third = source.members(3)
     sound = archive([first, source.member("0001.dcm", Zeros(100)), third], kept)
@@ -226,7 +226,7 @@ def test_replaced(source: Source, kept: Streams, size: int, missing: int) -> Non
     assert (source.open, kept._waiting) == ([], [])
 
 
-def test_gone(source: Source, kept: Streams) -> None:
+def test_gone(source: Source, kept: StreamPool) -> None:
     """What opening a member raises comes out while the archive is read."""
 
     def gone() -> AbstractContextManager[Bytes]:
@@ -242,7 +242,7 @@ def test_gone(source: Source, kept: Streams) -> None:
     assert (source.opened, source.open) == (["0000.dcm"], [])
 
 
-def test_blocks_outlive_their_member(kept: Streams) -> None:
+def test_blocks_outlive_their_member(kept: StreamPool) -> None:
     """What was handed on is still there after the memory of the member was given back."""
 
     @contextmanager
@@ -251,12 +251,14 @@ def test_blocks_outlive_their_member(kept: Streams) -> None:
         yield Bytes(memory, block=100)
         memory[:] = b"-" * 1000
 
-    made = archive([Member(("a",), 1000, "v", DATE, opened), Member(("b",), 1000, "v", DATE, opened)], kept)
+    made = archive(
+        [ArchiveMember(("a",), 1000, "v", DATE, opened), ArchiveMember(("b",), 1000, "v", DATE, opened)], kept
+    )
     with made.open() as file:
         assert unzipped(b"".join(list(file.buffers()))).read("a") == b"x" * 1000
 
 
-def test_memory(source: Source, kept: Streams) -> None:
+def test_memory(source: Source, kept: StreamPool) -> None:
     """An archive of 300 MB takes a few blocks of memory, whether it is read at once or in ranges."""
     made = archive([source.member(f"{index}", Zeros(100 * MEBI)) for index in range(3)], kept)
     tracemalloc.start()

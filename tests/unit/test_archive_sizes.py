@@ -9,7 +9,7 @@ import pytest
 import zipstream.ng
 
 from davfs.derived.archive import archive
-from davfs.derived.streams import Streams
+from davfs.derived.streams import StreamPool
 from tests.support import archives
 from tests.support.archives import GIBI, MEBI, Bytes, Source, Zeros, many, read
 
@@ -22,7 +22,7 @@ source, kept = archives.source, archives.kept
 
 
 @pytest.mark.parametrize("count", [65_534, 65_535, 65_536])
-def test_size_of_many(kept: Streams, count: int) -> None:
+def test_size_of_many(kept: StreamPool, count: int) -> None:
     """From 65,535 members on there is another end of the directory, and it is counted."""
     made = archive(many(count), kept)
     whole = read(made)
@@ -49,7 +49,7 @@ def test_size_of_many(kept: Streams, count: int) -> None:
         (GIBI,) * 5,
     ],
 )
-def test_size_of_large(source: Source, kept: Streams, monkeypatch: pytest.MonkeyPatch, sizes: Sequence[int]) -> None:
+def test_size_of_large(source: Source, kept: StreamPool, monkeypatch: pytest.MonkeyPatch, sizes: Sequence[int]) -> None:
     """The size is exact on both sides of each limit of the format, and of the library."""
     monkeypatch.setattr(zipstream.ng, "crc32", lambda *_: 0)  # or most of the time would go into it
     made = archive([source.member(f"{index}", Zeros(size)) for index, size in enumerate(sizes)], kept)
@@ -57,7 +57,7 @@ def test_size_of_large(source: Source, kept: Streams, monkeypatch: pytest.Monkey
         assert sum(len(block) for block in file.buffers()) == made.size
 
 
-def test_size_of_many_and_large(source: Source, kept: Streams, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_size_of_many_and_large(source: Source, kept: StreamPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The end that large archives have is counted once where there are 65,535 members."""
     monkeypatch.setattr(zipstream.ng, "crc32", lambda *_: 0)
     made = archive([*many(65_534), source.member("large", Zeros(LIMIT))], kept)
@@ -65,7 +65,7 @@ def test_size_of_many_and_large(source: Source, kept: Streams, monkeypatch: pyte
         assert sum(len(block) for block in file.buffers()) == made.size
 
 
-def test_large_archive(source: Source, kept: Streams, tmp_path: Path) -> None:
+def test_large_archive(source: Source, kept: StreamPool, tmp_path: Path) -> None:
     """A member of more than 4 GiB, and what is behind it, can be found and read."""
     members = [source.member("a", Zeros(4 * GIBI + 5)), source.member("b", Bytes(b"behind it"))]
     made = archive(members, kept)

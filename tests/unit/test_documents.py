@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 import pytest
 from pydicom.uid import CTImageStorage, EncapsulatedPDFStorage
 
-from davfs.derived.answers import Answers
 from davfs.derived.documents import Documents
 from davfs.derived.file import DerivedFile
+from davfs.derived.rendition_cache import RenditionCache
 from davfs.errors import BadFile, OrthancError, Unavailable, UnknownResource
 from davfs.orthanc import Instance, Level, OrthancId
 from tests.support import dicom, documents
@@ -198,7 +198,7 @@ def test_unavailable(orthanc: Renderer, made: Documents) -> None:
 
 def test_room(orthanc: Renderer) -> None:
     """Where contents do not fit any more, those used last stay, and the others are rendered again."""
-    made = Documents(orthanc, Answers(room=100))
+    made = Documents(orthanc, RenditionCache(room=100))
     render(orthanc, bytes(40), "a", "b", "c")
     one_by_one = {name: [series({name: "1"})] for name in "abc"}
     for name in "abac":
@@ -212,7 +212,7 @@ def test_room(orthanc: Renderer) -> None:
 
 def test_most(orthanc: Renderer) -> None:
     """Only so many answers are kept, among them that there is nothing."""
-    made = Documents(orthanc, Answers(most=2))
+    made = Documents(orthanc, RenditionCache(most=2))
     for name in "abcacb":
         assert made.picture([series({name: "1"})]) is None
     assert orthanc.asked == {"a": 2, "b": 2, "c": 1}
@@ -220,7 +220,7 @@ def test_most(orthanc: Renderer) -> None:
 
 def test_large(orthanc: Renderer) -> None:
     """A large report is asked for again each time that it is opened, but not for its size."""
-    made = Documents(orthanc, Answers(room=100, largest=10))
+    made = Documents(orthanc, RenditionCache(room=100, largest=10))
     render(orthanc, bytes(11), "a")
     render(orthanc, bytes(10), "b")
     for name in "ab":
@@ -235,7 +235,7 @@ def test_large(orthanc: Renderer) -> None:
 
 def test_replaced_before_it_is_opened(orthanc: Renderer) -> None:
     """Another content is not served under the size and tag of the one before; one that is gone is gone."""
-    made = Documents(orthanc, Answers(largest=0))
+    made = Documents(orthanc, RenditionCache(largest=0))
     render(orthanc, bytes(10), "a")
     picture = made.picture([series({"a": "1"})])
     assert picture
@@ -250,7 +250,7 @@ def test_replaced_before_it_is_opened(orthanc: Renderer) -> None:
 def test_threads(orthanc: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two threads can ask for the same at once, and neither waits for the other's answer from Orthanc."""
     both = threading.Barrier(2)
-    answers = Answers(room=100)
+    answers = RenditionCache(room=100)
     made = Documents(orthanc, answers)
 
     def slow(instance: OrthancId) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from davfs.derived.streams import Stream, Streams
+from davfs.derived.streams import ByteStream, StreamPool
 from davfs.errors import OrthancError
 
 CONTENT = bytes(range(200))
@@ -21,15 +21,15 @@ class Reader:
     time: float = 0.0
     begun: int = 0
     open: int = 0
-    kept: Streams = field(init=False)
+    kept: StreamPool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.kept = Streams(idle=1000, now=lambda: self.time)
+        self.kept = StreamPool(idle=1000, now=lambda: self.time)
 
-    def make(self) -> Stream:
+    def make(self) -> ByteStream:
         """Begin a stream."""
         self.begun += 1
-        return Stream(self._blocks(), len(CONTENT))
+        return ByteStream(self._blocks(), len(CONTENT))
 
     def _blocks(self) -> Generator[bytes, None, None]:
         self.open += 1
@@ -146,7 +146,7 @@ def test_idle(reader: Reader) -> None:
 
 def test_timer(reader: Reader) -> None:
     """Streams are closed by themselves, in the end the last one too, and then the timer stops."""
-    reader.kept = Streams(idle=0.05)
+    reader.kept = StreamPool(idle=0.05)
     for key in "ab":
         reader.read(0, 10, key)
         deadline = time.monotonic() + 30
@@ -175,7 +175,7 @@ def test_one_that_cannot_be_closed(reader: Reader) -> None:
             raise OrthancError("cannot be closed")
 
     for key in "abc":
-        with reader.kept.at(key, 0, (lambda: Stream(stubborn(), 200)) if key == "b" else reader.make) as stream:
+        with reader.kept.at(key, 0, (lambda: ByteStream(stubborn(), 200)) if key == "b" else reader.make) as stream:
             list(stream.read(0, 10))
     with pytest.raises(OrthancError):
         reader.kept.close()
@@ -187,5 +187,5 @@ def test_other_length(blocks: list[bytes]) -> None:
     """A stream that turns out longer or shorter than it was to be never looks as if it was whole."""
     came: list[memoryview] = []
     with pytest.raises(OrthancError):
-        came.extend(Stream((block for block in blocks), 10).read(0, 10))
+        came.extend(ByteStream((block for block in blocks), 10).read(0, 10))
     assert sum(len(block) for block in came) < 10

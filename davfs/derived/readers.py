@@ -13,7 +13,7 @@ LARGEST = 256 << 20
 """Bytes that are kept at most: those of the largest data set, without its pixels, that is de-identified."""
 
 
-class Prefix(io.RawIOBase):
+class PrefixReader(io.RawIOBase):
     """Bytes that come in their order, as a file.
 
     Args:
@@ -74,14 +74,14 @@ class Prefix(io.RawIOBase):
             self._kept += self._rest[:missing]
             self._rest = self._rest[missing:]
 
-    def following(self) -> "Following":
+    def following(self) -> "ForwardReader":
         """Return what follows the position, to be read once; this file cannot be read any more."""
         kept, self._kept = memoryview(bytes(self._kept[self._position :])), bytearray()
         rest, self._rest = self._rest, memoryview(b"")
-        return Following(iter((kept, rest)), self._buffers)
+        return ForwardReader(iter((kept, rest)), self._buffers)
 
 
-class Following:
+class ForwardReader:
     """Bytes that come in their order, of which none are kept.
 
     Args:

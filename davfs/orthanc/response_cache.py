@@ -15,12 +15,12 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _ParsedResponse:
     body: bytes
     read_as: Any
 
 
-class RepeatedAnswers:
+class ResponseCache:
     """What the last answers of Orthanc were read as.
 
     Args:
@@ -28,7 +28,7 @@ class RepeatedAnswers:
     """
 
     def __init__(self, room: int = _ROOM) -> None:
-        self._kept: LruCache[str, _Answer] = LruCache(_MOST, room)
+        self._kept: LruCache[str, _ParsedResponse] = LruCache(_MOST, room)
 
     def read(self, path: str, body: bytes, read: Callable[[bytes], T]) -> T:
         """Return what an answer says; the same object where the last one to this path had the same bytes.
@@ -43,5 +43,5 @@ class RepeatedAnswers:
             same: T = kept.read_as
             return same
         read_as = read(body)
-        self._kept.put(path, _Answer(body, read_as), len(body))
+        self._kept.put(path, _ParsedResponse(body, read_as), len(body))
         return read_as

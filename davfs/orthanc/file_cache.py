@@ -14,17 +14,17 @@ from typing import TypeAlias
 from davfs.entry import Readable
 from davfs.orthanc.model import Instance, OrthancId
 
-Source: TypeAlias = AbstractContextManager[Readable]
+FileContext: TypeAlias = AbstractContextManager[Readable]
 
 
 @dataclass(slots=True)
-class _Content:
+class _CachedFile:
     uuid: str
     data: memoryview
     used: float
 
 
-class Contents:
+class FileCache:
     """Whole files in memory; those used last stay where there is not room for all.
 
     Args:
@@ -38,7 +38,7 @@ class Contents:
         self._room = room
         self._now = now
         self._lock = threading.Lock()
-        self._kept: OrderedDict[OrthancId, _Content] = OrderedDict()
+        self._kept: OrderedDict[OrthancId, _CachedFile] = OrderedDict()
         self._filling = 0
 
     def get(self, instance: Instance, read: Callable[[], memoryview]) -> memoryview | None:
@@ -66,7 +66,7 @@ class Contents:
             raise
         with self._lock:
             self._filling -= instance.size
-            self._kept[instance.id] = _Content(instance.uuid, data, self._now())
+            self._kept[instance.id] = _CachedFile(instance.uuid, data, self._now())
         return data
 
     def _make_room(self, size: int) -> bool:
@@ -89,10 +89,10 @@ class Contents:
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class _OpenFile:
     instance: Instance
     position: int
-    source: Source
+    source: FileContext
     file: Readable
     since: float
 
@@ -101,7 +101,7 @@ class _Waiting:
         return (self.instance.id, self.instance.uuid) == (instance.id, instance.uuid)
 
 
-class OpenFiles:
+class OpenFileCache:
     """Files that stay open between two ranges, each where the last one ended.
 
     Args:
@@ -113,9 +113,9 @@ class OpenFiles:
         self._most = most
         self._now = now
         self._lock = threading.Lock()
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[_OpenFile] = []
 
-    def take(self, instance: Instance, position: int) -> tuple[Source, Readable] | None:
+    def take(self, instance: Instance, position: int) -> tuple[FileContext, Readable] | None:
         """Return the file that stands at a position or least before it, None for none; the caller has to close it."""
         with self._lock:
             before = [one for one in self._waiting if one.is_of(instance) and one.position <= position]
@@ -125,10 +125,10 @@ class OpenFiles:
             self._waiting = [one for one in self._waiting if one is not nearest]
         return nearest.source, nearest.file
 
-    def put(self, instance: Instance, position: int, source: Source, file: Readable) -> None:
+    def put(self, instance: Instance, position: int, source: FileContext, file: Readable) -> None:
         """Keep a file open that stands at a position."""
         with self._lock:
-            self._waiting.append(_Waiting(instance, position, source, file, self._now()))
+            self._waiting.append(_OpenFile(instance, position, source, file, self._now()))
             surplus = self._waiting[: max(0, len(self._waiting) - self._most)]
         self._close(surplus)
 
@@ -144,7 +144,7 @@ class OpenFiles:
             idle = [one for one in self._waiting if one.since <= until]
         self._close(idle)
 
-    def _close(self, files: list[_Waiting]) -> None:
+    def _close(self, files: list[_OpenFile]) -> None:
         for one in files:
             with self._lock:
                 mine = any(other is one for other in self._waiting)  # or another thread was faster

@@ -11,7 +11,7 @@ Key: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class _Rendition:
     """What there was.
 
     Attributes:
@@ -23,8 +23,8 @@ class Answer:
     content: bytes | None
 
 
-class Answers:
-    """Answers, of which those used last stay where there is not room for all.
+class RenditionCache:
+    """A cache of pictures and reports that Orthanc rendered; the least recently used are evicted first.
 
     Nothing is locked while somebody is asked: two threads that want the same at once may both ask.
 
@@ -39,7 +39,7 @@ class Answers:
         self._most = most
         self._largest = largest
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Key, Answer] = OrderedDict()
+        self._kept: OrderedDict[Key, _Rendition] = OrderedDict()
         self._bytes = 0
 
     def size(self, key: Key, ask: Callable[[], bytes | None]) -> int:
@@ -57,7 +57,7 @@ class Answers:
         known = self._known(key)
         return self._asked(key, ask) if known is None or known.content is None else known.content
 
-    def _known(self, key: Key) -> Answer | None:
+    def _known(self, key: Key) -> _Rendition | None:
         with self._lock:
             known = self._kept.get(key)
             if known:
@@ -66,7 +66,7 @@ class Answers:
 
     def _asked(self, key: Key, ask: Callable[[], bytes | None]) -> bytes:
         content = ask() or b""
-        answer = Answer(len(content), content if len(content) <= self._largest else None)
+        answer = _Rendition(len(content), content if len(content) <= self._largest else None)
         with self._lock:
             self._bytes += _bytes(answer) - _bytes(self._kept.pop(key, None))
             self._kept[key] = answer
@@ -75,5 +75,5 @@ class Answers:
         return content
 
 
-def _bytes(answer: Answer | None) -> int:
+def _bytes(answer: _Rendition | None) -> int:
     return len(answer.content) if answer and answer.content else 0

@@ -20,9 +20,9 @@ from typing import Self
 import httpx
 
 from davfs.errors import OrthancError, Unavailable, UnknownResource
-from davfs.orthanc.answers import check, httpx_errors
-from davfs.orthanc.foreign import check_origin, check_type, is_proxied, understood
 from davfs.orthanc.model import OrthancId
+from davfs.orthanc.proxies import check_origin, check_type, is_proxied, parse_errors
+from davfs.orthanc.responses import check_status, httpx_errors
 
 _BLOCK = 1 << 18
 """Bytes that are handed on at once: what comes off the network is a quarter of that or less."""
@@ -35,7 +35,7 @@ _AS_STORED = {"Accept-Encoding": "identity"}
 """Without it Orthanc compresses even DICOM files, and tells the compressed size (``HttpCompressionEnabled``)."""
 
 
-class Downloads:
+class HttpFiles:
     """Opens the DICOM files of one Orthanc.
 
     Args:
@@ -48,7 +48,7 @@ class Downloads:
 
     def size(self, instance: OrthancId) -> int:
         """Return the size of a file, in bytes."""
-        with understood():
+        with parse_errors():
             return int(self._attachment(instance, "size"))
 
     def md5(self, instance: OrthancId) -> str | None:
@@ -60,12 +60,12 @@ class Downloads:
 
     def _attachment(self, instance: OrthancId, what: str) -> str:
         with httpx_errors():
-            answer = self._client.get(f"/instances/{instance}/attachments/dicom/{what}")
-        check_origin(answer)
-        check(answer)
-        return answer.text
+            response = self._client.get(f"/instances/{instance}/attachments/dicom/{what}")
+        check_origin(response)
+        check_status(response)
+        return response.text
 
-    def begin(self, instance: OrthancId, start: int = 0, stop: int = 0) -> "Stream":
+    def begin(self, instance: OrthancId, start: int = 0, stop: int = 0) -> "HttpStream":
         """Ask for a file from ``start`` to before ``stop``; all of it comes where that is 0, or ranges are not known.
 
         Raises:
@@ -80,37 +80,37 @@ class Downloads:
             return stream
         return self._send(f"/instances/{instance}/file", {}, 0)
 
-    def _send(self, path: str, headers: dict[str, str], start: int) -> "Stream":
+    def _send(self, path: str, headers: dict[str, str], start: int) -> "HttpStream":
         request = self._client.build_request("GET", path, headers=headers | _AS_STORED)
         with httpx_errors():
-            answer = self._client.send(request, stream=True)
+            response = self._client.send(request, stream=True)
         try:
-            check_origin(answer)
-            check(answer)
+            check_origin(response)
+            check_status(response)
             if path.endswith("/file"):
-                check_type(answer, "application/dicom")
-            return Stream(answer, start)
+                check_type(response, "application/dicom")
+            return HttpStream(response, start)
         except OrthancError:
-            answer.close()
+            response.close()
             raise
 
 
-class Stream:
-    """The bytes of one answer, in their order: from ``position`` to ``end`` of a file of ``size`` bytes.
+class HttpStream:
+    """The bytes of one response, in their order: from ``position`` to ``end`` of a file of ``size`` bytes.
 
     Args:
-        answer: Whose body is to be read.
+        response: Its body is read.
         start: Where it was asked to begin.
 
     Raises:
         OrthancError: The answer does not tell how long the file is, or is another part of it.
     """
 
-    def __init__(self, answer: httpx.Response, start: int) -> None:
-        self.position, self.end, self.size = _extent(answer, start)
-        self.proxied = is_proxied(answer)
-        self._answer = answer
-        self._blocks = _blocks(answer)
+    def __init__(self, response: httpx.Response, start: int) -> None:
+        self.position, self.end, self.size = _extent(response, start)
+        self.proxied = is_proxied(response)
+        self._response = response
+        self._blocks = _blocks(response)
         self._left = memoryview(b"")
 
     def take(self, most: int) -> memoryview:
@@ -137,27 +137,27 @@ class Stream:
         """End the answer; the connection can be used again where the whole of it was read."""
         if self.position == self.end:
             with suppress(httpx.RequestError):
-                next(self._blocks, None)  # the end of the answer, which has no bytes
-        self._answer.close()
+                next(self._blocks, None)  # the end of the response, which has no bytes
+        self._response.close()
 
 
-class Download:
+class HttpFile:
     """`davfs.entry.Readable` file: a context manager that holds one connection until its end.
 
     Args:
-        downloads: Asks for it.
+        files: Asks for it.
         instance: Which one.
         start: Where reading is going to begin, in bytes.
     """
 
-    def __init__(self, downloads: Downloads, instance: OrthancId, start: int) -> None:
-        self._downloads = downloads
+    def __init__(self, files: HttpFiles, instance: OrthancId, start: int) -> None:
+        self._files = files
         self._instance = instance
-        self._stream: Stream | None
-        if start and downloads.may_know_ranges:
-            self._stream, self.size = None, downloads.size(instance)
+        self._stream: HttpStream | None
+        if start and files.may_know_ranges:
+            self._stream, self.size = None, files.size(instance)
         else:
-            self._stream = downloads.begin(instance)
+            self._stream = files.begin(instance)
             self.size = self._stream.size
 
     def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
@@ -187,25 +187,25 @@ class Download:
 
     def _check(self, digest: str) -> None:
         """Raise `Unavailable` before the last block is handed on, where the file is not that of Orthanc."""
-        if self._downloads.md5(self._instance) not in (digest, None):
+        if self._files.md5(self._instance) not in (digest, None):
             raise Unavailable("another server sent other bytes in Orthanc's place")
 
-    def _at(self, start: int, stop: int) -> Stream:
+    def _at(self, start: int, stop: int) -> HttpStream:
         stream = self._stream
         if stream is None or not self._leads_to(stream, start):
             self._close()
             least = min(start + _WINDOW, self.size)  # Orthanc refuses a range that ends behind the file
             end = max(stop, least) if stop - start <= _LARGEST else least
-            stream = self._downloads.begin(self._instance, start, end)
+            stream = self._files.begin(self._instance, start, end)
             self._stream = stream
         if stream.size != self.size:
             raise OrthancError("a file was replaced while it was read")
         stream.skip(start)
         return stream
 
-    def _leads_to(self, stream: Stream, start: int) -> bool:
+    def _leads_to(self, stream: HttpStream, start: int) -> bool:
         """Tell whether a stream comes to a position, at a cost that is worth it."""
-        far = start - stream.position > _BLOCK and self._downloads.may_know_ranges
+        far = start - stream.position > _BLOCK and self._files.may_know_ranges
         return stream.position <= start < stream.end and not far
 
     def _close(self) -> None:
@@ -221,23 +221,23 @@ class Download:
         self._close()
 
 
-def _extent(answer: httpx.Response, start: int) -> tuple[int, int, int]:
+def _extent(response: httpx.Response, start: int) -> tuple[int, int, int]:
     """Return where the body of an answer begins and ends in the file, and the size of the whole file."""
-    if "Content-Encoding" in answer.headers or not answer.headers.get("Content-Length", "").isdigit():
+    if "Content-Encoding" in response.headers or not response.headers.get("Content-Length", "").isdigit():
         raise OrthancError("Orthanc, or a proxy before it, does not tell the size of a file")
-    length = int(answer.headers["Content-Length"])
-    if answer.status_code != HTTPStatus.PARTIAL_CONTENT:
+    length = int(response.headers["Content-Length"])
+    if response.status_code != HTTPStatus.PARTIAL_CONTENT:
         return 0, length, length
-    told = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+    told = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
     first, last, size = map(int, told.groups()) if told else (0, 0, 0)
     if (first, last + 1) != (start, start + length) or not 0 < length <= size - start:
         raise OrthancError("Orthanc answered with another part of a file than was asked for")
     return start, start + length, size
 
 
-def _blocks(answer: httpx.Response) -> Iterator[bytes]:
+def _blocks(response: httpx.Response) -> Iterator[bytes]:
     pieces, size = list[bytes](), 0
-    for piece in answer.iter_raw():
+    for piece in response.iter_raw():
         pieces.append(piece)
         size += len(piece)
         if size >= _BLOCK:

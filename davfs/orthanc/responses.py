@@ -19,27 +19,27 @@ def httpx_errors() -> Iterator[None]:
         raise Unavailable(f"Orthanc does not answer: {type(error).__name__}") from error
 
 
-def check(answer: httpx.Response) -> None:
+def check_status(response: httpx.Response) -> None:
     """Raise the error that an answer tells of; one that is being streamed is read first.
 
     Raises:
         OrthancError: It is no success.
     """
-    if answer.is_success:
+    if response.is_success:
         return
     with httpx_errors():
-        answer.read()
-    told = error_told(answer)
+        response.read()
+    told = error_body(response)
     description = told.get("OrthancError")  # not "Details": they may name what is in the file
-    said = f"Orthanc answered {answer.status_code}" + (f": {description}" if isinstance(description, str) else "")
+    said = f"Orthanc answered {response.status_code}" + (f": {description}" if isinstance(description, str) else "")
     code = told.get("OrthancStatus")
-    raise error_of(said, code if isinstance(code, int) and code else answer.status_code)
+    raise error_of(said, code if isinstance(code, int) and code else response.status_code)
 
 
-def error_told(answer: httpx.Response) -> dict[str, Any]:
+def error_body(response: httpx.Response) -> dict[str, Any]:
     """Return what Orthanc wrote into the body of an error; empty where it is not Orthanc's."""
     try:
-        told = answer.json()
+        told = response.json()
     except ValueError:
         return {}
     return told if isinstance(told, dict) else {}
