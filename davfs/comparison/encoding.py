@@ -1,4 +1,4 @@
-"""How a data set is encoded: what its transfer syntax says, and what its first bytes say where there is none.
+"""Determines the encoding of a data set: by its transfer syntax or, without one, by its first bytes.
 
 Source: DICOM PS3.5 section 7.1 and annex A.
 """

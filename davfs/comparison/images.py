@@ -1,9 +1,9 @@
-"""Whether two DICOM files of one SOP instance are the same image: they say the same of it, and show the same.
+"""Compares two DICOM files of one SOP instance: returns the first difference that makes them different images.
 
-1. The data sets are compared, without the pixels and what only says how these are written.
-2. Pixels that are written alike are compared as they are.
-3. Where at least one file is compressed, both are decoded and compared. That comes last: it costs most, and decoders
-   see only what differs in nothing else.
+1. The data sets are compared, without the pixels and the attributes of their encoding.
+2. Pixels in the same encoding are compared byte by byte.
+3. If at least one file is compressed, both are decoded and compared. That comes last, since it costs most, and decoders
+   then get only files that differ in nothing else.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Whether two files have the same pixels.
+"""Compares the pixels of two files.
 
 Source: DICOM PS3.5 section 8, PS3.3 section C.7.6.3.1.
 """

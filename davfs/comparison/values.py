@@ -1,4 +1,4 @@
-"""Whether two values say the same, however they are written.
+"""Compares two values of one attribute, whatever their encoding.
 
 Source: DICOM PS3.5 section 6.2 (padding, value representations), section 6.1 and PS3.3 C.12.1.1.2 (character sets).
 """

@@ -37,7 +37,7 @@ from davfs.derived.identity import Identity
 from davfs.derived.pseudonyms import Pseudonyms
 from davfs.derived.readers import PrefixReader
 from davfs.derived.sizes import padded
-from davfs.derived.streams import ByteStream, StreamedFile, StreamPool
+from davfs.derived.streams import ForwardStream, StreamedFile, StreamPool
 from davfs.entry import DICOM, Readable
 from davfs.errors import NotAnonymised, OrthancError, Unavailable, UnknownResource
 from davfs.layout.subject import subject
@@ -158,13 +158,13 @@ class AnonymisedFiles:
         self._note()
         self._check_unchanged(instance)
         with (
-            self._streamed(size, etag, lambda: ByteStream(make(), size))
+            self._streamed(size, etag, lambda: ForwardStream(make(), size))
             if kept is None
             else Buffers(size, (kept,)) as file
         ):
             yield file
 
-    def _streamed(self, size: int, etag: str, make: Callable[[], ByteStream]) -> AbstractContextManager[Readable]:
+    def _streamed(self, size: int, etag: str, make: Callable[[], ForwardStream]) -> AbstractContextManager[Readable]:
         if not self._begun.get(etag):
             with self._streams.at(etag, 0, make) as stream:
                 stream.begin()  # what cannot be anonymised raises here

@@ -20,7 +20,7 @@ from functools import partial
 from zipstream import ZipStream
 
 from davfs.derived.file import DerivedFile
-from davfs.derived.streams import ByteStream, StreamedFile, StreamPool
+from davfs.derived.streams import ForwardStream, StreamedFile, StreamPool
 from davfs.entry import Readable
 from davfs.errors import Unavailable
 from davfs.orthanc.model import Instance
@@ -83,8 +83,8 @@ def archive(
     size, etag = _size(members), _etag(members)
     newest = max((member.date for member in members), default=None)
 
-    def stream() -> ByteStream:
-        return ByteStream(_blocks(members, unchanged), size)
+    def stream() -> ForwardStream:
+        return ForwardStream(_blocks(members, unchanged), size)
 
     opened = partial(StreamedFile, size, etag, streams, stream, partial(_check, members))
     return DerivedFile(size, etag, "application/zip", opened, newest)

@@ -1,4 +1,4 @@
-"""What folders tell of themselves: tags, a picture, a report."""
+"""Makes the files that describe a folder: tags in JSON, a picture, a report."""
 
 import hashlib
 import json

@@ -67,7 +67,7 @@ class Element:
         self.dataset[self.tag] = element
 
     def declare(self, representation: str) -> None:
-        """Say what its representation is, where the file does not: data sets are found that are not in their syntax."""
+        """Set the value representation, if the file has none: some data sets are not in their transfer syntax."""
         stored = self.dataset.get_item(self.tag)
         if isinstance(stored, RawDataElement) and stored.VR is None:
             self.dataset[self.tag] = stored._replace(VR=representation)

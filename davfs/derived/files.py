@@ -1,4 +1,4 @@
-"""What makes files, for all layouts of a drive."""
+"""Makes derived files, for all layouts of a drive."""
 
 from collections.abc import Sequence
 

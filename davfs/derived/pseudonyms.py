@@ -1,4 +1,4 @@
-"""What stands for patients, UIDs and dates in anonymised files: keyed hashes, the same wherever they are made.
+"""Replaces patients and UIDs by keyed hashes, which are the same in every anonymised file.
 
 The same UID becomes the same one in every file of every study: the slices of a volume keep their common frame of
 reference, and references lead to the files that they are meant for.

@@ -1,4 +1,4 @@
-"""What Orthanc answered, kept in memory for a while."""
+"""Caches the pictures and reports that Orthanc rendered."""
 
 import threading
 from collections import OrderedDict
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-Key: TypeAlias = tuple[str, ...]
+RenditionKey: TypeAlias = tuple[str, ...]
 """What was asked for, by names of which each stands for one content for ever."""
 
 
@@ -39,10 +39,10 @@ class RenditionCache:
         self._most = most
         self._largest = largest
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Key, _Rendition] = OrderedDict()
+        self._kept: OrderedDict[RenditionKey, _Rendition] = OrderedDict()
         self._bytes = 0
 
-    def size(self, key: Key, ask: Callable[[], bytes | None]) -> int:
+    def size(self, key: RenditionKey, ask: Callable[[], bytes | None]) -> int:
         """Return how many bytes the answer has, 0 for none.
 
         Args:
@@ -52,19 +52,19 @@ class RenditionCache:
         known = self._known(key)
         return known.size if known else len(self._asked(key, ask))
 
-    def content(self, key: Key, ask: Callable[[], bytes | None]) -> bytes:
+    def content(self, key: RenditionKey, ask: Callable[[], bytes | None]) -> bytes:
         """Return the answer, empty for none; see `size`."""
         known = self._known(key)
         return self._asked(key, ask) if known is None or known.content is None else known.content
 
-    def _known(self, key: Key) -> _Rendition | None:
+    def _known(self, key: RenditionKey) -> _Rendition | None:
         with self._lock:
             known = self._kept.get(key)
             if known:
                 self._kept.move_to_end(key)
             return known
 
-    def _asked(self, key: Key, ask: Callable[[], bytes | None]) -> bytes:
+    def _asked(self, key: RenditionKey, ask: Callable[[], bytes | None]) -> bytes:
         content = ask() or b""
         answer = _Rendition(len(content), content if len(content) <= self._largest else None)
         with self._lock:

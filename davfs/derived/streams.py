@@ -16,7 +16,7 @@ from typing import Self
 from davfs.errors import OrthancError
 
 
-class ByteStream:
+class ForwardStream:
     """Bytes that come once, in their order.
 
     Args:
@@ -69,7 +69,7 @@ class ByteStream:
 @dataclass(frozen=True, slots=True)
 class _IdleStream:
     key: str
-    stream: ByteStream
+    stream: ForwardStream
     since: float
 
 
@@ -94,7 +94,7 @@ class StreamPool:
         self._timer: threading.Timer | None = None
 
     @contextmanager
-    def at(self, key: str, position: int, make: Callable[[], ByteStream]) -> Iterator[ByteStream]:
+    def at(self, key: str, position: int, make: Callable[[], ForwardStream]) -> Iterator[ForwardStream]:
         """Give a stream that has not passed a position; it waits again afterwards, unless it ended or failed.
 
         Args:
@@ -110,7 +110,7 @@ class StreamPool:
             raise
         self._put(key, stream)
 
-    def _take(self, key: str, position: int) -> ByteStream | None:
+    def _take(self, key: str, position: int) -> ForwardStream | None:
         with self._lock:
             before = [one for one in self._waiting if one.key == key and one.stream.position <= position]
             if not before:
@@ -119,7 +119,7 @@ class StreamPool:
             self._waiting = [one for one in self._waiting if one is not nearest]
         return nearest.stream
 
-    def _put(self, key: str, stream: ByteStream) -> None:
+    def _put(self, key: str, stream: ForwardStream) -> None:
         if stream.ended:
             stream.close()
             return
@@ -178,7 +178,7 @@ class StreamedFile:
         size: int,
         key: str,
         kept: StreamPool,
-        make: Callable[[], ByteStream],
+        make: Callable[[], ForwardStream],
         check: Callable[[], None] = lambda: None,
     ) -> None:
         self.size = size

@@ -7,7 +7,7 @@ from davfs.errors import BadFile, Refused, Unavailable, UnknownResource
 from davfs.imports.elements import Walk
 from davfs.imports.hazards import check_hazards
 from davfs.imports.same_image import SameImage
-from davfs.orthanc import Buffer, Orthanc, OrthancId, Stored, StoreStatus
+from davfs.orthanc import Buffer, Orthanc, OrthancId, StoreResult, StoreStatus
 
 UNREADABLE = "Orthanc cannot read it as a DICOM file."
 """What `BadFile` means to a user."""
@@ -101,7 +101,7 @@ class Importer:
         except BadFile:
             return None
 
-    def _is_copy(self, content: Buffer, stored: Stored, *, quick: bool) -> bool | None:
+    def _is_copy(self, content: Buffer, stored: StoreResult, *, quick: bool) -> bool | None:
         """Return whether Orthanc holds the bytes that it was given; None where the size alone tells.
 
         The MD5 takes a tenth of an upload's time.

@@ -16,7 +16,7 @@ from davfs.orthanc.model import (
     Level,
     OrthancId,
     Resource,
-    Stored,
+    StoreResult,
     StoreStatus,
     WithChildren,
 )
@@ -31,8 +31,8 @@ __all__ = [
     "Orthanc",
     "OrthancId",
     "Resource",
+    "StoreResult",
     "StoreStatus",
-    "Stored",
     "WithChildren",
 ]
 
@@ -66,7 +66,7 @@ class Orthanc(Protocol):
         """Return a patient, study or series with the ids right below it, in one answer (``GET /{level}/{id}``)."""
 
     def exists(self, level: Level, resource: OrthancId) -> bool:
-        """Tell whether a patient, study, series or instance exists now (``GET /{level}/{id}/metadata``)."""
+        """Return True if a patient, study, series or instance exists now (``GET /{level}/{id}/metadata``)."""
 
     def existing(self, ids: Sequence[OrthancId]) -> set[OrthancId]:
         """Return those of the named resources, of any level, that exist now (``POST /tools/bulk-content``)."""
@@ -144,7 +144,7 @@ class Orthanc(Protocol):
             instance: The instance whose file it is (``POST …/modify``); None where Orthanc does not hold it.
         """
 
-    def store(self, content: Buffer) -> Stored:
+    def store(self, content: Buffer) -> StoreResult:
         """Upload one DICOM file (``POST /instances``).
 
         Raises:

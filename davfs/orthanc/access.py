@@ -1,4 +1,4 @@
-"""May this user? Orthanc itself is asked, with the user's own password, so that the drive is never more open than it.
+"""Checks a user's permissions by asking Orthanc itself, with the user's own password: the drive is never more open.
 
 Orthanc knows more than its list of users: an ``IncomingHttpRequestFilter`` in Lua, or a plugin, can refuse a method or
 a path to some of them. So a permission is not looked up, it is tried, with requests that do nothing where they are
@@ -246,7 +246,7 @@ class Access:
 
 
 def _is_orthanc(response: httpx.Response) -> bool:
-    """Tell whether ``/system`` was answered by Orthanc, rather than by the login page of a proxy before it."""
+    """Return True if ``/system`` was answered by Orthanc, and not by the login page of a proxy in front of it."""
     try:
         return "ApiVersion" in response.json()
     except (ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""What `davfs.orthanc.ranges` keeps for a while: files in memory, and files that are open.
+"""Caches for `davfs.orthanc.ranges`: files in memory, and open files.
 
 Both go by the instance's id and the name of its stored file, so that another content is never taken for this one. What
 is dropped is closed without the lock.
@@ -89,7 +89,7 @@ class FileCache:
 
 
 @dataclass(frozen=True, slots=True)
-class _OpenFile:
+class _IdleFile:
     instance: Instance
     position: int
     source: FileContext
@@ -97,7 +97,7 @@ class _OpenFile:
     since: float
 
     def is_of(self, instance: Instance) -> bool:
-        """Tell whether it is the file that an instance has now."""
+        """Return True if an instance still has this file."""
         return (self.instance.id, self.instance.uuid) == (instance.id, instance.uuid)
 
 
@@ -113,7 +113,7 @@ class OpenFileCache:
         self._most = most
         self._now = now
         self._lock = threading.Lock()
-        self._waiting: list[_OpenFile] = []
+        self._waiting: list[_IdleFile] = []
 
     def take(self, instance: Instance, position: int) -> tuple[FileContext, Readable] | None:
         """Return the file that stands at a position or least before it, None for none; the caller has to close it."""
@@ -128,7 +128,7 @@ class OpenFileCache:
     def put(self, instance: Instance, position: int, source: FileContext, file: Readable) -> None:
         """Keep a file open that stands at a position."""
         with self._lock:
-            self._waiting.append(_OpenFile(instance, position, source, file, self._now()))
+            self._waiting.append(_IdleFile(instance, position, source, file, self._now()))
             surplus = self._waiting[: max(0, len(self._waiting) - self._most)]
         self._close(surplus)
 
@@ -144,7 +144,7 @@ class OpenFileCache:
             idle = [one for one in self._waiting if one.since <= until]
         self._close(idle)
 
-    def _close(self, files: list[_OpenFile]) -> None:
+    def _close(self, files: list[_IdleFile]) -> None:
         for one in files:
             with self._lock:
                 mine = any(other is one for other in self._waiting)  # or another thread was faster

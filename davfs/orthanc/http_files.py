@@ -204,7 +204,7 @@ class HttpFile:
         return stream
 
     def _leads_to(self, stream: HttpStream, start: int) -> bool:
-        """Tell whether a stream comes to a position, at a cost that is worth it."""
+        """Return True if reading on to a position is cheaper than another request."""
         far = start - stream.position > _BLOCK and self._files.may_know_ranges
         return stream.position <= start < stream.end and not far
 

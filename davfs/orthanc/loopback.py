@@ -1,4 +1,4 @@
-"""How the plugin reaches the HTTP server of the Orthanc that it runs in, to ask as one of its users."""
+"""Finds the HTTP server of the Orthanc that the plugin runs in, where users' permissions are checked."""
 
 import ssl
 from collections.abc import Mapping

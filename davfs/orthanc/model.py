@@ -1,4 +1,4 @@
-"""What Orthanc's REST API tells about its resources, as frozen values."""
+"""Orthanc's resources, changes and counts as frozen values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -144,7 +144,7 @@ class StoreStatus(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoreResult:
     """Orthanc's answer to the upload of one DICOM file."""
 
     id: OrthancId

@@ -1,4 +1,4 @@
-"""What happens in an Orthanc of which nobody tells: it is asked from time to time.
+"""Polls an Orthanc over HTTP for changes, and turns them into events.
 
 1. Additions and updates move the last number of the log of changes, which is asked for every second.
 2. Deletions are in no log: they show in the counts of ``/statistics``, where those are not what they were and what the

@@ -1,7 +1,7 @@
-"""What a proxy, or another server at Orthanc's address, answers in Orthanc's place.
+"""Recognises responses of a proxy, or of another server at Orthanc's address.
 
-It says nothing about Orthanc: neither that a resource is gone, nor that one was deleted, nor what is in a file. So it
-counts as no answer, and one may come later.
+Such a response proves nothing about Orthanc: neither that a resource is gone, nor that one was deleted, nor what a file
+holds. So Orthanc counts as unavailable for now.
 """
 
 from collections.abc import Iterator

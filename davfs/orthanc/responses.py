@@ -1,4 +1,4 @@
-"""What goes wrong between this process and Orthanc's HTTP server, as errors of this package."""
+"""Turns HTTP errors, and failures of the connection, into the errors of `davfs.errors`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

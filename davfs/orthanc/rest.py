@@ -24,7 +24,7 @@ from davfs.orthanc.model import (
     Level,
     OrthancId,
     Resource,
-    Stored,
+    StoreResult,
     StoreStatus,
     WithChildren,
 )
@@ -216,7 +216,7 @@ class RestOrthanc:
         return self._transport.post(f"/instances/{instance}/modify", json.dumps(request).encode())
 
     @parse_errors()
-    def store(self, content: Buffer) -> Stored:
+    def store(self, content: Buffer) -> StoreResult:
         """See `davfs.orthanc.Orthanc`."""
         try:
             response = json.loads(self._transport.post("/instances", content))
@@ -224,7 +224,7 @@ class RestOrthanc:
             raise upload_error(error) from error
         if isinstance(response, list):
             raise BadFile("Orthanc took the file for an archive")
-        return Stored(OrthancId(response["ID"]), StoreStatus(response["Status"]))
+        return StoreResult(OrthancId(response["ID"]), StoreStatus(response["Status"]))
 
     def delete(self, level: Level, resource: OrthancId) -> None:
         """See `davfs.orthanc.Orthanc`."""

@@ -1,4 +1,4 @@
-"""What an Orthanc tells of itself."""
+"""Asks an Orthanc for its name, version and settings (``GET /system``)."""
 
 import json
 import ssl
@@ -88,7 +88,7 @@ def _keywords(listed: str) -> frozenset[str]:
 
 
 def _distrusts(error: BaseException | None) -> bool:
-    """Tell whether a certificate is why a request failed: waiting would not help."""
+    """Return True if a request failed because of the certificate: a retry would not help."""
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):
             return True

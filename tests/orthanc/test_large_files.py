@@ -35,7 +35,7 @@ class Made:
         return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
 
     def forget_peak(self) -> int:
-        """Let the peak be what it has now, and return that."""
+        """Reset the peak to the present use of memory, and return that."""
         Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")  # proc(5)
         return self.peak()
 

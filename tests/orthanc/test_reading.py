@@ -1,4 +1,4 @@
-"""What is in Orthanc is on the drive: list, exists and retrieve, over HTTP."""
+"""Everything in Orthanc is on the drive: list, exists and retrieve, over HTTP."""
 
 import http.client
 from concurrent.futures import ThreadPoolExecutor

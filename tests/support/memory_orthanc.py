@@ -23,7 +23,7 @@ from davfs.orthanc import (
     Level,
     OrthancId,
     Resource,
-    Stored,
+    StoreResult,
     StoreStatus,
     WithChildren,
 )
@@ -75,7 +75,7 @@ class MemoryOrthanc:
     def __post_init__(self) -> None:
         self.gate.set()
 
-    def store(self, content: Buffer) -> Stored:
+    def store(self, content: Buffer) -> StoreResult:
         """See `Orthanc`."""
         self.uploads += 1
         assert self.gate.wait(10)
@@ -84,14 +84,14 @@ class MemoryOrthanc:
         known = facts(bytes(content))
         identifier = known.ids[Level.INSTANCE]
         if self.answer:
-            return Stored(identifier, self.answer)
+            return StoreResult(identifier, self.answer)
         if identifier in self.files:
-            return Stored(identifier, StoreStatus.ALREADY_STORED)
+            return StoreResult(identifier, StoreStatus.ALREADY_STORED)
         self.files[identifier] = self.transcoded or bytes(content)
         self._arrive(known)
         if self.deletes:
             self.delete(Level.INSTANCE, identifier)
-        return Stored(identifier, StoreStatus.SUCCESS)
+        return StoreResult(identifier, StoreStatus.SUCCESS)
 
     def retag(self, resource: OrthancId, tags: Mapping[str, str]) -> None:
         """Give a patient, with all studies, a study or a series other tags, as a reconstruction does."""

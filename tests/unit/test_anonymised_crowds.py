@@ -1,4 +1,4 @@
-"""What would take gigabytes to be parsed is refused before it is, and what only looks like it is not."""
+"""Data sets that would take gigabytes to parse are refused before that, and no others."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""Which images are there, and which can be opened: those that do not show in their pixels whose they are."""
+"""Images with a patient's data in their pixels are neither listed nor opened."""
 
 import io
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the rules do where the standard leaves a choice, and with values that are not what they seem."""
+"""Rules of our own: choices that the standard leaves, and values that are not what they seem."""
 
 import pydicom
 import pytest

@@ -58,7 +58,7 @@ def series(numbers: Mapping[str, str | None], sop_class: str = CTImageStorage) -
 
 
 def render(orthanc: Renderer, content: bytes, *instances: str) -> None:
-    """Let instances have a picture, or report."""
+    """Give instances a picture, or a report."""
     orthanc.rendered.update(dict.fromkeys(map(OrthancId, instances), content))
 
 

@@ -15,7 +15,7 @@ from davfs.filesystem.inbox import Inbox
 from davfs.imports import elements, sniff
 from davfs.imports import lanes as lanes_module
 from davfs.imports.lanes import SMALL, Lanes
-from davfs.orthanc import Buffer, OrthancId, Stored
+from davfs.orthanc import Buffer, OrthancId, StoreResult
 from tests.support import dicom
 from tests.support import inbox as inboxes
 from tests.support.inbox import CT, MR, TEST_FILES, names
@@ -46,7 +46,7 @@ def held(orthanc: MemoryOrthanc, monkeypatch: pytest.MonkeyPatch) -> Iterator[He
     event = Held()
     genuine = orthanc.store
 
-    def store(content: Buffer) -> Stored:
+    def store(content: Buffer) -> StoreResult:
         if bytes(content[: len(MR)]) == MR:
             event.begun.set()
             assert event.wait(SOON)

@@ -51,7 +51,7 @@ class Clocked(MemoryOrthanc):
         return counts
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the clock."""
         assert seconds >= 0
         self.time += seconds
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from davfs.derived.streams import ByteStream, StreamPool
+from davfs.derived.streams import ForwardStream, StreamPool
 from davfs.errors import OrthancError
 
 CONTENT = bytes(range(200))
@@ -26,10 +26,10 @@ class Reader:
     def __post_init__(self) -> None:
         self.kept = StreamPool(idle=1000, now=lambda: self.time)
 
-    def make(self) -> ByteStream:
+    def make(self) -> ForwardStream:
         """Begin a stream."""
         self.begun += 1
-        return ByteStream(self._blocks(), len(CONTENT))
+        return ForwardStream(self._blocks(), len(CONTENT))
 
     def _blocks(self) -> Generator[bytes, None, None]:
         self.open += 1
@@ -175,7 +175,7 @@ def test_one_that_cannot_be_closed(reader: Reader) -> None:
             raise OrthancError("cannot be closed")
 
     for key in "abc":
-        with reader.kept.at(key, 0, (lambda: ByteStream(stubborn(), 200)) if key == "b" else reader.make) as stream:
+        with reader.kept.at(key, 0, (lambda: ForwardStream(stubborn(), 200)) if key == "b" else reader.make) as stream:
             list(stream.read(0, 10))
     with pytest.raises(OrthancError):
         reader.kept.close()
@@ -187,5 +187,5 @@ def test_other_length(blocks: list[bytes]) -> None:
     """A stream that turns out longer or shorter than it was to be never looks as if it was whole."""
     came: list[memoryview] = []
     with pytest.raises(OrthancError):
-        came.extend(ByteStream((block for block in blocks), 10).read(0, 10))
+        came.extend(ForwardStream((block for block in blocks), 10).read(0, 10))
     assert sum(len(block) for block in came) < 10

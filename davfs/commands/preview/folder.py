@@ -14,7 +14,7 @@ from davfs.entry import InMemory, Readable
 from davfs.errors import OrthancError, UnknownResource
 from davfs.orthanc import Buffer
 from davfs.orthanc.description import described
-from davfs.orthanc.model import Changes, Counts, Instance, Level, OrthancId, Resource, Stored, WithChildren
+from davfs.orthanc.model import Changes, Counts, Instance, Level, OrthancId, Resource, StoreResult, WithChildren
 
 _READ_ONLY = "these are files in a folder: nothing can be changed"
 _NO_SERVER = "these are files in a folder: it takes an Orthanc to make them anonymous"
@@ -166,7 +166,7 @@ class DicomFolder:
         """See `Orthanc`."""
         raise OrthancError(_NO_SERVER)
 
-    def store(self, content: Buffer) -> Stored:  # noqa: ARG002  as `Orthanc` has it
+    def store(self, content: Buffer) -> StoreResult:  # noqa: ARG002  as `Orthanc` has it
         """See `Orthanc`."""
         raise OrthancError(_READ_ONLY)
 
