@@ -26,7 +26,7 @@ app.command()(preview)
 def check(
     files: Annotated[list[Path], typer.Argument(help="Layout files, in TOML.", metavar="FILE", show_default=False)],
     *,
-    tag: options.Tags = None,
+    tag: options.TagOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a list with file, line and reason.")] = False,
 ) -> None:
     """Tell what is wrong in layout files, as the drive would.

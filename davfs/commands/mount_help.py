@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from davfs.commands import mounting, windows
-from davfs.settings.plugin import DEFAULT_PORT, LOOPBACK
+from davfs.settings.table import DEFAULT_PORT, LOOPBACK
 
 _URL = f"http://{LOOPBACK}:{DEFAULT_PORT}/"
 

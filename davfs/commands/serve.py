@@ -14,7 +14,7 @@ from davfs.errors import ConfigurationError, OrthancError, Unavailable
 from davfs.orthanc.system import ServerInfo
 from davfs.running.standalone import Standalone
 from davfs.settings.checks import is_loopback
-from davfs.settings.plugin import Server
+from davfs.settings.configuration import ServerSettings
 from davfs.settings.standalone import StandaloneConfiguration, read
 
 _TICK = 0.2
@@ -24,31 +24,9 @@ _FAILED, _MISCONFIGURED = 1, 2  # 2 is also what the command line's own errors e
 _log = logging.getLogger("davfs.serve")
 
 
+@options.with_settings()
 def serve(
-    context: typer.Context,
-    *,
-    config: options.Config = None,
-    orthanc: options.OrthancUrl = None,
-    username: options.Username = None,
-    password_file: options.PasswordFile = None,
-    orthanc_certificate: options.OrthancCertificate = None,
-    verify_peer: options.VerifyPeer = None,
-    wait: options.Wait = None,
-    address: options.Address = None,
-    port: options.Port = None,
-    certificate: options.Certificate = None,
-    key: options.Key = None,
-    host_name: options.HostNames = None,
-    layout: options.Layouts = None,
-    hash_key_file: options.HashKeyFile = None,
-    allow_upload: options.AllowUpload = None,
-    allow_delete: options.AllowDelete = None,
-    search: options.Search = None,
-    spool: options.Spool = None,
-    spool_maximum_size: options.SpoolMaximumSize = None,
-    spool_maximum_age: options.SpoolMaximumAge = None,
-    catalog: options.Catalog = None,
-    verbose: options.Verbose = False,
+    context: typer.Context, *, config: options.ConfigOption = None, verbose: options.VerboseOption = False
 ) -> None:
     """Serve the archive of an Orthanc as a network drive.
 
@@ -122,7 +100,7 @@ def _announcement(configuration: StandaloneConfiguration, found: ServerInfo, fol
     )
 
 
-def _url(server: Server) -> str:
+def _url(server: ServerSettings) -> str:
     """Return the address under which this machine reaches the server."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(server.address, server.address)  # noqa: S104  to compare
     host = f"[{host}]" if ":" in host and not host.startswith("[") else host

@@ -17,7 +17,7 @@ from davfs.demo.ports import free_ports
 from davfs.demo.process import OrthancFailed, OrthancProcess, PortTaken
 from davfs.demo.samples import import_samples
 from davfs.errors import ConfigurationError, DavfsError
-from davfs.settings.plugin import DEFAULT_PORT
+from davfs.settings.table import DEFAULT_PORT
 
 VARIABLES = {"HTTP": "ORTHANC_PORT", "DICOM": "DICOM_PORT", "DAV": "DAV_PORT"}
 DEFAULTS = {"HTTP": 8042, "DICOM": 4242, "DAV": DEFAULT_PORT}

@@ -16,7 +16,7 @@ import httpx
 
 from davfs.demo.ports import LOOPBACK, free_ports, is_taken
 from davfs.errors import DavfsError
-from davfs.settings.plugin import DEFAULT_PORT
+from davfs.settings.table import DEFAULT_PORT
 
 LOCAL_MODALITIES = ("DAVFS", "STORESCU", "PYNETDICOM")
 """AE titles from which files are taken by C-STORE; Orthanc's DICOM port cannot be bound to loopback alone."""

@@ -32,8 +32,8 @@ from davfs.orthanc.ranges import RangeCache
 from davfs.running.ending import Ending
 from davfs.running.reloading import Reloading
 from davfs.settings import setup
+from davfs.settings.configuration import Configuration
 from davfs.settings.layouts import Loaded
-from davfs.settings.plugin import Configuration
 from davfs.settings.setup import Setup
 from davfs.spool.spool import Spool
 from davfs.spool.sweeper import Sweeper

@@ -24,7 +24,7 @@ from davfs.running import assembly
 from davfs.running.ending import log_left_behind
 from davfs.sdk import callbacks, changes, core, log
 from davfs.settings import setup, state
-from davfs.settings.plugin import Configuration
+from davfs.settings.configuration import Configuration
 
 _log = logging.getLogger(__name__)
 

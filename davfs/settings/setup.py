@@ -8,9 +8,9 @@ from typing import Any
 from davfs.errors import ConfigurationError
 from davfs.layout import ExtraTags, HashKey, Layout, load, shipped, shipped_names
 from davfs.orthanc.model import Level
-from davfs.settings import plugin as configuration
+from davfs.settings import plugin
+from davfs.settings.configuration import Configuration
 from davfs.settings.layouts import Selection
-from davfs.settings.plugin import Configuration
 
 INBOX = "inbox"
 SEARCH = "search"
@@ -47,7 +47,7 @@ def read(orthanc: Mapping[str, Any], path: str) -> Setup:
     Raises:
         ConfigurationError: The administrator has to change something; the message says what.
     """
-    settings = configuration.read(orthanc, home(path))
+    settings = plugin.read(orthanc, home(path))
     selection = load_layouts(settings, _extra_tags(orthanc))
     make_folders(settings)
     if not keeps_files(orthanc):

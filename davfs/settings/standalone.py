@@ -1,4 +1,4 @@
-"""The configuration of ``davfs serve``: options, environment, a TOML file and defaults, in this order of precedence.
+"""Reads the settings of ``davfs serve``: options, environment variables, a TOML file, defaults, in order of precedence.
 
 The file has the keys of Orthanc's ``Davfs`` section at its top, and a table for Orthanc itself::
 
@@ -15,33 +15,32 @@ The file has the keys of Orthanc's ``Davfs`` section at its top, and a table for
     Username = "drive"
     PasswordFile = "orthanc-password"
 
-Relative paths start at the folder of the file that names them, or at the working directory. Whatever is refused is
-named as it was written: ``--port``, ``DAVFS_PORT``, or file, line and key.
+Relative paths start at the folder of the file that names them, or at the working directory. Errors name a setting as it
+was written: ``--port``, ``DAVFS_PORT``, or file, line and key.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 from davfs.errors import ConfigurationError
-from davfs.settings.checks import address, flag, hash_key, host_names, layout_names, networks, number, port, text
-from davfs.settings.plugin import DEFAULT_PORT, LOOPBACK, Configuration, Server
+from davfs.settings.checks import hash_key
+from davfs.settings.configuration import CheckedValues, Configuration, GivenValue, ServerSettings
 from davfs.settings.state import folder_of
-from davfs.settings.toml_file import Given, read_file
+from davfs.settings.table import LOOPBACK, SECRETS
+from davfs.settings.toml_file import read_file
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
-    """How to reach Orthanc.
+class OrthancSettings:
+    """Settings of the connection to Orthanc.
 
     Attributes:
-        url: Its address, without a slash at its end.
-        username: Who the drive is for Orthanc; empty where Orthanc does not ask.
+        url: Its URL, without a trailing slash.
+        username: The drive's own user name; empty if Orthanc asks for none.
         password: That user's password.
         certificate: Certificates that Orthanc's must be signed by, a PEM file; None for those of this system.
-        verify_peer: Whether Orthanc's certificate is checked.
+        verify_peer: True if Orthanc's certificate is checked.
     """
 
     url: str
@@ -53,130 +52,101 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class StandaloneConfiguration:
-    """What an administrator can set for a drive beside Orthanc.
+    """Settings of a drive beside Orthanc.
 
     Attributes:
         drive: The drive's own settings, with an empty ``uri``.
-        orthanc: How to reach Orthanc.
-        wait: Seconds to wait for Orthanc at the start; None for as long as it takes.
+        orthanc: The connection to Orthanc.
+        wait: Seconds to wait for Orthanc at the start; None for no limit.
     """
 
     drive: Configuration
-    orthanc: Connection
+    orthanc: OrthancSettings
     wait: int | None
 
 
-def read(given: Mapping[str, Given], file: Path | None, environment: Mapping[str, str]) -> StandaloneConfiguration:
-    """Return the configuration.
+def read(given: Mapping[str, GivenValue], file: Path | None, environment: Mapping[str, str]) -> StandaloneConfiguration:
+    """Return the settings.
 
     Args:
         given: Options and variables, by key: ``Server.Port``.
         file: The configuration file; None for none.
-        environment: Tells where the state is kept.
+        environment: Names the default folder of the state.
 
     Raises:
-        ConfigurationError: A key is unknown, a value is not allowed, or the file cannot be read.
+        ConfigurationError: A key is unknown, a value is not allowed, or a file cannot be read.
     """
-    settings = _Settings(_merged(read_file(file, _SETTINGS) if file else {}, given))
-    orthanc = settings.connection()
-    state = folder_of(orthanc.url, environment)
-    drive = Configuration(
+    merged = _merged(read_file(file) if file else {}, given)
+    values = CheckedValues(merged)
+    orthanc = _orthanc(values, merged)
+    drive = values.drive(
         uri="",
-        layouts=settings.layouts(),
-        hash_key=settings.hash_key(),
-        allow_upload=settings["AllowUpload"],
-        allow_delete=settings["AllowDelete"],
-        search=settings["Search"],
-        server=settings.server(),
-        spool=settings.path("Spool") or state / "spool",
-        spool_maximum_size=settings["SpoolMaximumSize"] * 1024 * 1024,
-        spool_maximum_age=settings["SpoolMaximumAge"],
-        catalog=settings.path("Catalog") or state / "catalog.sqlite",
+        layouts=_layouts(values, merged),
+        hash_key=_hash_key(values),
+        server=_server(values),
+        data=folder_of(orthanc.url, environment),
     )
-    return StandaloneConfiguration(drive, orthanc, settings["Wait"])
+    return StandaloneConfiguration(drive, orthanc, values["Wait"])
 
 
-class _Settings:
-    """Checked values, by key."""
-
-    def __init__(self, given: Mapping[str, Given]) -> None:
-        self._given = given
-
-    def __getitem__(self, key: str) -> Any:
-        default, check = _SETTINGS[key]
-        found = self._given.get(key)
-        return check(found.where, found.value) if found else default
-
-    def path(self, key: str) -> Path | None:
-        value = self[key]
-        return self._given[key].home / value if value else None
-
-    def file(self, key: str) -> Path | None:
-        path = self.path(key)
-        if path and not path.is_file():
-            raise ConfigurationError(f"{self.where(key)} is '{path}', and there is no such file")
-        return path
-
-    def where(self, key: str) -> str:
-        return self._given[key].where
-
-    def layouts(self) -> tuple[str, ...]:
-        home = self._given["Layouts"].home if "Layouts" in self._given else Path()
-        return tuple(str(home / name) if name.endswith(".toml") else name for name in self["Layouts"])
-
-    def server(self) -> Server:
-        certificate, key = self.file("Server.Certificate"), self.file("Server.Key")
-        if key and not certificate:
-            raise ConfigurationError(f"{self.where('Server.Key')} is the key of a certificate, and there is none")
-        return Server(
-            enabled=True,
-            address=self["Server.Address"] or LOOPBACK,
-            port=self["Server.Port"],
-            certificate=certificate,
-            key=key,
-            trusted_proxies=tuple(self["Server.TrustedProxies"]),
-            host_names=tuple(self["Server.HostNames"]),
-        )
-
-    def connection(self) -> Connection:
-        username, password = self["Orthanc.Username"], self._password()
-        if bool(username) != bool(password):
-            known, missing = ("Username", "a password") if username else ("Password", "a user name")
-            where = next(given.where for key, given in self._given.items() if key.startswith(f"Orthanc.{known}"))
-            raise ConfigurationError(f"{where} needs {missing} as well")
-        return Connection(
-            url=self["Orthanc.Url"],
-            username=username,
-            password=password,
-            certificate=self.file("Orthanc.Certificate"),
-            verify_peer=self["Orthanc.VerifyPeer"],
-        )
-
-    def hash_key(self) -> str:
-        file = self.file("HashKeyFile")
-        where = f"what is in '{file}' ({self.where('HashKeyFile')})" if file else ""
-        return hash_key(where, self._secret("HashKeyFile", file)) if file else str(self["HashKey"])
-
-    def _password(self) -> str:
-        file = self.file("Orthanc.PasswordFile")
-        return self._secret("Orthanc.PasswordFile", file) if file else str(self["Orthanc.Password"])
-
-    def _secret(self, key: str, file: Path) -> str:
-        try:
-            secret = file.read_text().rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = f"which cannot be read: {type(error).__name__}"
-            raise ConfigurationError(f"{self.where(key)} is '{file}', {reason}") from error
-        if not secret:
-            raise ConfigurationError(f"{self.where(key)} is '{file}', which is empty")
-        return secret
+def _orthanc(values: CheckedValues, given: Mapping[str, GivenValue]) -> OrthancSettings:
+    username = values["Orthanc.Username"]
+    password = _secret(values, "Orthanc.PasswordFile") or values["Orthanc.Password"]
+    if bool(username) != bool(password):
+        known, missing = ("Username", "a password") if username else ("Password", "a user name")
+        where = next(each.where for key, each in given.items() if key.startswith(f"Orthanc.{known}"))
+        raise ConfigurationError(f"{where} needs {missing} as well")
+    certificate = _file(values, "Orthanc.Certificate")
+    return OrthancSettings(values["Orthanc.Url"], username, password, certificate, values["Orthanc.VerifyPeer"])
 
 
-def _merged(*sources: Mapping[str, Given]) -> dict[str, Given]:
-    """Return what is given, each source over those before it; a secret by value replaces one by file, and so on."""
-    merged: dict[str, Given] = {}
+def _layouts(values: CheckedValues, given: Mapping[str, GivenValue]) -> tuple[str, ...]:
+    home = given["Layouts"].home if "Layouts" in given else Path()
+    return tuple(str(home / name) if name.endswith(".toml") else name for name in values["Layouts"])
+
+
+def _hash_key(values: CheckedValues) -> str:
+    secret = _secret(values, "HashKeyFile")
+    if not secret:
+        return str(values["HashKey"])
+    return hash_key(f"what is in '{values.path('HashKeyFile')}' ({values.where('HashKeyFile')})", secret)
+
+
+def _server(values: CheckedValues) -> ServerSettings:
+    certificate, key = _file(values, "Server.Certificate"), _file(values, "Server.Key")
+    if key and not certificate:
+        raise ConfigurationError(f"{values.where('Server.Key')} is the key of a certificate, and there is none")
+    address = values["Server.Address"] or LOOPBACK
+    return values.server(enabled=True, address=address, certificate=certificate, key=key)
+
+
+def _file(values: CheckedValues, key: str) -> Path | None:
+    path = values.path(key)
+    if path and not path.is_file():
+        raise ConfigurationError(f"{values.where(key)} is '{path}', and there is no such file")
+    return path
+
+
+def _secret(values: CheckedValues, key: str) -> str:
+    """Return the content of a file that holds a secret; empty if no file is given."""
+    file = _file(values, key)
+    if not file:
+        return ""
+    try:
+        secret = file.read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = f"which cannot be read: {type(error).__name__}"
+        raise ConfigurationError(f"{values.where(key)} is '{file}', {reason}") from error
+    if not secret:
+        raise ConfigurationError(f"{values.where(key)} is '{file}', which is empty")
+    return secret
+
+
+def _merged(*sources: Mapping[str, GivenValue]) -> dict[str, GivenValue]:
+    """Merge sources, the later over the earlier; a secret by value also replaces one by file, and so on."""
+    merged: dict[str, GivenValue] = {}
     for source in sources:
-        for secret in _SECRETS:
+        for secret in SECRETS:
             named = [key for key in secret if key in source]
             if len(named) == len(secret):
                 first, second = (source[key].where for key in named)
@@ -185,54 +155,3 @@ def _merged(*sources: Mapping[str, Given]) -> dict[str, Given]:
                 merged = {key: value for key, value in merged.items() if key not in secret}
         merged.update(source)
     return merged
-
-
-def _url(key: str, value: Any) -> str:
-    example = "must be Orthanc's address, such as http://127.0.0.1:8042"
-    try:
-        parts = urlsplit(value if isinstance(value, str) else "")
-        right = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:  # no port, or no IPv6 address
-        right = False
-    if not right or any(ord(character) <= ord(" ") for character in value):
-        raise ConfigurationError(f"{key} is {value!r} and {example}")
-    if "@" in parts.netloc:
-        raise ConfigurationError(f"{key} holds a user name: give it and the password by settings of their own")
-    if parts.query or parts.fragment:
-        raise ConfigurationError(f"{key} is {value!r} and {example}, without '?' and '#'")
-    return str(value).rstrip("/")
-
-
-def _word(key: str, value: Any) -> str:
-    if isinstance(value, str) and value:
-        return value
-    raise ConfigurationError(f"{key} must be text in quotes")  # without the value, which may be a password
-
-
-_SECRETS = (("Orthanc.Password", "Orthanc.PasswordFile"), ("HashKey", "HashKeyFile"))
-"""Given by value, or by the file that holds it."""
-_SETTINGS: dict[str, tuple[Any, Callable[[str, Any], Any]]] = {
-    "Layouts": (["by-patient"], layout_names),
-    "HashKey": ("", hash_key),
-    "HashKeyFile": ("", text),
-    "AllowUpload": (True, flag),
-    "AllowDelete": (False, flag),
-    "Search": (True, flag),
-    "Spool": ("", text),
-    "SpoolMaximumSize": (10 * 1024, number),  # MB, as Orthanc's MaximumStorageSize
-    "SpoolMaximumAge": (7 * 24 * 3600, number),  # seconds, as Orthanc's StableAge
-    "Catalog": ("", text),
-    "Wait": (None, number),  # seconds
-    "Server.Address": ("", address),
-    "Server.Port": (DEFAULT_PORT, port),
-    "Server.Certificate": ("", text),
-    "Server.Key": ("", text),
-    "Server.TrustedProxies": ([], networks),
-    "Server.HostNames": ([], host_names),
-    "Orthanc.Url": ("http://127.0.0.1:8042", _url),
-    "Orthanc.Username": ("", _word),
-    "Orthanc.Password": ("", _word),
-    "Orthanc.PasswordFile": ("", text),
-    "Orthanc.Certificate": ("", text),
-    "Orthanc.VerifyPeer": (True, flag),
-}

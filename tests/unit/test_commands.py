@@ -14,8 +14,8 @@ from davfs.commands import mounting
 from davfs.commands.application import app
 from davfs.commands.mounting import System, this_system
 from davfs.commands.serve import warn
+from davfs.settings.configuration import GivenValue
 from davfs.settings.standalone import read
-from davfs.settings.toml_file import Given
 
 DOOR = "https://pacs.example:8043/"
 COLLECTION = "http://pacs.example:8042/davfs/drive/"
@@ -158,7 +158,7 @@ def test_one_line_mounts(system: System) -> None:
 )
 def test_warnings(settings: dict[str, Any], warning: str, caplog: pytest.LogCaptureFixture) -> None:
     """Whoever opens the drive to a network, or trusts everybody on the way to Orthanc, is told."""
-    given = {key: Given(value, "--x") for key, value in settings.items()}
+    given = {key: GivenValue(value, "--x") for key, value in settings.items()}
     logging.getLogger("davfs").propagate = True  # another test may have sent the log elsewhere
     warn(read(given, None, {"STATE_DIRECTORY": "/var/lib/davfs"}))
     assert (warning in caplog.text) if warning else not caplog.text

@@ -21,8 +21,8 @@ from davfs.orthanc import system
 from davfs.orthanc.http import HttpTransport, connect
 from davfs.orthanc.model import Level
 from davfs.orthanc.rest import RestOrthanc
+from davfs.settings.configuration import GivenValue
 from davfs.settings.standalone import StandaloneConfiguration, read
-from davfs.settings.toml_file import Given
 
 _FAILED, _MISCONFIGURED = 1, 2
 _SECONDS = 10.0
@@ -31,6 +31,9 @@ _WIDE = 10_000
 _SAMPLE_KEY = HashKey(b"pseudonyms of a preview without a key")
 
 
+@options.with_settings(
+    "HashKeyFile", "Orthanc.Username", "Orthanc.PasswordFile", "Orthanc.Certificate", "Orthanc.VerifyPeer"
+)
 def preview(
     context: typer.Context,
     file: Annotated[
@@ -46,12 +49,7 @@ def preview(
     ] = None,
     depth: Annotated[int, typer.Option(min=0, help="Levels to draw; 0: all.")] = 0,
     limit: Annotated[int, typer.Option(min=0, help="Entries of each folder to draw; 0: all.")] = 10,
-    tag: options.Tags = None,
-    hash_key_file: options.HashKeyFile = None,
-    username: options.Username = None,
-    password_file: options.PasswordFile = None,
-    orthanc_certificate: options.OrthancCertificate = None,
-    verify_peer: options.VerifyPeer = None,
+    tag: options.TagOption = None,
 ) -> None:
     """Draw the tree that a layout makes, with the names that the drive would show.
 
@@ -79,7 +77,7 @@ def preview(
     show(drawing)
 
 
-def _given(context: typer.Context, *, whole: bool) -> dict[str, Given]:
+def _given(context: typer.Context, *, whole: bool) -> dict[str, GivenValue]:
     """Return what is given; without what is said of an Orthanc where none is asked."""
     found = options.found(context, os.environ)
     return {key: given for key, given in found.items() if whole or not key.startswith("Orthanc.")}

@@ -17,7 +17,7 @@ from davfs.filesystem.tree import Tree
 from davfs.layout import ExtraTags, Layout
 from davfs.orthanc import Orthanc
 from davfs.settings import setup
-from davfs.settings.plugin import Configuration
+from davfs.settings.configuration import Configuration
 
 
 class Searching:

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from davfs.errors import ConfigurationError
-from davfs.settings.plugin import Configuration, Server
-from davfs.settings.standalone import Connection, StandaloneConfiguration, read
+from davfs.settings.configuration import Configuration, GivenValue, ServerSettings
+from davfs.settings.standalone import OrthancSettings, StandaloneConfiguration, read
 from davfs.settings.state import folder_of
-from davfs.settings.toml_file import Given, read_file
+from davfs.settings.toml_file import read_file
 
 STATE = {"STATE_DIRECTORY": "/var/lib/davfs"}
 KEYS = (
@@ -44,9 +44,9 @@ leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_s
 values = leaves | st.lists(leaves, max_size=3) | st.dictionaries(st.text(), leaves, max_size=3)
 
 
-def options(**settings: Any) -> dict[str, Given]:
+def options(**settings: Any) -> dict[str, GivenValue]:
     """Return settings as if they were options; a key's dot is written ``__``."""
-    return {key.replace("__", "."): Given(value, f"--{key}") for key, value in settings.items()}
+    return {key.replace("__", "."): GivenValue(value, f"--{key}") for key, value in settings.items()}
 
 
 @pytest.fixture
@@ -71,13 +71,13 @@ def test_defaults() -> None:
             allow_upload=True,
             allow_delete=False,
             search=True,
-            server=Server(enabled=True, address="127.0.0.1", port=8043, certificate=None, key=None),
+            server=ServerSettings(enabled=True, address="127.0.0.1", port=8043, certificate=None, key=None),
             spool=folder / "spool",
             spool_maximum_size=10 * 1024**3,
             spool_maximum_age=7 * 24 * 3600,
             catalog=folder / "catalog.sqlite",
         ),
-        orthanc=Connection("http://127.0.0.1:8042", "", "", None, verify_peer=True),
+        orthanc=OrthancSettings("http://127.0.0.1:8042", "", "", None, verify_peer=True),
         wait=None,
     )
 
@@ -193,7 +193,7 @@ def test_no_file(tmp_path: Path) -> None:
 def test_refusals(settings: dict[str, Any], message: str) -> None:
     """What cannot work is refused before anything starts, and no password is repeated."""
     with pytest.raises(ConfigurationError, match=message) as caught:
-        read({key: Given(value, "--x") for key, value in settings.items()}, None, STATE)
+        read({key: GivenValue(value, "--x") for key, value in settings.items()}, None, STATE)
     assert "secret" not in str(caught.value)
 
 
@@ -209,7 +209,7 @@ def test_an_empty_password_file(tmp_path: Path) -> None:
 def test_any_value(key: str, value: Any) -> None:
     """Every value is taken, or refused by its name; nothing else is raised."""
     try:
-        read({key: Given(value, "--the-option")}, None, STATE)
+        read({key: GivenValue(value, "--the-option")}, None, STATE)
     except ConfigurationError as error:
         assert "--the-option" in str(error)  # noqa: PT017  most values are refused, not all
 
@@ -219,5 +219,5 @@ def test_the_example_knows_every_setting(tmp_path: Path) -> None:
     example = Path(__file__).parents[2] / "docs" / "davfs.toml"
     everything = tmp_path / "davfs.toml"
     everything.write_text(re.sub(r"^#(\w+ = )", r"\1", example.read_text(), flags=re.MULTILINE))
-    assert set(read_file(everything, KEYS)) == set(KEYS) - {"Orthanc.Password", "HashKey"}
+    assert set(read_file(everything)) == set(KEYS) - {"Orthanc.Password", "HashKey"}
     assert read({}, example, STATE) == read({}, None, STATE)

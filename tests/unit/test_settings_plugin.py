@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from davfs.errors import ConfigurationError
-from davfs.settings.plugin import Configuration, Server, read
+from davfs.settings.configuration import Configuration, ServerSettings
+from davfs.settings.plugin import read
 
 HOME = Path("/etc/orthanc")
 KEYS = (
@@ -47,7 +48,7 @@ def test_defaults(configuration: dict[str, Any]) -> None:
         allow_upload=True,
         allow_delete=False,
         search=True,
-        server=Server(enabled=False, address="127.0.0.1", port=8043, certificate=None, key=None),
+        server=ServerSettings(enabled=False, address="127.0.0.1", port=8043, certificate=None, key=None),
         spool=data / "spool",
         spool_maximum_size=10 * 1024**3,
         spool_maximum_age=7 * 24 * 3600,
@@ -133,7 +134,7 @@ def test_the_server_listens_as_orthanc_does() -> None:
     """It is reached from elsewhere where Orthanc is, and its own certificate lies beside Orthanc's configuration."""
     section = {"Server": {"Enabled": True, "Certificate": "drive.pem", "Key": "/etc/ssl/drive.key"}}
     found = read({"RemoteAccessAllowed": True, "Davfs": section}, HOME).server
-    assert found == Server(
+    assert found == ServerSettings(
         enabled=True,
         address="0.0.0.0",  # noqa: S104  as Orthanc
         port=8043,

@@ -1,0 +1,127 @@
+"""The settings of a drive as values that the rest of the code works with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from davfs.settings.checks import IpNetwork
+from davfs.settings.table import SETTINGS
+
+_MEGABYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """Settings of the drive's own WebDAV server (door 2).
+
+    Attributes:
+        enabled: True if it is opened.
+        address: IP address that it listens at, or ``localhost``.
+        port: TCP port.
+        certificate: Its own certificate for TLS, a PEM file; None for that of Orthanc, if any.
+        key: The certificate's private key, a PEM file; None if the certificate's file holds it too.
+        trusted_proxies: Networks of the proxies whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed.
+        host_names: Host names that requests without a login may name, besides those of this machine.
+    """
+
+    enabled: bool
+    address: str
+    port: int
+    certificate: Path | None
+    key: Path | None
+    trusted_proxies: tuple[IpNetwork, ...] = ()
+    host_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Settings of a drive.
+
+    Attributes:
+        uri: Path of the collection in Orthanc's HTTP server; users mount ``{uri}/drive/``. Empty for none.
+        layouts: Names of shipped layouts, or absolute paths of TOML files; each is a folder of the drive.
+        hash_key: The secret that layouts make pseudonyms with; empty for none.
+        allow_upload: True if ``inbox/`` takes files.
+        allow_delete: True if patients, studies, series and instances can be deleted through the drive.
+        search: True if there is ``search/``.
+        server: The drive's own WebDAV server.
+        spool: Folder that holds the files of ``inbox/``.
+        spool_maximum_size: Bytes that the spool may hold; 0 for no limit.
+        spool_maximum_age: Seconds after which a file of ``inbox/`` is no longer listed; 0 for no limit.
+        catalog: The local index, an SQLite file.
+    """
+
+    uri: str
+    layouts: tuple[str, ...]
+    hash_key: str = field(repr=False)
+    allow_upload: bool
+    allow_delete: bool
+    search: bool
+    server: ServerSettings
+    spool: Path
+    spool_maximum_size: int
+    spool_maximum_age: int
+    catalog: Path
+
+
+@dataclass(frozen=True, slots=True)
+class GivenValue:
+    """A value as the administrator wrote it.
+
+    Attributes:
+        value: The value, unchecked.
+        where: Its place, for messages: ``--port``.
+        home: Folder that relative paths start from.
+    """
+
+    value: Any
+    where: str
+    home: Path = field(default_factory=Path.cwd)
+
+
+class CheckedValues:
+    """Checked values by key; the default for a key that is not given.
+
+    Raises:
+        ConfigurationError: A value is not allowed.
+    """
+
+    def __init__(self, given: Mapping[str, GivenValue]) -> None:
+        self._given = given
+        self._checked = {key: SETTINGS[key].check(each.where, each.value) for key, each in given.items()}
+
+    def __getitem__(self, key: str) -> Any:
+        return self._checked.get(key, SETTINGS[key].default)
+
+    def where(self, key: str) -> str:
+        """Return the place where a key was given."""
+        return self._given[key].where
+
+    def path(self, key: str) -> Path | None:
+        """Return a path, made absolute; None if it is not given, or empty."""
+        value = self[key]
+        return self._given[key].home / value if value else None
+
+    def server(self, *, enabled: bool, address: str, certificate: Path | None, key: Path | None) -> ServerSettings:
+        """Return the settings of the drive's own server."""
+        proxies, names = tuple(self["Server.TrustedProxies"]), tuple(self["Server.HostNames"])
+        return ServerSettings(enabled, address, self["Server.Port"], certificate, key, proxies, names)
+
+    def drive(
+        self, *, uri: str, layouts: tuple[str, ...], hash_key: str, server: ServerSettings, data: Path
+    ) -> Configuration:
+        """Return the settings of the drive; `data` is the default folder of the spool and the catalog."""
+        return Configuration(
+            uri=uri,
+            layouts=layouts,
+            hash_key=hash_key,
+            allow_upload=self["AllowUpload"],
+            allow_delete=self["AllowDelete"],
+            search=self["Search"],
+            server=server,
+            spool=self.path("Spool") or data / "spool",
+            spool_maximum_size=self["SpoolMaximumSize"] * _MEGABYTE,
+            spool_maximum_age=self["SpoolMaximumAge"],
+            catalog=self.path("Catalog") or data / "catalog.sqlite",
+        )
