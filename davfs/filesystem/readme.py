@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from davfs.confidentiality.options import MODIFIED_DATES, PATIENT_CHARACTERISTICS, STRUCTURED_CONTENT
 from davfs.confidentiality.table import EDITION
 from davfs.layout import Layout
-from davfs.settings.layouts import Mistake
+from davfs.settings.layout_files import InvalidLayout
 
 _TEXT = """\
 This drive shows the DICOM archive of an Orthanc server.
@@ -64,7 +64,7 @@ class Readme:
         allow_upload: bool,
         allow_delete: bool,
         progress: Callable[[], tuple[int, int] | None],
-        mistakes: Callable[[], Sequence[Mistake]] = tuple,
+        mistakes: Callable[[], Sequence[InvalidLayout]] = tuple,
         searchable: Callable[[], bool] = bool,
     ) -> None:
         self._layouts = layouts
@@ -110,7 +110,7 @@ class Readme:
         return f"The index is being built ({done} of {total} resources): the folders are not complete yet."
 
 
-def _told(mistake: Mistake) -> str:
+def _told(mistake: InvalidLayout) -> str:
     """Say what is wrong, without telling everybody the folders of the server."""
     shown = "is shown as it was before it was changed" if mistake.layout else "is not shown"
     line = f"line {mistake.error.line}: " if mistake.error.line else ""

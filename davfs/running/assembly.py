@@ -29,11 +29,11 @@ from davfs.imports.same_image import SameImage
 from davfs.layout import Layout
 from davfs.orthanc import Orthanc
 from davfs.orthanc.ranges import RangeCache
-from davfs.running.ending import Ending
-from davfs.running.reloading import Reloading
+from davfs.running.layout_reloader import LayoutReloader
+from davfs.running.shutdown import Shutdown
 from davfs.settings import setup
 from davfs.settings.configuration import Configuration
-from davfs.settings.layouts import Loaded
+from davfs.settings.layout_files import LoadedLayouts
 from davfs.settings.setup import Setup
 from davfs.spool.spool import Spool
 from davfs.spool.sweeper import Sweeper
@@ -56,8 +56,8 @@ class Assembly:
 
     drive: Drive
     indexer: Indexer
-    ending: Ending
-    reload: Callable[[], Loaded]
+    ending: Shutdown
+    reload: Callable[[], LoadedLayouts]
 
 
 def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
@@ -123,7 +123,7 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
         areas.become({**trees, setup.INBOX: inbox, **searching.areas(layouts, catalog, store, ranges, derived_files)})
         descriptions.become({layout.title: about(layout) for layout in layouts})
 
-    def show_others(loaded: Loaded) -> None:
+    def show_others(loaded: LoadedLayouts) -> None:
         store.place_by(LayoutPlacer(searching.placed(loaded.layouts)))
         show(loaded.layouts)
         changed()
@@ -137,10 +137,10 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
         mistakes=lambda: selection.loaded.mistakes,
         searchable=lambda: setup.SEARCH in areas,
     )
-    reloading = Reloading(selection, show_others, store.tidy)
+    reloading = LayoutReloader(selection, show_others, store.tidy)
     indexer.start(catalog)
     sweeper.start()
-    ending = Ending(
+    ending = Shutdown(
         hasten=(lanes.zips.refuse, indexer.interrupt, store.interrupt),
         threads=(lanes.stop, sweeper.stop, indexer.stop),
         files=(derived_files.close, ranges.close, store.close, spool.close),

@@ -8,14 +8,14 @@ import json
 import sys
 
 from davfs.errors import ConfigurationError
-from davfs.settings import setup, state
+from davfs.settings import setup, state_folder
 
 
 def main() -> int:
     """Check standard input; return the exit status."""
     try:
         settings = setup.read(json.load(sys.stdin), sys.argv[1]).settings
-        with state.claimed(settings.spool, settings.catalog):
+        with state_folder.locked(settings.spool, settings.catalog):
             pass
     except ConfigurationError as error:
         print(" ".join(str(error).split()))  # noqa: T201  this is what it is for

@@ -21,9 +21,9 @@ from davfs.orthanc.access import Access
 from davfs.orthanc.inside import InsideTransport
 from davfs.orthanc.rest import RestOrthanc
 from davfs.running import assembly
-from davfs.running.ending import log_left_behind
+from davfs.running.shutdown import log_running_threads
 from davfs.sdk import callbacks, changes, core, log
-from davfs.settings import setup, state
+from davfs.settings import setup, state_folder
 from davfs.settings.configuration import Configuration
 
 _log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ def _start() -> None:
     checked = setup.read(configuration, core.configuration_path())
     if not setup.keeps_files(configuration):
         _log.warning("StoreDicom is false, so that Orthanc keeps no files: the drive takes no uploads")
-    _running.closing.enter_context(state.claimed(checked.settings.spool, checked.settings.catalog))
+    _running.closing.enter_context(state_folder.locked(checked.settings.spool, checked.settings.catalog))
     orthanc = RestOrthanc(InsideTransport())
     parts = assembly.assemble(
         replace(checked, read_only=orthanc.is_read_only(), may_alter=_may_alter(configuration, orthanc)),
@@ -104,7 +104,7 @@ def stop() -> None:
             parts.ending.finish(_REST_SECONDS)
         if server and not ended:
             server.stop(_REST_SECONDS)
-    log_left_behind()
+    log_running_threads()
 
 
 def _may_alter(configuration: Mapping[str, Any], orthanc: RestOrthanc) -> bool:

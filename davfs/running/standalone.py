@@ -29,7 +29,7 @@ from davfs.orthanc.http import HttpTransport, connect
 from davfs.orthanc.polling import Polling
 from davfs.orthanc.rest import RestOrthanc
 from davfs.running import assembly
-from davfs.settings import setup, state
+from davfs.settings import setup, state_folder
 from davfs.settings.setup import Setup
 from davfs.settings.standalone import StandaloneConfiguration
 
@@ -82,9 +82,9 @@ class Standalone:
         Raises:
             ConfigurationError: They cannot be had, or there is no such layout.
         """
-        setup.layout_files(self._settings)  # to refuse at once what would be refused once Orthanc is there
+        setup.layout_paths(self._settings)  # to refuse at once what would be refused once Orthanc is there
         setup.make_folders(self._settings)
-        self._closing.enter_context(state.claimed(self._settings.spool, self._settings.catalog))
+        self._closing.enter_context(state_folder.locked(self._settings.spool, self._settings.catalog))
         self._server.start()
 
     def find_orthanc(

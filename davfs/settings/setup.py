@@ -10,7 +10,7 @@ from davfs.layout import ExtraTags, HashKey, Layout, load, shipped, shipped_name
 from davfs.orthanc.model import Level
 from davfs.settings import plugin
 from davfs.settings.configuration import Configuration
-from davfs.settings.layouts import Selection
+from davfs.settings.layout_files import LayoutFiles
 
 INBOX = "inbox"
 SEARCH = "search"
@@ -31,7 +31,7 @@ class Setup:
     """
 
     settings: Configuration
-    selection: Selection
+    selection: LayoutFiles
     has_scripts: bool = False
     may_alter: bool = True
     read_only: bool = False
@@ -72,7 +72,7 @@ def make_folders(settings: Configuration) -> None:
         raise ConfigurationError(f"Davfs.Catalog is '{settings.catalog}', which is a folder: it must be a file's path")
 
 
-def layout_files(settings: Configuration) -> tuple[Path, ...]:
+def layout_paths(settings: Configuration) -> tuple[Path, ...]:
     """Return the files of the layouts that the settings name.
 
     Raises:
@@ -81,7 +81,7 @@ def layout_files(settings: Configuration) -> tuple[Path, ...]:
     return tuple(map(_layout_file, settings.layouts))
 
 
-def load_layouts(settings: Configuration, extra: ExtraTags) -> Selection:
+def load_layouts(settings: Configuration, extra: ExtraTags) -> LayoutFiles:
     """Load the layouts that the settings name; where some of them are wrong, it is the others.
 
     Args:
@@ -92,7 +92,7 @@ def load_layouts(settings: Configuration, extra: ExtraTags) -> Selection:
         ConfigurationError: There is no such layout, or all of them are wrong.
     """
     key = HashKey(settings.hash_key.encode()) if settings.hash_key else None
-    return Selection(layout_files(settings), extra, key)
+    return LayoutFiles(layout_paths(settings), extra, key)
 
 
 def study_layout() -> Layout:

@@ -26,7 +26,7 @@ from pathlib import Path
 from davfs.errors import ConfigurationError
 from davfs.settings.checks import hash_key
 from davfs.settings.configuration import CheckedValues, Configuration, GivenValue, ServerSettings
-from davfs.settings.state import folder_of
+from davfs.settings.state_folder import state_folder
 from davfs.settings.table import LOOPBACK, SECRETS
 from davfs.settings.toml_file import read_file
 
@@ -84,7 +84,7 @@ def read(given: Mapping[str, GivenValue], file: Path | None, environment: Mappin
         layouts=_layouts(values, merged),
         hash_key=_hash_key(values),
         server=_server(values),
-        data=folder_of(orthanc.url, environment),
+        data=state_folder(orthanc.url, environment),
     )
     return StandaloneConfiguration(drive, orthanc, values["Wait"])
 

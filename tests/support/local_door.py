@@ -20,7 +20,7 @@ from davfs.filesystem.readme import Readme
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
 from davfs.orthanc.access import Access, Decision
-from davfs.settings.layouts import Loaded
+from davfs.settings.layout_files import LoadedLayouts
 from davfs.spool.spool import Spool
 from tests.support.memory_orthanc import MemoryOrthanc
 from tests.support.webdav import WebDav
@@ -56,7 +56,9 @@ class LocalDoor:
 
 
 @contextmanager
-def local_door(folder: DiskPath, reload: Callable[[], Loaded] = lambda: Loaded((), ())) -> Iterator[LocalDoor]:
+def local_door(
+    folder: DiskPath, reload: Callable[[], LoadedLayouts] = lambda: LoadedLayouts((), ())
+) -> Iterator[LocalDoor]:
     """Open a door, and close it."""
     orthanc, lanes = MemoryOrthanc(), Lanes(workers=1, patience=5)
     spool = Spool(folder, maximum_size=1 << 30, maximum_age=0)

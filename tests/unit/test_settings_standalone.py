@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from davfs.errors import ConfigurationError
 from davfs.settings.configuration import Configuration, GivenValue, ServerSettings
 from davfs.settings.standalone import OrthancSettings, StandaloneConfiguration, read
-from davfs.settings.state import folder_of
+from davfs.settings.state_folder import state_folder
 from davfs.settings.toml_file import read_file
 
 STATE = {"STATE_DIRECTORY": "/var/lib/davfs"}
@@ -62,7 +62,7 @@ def file(tmp_path: Path) -> Path:
 
 def test_defaults() -> None:
     """Without any setting the drive of this machine's Orthanc is served to this machine alone."""
-    folder = folder_of("http://127.0.0.1:8042", STATE)
+    folder = state_folder("http://127.0.0.1:8042", STATE)
     assert read({}, None, STATE) == StandaloneConfiguration(
         drive=Configuration(
             uri="",

@@ -11,7 +11,7 @@ import pytest
 from davfs.demo.ports import LOOPBACK, free_ports
 from davfs.demo.process import OrthancProcess
 from davfs.errors import Unavailable
-from davfs.settings.layouts import Loaded
+from davfs.settings.layout_files import LoadedLayouts
 from tests.support import dicom
 from tests.support.doors import COMPLETE, STANDALONE
 from tests.support.drive import import_by_rest
@@ -211,7 +211,7 @@ def test_each_is_audited(running: Running) -> None:
 def test_the_catalog_is_away(tmp_path: Path) -> None:
     """Whoever asks is told to come again."""
 
-    def reload() -> Loaded:
+    def reload() -> LoadedLayouts:
         raise Unavailable("the catalog was damaged")
 
     with local_door(tmp_path, reload) as door:

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from davfs.doors.webdav.host_names import HostNames
 from davfs.doors.webdav.login.settings import LoginSettings
 from davfs.filesystem.drive import Drive
-from davfs.settings.layouts import Loaded
+from davfs.settings.layout_files import LoadedLayouts
 
 Environ: TypeAlias = dict[str, Any]
 """A request, as WSGI has it (PEP 3333)."""
@@ -32,7 +32,7 @@ class Context:
     drive: Drive
     audit: Callable[[str, str, str, str], None]
     login: LoginSettings
-    reload: Callable[[], Loaded]
+    reload: Callable[[], LoadedLayouts]
     host_names: HostNames = field(default_factory=HostNames)
     only_tls: bool = False
 

@@ -14,7 +14,7 @@ from wsgidav.mw.base_mw import BaseMiddleware
 from davfs.doors.webdav.context import Environ, context_of, user_of
 from davfs.doors.webdav.health import unavailable
 from davfs.errors import Unavailable
-from davfs.settings.layouts import Loaded
+from davfs.settings.layout_files import LoadedLayouts
 
 RELOAD = "/davfs-api/reload"
 
@@ -38,7 +38,7 @@ class Reload(BaseMiddleware):
         return _answer(start_response, _told(loaded))
 
 
-def _told(loaded: Loaded) -> dict[str, Any]:
+def _told(loaded: LoadedLayouts) -> dict[str, Any]:
     """Return what is told of the layouts, without the folders of the server."""
     return {
         "layouts": [{"title": layout.title, "file": Path(layout.file).name} for layout in loaded.layouts],

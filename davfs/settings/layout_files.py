@@ -13,12 +13,12 @@ from davfs.errors import ConfigurationError, LayoutError
 from davfs.layout import ExtraTags, HashKey, Layout, load
 from davfs.layout.position import line_in
 
-State: TypeAlias = tuple[tuple[int, int, int] | None, ...]
+FileStates: TypeAlias = tuple[tuple[int, int, int] | None, ...]
 """Date (in ns), size and inode of each file; None for one that cannot be found."""
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
+class InvalidLayout:
     """A file whose newest version is not shown.
 
     Attributes:
@@ -40,7 +40,7 @@ class Mistake:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedLayouts:
     """What became of the files.
 
     Attributes:
@@ -49,10 +49,10 @@ class Loaded:
     """
 
     layouts: tuple[Layout, ...]
-    mistakes: tuple[Mistake, ...]
+    mistakes: tuple[InvalidLayout, ...]
 
 
-class Selection:
+class LayoutFiles:
     """Layout files, read as often as they change.
 
     Args:
@@ -74,26 +74,26 @@ class Selection:
         self.extra = extra
         self._key = key
         self._in_force: Mapping[Path, Layout] = {}
-        self.loaded = Loaded((), ())
-        self.state_read: State = ()
+        self.loaded = LoadedLayouts((), ())
+        self.state_read: FileStates = ()
         self.read()
         if not self.loaded.layouts:
             raise ConfigurationError("; ".join(str(mistake.error) for mistake in self.loaded.mistakes))
 
-    def read(self) -> Loaded:
+    def read(self) -> LoadedLayouts:
         """Read all files again; a layout that is still the same is the same object."""
         self.state_read = self.state()  # before they are read: what is written meanwhile has to be read once more
         found, errors = self._read_files()
         chosen, taken = self._without_namesakes(found)
         errors |= {file: error for file, error in taken.items() if file not in errors}
         self._in_force = chosen
-        self.loaded = Loaded(
+        self.loaded = LoadedLayouts(
             tuple(chosen[file] for file in self._files if file in chosen),
-            tuple(Mistake(errors[file], chosen.get(file)) for file in self._files if file in errors),
+            tuple(InvalidLayout(errors[file], chosen.get(file)) for file in self._files if file in errors),
         )
         return self.loaded
 
-    def state(self) -> State:
+    def state(self) -> FileStates:
         """Return what is different as soon as a file is written, replaced or removed."""
         return tuple(map(_state, self._files))
 

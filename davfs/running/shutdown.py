@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class Shutdown:
     """The parts of a drive that have to be ended, each kind in its order.
 
     Attributes:
@@ -46,7 +46,7 @@ class Ending:
             _attempt(close)
 
 
-def log_left_behind() -> None:
+def log_running_threads() -> None:
     """Log the names of the threads that still run once a drive has ended."""
     names = sorted(thread.name for thread in threading.enumerate() if thread.name.startswith(THREADS))
     if names:

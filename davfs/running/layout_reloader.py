@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from davfs.settings.layouts import Loaded, Selection
+from davfs.settings.layout_files import LayoutFiles, LoadedLayouts
 
 _log = logging.getLogger(__name__)
 
@@ -14,7 +14,7 @@ _EVERY = 2.0
 """Seconds between two looks at the files."""
 
 
-class Reloading:
+class LayoutReloader:
     """Keeps what the drive shows in step with the layout files.
 
     Args:
@@ -26,8 +26,8 @@ class Reloading:
 
     def __init__(
         self,
-        selection: Selection,
-        show: Callable[[Loaded], None],
+        selection: LayoutFiles,
+        show: Callable[[LoadedLayouts], None],
         tidy: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -42,7 +42,7 @@ class Reloading:
         self._next = -math.inf
         self._complain(selection.loaded)
 
-    def reload(self) -> Loaded:
+    def reload(self) -> LoadedLayouts:
         """Read the files now, and show what they hold.
 
         Raises:
@@ -77,10 +77,10 @@ class Reloading:
         if not shown or (state != self._selection.state_read and state == before):  # nobody is just writing them
             self.reload()
 
-    def _complain(self, loaded: Loaded) -> None:
+    def _complain(self, loaded: LoadedLayouts) -> None:
         for mistake in loaded.mistakes:
             _log.error("%s", mistake)
 
 
-def _same(one: Loaded, other: Loaded) -> bool:
+def _same(one: LoadedLayouts, other: LoadedLayouts) -> bool:
     return one.layouts == other.layouts and [*map(str, one.mistakes)] == [*map(str, other.mistakes)]

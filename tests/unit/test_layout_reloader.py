@@ -6,22 +6,22 @@ from pathlib import Path
 import pytest
 
 from davfs.errors import Unavailable
-from davfs.running.reloading import Reloading
-from davfs.settings.layouts import Loaded, Selection
-from tests.unit.test_selection import select, titles, write
+from davfs.running.layout_reloader import LayoutReloader
+from davfs.settings.layout_files import LayoutFiles, LoadedLayouts
+from tests.unit.test_layout_files import select, titles, write
 
 
 class Drive:
     """What is told to show something."""
 
-    def __init__(self, selection: Selection) -> None:
+    def __init__(self, selection: LayoutFiles) -> None:
         self.now = 0.0
         self.shown: list[list[str]] = []
         self.tidied = 0
         self.fails = False
-        self.reloading = Reloading(selection, self.show, self.tidy, lambda: self.now)
+        self.reloading = LayoutReloader(selection, self.show, self.tidy, lambda: self.now)
 
-    def show(self, loaded: Loaded) -> None:
+    def show(self, loaded: LoadedLayouts) -> None:
         """Show layouts."""
         if self.fails:
             raise Unavailable("not now")

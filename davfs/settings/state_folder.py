@@ -16,7 +16,7 @@ _PORTS = {"http": 80, "https": 443}
 _LONGEST_OWNER = 400
 
 
-def folder_of(url: str, environment: Mapping[str, str]) -> Path:
+def state_folder(url: str, environment: Mapping[str, str]) -> Path:
     """Return the folder for what belongs to one Orthanc: two servers never share one.
 
     Args:
@@ -40,7 +40,7 @@ def _above(environment: Mapping[str, str]) -> Path:
 
 
 @contextmanager
-def claimed(spool: Path, catalog: Path) -> Iterator[None]:
+def locked(spool: Path, catalog: Path) -> Iterator[None]:
     """Keep other drives away from a spool and a catalog, until the end of the context or of the process.
 
     Each has a lock file, which stays: in the spool, and beside the catalog. So it is the same one by whichever path the

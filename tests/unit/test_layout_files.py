@@ -7,7 +7,7 @@ import pytest
 from davfs.errors import ConfigurationError
 from davfs.layout import HashKey
 from davfs.layout.position import line_in
-from davfs.settings.layouts import Loaded, Selection
+from davfs.settings.layout_files import LayoutFiles, LoadedLayouts
 
 LAYOUT = 'title = "{title}"\n[[level]]\npatient = "{{{tag}}}"\n'
 
@@ -18,17 +18,17 @@ def write(file: Path, title: str, tag: str = "PatientID") -> Path:
     return file
 
 
-def select(*files: Path) -> Selection:
-    """Return a selection of files."""
-    return Selection(files, {}, None)
+def select(*files: Path) -> LayoutFiles:
+    """Return a files of files."""
+    return LayoutFiles(files, {}, None)
 
 
-def titles(loaded: Loaded) -> list[str]:
+def titles(loaded: LoadedLayouts) -> list[str]:
     """Return the folders at the root."""
     return [layout.title for layout in loaded.layouts]
 
 
-def told(loaded: Loaded) -> list[tuple[str, int | None, str | None]]:
+def told(loaded: LoadedLayouts) -> list[tuple[str, int | None, str | None]]:
     """Return file, line and the title that is shown instead, of each mistake."""
     return [
         (mistake.name, mistake.error.line, mistake.layout.title if mistake.layout else None)
@@ -60,44 +60,44 @@ def test_the_key_is_for_hashes(tmp_path: Path) -> None:
     file = write(tmp_path / "a", "a", "PatientID:hash")
     with pytest.raises(ConfigurationError, match=r"HashKey"):
         select(file)
-    (layout,) = Selection([file], {}, HashKey(b"secret")).loaded.layouts
-    assert layout == Selection([file], {}, HashKey(b"secret")).loaded.layouts[0]
-    assert layout != Selection([file], {}, HashKey(b"another")).loaded.layouts[0]
+    (layout,) = LayoutFiles([file], {}, HashKey(b"secret")).loaded.layouts
+    assert layout == LayoutFiles([file], {}, HashKey(b"secret")).loaded.layouts[0]
+    assert layout != LayoutFiles([file], {}, HashKey(b"another")).loaded.layouts[0]
     assert "secret" not in repr(layout)
 
 
 def test_what_did_not_change_is_the_same(tmp_path: Path) -> None:
     """A layout that is read again is the same object, while others change."""
     kept, other = write(tmp_path / "kept", "kept"), write(tmp_path / "other", "other")
-    selection = select(kept, other)
-    (before, _) = selection.loaded.layouts
+    files = select(kept, other)
+    (before, _) = files.loaded.layouts
     write(other, "another")
-    assert titles(selection.read()) == ["kept", "another"]
-    assert selection.loaded.layouts[0] is before
+    assert titles(files.read()) == ["kept", "another"]
+    assert files.loaded.layouts[0] is before
 
 
 def test_the_version_before_stays_in_force(tmp_path: Path) -> None:
     """While the new one is bad, or the file is gone; and no longer."""
     file = write(tmp_path / "a", "a")
-    selection = select(file)
+    files = select(file)
     write(file, "new", "Quux")
-    assert titles(selection.read()) == ["a"]
-    assert told(selection.loaded) == [("a", 3, "a")]
-    assert str(selection.loaded.mistakes[0]).endswith("; its version before stays in force")
+    assert titles(files.read()) == ["a"]
+    assert told(files.loaded) == [("a", 3, "a")]
+    assert str(files.loaded.mistakes[0]).endswith("; its version before stays in force")
     file.unlink()
-    assert titles(selection.read()) == ["a"]
-    assert told(selection.loaded) == [("a", None, "a")]
+    assert titles(files.read()) == ["a"]
+    assert told(files.loaded) == [("a", None, "a")]
     write(file, "new")
-    assert titles(selection.read()) == ["new"]
-    assert told(selection.loaded) == []
+    assert titles(files.read()) == ["new"]
+    assert told(files.loaded) == []
 
 
 def test_a_layout_that_was_bad_appears_once_it_is_right(tmp_path: Path) -> None:
     """Nothing has to be started again."""
     good, bad = write(tmp_path / "good", "good"), write(tmp_path / "bad", "bad", "Quux")
-    selection = select(bad, good)
+    files = select(bad, good)
     write(bad, "bad")
-    assert titles(selection.read()) == ["bad", "good"]
+    assert titles(files.read()) == ["bad", "good"]
 
 
 @pytest.mark.parametrize("title", ["Kept", "kept"])
@@ -118,36 +118,36 @@ def test_a_line_of_a_file_that_is_gone(tmp_path: Path) -> None:
 def test_a_title_stays_with_its_file(tmp_path: Path) -> None:
     """Where another file takes the title of one that is shown, it stays as it was."""
     first, second = write(tmp_path / "1", "one"), write(tmp_path / "2", "two")
-    selection = select(first, second)
+    files = select(first, second)
     first.write_text('description = "before"\n\n' + LAYOUT.format(title="two", tag="PatientID"))
-    assert titles(selection.read()) == ["one", "two"]
-    assert told(selection.loaded) == [("1", 3, "one")]
+    assert titles(files.read()) == ["one", "two"]
+    assert told(files.loaded) == [("1", 3, "one")]
     write(second, "one")
-    assert titles(selection.read()) == ["two", "one"]
-    assert told(selection.loaded) == []
+    assert titles(files.read()) == ["two", "one"]
+    assert told(files.loaded) == []
 
 
 def test_a_bad_file_keeps_its_title(tmp_path: Path) -> None:
     """Its folder is still there, so another one cannot have that name."""
     first, second = write(tmp_path / "1", "one"), write(tmp_path / "2", "two")
-    selection = select(first, second)
+    files = select(first, second)
     write(second, "two", "Quux")
     write(first, "two")
-    assert titles(selection.read()) == ["one", "two"]
-    assert told(selection.loaded) == [("1", 1, "one"), ("2", 3, "two")]
+    assert titles(files.read()) == ["one", "two"]
+    assert told(files.loaded) == [("1", 1, "one"), ("2", 3, "two")]
 
 
 def test_changes_are_seen(tmp_path: Path) -> None:
     """Files that are written, replaced or removed make another state."""
     file = write(tmp_path / "a", "a")
-    selection = select(file, write(tmp_path / "b", "b"))
-    states = {selection.state(), selection.state()}
+    files = select(file, write(tmp_path / "b", "b"))
+    states = {files.state(), files.state()}
     assert len(states) == 1
     write(file, "longer")
-    states.add(selection.state())
+    states.add(files.state())
     write(tmp_path / "new", "longer").replace(file)
-    states.add(selection.state())
+    states.add(files.state())
     file.unlink()
-    states.add(selection.state())
+    states.add(files.state())
     assert len(states) == 4
-    assert selection.state_read in states
+    assert files.state_read in states

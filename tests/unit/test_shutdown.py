@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from davfs.running.ending import Ending, log_left_behind
+from davfs.running.shutdown import Shutdown, log_running_threads
 
 
 def test_the_order() -> None:
@@ -20,7 +20,7 @@ def test_the_order() -> None:
 
         return note
 
-    ending = Ending(hasten=(noted("told"),), threads=(noted("ended"), noted("ended too")), files=(noted("closed"),))
+    ending = Shutdown(hasten=(noted("told"),), threads=(noted("ended"), noted("ended too")), files=(noted("closed"),))
     ending.begin()
     assert done == ["told"]
     ending.finish(1)
@@ -36,7 +36,7 @@ def test_one_limit_for_all() -> None:
         given.append(seconds)
         return never.wait(seconds)
 
-    Ending((), (stubborn, stubborn), (lambda: closed.append(True),)).finish(0.2)
+    Shutdown((), (stubborn, stubborn), (lambda: closed.append(True),)).finish(0.2)
     assert given[0] == pytest.approx(0.2, abs=0.05)
     assert given[1] == pytest.approx(0, abs=0.05)
     assert closed == [True]
@@ -54,7 +54,7 @@ def test_a_part_that_fails(caplog: pytest.LogCaptureFixture) -> None:
         return True
 
     with caplog.at_level(logging.ERROR, "davfs"):
-        Ending((), (fail, end), (fail, lambda: done.append("closed"))).finish(1)
+        Shutdown((), (fail, end), (fail, lambda: done.append("closed"))).finish(1)
     assert done == ["ended", "closed"]
     assert [record.getMessage() for record in caplog.records] == ["a part of the drive did not end: OSError"] * 2
 
@@ -64,10 +64,10 @@ def test_left_behind(caplog: pytest.LogCaptureFixture) -> None:
     going_on = threading.Event()
     thread = threading.Thread(target=going_on.wait, name="davfs-stubborn", daemon=True)
     thread.start()
-    log_left_behind()
+    log_running_threads()
     assert "davfs-stubborn" in caplog.text
     going_on.set()
     thread.join()
     caplog.clear()
-    log_left_behind()
+    log_running_threads()
     assert "davfs-stubborn" not in caplog.text

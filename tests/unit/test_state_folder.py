@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from davfs.errors import ConfigurationError
-from davfs.settings.state import claimed, folder_of
+from davfs.settings.state_folder import locked, state_folder
 
 OWNER = """
 import sys
 from pathlib import Path
-from davfs.settings.state import claimed
-with claimed(*map(Path, sys.argv[1:])):
+from davfs.settings.state_folder import locked
+with locked(*map(Path, sys.argv[1:])):
     print(flush=True)
     input()
 """
@@ -34,24 +34,24 @@ URL = "http://127.0.0.1:8042"
 )
 def test_the_folder_above(environment: dict[str, str], above: Path) -> None:
     """The folder of systemd comes before the user's, and the user's before the usual one."""
-    assert folder_of(URL, environment).parent == above
+    assert state_folder(URL, environment).parent == above
 
 
 def test_the_name_tells_the_server() -> None:
     """An administrator sees which Orthanc a folder belongs to."""
-    assert folder_of("https://pacs.example/orthanc", {}).name.startswith("pacs.example-443-")
+    assert state_folder("https://pacs.example/orthanc", {}).name.startswith("pacs.example-443-")
 
 
 @pytest.mark.parametrize("other", ["http://127.0.0.1:8043", "https://127.0.0.1:8042", "http://127.0.0.1:8042/a"])
 def test_two_servers_never_share(other: str) -> None:
     """Another port, scheme or path is another Orthanc."""
-    assert folder_of(URL, {}) != folder_of(other, {})
+    assert state_folder(URL, {}) != state_folder(other, {})
 
 
 @pytest.mark.parametrize("same", ["http://127.0.0.1:8042/", "HTTP://127.0.0.1:8042"])
 def test_one_server_has_one_folder(same: str) -> None:
     """The same address, written in another way, is the same Orthanc."""
-    assert folder_of(URL, {}) == folder_of(same, {})
+    assert state_folder(URL, {}) == state_folder(same, {})
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def spool(tmp_path: Path) -> Path:
 def refusal(spool: Path, catalog: Path) -> str:
     """Return why these two cannot be had; empty where they can."""
     try:
-        with claimed(spool, catalog):
+        with locked(spool, catalog):
             return ""
     except ConfigurationError as error:
         return str(error)
@@ -74,7 +74,7 @@ def test_one_drive_for_each_folder(tmp_path: Path, spool: Path) -> None:
     """While a drive uses a spool or a catalog no other may, which is told whose it is; afterwards the next one may."""
     catalog, other = tmp_path / "catalog.sqlite", tmp_path / "other"
     other.mkdir()
-    with claimed(spool, catalog):
+    with locked(spool, catalog):
         for refused, named in ((refusal(spool, other / "c"), spool), (refusal(other, catalog), catalog)):
             assert f"is '{named}', which another drive uses: " in refused
             assert f"process {os.getpid()} on {socket.gethostname()}" in refused
@@ -88,7 +88,7 @@ def test_other_names(tmp_path: Path, spool: Path) -> None:
     (tmp_path / "folder").symlink_to(tmp_path)
     (tmp_path / "link").symlink_to(catalog)
     for _ in ("before there is one", "and after"):
-        with claimed(spool, catalog):
+        with locked(spool, catalog):
             assert "Davfs.Spool" in refusal(tmp_path / "folder" / "spool", other / "c")
             assert "Davfs.Catalog" in refusal(other, tmp_path / "folder" / "catalog.sqlite")
             assert "Davfs.Catalog" in refusal(other, tmp_path / "link")
