@@ -5,7 +5,7 @@
    bytes of entries, packed as davfs_add_entries() has them (native/davfs.h). Paths are relative to the collection, their
    segments joined by '/'; the folders are sorted by path, byte by byte.
 
-   There is no defence against a GET of the collection's root, which kills the core (native/request.c): the benchmark is
+   There is no defence against a GET of the collection's root, which kills the core (native/request_filter.c): the benchmark is
    the only client, and lists what is below. */
 
 #include "../native/davfs.h"

@@ -1,8 +1,9 @@
-/* Calls into Orthanc's core, none of which is made any more once Orthanc has stopped.
+/* Calls into Orthanc's core; none is made once Orthanc has stopped.
 
-   The core destroys what a call works with soon after OrthancStopped, and does not wait for plugins' threads: one that is
-   still inside a call, or begins one, ends the process with SIGABRT. So each call passes a gate, that is closed there; what
-   only needs the plugin's context, such as the log, passes another one, that is closed when the plugin is finalized. */
+   The core destroys what a call works with soon after OrthancStopped, and does not wait for plugins' threads: a thread that
+   is inside a call then, or begins one, ends the process with SIGABRT. So each call passes a gate that is closed at
+   OrthancStopped; calls that only need the plugin's context, such as the log, pass another one, which is closed when the
+   plugin is finalized. */
 
 #include "guarded.hh"
 
@@ -12,8 +13,8 @@
 
 #define TICK_NS 1000000L
 
-/* Each caller that enters is counted before looking whether the gate is open, so that nobody is inside, or will be,
-   once it was closed and nobody was counted. */
+/* A caller is counted before it looks whether the gate is open. So once the gate is closed and the count is 0, no caller is
+   inside, and none will be. */
 struct gate
 {
   std::atomic<int> open;
@@ -38,8 +39,8 @@ static void leave(gate* each)
   each->inside.fetch_sub(1);
 }
 
-/* Closes a gate, and waits for those inside. Returns 1, or 0 where some are still inside after so many milliseconds. */
-static int shut(gate* each, int milliseconds)
+/* Closes a gate, and waits for the callers inside. Returns 1, or 0 if some are still inside after so many milliseconds. */
+static int close_gate(gate* each, int milliseconds)
 {
   struct timespec tick = {0, TICK_NS};
   each->open = 0;
@@ -57,15 +58,15 @@ void davfs_open_context(void)
 
 int davfs_close_context(int milliseconds)
 {
-  return shut(&context, milliseconds);
+  return close_gate(&context, milliseconds);
 }
 
-/* Whether Orthanc has begun to leave. It says so to plugins only when its Lua engine has seen each stored and deleted
-   instance, and that waits until nothing was stored for 100 ms: an import would keep it from stopping. But Orthanc catches
-   SIGTERM exactly while it serves (SystemToolbox::ServerBarrier), also where it is stopped or reset by REST. */
+/* Orthanc informs plugins that it stops only when its Lua engine has seen each stored and deleted instance, and that waits
+   until nothing was stored for 100 ms: an import would keep it from stopping. But Orthanc catches SIGTERM exactly while it
+   serves (SystemToolbox::ServerBarrier), even if it is stopped or reset by REST. */
 static std::atomic<int> serving;
 
-int davfs_is_leaving(void)
+int davfs_is_stopping(void)
 {
   struct sigaction now;
   sigaction(SIGTERM, NULL, &now);
@@ -90,12 +91,12 @@ void davfs_refuse_calls(void)
 
 int davfs_close_core(int milliseconds)
 {
-  return shut(&calls, milliseconds);
+  return close_gate(&calls, milliseconds);
 }
 
-/* Makes a call into the core, where the gate is open. */
+/* Makes a call into the core if the gate is open. */
 template <typename Call>
-static int pass(Call call)
+static int call_core(Call call)
 {
   if (!enter(&calls))
   {
@@ -106,32 +107,32 @@ static int pass(Call call)
   return code;
 }
 
-int davfs_get(OrthancPluginMemoryBuffer* answer, const char* path)
+int davfs_get(OrthancPluginMemoryBuffer* response, const char* path)
 {
-  return pass([=] { return OrthancPluginRestApiGet(davfs_context, answer, path); });
+  return call_core([=] { return OrthancPluginRestApiGet(davfs_context, response, path); });
 }
 
-int davfs_post(OrthancPluginMemoryBuffer* answer, const char* path, const void* body, uint32_t size)
+int davfs_post(OrthancPluginMemoryBuffer* response, const char* path, const void* body, uint32_t size)
 {
-  if (davfs_is_leaving())
+  if (davfs_is_stopping())
   {
     return DAVFS_STOPPED;
   }
-  return pass([=] { return OrthancPluginRestApiPost(davfs_context, answer, path, body, size); });
+  return call_core([=] { return OrthancPluginRestApiPost(davfs_context, response, path, body, size); });
 }
 
 int davfs_delete(const char* path)
 {
-  if (davfs_is_leaving())
+  if (davfs_is_stopping())
   {
     return DAVFS_STOPPED;
   }
-  return pass([=] { return OrthancPluginRestApiDelete(davfs_context, path); });
+  return call_core([=] { return OrthancPluginRestApiDelete(davfs_context, path); });
 }
 
 int davfs_get_file(OrthancPluginMemoryBuffer* file, const char* instance)
 {
-  return pass([=] { return OrthancPluginGetDicomForInstance(davfs_context, file, instance); });
+  return call_core([=] { return OrthancPluginGetDicomForInstance(davfs_context, file, instance); });
 }
 
 static OrthancPluginErrorCode transcode(OrthancPluginMemoryBuffer* file, const void* content, uint32_t size,
@@ -149,7 +150,7 @@ static OrthancPluginErrorCode transcode(OrthancPluginMemoryBuffer* file, const v
 
 int davfs_transcode(OrthancPluginMemoryBuffer* file, const void* content, uint32_t size, const char* syntax)
 {
-  return pass([=] { return transcode(file, content, size, syntax); });
+  return call_core([=] { return transcode(file, content, size, syntax); });
 }
 
 void davfs_free(OrthancPluginMemoryBuffer* buffer)

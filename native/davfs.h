@@ -1,12 +1,19 @@
-/* The parts of libOrthancDavfs that are C, and why: Orthanc calls them before Python runs (plugin.c, interpreter.c),
-   on a thread where Python must not wait (changes.c) or has too small a stack (companion.c), or once for each request or
-   entry (request.c, door.c). What calls the core is C++ (core.cc, send.cc), since the core may throw (guarded.hh). */
+/* The functions of libOrthancDavfs, by file. An arrow leads to the files that a file calls; there are no circles:
+
+   plugin.c ─→ configuration_check.c, json.c, interpreter.c, change_queue.c
+      └─→ webdav_callbacks.c ─→ request_filter.c ─→ request.c
+             ├─→ python_threads.c, and davfs/sdk/callbacks.py, which describes the round trip of a request
+             └─→ recent_files.c ─→ send.cc ─→ core.cc ─→ guarded.hh
+
+   Orthanc calls this code before Python runs, on a thread where Python must not wait or has too small a stack, or once for
+   each request or entry. What calls Orthanc's core is C++, since the core may throw. */
 
 #pragma once
 
 #include <orthanc/OrthancCPlugin.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -15,75 +22,97 @@ extern "C" {
 /* Set by OrthancPluginInitialize, never cleared. */
 extern OrthancPluginContext* davfs_context;
 
-/* plugin.c: starts Python and opens the door, once all plugins are loaded. Where that fails, the log says why, and Orthanc
-   stops. Returns 0, or -1 where an error has to stop it. */
-int davfs_start(void);
-/* Closes the door, stops Python's threads, and waits for calls into the core that are under way: when it returns, nothing
-   of this plugin uses the core any more. Called when Orthanc has stopped, on its main thread. */
-void davfs_stop(void);
-
-/* core.cc: calls into the core, from any thread. They return an OrthancPluginErrorCode, or DAVFS_STOPPED where Orthanc is
-   stopping. What needs nothing but the plugin's context works until the plugin is finalized, and does nothing then. */
+/* core.cc: calls into Orthanc's core, from any thread. They return an OrthancPluginErrorCode, or DAVFS_STOPPED while Orthanc
+   is stopping. What only needs the plugin's context works until the plugin is finalized, and does nothing then. */
 #define DAVFS_STOPPED (-2)
 #define DAVFS_ERROR 2
 #define DAVFS_WARNING 1
 #define DAVFS_INFO 0
 void davfs_open_context(void);
-/* Returns 1, or 0 where somebody still uses the context after so many milliseconds; as davfs_close_core. */
+/* Returns 1, or 0 if a call is still under way after so many milliseconds; like davfs_close_core. */
 int davfs_close_context(int milliseconds);
 void davfs_open_core(void);
 /* Refuses new calls, without waiting for those under way. */
 void davfs_refuse_calls(void);
 /* Refuses new calls, and waits for those under way. */
 int davfs_close_core(int milliseconds);
-/* Returns 1 once Orthanc has begun to stop: then POST and DELETE are refused, before it tells plugins. */
-int davfs_is_leaving(void);
-int davfs_get(OrthancPluginMemoryBuffer* answer, const char* path);
-int davfs_post(OrthancPluginMemoryBuffer* answer, const char* path, const void* body, uint32_t size);
+/* Returns 1 once Orthanc has begun to stop, which is before it informs plugins: POST and DELETE are refused from then on. */
+int davfs_is_stopping(void);
+int davfs_get(OrthancPluginMemoryBuffer* response, const char* path);
+int davfs_post(OrthancPluginMemoryBuffer* response, const char* path, const void* body, uint32_t size);
 int davfs_delete(const char* path);
 int davfs_get_file(OrthancPluginMemoryBuffer* file, const char* instance);
-/* Returns a DICOM file, which Orthanc does not have to hold, in another transfer syntax. */
+/* Converts a DICOM file, which need not be stored in Orthanc, to another transfer syntax. */
 int davfs_transcode(OrthancPluginMemoryBuffer* file, const void* content, uint32_t size, const char* syntax);
 void davfs_free(OrthancPluginMemoryBuffer* buffer);
 /* NULL for an unknown code. */
 const char* davfs_describe(int code);
 void davfs_log(int severity, const char* line);
 
-/* check.c: asks the configured Python whether the drive can start with this configuration (JSON) of this path. Returns 0,
-   or -1 with one sentence in `reason`. */
-int davfs_check(const char* python, const char* configuration, const char* path, char* reason, size_t size);
+/* configuration_check.c: has the configured Python check the configuration (JSON) of this path. Returns 0, or -1 with one
+   sentence in `reason`. */
+int davfs_check_configuration(const char* python, const char* configuration, const char* path, char* reason, size_t size);
 
-/* interpreter.c: starts Python, or joins the one that is running, and calls davfs.running.plugin.start().
+/* json.c: copies the string at the keys `outer`, `inner` of a JSON object into `value`.
+   Returns 1 if it is there, 0 if not, -1 if it is no string or does not fit. */
+int davfs_json_string(const char* json, const char* outer, const char* inner, char* value, size_t size);
+
+/* interpreter.c: starts Python, or joins the interpreter that is running, and calls davfs.running.plugin.start().
    Returns 0, or -1 with one sentence in `reason`. */
 int davfs_start_python(const char* python, char* reason, size_t size);
-/* Calls davfs.running.plugin.stop() where Python still runs, on a thread of its own, since Python's lock may be held for ever.
-   Returns 1, or 0 where it has not ended after so many milliseconds. */
+/* Calls davfs.running.plugin.stop(), on a thread of its own, since Python's lock may be held for ever. Returns 1, or 0 if it
+   has not ended after so many milliseconds. */
 int davfs_stop_python(int milliseconds);
 /* Defined next to cffi's generated code, where the static cffi_start_python() is. */
 int davfs_start_cffi(void);
 
-/* json.c: copies the string at the keys `outer`, `inner` of a JSON object into `value`.
-   Returns 1 where it is there, 0 where it is not, -1 where it is no string or does not fit. */
-int davfs_json_string(const char* json, const char* outer, const char* inner, char* value, size_t size);
-
-/* request.c: what the request filter saw of the request that this thread serves. */
-typedef struct
+/* request.c: the record of one request at Orthanc's port. Each HTTP thread of Orthanc has one. */
+typedef struct davfs_response davfs_response;
+typedef struct davfs_request
 {
-  int has_depth;   /* a Depth header came: PROPFIND, as far as one can know */
-  int depth;       /* its value; -1 for anything but 0 and 1 */
-  char user[128];  /* name of HTTP Basic, "" for none */
+  /* From the request filter: */
+  char user[128]; /* name of HTTP Basic, "" for none */
+  int has_depth;  /* a Depth header came: a PROPFIND, as far as can be known */
+  int depth;      /* its value; -1 for anything but 0 and 1 */
+  /* The arguments of the callback that is running, as far as it has them: */
+  uint32_t segments; /* of the path */
+  const char* const* path;
+  uint8_t* result;
+  OrthancPluginWebDavCollection* collection;
+  OrthancPluginWebDavAddFile add_file;
+  OrthancPluginWebDavAddFolder add_folder;
+  OrthancPluginWebDavRetrieveFile retrieve;
+  const void* data;
+  uint64_t size;
+  /* The response to the second callback of a PROPFIND, which Python gave in the first one; NULL for none. */
+  davfs_response* response;
 } davfs_request;
 
-void davfs_watch_requests(const char* outer);
-/* The record of this thread, which is emptied: a later request that skips the filter must not inherit it. */
-davfs_request davfs_take_request(void);
-/* Makes it the record of this thread, which goes on with the request of another one. */
-void davfs_note_request(const davfs_request* request);
+struct davfs_response
+{
+  int is_folder;
+  int code;      /* OrthancPluginErrorCode: the request is refused if it is not Success */
+  size_t size;   /* of the packed entries */
+  size_t length; /* of the path behind them: each of its segments with its NUL */
+  char bytes[];
+};
 
-/* Writes who did what to which resource, and what came of it, to Orthanc's log (at --verbose). */
+/* Returns the record of this thread. */
+davfs_request* davfs_this_request(void);
+/* Empties a record for the thread's next request. */
+void davfs_clear_request(davfs_request* request);
+/* Keeps a copy of the response to the second callback: the entries of a folder, or the one entry of a file, packed for
+   davfs_add_entries(). Does nothing if there is no memory; Python answers the second callback then. */
+void davfs_keep_response(davfs_request* request, int is_folder, int code, const char* packed, size_t size);
+/* Takes the response out of the record; the caller frees it. Returns NULL if none was kept for this path. */
+davfs_response* davfs_take_response(davfs_request* request, int is_folder);
+/* Logs an audit line (at --verbose): who did what to which resource, and the result. */
 void davfs_audit(const char* user, const char* action, const char* resource, const char* result);
 
-/* changes.c: the queue between Orthanc's change callback and Python. */
+/* request_filter.c: registers the request filter for a collection at this URI. */
+void davfs_register_filter(const char* outer);
+
+/* change_queue.c: the queue between Orthanc's change callback and Python. */
 typedef struct
 {
   int kind;     /* OrthancPluginChangeType, or one of DAVFS_CHANGES_… */
@@ -93,52 +122,52 @@ typedef struct
 #define DAVFS_CHANGES_LOST (-1)  /* the queue was full: any number is missing */
 #define DAVFS_CHANGES_OTHER (-2) /* any number of resources have come or changed */
 
-void davfs_watch_changes(void);
-/* Waits for the next deletion or start, oldest first. Returns 1 with a change, 0 where there was none for so many
-   milliseconds, or once closed. */
+void davfs_open_changes(void);
+void davfs_add_change(OrthancPluginChangeType kind, const char* id);
+/* Waits for the next deletion or start, oldest first. Returns 1 with a change, 0 if none came for so many milliseconds, or if
+   the queue is closed. */
 int davfs_next_change(davfs_change* change, int milliseconds);
 void davfs_close_changes(void);
 
-/* companion.c: calls a function on a thread with an ordinary stack, the same one for each call of this thread, and waits.
-   Returns what it returned, or OrthancPluginErrorCode_DatabaseUnavailable where there can be no such thread. */
-int davfs_on_companion(int (*function)(const void*), const void* argument);
+/* python_threads.c: calls a function with the record on a thread with an ordinary stack, always the same one for this thread,
+   and waits. Returns its result, or OrthancPluginErrorCode_DatabaseUnavailable if the thread cannot be started. */
+int davfs_call_on_python_thread(int (*function)(davfs_request*), davfs_request* request);
 
-/* door.c: registers the six callbacks at both URIs; they answer 503 until the door is opened. Returns 0, or an
+/* webdav_callbacks.c: registers the six callbacks at both URIs; they answer 503 until they are opened. Returns 0, or an
    OrthancPluginErrorCode. */
-int davfs_build_door(const char* outer, const char* inner);
-void davfs_open_door(void);
-/* Refuses new callbacks. Those that are running do not end with it, but make no call into the core once that is closed,
-   and Orthanc's HTTP server waits for them. */
-void davfs_close_door(void);
-/* door.c: has the entries of the folder that is asked about kept for the next callback of this request, packed as
-   davfs_add_entries() takes them. To be called in answer to is_folder. */
-void davfs_hand_over(const char* packed, size_t size);
+int davfs_register_callbacks(const char* outer, const char* inner);
+void davfs_open_callbacks(void);
+/* Refuses new callbacks. Those that are running go on, but make no call into the core once that is closed, and Orthanc's
+   HTTP server waits for them. */
+void davfs_close_callbacks(void);
 
-/* handover.c: keeps one listing for this thread, until it is asked for, dropped, or another one comes. */
-void davfs_keep_listing(uint32_t depth, const char* const* path, const char* packed, size_t size);
-void davfs_drop_listing(void);
-/* Adds what is kept to a listing. Returns 1, or 0 where nothing is kept of this path. */
-int davfs_add_kept_listing(uint32_t depth, const char* const* path, OrthancPluginWebDavCollection* collection,
-                           OrthancPluginWebDavAddFile add_file, OrthancPluginWebDavAddFolder add_folder);
+/* send.cc: sends the entries of a folder, packed as "D" name NUL date NUL, or "F" name NUL date NUL size NUL mime NUL.
+   Logs how many of them Orthanc refuses. */
+void davfs_add_entries(const davfs_request* request, const char* packed, size_t size);
+/* Send a file; or zeros of the size in its packed entry, which Orthanc counts. Return an OrthancPluginErrorCode. */
+int davfs_send_file(const davfs_request* request, const void* data, uint64_t size, const char* mime, const char* date);
+int davfs_send_file_size(const davfs_request* request, const char* packed);
 
-/* send.cc: adds the entries packed as "D" name NUL date NUL, or "F" name NUL date NUL size NUL mime NUL. Those that the
-   core refuses are told to its log. */
-void davfs_add_entries(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavAddFile add_file,
-                       OrthancPluginWebDavAddFolder add_folder, const char* packed, size_t size);
-/* Hand a file, or zeros of its size, to the core. Return an OrthancPluginErrorCode. */
-int davfs_send_zeros(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavRetrieveFile retrieve, uint64_t size,
-                     const char* mime, const char* date);
-int davfs_send(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavRetrieveFile retrieve, const void* data,
-               uint64_t size, const char* mime, const char* date);
-
-/* recent.c: the files that were read last. The generation tells whether anything was forgotten since it was taken;
-   files are packed as name NUL instance NUL date NUL, and their folder ends with a slash. */
+/* recent_files.c: the cache of the files that were listed or read most recently. The generation is the number of times that it
+   was cleared; files are packed as name NUL instance NUL date NUL, and their folder ends with a slash. */
 uint64_t davfs_recent_generation(void);
-void davfs_forget_recent(void);
-void davfs_remember_recent(uint64_t since, const char* folder, const char* packed, size_t size);
-/* Sends a file that is remembered. Returns 0, an OrthancPluginErrorCode of the core, or -1 where Python has to answer. */
-int davfs_send_recent(uint32_t depth, const char* const* path, OrthancPluginWebDavCollection* collection,
-                      OrthancPluginWebDavRetrieveFile retrieve);
+void davfs_clear_recent(void);
+/* Adds files that were found in this generation; does nothing if the cache was cleared since. */
+void davfs_add_recent(uint64_t generation, const char* folder, const char* packed, size_t size);
+/* Sends a file that is in the cache. Returns an OrthancPluginErrorCode, or DAVFS_NOT_RECENT if Python has to answer. */
+#define DAVFS_NOT_RECENT (-3)
+int davfs_send_recent(const davfs_request* request);
+
+/* Returns the time after so many milliseconds, for functions that wait until a time. */
+static inline struct timespec davfs_after(int milliseconds)
+{
+  struct timespec then;
+  clock_gettime(CLOCK_REALTIME, &then);
+  long nanoseconds = then.tv_nsec + (milliseconds % 1000) * 1000000L;
+  then.tv_sec += milliseconds / 1000 + nanoseconds / 1000000000L;
+  then.tv_nsec = nanoseconds % 1000000000L;
+  return then;
+}
 
 #ifdef __cplusplus
 }

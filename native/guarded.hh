@@ -1,4 +1,4 @@
-/* Calls into the core that come back with an error, whatever it throws. */
+/* Catches C++ exceptions of calls into Orthanc's core. */
 
 #pragma once
 
@@ -10,8 +10,8 @@
 /* Runs a call into the core, and returns its code.
 
    The core turns exceptions of its own kind into codes before it returns to a plugin, and no others
-   (PluginsManager::InvokeService). One of DCMTK's or of the C++ library's would go on through C and through Python, where
-   nobody catches it, and end Orthanc; over REST it is an answer of 500. */
+   (PluginsManager::InvokeService). One of DCMTK's or of the C++ library's would pass through C and Python, which do not catch
+   it, and end Orthanc; over REST it is a response of 500. */
 template <typename Call>
 static int guarded(Call call)
 {

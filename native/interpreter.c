@@ -1,4 +1,4 @@
-/* Python inside Orthanc.
+/* Starts and stops Python inside Orthanc.
 
    Orthanc loads plugins with RTLD_LOCAL, so libpython's symbols have to be made global before any extension module is
    imported; and Orthanc unloads plugins on a reset, while Python keeps pointers into this library for ever.
@@ -17,7 +17,6 @@
 #include <semaphore.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Puts the virtual environment's packages before all others. An interpreter that we started with its python3 has them
@@ -229,7 +228,6 @@ static void* run_stop(void* nothing)
 int davfs_stop_python(int milliseconds)
 {
   pthread_t thread;
-  struct timespec until;
   if (!Py_IsInitialized())
   {
     return 1; /* orthanc-python has ended it */
@@ -240,11 +238,7 @@ int davfs_stop_python(int milliseconds)
     return 0;
   }
   pthread_detach(thread);
-  clock_gettime(CLOCK_REALTIME, &until);
-  until.tv_sec += milliseconds / 1000;
-  until.tv_nsec += (milliseconds % 1000) * 1000000L;
-  until.tv_sec += until.tv_nsec / 1000000000L;
-  until.tv_nsec %= 1000000000L;
+  struct timespec until = davfs_after(milliseconds);
   int failed;
   while ((failed = sem_timedwait(&stopped, &until)) != 0 && errno == EINTR)
   {

@@ -1,5 +1,5 @@
-/* Finds one string of Orthanc's configuration before there is a Python to parse it. Orthanc hands the configuration over
-   as strict JSON (no comments), so this is a scanner over well-formed text; on any doubt it says "not a string". */
+/* Finds one string in Orthanc's configuration, before there is a Python to parse it. Orthanc passes its configuration as
+   strict JSON (no comments), so this is a scanner over well-formed text; anything odd is "not a string". */
 
 #include "davfs.h"
 
@@ -11,7 +11,7 @@ static const char* skip_space(const char* p)
   return p + strspn(p, " \t\r\n");
 }
 
-/* `p` stands on the opening quote; returns what follows the closing one, or NULL. */
+/* `p` is at the opening quote; returns what follows the closing one, or NULL. */
 static const char* skip_string(const char* p)
 {
   for (p++; *p != '\0' && *p != '"'; p++)
@@ -69,35 +69,21 @@ static unsigned int hexadecimal(const char* p)
   return (unsigned int) strtoul(digits, NULL, 16);
 }
 
+/* Writes a code point as UTF-8, and returns the number of bytes. */
 static size_t put_utf8(char* out, unsigned int c)
 {
-  if (c < 0x80)
+  static const unsigned int first[] = {0, 0xc0, 0xe0, 0xf0};
+  unsigned int more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
+  out[0] = (char) (first[more] | c >> 6 * more);
+  for (unsigned int i = 1; i <= more; i++)
   {
-    out[0] = (char) c;
-    return 1;
+    out[i] = (char) (0x80 | (c >> 6 * (more - i) & 0x3f));
   }
-  if (c < 0x800)
-  {
-    out[0] = (char) (0xc0 | (c >> 6));
-    out[1] = (char) (0x80 | (c & 0x3f));
-    return 2;
-  }
-  if (c < 0x10000)
-  {
-    out[0] = (char) (0xe0 | (c >> 12));
-    out[1] = (char) (0x80 | ((c >> 6) & 0x3f));
-    out[2] = (char) (0x80 | (c & 0x3f));
-    return 3;
-  }
-  out[0] = (char) (0xf0 | (c >> 18));
-  out[1] = (char) (0x80 | ((c >> 12) & 0x3f));
-  out[2] = (char) (0x80 | ((c >> 6) & 0x3f));
-  out[3] = (char) (0x80 | (c & 0x3f));
-  return 4;
+  return more + 1;
 }
 
-/* Decodes one escape; `*p` stands behind the backslash and is moved past it. Returns the number of bytes, 0 for what no
-   C string in UTF-8 can hold: NUL, and half of a surrogate pair. */
+/* Decodes one escape; `*p` is behind the backslash, and is moved past it. Returns the number of bytes, 0 for NUL and for half of
+   a surrogate pair, which no C string in UTF-8 can hold. */
 static size_t put_escape(char* out, const char** p)
 {
   static const char names[] = "bfnrt", values[] = "\b\f\n\r\t";
@@ -125,7 +111,7 @@ static size_t put_escape(char* out, const char** p)
   return code == 0 || (code >= 0xd800 && code < 0xe000) ? 0 : put_utf8(out, code);
 }
 
-/* Copies the string on whose opening quote `p` stands. Returns 1, or -1 where it does not fit. */
+/* Copies the string whose opening quote is at `p`. Returns 1, or -1 if it does not fit. */
 static int copy_string(const char* p, char* value, size_t size)
 {
   size_t length = 0;
@@ -160,7 +146,7 @@ static int copy_string(const char* p, char* value, size_t size)
   return 1;
 }
 
-/* Returns the value at `key` of the object on whose brace `p` stands, NULL where there is none. */
+/* Returns the value at `key` of the object whose brace is at `p`, NULL if there is none. */
 static const char* find_key(const char* p, const char* key)
 {
   char name[64];

@@ -1,5 +1,7 @@
-/* The four entry points of the plugin, and its start. Name and version answer before OrthancPluginInitialize runs, and
-   collections can be registered during OrthancPluginInitialize only, when it is too early for Python (interpreter.c). */
+/* The four entry points of the plugin, and the change callback, by which Orthanc signals its start and stop.
+
+   Orthanc asks for name and version before it calls OrthancPluginInitialize. Collections can be registered during
+   OrthancPluginInitialize only, when it is too early for Python (interpreter.c). */
 
 #include "davfs.h"
 
@@ -11,14 +13,14 @@
 
 OrthancPluginContext* davfs_context = NULL;
 
-#define PYTHON_MS 2500   /* for all that Python has started to end; Orthanc itself takes one to two seconds more */
-#define CALLS_MS 60000   /* for calls into the core that are under way: Orthanc waits for requests by REST as long as they take */
+#define PYTHON_MS 2500   /* for Python's threads to end; Orthanc itself takes one to two seconds more */
+#define CALLS_MS 60000   /* for calls into the core that are under way; Orthanc waits for REST requests without a limit */
 #define CONTEXT_MS 1000
 
 static char python[1024];
 static int started = 0;
 
-/* Copies Davfs.`key`, or the default where it is not set. Returns 0, or -1 where it is no absolute path that fits. */
+/* Copies Davfs.`key`, or the default if it is not set. Returns 0, or -1 if it is no absolute path or does not fit. */
 static int find_setting(const char* configuration, const char* key, const char* otherwise, char* value, size_t size)
 {
   int found = davfs_json_string(configuration, "Davfs", key, value, size);
@@ -37,6 +39,80 @@ static int32_t refuse(const char* reason)
   return -1;
 }
 
+static void end_as_failed(void)
+{
+  fflush(NULL);
+  _exit(EXIT_FAILURE);
+}
+
+/* Stops Orthanc in order, with an exit code that makes a service start it again. An error from OrthancStarted would do so
+   too, but Orthanc crashes over it from 1.12.11 on: the exception passes StartHttpServer() in main.cpp, whose listener of
+   the log is destroyed by it, and called with the next line of the log. Returns 0, or -1 if that is not possible. */
+static int stop_orthanc(void)
+{
+  OrthancPluginMemoryBuffer response;
+  if (OrthancPluginRestApiPost(davfs_context, &response, "/tools/shutdown", "", 0) != OrthancPluginErrorCode_Success)
+  {
+    return -1;
+  }
+  OrthancPluginFreeMemoryBuffer(davfs_context, &response);
+  return atexit(end_as_failed) == 0 ? 0 : -1;
+}
+
+/* Starts Python and opens the callbacks. If that fails, the log says why, and Orthanc stops. Returns 0, or -1 if only an
+   error of the change callback can stop it. */
+static int start(void)
+{
+  char reason[1280];
+  davfs_open_core();
+  if (davfs_start_python(python, reason, sizeof(reason)) != 0)
+  {
+    davfs_close_core(CALLS_MS);
+    refuse(reason);
+    return stop_orthanc();
+  }
+  started = 1;
+  davfs_open_callbacks();
+  return 0;
+}
+
+/* Closes the callbacks, stops Python's threads, and waits for calls into the core that are under way. When it returns,
+   nothing of this plugin uses the core any more. */
+static void stop(void)
+{
+  if (!started)
+  {
+    return;
+  }
+  started = 0;
+  davfs_close_callbacks();
+  davfs_close_changes();
+  if (!davfs_stop_python(PYTHON_MS))
+  {
+    davfs_log(DAVFS_ERROR, "davfs: Python does not answer, and is left behind");
+  }
+  if (!davfs_close_core(CALLS_MS))
+  {
+    davfs_log(DAVFS_ERROR, "davfs: a call into Orthanc does not end, and is left behind");
+  }
+}
+
+/* Orthanc calls it on its main thread for its start and stop, and on the CHANGES thread for all else. */
+static OrthancPluginErrorCode on_change(OrthancPluginChangeType kind, OrthancPluginResourceType level, const char* id)
+{
+  if (kind == OrthancPluginChangeType_OrthancStopped)
+  {
+    stop();
+    return OrthancPluginErrorCode_Success;
+  }
+  if (kind == OrthancPluginChangeType_OrthancStarted && start() != 0)
+  {
+    return OrthancPluginErrorCode_Plugin; /* stops Orthanc */
+  }
+  davfs_add_change(kind, id);
+  return OrthancPluginErrorCode_Success;
+}
+
 static int32_t initialize(const char* configuration, const char* path)
 {
   char outer[256], inner[272], reason[1280];
@@ -44,7 +120,7 @@ static int32_t initialize(const char* configuration, const char* path)
   {
     return refuse("Davfs.Python must be the absolute path of a virtual environment's bin/python3, in quotes");
   }
-  if (davfs_check(python, configuration, path, reason, sizeof(reason)) != 0)
+  if (davfs_check_configuration(python, configuration, path, reason, sizeof(reason)) != 0)
   {
     return refuse(reason);
   }
@@ -53,8 +129,9 @@ static int32_t initialize(const char* configuration, const char* path)
     return refuse("Davfs.Uri must be a path such as /davfs");
   }
   snprintf(inner, sizeof(inner), "%s/drive", outer); /* davfs.doors.collection.collection.MOUNT */
-  davfs_watch_changes();
-  if (davfs_build_door(outer, inner) != 0)
+  davfs_open_changes();
+  OrthancPluginRegisterOnChangeCallback(davfs_context, on_change);
+  if (davfs_register_callbacks(outer, inner) != 0)
   {
     return refuse("Orthanc refuses Davfs.Uri: does another plugin use it?");
   }
@@ -82,63 +159,9 @@ ORTHANC_PLUGINS_API int32_t OrthancPluginInitialize(OrthancPluginContext* contex
   return failed;
 }
 
-static void end_as_failed(void)
-{
-  fflush(NULL);
-  _exit(EXIT_FAILURE);
-}
-
-/* Stops Orthanc in order, with an exit code for which a service is started anew. An error from OrthancStarted would do so
-   too, but Orthanc crashes over it from 1.12.11 on: the exception passes StartHttpServer() in main.cpp, whose listener of
-   the log is destroyed by it, and called with the next line of the log. Returns 0, or -1 where it is not possible. */
-static int stop_orthanc(void)
-{
-  OrthancPluginMemoryBuffer answer;
-  if (OrthancPluginRestApiPost(davfs_context, &answer, "/tools/shutdown", "", 0) != OrthancPluginErrorCode_Success)
-  {
-    return -1;
-  }
-  OrthancPluginFreeMemoryBuffer(davfs_context, &answer);
-  return atexit(end_as_failed) == 0 ? 0 : -1;
-}
-
-int davfs_start(void)
-{
-  char reason[1280];
-  davfs_open_core();
-  if (davfs_start_python(python, reason, sizeof(reason)) != 0)
-  {
-    davfs_close_core(CALLS_MS);
-    refuse(reason);
-    return stop_orthanc();
-  }
-  started = 1;
-  davfs_open_door();
-  return 0;
-}
-
-void davfs_stop(void)
-{
-  if (!started)
-  {
-    return;
-  }
-  started = 0;
-  davfs_close_door();
-  davfs_close_changes();
-  if (!davfs_stop_python(PYTHON_MS))
-  {
-    davfs_log(DAVFS_ERROR, "davfs: Python does not answer, and is left behind");
-  }
-  if (!davfs_close_core(CALLS_MS))
-  {
-    davfs_log(DAVFS_ERROR, "davfs: a call into Orthanc does not end, and is left behind");
-  }
-}
-
 ORTHANC_PLUGINS_API void OrthancPluginFinalize(void)
 {
-  davfs_stop(); /* where OrthancStopped never came, since Orthanc failed to start */
+  stop(); /* OrthancStopped never comes if Orthanc failed to start */
   davfs_close_context(CONTEXT_MS);
 }
 

@@ -1,162 +1,107 @@
-/* The request filter. It runs on the thread of the request, just before the callbacks, and does two things:
+/* The record of one request at Orthanc's port, from the request filter to its last callback, and its audit line.
 
-   - It refuses the outer root. The core dereferences the last segment of an empty path on GET and HEAD of a collection's
-     root (HttpServer.cpp, HandleWebDav) and dies; people mount the inner root, which is an ordinary folder of the outer.
-   - It keeps what the callbacks are not told: the user, and whether a Depth header came (PROPFIND). */
+   Orthanc calls filter and callbacks of a request on one thread, one after the other. A PROPFIND calls two of them: is there
+   a folder of this path, and then for the folder's entries or the file. Python answers both at once; the record keeps the
+   second response until Orthanc asks for it. */
 
 #include "davfs.h"
 
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-static char outer_root[256] = "";
 static _Thread_local davfs_request current;
+static pthread_key_t key; /* only to free a response that is left when its thread ends */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static int has_key = 0;
 
-/* Moves `*p` to the next segment that counts; returns its length without trailing dots, 0 at the end. The core strips
-   those dots itself, and "." and empty segments lead nowhere. */
-static size_t next_segment(const char** p)
+static void end_thread(void* request)
 {
-  for (;;)
+  davfs_clear_request(request);
+}
+
+static void make_key(void)
+{
+  has_key = pthread_key_create(&key, end_thread) == 0;
+}
+
+davfs_request* davfs_this_request(void)
+{
+  static _Thread_local int is_known = 0;
+  if (!is_known)
   {
-    *p += strspn(*p, "/");
-    size_t length = strcspn(*p, "/");
-    if (length == 0)
-    {
-      return 0;
-    }
-    size_t kept = length;
-    while (kept > 0 && (*p)[kept - 1] == '.')
-    {
-      kept--;
-    }
-    if (kept > 0)
-    {
-      return kept;
-    }
-    *p += length;
+    pthread_once(&once, make_key);
+    is_known = has_key && pthread_setspecific(key, &current) == 0;
   }
+  return &current;
 }
 
-/* 1 where the path begins with the outer root; *exact tells whether nothing follows. */
-static int is_below_outer(const char* uri, int* exact)
+void davfs_clear_request(davfs_request* request)
 {
-  const char* wanted = outer_root;
-  size_t expected;
-  while ((expected = next_segment(&wanted)) > 0)
-  {
-    size_t got = next_segment(&uri);
-    if (got != expected || strncmp(uri, wanted, got) != 0)
-    {
-      return 0;
-    }
-    uri += strcspn(uri, "/");
-    wanted += expected;
-  }
-  *exact = next_segment(&uri) == 0;
-  return 1;
+  free(request->response);
+  memset(request, 0, sizeof(*request));
 }
 
-static int base64_digit(char c)
+void davfs_keep_response(davfs_request* request, int is_folder, int code, const char* packed, size_t size)
 {
-  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  const char* found = c ? strchr(digits, c) : NULL;
-  return found ? (int) (found - digits) : -1;
-}
-
-/* Decodes the user of "Basic dXNlcjpwYXNzd29yZA==" and nothing of the password (RFC 7617). */
-static void decode_user(const char* authorization, char* user, size_t size)
-{
-  unsigned int bits = 0, have = 0;
   size_t length = 0;
-  if (strncasecmp(authorization, "basic ", 6) != 0)
+  for (uint32_t i = 0; i < request->segments; i++)
+  {
+    length += strlen(request->path[i]) + 1;
+  }
+  davfs_response* made = malloc(sizeof(davfs_response) + size + length);
+  free(request->response);
+  request->response = made;
+  if (made == NULL)
   {
     return;
   }
-  for (const char* p = authorization + 6 + strspn(authorization + 6, " "); *p != '\0' && length + 1 < size; p++)
+  *made = (davfs_response) {.is_folder = is_folder, .code = code, .size = size, .length = length};
+  memcpy(made->bytes, packed, size);
+  char* end = made->bytes + size;
+  for (uint32_t i = 0; i < request->segments; i++)
   {
-    int digit = base64_digit(*p);
-    if (digit < 0)
-    {
-      break;
-    }
-    bits = (bits << 6) | (unsigned int) digit;
-    have += 6;
-    if (have >= 8)
-    {
-      have -= 8;
-      char c = (char) ((bits >> have) & 0xff);
-      if (c == ':')
-      {
-        break;
-      }
-      user[length++] = c;
-    }
+    end = stpcpy(end, request->path[i]) + 1;
   }
-  user[length] = '\0';
 }
 
-static int32_t filter(OrthancPluginHttpMethod method, const char* uri, const char* ip, uint32_t headers,
-                      const char* const* keys, const char* const* values, uint32_t arguments,
-                      const char* const* argument_keys, const char* const* argument_values)
+static int has_path(const davfs_response* response, const davfs_request* request)
 {
-  int exact = 0;
-  (void) method, (void) ip, (void) arguments, (void) argument_keys, (void) argument_values;
-
-  memset(&current, 0, sizeof(current));
-  if (!is_below_outer(uri, &exact))
+  const char* segment = response->bytes + response->size;
+  const char* end = segment + response->length;
+  for (uint32_t i = 0; i < request->segments; i++)
   {
-    return 1;
-  }
-  if (exact)
-  {
-    return 0;
-  }
-  for (uint32_t i = 0; i < headers; i++)
-  {
-    if (strcasecmp(keys[i], "depth") == 0)
+    if (segment == end || strcmp(segment, request->path[i]) != 0)
     {
-      current.has_depth = 1;
-      current.depth = strcmp(values[i], "0") == 0 ? 0 : strcmp(values[i], "1") == 0 ? 1 : -1;
+      return 0;
     }
-    else if (strcasecmp(keys[i], "authorization") == 0)
-    {
-      decode_user(values[i], current.user, sizeof(current.user));
-    }
+    segment += strlen(segment) + 1;
   }
-  return 1;
+  return segment == end;
 }
 
-void davfs_watch_requests(const char* outer)
+davfs_response* davfs_take_response(davfs_request* request, int is_folder)
 {
-  snprintf(outer_root, sizeof(outer_root), "%s", outer);
-  OrthancPluginRegisterIncomingHttpRequestFilter2(davfs_context, filter);
-}
-
-davfs_request davfs_take_request(void)
-{
-  davfs_request taken = current;
-  memset(&current, 0, sizeof(current));
-  return taken;
-}
-
-void davfs_note_request(const davfs_request* request)
-{
-  current = *request;
+  davfs_response* kept = request->response;
+  request->response = NULL;
+  if (kept != NULL && kept->is_folder == is_folder && has_path(kept, request))
+  {
+    return kept;
+  }
+  free(kept);
+  return NULL;
 }
 
 void davfs_audit(const char* user, const char* action, const char* resource, const char* result)
 {
-  char line[512], shown[sizeof(current.user)];
-  size_t length = strlen(user);
-  length = length < sizeof(shown) ? length : sizeof(shown) - 1;
-  for (size_t i = 0; i < length; i++) /* a user may call himself anything, line breaks included */
+  char line[512], name[sizeof(current.user)];
+  snprintf(name, sizeof(name), "%s", user);
+  for (char* c = name; *c != '\0'; c++) /* users may give themselves any name, with line breaks in it */
   {
-    unsigned char c = (unsigned char) user[i];
-    shown[i] = c < 0x20 || c == 0x7f || c == '"' ? '?' : user[i];
+    *c = (unsigned char) *c < 0x20 || *c == 0x7f || *c == '"' ? '?' : *c;
   }
-  shown[length] = '\0';
-  snprintf(line, sizeof(line), "davfs: audit user=\"%s\" action=%s resource=%s result=%s", shown, action,
+  snprintf(line, sizeof(line), "davfs: audit user=\"%s\" action=%s resource=%s result=%s", name, action,
            *resource ? resource : "-", result);
   davfs_log(DAVFS_INFO, line);
 }

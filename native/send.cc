@@ -1,4 +1,4 @@
-/* Listings and files on their way to the core. */
+/* Sends listings and files to Orthanc's core, which writes the HTTP response. */
 
 #include "guarded.hh"
 
@@ -15,8 +15,7 @@ static const char* next_field(const char** packed)
   return field;
 }
 
-void davfs_add_entries(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavAddFile add_file,
-                       OrthancPluginWebDavAddFolder add_folder, const char* packed, size_t size)
+void davfs_add_entries(const davfs_request* request, const char* packed, size_t size)
 {
   const char* end = packed + size;
   uint32_t refused = 0;
@@ -28,13 +27,13 @@ void davfs_add_entries(OrthancPluginWebDavCollection* collection, OrthancPluginW
     int code;
     if (kind == 'D')
     {
-      code = guarded([=] { return add_folder(collection, name, date); });
+      code = guarded([=] { return request->add_folder(request->collection, name, date); });
     }
     else
     {
       uint64_t bytes = strtoull(next_field(&packed), NULL, 10);
       const char* mime = next_field(&packed);
-      code = guarded([=] { return add_file(collection, name, bytes, mime, date); });
+      code = guarded([=] { return request->add_file(request->collection, name, bytes, mime, date); });
     }
     refused += code != OrthancPluginErrorCode_Success;
   }
@@ -46,38 +45,44 @@ void davfs_add_entries(OrthancPluginWebDavCollection* collection, OrthancPluginW
   }
 }
 
-int davfs_send(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavRetrieveFile retrieve, const void* data,
-               uint64_t size, const char* mime, const char* date)
+int davfs_send_file(const davfs_request* request, const void* data, uint64_t size, const char* mime, const char* date)
 {
-  return guarded([=] { return retrieve(collection, size ? data : "", size, mime, date); });
+  return guarded([=] { return request->retrieve(request->collection, size ? data : "", size, mime, date); });
 }
 
-#define ZEROS (64u << 20) /* most files; page tables of 128 KB, and no other memory */
+#define ZEROS (64u << 20) /* bytes, as many as most files have; page tables of 128 KB, and no other memory */
 
 static const void* zeros = MAP_FAILED;
 
-static void map_zeros(void)
+static const void* map(uint64_t size)
 {
-  zeros = mmap(NULL, ZEROS, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
-/* Answers a PROPFIND on a file: the core wants the whole content to learn its size. The pages are the kernel's one page
-   of zeros; nothing is read from the storage. They stay mapped, for mapping them costs more than copying them. */
-int davfs_send_zeros(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavRetrieveFile retrieve, uint64_t size,
-                     const char* mime, const char* date)
+static void map_zeros(void)
+{
+  zeros = map(ZEROS);
+}
+
+/* The core wants a file's whole content to learn its size. The pages are the kernel's one page of zeros; nothing is read from
+   the storage. They stay mapped, since mapping them costs more than copying them. */
+int davfs_send_file_size(const davfs_request* request, const char* packed)
 {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
+  packed += strlen(packed) + 1; /* the kind and name, which the core knows */
+  const char* date = next_field(&packed);
+  uint64_t size = strtoull(next_field(&packed), NULL, 10);
   pthread_once(&once, map_zeros);
   if (size <= ZEROS && zeros != MAP_FAILED)
   {
-    return davfs_send(collection, retrieve, zeros, size, mime, date);
+    return davfs_send_file(request, zeros, size, packed, date);
   }
-  void* more = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  const void* more = map(size);
   if (more == MAP_FAILED)
   {
     return OrthancPluginErrorCode_NotEnoughMemory;
   }
-  int code = davfs_send(collection, retrieve, more, size, mime, date);
-  munmap(more, size);
+  int code = davfs_send_file(request, more, size, packed, date);
+  munmap((void*) more, size);
   return code;
 }

@@ -72,5 +72,6 @@ def plugin() -> Path:
 
 
 def _newest_source() -> float:
-    sources = [path for path in (ROOT / "native").rglob("*") if path.suffix in {".c", ".h", ".map", ".py"}]
+    suffixes = {".c", ".cc", ".h", ".hh", ".map", ".py"}
+    sources = [path for path in (ROOT / "native").rglob("*") if path.suffix in suffixes]
     return max(path.stat().st_mtime for path in sources)

@@ -75,7 +75,7 @@ def _start() -> None:
         replace(checked, read_only=orthanc.is_read_only(), may_alter=_may_alter(configuration, orthanc)),
         orthanc,
         changes.next_change,
-        changed=callbacks.forget_recent,
+        changed=callbacks.clear_recent,
         open_files=1,
     )
     _running.parts = parts

@@ -1,100 +1,101 @@
-"""The six WebDAV callbacks, attached to their C side.
+"""Attaches the six WebDAV callbacks to their C declarations.
 
-`crossing` owns every way from C into Python. Nothing else in this package is called by the core.
+The round trip of a request at Orthanc's own port:
+
+1. Orthanc calls the request filter (native/request_filter.c), which starts the record of the request (native/request.c)
+   with the user and the Depth header.
+2. On the same thread, Orthanc calls one of the six callbacks (native/webdav_callbacks.c), for PROPFIND two of them. C
+   alone sends a file that was listed or read recently (native/recent_files.c), and the response to the second callback
+   of a PROPFIND, if step 5 has left it in the record.
+3. Otherwise a thread with an ordinary stack takes over (native/python_threads.c), and cffi calls a function of this
+   module with the record.
+4. `_crossing` decodes the path and calls the `WebDavCollection` (`davfs.doors.collection`). It asks the drive, which
+   calls Orthanc's REST API through `davfs.sdk.core` (native/core.cc). cffi releases Python's lock around each call.
+5. The response goes to C in one call: a whole listing as one packed buffer, a file as a pointer to Orthanc's memory. An
+   exception becomes an error code; none leaves Python.
+6. native/send.cc passes entries and bytes to Orthanc, which writes the HTTP response.
 """
 
 import logging
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from _davfs_sdk import ffi, lib
 
 from davfs.entry import Content, Entry, Path, read_all
 from davfs.sdk.core import ErrorCode
-from davfs.sdk.listings import Listing, Packed, PackedListings, date, mime, pack_files
+from davfs.sdk.listings import ListingCache, core_date, core_media_type, pack_entries, pack_files
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the request filter noted of the request.
-
-    Attributes:
-        user: Name of HTTP Basic, empty for none.
-        depth: The Depth header, 0 or 1; -1 for another value; None where none came, so it is no PROPFIND.
-    """
-
-    user: str
-    depth: int | None
-
-
 class WebDavCollection(Protocol):
-    """What answers the callbacks. Paths come as the core decoded them, bytes that are no UTF-8 as lone surrogates.
+    """Answers the callbacks. Paths come as Orthanc decoded them, bytes that are no UTF-8 as lone surrogates.
 
-    Any exception may leave these methods: `error_code` turns it into what the core understands.
+    The methods may raise any exception; `error_code` translates it for Orthanc. ``user`` is the name of HTTP Basic,
+    empty for none.
     """
 
-    def is_folder(self, path: Path, request: Request) -> bool:
-        """Tell whether the path is a folder; False also where nothing is there."""
+    def stat(self, path: Path) -> Entry | None:
+        """Return the entry of a folder or file, None if there is none."""
 
-    def list_folder(self, path: Path, request: Request) -> Sequence[Entry] | None:
-        """Return the entries of a folder, in any order; None where there is none. They are not changed any more."""
+    def check_size(self, path: Path, entry: Entry) -> None:
+        """Raise an error if a file is too large for Orthanc to count its bytes."""
 
-    def read_file(self, path: Path, request: Request) -> Content | Entry | None:
-        """Return a file's content; its entry alone where only its size is asked for; None where there is no file."""
+    def list_folder(self, path: Path) -> Sequence[Entry] | None:
+        """Return the entries of a folder, in any order, None if there is no such folder. They do not change later."""
 
-    def write_file(self, path: Path, request: Request, content: memoryview) -> bool:
-        """Store a file; False where that is forbidden. The content lives as long as the call."""
+    def read_file(self, path: Path, user: str) -> Content | None:
+        """Open a file; return None if there is none."""
 
-    def make_folder(self, path: Path, request: Request) -> bool:
-        """Make a folder; False where that is forbidden."""
+    def write_file(self, path: Path, user: str, content: memoryview) -> bool:
+        """Store a file; return False if that is forbidden. The content is valid during the call."""
 
-    def delete_item(self, path: Path, request: Request) -> bool:
-        """Delete a file or folder; False where that is forbidden."""
+    def make_folder(self, path: Path, user: str) -> bool:
+        """Make a folder; return False if that is forbidden."""
+
+    def delete_item(self, path: Path, user: str) -> bool:
+        """Delete a file or folder; return False if that is forbidden."""
 
     def error_code(self, error: Exception) -> ErrorCode | None:
-        """Return the core's code for an expected error, None for one that should not have happened."""
+        """Return Orthanc's code for an expected error, None for an unexpected one."""
 
 
-class _Answering:
-    """The door that answers, set before the first callback, and what is kept of its listings."""
+class _Registered:
+    """The collection that answers, set before the first callback, and its packed listings."""
 
-    door: WebDavCollection
-    packed = PackedListings()
+    collection: WebDavCollection
+    listings = ListingCache()
 
 
-def serve(door: WebDavCollection) -> None:
-    """Let a door answer the callbacks, registered by native/door.c, opened when `davfs.running.plugin.start` ends."""
-    _Answering.door = door
+def serve(collection: WebDavCollection) -> None:
+    """Answer the callbacks with a collection; native/plugin.c opens them after `davfs.running.plugin.start`."""
+    _Registered.collection = collection
 
 
 def _log_unexpected(name: str, error: BaseException) -> None:
-    """Log where an exception came from; its message stays out, it may hold a path or a tag."""
+    """Log where an exception came from, without its message, which may hold a path or a tag."""
     frames = traceback.extract_tb(error.__traceback__)
     where = " < ".join(f"{frame.name} ({frame.filename}:{frame.lineno})" for frame in reversed(frames))
     _log.error("%s failed: %s in %s", name, type(error).__name__, where or "cffi")
 
 
-def crossing(callback: Callable[..., None]) -> Callable[..., None]:
+def _crossing(callback: Callable[[Path, Any], None]) -> Callable[[Path, Any], None]:
     """Attach a function as the C callback of its name.
 
-    The function gets the decoded path and the filter's note, then the C arguments behind the path, and answers through
-    those. What it raises becomes a code by the door's table; what the table does not know is logged and becomes
-    ``Plugin`` (500).
+    The function gets the decoded path and the ``davfs_request*``, and puts its result there. Its exceptions become
+    error codes; one that the collection does not expect is logged and becomes ``Plugin`` (500).
     """
     name = callback.__name__.lstrip("_")
 
-    def crossed(depth: int, items: Any, *arguments: Any) -> int:
+    def crossed(request: Any) -> int:
         try:
-            note = lib.davfs_take_request()
-            request = Request(ffi.string(note.user).decode("utf-8", "replace"), note.depth if note.has_depth else None)
-            path = tuple(ffi.string(items[i]).decode("utf-8", "surrogateescape") for i in range(depth))
-            callback(path, request, *arguments)
+            segments = (ffi.string(request.path[i]) for i in range(request.segments))
+            callback(tuple(segment.decode("utf-8", "surrogateescape") for segment in segments), request)
         except Exception as error:  # noqa: BLE001  nothing may unwind into C
-            return _refusal(name, error)
+            return _error_code(name, error)
         return int(ErrorCode.Success)
 
     def last_resort(kind: type[BaseException], error: BaseException, trace: Any) -> None:  # noqa: ARG001  cffi's form
@@ -104,101 +105,114 @@ def crossing(callback: Callable[..., None]) -> Callable[..., None]:
     return callback
 
 
-def _refusal(name: str, error: Exception) -> int:
-    code = _Answering.door.error_code(error)
+def _error_code(name: str, error: Exception) -> int:
+    code = _Registered.collection.error_code(error)
     if code is None:
         _log_unexpected(name, error)
         return int(ErrorCode.Plugin)
     return int(code)
 
 
-@crossing
-def _is_folder(path: Path, request: Request, exists: Any) -> None:
-    """Answer the first callback of a PROPFIND; with depth 1, what is in a folder is what the second one asks for."""
-    listing = _listed(path, request) if request.depth == 1 else None
+def _user(request: Any) -> str:
+    user: str = ffi.string(request.user).decode("utf-8", "replace")
+    return user
+
+
+@_crossing
+def _is_folder(path: Path, request: Any) -> None:
+    """Answer the first callback of a PROPFIND, and keep the response to the second one in the record, where possible.
+
+    Orthanc asks for a folder's entries next if the depth is 1, and for a file's content, of which it needs the size.
+    """
+    listing = _packed_listing(path) if request.has_depth and request.depth == 1 else None
     if listing is not None:
-        rows = _packed(listing).rows
-        lib.davfs_hand_over(rows, len(rows))
-    exists[0] = int(listing is not None or _Answering.door.is_folder(path, request))
-
-
-def _listed(path: Path, request: Request) -> Listing | None:
-    since = lib.davfs_recent_generation()
-    entries = _Answering.door.list_folder(path, request)
-    return None if entries is None else Listing(path, since, entries)
-
-
-@crossing
-def _list_folder(  # noqa: PLR0913, PLR0917  the core's signature
-    path: Path, request: Request, exists: Any, collection: Any, add_file: Any, add_folder: Any
-) -> None:
-    """Answer the second callback of a PROPFIND, where nothing was handed over by the first one."""
-    listing = _listed(path, request)
-    if listing is None:
+        lib.davfs_keep_response(request, True, ErrorCode.Success, listing, len(listing))  # noqa: FBT003  C's form
+        request.result[0] = 1
         return
-    rows = _packed(listing).rows
-    lib.davfs_add_entries(collection, add_file, add_folder, rows, len(rows))
-    exists[0] = 1
+    entry = _Registered.collection.stat(path)
+    if entry is not None and entry.is_folder:
+        request.result[0] = 1
+    elif entry is not None and request.has_depth:
+        _keep_file_size(path, entry, request)
 
 
-def _packed(listing: Listing) -> Packed:
-    """Return a listing's entries, packed; native/recent.c knows its files from then on."""
-    packed = _Answering.packed.of(listing)
-    if packed.remembered != listing.since:
-        _remember(listing.since, listing.path, packed.files)
-        packed.remembered = listing.since
-    return packed
+def _keep_file_size(path: Path, entry: Entry, request: Any) -> None:
+    code, packed = int(ErrorCode.Success), pack_entries([entry])
+    try:
+        _Registered.collection.check_size(path, entry)
+    except Exception as error:  # noqa: BLE001  the second callback's
+        code = _error_code("read_file", error)
+    lib.davfs_keep_response(request, False, code, packed, len(packed))  # noqa: FBT003  C's form
 
 
-@crossing
-def _read_file(path: Path, request: Request, collection: Any, retrieve: Any) -> None:
-    since = lib.davfs_recent_generation()
-    found = _Answering.door.read_file(path, request)
-    if isinstance(found, Entry):
-        kind, moment = mime(found).encode(), date(found.modified).encode()
-        _check(lib.davfs_send_zeros(collection, retrieve, found.size, kind, moment))
-    elif found is not None:
+@_crossing
+def _list_folder(path: Path, request: Any) -> None:
+    """Answer the second callback of a PROPFIND for which the record has no response."""
+    listing = _packed_listing(path)
+    if listing is not None:
+        lib.davfs_add_entries(request, listing, len(listing))
+        request.result[0] = 1
+
+
+def _packed_listing(path: Path) -> bytes | None:
+    """Return a folder's entries as ``davfs_add_entries`` takes them, None if there is no such folder.
+
+    The DICOM files among them go to the cache of native/recent_files.c.
+    """
+    generation = lib.davfs_recent_generation()
+    entries = _Registered.collection.list_folder(path)
+    if entries is None:
+        return None
+    packed = _Registered.listings.packed(path, entries)
+    if packed.generation != generation:
+        _add_recent(generation, path, packed.files)
+        packed.generation = generation
+    return packed.entries
+
+
+@_crossing
+def _read_file(path: Path, request: Any) -> None:
+    generation = lib.davfs_recent_generation()
+    found = _Registered.collection.read_file(path, _user(request))
+    if found is not None:
         with found as content:
-            _send(content, collection, retrieve)
-            _remember(since, path[:-1], pack_files([replace(content.entry, name=path[-1])]))
+            _send(content, request)
+            _add_recent(generation, path[:-1], pack_files([replace(content.entry, name=path[-1])]))
 
 
-def _send(content: Content, collection: Any, retrieve: Any) -> None:
-    """Hand the whole content to the core: without a copy in Python where it is one buffer."""
+def _send(content: Content, request: Any) -> None:
+    """Send the whole content to Orthanc, without a copy in Python if it is one buffer."""
     data = read_all(content)
-    kind, moment = mime(content.entry).encode(), date(content.entry.modified).encode()
+    media_type, date = core_media_type(content.entry).encode(), core_date(content.entry.modified).encode()
     with ffi.from_buffer(data) as pointer:  # see davfs.sdk.core.post
-        _check(lib.davfs_send(collection, retrieve, pointer, len(data), kind, moment))
-
-
-def _remember(since: int, folder: Path, files: bytes) -> None:
-    """Let native/recent.c answer the next GET of these files of a folder (`pack_files`)."""
-    if files:
-        joined = "".join(f"{segment}/" for segment in folder).encode("utf-8", "surrogateescape")
-        lib.davfs_remember_recent(since, joined, files, len(files))
-
-
-def forget_recent() -> None:
-    """Let Python answer every GET anew; to be called after each change of what paths lead to."""
-    lib.davfs_forget_recent()
-
-
-@crossing
-def _write_file(path: Path, request: Request, done: Any, data: Any, size: int) -> None:
-    content = memoryview(ffi.buffer(data, size)) if size else memoryview(b"")
-    done[0] = int(_Answering.door.write_file(path, request, content))
-
-
-@crossing
-def _make_folder(path: Path, request: Request, done: Any) -> None:
-    done[0] = int(_Answering.door.make_folder(path, request))
-
-
-@crossing
-def _delete_item(path: Path, request: Request, done: Any) -> None:
-    done[0] = int(_Answering.door.delete_item(path, request))
-
-
-def _check(code: int) -> None:
+        code = lib.davfs_send_file(request, pointer, len(data), media_type, date)
     if code != ErrorCode.Success:
         raise RuntimeError(f"Orthanc refused the content of a file: error {code}")
+
+
+def _add_recent(generation: int, folder: Path, files: bytes) -> None:
+    """Have native/recent_files.c answer the next GET of these files of a folder (`pack_files`)."""
+    if files:
+        joined = "".join(f"{segment}/" for segment in folder).encode("utf-8", "surrogateescape")
+        lib.davfs_add_recent(generation, joined, files, len(files))
+
+
+def clear_recent() -> None:
+    """Clear the cache of native/recent_files.c, after each change of the resources that paths lead to."""
+    lib.davfs_clear_recent()
+
+
+@_crossing
+def _write_file(path: Path, request: Any) -> None:
+    content = memoryview(ffi.buffer(request.data, request.size)) if request.size else memoryview(b"")
+    request.result[0] = int(_Registered.collection.write_file(path, _user(request), content))
+
+
+@_crossing
+def _make_folder(path: Path, request: Any) -> None:
+    request.result[0] = int(_Registered.collection.make_folder(path, _user(request)))
+
+
+@_crossing
+def _delete_item(path: Path, request: Any) -> None:
+    request.result[0] = int(_Registered.collection.delete_item(path, _user(request)))

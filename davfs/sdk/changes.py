@@ -1,4 +1,4 @@
-"""Orthanc's change events, as they leave the queue of native/changes.c."""
+"""Reads Orthanc's change events from the queue in native/change_queue.c."""
 
 from _davfs_sdk import ffi, lib
 
@@ -7,7 +7,7 @@ from davfs.events import EventKind, ResourceEvent
 _EVENTS = {
     lib.OrthancPluginChangeType_Deleted: EventKind.DELETED,
     lib.OrthancPluginChangeType_OrthancStarted: EventKind.STARTED,
-    -1: EventKind.LOST,
+    lib.DAVFS_CHANGES_LOST: EventKind.LOST,
 }
 
 
@@ -18,7 +18,7 @@ def next_change(timeout: float) -> ResourceEvent | None:
         timeout: Seconds.
 
     Returns:
-        The event, oldest first; None after the time limit, or at once while Orthanc is stopping.
+        The event, oldest first; None after the timeout, or at once while Orthanc is stopping.
     """
     change = ffi.new("davfs_change*")
     if not lib.davfs_next_change(change, int(timeout * 1000)):

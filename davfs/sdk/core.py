@@ -1,4 +1,4 @@
-"""Calls into Orthanc's core, with Python's types.
+"""Calls Orthanc's core, with Python's types.
 
 Source: ``orthanc/OrthancCPlugin.h``, section "Orthanc" and "Toolbox".
 """
@@ -28,7 +28,7 @@ class ErrorCode(IntEnum):
     Revision = lib.OrthancPluginErrorCode_Revision
     UnsupportedMediaType = lib.OrthancPluginErrorCode_UnsupportedMediaType
     Stopped = lib.DAVFS_STOPPED
-    """None of Orthanc's: it is stopping, and no call into it is made any more."""
+    """Not one of Orthanc's: Orthanc is stopping, and no call into its core is made."""
 
 
 class CoreError(Exception):
@@ -46,14 +46,14 @@ class CoreError(Exception):
 
 
 class CoreBuffer:
-    """Memory that the core allocated: a context manager over its bytes, freed at the end and at the latest by cffi."""
+    """Memory allocated by Orthanc's core: a context manager over its bytes, which frees it on exit."""
 
     def __init__(self) -> None:
         self.pointer = ffi.gc(ffi.new("OrthancPluginMemoryBuffer*"), _free)
 
     @classmethod
     def of_instance(cls, instance: str) -> Self:
-        """Return the DICOM file of an instance (``OrthancPluginGetDicomForInstance``).
+        """Read the DICOM file of an instance (``OrthancPluginGetDicomForInstance``).
 
         Raises:
             CoreError: There is no such instance, or its file cannot be read.
@@ -81,7 +81,7 @@ def _check(code: int) -> None:
 
 
 def get(path: str) -> bytes:
-    """Return the answer to a GET on Orthanc's own REST API.
+    """Send a GET to Orthanc's own REST API.
 
     Raises:
         CoreError: Orthanc refused.
@@ -93,7 +93,7 @@ def get(path: str) -> bytes:
 
 
 def post(path: str, body: bytes | bytearray | memoryview) -> bytes:
-    """Return the answer to a POST on Orthanc's own REST API; the body is not copied.
+    """Send a POST to Orthanc's own REST API; the body is not copied.
 
     Raises:
         CoreError: Orthanc refused.
@@ -107,14 +107,14 @@ def post(path: str, body: bytes | bytearray | memoryview) -> bytes:
 
 
 def transcoded(content: bytes | bytearray | memoryview, syntax: str) -> bytes:
-    """Return a DICOM file in another transfer syntax; it does not have to be one that Orthanc holds.
+    """Convert a DICOM file, which need not be stored in Orthanc, to another transfer syntax.
 
     Args:
         content: The file; it is not copied.
         syntax: UID of the transfer syntax.
 
     Raises:
-        CoreError: Orthanc cannot do it.
+        CoreError: Orthanc cannot convert it.
     """
     buffer = CoreBuffer()
     with ffi.from_buffer(content) as data:  # as in `post`
@@ -133,10 +133,7 @@ def delete(path: str) -> None:
 
 
 def refuse_calls() -> None:
-    """Let every call from here on fail with `ErrorCode.Stopped`; those under way go on.
-
-    Once they have ended too, native/plugin.c lets Orthanc go on to stop.
-    """
+    """Refuse all further calls with `ErrorCode.Stopped`; native/plugin.c waits for those under way."""
     lib.davfs_refuse_calls()
 
 
@@ -150,11 +147,11 @@ def _owned_string(pointer: Any) -> str:
     return text
 
 
-def largest_answer() -> int:
-    """Return how many bytes Orthanc's HTTP server can send as one answer.
+def largest_response() -> int:
+    """Return the number of bytes that Orthanc's HTTP server can send in one response.
 
-    Before 1.11.3 it hands the length to CivetWeb's ``mg_write()`` as an ``int``: what does not fit is answered with 200
-    and no body (seen on 1.10.1; Orthanc's release notes). "mainline" is newer than any release.
+    Before 1.11.3 it passes the length to CivetWeb's ``mg_write()`` as an ``int``: a larger response is 200 without a
+    body (seen on 1.10.1; Orthanc's release notes). "mainline" is newer than any release.
     """
     version = re.match(r"(\d+)\.(\d+)\.(\d+)", ffi.string(lib.davfs_context.orthancVersion).decode())
     old = version is not None and tuple(map(int, version.groups())) < (1, 11, 3)

@@ -1,15 +1,15 @@
-"""Python's logging, written to Orthanc's log."""
+"""Writes Python's log records to Orthanc's log."""
 
 import logging
 
 from _davfs_sdk import lib
 
 
-class CoreHandler(logging.Handler):
+class OrthancLogHandler(logging.Handler):
     """Writes records as Orthanc's errors, warnings and (with ``--verbose``) information."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record; line breaks would look like other messages in the log, so they become spaces."""
+        """Write one record. Line breaks become spaces: they would look like other messages in the log."""
         line = " ".join(self.format(record).splitlines()).encode("utf-8", "replace").replace(b"\0", b" ")
         lib.davfs_log(_severity(record.levelno), line)
 
@@ -21,14 +21,14 @@ def _severity(level: int) -> int:
 
 
 def audit(user: str, action: str, resource: str, result: str) -> None:
-    """Write who did what to which resource, and what came of it."""
+    """Write an audit line: who did what to which resource, and the result."""
     lib.davfs_audit(user.encode("utf-8", "replace"), action.encode(), resource.encode(), result.encode())
 
 
 def install() -> None:
-    """Send the records of the ``davfs`` loggers to Orthanc, and nowhere else: the interpreter may be shared."""
+    """Send the records of the ``davfs`` loggers to Orthanc, and nowhere else: scripts may share the interpreter."""
     logger = logging.getLogger("davfs")
-    handler = CoreHandler()
+    handler = OrthancLogHandler()
     handler.setFormatter(logging.Formatter("davfs: %(message)s"))
     logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO)

@@ -64,13 +64,13 @@ static void request(void)
   }
   if (below(100) == 0)
   {
-    davfs_watch_requests(joined(URIS, 80));
+    davfs_register_filter(joined(URIS, 80));
   }
   registered_filter(OrthancPluginHttpMethod_Get, joined(URIS, 8), "127.0.0.1", count, keys, values, 0,
                     NULL, NULL);
-  davfs_request noted = davfs_take_request();
-  PROMISED(strlen(noted.user) < sizeof(noted.user));
-  davfs_audit(below(2) ? noted.user : bytes(300), "read", bytes(300), "done");
+  const char* user = davfs_this_request()->user;
+  PROMISED(strlen(user) < sizeof(davfs_this_request()->user));
+  davfs_audit(below(2) ? user : bytes(300), "read", bytes(300), "done");
 }
 
 /* Packs fields, each with its NUL; returns the size. */
@@ -94,17 +94,20 @@ static void recent(void)
   {
     size += packed(text + size, "nbb");
   }
-  davfs_remember_recent(since, below(3) ? "" : joined(NAMES, 3), copied(text, size), size);
+  davfs_add_recent(since, below(3) ? "" : joined(NAMES, 3), copied(text, size), size);
   uint32_t depth = some(path, NAMES, 4);
-  davfs_send_recent(depth, (const char* const*) path, NULL, fake_retrieve);
+  davfs_request asked = {.segments = depth, .path = (const char* const*) path, .retrieve = fake_retrieve};
+  davfs_send_recent(&asked);
   if (size > 0) /* a file that is remembered, most of the time */
   {
     const char* known = copied(text, strlen(text) + 1);
-    davfs_send_recent(1, &known, NULL, fake_retrieve);
+    asked.segments = 1;
+    asked.path = &known;
+    davfs_send_recent(&asked);
   }
   if (below(20) == 0)
   {
-    davfs_forget_recent();
+    davfs_clear_recent();
   }
 }
 
@@ -114,7 +117,7 @@ static void changes(void)
   for (uint32_t i = below(6); i > 0; i--)
   {
     const char* id = below(5) ? bytes(100) : NULL;
-    registered_change(below(2) ? OrthancPluginChangeType_Deleted : OrthancPluginChangeType_NewInstance, 0, id);
+    davfs_add_change(below(2) ? OrthancPluginChangeType_Deleted : OrthancPluginChangeType_NewInstance, id);
   }
   for (uint32_t i = below(6); i > 0 && davfs_next_change(&change, 0); i--)
   {
@@ -129,12 +132,12 @@ static void* call_back(void* nothing)
   uint32_t depth = some(path, NAMES, 3);
   const char* const* segments = copied(path, depth * sizeof(*path));
   const char* data = bytes(500);
-  registered_door.isExistingFolder(&answers[0], depth, segments, NULL);
-  registered_door.listFolder(&answers[1], NULL, fake_add_file, fake_add_folder, depth, segments, NULL);
-  registered_door.retrieveFile(NULL, fake_retrieve, depth, segments, NULL);
-  registered_door.storeFile(&answers[2], depth, segments, data, strlen(data), NULL);
-  registered_door.createFolder(&answers[3], depth, segments, NULL);
-  registered_door.deleteItem(&answers[4], depth, segments, NULL);
+  registered_collection.isExistingFolder(&answers[0], depth, segments, NULL);
+  registered_collection.listFolder(&answers[1], NULL, fake_add_file, fake_add_folder, depth, segments, NULL);
+  registered_collection.retrieveFile(NULL, fake_retrieve, depth, segments, NULL);
+  registered_collection.storeFile(&answers[2], depth, segments, data, strlen(data), NULL);
+  registered_collection.createFolder(&answers[3], depth, segments, NULL);
+  registered_collection.deleteItem(&answers[4], depth, segments, NULL);
   for (size_t i = 0; i < sizeof(answers); i++)
   {
     PROMISED(answers[i] < 2);
@@ -142,8 +145,8 @@ static void* call_back(void* nothing)
   return nothing;
 }
 
-/* What is kept is added once, and for its own path alone; what was kept last counts. */
-static void handover(void)
+/* A response is taken once, and for its own path and kind alone; the last one that was kept counts. */
+static void responses(void)
 {
   char* names[MOST];
   char* others[MOST];
@@ -156,23 +159,28 @@ static void handover(void)
     same = strcmp(path[i], other[i]) == 0;
   }
   const char* packed = copied("Dname\0date", 11);
-  davfs_keep_listing(other_depth, other, packed, 0);
-  davfs_keep_listing(depth, path, packed, 11);
-  PROMISED(davfs_add_kept_listing(other_depth, other, NULL, fake_add_file, fake_add_folder) == same);
-  PROMISED(!davfs_add_kept_listing(depth, path, NULL, fake_add_file, fake_add_folder));
-  davfs_keep_listing(depth, path, packed, 11);
-  if (below(2))
-  {
-    davfs_drop_listing();
-    PROMISED(!davfs_add_kept_listing(depth, path, NULL, fake_add_file, fake_add_folder));
-  }
+  int kind = (int) below(2);
+  davfs_request request = {.segments = other_depth, .path = other};
+  davfs_keep_response(&request, kind, 0, packed, 0);
+  request.segments = depth, request.path = path;
+  davfs_keep_response(&request, kind, 0, packed, 11);
+  request.segments = other_depth, request.path = other;
+  davfs_response* taken = davfs_take_response(&request, kind);
+  PROMISED((taken != NULL) == same && (taken == NULL || taken->size == 11));
+  free(taken);
+  PROMISED(davfs_take_response(&request, kind) == NULL);
+  davfs_keep_response(&request, kind, 0, packed, 11);
+  PROMISED(davfs_take_response(&request, !kind) == NULL);
+  davfs_keep_response(&request, kind, 0, packed, 11);
+  davfs_clear_request(&request);
+  PROMISED(davfs_take_response(&request, kind) == NULL);
 }
 
 /* Orthanc's HTTP threads come and go. */
-static void door(void)
+static void callbacks(void)
 {
   pthread_t thread;
-  (below(20) ? davfs_open_door : davfs_close_door)();
+  (below(20) ? davfs_open_callbacks : davfs_close_callbacks)();
   if (below(20) == 0 && pthread_create(&thread, NULL, call_back, NULL) == 0)
   {
     pthread_join(thread, NULL);
@@ -191,10 +199,12 @@ static void entries(void)
     text[size++] = is_folder ? 'D' : 'F';
     size += packed(text + size, is_folder ? "nb" : "nb#b");
   }
-  davfs_add_entries(NULL, fake_add_file, fake_add_folder, copied(text, size), size);
+  davfs_request request = {.add_file = fake_add_file, .add_folder = fake_add_folder, .retrieve = fake_retrieve};
+  davfs_add_entries(&request, copied(text, size), size);
   uint64_t zeros = below(200) ? below(1u << 20) : (1u << 26) + below(1u << 20);
-  davfs_send_zeros(NULL, fake_retrieve, zeros, "application/dicom", "");
-  davfs_send(NULL, fake_retrieve, NULL, 0, "", "");
+  size = (size_t) sprintf(text, "Fname%cdate%c%llu%cmime", 0, 0, (unsigned long long) zeros, 0) + 1;
+  davfs_send_file_size(&request, copied(text, size));
+  davfs_send_file(&request, NULL, 0, "", "");
 }
 
 static void core(void)
@@ -228,7 +238,7 @@ static void check(void)
   static const char* const pythons[] = {"/bin/echo", "/bin/false", "/nowhere/python3", "/bin/ls"};
   size_t size = 1 + below(600);
   char* reason = malloc(size);
-  int code = davfs_check(pythons[below(4)], joined(JSON, 100), bytes(3000), reason, size);
+  int code = davfs_check_configuration(pythons[below(4)], joined(JSON, 100), bytes(3000), reason, size);
   PROMISED((code == 0 || code == -1) && strlen(reason) < size);
   free(reason);
 }
@@ -239,7 +249,7 @@ static void plugin(void)
   if (OrthancPluginInitialize(&fake_core) == 0)
   {
     registered_change(OrthancPluginChangeType_OrthancStarted, 0, NULL);
-    door();
+    callbacks();
     registered_change(OrthancPluginChangeType_OrthancStopped, 0, NULL);
   }
   OrthancPluginFinalize();
@@ -249,16 +259,16 @@ static const struct
 {
   const char* name;
   void (*round)(void);
-} TARGETS[] = {{"json", json},   {"request", request}, {"recent", recent}, {"changes", changes}, {"door", door},
-               {"entries", entries}, {"core", core},   {"check", check},   {"plugin", plugin}, {"handover", handover}};
+} TARGETS[] = {{"json", json},   {"request", request}, {"recent", recent}, {"changes", changes}, {"callbacks", callbacks},
+               {"entries", entries}, {"core", core},   {"check", check},   {"plugin", plugin}, {"responses", responses}};
 
 static void start(void)
 {
   davfs_context = &fake_core;
   davfs_open_context();
   davfs_open_core();
-  davfs_watch_changes();
-  davfs_build_door("/davfs", "/davfs/drive");
+  davfs_open_changes();
+  davfs_register_callbacks("/davfs", "/davfs/drive");
 }
 
 int main(int count, char** arguments)

@@ -1,4 +1,4 @@
-/* Random input for the plugin's C, and a core and a Python that are none. */
+/* Random input for the plugin's C, and stand-ins for Orthanc and Python. */
 
 #pragma once
 
@@ -22,7 +22,7 @@ void release(void);
 extern OrthancPluginContext fake_core;
 extern OrthancPluginIncomingHttpRequestFilter2 registered_filter;
 extern OrthancPluginOnChangeCallback registered_change;
-extern _OrthancPluginRegisterWebDavCollection registered_door;
+extern _OrthancPluginRegisterWebDavCollection registered_collection;
 extern const char* fake_configuration;
 /* Reads all that it is given, as the core does. */
 void touch(const void* data, size_t size);

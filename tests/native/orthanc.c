@@ -1,4 +1,4 @@
-/* An Orthanc that keeps callbacks, answers with anything, and reads all that it is given. */
+/* A stand-in for Orthanc, which keeps callbacks, returns anything, and reads all that it is given. */
 
 #include "fuzz.h"
 
@@ -7,7 +7,7 @@
 
 OrthancPluginIncomingHttpRequestFilter2 registered_filter = NULL;
 OrthancPluginOnChangeCallback registered_change = NULL;
-_OrthancPluginRegisterWebDavCollection registered_door;
+_OrthancPluginRegisterWebDavCollection registered_collection;
 const char* fake_configuration = "{}";
 
 static volatile uint64_t sum;
@@ -90,8 +90,8 @@ static OrthancPluginErrorCode invoke(OrthancPluginContext* context, _OrthancPlug
       registered_change = ((const _OrthancPluginOnChangeCallback*) params)->callback;
       return OrthancPluginErrorCode_Success;
     case _OrthancPluginService_RegisterWebDavCollection:
-      registered_door = *(const _OrthancPluginRegisterWebDavCollection*) params;
-      touch_text(registered_door.uri);
+      registered_collection = *(const _OrthancPluginRegisterWebDavCollection*) params;
+      touch_text(registered_collection.uri);
       return OrthancPluginErrorCode_Success;
     default:
       return OrthancPluginErrorCode_Success;

@@ -1,4 +1,4 @@
-/* What the plugin's C calls in Python, without one: it reads all that it is given. */
+/* A stand-in for Python, which reads all that it is given. */
 
 #include "fuzz.h"
 
@@ -16,55 +16,55 @@ int davfs_stop_python(int milliseconds)
   return milliseconds > 0;
 }
 
-static int seen(uint32_t depth, const char* const* path, uint8_t* result)
+static int answer(davfs_request* request)
 {
-  davfs_request request = davfs_take_request();
-  PROMISED(strlen(request.user) < sizeof(request.user));
-  for (uint32_t i = 0; i < depth; i++)
+  uint8_t unused;
+  PROMISED(strlen(request->user) < sizeof(request->user));
+  for (uint32_t i = 0; i < request->segments; i++)
   {
-    touch(path[i], strlen(path[i]) + 1);
+    touch(request->path[i], strlen(request->path[i]) + 1);
   }
-  *result = (uint8_t) below(2);
+  *(request->result ? request->result : &unused) = (uint8_t) below(2);
   return below(4) ? OrthancPluginErrorCode_Success : OrthancPluginErrorCode_BadRequest;
 }
 
-int davfs_is_folder(uint32_t depth, const char* const* path, uint8_t* exists)
+int davfs_is_folder(davfs_request* request)
 {
-  int code = seen(depth, path, exists);
   for (uint32_t i = below(3); i > 0; i--)
   {
-    davfs_hand_over(copied("Dname\0date", 11), 11);
+    davfs_keep_response(request, 1, 0, copied("Dname\0date", 11), 11);
   }
-  return code;
+  if (below(3) == 0)
+  {
+    davfs_keep_response(request, 0, (int) below(3), copied("Fname\0date\0" "99\0mime", 19), 19);
+  }
+  return answer(request);
 }
 
-int davfs_list_folder(uint32_t depth, const char* const* path, uint8_t* exists, OrthancPluginWebDavCollection* collection,
-                      OrthancPluginWebDavAddFile add_file, OrthancPluginWebDavAddFolder add_folder)
+int davfs_list_folder(davfs_request* request)
 {
-  davfs_add_entries(collection, add_file, add_folder, "Dname\0date", 11);
-  return seen(depth, path, exists);
+  davfs_add_entries(request, "Dname\0date", 11);
+  return answer(request);
 }
 
-int davfs_read_file(uint32_t depth, const char* const* path, OrthancPluginWebDavCollection* collection,
-                    OrthancPluginWebDavRetrieveFile retrieve)
+int davfs_read_file(davfs_request* request)
 {
-  uint8_t nothing;
-  davfs_send_zeros(collection, retrieve, below(5000), "application/dicom", "date");
-  return seen(depth, path, &nothing);
+  davfs_send_file(request, "bytes", below(6), "application/dicom", "date");
+  return answer(request);
 }
 
-int davfs_write_file(uint32_t depth, const char* const* path, uint8_t* done, const void* data, uint64_t size)
+int davfs_write_file(davfs_request* request)
 {
-  touch(data, size);
-  return seen(depth, path, done);
+  touch(request->data, request->size);
+  return answer(request);
 }
 
-int davfs_make_folder(uint32_t depth, const char* const* path, uint8_t* done)
+int davfs_make_folder(davfs_request* request)
 {
-  return seen(depth, path, done);
+  return answer(request);
 }
 
-int davfs_delete_item(uint32_t depth, const char* const* path, uint8_t* done)
+int davfs_delete_item(davfs_request* request)
 {
-  return seen(depth, path, done);
+  return answer(request);
 }

@@ -23,9 +23,9 @@ TARGETS = {
     "request": 1,
     "recent": 1,
     "changes": 1,
-    "door": 1,
+    "callbacks": 1,
     "entries": 1,
-    "handover": 1,
+    "responses": 1,
     "core": 1,
     "check": STARTS_PROGRAMS,
     "plugin": STARTS_PROGRAMS,
@@ -35,7 +35,7 @@ TARGETS = {
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """A mistake that somebody could make: in a file, what stands there and what would."""
+    """A mistake that the sanitizers have to find: in a file, the right code and the wrong one."""
 
     target: str
     file: str
@@ -46,22 +46,25 @@ class Mistake:
 MISTAKES = [
     Mistake("json", "json.c", "if (length + 5 > size)", "if (length > size)"),
     Mistake("json", "json.c", "if (*p == '\\\\' && *++p == '\\0')", "if (*p == '\\\\' && *++p == '\\1')"),
-    Mistake("request", "request.c", "length + 1 < size; p++", "length < size + 8; p++"),
-    Mistake("request", "request.c", "bits << 6", "bits << 32"),
-    Mistake("recent", "recent.c", "joined[length] != ", "joined[length + 1] != "),
-    Mistake("recent", "recent.c", "memcpy(id, file->id, sizeof(file->id))", "memcpy(id, file->id, sizeof(*file))"),
-    Mistake("recent", "recent.c", "free(file->path);", ""),
-    Mistake("changes", "changes.c", 'id ? id : ""', "id"),
-    Mistake("changes", "changes.c", "(first + count++) % CAPACITY", "CAPACITY + count++"),
-    Mistake("door", "companion.c", "free(ended);", "free(ended); ended->code = 1;"),
-    Mistake("door", "door.c", "  *done = 0;\n  return cross(&each);", "  return cross(&each);"),
-    Mistake("handover", "handover.c", "segment == end ||", ""),
-    Mistake("handover", "handover.c", "sizeof(listing) + size + length", "sizeof(listing) + size"),
-    Mistake("door", "door.c", "free(each.listing);", ""),
+    Mistake("request", "request_filter.c", "length + 1 < size; p++", "length < size + 8; p++"),
+    Mistake("request", "request_filter.c", "bits << 6", "bits << 32"),
+    Mistake("recent", "recent_files.c", "joined[length] != ", "joined[length + 1] != "),
+    Mistake(
+        "recent", "recent_files.c", "memcpy(id, file->id, sizeof(file->id))", "memcpy(id, file->id, sizeof(*file))"
+    ),
+    Mistake("recent", "recent_files.c", "free(file->path);", ""),
+    Mistake("changes", "change_queue.c", 'id ? id : ""', "id"),
+    Mistake("changes", "change_queue.c", "(first + count++) % CAPACITY", "CAPACITY + count++"),
+    Mistake("callbacks", "python_threads.c", "free(ended);", "free(ended); ended->code = 1;"),
+    Mistake("callbacks", "webdav_callbacks.c", "*result = 0;", ""),
+    Mistake("callbacks", "webdav_callbacks.c", "free(kept);", ""),
+    Mistake("responses", "request.c", "segment == end ||", ""),
+    Mistake("responses", "request.c", "sizeof(davfs_response) + size + length", "sizeof(davfs_response) + size"),
+    Mistake("responses", "request.c", "free(request->response);", ""),
     Mistake("entries", "send.cc", "*packed += strlen(field) + 1;", "*packed += strlen(field) + 2;"),
     Mistake("entries", "send.cc", "size <= ZEROS &&", ""),
     Mistake("core", "core.cc", "leave(&calls);", ""),
-    Mistake("check", "check.c", "size - 1 - length)", "size - length)"),
+    Mistake("check", "configuration_check.c", "size - 1 - length)", "size - length)"),
     Mistake("plugin", "plugin.c", "OrthancPluginFreeString(context, path);", ""),
 ]
 
@@ -80,13 +83,13 @@ def gcc(*arguments: str | Path) -> None:
 
 
 def compile_c(source: Path, folder: Path) -> Path:
-    """Compile one file, and return what became of it."""
+    """Compile one file, and return the object file."""
     gcc("-c", *WARNINGS, *DEFINED, *INCLUDED, source, "-o", folder / f"{source.stem}.o")
     return folder / f"{source.stem}.o"
 
 
 def fuzz(objects: Iterable[Path], folder: Path, target: str, rounds: int) -> subprocess.CompletedProcess[str]:
-    """Link the harness, and hand random input to one target."""
+    """Link the harness, and feed random input to one target."""
     gcc(*objects, "-o", folder / "fuzz", "-pthread", "-lstdc++")
     command = [str(folder / "fuzz"), target, str(max(rounds // TARGETS[target], 10)), SEED]
     return subprocess.run(command, env=os.environ | SANITIZERS, capture_output=True, text=True, check=False)

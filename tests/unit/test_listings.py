@@ -1,4 +1,4 @@
-"""Listings between the door and Orthanc's core: used once, and packed anew whenever they differ."""
+"""Tests of packed listings (`davfs.sdk.listings`): packed once, and again whenever an entry differs."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from davfs.entry import DICOM, Entry, EntryKind
-from davfs.sdk.listings import Listing, PackedListings, pack_entries, pack_files
+from davfs.sdk.listings import ListingCache, PackedListing, pack_entries, pack_files
 
 DATE = datetime(2024, 2, 29, 12, 30, tzinfo=UTC)
 FOLDER = Entry("b", EntryKind.FOLDER, DATE, resource="p")
@@ -15,13 +15,13 @@ TEXT = Entry("c.txt", EntryKind.FILE, DATE, 3, "", "text/plain")
 ENTRIES = [FOLDER, FILE, TEXT]
 
 
-def listing(*entries: Entry, path: str = "x") -> Listing:
-    """Return a listing of new objects, as a folder has it that was read again."""
-    return Listing((path,), 1, [replace(entry) for entry in entries])
+def packed_in(cache: ListingCache, *entries: Entry, path: str = "x") -> PackedListing:
+    """Pack a listing of new objects, as if the folder was read again."""
+    return cache.packed((path,), [replace(entry) for entry in entries])
 
 
 def test_packed() -> None:
-    """Entries come by name; the files that native/recent.c may answer for are those that are steady."""
+    """Entries come by name; the files that native/recent_files.c may answer for are those that are steady."""
     assert pack_entries(ENTRIES) == (
         b"Fa.dcm\x0020240229T123000\x007\x00application/dicom\x00"
         b"Db\x0020240229T123000\x00"
@@ -33,12 +33,12 @@ def test_packed() -> None:
 
 def test_packed_once() -> None:
     """The same entries are packed once, for each of the folders that they are in."""
-    listings = PackedListings()
-    packed = listings.of(listing(*ENTRIES))
-    assert (packed.rows, packed.files) == (pack_entries(ENTRIES), pack_files(ENTRIES))
-    other = listings.of(listing(FOLDER, path="y"))
-    assert listings.of(listing(*ENTRIES)) is packed
-    assert listings.of(listing(FOLDER, path="y")) is other
+    listings = ListingCache()
+    packed = packed_in(listings, *ENTRIES)
+    assert (packed.entries, packed.files) == (pack_entries(ENTRIES), pack_files(ENTRIES))
+    other = packed_in(listings, FOLDER, path="y")
+    assert packed_in(listings, *ENTRIES) is packed
+    assert packed_in(listings, FOLDER, path="y") is other
 
 
 @pytest.mark.parametrize(
@@ -56,21 +56,21 @@ def test_packed_once() -> None:
     ],
 )
 def test_stale_packing(entries: list[Entry]) -> None:
-    """Whatever differs, the folder is packed anew, and its files are given to native/recent.c again."""
-    listings = PackedListings()
-    listings.of(listing(*ENTRIES)).remembered = 1
-    packed = listings.of(listing(*entries))
-    assert (packed.rows, packed.files, packed.remembered) == (pack_entries(entries), pack_files(entries), 0)
+    """Whatever differs, the folder is packed anew, and its files are given to native/recent_files.c again."""
+    listings = ListingCache()
+    packed_in(listings, *ENTRIES).generation = 1
+    packed = packed_in(listings, *entries)
+    assert (packed.entries, packed.files, packed.generation) == (pack_entries(entries), pack_files(entries), 0)
 
 
 def test_bounds() -> None:
     """Folders that were not listed for the longest, and folders too large to be kept, are packed anew."""
-    few = PackedListings(most=2)
-    first = few.of(listing(FOLDER, path="1"))
-    assert few.of(listing(FOLDER, path="1")) is first
+    few = ListingCache(max_folders=2)
+    first = packed_in(few, FOLDER, path="1")
+    assert packed_in(few, FOLDER, path="1") is first
     for path in "23":
-        few.of(listing(FOLDER, path=path))
-    assert few.of(listing(FOLDER, path="1")) is not first
-    small = PackedListings(room=len(first.rows))
-    assert small.of(listing(FOLDER)) is small.of(listing(FOLDER))
-    assert small.of(listing(*ENTRIES)) is not small.of(listing(*ENTRIES))
+        packed_in(few, FOLDER, path=path)
+    assert packed_in(few, FOLDER, path="1") is not first
+    small = ListingCache(max_bytes=len(first.entries))
+    assert packed_in(small, FOLDER) is packed_in(small, FOLDER)
+    assert packed_in(small, *ENTRIES) is not packed_in(small, *ENTRIES)

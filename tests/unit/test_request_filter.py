@@ -1,4 +1,4 @@
-"""The request filter in C: it refuses the one path that kills the core, and notes who asks on this thread."""
+"""Tests of native/request_filter.c: it refuses the path that kills the core, and notes the user and the depth."""
 
 import base64
 import ctypes
@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 ROOT = Path(__file__).parent.parent.parent
 LONGEST_USER = 127
 
-# A core that does no more than keep the filter, and hand requests to it.
+# A core that keeps the filter and the callbacks, and a Python that returns what the record says.
 CORE = r"""
 #include "davfs.h"
-#include <stddef.h>
 
 OrthancPluginContext* davfs_context = NULL;
 
 static OrthancPluginIncomingHttpRequestFilter2 filter = NULL;
+static OrthancPluginWebDavDeleteItemCallback delete_item = NULL;
+static davfs_request seen;
 
 static OrthancPluginErrorCode invoke(OrthancPluginContext* context, _OrthancPluginService service, const void* params)
 {
@@ -30,28 +31,61 @@ static OrthancPluginErrorCode invoke(OrthancPluginContext* context, _OrthancPlug
   {
     filter = ((const _OrthancPluginIncomingHttpRequestFilter2*) params)->callback;
   }
+  if (service == _OrthancPluginService_RegisterWebDavCollection)
+  {
+    delete_item = ((const _OrthancPluginRegisterWebDavCollection*) params)->deleteItem;
+  }
   return OrthancPluginErrorCode_Success;
 }
 
 static OrthancPluginContext core = {NULL, "1.10.1", NULL, invoke};
 
+int davfs_delete_item(davfs_request* request)
+{
+  seen = *request;
+  return 0;
+}
+
+int davfs_is_folder(davfs_request* request) { return 0; }
+int davfs_list_folder(davfs_request* request) { return 0; }
+int davfs_read_file(davfs_request* request) { return 0; }
+int davfs_write_file(davfs_request* request) { return 0; }
+int davfs_make_folder(davfs_request* request) { return 0; }
+
 void core_start(const char* outer)
 {
   davfs_context = &core;
-  davfs_watch_requests(outer);
+  davfs_register_callbacks(outer, outer);
+  davfs_open_callbacks();
 }
 
 int32_t core_ask(const char* uri, uint32_t headers, const char* const* keys, const char* const* values)
 {
   return filter(OrthancPluginHttpMethod_Get, uri, "127.0.0.1", headers, keys, values, 0, NULL, NULL);
 }
+
+const davfs_request* core_delete(void)
+{
+  uint8_t done;
+  delete_item(&done, 0, NULL, NULL);
+  return &seen;
+}
 """
+SOURCES = [
+    "core.cc",
+    "python_threads.c",
+    "recent_files.c",
+    "request.c",
+    "request_filter.c",
+    "send.cc",
+    "webdav_callbacks.c",
+]
 
 
 class Record(ctypes.Structure):
-    """``davfs_request`` of native/davfs.h."""
+    """The beginning of ``davfs_request`` in native/davfs.h."""
 
-    _fields_ = [("has_depth", ctypes.c_int), ("depth", ctypes.c_int), ("user", ctypes.c_char * 128)]
+    _fields_ = [("user", ctypes.c_char * 128), ("has_depth", ctypes.c_int), ("depth", ctypes.c_int)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +105,14 @@ class Filter:
 
     def __init__(self, library: Path) -> None:
         self._library = ctypes.CDLL(str(library))
-        self._library.davfs_take_request.restype = Record
+        self._library.core_delete.restype = ctypes.POINTER(Record)
 
     def watch(self, outer: str) -> None:
         """Register the filter for an outer root."""
         self._library.core_start(outer.encode())
 
     def ask(self, uri: str, headers: Headers = ()) -> bool:
-        """Tell whether a request may go on."""
+        """Return True if the filter lets a request pass."""
         strings = ctypes.c_char_p * len(headers)
         keys, values = strings(*(key.encode() for key, _ in headers)), strings(*(value for _, value in headers))
         answer = self._library.core_ask(uri.encode("utf-8", "surrogateescape"), len(headers), keys, values)
@@ -86,8 +120,8 @@ class Filter:
         return bool(answer)
 
     def take(self) -> Noted:
-        """Take the note of this thread, as a callback does."""
-        record = self._library.davfs_take_request()
+        """Return what a callback is given on this thread."""
+        record = self._library.core_delete().contents
         return Noted(record.user, record.depth if record.has_depth else None)
 
     def user(self, authorization: bytes) -> bytes:
@@ -102,7 +136,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Filter:
     folder = tmp_path_factory.mktemp("request")
     (folder / "core.c").write_text(CORE)
     includes = [f"-I{ROOT / 'native'}", "-I/usr/include"]
-    sources = [folder / "core.c", ROOT / "native" / "core.cc", ROOT / "native" / "request.c"]
+    sources = [folder / "core.c", *(ROOT / "native" / name for name in SOURCES)]
     done = subprocess.run(
         ["gcc", "-shared", "-fPIC", *includes, *map(str, sources), "-lstdc++", "-o", str(folder / "request.so")],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""The one table from the drive's errors to the core's codes, and so to HTTP statuses.
+"""Maps the drive's errors to Orthanc's error codes, and so to HTTP statuses.
 
 Orthanc turns a code into a status (Enumerations.cpp, ConvertErrorCodeToHttpStatus): the comment behind each line.
 It has no code for 405, 423 or 507: FullStorage is 500, in Orthanc 1.13.0 as well. `Forbidden` is not here: the
@@ -29,5 +29,5 @@ ERROR_CODES: dict[type[Exception], ErrorCode] = {
 
 
 def error_code(error: Exception) -> ErrorCode | None:
-    """Return the core's code for an error of the drive, None for any other."""
+    """Return Orthanc's code for an error of the drive, None for any other error."""
     return next((ERROR_CODES[kind] for kind in type(error).__mro__ if kind in ERROR_CODES), None)

@@ -3,8 +3,8 @@
 GET and HEAD take twice its size: joined in Python, and copied by the core (`WebDavCollection::GetFileContent`). A
 PROPFIND on the file itself takes it once: the core copies zeros to count them. A listing of its folder takes nothing.
 
-An instance has no limit but what the core can send: Orthanc has it in memory for whoever asks for it, by whichever way,
-stored or anonymised.
+An instance is limited by what Orthanc can send only: it is in Orthanc's memory anyway, whichever way it is
+requested, stored or anonymised.
 """
 
 import logging
@@ -19,7 +19,7 @@ LARGEST = 512 << 20
 """Bytes of a file that is joined in Python and copied by the core."""
 
 LARGEST_IMAGE = (1 << 32) - 1
-"""Bytes of an instance that the core hands to plugins: it counts them in 32 bits."""
+"""Bytes of an instance that the core passes to plugins: it counts them in 32 bits."""
 
 _QUIET = 60.0
 """Seconds between two lines in the log."""
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class LogThrottle:
-    """Lets one line into the log, and then none for a minute: clients try again and again.
+    """Limits a log message to one line a minute, since clients retry.
 
     Args:
         now: Clock, in seconds.
@@ -50,7 +50,7 @@ class LogThrottle:
 
 
 class MemoryLimit:
-    """Refuses what would take too much of Orthanc's memory.
+    """Refuses files that would take too much of Orthanc's memory.
 
     Args:
         largest: Bytes of a file that may be read. A file of twice as many may be asked for its size, which takes as
@@ -63,10 +63,10 @@ class MemoryLimit:
         self, largest: int = LARGEST, *, image: int = LARGEST_IMAGE, now: Callable[[], float] = time.monotonic
     ) -> None:
         self._read, self._shown, self._image = largest, 2 * largest, image
-        self._interval = LogThrottle(now)
+        self._warning = LogThrottle(now)
 
     def check_read(self, path: Path, entry: Entry) -> None:
-        """Check a file whose bytes are asked for.
+        """Check a file that is to be read.
 
         Raises:
             TooLarge: It would take too much memory, or cannot be sent.
@@ -74,7 +74,7 @@ class MemoryLimit:
         self._check(path, entry, self._image if _is_image(entry) else self._read)
 
     def check_shown(self, path: Path, entry: Entry) -> None:
-        """Check a file whose size is asked for, which the core counts.
+        """Check a file whose size is requested, for which the core counts its bytes.
 
         Raises:
             TooLarge: It would take too much memory.
@@ -84,7 +84,7 @@ class MemoryLimit:
     def _check(self, path: Path, entry: Entry, largest: int) -> None:
         if entry.size <= largest:
             return
-        if self._interval.is_due():
+        if self._warning.is_due():
             _log.warning(
                 "a file of %d bytes is too large for Orthanc's own WebDAV engine; "
                 "the drive's own server (Davfs.Server) streams it",

@@ -1,7 +1,6 @@
 /* Runs Python for Orthanc's HTTP threads on threads of our own, which have an ordinary stack (docs/adr/0001).
 
-   Each HTTP thread has a companion: what is known of a thread by its identity, here and in Python, is known of its
-   companion too. It is made with the first call, and ends with its HTTP thread. */
+   Each HTTP thread has one such thread of its own. It starts with the first call, and ends with its HTTP thread. */
 
 #include "davfs.h"
 
@@ -16,11 +15,11 @@
 typedef struct
 {
   pthread_t thread;
-  sem_t asked, answered;
-  int (*function)(const void*); /* NULL: end */
-  const void* argument;
+  sem_t called, returned;
+  int (*function)(davfs_request*); /* NULL: end */
+  davfs_request* request;
   int code;
-} companion;
+} python_thread;
 
 static pthread_key_t key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -35,29 +34,29 @@ static void wait_for(sem_t* semaphore)
 
 static void* serve(void* argument)
 {
-  companion* self = argument;
+  python_thread* self = argument;
   prctl(PR_SET_NAME, "davfs-http");
   for (;;)
   {
-    wait_for(&self->asked);
+    wait_for(&self->called);
     if (self->function == NULL)
     {
       return NULL;
     }
-    self->code = self->function(self->argument);
-    sem_post(&self->answered);
+    self->code = self->function(self->request);
+    sem_post(&self->returned);
   }
 }
 
-/* Called by pthread where a thread that has a companion ends. */
+/* Called by pthread when the HTTP thread ends. */
 static void end(void* argument)
 {
-  companion* ended = argument;
+  python_thread* ended = argument;
   ended->function = NULL;
-  sem_post(&ended->asked);
+  sem_post(&ended->called);
   pthread_join(ended->thread, NULL);
-  sem_destroy(&ended->asked);
-  sem_destroy(&ended->answered);
+  sem_destroy(&ended->called);
+  sem_destroy(&ended->returned);
   free(ended);
 }
 
@@ -66,7 +65,7 @@ static void make_key(void)
   has_key = pthread_key_create(&key, end) == 0;
 }
 
-static int start(companion* made)
+static int start(python_thread* made)
 {
   pthread_attr_t attributes;
   if (pthread_attr_init(&attributes) != 0)
@@ -78,11 +77,11 @@ static int start(companion* made)
   return failed ? -1 : 0;
 }
 
-/* Returns the companion of this thread, NULL where there is no memory for one. */
-static companion* find(void)
+/* Returns the Python thread of this thread, NULL if there is no memory for one. */
+static python_thread* find(void)
 {
   pthread_once(&once, make_key);
-  companion* found = has_key ? pthread_getspecific(key) : NULL;
+  python_thread* found = has_key ? pthread_getspecific(key) : NULL;
   if (found != NULL || !has_key)
   {
     return found;
@@ -92,8 +91,8 @@ static companion* find(void)
   {
     return NULL;
   }
-  sem_init(&found->asked, 0, 0);
-  sem_init(&found->answered, 0, 0);
+  sem_init(&found->called, 0, 0);
+  sem_init(&found->returned, 0, 0);
   if (start(found) != 0)
   {
     free(found);
@@ -107,16 +106,16 @@ static companion* find(void)
   return found;
 }
 
-int davfs_on_companion(int (*function)(const void*), const void* argument)
+int davfs_call_on_python_thread(int (*function)(davfs_request*), davfs_request* request)
 {
-  companion* found = find();
+  python_thread* found = find();
   if (found == NULL)
   {
     return OrthancPluginErrorCode_DatabaseUnavailable;
   }
   found->function = function;
-  found->argument = argument;
-  sem_post(&found->asked);
-  wait_for(&found->answered);
+  found->request = request;
+  sem_post(&found->called);
+  wait_for(&found->returned);
   return found->code;
 }

@@ -1,4 +1,4 @@
-"""Each HTTP thread has a companion with an ordinary stack, on which native/companion.c calls functions."""
+"""Tests of native/python_threads.c: each HTTP thread has a thread with an ordinary stack, which runs Python for it."""
 
 import ctypes
 import subprocess
@@ -18,14 +18,14 @@ CIVETWEB = 100 * 1024
 ORDINARY = 8 << 20
 
 UNAVAILABLE = 36
-"""``OrthancPluginErrorCode_DatabaseUnavailable``: the door answers 503."""
+"""``OrthancPluginErrorCode_DatabaseUnavailable``: the callbacks answer 503."""
 
 Function = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 
 # Asks twice: while there is no room for another stack in the address space, and when there is.
 SHORT_OF_MEMORY = """
 import ctypes, pathlib, resource, sys
-call = ctypes.CDLL(sys.argv[1]).davfs_on_companion
+call = ctypes.CDLL(sys.argv[1]).davfs_call_on_python_thread
 function = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(lambda _: 17)
 pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
 _, most = resource.getrlimit(resource.RLIMIT_AS)
@@ -70,9 +70,9 @@ def http_thread(act: Callable[[], object]) -> threading.Thread:
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The companions as a library of their own."""
-    library = tmp_path_factory.mktemp("companion") / "companion.so"
-    source = ROOT / "native" / "companion.c"
+    """native/python_threads.c as a library of its own."""
+    library = tmp_path_factory.mktemp("python_threads") / "python_threads.so"
+    source = ROOT / "native" / "python_threads.c"
     done = subprocess.run(
         ["gcc", "-shared", "-fPIC", "-Wall", f"-I{ROOT / 'native'}", "-I/usr/include", str(source), "-o", str(library)],
         capture_output=True,
@@ -84,35 +84,35 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def companion(library: Path) -> Callable[[Callable[[], int]], int]:
-    """Calls a function on the companion of the calling thread; returns what it returned."""
-    call = ctypes.CDLL(str(library)).davfs_on_companion
-    return lambda function: int(call(Function(lambda _: function()), None))
+def call(library: Path) -> Callable[[Callable[[], int]], int]:
+    """Calls a function on the Python thread of the calling thread; returns its result."""
+    function_in_c = ctypes.CDLL(str(library)).davfs_call_on_python_thread
+    return lambda function: int(function_in_c(Function(lambda _: function()), None))
 
 
-def test_ordinary_stack(companion: Callable[[Callable[[], int]], int]) -> None:
+def test_ordinary_stack(call: Callable[[Callable[[], int]], int]) -> None:
     """A function called on a thread with a small stack has a large one, and its answer comes back."""
     codes: list[int] = []
     callers: list[Seen] = []
-    companions: list[Seen] = []
+    python_threads: list[Seen] = []
 
     def function() -> int:
-        companions.append(this_thread())
+        python_threads.append(this_thread())
         return 17
 
     def act() -> None:
         callers.append(this_thread())
-        codes.append(companion(function))
+        codes.append(call(function))
 
     http_thread(act).join()
     assert codes == [17]
     assert callers[0].stack < 2 * CIVETWEB
-    assert [one.stack for one in companions] == [ORDINARY]
-    assert companions[0].name == "davfs-http"
+    assert [one.stack for one in python_threads] == [ORDINARY]
+    assert python_threads[0].name == "davfs-http"
 
 
-def test_one_for_each_thread(companion: Callable[[Callable[[], int]], int]) -> None:
-    """All functions that a thread has called are called on the same companion, and another thread has another one."""
+def test_one_for_each_thread(call: Callable[[Callable[[], int]], int]) -> None:
+    """All functions of a thread are called on the same Python thread, and those of another thread on another one."""
     seen: dict[int, list[Seen]] = {1: [], 2: []}
     both = threading.Barrier(2)
 
@@ -123,7 +123,7 @@ def test_one_for_each_thread(companion: Callable[[Callable[[], int]], int]) -> N
             return 0
 
         for _ in range(3):
-            companion(function)
+            call(function)
 
     threads = [http_thread(partial(ask, number)) for number in seen]
     for thread in threads:
@@ -132,15 +132,15 @@ def test_one_for_each_thread(companion: Callable[[Callable[[], int]], int]) -> N
     assert seen[1][0].number != seen[2][0].number
 
 
-def test_ends_with_its_thread(companion: Callable[[Callable[[], int]], int]) -> None:
-    """A companion does not outlive its thread."""
+def test_ends_with_its_thread(call: Callable[[Callable[[], int]], int]) -> None:
+    """A Python thread ends with its HTTP thread."""
     seen: list[Seen] = []
 
     def function() -> int:
         seen.append(this_thread())
         return 0
 
-    http_thread(partial(companion, function)).join()
+    http_thread(partial(call, function)).join()
     (one,) = seen
     end = time.monotonic() + 10
     while Path(f"/proc/self/task/{one.number}").exists() and time.monotonic() < end:
@@ -149,7 +149,7 @@ def test_ends_with_its_thread(companion: Callable[[Callable[[], int]], int]) -> 
 
 
 def test_no_memory_for_a_stack(library: Path) -> None:
-    """Where there can be no companion, the request is refused, and the thread's next one is served."""
+    """If no Python thread can be started, the request is refused, and the thread's next one is served."""
     done = subprocess.run(
         [sys.executable, "-c", SHORT_OF_MEMORY, str(library)], capture_output=True, text=True, timeout=20, check=True
     )

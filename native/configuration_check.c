@@ -1,5 +1,5 @@
-/* Asks the configured Python whether it can run the drive with this configuration, before Orthanc opens its ports. It is a
-   process of its own, since Python may not be started in this one yet (interpreter.c); and Python has all the rules. */
+/* Has the configured Python check the configuration before Orthanc opens its ports. Python has all the rules, and runs in a
+   process of its own, since it may not be started in this one yet (interpreter.c). */
 
 #define _GNU_SOURCE /* memfd_create, pipe2 */
 
@@ -78,12 +78,12 @@ static int run(const char* python, const char* path, int input, char* line, size
   return failed == 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-int davfs_check(const char* python, const char* configuration, const char* path, char* reason, size_t size)
+int davfs_check_configuration(const char* python, const char* configuration, const char* path, char* reason, size_t size)
 {
   int input = readable(configuration);
   if (input < 0)
   {
-    return 0; /* cannot be asked; davfs.running.plugin.start() checks the same once more */
+    return 0; /* not possible now; davfs.running.plugin.start() checks the same again */
   }
   reason[0] = '\0';
   int status = run(python, path, input, reason, size);

@@ -1,8 +1,7 @@
 /* The queue between Orthanc's change callback and Python.
 
-   OnChange runs on the core's only CHANGES thread. It must not wait for Python's interpreter lock, which a script of the
-   orthanc-python plugin may hold for as long as it likes; so no Python runs here, and none can make a core call here.
-   OrthancStarted and OrthancStopped come on the main thread: there the drive is started and stopped. */
+   The change callback runs on the core's only CHANGES thread. It must not wait for Python's interpreter lock, which a script
+   of the orthanc-python plugin may hold for as long as it likes; so no Python runs there, and none can call the core. */
 
 #include "davfs.h"
 
@@ -10,9 +9,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#define CAPACITY 65536 /* 5 MB; what comes beyond is told as one DAVFS_CHANGES_LOST */
+#define CAPACITY 65536 /* 5 MB; any more become one DAVFS_CHANGES_LOST */
 
 static davfs_change* ring = NULL;
 static size_t first = 0, count = 0;
@@ -20,24 +18,14 @@ static int others = 0, lost = 0, closed = 0;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t arrived = PTHREAD_COND_INITIALIZER;
 
-static OrthancPluginErrorCode on_change(OrthancPluginChangeType kind, OrthancPluginResourceType level, const char* id)
+void davfs_add_change(OrthancPluginChangeType kind, const char* id)
 {
-  (void) level;
-  if (kind == OrthancPluginChangeType_OrthancStopped)
-  {
-    davfs_stop();
-    return OrthancPluginErrorCode_Success;
-  }
-  if (kind == OrthancPluginChangeType_OrthancStarted && davfs_start() != 0)
-  {
-    return OrthancPluginErrorCode_Plugin; /* stops Orthanc */
-  }
   int awaited = kind == OrthancPluginChangeType_Deleted || kind == OrthancPluginChangeType_OrthancStarted;
   pthread_mutex_lock(&mutex);
   if (!awaited)
   {
-    others = 1; /* found in Orthanc's log of changes, with all that came along: nobody has to wake up for each */
-    davfs_forget_recent();
+    others = 1; /* Python reads these from Orthanc's log of changes, and need not wake up for each */
+    davfs_clear_recent();
   }
   else if (count == CAPACITY || ring == NULL)
   {
@@ -55,10 +43,9 @@ static OrthancPluginErrorCode on_change(OrthancPluginChangeType kind, OrthancPlu
     pthread_cond_signal(&arrived);
   }
   pthread_mutex_unlock(&mutex);
-  return OrthancPluginErrorCode_Success;
 }
 
-void davfs_watch_changes(void)
+void davfs_open_changes(void)
 {
   if (ring == NULL) /* a reset of Orthanc initializes the plugin once more */
   {
@@ -66,10 +53,9 @@ void davfs_watch_changes(void)
   }
   first = count = 0;
   others = lost = closed = 0;
-  OrthancPluginRegisterOnChangeCallback(davfs_context, on_change);
 }
 
-static int tell(davfs_change* change, int kind)
+static int set(davfs_change* change, int kind)
 {
   memset(change, 0, sizeof(*change));
   change->kind = kind;
@@ -88,20 +74,15 @@ static int take(davfs_change* change)
   if (lost)
   {
     lost = 0;
-    return tell(change, DAVFS_CHANGES_LOST);
+    return set(change, DAVFS_CHANGES_LOST);
   }
   return 0;
 }
 
 int davfs_next_change(davfs_change* change, int milliseconds)
 {
-  struct timespec until;
-  davfs_is_leaving(); /* notes that Orthanc serves */
-  clock_gettime(CLOCK_REALTIME, &until);
-  until.tv_sec += milliseconds / 1000;
-  until.tv_nsec += (milliseconds % 1000) * 1000000L;
-  until.tv_sec += until.tv_nsec / 1000000000L;
-  until.tv_nsec %= 1000000000L;
+  struct timespec until = davfs_after(milliseconds);
+  davfs_is_stopping(); /* observes that Orthanc serves */
 
   pthread_mutex_lock(&mutex);
   int taken = take(change);
@@ -111,7 +92,7 @@ int davfs_next_change(davfs_change* change, int milliseconds)
   }
   if (!taken && others)
   {
-    taken = tell(change, DAVFS_CHANGES_OTHER);
+    taken = set(change, DAVFS_CHANGES_OTHER);
     others = 0;
   }
   pthread_mutex_unlock(&mutex);
