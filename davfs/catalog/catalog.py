@@ -16,7 +16,7 @@ from davfs.catalog.instances import InstanceCache
 from davfs.catalog.plan import Folder
 from davfs.catalog.rows import Row
 from davfs.catalog.store import Store
-from davfs.orthanc import Orthanc
+from davfs.orthanc import ResourceIndex
 from davfs.orthanc.model import Instance, Level, OrthancId
 
 _TAGGED = 4096
@@ -40,7 +40,7 @@ class Catalog:
 
     def __init__(  # noqa: PLR0913  what it reads, and three things that it tells others
         self,
-        orthanc: Orthanc,
+        orthanc: ResourceIndex,
         store: Store,
         instances: InstanceCache,
         *,

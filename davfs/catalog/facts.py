@@ -16,7 +16,7 @@ from davfs.catalog import log
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.log import Position
 from davfs.catalog.store import Store
-from davfs.orthanc import Orthanc
+from davfs.orthanc import ResourceIndex
 from davfs.orthanc.model import Change, Changes, Level, OrthancId, Resource, WithChildren
 
 _BULK = 500
@@ -61,7 +61,7 @@ class Facts:
 
     def __init__(  # noqa: PLR0913  what it keeps in step with what, and three things that it tells others
         self,
-        orthanc: Orthanc,
+        orthanc: ResourceIndex,
         store: Store,
         instances: InstanceCache,
         *,
@@ -285,7 +285,7 @@ class Facts:
         if level is Level.PATIENT:  # there may be no /patients
             wanted = sorted(self._store.ids(level))[since : since + _PART]
             return self._orthanc.resources(wanted), len(wanted)
-        found = self._orthanc.some(level, since, _PART)
+        found = self._orthanc.page(level, since, _PART)
         return found, len(found)
 
     def forget_instances(self) -> None:

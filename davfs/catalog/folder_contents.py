@@ -13,7 +13,7 @@ from davfs.catalog.plan import Folder
 from davfs.catalog.rows import Row
 from davfs.catalog.store import Store
 from davfs.errors import UnknownResource
-from davfs.orthanc import Orthanc
+from davfs.orthanc import ResourceIndex
 from davfs.orthanc.model import Level, OrthancId
 
 _PATIENCE = 1000
@@ -51,7 +51,7 @@ class FolderContents:
         hierarchy: Orthanc's own lists.
     """
 
-    def __init__(self, orthanc: Orthanc, store: Store, facts: Facts, hierarchy: Hierarchy) -> None:
+    def __init__(self, orthanc: ResourceIndex, store: Store, facts: Facts, hierarchy: Hierarchy) -> None:
         self._orthanc = orthanc
         self._store = store
         self._facts = facts

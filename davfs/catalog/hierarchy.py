@@ -10,7 +10,7 @@ from davfs.catalog.instances import InstanceCache
 from davfs.catalog.plan import Folder
 from davfs.catalog.store import Store
 from davfs.errors import UnknownResource
-from davfs.orthanc import Orthanc
+from davfs.orthanc import ResourceIndex
 from davfs.orthanc.model import Instance, Level, OrthancId, WithChildren
 
 _FEW = 3
@@ -29,7 +29,7 @@ class Hierarchy:
         facts: Forget what is gone.
     """
 
-    def __init__(self, orthanc: Orthanc, store: Store, instances: InstanceCache, facts: Facts) -> None:
+    def __init__(self, orthanc: ResourceIndex, store: Store, instances: InstanceCache, facts: Facts) -> None:
         self._orthanc = orthanc
         self._store = store
         self._instances = instances

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from davfs.orthanc import Orthanc
+from davfs.orthanc import ResourceIndex
 from davfs.orthanc.model import Change, Changes, Level, OrthancId
 
 SCHEMA = """
@@ -59,14 +59,14 @@ class Position:
         return Position(new[-1].seq, (*self.entries, *new)[-_KEPT:]) if new else self
 
 
-def beginning(orthanc: Orthanc) -> Position:
+def beginning(orthanc: ResourceIndex) -> Position:
     """Return the place behind everything that is in the log now."""
     last = orthanc.last_change()
     page = orthanc.changes(max(0, last - _BEGINNING))
     return Position(max(last, page.last), page.entries)
 
 
-def found_again(orthanc: Orthanc, position: Position) -> Position | None:
+def found_again(orthanc: ResourceIndex, position: Position) -> Position | None:
     """Return the same place without the entries that were deleted with their resources.
 
     Args:

@@ -19,7 +19,7 @@ from davfs.entry import Entry
 from davfs.errors import NotFound
 from davfs.filesystem.tree import Tree
 from davfs.layout import Layout
-from davfs.orthanc import Orthanc
+from davfs.orthanc import ReadableOrthanc
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Extent:
 
 def draw(
     layout: Layout,
-    orthanc: Orthanc,
+    orthanc: ReadableOrthanc,
     extent: Extent,
     *,
     progress: Callable[[int, int], None] = lambda _done, _total: None,

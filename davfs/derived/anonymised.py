@@ -1,16 +1,15 @@
-"""DICOM files without what tells whose they are, made while they are read.
+"""Makes anonymised DICOM files while they are read.
 
-A drive needs files whose size is known before they are made, and whose bytes are the same whenever they are read. So
+A drive needs to know the size of a file before it is made, and the same bytes whenever it is read. So
 
 1. the data set before the pixels is read, and de-identified (`davfs.derived.deidentifier`),
 2. the pixels are passed on as they come from Orthanc, never as a whole in memory, and nothing behind them,
 3. the file is padded to a size that follows from the original's (`davfs.derived.sizes`).
 
-The pixels are never looked at: what is burned into them stays. Images of kinds that are wont to have writing in them
-are not served, unless they say that they have none (`davfs.confidentiality.pixels`).
+The pixels are never looked at: text that is burned into them stays. Images of kinds that usually have such text are not
+served, unless their attributes say that they have none (`davfs.confidentiality.pixels`).
 """
 
-import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -43,8 +42,9 @@ from davfs.errors import NotAnonymised, OrthancError, Unavailable, UnknownResour
 from davfs.layout.subject import subject
 from davfs.layout.tags import SUBJECT
 from davfs.layout.text import HashKey
-from davfs.orthanc import Orthanc
+from davfs.orthanc import DerivedContent
 from davfs.orthanc.file_cache import FileCache
+from davfs.orthanc.idle import EvictionTimer
 from davfs.orthanc.model import Instance
 
 _REMEMBERED = 100_000
@@ -54,26 +54,26 @@ _IDENTIFIERS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPC
 
 
 class AnonymisedFiles:
-    """Makes anonymised files, and keeps those used last for a while: mounted drives read them in many small ranges.
+    """Makes anonymised files, and caches them for a while: mounted drives read them in many small ranges.
 
     Args:
         orthanc: Has the instances.
         key: The key of pseudonyms.
         options: What is kept, or cleaned.
-        largest: Bytes of the largest file that is kept.
-        room: Bytes of all that are kept.
-        idle: Seconds after which a file that nobody asked for is dropped, or a little later.
+        largest: Bytes of the largest file that is cached.
+        capacity: Bytes of all cached files.
+        idle: Seconds after which an unused file is evicted, or a little later.
         now: Clock, in seconds.
     """
 
     def __init__(  # noqa: PLR0913  limits, each with its default
         self,
-        orthanc: Orthanc,
+        orthanc: DerivedContent,
         key: HashKey,
         options: Options = PROFILE_ALONE,
         *,
         largest: int = 32 << 20,
-        room: int = 64 << 20,
+        capacity: int = 64 << 20,
         idle: float = 10.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -81,25 +81,22 @@ class AnonymisedFiles:
         self._key = key
         self._options = options
         self._pseudonyms = Pseudonyms(key)
-        self._files = FileCache(largest, room, now)
+        self._files = FileCache(largest, capacity, now)
         self._streams = StreamPool(idle=idle, now=now)
         self._largest = largest
         self._refusals: LruCache[str, str] = LruCache(_REMEMBERED)
         self._begun: LruCache[str, bool] = LruCache(_REMEMBERED)
         self._idle = idle
         self._now = now
-        self._used = 0.0
-        self._closed = False
-        self._lock = threading.Lock()
-        self._timer: threading.Timer | None = None
+        self._timer = EvictionTimer("davfs-anonymised", idle, self.evict_idle)
 
-    def made(self, instance: Instance, tags: Mapping[str, str]) -> DerivedFile:
+    def file(self, instance: Instance, tags: Mapping[str, str]) -> DerivedFile:
         """Return the anonymised file of an instance; Orthanc is not asked before it is opened.
 
         Opening it raises `NotAnonymised` where that cannot be done.
 
         Args:
-            instance: Which one.
+            instance: The original.
             tags: Main DICOM tags of the instance, its series, its study and its patient, by keyword.
         """
         size = padded(instance.size, is_image=_is_image(instance.sop_class))
@@ -131,56 +128,38 @@ class AnonymisedFiles:
         except OrthancError:
             return False  # it has just gone, or its file cannot be read
 
-    def drop_idle(self) -> None:
-        """Drop what nobody asked for any more; a timer does so while anything is kept."""
-        now = self._now()
-        with self._lock:
-            self._timer = None
-            if self._used > now - self._idle:
-                self._arm()
-        self._files.drop(now - self._idle)
+    def evict_idle(self) -> bool:
+        """Evict the files that were idle for too long; return True if others are left. A timer does so."""
+        return self._files.evict(self._now() - self._idle)
 
     def close(self) -> None:
-        """Drop everything, and stop the timers, for good."""
-        with self._lock:
-            self._closed = True
-            if self._timer:
-                self._timer.cancel()
-            self._timer = None
-        self._files.drop(float("inf"))
+        """Evict all files, and stop the timers, for good."""
+        self._timer.stop()
+        self._files.evict()
         self._streams.close()
 
     @contextmanager
     def _open(self, instance: Instance, tags: Mapping[str, str], size: int, etag: str) -> Iterator[Readable]:
         make = partial(self._blocks, instance, tags, size)
         version = replace(instance, size=size, uuid=etag)
-        kept = self._files.get(version, lambda: memoryview(b"".join(make())))
-        self._note()
+        cached = self._files.get(version, lambda: memoryview(b"".join(make())))
+        self._timer.start()
         self._check_unchanged(instance)
-        with (
-            self._streamed(size, etag, lambda: ForwardStream(make(), size))
-            if kept is None
-            else Buffers(size, (kept,)) as file
-        ):
+        content = self._streamed(size, etag, make) if cached is None else Buffers(size, (cached,))
+        with content as file:
             yield file
 
-    def _streamed(self, size: int, etag: str, make: Callable[[], ForwardStream]) -> AbstractContextManager[Readable]:
+    def _streamed(
+        self, size: int, etag: str, blocks: Callable[[], Generator[bytes, None, None]]
+    ) -> AbstractContextManager[Readable]:
+        def make() -> ForwardStream:
+            return ForwardStream(blocks(), size)
+
         if not self._begun.get(etag):
             with self._streams.at(etag, 0, make) as stream:
                 stream.begin()  # what cannot be anonymised raises here
             self._begun.put(etag, True)  # noqa: FBT003  that it could be
         return StreamedFile(size, etag, self._streams, make)
-
-    def _note(self) -> None:
-        with self._lock:
-            self._used = self._now()
-            self._arm()
-
-    def _arm(self) -> None:
-        if self._timer is None and not self._closed:
-            self._timer = threading.Timer(self._idle, self.drop_idle)
-            self._timer.name, self._timer.daemon = "davfs-anonymised", True
-            self._timer.start()
 
     def _check_unchanged(self, instance: Instance) -> None:
         """Raise an error where Orthanc does not have this very file any more."""
@@ -261,7 +240,7 @@ def _text(dataset: Dataset, keyword: str) -> str:
 
 
 def _seen_by_orthanc(tags: Mapping[str, Any]) -> dict[str, str]:
-    """Return the same from tags as `davfs.orthanc.Orthanc.all_tags` has them."""
+    """Return the same from tags as `davfs.orthanc.DerivedContent.all_tags` has them."""
     numbers = {keyword: tag_for_keyword(keyword) or 0 for keyword in pixels.SEEN}
     names = {keyword: f"{number >> 16:04x},{number & 0xFFFF:04x}" for keyword, number in numbers.items()}
     return {keyword: str(tags[name] or "") for keyword, name in names.items() if name in tags}

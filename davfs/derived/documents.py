@@ -14,7 +14,7 @@ from davfs.derived.file import DerivedFile
 from davfs.derived.rendition_cache import RenditionCache
 from davfs.entry import InMemory
 from davfs.errors import OrthancError, Unavailable, UnknownResource
-from davfs.orthanc import Instance, Level, Orthanc, OrthancId, Resource
+from davfs.orthanc import DerivedContent, Instance, Level, OrthancId, Resource
 from davfs.orthanc.description import agreed, described
 from davfs.orthanc.rest import parse_date
 
@@ -36,12 +36,12 @@ class Documents:
 
     Args:
         orthanc: Renders them.
-        answers: Keeps what it rendered, and what it could not.
+        renditions: The cache of what it rendered.
     """
 
-    def __init__(self, orthanc: Orthanc, answers: RenditionCache | None = None) -> None:
+    def __init__(self, orthanc: DerivedContent, renditions: RenditionCache | None = None) -> None:
         self._orthanc = orthanc
-        self._answers = answers or RenditionCache()
+        self._renditions = renditions or RenditionCache()
         self._picture = _Form("picture", "image/png", orthanc.picture)
         self._report = _Form("report", "application/pdf", orthanc.report)
 
@@ -97,7 +97,7 @@ class Documents:
 
     def _made(self, form: _Form, instance: Instance) -> DerivedFile | None:
         try:
-            size = self._answers.size((form.name, instance.id, instance.uuid), lambda: form.ask(instance.id))
+            size = self._renditions.size((form.name, instance.id, instance.uuid), lambda: form.ask(instance.id))
         except Unavailable:
             raise
         except OrthancError:
@@ -111,7 +111,7 @@ class Documents:
 
     @contextmanager
     def _content(self, form: _Form, instance: Instance, size: int) -> Iterator[memoryview]:
-        content = self._answers.content((form.name, instance.id, instance.uuid), lambda: form.ask(instance.id))
+        content = self._renditions.content((form.name, instance.id, instance.uuid), lambda: form.ask(instance.id))
         if len(content) != size:
             raise UnknownResource("a file was replaced while it was opened")
         yield memoryview(content)

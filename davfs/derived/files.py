@@ -9,7 +9,7 @@ from davfs.derived.documents import Documents
 from davfs.derived.file import DerivedFile
 from davfs.derived.streams import StreamPool
 from davfs.layout.text import HashKey
-from davfs.orthanc import Instance, Orthanc
+from davfs.orthanc import DerivedContent, Instance
 
 
 class DerivedFiles:
@@ -22,7 +22,7 @@ class DerivedFiles:
         documents: Tags, pictures and reports.
     """
 
-    def __init__(self, orthanc: Orthanc) -> None:
+    def __init__(self, orthanc: DerivedContent) -> None:
         self.documents = Documents(orthanc)
         self._orthanc = orthanc
         self._streams = StreamPool()

@@ -19,7 +19,7 @@ from davfs.layout.anonymity import restricted
 from davfs.layout.model import Dates
 from davfs.layout.syntax import parse
 from davfs.layout.tags import DEFAULT
-from davfs.orthanc import Orthanc
+from davfs.orthanc import InstanceFiles
 from davfs.orthanc.model import Instance, Level, OrthancId
 
 USUAL = "{SeriesNumber:03d} {Modality} {InstanceNumber:05d}.dcm"
@@ -36,7 +36,7 @@ class Images:
         derived_files: Makes the anonymised files.
     """
 
-    def __init__(self, layout: Layout, catalog: Catalog, orthanc: Orthanc, derived_files: DerivedFiles) -> None:
+    def __init__(self, layout: Layout, catalog: Catalog, orthanc: InstanceFiles, derived_files: DerivedFiles) -> None:
         last = layout.levels[-1]
         usual = parse(USUAL, Level.INSTANCE)
         if layout.anonymised:
@@ -124,4 +124,4 @@ class Images:
             return None
         base = self._template.render(tags, OrthancId(self._mark(instance.id)))
         date = shown_date(self._layout, Level.INSTANCE, tags)
-        return Shown(base, date, self._anonymised.made(instance, tags) if self._anonymised else None)
+        return Shown(base, date, self._anonymised.file(instance, tags) if self._anonymised else None)

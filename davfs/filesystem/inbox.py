@@ -21,7 +21,7 @@ from davfs.filesystem.stored import open_stored
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
 from davfs.imports.upload import REJECTED, CompleteBytes, InboxUpload, UploadHandler, is_aside
-from davfs.orthanc import Buffer, Instance, Orthanc
+from davfs.orthanc import Buffer, Instance, InstanceFiles
 from davfs.spool.dead_properties import DeadProperties
 from davfs.spool.items import Item
 from davfs.spool.spool import Spool
@@ -44,7 +44,7 @@ class Inbox:
 
     def __init__(  # noqa: PLR0913  the parts of it
         self,
-        orthanc: Orthanc,
+        orthanc: InstanceFiles,
         spool: Spool,
         lanes: Lanes,
         importer: Importer,

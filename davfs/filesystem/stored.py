@@ -4,10 +4,10 @@ from contextlib import ExitStack
 
 from davfs.entry import Content, Entry, Streamed
 from davfs.errors import Unavailable
-from davfs.orthanc import Orthanc, OrthancId
+from davfs.orthanc import InstanceFiles, OrthancId
 
 
-def open_stored(orthanc: Orthanc, entry: Entry, instance: OrthancId) -> Content:
+def open_stored(orthanc: InstanceFiles, entry: Entry, instance: OrthancId) -> Content:
     """Open a file; the caller closes it, as a context manager.
 
     It has another size than was known where it was replaced in Orthanc, or where it is not Orthanc that has answered: a

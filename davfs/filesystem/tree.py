@@ -15,6 +15,7 @@ from davfs.derived.files import DerivedFiles
 from davfs.entry import Content, Entry, EntryKind, Path, Streamed
 from davfs.errors import Forbidden, IsAFolder, NotAFolder, NotFound, OrthancError, UnknownResource
 from davfs.filesystem.archives import Archives
+from davfs.filesystem.deletions import Deletions
 from davfs.filesystem.extra_files import ExtraFiles
 from davfs.filesystem.folders import Listings, find_folder
 from davfs.filesystem.images import Images
@@ -22,7 +23,7 @@ from davfs.filesystem.node import Node
 from davfs.filesystem.recent import Recent
 from davfs.filesystem.stored import open_stored
 from davfs.layout import Layout
-from davfs.orthanc import Orthanc
+from davfs.orthanc import InstanceFiles
 from davfs.orthanc.model import Level, OrthancId
 
 _KEPT = 10_000
@@ -48,7 +49,7 @@ class Tree:
         layout: The levels of the tree.
         catalog: Who is in which folder.
         orthanc: Serves the files.
-        delete: Runs a deletion on a worker's thread and waits for it; None where deleting is not allowed.
+        deletions: Deletes resources in Orthanc; None if that is not allowed.
         since: Date of the root, in UTC.
         derived_files: Makes the files that Orthanc does not store.
     """
@@ -57,15 +58,15 @@ class Tree:
         self,
         layout: Layout,
         catalog: Catalog,
-        orthanc: Orthanc,
-        delete: Callable[[Callable[[], None]], None] | None,
+        orthanc: InstanceFiles,
+        deletions: Deletions | None,
         since: datetime,
         derived_files: DerivedFiles,
     ) -> None:
         self._depth = len(layout.levels)
         self._catalog = catalog
         self._orthanc = orthanc
-        self._delete = delete
+        self._deletions = deletions
         self._listings = Listings(catalog)
         self._images = Images(layout, catalog, orthanc, derived_files)
         self._extra_files = ExtraFiles(
@@ -89,11 +90,11 @@ class Tree:
 
     def delete(self, path: Path) -> str:
         """See `Deletable`."""
-        if self._delete is None:
+        if self._deletions is None:
             raise Forbidden(path, "AllowDelete is not set: nothing can be deleted from the archive through this drive")
-        run = self._delete
+        deletions = self._deletions
         try:
-            return self._with(path, lambda node: self._deleted(path, node, run))
+            return self._with(path, lambda node: self._deleted(path, node, deletions))
         except NotFound:
             if not self._went_with_its_content(path):
                 raise
@@ -264,16 +265,16 @@ class Tree:
             raise IsAFolder(path, "it is a folder")
         return open_stored(self._orthanc, node.entry, node.id)
 
-    def _deleted(self, path: Path, node: Node, run: Callable[[Callable[[], None]], None]) -> str:
+    def _deleted(self, path: Path, node: Node, deletions: Deletions) -> str:
         if node.hide is not None:
             node.hide()
             return ""
         if node.level is None or node.id is None:
             raise Forbidden(path, "this folder only groups what is in it: delete the folders in it instead")
-        gone = self._deleted_patient(node.id, run) if node.level is Level.PATIENT else [node.id]
+        gone = self._deleted_patient(node.id, deletions) if node.level is Level.PATIENT else [node.id]
         if node.level is not Level.PATIENT:
             level, resource = node.level, node.id
-            run(lambda: self._orthanc.delete(level, resource))
+            deletions.run(lambda: deletions.orthanc.delete(level, resource))
             self._catalog.forget(gone)
         self._deleted_last.note(path)
         for depth in range(1, len(path)):
@@ -282,18 +283,18 @@ class Tree:
             self._extra_files.show_orphans()
         return ",".join(gone)
 
-    def _deleted_patient(self, folder: str, run: Callable[[Callable[[], None]], None]) -> Sequence[OrthancId]:
+    def _deleted_patient(self, folder: str, deletions: Deletions) -> Sequence[OrthancId]:
         """Delete the studies that a patient's folder shows, and no others of the same PatientID."""
         studies, gone = self._catalog.studies_of(folder), list[OrthancId]()
 
         def delete() -> None:
             for study in studies:
                 with suppress(UnknownResource):  # somebody else was faster
-                    self._orthanc.delete(Level.STUDY, study)
+                    deletions.orthanc.delete(Level.STUDY, study)
                 gone.append(study)
 
         try:
-            run(delete)
+            deletions.run(delete)
         except OrthancError as error:
             done = f"{len(gone)} of {len(studies)} studies were deleted, the others were not"
             raise type(error)(f"{done}: {error.reason}", error.code) from error

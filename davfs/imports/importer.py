@@ -7,7 +7,7 @@ from davfs.errors import BadFile, Refused, Unavailable, UnknownResource
 from davfs.imports.elements import Walk
 from davfs.imports.hazards import check_hazards
 from davfs.imports.same_image import SameImage
-from davfs.orthanc import Buffer, Orthanc, OrthancId, StoreResult, StoreStatus
+from davfs.orthanc import Buffer, ImportTarget, OrthancId, StoreResult, StoreStatus
 
 UNREADABLE = "Orthanc cannot read it as a DICOM file."
 """What `BadFile` means to a user."""
@@ -48,7 +48,7 @@ class Importer:
         may_alter: Whether what Orthanc stores can be other bytes of the same size.
     """
 
-    def __init__(self, orthanc: Orthanc, same_image: SameImage | None = None, *, may_alter: bool = True) -> None:
+    def __init__(self, orthanc: ImportTarget, same_image: SameImage | None = None, *, may_alter: bool = True) -> None:
         self._may_alter = may_alter
         self._orthanc = orthanc
         self._same_image = same_image or SameImage(orthanc)

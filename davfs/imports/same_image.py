@@ -12,7 +12,7 @@ from davfs.comparison.parsing import File, parse
 from davfs.comparison.pixels import NotDecodedError, are_compressed, decoded_size
 from davfs.errors import Contradiction, OrthancError, Unavailable, UnknownResource
 from davfs.imports.elements import Walk, is_deflated
-from davfs.orthanc import Buffer, Level, Orthanc, OrthancId
+from davfs.orthanc import Buffer, ImportTarget, Level, OrthancId
 from davfs.orthanc.codes import is_lost
 
 DIFFERENT = "Orthanc already holds a different file with this SOP instance UID: nothing was changed."
@@ -43,7 +43,7 @@ class SameImage:
         scratch: Folder for large files while they are compared; None for the system's own.
     """
 
-    def __init__(self, orthanc: Orthanc, decode: Decoder | None = None, scratch: DiskPath | None = None) -> None:
+    def __init__(self, orthanc: ImportTarget, decode: Decoder | None = None, scratch: DiskPath | None = None) -> None:
         self._orthanc = orthanc
         self._decode = decode
         self._scratch = scratch

@@ -1,4 +1,14 @@
-"""The part of Orthanc's REST API that the drive uses, as a Protocol.
+"""The part of Orthanc's REST API that the drive uses, as Protocols: each room depends on the smallest that it needs.
+
+- `ChangeLog`: the log of changes.
+- `ResourceIndex`: all resources, and their DICOM tags. For `davfs.catalog`.
+- `InstanceFiles`: DICOM files. For `davfs.filesystem`.
+- `DerivedContent`: files, and what Orthanc renders. For `davfs.derived`.
+- `ImportTarget`: upload and comparison. For `davfs.imports`.
+- `Orthanc`: all of it. `davfs.orthanc.rest.RestOrthanc` is one.
+
+Every method raises `UnknownResource` if a resource named by its id does not exist (any more), `Unavailable` if Orthanc
+cannot answer, and `OrthancError` for any other failure. None may be called on a change callback's thread.
 
 Source: https://orthanc.uclouvain.be/api/ and, for each method, the route named in its docstring.
 """
@@ -24,13 +34,20 @@ from davfs.orthanc.model import (
 __all__ = [
     "Buffer",
     "Change",
+    "ChangeLog",
     "Changes",
     "Counts",
+    "DerivedContent",
+    "ImportTarget",
     "Instance",
+    "InstanceFiles",
     "Level",
     "Orthanc",
     "OrthancId",
+    "ReadableOrthanc",
     "Resource",
+    "ResourceDeleter",
+    "ResourceIndex",
     "StoreResult",
     "StoreStatus",
     "WithChildren",
@@ -40,12 +57,8 @@ Buffer: TypeAlias = bytes | bytearray | memoryview
 """Bytes that are handed to Orthanc without a copy."""
 
 
-class Orthanc(Protocol):
-    """An Orthanc server.
-
-    Every method raises `UnknownResource` where a resource named by its id does not exist (any more), `Unavailable`
-    where Orthanc cannot answer, `OrthancError` for any other failure. None may be called on a change callback's thread.
-    """
+class ChangeLog(Protocol):
+    """Orthanc's log of changes. Deletions are in no log: they show in the counts."""
 
     def last_change(self) -> int:
         """Return the newest sequence number of the log of changes (``GET /changes?last``)."""
@@ -54,16 +67,25 @@ class Orthanc(Protocol):
         """Return the changes after sequence number ``since`` (``GET /changes?since=&limit=``)."""
 
     def counts(self) -> Counts:
-        """Return how many resources there are (``GET /statistics``): Orthanc counts them, which takes its time."""
+        """Return how many resources there are (``GET /statistics``): slow, since Orthanc counts its rows."""
+
+
+class _InstanceLookup(Protocol):
+    def instance(self, instance: OrthancId) -> Instance:
+        """Return an instance, without its reception and its SOPClassUID (``GET /instances/{id}``)."""
+
+    def instances(self, ids: Sequence[OrthancId]) -> list[Instance]:
+        """Return those of the named instances that exist (``POST /tools/bulk-content``)."""
+
+
+class ResourceIndex(ChangeLog, _InstanceLookup, Protocol):
+    """The patients, studies, series and instances that Orthanc stores."""
 
     def ids(self, level: Level) -> Sequence[OrthancId]:
         """Return the ids of all resources of a level, in no particular order (``GET /patients`` …)."""
 
-    def children(self, level: Level, resource: OrthancId) -> Sequence[OrthancId]:
-        """Return the ids of the resources right below a patient, study or series (``GET /{level}/{id}``)."""
-
     def with_children(self, level: Level, resource: OrthancId) -> WithChildren:
-        """Return a patient, study or series with the ids right below it, in one answer (``GET /{level}/{id}``)."""
+        """Return a patient, study or series with the ids right below it, in one response (``GET /{level}/{id}``)."""
 
     def exists(self, level: Level, resource: OrthancId) -> bool:
         """Return True if a patient, study, series or instance exists now (``GET /{level}/{id}/metadata``)."""
@@ -74,25 +96,73 @@ class Orthanc(Protocol):
     def resources(self, ids: Iterable[OrthancId]) -> list[Resource]:
         """Return those of the named patients, studies and series that exist (``POST /tools/bulk-content``)."""
 
-    def some(self, level: Level, since: int, limit: int) -> list[Resource]:
-        """Return some of all patients, studies or series (``GET /{level}?expand&since=&limit=``).
+    def page(self, level: Level, since: int, limit: int) -> list[Resource]:
+        """Return a page of all patients, studies or series (``GET /{level}?expand&since=&limit=``).
 
-        Each takes newer Orthancs far less time than one that is named by its id.
+        In newer Orthancs, each resource takes far less time than one that is requested by its id.
 
         Args:
             level: Their level.
-            since: Number of those to leave out, in an order that stays the same while nothing comes or goes.
-            limit: Number of those to return; where there are less, these are the last ones.
+            since: Number of resources to skip, in an order that is stable while nothing is added or deleted.
+            limit: Size of the page; a shorter page is the last one.
         """
 
-    def instances(self, ids: Sequence[OrthancId]) -> list[Instance]:
-        """Return those of the named instances that exist (``POST /tools/bulk-content``)."""
 
-    def instance(self, instance: OrthancId) -> Instance:
-        """Return an instance, without its reception and its SOPClassUID (``GET /instances/{id}``)."""
+class InstanceFiles(_InstanceLookup, Protocol):
+    """The stored DICOM files."""
 
     def instance_size(self, instance: OrthancId) -> int:
         """Return the size in bytes of an instance's DICOM file (``…/attachments/dicom/size``)."""
+
+    def open_instance(self, instance: OrthancId, start: int = 0) -> AbstractContextManager[Readable]:
+        """Open the DICOM file of an instance, however large it is (``/instances/{id}/file``).
+
+        Reading may raise `Unavailable` too: the bytes never end early without an error. Inside Orthanc they are one
+        buffer, the core's own.
+
+        Args:
+            instance: Its id; a missing instance raises when the context is entered.
+            start: Offset of the first read, in bytes; any other offset can be read as well, at a higher cost.
+        """
+
+
+class DerivedContent(InstanceFiles, Protocol):
+    """What Orthanc renders or describes, and the files from which the drive makes others."""
+
+    def resources(self, ids: Iterable[OrthancId]) -> list[Resource]:
+        """See `ResourceIndex`."""
+
+    def description(self, level: Level, resource: OrthancId) -> bytes:
+        """Return Orthanc's own JSON about a patient, study or series, unchanged (``GET /{level}/{id}``)."""
+
+    def picture(self, instance: OrthancId) -> bytes | None:
+        """Return an instance's first frame as a PNG, None if it cannot be rendered (``…/preview``)."""
+
+    def report(self, instance: OrthancId) -> bytes | None:
+        """Return the PDF that an instance encapsulates, None if it has none (``…/pdf``)."""
+
+    def all_tags(self, instance: OrthancId) -> Mapping[str, Any]:
+        """Return the DICOM tags of an instance (``…/tags?short``).
+
+        Returns:
+            By ``gggg,eeee`` in lower case: a text, or None for a long or binary value, which Orthanc omits; a list of
+            such mappings for a sequence.
+        """
+
+
+class ImportTarget(InstanceFiles, Protocol):
+    """The upload of DICOM files, and their comparison with the stored ones."""
+
+    def store(self, content: Buffer) -> StoreResult:
+        """Upload one DICOM file (``POST /instances``).
+
+        Raises:
+            BadFile: Orthanc cannot read it as DICOM.
+            StorageFull: Orthanc has no space left for it.
+        """
+
+    def exists(self, level: Level, resource: OrthancId) -> bool:
+        """See `ResourceIndex`."""
 
     def instance_md5(self, instance: OrthancId) -> str:
         """Return the MD5 of an instance's DICOM file, in hexadecimal (``…/attachments/dicom/md5``)."""
@@ -100,57 +170,31 @@ class Orthanc(Protocol):
     def is_intact(self, instance: OrthancId) -> bool:
         """Return True if the stored file of an instance can be read and has its MD5 (``…/dicom/verify-md5``).
 
-        It is False, too, where Orthanc keeps no MD5.
-        """
-
-    def open_instance(self, instance: OrthancId, start: int = 0) -> AbstractContextManager[Readable]:
-        """Open the DICOM file of an instance, however large it is (``/instances/{id}/file``).
-
-        While its bytes are read, `Unavailable` may be raised too: they never end early without an error. Inside
-        Orthanc they are one buffer, the core's own.
-
-        Args:
-            instance: Which one; that it exists is known when the context is entered.
-            start: Where reading is going to begin, in bytes; any other place can be read as well, at a higher cost.
-        """
-
-    def instance_file(self, instance: OrthancId) -> AbstractContextManager[memoryview]:
-        """Return the whole DICOM file of an instance in one buffer, which lives as long as the context."""
-
-    def description(self, level: Level, resource: OrthancId) -> bytes:
-        """Return what Orthanc tells of a patient, study or series: its own JSON, as it is (``GET /{level}/{id}``)."""
-
-    def picture(self, instance: OrthancId) -> bytes | None:
-        """Return an instance's first frame as a PNG, None where it cannot be rendered (``…/preview``)."""
-
-    def report(self, instance: OrthancId) -> bytes | None:
-        """Return the PDF that an instance encapsulates, None where there is none (``…/pdf``)."""
-
-    def all_tags(self, instance: OrthancId) -> Mapping[str, Any]:
-        """Return the DICOM tags of an instance (``…/tags?short``).
-
-        Returns:
-            By ``gggg,eeee`` in lower case: a text, or None where Orthanc leaves out a long or binary value; a list of
-            such mappings for a sequence.
+        It is False, too, if Orthanc keeps no MD5.
         """
 
     def uncompressed(self, content: Buffer, instance: OrthancId | None) -> bytes:
-        """Return a DICOM file with pixels that are not compressed (``OrthancPluginTranscodeDicomInstance``).
-
-        Orthanc raises `OrthancError` where it cannot decode them, and over HTTP where it does not hold the file.
+        """Return a DICOM file with its pixels decompressed (``OrthancPluginTranscodeDicomInstance``).
 
         Args:
             content: The file.
-            instance: The instance whose file it is (``POST …/modify``); None where Orthanc does not hold it.
-        """
-
-    def store(self, content: Buffer) -> StoreResult:
-        """Upload one DICOM file (``POST /instances``).
+            instance: The instance that has this file (``POST …/modify``); None if Orthanc does not store it.
 
         Raises:
-            BadFile: Orthanc cannot read it as DICOM.
-            StorageFull: Orthanc has no room for it.
+            OrthancError: Orthanc cannot decode them; or, over HTTP, does not store the file.
         """
 
+
+class ResourceDeleter(Protocol):
+    """The deletion of resources."""
+
     def delete(self, level: Level, resource: OrthancId) -> None:
-        """Delete a resource and all below it (``DELETE /{level}/{id}``)."""
+        """Delete a resource and everything below it (``DELETE /{level}/{id}``)."""
+
+
+class ReadableOrthanc(ResourceIndex, DerivedContent, Protocol):
+    """An archive that is only read: an Orthanc, or a folder of DICOM files."""
+
+
+class Orthanc(ReadableOrthanc, ImportTarget, ResourceDeleter, Protocol):
+    """An Orthanc server."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from davfs.events import EventKind, ResourceEvent
-from davfs.orthanc import Counts, Orthanc
+from davfs.orthanc import ChangeLog, Counts
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Polling:
 
     def __init__(
         self,
-        orthanc: Orthanc,
+        orthanc: ChangeLog,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:

@@ -1,14 +1,14 @@
-"""Reading DICOM files in many small ranges, each of them a request of its own, as mounted drives do.
+"""Caches DICOM files for mounted drives, which read them in many small ranges, one request for each.
 
 Orthanc before 1.12.5 knows no ranges: each would read the file from its beginning, and inside Orthanc every read is one
-of the whole file. So from the second time that a part of a file is asked for,
+of the whole file. So from the second request for a part of a file on,
 
-1. a small file is kept in memory,
-2. a large one is kept open where the last range ended, for the next to begin there or further on,
+1. a small file is cached in memory,
+2. a large one is kept open where the last range ended, for the next one to begin there or further on,
 
-until nobody has asked for a while. Before anything that is kept is served, Orthanc is asked for the name of the stored
-file: what was deleted is gone at once, and another content has another name. The name is asked for *before* the bytes,
-so new bytes may be kept under a name that was over already, but never old bytes under a new name.
+until it was idle for a while. Before cached bytes are served, Orthanc is asked for the name of the stored file: a
+deleted file is gone at once, and another content has another name. The name is requested *before* the bytes, so new
+bytes may be cached under an old name, but never old bytes under a new name.
 """
 
 import threading
@@ -16,83 +16,65 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 from davfs.entry import Readable
 from davfs.errors import Unavailable, UnknownResource
-from davfs.orthanc import Orthanc
-from davfs.orthanc.file_cache import FileCache, FileContext, OpenFileCache
+from davfs.orthanc import InstanceFiles
+from davfs.orthanc.file_cache import FileCache
+from davfs.orthanc.idle import EvictionTimer, IdlePool
 from davfs.orthanc.model import Instance, OrthancId
 
 _NOTED = 1000
-"""Instances of which it is known that parts of them are asked for."""
+"""Instances that are known to be read in ranges."""
+
+_OpenedFile: TypeAlias = tuple[AbstractContextManager[Readable], Readable]
+_OpenFiles: TypeAlias = IdlePool[tuple[OrthancId, str], _OpenedFile]
 
 
 class RangeCache:
-    """`davfs.orthanc.Orthanc` whose files can be read in many small ranges; in all else it is the one behind it.
+    """`davfs.orthanc.InstanceFiles` that can be read in many small ranges.
 
     Args:
-        orthanc: The one behind it.
-        largest: Bytes of the largest file that is kept in memory.
-        room: Bytes of all files that are kept in memory.
-        open_files: Files that are kept open; inside Orthanc each of them is in the core's memory.
-        idle: Seconds after which what nobody asked for is dropped, or a little later.
+        orthanc: Has the files.
+        largest: Bytes of the largest file that is cached in memory.
+        capacity: Bytes of all files that are cached in memory.
+        open_files: Number of files that are kept open; inside Orthanc each of them is in the core's memory.
+        idle: Seconds after which an unused file is evicted, or a little later.
         now: Clock, in seconds.
     """
 
     def __init__(  # noqa: PLR0913  limits, each with its default
         self,
-        orthanc: Orthanc,
+        orthanc: InstanceFiles,
         *,
         largest: int = 32 << 20,
-        room: int = 128 << 20,
+        capacity: int = 128 << 20,
         open_files: int = 4,
         idle: float = 10.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.last_change = orthanc.last_change
-        self.changes = orthanc.changes
-        self.counts = orthanc.counts
-        self.ids = orthanc.ids
-        self.children = orthanc.children
-        self.with_children = orthanc.with_children
-        self.exists = orthanc.exists
-        self.existing = orthanc.existing
-        self.resources = orthanc.resources
-        self.some = orthanc.some
-        self.instances = orthanc.instances
-        self.instance = orthanc.instance
-        self.instance_size = orthanc.instance_size
-        self.instance_md5 = orthanc.instance_md5
-        self.is_intact = orthanc.is_intact
-        self.uncompressed = orthanc.uncompressed
-        self.instance_file = orthanc.instance_file
-        self.description = orthanc.description
-        self.picture = orthanc.picture
-        self.report = orthanc.report
-        self.all_tags = orthanc.all_tags
-        self.store = orthanc.store
-        self.delete = orthanc.delete
+        self.instance, self.instances, self.instance_size = orthanc.instance, orthanc.instances, orthanc.instance_size
         self._orthanc = orthanc
-        self._files = FileCache(largest, room, now)
-        self._open_files = OpenFileCache(open_files, now)
+        self._files = FileCache(largest, capacity, now)
+        self._open_files: _OpenFiles = IdlePool(open_files, now, lambda opened: opened[0].__exit__(None, None, None))
         self._idle = idle
         self._now = now
         self._lock = threading.Lock()
         self._noted: dict[OrthancId, float] = {}
-        self._timer: threading.Timer | None = None
+        self._timer = EvictionTimer("davfs-ranges", idle, self.evict_idle)
 
     def open_instance(self, instance: OrthancId, start: int = 0) -> AbstractContextManager[Readable]:
-        """See `davfs.orthanc.Orthanc`."""
+        """See `davfs.orthanc.InstanceFiles`."""
         if instance not in self._noted:
-            return _First(self._orthanc.open_instance(instance, start), lambda: self._note(instance))
+            return _UncachedFile(self._orthanc.open_instance(instance, start), lambda: self._note(instance))
         found = self._orthanc.instances([instance])
         if not found:
             self._files.forget(instance)
-            self._open_files.forget(instance)
+            self._open_files.evict(belongs=lambda key: key[0] == instance)
             raise UnknownResource("the instance does not exist any more")
         self._note(instance)
-        return _Again(self._orthanc, found[0], self._files, self._open_files, lambda: self._note(instance))
+        return _RangedFile(self._orthanc, found[0], self._files, self._open_files, lambda: self._note(instance))
 
     def _note(self, instance: OrthancId) -> None:
         with self._lock:
@@ -100,44 +82,36 @@ class RangeCache:
             self._noted[instance] = self._now()
             if len(self._noted) > _NOTED:
                 del self._noted[next(iter(self._noted))]
-            self._arm()
+        self._timer.start()
 
-    def _arm(self) -> None:
-        if self._timer is None:
-            self._timer = threading.Timer(self._idle, self.drop_idle)
-            self._timer.name, self._timer.daemon = "davfs-ranges", True
-            self._timer.start()
-
-    def drop_idle(self) -> None:
-        """Drop what nobody asked for any more; a timer does so while anything is kept."""
-        self._drop(self._now() - self._idle)
-        with self._lock:
-            if self._noted:
-                self._arm()
+    def evict_idle(self) -> bool:
+        """Evict the files that were idle for too long; return True if others are left. A timer does so."""
+        return self._evict(self._now() - self._idle)
 
     def close(self) -> None:
-        """Drop everything, and stop the timer."""
-        self._drop(float("inf"))
+        """Evict everything, and stop the timer."""
+        self._timer.stop()
+        self._open_files.close()
+        self._evict(float("inf"))
 
-    def _drop(self, until: float) -> None:
+    def _evict(self, until: float) -> bool:
         with self._lock:
             self._noted = {one: used for one, used in self._noted.items() if used > until}
-            if self._timer:
-                self._timer.cancel()
-            self._timer = None
-        self._files.drop(until)
-        self._open_files.drop(until)
+            is_left = bool(self._noted)
+        self._files.evict(until)
+        self._open_files.evict(until)
+        return is_left
 
 
-class _First:
-    """A file that is read as it comes; where a part of it is asked for, that is noted.
+class _UncachedFile:
+    """A file that is read directly; a request for a part of it is noted.
 
     Args:
         source: Gives the bytes.
-        note: Is called where a part is asked for.
+        note: Is called if a part is requested.
     """
 
-    def __init__(self, source: FileContext, note: Callable[[], None]) -> None:
+    def __init__(self, source: AbstractContextManager[Readable], note: Callable[[], None]) -> None:
         self._source = source
         self._note = note
 
@@ -158,31 +132,32 @@ class _First:
         return self._file.buffers(start, stop)
 
 
-class _Again:
-    """A file of which parts were asked for before.
+class _RangedFile:
+    """A file of which parts were requested before.
 
     Args:
         orthanc: Opens it.
-        instance: Which one, as it is now.
-        files: Where it is in memory, or will be.
-        open_files: Where it is open, or will be.
-        note: Is called when it is closed: what is kept is kept from then on.
+        instance: The instance, as Orthanc describes it now.
+        files: The cache in memory.
+        open_files: The files that are kept open.
+        note: Is called on exit, when the idle time begins.
     """
 
     def __init__(
         self,
-        orthanc: Orthanc,
+        orthanc: InstanceFiles,
         instance: Instance,
         files: FileCache,
-        open_files: OpenFileCache,
+        open_files: _OpenFiles,
         note: Callable[[], None],
     ) -> None:
         self._orthanc = orthanc
         self._instance = instance
+        self._key = instance.id, instance.uuid
         self._files = files
         self._open_files = open_files
         self._note = note
-        self._opened: tuple[FileContext, Readable] | None = None
+        self._opened: _OpenedFile | None = None
         self._position: int | None = None
         self.size = instance.size
 
@@ -193,27 +168,26 @@ class _Again:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._opened is not None:
-            source, file = self._opened
             if error is None and self._position is not None and self._position < self.size:
-                self._open_files.put(self._instance, self._position, source, file)
+                self._open_files.put(self._key, self._position, self._opened)
             else:
-                source.__exit__(kind, error, traceback)
+                self._opened[0].__exit__(kind, error, traceback)
         self._note()
 
     def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
         """See `davfs.entry.Readable`."""
         stop = self.size if stop is None else min(stop, self.size)
-        content = self._files.get(self._instance, self._whole)
+        content = self._files.get(self._instance, self._read_all)
         if content is not None:
             yield content[start:stop]
             return
         if self._opened is None:
-            self._opened = self._open_files.take(self._instance, start) or self._open(start)
+            self._opened = self._open_files.take(self._key, start) or self._open(start)
         self._position = None
         yield from self._opened[1].buffers(start, stop)
         self._position = stop
 
-    def _open(self, start: int) -> tuple[FileContext, Readable]:
+    def _open(self, start: int) -> _OpenedFile:
         source = self._orthanc.open_instance(self._instance.id, start)
         file = source.__enter__()
         if file.size != self.size:
@@ -221,7 +195,7 @@ class _Again:
             raise Unavailable("a file was replaced while it was read")
         return source, file
 
-    def _whole(self) -> memoryview:
+    def _read_all(self) -> memoryview:
         content, filled = bytearray(self.size), 0
         source, file = self._open(0)
         with ExitStack() as stack:

@@ -5,7 +5,7 @@ Source: https://orthanc.uclouvain.be/api/; the routes behave alike on Orthanc 1.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -102,10 +102,6 @@ class RestOrthanc:
         path = f"/{level.value}"
         return self._responses.read(path, self._transport.get(path), _ids)
 
-    def children(self, level: Level, resource: OrthancId) -> Sequence[OrthancId]:
-        """See `davfs.orthanc.Orthanc`; the same object where Orthanc answers the same as before."""
-        return self.with_children(level, resource).children
-
     def with_children(self, level: Level, resource: OrthancId) -> WithChildren:
         """See `davfs.orthanc.Orthanc`; the same object where Orthanc answers the same as before."""
         path = f"/{level.value}/{resource}"
@@ -133,7 +129,7 @@ class RestOrthanc:
         return found
 
     @parse_errors()
-    def some(self, level: Level, since: int, limit: int) -> list[Resource]:
+    def page(self, level: Level, since: int, limit: int) -> list[Resource]:
         """See `davfs.orthanc.Orthanc`."""
         return [_resource(item) for item in as_list(self._json(f"/{level.value}?expand&since={since}&limit={limit}"))]
 
@@ -174,13 +170,6 @@ class RestOrthanc:
     def open_instance(self, instance: OrthancId, start: int = 0) -> AbstractContextManager[Readable]:
         """See `davfs.orthanc.Orthanc`."""
         return self._transport.open_file(instance, start)
-
-    @contextmanager
-    def instance_file(self, instance: OrthancId) -> Iterator[memoryview]:
-        """See `davfs.orthanc.Orthanc`."""
-        with self._transport.open_file(instance, 0) as file:
-            buffers = list(file.buffers())
-            yield buffers[0] if len(buffers) == 1 else memoryview(b"".join(buffers))
 
     def description(self, level: Level, resource: OrthancId) -> bytes:
         """See `davfs.orthanc.Orthanc`."""

@@ -16,6 +16,7 @@ from davfs.derived.files import DerivedFiles
 from davfs.errors import ConfigurationError
 from davfs.events import ResourceEvent
 from davfs.filesystem.area import Area
+from davfs.filesystem.deletions import Deletions
 from davfs.filesystem.drive import Drive
 from davfs.filesystem.forwarded import ForwardedImages
 from davfs.filesystem.inbox import Inbox
@@ -110,8 +111,8 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
     sweeper = Sweeper(spool, settings.spool_maximum_age)
 
     ranges = RangeCache(orthanc, open_files=open_files)
-    derived_files = DerivedFiles(ranges)
-    delete = lanes.deletions.run if settings.allow_delete else None
+    derived_files = DerivedFiles(orthanc)
+    deletions = Deletions(orthanc, lanes.deletions.run) if settings.allow_delete else None
     importer = Importer(orthanc, SameImage(orthanc, decode, spool.scratch), may_alter=checked.may_alter)
     forwarded = ForwardedImages(expected=checked.has_scripts)
     inbox = Inbox(ranges, spool, lanes, importer, allow_upload=settings.allow_upload, forwarded=forwarded)
@@ -119,8 +120,9 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
     descriptions = Swappable[str]({})
 
     def show(layouts: Sequence[Layout]) -> None:
-        trees = {layout.title: Tree(layout, catalog, ranges, delete, since, derived_files) for layout in layouts}
-        areas.become({**trees, setup.INBOX: inbox, **searching.areas(layouts, catalog, store, ranges, derived_files)})
+        trees = {layout.title: Tree(layout, catalog, ranges, deletions, since, derived_files) for layout in layouts}
+        found = searching.areas(layouts, catalog, store, orthanc, ranges, derived_files)
+        areas.become({**trees, setup.INBOX: inbox, **found})
         descriptions.become({layout.title: about(layout) for layout in layouts})
 
     def show_others(loaded: LoadedLayouts) -> None:

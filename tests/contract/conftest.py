@@ -1,6 +1,7 @@
 """Every implementation of `davfs.orthanc.Orthanc`, each over an empty archive."""
 
 import base64
+import copy
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -117,8 +118,9 @@ def orthanc(request: pytest.FixtureRequest) -> Iterator[Orthanc]:
     if not ranges:
         yield found
         return
-    cache = RangeCache(found, largest=4096)
-    yield cache
+    cache, cached = RangeCache(found, largest=4096), copy.copy(found)
+    vars(cached)["open_instance"] = cache.open_instance
+    yield cached
     cache.close()
 
 

@@ -23,6 +23,7 @@ from tests.support.five_images import (
     fill,
     instance,
     path,
+    stored_file,
 )
 
 NO_UIDS = dicom.instance("p1", tags={"StudyInstanceUID": None, "SeriesInstanceUID": None})
@@ -35,8 +36,7 @@ def test_store(orthanc: Orthanc, kind: Callable[[bytes], Any]) -> None:
     """A new instance is stored from any buffer, under the id that its tags give it."""
     stored = orthanc.store(kind(FIRST))
     assert (stored.id, stored.status) == (instance(FIRST), StoreStatus.SUCCESS)
-    with orthanc.instance_file(stored.id) as view:
-        assert view == FIRST
+    assert stored_file(orthanc, stored.id) == FIRST
 
 
 def test_store_again(orthanc: Orthanc) -> None:
@@ -46,8 +46,7 @@ def test_store_again(orthanc: Orthanc) -> None:
     for content in (FIRST, dicom.instance("p1", tags={"ImageComments": "other"})):
         assert (stored := orthanc.store(content)).status is StoreStatus.ALREADY_STORED
         assert stored.id == instance(FIRST)
-    with orthanc.instance_file(instance(FIRST)) as view:
-        assert view == FIRST
+    assert stored_file(orthanc, instance(FIRST)) == FIRST
     assert orthanc.last_change() == last
 
 
@@ -75,29 +74,30 @@ def test_ids_and_children(orthanc: Orthanc) -> None:
         assert level.child
         for content in ALL:
             ids = [path(other)[level.child] for other in ALL if path(other)[level] == path(content)[level]]
-            assert sorted(orthanc.children(level, path(content)[level])) == sorted(set(ids))
+            assert sorted(orthanc.with_children(level, path(content)[level]).children) == sorted(set(ids))
 
 
 @pytest.mark.parametrize("level", RESOURCES)
 def test_with_children(orthanc: Orthanc, level: Level) -> None:
     """A resource comes with those right below it; one that is gone is unknown."""
     fill(orthanc)
+    assert (below := level.child)
     for one in orthanc.ids(level):
         told = orthanc.with_children(level, one)
         assert [told.resource] == orthanc.resources([one])
-        assert sorted(told.children) == sorted(orthanc.children(level, one))
+        assert sorted(told.children) == sorted({path(other)[below] for other in ALL if path(other)[level] == one})
     with pytest.raises(UnknownResource):
         orthanc.with_children(level, UNKNOWN)
 
 
 @pytest.mark.parametrize("level", RESOURCES)
-def test_some(orthanc: Orthanc, level: Level) -> None:
-    """All of a level come in parts, each once; behind the last is nothing."""
+def test_page(orthanc: Orthanc, level: Level) -> None:
+    """All of a level come in pages, each once; behind the last is nothing."""
     fill(orthanc)
-    found = [one for since in range(0, 6, 2) for one in orthanc.some(level, since, 2)]
+    found = [one for since in range(0, 6, 2) for one in orthanc.page(level, since, 2)]
     assert {one.id: one for one in found} == {one.id: one for one in orthanc.resources(orthanc.ids(level))}
     assert len(found) == len(orthanc.ids(level))
-    assert orthanc.some(level, 6, 2) == []
+    assert orthanc.page(level, 6, 2) == []
 
 
 def test_exists(orthanc: Orthanc) -> None:
@@ -198,7 +198,7 @@ def test_description(orthanc: Orthanc, level: Level) -> None:
     told = json.loads(orthanc.description(level, ids[level]))
     assert (told["ID"], told["Type"]) == (ids[level], level.name.capitalize())
     below = {Level.PATIENT: "Studies", Level.STUDY: "Series", Level.SERIES: "Instances"}[level]
-    assert sorted(told[below]) == sorted(orthanc.children(level, ids[level]))
+    assert sorted(told[below]) == sorted(orthanc.with_children(level, ids[level]).children)
     (resource,) = orthanc.resources([ids[level]])
     assert {keyword: value for keyword, value in told["MainDicomTags"].items() if value} == resource.tags
     assert told.get("ParentPatient", told.get("ParentStudy")) == resource.parent
@@ -217,7 +217,7 @@ def test_delete(orthanc: Orthanc) -> None:
     """What is deleted takes with it all below it, and all above it that is empty then."""
     fill(orthanc)
     orthanc.delete(Level.INSTANCE, instance(FIRST))
-    assert orthanc.children(Level.SERIES, path(FIRST)[Level.SERIES]) == [instance(SAME_SERIES)]
+    assert orthanc.with_children(Level.SERIES, path(FIRST)[Level.SERIES]).children == [instance(SAME_SERIES)]
     orthanc.delete(Level.INSTANCE, instance(SAME_SERIES))
     assert not orthanc.exists(Level.SERIES, path(FIRST)[Level.SERIES])
     assert orthanc.exists(Level.STUDY, path(FIRST)[Level.STUDY])
@@ -245,15 +245,15 @@ QUESTIONS: dict[str, Callable[[Orthanc, OrthancId], object]] = {
     "size": lambda orthanc, wanted: orthanc.instance_size(wanted),
     "md5": lambda orthanc, wanted: orthanc.instance_md5(wanted),
     "intact": lambda orthanc, wanted: orthanc.is_intact(wanted),
-    "file": lambda orthanc, wanted: orthanc.instance_file(wanted).__enter__(),
+    "file": stored_file,
     "open": lambda orthanc, wanted: orthanc.open_instance(wanted).__enter__(),
     "open at": lambda orthanc, wanted: orthanc.open_instance(wanted, 100).__enter__(),
     "picture": lambda orthanc, wanted: orthanc.picture(wanted),
     "report": lambda orthanc, wanted: orthanc.report(wanted),
     "tags": lambda orthanc, wanted: orthanc.all_tags(wanted),
-    "patient": lambda orthanc, wanted: orthanc.children(Level.PATIENT, wanted),
-    "study": lambda orthanc, wanted: orthanc.children(Level.STUDY, wanted),
-    "series": lambda orthanc, wanted: orthanc.children(Level.SERIES, wanted),
+    "patient": lambda orthanc, wanted: orthanc.with_children(Level.PATIENT, wanted).children,
+    "study": lambda orthanc, wanted: orthanc.with_children(Level.STUDY, wanted).children,
+    "series": lambda orthanc, wanted: orthanc.with_children(Level.SERIES, wanted).children,
 }
 
 

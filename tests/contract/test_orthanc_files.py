@@ -16,6 +16,7 @@ from tests.support.five_images import (
     OTHER,
     fill,
     instance,
+    stored_file,
 )
 from tests.support.images import FILES
 
@@ -30,8 +31,7 @@ def test_file(orthanc: Orthanc) -> None:
         assert orthanc.instance_size(instance(content)) == len(content)
         assert orthanc.instance_md5(instance(content)) == hashlib.md5(content, usedforsecurity=False).hexdigest()
         assert orthanc.is_intact(instance(content))
-        with orthanc.instance_file(instance(content)) as view:
-            assert view == content
+        assert stored_file(orthanc, instance(content)) == content
 
 
 def test_picture(orthanc: Orthanc) -> None:

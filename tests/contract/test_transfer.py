@@ -167,7 +167,7 @@ def test_small_ranges_one_after_the_other(archive: Archive, relay: Relay, relaye
 
 def test_kept_in_memory(archive: Archive, relay: Relay, relayed: Orthanc) -> None:
     """Who reads a file of a moderate size in small ranges, in any order, transfers it a few times at most."""
-    cache = RangeCache(relayed, largest=1 << 30, room=1 << 30)
+    cache = RangeCache(relayed, largest=1 << 30, capacity=1 << 30)
     for start in [*range(0, archive.size, 10 << 20), *range(archive.size - 1000, 0, -10 << 20)]:
         with cache.open_instance(archive.instance) as file:
             assert b"".join(file.buffers(start, start + 999)) == archive.part(start, start + 999)
@@ -180,15 +180,16 @@ def test_deleted_while_it_is_read(archive: Archive, tmp_path: Path) -> None:
     small = tmp_path / "small.dcm"
     large.write(small, 20, patient="gone")
     with connect(archive.server.url) as client:
-        cache = RangeCache(RestOrthanc(HttpTransport(client)), largest=0)
-        instance = cache.store(small.read_bytes()).id
+        orthanc = RestOrthanc(HttpTransport(client))
+        cache = RangeCache(orthanc, largest=0)
+        instance = orthanc.store(small.read_bytes()).id
         for _ in range(2):
             with cache.open_instance(instance) as file:
                 next(file.buffers(0, 100))
         with cache.open_instance(instance) as file:
             blocks = file.buffers(100)
             first = bytes(next(blocks))
-            cache.delete(Level.INSTANCE, instance)
+            orthanc.delete(Level.INSTANCE, instance)
             assert first + b"".join(blocks) == small.read_bytes()[100:]
         with pytest.raises(UnknownResource):
             cache.open_instance(instance)

@@ -51,7 +51,7 @@ with connect(url) as client:
     orthanc = RestOrthanc(HttpTransport(client))
     maker, digests = AnonymisedFiles(orthanc, HashKey(secret.encode()), Options(pixels_as_they_are=True)), {}
     for one, tags in json.load(sys.stdin).items():
-        with maker.made(orthanc.instances([one])[0], tags).open() as file:
+        with maker.file(orthanc.instances([one])[0], tags).open() as file:
             digests[one] = hashlib.sha256(b"".join(file.buffers())).hexdigest()
     maker.close()
 json.dump(digests, sys.stdout)
@@ -96,7 +96,7 @@ class Archive:
             (resource,) = self.orthanc.resources([above])
             tags |= resource.tags
             above = resource.parent
-        made = self.maker.made(instance, tags)
+        made = self.maker.file(instance, tags)
         with made.open() as file:
             content = b"".join(file.buffers())
         assert (len(content), file.size, made.media_type) == (made.size, made.size, "application/dicom")
@@ -312,7 +312,7 @@ def test_every_orthanc_serves_the_same(samples: list[Served]) -> None:
     maker = AnonymisedFiles(memory, HashKey(SECRET), AS_THEY_ARE)
     for one in samples:
         (instance,) = memory.instances([memory.store(one.original).id])
-        with maker.made(instance, one.tags).open() as file:
+        with maker.file(instance, one.tags).open() as file:
             assert b"".join(file.buffers()) == one.content, one.instance.id
     maker.close()
 
@@ -391,7 +391,7 @@ def test_hopeless_files_are_refused(archive: Archive, tags: Mapping[str, Any]) -
 def test_deleted_and_replaced_files_are_not_served(archive: Archive) -> None:
     """What is kept is served only as long as Orthanc has this very file."""
     served = archive.add(dicom.instance("deleted"))
-    made = archive.maker.made(served.instance, served.tags)
+    made = archive.maker.file(served.instance, served.tags)
     with made.open() as file:
         assert b"".join(file.buffers()) == served.content
     archive.rest.delete(f"/instances/{served.instance.id}").raise_for_status()

@@ -67,7 +67,8 @@ def study(orthanc: RestOrthanc, content: bytes) -> list[Mapping[OrthancId, Insta
     (instance,) = orthanc.instances([stored])
     (series,) = orthanc.resources([instance.series])
     assert series.parent
-    below = [orthanc.children(Level.SERIES, one) for one in orthanc.children(Level.STUDY, series.parent)]
+    found = orthanc.with_children(Level.STUDY, series.parent).children
+    below = [orthanc.with_children(Level.SERIES, one).children for one in found]
     return [{one.id: one for one in orthanc.instances(ids)} for ids in below]
 
 

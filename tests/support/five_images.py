@@ -23,6 +23,12 @@ def instance(content: bytes) -> OrthancId:
     return path(content)[Level.INSTANCE]
 
 
+def stored_file(orthanc: Orthanc, one: OrthancId) -> bytes:
+    """Return the whole DICOM file of an instance."""
+    with orthanc.open_instance(one) as file:
+        return b"".join(file.buffers())
+
+
 def fill(orthanc: Orthanc) -> None:
     """Store five instances: two patients, three studies, four series."""
     for content in ALL:

@@ -14,6 +14,7 @@ from davfs.catalog.placing import LayoutPlacer
 from davfs.catalog.store import Store
 from davfs.derived.files import DerivedFiles
 from davfs.entry import Entry
+from davfs.filesystem.deletions import Deletions
 from davfs.filesystem.tree import Tree
 from davfs.layout import load_text
 from davfs.orthanc import Level, OrthancId
@@ -75,7 +76,7 @@ class Shown:
             layout,
             self.catalog,
             self.orthanc,
-            lambda act: act(),
+            Deletions(self.orthanc, lambda act: act()),
             datetime(2024, 1, 1, tzinfo=UTC),
             DerivedFiles(self.orthanc),
         )

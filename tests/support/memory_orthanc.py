@@ -6,7 +6,7 @@ import io
 import itertools
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -165,11 +165,6 @@ class MemoryOrthanc:
             raise UnknownResource("its file is gone", 404)
         return InMemory(nullcontext(memoryview(self._file(instance))))
 
-    @contextmanager
-    def instance_file(self, instance: OrthancId) -> Iterator[memoryview]:
-        """See `Orthanc`."""
-        yield memoryview(self._file(instance))
-
     def description(self, level: Level, resource: OrthancId) -> bytes:
         """See `Orthanc`."""
         children = self.children(level, resource)
@@ -236,7 +231,7 @@ class MemoryOrthanc:
         return Changes(page, page[-1].seq if page else self.last, done=len(after) <= limit)
 
     def children(self, level: Level, resource: OrthancId) -> list[OrthancId]:
-        """See `Orthanc`."""
+        """Return the ids of the resources right below a patient, study or series."""
         if not self.exists(level, resource):
             raise UnknownResource(f"no {level.value} {resource}", 404)
         return self._below(resource)
@@ -250,7 +245,7 @@ class MemoryOrthanc:
         """See `Orthanc`."""
         return [self._resources[each] for each in ids if each in self._resources]
 
-    def some(self, level: Level, since: int, limit: int) -> list[Resource]:
+    def page(self, level: Level, since: int, limit: int) -> list[Resource]:
         """See `Orthanc`."""
         return self.resources(self.ids(level)[since : since + limit])
 

@@ -81,7 +81,7 @@ class Maker:
         """Return the file of an instance, of which other bytes may be stored than were sent."""
         self.orthanc.transcoded = stored
         (instance,) = self.orthanc.instances([self.orthanc.store(content).id])
-        return self.maker.made(instance, TAGS)
+        return self.maker.file(instance, TAGS)
 
 
 @pytest.fixture(params=[32 << 20, 0], ids=["kept", "streamed"])
@@ -90,7 +90,7 @@ def maker(request: pytest.FixtureRequest) -> Iterator[Maker]:
     one = Maker({"largest": request.param})
     yield one
     one.maker.close()
-    assert one.maker._streams._waiting == []
+    assert one.maker._streams._pool._idle == []
 
 
 @pytest.fixture
@@ -328,13 +328,13 @@ def test_etag_follows_the_stored_file_and_needs_the_key() -> None:
     one = Maker()
     (instance,) = one.orthanc.instances([one.orthanc.store(written()).id])
     (other,) = one.orthanc.instances([one.orthanc.store(dicom.instance("other")).id])
-    first, again, second = (one.maker.made(each, {}).etag for each in (instance, instance, other))
+    first, again, second = (one.maker.file(each, {}).etag for each in (instance, instance, other))
     assert first == again
     others = (
         AnonymisedFiles(one.orthanc, HashKey(b"another")),
         AnonymisedFiles(one.orthanc, KEY, Options(modified_dates=True)),
     )
-    assert len({first, second, *(each.made(instance, {}).etag for each in others)}) == 4
+    assert len({first, second, *(each.file(instance, {}).etag for each in others)}) == 4
 
 
 def test_kept_files_are_made_once(keeping: Maker) -> None:
@@ -345,12 +345,12 @@ def test_kept_files_are_made_once(keeping: Maker) -> None:
     keeping.time = 999
     read(made)
     keeping.time = 1500
-    keeping.maker.drop_idle()
-    assert keeping.maker._timer  # until the file that is still kept is dropped
+    keeping.maker.evict_idle()
+    assert keeping.maker._timer.is_running  # until the file that is still kept is dropped
     assert b"".join(parts) == read(made)
     assert keeping.orthanc.opened == 1
     keeping.time = 2500
-    keeping.maker.drop_idle()
+    keeping.maker.evict_idle()
     read(made)
     assert keeping.orthanc.opened == 2
 
@@ -387,12 +387,12 @@ def test_timer_ends() -> None:
     before = threading.enumerate()
     maker = AnonymisedFiles(one, KEY, idle=0.05)
     (instance,) = one.instances([one.store(written()).id])
-    read(maker.made(instance, {}))
+    read(maker.file(instance, {}))
     timers = [each for each in threading.enumerate() if each.name == "davfs-anonymised" and each not in before]
     assert timers
     for timer in timers:
         timer.join(10)
         assert not timer.is_alive()
-    read(maker.made(instance, {}))
+    read(maker.file(instance, {}))
     maker.close()
     assert one.opened == 2

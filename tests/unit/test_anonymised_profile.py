@@ -45,7 +45,7 @@ def anonymised(content: bytes, options: Options = Options(pixels_as_they_are=Tru
     (instance,) = orthanc.instances([orthanc.store(content).id])
     maker = AnonymisedFiles(orthanc, KEY, options)
     try:
-        with maker.made(instance, WHO).open() as file:
+        with maker.file(instance, WHO).open() as file:
             return b"".join(file.buffers())
     finally:
         maker.close()
@@ -135,7 +135,7 @@ def test_damaged_files_end_in_an_error() -> None:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             try:
-                with maker.made(instance, WHO).open() as file:
+                with maker.file(instance, WHO).open() as file:
                     outcomes[sum(map(len, file.buffers())) == file.size] += 1
             except OrthancError:
                 outcomes[False] += 1

@@ -22,6 +22,7 @@ from davfs.derived.files import DerivedFiles
 from davfs.entry import Entry
 from davfs.entry import Path as DrivePath
 from davfs.errors import Forbidden, NotFound, UnknownResource
+from davfs.filesystem.deletions import Deletions
 from davfs.filesystem.tree import Tree
 from davfs.layout import Layout, load_text
 from davfs.orthanc import Level, OrthancId, Resource
@@ -134,8 +135,9 @@ class Promise(RuleBasedStateMachine):
         self.catalog = Catalog(self.orthanc, self.store, InstanceCache(capacity=6))
         self.catalog.facts.building = True  # as Indexer has it, until everything was compared once
         since, derived_files = datetime(2024, 2, 29, tzinfo=UTC), DerivedFiles(self.orthanc)
+        deletions = Deletions(self.orthanc, lambda act: act())
         self.trees = {
-            layout.title: Tree(layout, self.catalog, self.orthanc, lambda act: act(), since, derived_files)
+            layout.title: Tree(layout, self.catalog, self.orthanc, deletions, since, derived_files)
             for layout in self.layouts
         }
 

@@ -198,7 +198,7 @@ def test_unavailable(orthanc: Renderer, made: Documents) -> None:
 
 def test_room(orthanc: Renderer) -> None:
     """Where contents do not fit any more, those used last stay, and the others are rendered again."""
-    made = Documents(orthanc, RenditionCache(room=100))
+    made = Documents(orthanc, RenditionCache(capacity=100))
     render(orthanc, bytes(40), "a", "b", "c")
     one_by_one = {name: [series({name: "1"})] for name in "abc"}
     for name in "abac":
@@ -220,7 +220,7 @@ def test_most(orthanc: Renderer) -> None:
 
 def test_large(orthanc: Renderer) -> None:
     """A large report is asked for again each time that it is opened, but not for its size."""
-    made = Documents(orthanc, RenditionCache(room=100, largest=10))
+    made = Documents(orthanc, RenditionCache(capacity=100, largest=10))
     render(orthanc, bytes(11), "a")
     render(orthanc, bytes(10), "b")
     for name in "ab":
@@ -250,7 +250,7 @@ def test_replaced_before_it_is_opened(orthanc: Renderer) -> None:
 def test_threads(orthanc: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two threads can ask for the same at once, and neither waits for the other's answer from Orthanc."""
     both = threading.Barrier(2)
-    answers = RenditionCache(room=100)
+    answers = RenditionCache(capacity=100)
     made = Documents(orthanc, answers)
 
     def slow(instance: OrthancId) -> bytes:
@@ -263,4 +263,5 @@ def test_threads(orthanc: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
             expected = hashlib.sha1(name.encode(), usedforsecurity=False).digest()
             asked = [pool.submit(made.picture, [series({name: "1"})]) for _ in range(2)]
             assert [read(each.result(10)) for each in asked] == [expected, expected]
-    assert answers._bytes == sum(len(one.content or b"") for one in answers._kept.values()) == 100
+    cache = answers._cached
+    assert cache._bytes == sum(len(one.content or b"") for one, _ in cache._entries.values()) == 100

@@ -19,6 +19,7 @@ from davfs.catalog.store import Store
 from davfs.derived.files import DerivedFiles
 from davfs.entry import Path as DrivePath
 from davfs.errors import Forbidden, NotFound, OrthancError
+from davfs.filesystem.deletions import Deletions
 from davfs.filesystem.tree import Tree
 from davfs.layout import HashKey, load_text
 from davfs.orthanc import Level, OrthancId
@@ -58,7 +59,14 @@ def opened(orthanc: CountingOrthanc, folder: Path, layout: str, *, deletes: bool
     loaded = load_text(layout, "test.toml", key=KEY)
     with closing(Store(folder / "catalog.sqlite", LayoutPlacer([loaded]))) as store:
         catalog = Catalog(orthanc, store, InstanceCache())
-        yield Tree(loaded, catalog, orthanc, (lambda act: act()) if deletes else None, SINCE, DerivedFiles(orthanc))
+        yield Tree(
+            loaded,
+            catalog,
+            orthanc,
+            Deletions(orthanc, lambda act: act()) if deletes else None,
+            SINCE,
+            DerivedFiles(orthanc),
+        )
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from davfs.derived.files import DerivedFiles
 from davfs.entry import DICOM, Entry
 from davfs.entry import Path as DrivePath
 from davfs.errors import NotFound
+from davfs.filesystem.deletions import Deletions
 from davfs.filesystem.tree import Tree
 from davfs.layout import HashKey, load_text
 from davfs.orthanc import Level
@@ -148,8 +149,9 @@ class Drive:
         self.store = Store(folder / "catalog.sqlite", LayoutPlacer(layouts))
         self.catalog = Catalog(orthanc, self.store, InstanceCache(capacity=8))
         self.derived_files = DerivedFiles(orthanc)
+        deletions = Deletions(orthanc, lambda act: act())
         self.trees = {
-            layout.title: Tree(layout, self.catalog, orthanc, lambda act: act(), SINCE, self.derived_files)
+            layout.title: Tree(layout, self.catalog, orthanc, deletions, SINCE, self.derived_files)
             for layout in layouts
         }
 

@@ -1,4 +1,4 @@
-"""What is kept between two ranges of a file, for how long, and that it is never old."""
+"""Files are cached between two ranges for a while, and never served when they are outdated."""
 
 import time
 from collections.abc import Iterator
@@ -106,7 +106,7 @@ def test_nearest_file(reader: Reader) -> None:
         reader.read(start, start + 100)
     opened = reader.orthanc.opened
     assert [reader.read(start, start + 10) for start in (2000, 700)] == [FILE[2000:2010], FILE[700:710]]
-    assert [one.position for one in reader.cache._open_files._waiting] == [100, 2010, 710]
+    assert [one.position for one in reader.cache._open_files._idle] == [100, 2010, 710]
     assert reader.orthanc.opened == opened
     assert reader.read(50, 60) == FILE[50:60]
     assert reader.orthanc.opened == opened + 1
@@ -144,7 +144,7 @@ def test_idle(reader: Reader) -> None:
     reader.read(100, 200)
     reader.time = 1500
     opened = reader.orthanc.opened
-    reader.cache.drop_idle()
+    reader.cache.evict_idle()
     assert reader.read(200, 300) == FILE[200:300]
     assert reader.orthanc.opened == opened
     reader.read(100, 200, other)
@@ -204,7 +204,7 @@ def test_replaced_while_it_is_opened(reader: Reader) -> None:
     assert reader.read(100, 200) == new[100:200]
 
 
-@pytest.mark.parametrize("reader", [{"room": 2 * SIZE}], indirect=True)
+@pytest.mark.parametrize("reader", [{"capacity": 2 * SIZE}], indirect=True)
 def test_room(reader: Reader) -> None:
     """Where there is not room for all files, those that were read last are kept."""
     others = [reader.orthanc.store(dicom.instance(patient, pixels=4096)).id for patient in "xyz"]

@@ -48,7 +48,7 @@ class Reader:
 
     def waiting(self) -> list[tuple[str, int]]:
         """Return which streams wait, and where they stand."""
-        return [(one.key, one.stream.position) for one in self.kept._waiting]
+        return [(one.key, one.file.position) for one in self.kept._pool._idle]
 
 
 @pytest.fixture
@@ -139,9 +139,9 @@ def test_idle(reader: Reader) -> None:
     reader.time = 900
     reader.read(10, 20, "b")
     reader.time = 1500
-    reader.kept.drop_idle()
+    reader.kept.evict_idle()
     assert (reader.open, reader.waiting()) == (1, [("b", 20)])
-    assert reader.kept._timer is not None
+    assert reader.kept._timer.is_running
 
 
 def test_timer(reader: Reader) -> None:
@@ -150,9 +150,9 @@ def test_timer(reader: Reader) -> None:
     for key in "ab":
         reader.read(0, 10, key)
         deadline = time.monotonic() + 30
-        while (reader.open or reader.kept._timer) and time.monotonic() < deadline:
+        while (reader.open or reader.kept._timer.is_running) and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert (reader.open, reader.waiting(), reader.kept._timer) == (0, [], None)
+        assert (reader.open, reader.waiting(), reader.kept._timer.is_running) == (0, [], False)
 
 
 def test_close(reader: Reader) -> None:
@@ -162,7 +162,7 @@ def test_close(reader: Reader) -> None:
         list(stream.read(0, 10))
         reader.kept.close()
         assert reader.open == 1
-    assert (reader.open, reader.waiting(), reader.kept._timer) == (0, [], None)
+    assert (reader.open, reader.waiting(), reader.kept._timer.is_running) == (0, [], False)
 
 
 def test_one_that_cannot_be_closed(reader: Reader) -> None:

@@ -151,16 +151,16 @@ def test_bound(show: Show) -> None:
     indexer = Indexer(lambda _: None, clock)
     shown.catalog.reconcile(lambda _done, _total: None)
     indexer._built.set()
-    some, busy = shown.orthanc.some, 0.0
+    page, busy = shown.orthanc.page, 0.0
 
     def slow(level: Level, since: int, limit: int) -> list[Resource]:
         nonlocal busy
-        found = some(level, since, limit)
+        found = page(level, since, limit)
         busy += CORE_CALL + RESOURCE * len(found)
         clock.now += CORE_CALL + RESOURCE * len(found)
         return found
 
-    shown.orthanc.some = slow  # type: ignore[method-assign]  # takes its time
+    shown.orthanc.page = slow  # type: ignore[method-assign]  # takes its time
     wanted = OrthancId("study-3332")
     shown.orthanc.reconstruct(wanted, {"StudyDescription": "Other"})
     while shown.store.tags(wanted)["StudyDescription"] != "Other":

@@ -4,24 +4,19 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from hashlib import md5
 from pathlib import Path
 from typing import Any
 
 from davfs.commands.preview import dicom_files
 from davfs.commands.preview.dicom_files import DicomFile
 from davfs.entry import InMemory, Readable
-from davfs.errors import OrthancError, UnknownResource
-from davfs.orthanc import Buffer
+from davfs.errors import UnknownResource
 from davfs.orthanc.description import described
-from davfs.orthanc.model import Changes, Counts, Instance, Level, OrthancId, Resource, StoreResult, WithChildren
-
-_READ_ONLY = "these are files in a folder: nothing can be changed"
-_NO_SERVER = "these are files in a folder: it takes an Orthanc to make them anonymous"
+from davfs.orthanc.model import Changes, Counts, Instance, Level, OrthancId, Resource, WithChildren
 
 
 class DicomFolder:
-    """`davfs.orthanc.Orthanc` over a folder and all folders in it, as they were when this was made.
+    """`davfs.orthanc.ReadableOrthanc` over a folder and all folders in it, as they were when this was made.
 
     What is not DICOM, or has no identifiers, is passed over; of two files of one instance the first counts, and the
     first file decides the tags of a patient, study and series, as in Orthanc.
@@ -70,109 +65,87 @@ class DicomFolder:
             parent = one
 
     def last_change(self) -> int:
-        """See `Orthanc`; nothing changes any more."""
+        """See `ReadableOrthanc`; nothing changes any more."""
         return 1
 
-    def changes(self, since: int, limit: int = 1000) -> Changes:  # noqa: ARG002  as `Orthanc` has it
-        """See `Orthanc`."""
+    def changes(self, since: int, limit: int = 1000) -> Changes:  # noqa: ARG002  as `ReadableOrthanc` has it
+        """See `ReadableOrthanc`."""
         return Changes((), since, done=True)
 
     def counts(self) -> Counts:
-        """See `Orthanc`."""
+        """See `ReadableOrthanc`."""
         return Counts(*(len(self.ids(level)) for level in Level))
 
     def ids(self, level: Level) -> list[OrthancId]:
-        """See `Orthanc`."""
+        """See `ReadableOrthanc`."""
         if level is Level.INSTANCE:
             return list(self._instances)
         return [one.id for one in self._resources.values() if one.level is level]
 
-    def children(self, level: Level, resource: OrthancId) -> list[OrthancId]:
-        """See `Orthanc`."""
+    def _children_of(self, level: Level, resource: OrthancId) -> list[OrthancId]:
         if not self.exists(level, resource):
             raise UnknownResource("there is no such resource")
         return self._children[resource]
 
     def with_children(self, level: Level, resource: OrthancId) -> WithChildren:
-        """See `Orthanc`."""
-        return WithChildren(self._resources[resource], self.children(level, resource))
+        """See `ReadableOrthanc`."""
+        return WithChildren(self._resources[resource], self._children_of(level, resource))
 
     def exists(self, level: Level, resource: OrthancId) -> bool:
-        """See `Orthanc`."""
+        """See `ReadableOrthanc`."""
         found = self._resources.get(resource)
         return found.level is level if found else level is Level.INSTANCE and resource in self._instances
 
     def existing(self, ids: Sequence[OrthancId]) -> set[OrthancId]:
-        """See `Orthanc`."""
+        """See `ReadableOrthanc`."""
         return {one for one in ids if one in self._children}
 
     def resources(self, ids: Iterable[OrthancId]) -> list[Resource]:
-        """See `Orthanc`."""
+        """See `ReadableOrthanc`."""
         return [self._resources[one] for one in ids if one in self._resources]
 
-    def some(self, level: Level, since: int, limit: int) -> list[Resource]:
-        """See `Orthanc`."""
+    def page(self, level: Level, since: int, limit: int) -> list[Resource]:
+        """See `ReadableOrthanc`."""
         return self.resources(self.ids(level)[since : since + limit])
 
     def instances(self, ids: Sequence[OrthancId]) -> list[Instance]:
-        """See `Orthanc`."""
+        """See `ReadableOrthanc`."""
         return [self._instances[one] for one in ids if one in self._instances]
 
     def instance(self, instance: OrthancId) -> Instance:
-        """See `Orthanc`."""
+        """See `ReadableOrthanc`."""
         self._path(instance)
         return replace(self._instances[instance], received=None, sop_class="")
 
     def instance_size(self, instance: OrthancId) -> int:
-        """See `Orthanc`."""
+        """See `ReadableOrthanc`."""
         return self._path(instance).stat().st_size
 
-    def instance_md5(self, instance: OrthancId) -> str:
-        """See `Orthanc`."""
-        return md5(self._path(instance).read_bytes(), usedforsecurity=False).hexdigest()
-
     def open_instance(self, instance: OrthancId, start: int = 0) -> AbstractContextManager[Readable]:  # noqa: ARG002
-        """See `Orthanc`."""
-        return InMemory(self.instance_file(instance))
+        """See `ReadableOrthanc`."""
+        return InMemory(self._content(instance))
 
     @contextmanager
-    def instance_file(self, instance: OrthancId) -> Iterator[memoryview]:
-        """See `Orthanc`."""
+    def _content(self, instance: OrthancId) -> Iterator[memoryview]:
         yield memoryview(self._path(instance).read_bytes())
 
     def description(self, level: Level, resource: OrthancId) -> bytes:
-        """See `Orthanc`; with as much of it as files tell."""
-        children = self.children(level, resource)
+        """See `ReadableOrthanc`; with as much of it as files tell."""
+        children = self._children_of(level, resource)
         return described(self._resources[resource], children)
 
     def picture(self, instance: OrthancId) -> bytes | None:
-        """See `Orthanc`; nothing is rendered here: pydicom alone cannot."""
+        """See `ReadableOrthanc`; nothing is rendered here: pydicom alone cannot."""
         self._path(instance)
         return None
 
     def report(self, instance: OrthancId) -> bytes | None:
-        """See `Orthanc`."""
+        """See `ReadableOrthanc`."""
         return dicom_files.document(self._path(instance))
 
     def all_tags(self, instance: OrthancId) -> Mapping[str, Any]:
-        """See `Orthanc`."""
+        """See `ReadableOrthanc`."""
         return dicom_files.all_tags(self._path(instance))
-
-    def is_intact(self, instance: OrthancId) -> bool:
-        """See `Orthanc`."""
-        return self._path(instance).is_file()
-
-    def uncompressed(self, content: Buffer, instance: OrthancId | None) -> bytes:  # noqa: ARG002  as `Orthanc` has it
-        """See `Orthanc`."""
-        raise OrthancError(_NO_SERVER)
-
-    def store(self, content: Buffer) -> StoreResult:  # noqa: ARG002  as `Orthanc` has it
-        """See `Orthanc`."""
-        raise OrthancError(_READ_ONLY)
-
-    def delete(self, level: Level, resource: OrthancId) -> None:  # noqa: ARG002  as `Orthanc` has it
-        """See `Orthanc`."""
-        raise OrthancError(_READ_ONLY)
 
     def _path(self, instance: OrthancId) -> Path:
         if instance not in self._paths:

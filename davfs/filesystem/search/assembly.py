@@ -15,7 +15,7 @@ from davfs.filesystem.search.results import Results
 from davfs.filesystem.search.saved import Searches
 from davfs.filesystem.tree import Tree
 from davfs.layout import ExtraTags, Layout
-from davfs.orthanc import Orthanc
+from davfs.orthanc import InstanceFiles, ResourceIndex
 from davfs.settings import setup
 from davfs.settings.configuration import Configuration
 
@@ -45,8 +45,14 @@ class Searching:
             return layouts
         return (*layouts, self._by_study)
 
-    def areas(
-        self, layouts: Sequence[Layout], catalog: Catalog, store: Store, orthanc: Orthanc, derived_files: DerivedFiles
+    def areas(  # noqa: PLR0913, PLR0917  what the area is made of
+        self,
+        layouts: Sequence[Layout],
+        catalog: Catalog,
+        store: Store,
+        index: ResourceIndex,
+        orthanc: InstanceFiles,
+        derived_files: DerivedFiles,
     ) -> Mapping[str, Search]:
         """Return the area by its name; none where it is not wanted, or no layout shows files as they are.
 
@@ -54,6 +60,7 @@ class Searching:
             layouts: The layouts that are in force.
             catalog: Knows who is in which folder.
             store: The facts.
+            index: Tells which studies are gone.
             orthanc: Serves the files.
             derived_files: Makes the files that Orthanc does not store.
         """
@@ -64,7 +71,7 @@ class Searching:
         root = Folder(Plan.of(self._by_study))
         area = Search(
             Tree(self._by_study, catalog, orthanc, None, self._since, derived_files),
-            Results(root, catalog, StudySearch(store, scope), orthanc),
+            Results(root, catalog, StudySearch(store, scope), index),
             self._searches,
             known,
             self._since,

@@ -11,7 +11,7 @@ from davfs.catalog.query import Query
 from davfs.catalog.rows import Row
 from davfs.catalog.search import StudySearch
 from davfs.entry import Entry, EntryKind
-from davfs.orthanc import Orthanc, OrthancId
+from davfs.orthanc import OrthancId, ResourceIndex
 
 MOST = 1000
 """Studies that a search shows."""
@@ -51,7 +51,7 @@ class Results:
     """
 
     def __init__(
-        self, root: Folder, catalog: Catalog, studies: StudySearch, orthanc: Orthanc, *, most: int = MOST
+        self, root: Folder, catalog: Catalog, studies: StudySearch, orthanc: ResourceIndex, *, most: int = MOST
     ) -> None:
         self._root = replace(root, plan=replace(root.plan, reads_series=True))  # for a query may ask for tags of series
         self._catalog = catalog
