@@ -194,7 +194,7 @@ class Inbox:
         with self._spool.adopt(source) as adopted:
             self._uploads.handle(target, adopted, replace=replace, keep_refused=source[0] != REJECTED)
             self._spool.copy_properties(source, target)
-            self._spool.drop_adopted(source, adopted)
+            self._spool.remove_adopted(source, adopted)
 
     def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:
         """Copy a file or a folder; see `Movable`, and `move` for what is imported then and what is raised.
@@ -315,7 +315,7 @@ class Inbox:
             elif self._forwarded.lists(item.entry.modified):
                 yield item.entry
             else:
-                self._spool.drop_receipt((*path, item.entry.name), item.receipt)
+                self._spool.remove_receipt((*path, item.entry.name), item.receipt)
 
     def _has_rejected(self) -> bool:
         try:
@@ -326,7 +326,7 @@ class Inbox:
     def _gone(self, path: Path, item: Item) -> NotFound:
         """Return the error for the instance of a receipt that Orthanc does not have any more, and drop the receipt."""
         if item.receipt and not self._forwarded.lists(item.entry.modified):
-            self._spool.drop_receipt(path, item.receipt)
+            self._spool.remove_receipt(path, item.receipt)
         return NotFound(path, "Orthanc does not have it any more.")
 
 

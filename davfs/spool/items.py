@@ -10,6 +10,7 @@ import re
 import stat
 import unicodedata
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Self
@@ -70,19 +71,23 @@ class OpenFile:
     """An ordinary file, open for reading: `davfs.entry.Content`.
 
     Args:
-        entry: What is shown of it.
+        entry: Its entry.
         file: The file, which is closed at the end.
+        counted: Entered and left with it: counts it in the quota while it is read.
     """
 
-    def __init__(self, entry: Entry, file: io.FileIO) -> None:
+    def __init__(self, entry: Entry, file: io.FileIO, counted: AbstractContextManager[None]) -> None:
         self._file = file
+        self._counted = counted
         self.entry = entry
 
     def __enter__(self) -> Self:
+        self._counted.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+        self._counted.__exit__(None, None, None)
 
     def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
         """Yield the bytes in blocks. Not mapped: a file that is cut off on the disk would end the process."""
@@ -128,8 +133,8 @@ def receipt_item(name: str, receipt: Receipt, status: os.stat_result, tags: Enti
     return Item(Entry(name, EntryKind.FILE, _modified(status), receipt.size, etag, DICOM, resource=instance), receipt)
 
 
-def sent_item(item: Item, receipt: Receipt) -> Item:
-    """Return an ordinary file as the receipt that it is; it keeps what was sent."""
+def original_item(item: Item, receipt: Receipt) -> Item:
+    """Return the item of an original: of a file that has a receipt."""
     return Item(replace(item.entry, media_type=DICOM, resource=receipt.instance), receipt, has_original=True)
 
 

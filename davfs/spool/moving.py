@@ -52,12 +52,12 @@ class FileMover:
         with self._disk.parent(source, NotFound) as parent:
             self._check(parent, source, target, replace=replace, deep=True)
             with disk_errors(target), self._disk.parent(target, ParentMissing) as target_parent:
-                self._reader.clear_hidden(target_parent, target)
+                self._reader.remove_hidden(target_parent, target)
                 self._disk.move((parent, source), (target_parent, target), replace=replace)
                 os.fsync(target_parent)
                 os.fsync(parent)
 
-    def copy(self, source: Path, target: Path, *, replace: bool, deep: bool, annotated: bool) -> None:
+    def copy(self, source: Path, target: Path, *, replace: bool, deep: bool, with_properties: bool) -> None:
         """Copy a file, a receipt or a folder, without what is not shown.
 
         Args:
@@ -65,7 +65,7 @@ class FileMover:
             target: Where to.
             replace: Whether what is at the target gives way, a folder with all in it.
             deep: Whether a folder is copied with all in it, or empty.
-            annotated: Whether dead properties are copied.
+            with_properties: Whether dead properties are copied.
 
         Raises:
             NoSpace: The disk does not allow it.
@@ -83,9 +83,9 @@ class FileMover:
                     self._copy_folder((parent, source), draft, deep=deep)
                 else:
                     self._disk.duplicate((parent, source), draft)
-                self._reader.clear_hidden(target_parent, target)
+                self._reader.remove_hidden(target_parent, target)
                 self._disk.move(
-                    draft, (target_parent, target), replace=replace, copied=source if annotated else (), deep=deep
+                    draft, (target_parent, target), replace=replace, copied=source if with_properties else (), deep=deep
                 )
                 os.fsync(target_parent)
 
@@ -106,7 +106,7 @@ class FileMover:
 
     def _copy_folder(self, source: Location, target: Location, *, deep: bool) -> None:
         (parent, path), (target_parent, target_path) = source, target
-        os.mkdir(target_path[-1], mode=0o700, dir_fd=target_parent)
+        self._disk.make_draft_folder(path, target)
         if not deep:
             return
         with missing(path, NotFound):

@@ -1,9 +1,7 @@
 """Reads the spool: lists folders, opens files, and removes expired ones.
 
-Something on the disk that is neither a folder, a regular file nor a receipt is never shown, and never in the way. The
-same holds for what has expired, until it is removed.
-
-The paths in errors are relative to the inbox.
+Anything on the disk that is neither a folder, a regular file nor a receipt is hidden, and never in the way. So is what
+has expired, until it is removed. The paths in errors are relative to the inbox.
 """
 
 import os
@@ -16,25 +14,28 @@ from davfs.errors import IsAFolder, NotAFolder, NotFound
 from davfs.spool.descriptors import open_file
 from davfs.spool.disk import Disk
 from davfs.spool.disk_errors import REASONS, missing
-from davfs.spool.items import Item, OpenFile, file_item, folder_item, is_name, read_item, sent_item
+from davfs.spool.items import Item, OpenFile, file_item, folder_item, is_name, original_item, read_item
+from davfs.spool.quota import SpoolQuota
 
 
 class SpoolReader:
     """The reading half of a spool.
 
     Args:
-        disk: What it is kept on.
+        disk: Holds the files.
+        quota: Counts files that are read.
         maximum_age: Seconds after which a file or a receipt expires; 0 for no limit.
         now: Clock, in seconds since the epoch.
     """
 
-    def __init__(self, disk: Disk, maximum_age: float, now: Callable[[], float]) -> None:
+    def __init__(self, disk: Disk, quota: SpoolQuota, maximum_age: float, now: Callable[[], float]) -> None:
         self._disk = disk
+        self._quota = quota
         self._maximum_age = maximum_age
         self._now = now
 
     def stat(self, path: Path) -> Item:
-        """Return what is at a path.
+        """Return the item at a path.
 
         Raises:
             NotFound: Nothing is there.
@@ -45,7 +46,7 @@ class SpoolReader:
             return self.find(parent, path)
 
     def list(self, path: Path) -> list[Item]:
-        """Return what is in a folder, by name.
+        """Return the items of a folder, by name.
 
         Raises:
             NotFound: Nothing is there.
@@ -71,17 +72,18 @@ class SpoolReader:
             with missing(path, NotFound):
                 file = open_file(parent, path[-1])
         status = os.fstat(file.fileno())
-        return OpenFile(self._marked(file_item(path[-1], status, self._disk.tags), status).entry, file)
+        item = self._with_receipt(file_item(path[-1], status, self._disk.tags), status)
+        return OpenFile(item.entry, file, self._quota.reading(status.st_ino))
 
     def expire(self) -> int:
-        """Remove what is older than the maximum age, and folders that are old and empty; return how many."""
+        """Remove files older than the maximum age, and folders that are old and empty; return how many."""
         return sum(self._expire_one(*found) for found in self._disk.walk())
 
     def find(self, parent: int, path: Path) -> Item:
-        """Return what a path in its open folder shows.
+        """Return the item at a path, by its name in its open folder.
 
         Raises:
-            NotFound: Nothing.
+            NotFound: Nothing is there.
         """
         item = self.item(parent, path[-1])
         if item is None:
@@ -89,26 +91,26 @@ class SpoolReader:
         return item
 
     def item(self, parent: int, name: str) -> Item | None:
-        """Return what a name in an open folder shows, None where it shows nothing."""
+        """Return the item of a name in an open folder; None if there is none, or a hidden one."""
         try:
             status = os.lstat(name, dir_fd=parent)
         except FileNotFoundError:
             return None
         expired = self._is_old(status) and not stat.S_ISDIR(status.st_mode)
         item = None if expired else read_item(parent, name, status, self._disk.tags)
-        return self._marked(item, status) if item else None
+        return self._with_receipt(item, status) if item else None
 
-    def clear_hidden(self, parent: int, path: Path) -> None:
-        """Remove what a path in its open folder stands for without being shown."""
+    def remove_hidden(self, parent: int, path: Path) -> None:
+        """Remove what is hidden at a path, by its name in its open folder."""
         with suppress(FileNotFoundError):
             status = os.lstat(path[-1], dir_fd=parent)
             if self.item(parent, path[-1]) is None:
                 self._disk.remove(parent, path, status)
 
-    def _marked(self, item: Item, status: os.stat_result) -> Item:
-        """Return an item as a receipt, where it is a file that stands for an instance."""
+    def _with_receipt(self, item: Item, status: os.stat_result) -> Item:
+        """Return an item with its receipt, if it is an original."""
         receipt = self._disk.originals.find(status) if stat.S_ISREG(status.st_mode) else None
-        return sent_item(item, receipt) if receipt else item
+        return original_item(item, receipt) if receipt else item
 
     def _is_old(self, status: os.stat_result) -> bool:
         return 0 < self._maximum_age < self._now() - status.st_mtime

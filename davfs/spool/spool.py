@@ -1,14 +1,17 @@
-"""The real folder behind inbox/: ordinary files, folders, and receipts for what Orthanc holds.
+"""The folder on the disk behind inbox/: ordinary files, folders, and receipts for files that Orthanc holds.
 
 The paths in errors are relative to the inbox.
 """
 
+import io
 import logging
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from heapq import nsmallest
 from pathlib import Path as DiskPath
 
 from davfs.entry import Path
@@ -21,24 +24,29 @@ from davfs.spool.disk_errors import FULL_DISK, REASONS, check_names, disk_errors
 from davfs.spool.items import Item, Receipt, file_item, read_receipt, receipt_item
 from davfs.spool.moving import FileMover
 from davfs.spool.originals import key
-from davfs.spool.quota import Reservation, SpoolQuota
+from davfs.spool.quota import Reservation, Shortage, SpoolQuota
 from davfs.spool.reading import SpoolReader
 from davfs.spool.upload_file import UploadFile
 
 _log = logging.getLogger(__name__)
+
+_RECEIPTS_AT_ONCE = 1000
+"""Receipts that are removed at least when there are too many names: all names are read for it."""
+_PAUSE = 60.0
+"""Seconds in which receipts are not searched again after none was found: until then there are a few names too many."""
 
 
 class Spool(SpoolReader):
     """The files of the inbox.
 
     Args:
-        root: Folder on disk; made where it is missing. No other process may use it.
-        maximum_size: Bytes of all ordinary files together; 0 for no limit. Receipts count nothing.
+        root: Folder on disk; made if it is missing. No other process may use it.
+        maximum_size: The quota: bytes of all ordinary files together, and names (`davfs.spool.quota`); 0 for no limit.
         maximum_age: Seconds after which a file or a receipt expires; 0 for no limit.
         now: Clock, in seconds since the epoch.
 
     Attributes:
-        scratch: Folder for temporary files of whoever works on what comes in; emptied at every start.
+        scratch: Folder for temporary files of imports; emptied at every start.
 
     Raises:
         OSError: The folder cannot be made, or not be used.
@@ -47,15 +55,16 @@ class Spool(SpoolReader):
     def __init__(
         self, root: DiskPath, *, maximum_size: int, maximum_age: float, now: Callable[[], float] = time.time
     ) -> None:
-        self._quota = SpoolQuota(maximum_size)
-        super().__init__(Disk(root, self._quota), maximum_age, now)
+        quota = SpoolQuota(maximum_size)
+        super().__init__(Disk(root, quota), quota, maximum_age, now)
         self._mover = FileMover(self._disk, self)
-        self._quota.make_room = self._make_room
+        self._quota.free_space = self._free_space
+        self._no_receipts_until = 0.0
         self.scratch = self._disk.scratch
 
     @property
     def used(self) -> int:
-        """Bytes of all ordinary files, those that are being written included, and of dead properties.
+        """Bytes of all ordinary files, unfinished uploads included, and of dead properties.
 
         A copied file counts once.
         """
@@ -63,7 +72,7 @@ class Spool(SpoolReader):
 
     @property
     def available(self) -> int:
-        """Bytes that may still come, by the quota and by the disk; what was kept as it was sent gives way to them."""
+        """Bytes that may still come, by the quota and by the disk; includes those of originals, which can be freed."""
         free, allowed = self._disk.free(), self._quota.available
         return (free if allowed is None else min(free, allowed)) + self._disk.originals.size
 
@@ -71,7 +80,7 @@ class Spool(SpoolReader):
         """Raise what `write` of so many bytes would raise, as far as can be known before.
 
         Returns:
-            Inode of the file that would give way and free its bytes; 0 for none.
+            Inode of the file that would be replaced and free its bytes; 0 for none.
 
         Raises:
             BadName: Such a name cannot be kept.
@@ -83,11 +92,11 @@ class Spool(SpoolReader):
         self._disk.restore()
         with self._disk.parent(path, ParentMissing) as parent:
             item = self.item(parent, path[-1])
-            gives_way = self._disk.gives_way(parent, path[-1])
+            replaced = self._disk.freed_inode(parent, path[-1])
         if item and item.entry.is_folder:
             raise IsAFolder(path, REASONS[IsAFolder])
-        self._quota.check(path, size, gives_way)
-        return gives_way
+        self._quota.check(path, size, replaced, names=not item, removable=self._disk.originals.size)
+        return replaced
 
     def write(self, path: Path, content: Buffer, *, replace: bool = True, receipt: Receipt | None = None) -> Item:
         """Keep a file durably: when this returns it has been synchronised to the disk.
@@ -95,8 +104,8 @@ class Spool(SpoolReader):
         Args:
             path: Where to.
             content: All of its bytes.
-            replace: Whether a file or a receipt of this name gives way.
-            receipt: What it stands for; None for itself.
+            replace: Whether a file or a receipt of this name is replaced.
+            receipt: The instance that it is an original of; None for an ordinary file.
 
         Raises:
             BadName: Such a name cannot be kept.
@@ -105,38 +114,41 @@ class Spool(SpoolReader):
             AlreadyExists: The name is taken and must not be replaced.
             NoSpace: The quota, or the disk, does not allow it.
         """
-        gives_way = self.check_write(path)
-        with self._quota.reserve(path, len(content), gives_way) as reserved, self._disk.temporary() as temporary:
+        replaced = self.check_write(path)
+        with self._quota.reserve(path, len(content), replaced) as reserved, self._disk.temporary() as temporary:
             with disk_errors(path):
                 write_synced(temporary, content)
             return self._keep(temporary, reserved, path, replace=replace, receipt=receipt)
 
     def receive(self, path: Path, size: int | None = None) -> UploadFile:
-        """Begin a file that comes in pieces; the caller closes it, as a context manager.
+        """Begin an upload that comes in pieces; the caller closes it, as a context manager.
+
+        Its bytes are reserved as they come, and not when their number is announced: a client that sends nothing then
+        takes no room from others.
 
         Args:
             path: Where to.
-            size: Bytes that are to come; None where that is not known.
+            size: Bytes that are to come; None if that is not known.
 
         Raises:
             PathError: What `write` would raise, as far as it can be known before.
         """
-        gives_way = self.check_write(path)
-        while size and size > self._disk.free():
-            if not self._make_room(size - self._disk.free()):
-                raise NoSpace(path, FULL_DISK)
+        replaced = self.check_write(path, size or 0)
+        if size and size > self._disk.free() + self._disk.originals.size:
+            raise NoSpace(path, FULL_DISK)
         with disk_errors(path), ExitStack() as resources:
-            reservation = resources.enter_context(self._quota.reserve(path, size or 0, gives_way))
+            reservation = resources.enter_context(self._quota.reserve(path, 0, replaced))
             temporary = resources.enter_context(self._disk.temporary())
             file = resources.enter_context(new_file(temporary))
-            return UploadFile(path, file, reservation, partial(self._keep, temporary, reservation), resources.pop_all())
+            return self._upload_file(path, file, reservation, temporary, resources)
 
     def adopt(self, path: Path) -> UploadFile:
-        """Take an ordinary file once more, as if it came in now; it stays where it is. The caller closes it.
+        """Upload an ordinary file of the inbox once more; it stays where it is. The caller closes it.
 
         Raises:
             NotFound: Nothing is there, or a receipt.
             IsAFolder: It is a folder.
+            NoSpace: The inbox has too many names.
         """
         with self._disk.parent(path, NotFound) as parent, disk_errors(path), ExitStack() as resources:
             if self.find(parent, path).entry.is_folder:
@@ -146,10 +158,22 @@ class Spool(SpoolReader):
             self._disk.duplicate((parent, path), (None, (str(temporary),)))
             with missing(path, NotFound):
                 file = resources.enter_context(open_file(None, str(temporary)))
-            return UploadFile(path, file, reservation, partial(self._keep, temporary, reservation), resources.pop_all())
+            return self._upload_file(path, file, reservation, temporary, resources)
 
-    def drop_adopted(self, path: Path, adopted: UploadFile) -> None:
-        """Remove a file that was adopted unless something else has taken its place."""
+    def _upload_file(
+        self, path: Path, file: io.FileIO, reservation: Reservation, temporary: DiskPath, resources: ExitStack
+    ) -> UploadFile:
+        return UploadFile(
+            path,
+            file,
+            reservation=reservation,
+            keep=partial(self._keep, temporary, reservation),
+            free_disk=self._remove_originals,
+            resources=resources.pop_all(),
+        )
+
+    def remove_adopted(self, path: Path, adopted: UploadFile) -> None:
+        """Remove a file that was adopted unless it was replaced meanwhile."""
         with suppress(NotFound), self._disk.parent(path, NotFound) as parent:
             if self._disk.remove(parent, path, adopted.status()):
                 os.fsync(parent)
@@ -157,12 +181,13 @@ class Spool(SpoolReader):
     def put_receipt(self, path: Path, receipt: Receipt, *, replace: bool = True) -> Item:
         """Put a receipt at a path.
 
-        It is not synchronised: it holds no content, and Orthanc has the file whatever becomes of it.
+        It is not synchronised: it holds no content, and Orthanc has the file anyway. It is never refused for its room:
+        the oldest receipts are removed instead.
 
         Args:
             path: Where to.
-            receipt: What stands there then.
-            replace: Whether a file or another receipt gives way.
+            receipt: The receipt.
+            replace: Whether a file or another receipt is replaced.
 
         Raises:
             BadName: Such a name cannot be kept.
@@ -171,13 +196,15 @@ class Spool(SpoolReader):
             AlreadyExists: The name is taken and must not be replaced.
         """
         check_names(path)
+        with suppress(NoSpace):
+            self._quota.check(path, 0, names=1)
         with disk_errors(path), self._disk.parent(path, ParentMissing) as parent:
-            self.clear_hidden(parent, path)
-            status = self._disk.link(receipt.target, (parent, path), replace=replace)
+            self.remove_hidden(parent, path)
+            status = self._disk.make_link(receipt.target, (parent, path), replace=replace)
         return receipt_item(path[-1], receipt, status, self._disk.tags)
 
-    def drop_receipt(self, path: Path, receipt: Receipt) -> None:
-        """Remove a receipt unless something else has taken its place."""
+    def remove_receipt(self, path: Path, receipt: Receipt) -> None:
+        """Remove a receipt unless it was replaced meanwhile."""
         with suppress(NotFound, FileNotFoundError), self._disk.parent(path, NotFound) as parent:
             status = os.lstat(path[-1], dir_fd=parent)
             if receipt in (read_receipt(parent, path[-1]), self._disk.originals.find(status)):
@@ -190,11 +217,12 @@ class Spool(SpoolReader):
             BadName: Such a name cannot be kept.
             ParentMissing: There is no folder to hold it.
             AlreadyExists: The name is taken.
+            NoSpace: The inbox has too many names.
         """
         check_names(path)
         with disk_errors(path), self._disk.parent(path, ParentMissing) as parent:
-            self.clear_hidden(parent, path)
-            self._disk.make_folder(parent, path)
+            self.remove_hidden(parent, path)
+            self._disk.make_folder((parent, path))
             os.fsync(parent)
 
     def move(self, source: Path, target: Path, *, replace: bool) -> None:
@@ -204,8 +232,8 @@ class Spool(SpoolReader):
 
     def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:
         """See `davfs.spool.moving.FileMover.copy`."""
-        with self._room_for_copies(source, target, deep=deep) as annotated:
-            self._mover.copy(source, target, replace=replace, deep=deep, annotated=annotated)
+        with self._reserved_properties(source, target, deep=deep) as with_properties:
+            self._mover.copy(source, target, replace=replace, deep=deep, with_properties=with_properties)
         self._disk.properties.shrink()
 
     def delete(self, path: Path) -> None:
@@ -223,7 +251,7 @@ class Spool(SpoolReader):
         self._disk.properties.shrink()
 
     def expire(self) -> int:
-        """See `davfs.spool.reading.SpoolReader.expire`."""
+        """See `SpoolReader.expire`."""
         expired = super().expire()
         self._disk.properties.shrink()
         return expired
@@ -240,17 +268,17 @@ class Spool(SpoolReader):
             NoSpace: They are too large, or there are too many, or the quota does not allow it.
         """
         growth = max(0, self._disk.properties.growth(path, values, user))
-        self._quota.check(path, growth)
+        self._quota.check(path, growth, removable=self._disk.originals.size)
         return growth
 
     def set_property(self, path: Path, name: str, value: bytes, user: str = "") -> None:
-        """Keep a dead property of a file, a receipt or a folder, which can be the inbox itself.
+        """Set a dead property of a file, a receipt or a folder, which can be the inbox itself.
 
         Args:
             path: Where.
             name: In Clark's notation.
             value: As XML.
-            user: Who sets it; empty for somebody without a name.
+            user: Who sets it; empty without a login.
 
         Raises:
             NotFound: Nothing is there.
@@ -260,14 +288,14 @@ class Spool(SpoolReader):
             self._disk.set_property(path, name, value, user)
 
     def copy_properties(self, source: Path, target: Path) -> None:
-        """Give a file the dead properties of another one, as far as there is room for them."""
-        with self._room_for_copies(source, target, deep=False) as annotated:
-            if annotated:
+        """Give a file the dead properties of another one, if there is room for them."""
+        with self._reserved_properties(source, target, deep=False) as with_properties:
+            if with_properties:
                 self._disk.copy_properties(source, target)
 
     @contextmanager
-    def _room_for_copies(self, source: Path, target: Path, *, deep: bool) -> Iterator[bool]:
-        """Reserve room for copies of dead properties; False where there is none, for which no file is refused."""
+    def _reserved_properties(self, source: Path, target: Path, *, deep: bool) -> Iterator[bool]:
+        """Reserve room for copies of dead properties; yields False if there is none: the copy is made without them."""
         with ExitStack() as reserved:
             try:
                 growth = self._disk.properties.growth_by_copy(source, target, deep=deep)
@@ -285,19 +313,19 @@ class Spool(SpoolReader):
     def _keep(
         self, temporary: DiskPath, reservation: Reservation, path: Path, *, replace: bool, receipt: Receipt | None
     ) -> Item:
-        """Give a file that is complete and synchronised its lasting name."""
+        """Rename a file that is complete and synchronised to its path."""
         check_names(path)
         with disk_errors(path), self._disk.parent(path, ParentMissing) as parent:
-            self.clear_hidden(parent, path)
-            with self._marking(temporary, receipt):
+            self.remove_hidden(parent, path)
+            with self._original(temporary, receipt):
                 status = self._disk.place(temporary, (parent, path), replace=replace)
             reservation.release()
             os.fsync(parent)
-        return self._marked(file_item(path[-1], status, self._disk.tags), status)
+        return self._with_receipt(file_item(path[-1], status, self._disk.tags), status)
 
     @contextmanager
-    def _marking(self, file: DiskPath, receipt: Receipt | None) -> Iterator[None]:
-        """Remember what a file stands for before it can be seen; forget it where that fails."""
+    def _original(self, file: DiskPath, receipt: Receipt | None) -> Iterator[None]:
+        """Add the receipt of an original before anybody can see the file; forget it on an error."""
         status = file.lstat()
         if receipt:
             self._disk.originals.add(status, receipt)
@@ -307,15 +335,32 @@ class Spool(SpoolReader):
             self._disk.originals.forget(status)
             raise
 
-    def _make_room(self, missing: int) -> bool:
-        """Replace the oldest originals by receipts; False where there are none.
+    def _free_space(self, shortage: Shortage) -> bool:
+        """Remove originals or receipts, the oldest first; return False if there are none."""
+        return self._remove_receipts(shortage.names) if shortage.names > 0 else self._remove_originals(shortage.bytes)
 
-        All names are looked through: so it is done for more than is needed now.
-        """
-        chosen = self._disk.originals.oldest(max(missing, self.used // 16))
+    def _remove_originals(self, size: int) -> bool:
+        """Replace the oldest originals by receipts; more than needed, since all names are read for it."""
+        chosen = self._disk.originals.oldest(max(size, self.used // 16))
         freed = False
-        for parent, path, status in self._disk.walk():
+        for parent, path, status in self._disk.walk() if chosen else ():
             receipt = self._disk.originals.find(status) if key(status) in chosen else None
-            if receipt and self._disk.become_link(receipt.target, (parent, path), status):
+            if receipt and self._disk.replace_by_link(receipt.target, (parent, path), status):
                 freed = True
         return freed
+
+    def _remove_receipts(self, count: int) -> bool:
+        if self._now() < self._no_receipts_until:
+            return False
+        receipts = (
+            (status.st_mtime_ns, path, status)
+            for parent, path, status in self._disk.walk()
+            if stat.S_ISLNK(status.st_mode) and read_receipt(parent, path[-1])
+        )
+        removed = False
+        for _, path, status in nsmallest(max(count, _RECEIPTS_AT_ONCE), receipts):
+            with suppress(NotFound), self._disk.parent(path, NotFound) as parent:
+                removed = self._disk.remove(parent, path, status) or removed
+        if not removed:
+            self._no_receipts_until = self._now() + _PAUSE
+        return removed

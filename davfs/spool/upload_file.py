@@ -1,8 +1,10 @@
-"""A file in incoming/, on its way into the inbox."""
+"""An unfinished upload: a file in the spool's folder incoming/."""
 
+import errno
 import io
 import mmap
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Protocol, Self
@@ -16,31 +18,42 @@ from davfs.spool.quota import Reservation
 
 
 class Keep(Protocol):
-    """Gives a file of incoming/ its lasting name."""
+    """Renames a file of incoming/ to its path in the inbox."""
 
     def __call__(self, path: Path, *, replace: bool, receipt: Receipt | None) -> Item:
         """See `UploadFile.keep`."""
 
 
 class UploadFile:
-    """A file in incoming/: a context manager that drops it unless it is kept.
+    """A file in incoming/: a context manager that removes it unless it is kept.
 
     Args:
         path: Where it is to go.
         file: The file, open.
-        reservation: Counts it.
-        keep: Gives it its lasting name.
-        resources: What is closed at the end.
+        reservation: Counts it in the quota.
+        keep: Renames it.
+        free_disk: Frees so many bytes of the disk; returns False if it cannot.
+        resources: Closed at the end.
     """
 
     needed = 0
     """Bytes that keeping it takes from the quota: they were reserved when they came."""
 
-    def __init__(self, path: Path, file: io.FileIO, reservation: Reservation, keep: Keep, resources: ExitStack) -> None:
+    def __init__(  # noqa: PLR0913  the parts of it
+        self,
+        path: Path,
+        file: io.FileIO,
+        *,
+        reservation: Reservation,
+        keep: Keep,
+        free_disk: Callable[[int], bool],
+        resources: ExitStack,
+    ) -> None:
         self._path = path
         self._file = file
         self._reservation = reservation
         self._keep = keep
+        self._free_disk = free_disk
         self._resources = resources
         self._size = 0
 
@@ -52,7 +65,13 @@ class UploadFile:
         """
         self._reservation.grow(self._size + len(block))
         with disk_errors(self._path):
-            write_all(self._file, block)
+            try:
+                write_all(self._file, block)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not self._free_disk(len(block)):
+                    raise
+                self._file.seek(self._size)
+                write_all(self._file, block)
         self._size += len(block)
 
     def status(self) -> os.stat_result:
@@ -60,7 +79,7 @@ class UploadFile:
         return os.fstat(self._file.fileno())
 
     def view(self) -> memoryview:
-        """Return what was written, mapped into memory: pages are read as they are looked at."""
+        """Return what was written, mapped into memory: pages are read as they are accessed."""
         size = self.status().st_size
         if not size:  # which cannot be mapped
             return memoryview(b"")
@@ -68,12 +87,12 @@ class UploadFile:
         return memoryview(mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_READ))
 
     def keep(self, path: Path, *, replace: bool = True, receipt: Receipt | None = None) -> Item:
-        """Give it a lasting name, without writing it again; when this returns it has been synchronised to the disk.
+        """Rename the file to its path; when this returns it has been synchronised to the disk.
 
         Args:
             path: Where to.
-            replace: Whether a file or a receipt of this name gives way.
-            receipt: What it stands for; None for itself.
+            replace: Whether a file or a receipt of this name is replaced.
+            receipt: The instance that it is an original of; None for an ordinary file.
 
         Raises:
             BadName, ParentMissing, IsAFolder, AlreadyExists, NoSpace: As for `davfs.spool.spool.Spool.write`.

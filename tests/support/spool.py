@@ -53,4 +53,4 @@ def content(spool: Spool, path: Path, start: int = 0, stop: int | None = None) -
 
 def incoming(spool: Spool) -> list[DiskPath]:
     """List what is on its way in."""
-    return list(spool._disk._incoming.iterdir())
+    return list(spool._disk.incoming.iterdir())

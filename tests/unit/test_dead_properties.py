@@ -114,7 +114,7 @@ def test_gone_with_the_receipt(spool: Spool) -> None:
     """Where Orthanc has deleted an image, its receipt goes, and what was kept at it."""
     spool.put_receipt(B, RECEIPT)
     spool.set_property(B, NAME, VALUE)
-    spool.drop_receipt(B, RECEIPT)
+    spool.remove_receipt(B, RECEIPT)
     assert set(kept(spool)) == {A}
 
 

@@ -217,7 +217,8 @@ def test_the_room_is_that_of_the_quota_or_of_the_disk(
     inbox.write(("a",), bytes(1000))
     inbox.write(("a.dcm",), CT)
     assert (inbox.quota().used, inbox.quota().available) == (1000, (1 << 20) - 1000)
-    with inbox.receive(("b",), 500):
+    with inbox.receive(("b",), 500) as upload:
+        upload.write(bytes(500))
         assert (inbox.quota().used, inbox.quota().available) == (1500, (1 << 20) - 1500)
     endless = Inbox(orthanc, Spool(tmp_path / "x", maximum_size=0, maximum_age=0), lanes, Importer(orthanc))
     found = os.statvfs(tmp_path)

@@ -30,7 +30,7 @@ def test_an_old_decision_does_not_remove_a_new_file(spool: Spool, monkeypatch: p
         return RECEIPT
 
     monkeypatch.setattr(module, "read_receipt", read_receipt)
-    spool.drop_receipt(("a",), RECEIPT)
+    spool.remove_receipt(("a",), RECEIPT)
     assert content(spool, ("a",)) == b"new"
     assert spool._quota._used == 3
     assert incoming(spool) == []
@@ -52,13 +52,13 @@ def test_an_old_decision_does_not_remove_a_folder(spool: Spool, tmp_path: DiskPa
 def test_a_receipt_is_dropped_only_if_it_still_is_the_same(spool: Spool) -> None:
     """Another receipt, a file, and nothing at all are left alone."""
     spool.put_receipt(("a",), RECEIPT)
-    spool.drop_receipt(("a",), Receipt(RECEIPT.instance, 1))
+    spool.remove_receipt(("a",), Receipt(RECEIPT.instance, 1))
     assert names(spool) == ["a"]
-    spool.drop_receipt(("a",), RECEIPT)
-    spool.drop_receipt(("a",), RECEIPT)
+    spool.remove_receipt(("a",), RECEIPT)
+    spool.remove_receipt(("a",), RECEIPT)
     assert names(spool) == []
     spool.write(("a",), b"1")
-    spool.drop_receipt(("a",), RECEIPT)
+    spool.remove_receipt(("a",), RECEIPT)
     assert names(spool) == ["a"]
 
 
@@ -118,7 +118,7 @@ def test_many_threads_leave_the_count_and_the_disk_right(tmp_path: DiskPath) -> 
         lambda path: spool.write(path, bytes(len(path) * 7)),
         lambda path: spool.write(path, b"new", replace=False),
         lambda path: spool.put_receipt(path, RECEIPT),
-        lambda path: spool.drop_receipt(path, RECEIPT),
+        lambda path: spool.remove_receipt(path, RECEIPT),
         spool.make_folder,
         spool.delete,
         spool.stat,

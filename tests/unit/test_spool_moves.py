@@ -322,7 +322,7 @@ def test_many_threads_leave_the_count_and_the_disk_right(tmp_path: DiskPath) -> 
     def adopt(path: Path, other: Path) -> None:
         with spool.adopt(path) as file:
             file.keep(other)
-            spool.drop_adopted(path, file)
+            spool.remove_adopted(path, file)
 
     acts: list[Callable[[Path, Path], object]] = [
         lambda path, other: spool.move(path, other, replace=True),

@@ -67,7 +67,7 @@ def test_nothing_is_left_of_it(spool: Spool, tmp_path: DiskPath, clock: Clock, h
         case "delete":
             spool.delete(("a",))
         case "drop":
-            spool.drop_receipt(("a",), RECEIPT)
+            spool.remove_receipt(("a",), RECEIPT)
         case "replace":
             spool.write(("a",), b"text")
             assert spool.stat(("a",)).receipt is None

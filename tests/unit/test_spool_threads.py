@@ -42,7 +42,7 @@ def actions(spool: Spool, chance: random.Random) -> Iterator[Callable[[], object
             partial(spool.copy, path, other, replace=replace, deep=chance.random() < 0.7),
             partial(spool.make_folder, path),
             partial(spool.put_receipt, path, RECEIPT, replace=replace),
-            partial(spool.drop_receipt, path, RECEIPT),
+            partial(spool.remove_receipt, path, RECEIPT),
             partial(spool.properties.drop, path, name),
         ]
         yield chance.choice(acts)

@@ -36,8 +36,8 @@ def test_a_file_appears_complete_or_not_at_all(spool: Spool) -> None:
 def test_what_is_not_kept_is_dropped(spool: Spool) -> None:
     """Neither bytes nor their count remain."""
     with spool.receive(("a",), 500) as file:
-        assert spool.used == 500
         file.write(bytes(400))
+        assert spool.used == 400
     assert (names(spool), incoming(spool), spool.used) == ([], [], 0)
 
 
@@ -76,12 +76,12 @@ def test_what_cannot_come_is_told_before_the_first_byte(
 
 
 def test_the_quota_holds_while_bytes_come(spool: Spool) -> None:
-    """Each is counted when it comes, or all at once where their number was told."""
+    """Each is counted when it comes, whether their number was told or not."""
     with spool.receive(("a",)) as one, spool.receive(("b",), 300) as other:
         one.write(bytes(700))
+        other.write(bytes(300))
         with pytest.raises(NoSpace):
             one.write(b"1")
-        other.write(bytes(300))
         with pytest.raises(NoSpace):
             other.write(b"1")
         with pytest.raises(NoSpace):
@@ -159,7 +159,7 @@ def test_an_adopted_file_stays_where_it_is(spool: Spool) -> None:
     with spool.adopt(("a",)) as file:
         file.keep(("b",))
         assert names(spool) == ["a", "b"]
-        spool.drop_adopted(("a",), file)
+        spool.remove_adopted(("a",), file)
     assert content(spool, ("b",)) == b"text"
     assert names(spool) == ["b"]
     assert (incoming(spool), spool.used) == ([], 4)
@@ -171,8 +171,8 @@ def test_what_took_the_place_of_an_adopted_file_stays(spool: Spool) -> None:
     with spool.adopt(("a",)) as file:
         spool.write(("a",), b"newer")
         assert spool.used == 9
-        spool.drop_adopted(("a",), file)
+        spool.remove_adopted(("a",), file)
         assert content(spool, ("a",)) == b"newer"
         spool.delete(("a",))
-        spool.drop_adopted(("a",), file)
+        spool.remove_adopted(("a",), file)
     assert spool.used == 0
