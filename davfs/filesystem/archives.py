@@ -1,4 +1,4 @@
-"""Derives the archive of a folder: a ZIP of the DICOM files below it, at the paths that the drive shows."""
+"""What an archive of a folder holds: the DICOM files below it, at the paths that the drive shows them at."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -10,72 +10,75 @@ from davfs.derived.file import DerivedFile
 from davfs.derived.files import DerivedFiles
 from davfs.entry import Path
 from davfs.errors import UnknownResource
-from davfs.filesystem.image_files import ImageFiles
+from davfs.filesystem.files import Files
+from davfs.filesystem.folders import Listings
 from davfs.filesystem.images import Images
-from davfs.filesystem.subfolders import Subfolders
-from davfs.filesystem.tree_node import TreeNode
+from davfs.filesystem.node import Node
 from davfs.orthanc.model import Level, OrthancId
 
-_ARCHIVES = 100
-"""Archives whose members are cached: those of the folders that people have open."""
+_KEPT = 100
+"""Archives of which it is remembered what they hold: those of the folders that people have open."""
 _MEMBERS = 50_000
-"""Members of all of them: some 20 MB."""
+"""What all of them hold: some 20 MB."""
 
 
 @dataclass(frozen=True, slots=True)
-class ArchiveFolder:
-    """A folder in an archive, and the files in it."""
+class Branch:
+    """A folder of files in an archive.
+
+    Attributes:
+        path: Where it is.
+        files: What is in it.
+    """
 
     path: Path
-    files: ImageFiles
+    files: Files
 
 
 class Archives:
-    """Derives the archives of one layout.
+    """Makes the archives of one layout.
 
     Args:
-        subfolders: The layout's folders.
+        listings: The layout's folders.
         images: The layout's files.
         derived_files: Makes the archives.
     """
 
-    def __init__(self, subfolders: Subfolders, images: Images, derived_files: DerivedFiles) -> None:
-        self._subfolders = subfolders
+    def __init__(self, listings: Listings, images: Images, derived_files: DerivedFiles) -> None:
+        self._listings = listings
         self._images = images
         self._derived_files = derived_files
-        self._cache: LruCache[str | None, tuple[Sequence[ArchiveFolder], DerivedFile]] = LruCache(_ARCHIVES, _MEMBERS)
+        self._kept: LruCache[str | None, tuple[Sequence[Branch], DerivedFile]] = LruCache(_KEPT, _MEMBERS)
 
-    def archive(self, owner: TreeNode) -> DerivedFile:
+    def made(self, owner: Node) -> DerivedFile:
         """Return the archive of all DICOM files below a folder, as they are now.
 
         Raises:
-            UnknownResource: The folder's resource has been deleted.
+            UnknownResource: Its resource is gone.
         """
-        folders = list(self._below(owner.folder, owner.level, owner.id, ()))
-        cached = self._cache.get(owner.id)
-        if cached is not None and _are_same(cached[0], folders):
-            return cached[1]
-        members = [self._images.member(one.files, entry, one.path) for one in folders for entry in one.files.entries]
-        archive = self._derived_files.archive(members)
-        self._cache.put(owner.id, (folders, archive), len(members))
-        return archive
+        branches = list(self._below(owner.folder, owner.level, owner.id, ()))
+        kept = self._kept.get(owner.id)
+        if kept is not None and _same(kept[0], branches):
+            return kept[1]
+        members = [self._images.member(one.files, entry, one.path) for one in branches for entry in one.files.entries]
+        made = self._derived_files.archive(members)
+        self._kept.put(owner.id, (branches, made), len(members))
+        return made
 
-    def _below(
-        self, folder: Folder | None, level: Level | None, resource: str | None, path: Path
-    ) -> Iterator[ArchiveFolder]:
+    def _below(self, folder: Folder | None, level: Level | None, resource: str | None, path: Path) -> Iterator[Branch]:
         if folder is None and level and resource:  # the layout ends here
-            yield ArchiveFolder(path, self._images.below(level, OrthancId(resource)))
+            yield Branch(path, self._images.below(level, OrthancId(resource)))
         elif folder is not None and folder.shows is Level.INSTANCE:
-            yield ArchiveFolder(path, self._images.of(folder, fresh=True))
+            yield Branch(path, self._images.of(folder, fresh=True))
         elif folder is not None:
-            listing = self._subfolders.list(folder)
-            for entry, node in zip(listing.entries, listing.nodes, strict=True):
-                with suppress(UnknownResource):  # deleted meanwhile
+            listed = self._listings.list(folder)
+            for entry, node in zip(listed.entries, listed.nodes, strict=True):
+                with suppress(UnknownResource):  # deleted this very moment
                     yield from self._below(folder.below(node), folder.shows, node, (*path, entry.name))
 
 
-def _are_same(some: Sequence[ArchiveFolder], others: Sequence[ArchiveFolder]) -> bool:
-    """Return True if two archives hold the same files under the same names."""
+def _same(some: Sequence[Branch], others: Sequence[Branch]) -> bool:
+    """Tell whether two archives hold the same files under the same names."""
     return len(some) == len(others) and all(
         one.path == other.path and one.files is other.files for one, other in zip(some, others, strict=True)
     )

@@ -1,4 +1,4 @@
-"""Health and readiness, and the answers before there is a drive."""
+"""Health checks and readiness, and the answers before there is a drive."""
 
 import io
 import threading
@@ -8,7 +8,8 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from davfs.doors.webdav.health import HEALTH, READY, Application, Deferred, Health, Readiness
+from davfs.doors.webdav.context import Application
+from davfs.doors.webdav.health import HEALTH, READY, HealthChecks, Readiness, StartingApplication
 
 
 def send(application: Application, path: str, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
@@ -26,9 +27,9 @@ def drive(_environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     return [b"the drive"]
 
 
-def health(obstacle: str | None = None) -> Health:
+def health(obstacle: str | None = None) -> HealthChecks:
     """Return the middleware before a drive."""
-    return Health(drive, Readiness(lambda: obstacle))
+    return HealthChecks(drive, Readiness(lambda: obstacle))
 
 
 def test_health_is_the_process() -> None:
@@ -59,7 +60,7 @@ def test_everything_else_is_the_drive(path: str) -> None:
 
 @pytest.mark.parametrize("path", [HEALTH, READY])
 def test_nothing_but_reading(path: str) -> None:
-    """Health can be read only; HEAD has the same headers and no body."""
+    """Health checks can be read only; HEAD has the same headers and no body."""
     assert send(health(), path, "PUT")[0] == 405
     status, headers, body = send(health(), path, "HEAD")
     assert (status, headers["Content-Length"], body) == (200, "3", b"")
@@ -95,8 +96,8 @@ def test_a_slow_look_is_made_once() -> None:
 
 def test_before_there_is_a_drive() -> None:
     """All requests are told to come again, until there is something to hand them to."""
-    deferred = Deferred()
-    status, headers, _ = send(deferred, "/by-patient/")
+    starting = StartingApplication()
+    status, headers, _ = send(starting, "/by-patient/")
     assert (status, headers["Retry-After"]) == (503, "5")
-    deferred.become(drive)
-    assert send(deferred, "/by-patient/")[2] == b"the drive"
+    starting.become(drive)
+    assert send(starting, "/by-patient/")[2] == b"the drive"

@@ -1,4 +1,4 @@
-"""Layout files are reloaded when they change, and on request."""
+"""Layout files are read again when they change, and on demand."""
 
 import logging
 from pathlib import Path
@@ -12,14 +12,14 @@ from tests.unit.test_layout_files import select, titles, write
 
 
 class Drive:
-    """A drive that records the layouts that it shows."""
+    """What is told to show something."""
 
-    def __init__(self, files: LayoutFiles) -> None:
+    def __init__(self, selection: LayoutFiles) -> None:
         self.now = 0.0
         self.shown: list[list[str]] = []
         self.tidied = 0
         self.fails = False
-        self.reloader = LayoutReloader(files, self.show, self.tidy, lambda: self.now)
+        self.reloading = LayoutReloader(selection, self.show, self.tidy, lambda: self.now)
 
     def show(self, loaded: LoadedLayouts) -> None:
         """Show layouts."""
@@ -28,14 +28,14 @@ class Drive:
         self.shown.append(titles(loaded))
 
     def tidy(self) -> None:
-        """Drop the former layouts."""
+        """Drop what was shown before."""
         self.tidied += 1
 
-    def check(self, times: int = 1) -> None:
-        """Check the files so many times, at intervals."""
+    def look(self, times: int = 1) -> None:
+        """Look at the files, so many times at intervals."""
         for _ in range(times):
             self.now += 10
-            self.reloader.check_files()
+            self.reloading.look()
 
 
 @pytest.fixture
@@ -51,54 +51,54 @@ def drive(file: Path) -> Drive:
 
 
 def test_a_change_is_shown(drive: Drive, file: Path) -> None:
-    """A file that is still being written is not read."""
-    drive.check(3)
+    """Once it is complete: a file that somebody is just writing is left alone."""
+    drive.look(3)
     write(file, "b")
-    drive.check()
+    drive.look()
     write(file, "bb")
-    drive.check()
+    drive.look()
     assert drive.shown == []
-    drive.check(3)
+    drive.look(3)
     assert drive.shown == [["bb"]]
 
 
-def test_checks_have_an_interval(drive: Drive, file: Path) -> None:
-    """Calls that come too early do nothing."""
-    drive.check()
+def test_it_looks_once_in_a_while(drive: Drive, file: Path) -> None:
+    """Whoever calls may do so often."""
+    drive.look()
     write(file, "b")
     for _ in range(10):
-        drive.reloader.check_files()
+        drive.reloading.look()
     assert drive.shown == []
 
 
 def test_former_placements_are_dropped_later(drive: Drive, file: Path) -> None:
-    """Requests that began before can still use them."""
+    """Requests that began before have some time."""
     write(file, "b")
-    drive.reloader.reload()
+    drive.reloading.reload()
     assert drive.tidied == 0
-    drive.check(3)
+    drive.look(3)
     assert drive.tidied == 1
 
 
 def test_on_demand(drive: Drive, file: Path) -> None:
-    """A reload takes effect at once, and returns the layouts."""
+    """At once, and the answer tells what is shown now."""
     write(file, "b")
-    assert titles(drive.reloader.reload()) == ["b"]
+    assert titles(drive.reloading.reload()) == ["b"]
     assert drive.shown == [["b"]]
-    drive.check(3)
+    drive.look(3)
     assert drive.shown == [["b"]]
 
 
 def test_nothing_changed(drive: Drive) -> None:
-    """Unchanged files are not placed again."""
-    assert titles(drive.reloader.reload()) == ["a"]
+    """Then nothing is placed again."""
+    assert titles(drive.reloading.reload()) == ["a"]
     assert drive.shown == []
 
 
 def test_a_bad_version_is_told_once(drive: Drive, file: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The log names the line; the former version stays."""
+    """With its line; what was shown stays."""
     write(file, "b", "Quux")
-    drive.check(5)
+    drive.look(5)
     (told,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert told.startswith(f'{file}:3: patient: unknown tag "Quux"')
     assert told.endswith("; its version before stays in force")
@@ -106,19 +106,19 @@ def test_a_bad_version_is_told_once(drive: Drive, file: Path, caplog: pytest.Log
 
 
 def test_mistakes_at_the_start_are_told(tmp_path: Path, file: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The log names the line of each."""
+    """Each with its line."""
     Drive(select(file, write(tmp_path / "bad.toml", "bad", "Quux")))
     assert "bad.toml:3: " in caplog.text
     assert "this layout is not shown" in caplog.text
 
 
 def test_what_could_not_be_shown_is_tried_again(drive: Drive, file: Path) -> None:
-    """The index may be unavailable for a moment."""
+    """The catalog may be unavailable for a moment."""
     write(file, "b")
     drive.fails = True
     with pytest.raises(Unavailable):
-        drive.reloader.reload()
-    drive.check()
+        drive.reloading.reload()
+    drive.look()
     drive.fails = False
-    drive.check()
+    drive.look()
     assert drive.shown == [["b"]]

@@ -113,10 +113,10 @@ def test_bound_of_one_user(kept: LockStorage, monkeypatch: pytest.MonkeyPatch) -
     time.sleep(0.02)
     assert kept.create("/inbox/more", lock())["token"]
     with pytest.raises(HttpError):
-        kept.check_room("me")
+        kept.check_quota("me")
     assert kept.delete(tokens[0])
     assert not kept.delete(tokens[0])
-    kept.check_room("me")
+    kept.check_quota("me")
     for token in [key for key in kept._dict if not key.startswith("URL2TOKEN:")]:
         kept.delete(token)
     assert not kept._users

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from davfs.doors.webdav.http_errors import HttpError
-from davfs.doors.webdav.multistatus import LIVE, Mode, Shown, Wanted, multistatus
-from davfs.doors.webdav.propfind import asked
+from davfs.doors.webdav.multistatus import LIVE, ListedResource, PropfindMode, RequestedProperties, multistatus
+from davfs.doors.webdav.propfind import parse_propfind
 from davfs.doors.webdav.request_xml import parsed
 from davfs.entry import Entry, EntryKind
 from davfs.filesystem.area import QuotaUsage
@@ -22,7 +22,7 @@ EXECUTABLE = "{http://apache.org/dav/props/}executable"
 DAV = "{DAV:}"
 
 
-def answered(wanted: Wanted, *shown: Shown) -> list[dict[str, dict[str, str]]]:
+def answered(wanted: RequestedProperties, *shown: ListedResource) -> list[dict[str, dict[str, str]]]:
     """Return for each resource the text of its properties, by status and name."""
     root = etree.fromstring(b"".join(multistatus(wanted, shown)))
     return [
@@ -38,7 +38,7 @@ def answered(wanted: Wanted, *shown: Shown) -> list[dict[str, dict[str, str]]]:
 
 def test_all_of_a_file() -> None:
     """A file shows what there is of it, and nothing that there is not."""
-    (found,) = answered(Wanted(Mode.ALL), Shown("/a", FILE))
+    (found,) = answered(RequestedProperties(PropfindMode.ALL), ListedResource("/a", FILE))
     assert found == {
         "200 OK": {
             f"{DAV}resourcetype": "",
@@ -56,7 +56,9 @@ def test_named() -> None:
     """What an entry lacks is answered as missing, whatever its namespace, and never as empty."""
     names = (f"{DAV}getcontentlength", f"{DAV}quota-used-bytes", EXECUTABLE, "plain", "{urn:100%25s&'a}x")
     file, folder = answered(
-        Wanted(Mode.NAMED, names), Shown("/a", FILE), Shown("/f/", FOLDER, quota=QuotaUsage(7, None))
+        RequestedProperties(PropfindMode.NAMED, names),
+        ListedResource("/a", FILE),
+        ListedResource("/f/", FOLDER, quota=QuotaUsage(7, None)),
     )
     assert file == {"200 OK": {names[0]: "5"}, "404 Not Found": dict.fromkeys(names[1:], "")}
     assert folder == {"200 OK": {names[1]: "7"}, "404 Not Found": dict.fromkeys([names[0], *names[2:]], "")}
@@ -64,7 +66,9 @@ def test_named() -> None:
 
 def test_names_alone() -> None:
     """The names of properties come without their values, quota included."""
-    (found,) = answered(Wanted(Mode.NAMES), Shown("/f/", FOLDER, lockable=True, quota=QuotaUsage(7, 8)))
+    (found,) = answered(
+        RequestedProperties(PropfindMode.NAMES), ListedResource("/f/", FOLDER, lockable=True, quota=QuotaUsage(7, 8))
+    )
     assert set(found) == {"200 OK"}
     assert set(found["200 OK"].values()) == {""}
     assert {f"{DAV}quota-available-bytes", f"{DAV}supportedlock"} < set(found["200 OK"]) <= LIVE
@@ -72,9 +76,12 @@ def test_names_alone() -> None:
 
 def test_more_than_all() -> None:
     """With an include element, what all properties leave out comes too (RFC 4918 §14.8)."""
-    (found,) = answered(Wanted(Mode.ALL, (f"{DAV}quota-used-bytes",)), Shown("/f/", FOLDER, quota=QuotaUsage(7, 8)))
+    (found,) = answered(
+        RequestedProperties(PropfindMode.ALL, (f"{DAV}quota-used-bytes",)),
+        ListedResource("/f/", FOLDER, quota=QuotaUsage(7, 8)),
+    )
     assert found["200 OK"][f"{DAV}quota-used-bytes"] == "7"
-    (found,) = answered(Wanted(Mode.ALL), Shown("/f/", FOLDER, quota=QuotaUsage(7, 8)))
+    (found,) = answered(RequestedProperties(PropfindMode.ALL), ListedResource("/f/", FOLDER, quota=QuotaUsage(7, 8)))
     assert f"{DAV}quota-used-bytes" not in found["200 OK"]
 
 
@@ -83,7 +90,9 @@ def test_more_than_all() -> None:
 def test_any_name(*, name: str, folder: bool) -> None:
     """Whatever a name holds, the answer is well-formed, and shows it unless XML cannot."""
     entry = Entry(name, EntryKind.FOLDER if folder else EntryKind.FILE, WHEN)
-    body = b"".join(multistatus(Wanted(Mode.ALL), [Shown("/" + quote(name, safe=""), entry)]))
+    body = b"".join(
+        multistatus(RequestedProperties(PropfindMode.ALL), [ListedResource("/" + quote(name, safe=""), entry)])
+    )
     root = etree.fromstring(body)
     assert unquote(root.findtext(f".//{DAV}href", "")) == f"/{name}"
     shown = root.findtext(f".//{DAV}displayname", "")
@@ -93,8 +102,8 @@ def test_any_name(*, name: str, folder: bool) -> None:
 
 def test_many() -> None:
     """A long answer comes in blocks, and is complete."""
-    shown = [Shown(f"/{number}", FILE) for number in range(3001)]
-    blocks = list(multistatus(Wanted(Mode.ALL), shown))
+    shown = [ListedResource(f"/{number}", FILE) for number in range(3001)]
+    blocks = list(multistatus(RequestedProperties(PropfindMode.ALL), shown))
     assert len(blocks) > 1
     hrefs = [each.text for each in etree.fromstring(b"".join(blocks)).iterfind(f".//{DAV}href")]
     assert hrefs == [each.href for each in shown]
@@ -103,17 +112,17 @@ def test_many() -> None:
 @pytest.mark.parametrize(
     ("inner", "expected"),
     [
-        ("<allprop/>", Wanted(Mode.ALL)),
-        ("<propname/>", Wanted(Mode.NAMES)),
-        ("<prop><a/><!-- c --><b xmlns='x'/><a/></prop>", Wanted(Mode.NAMED, ("{DAV:}a", "{x}b"))),
-        ("<prop/>", Wanted(Mode.NAMED)),
-        ("<allprop/><include><a/></include>", Wanted(Mode.ALL, ("{DAV:}a",))),
-        ("<unknown/><allprop/>", Wanted(Mode.ALL)),
+        ("<allprop/>", RequestedProperties(PropfindMode.ALL)),
+        ("<propname/>", RequestedProperties(PropfindMode.NAMES)),
+        ("<prop><a/><!-- c --><b xmlns='x'/><a/></prop>", RequestedProperties(PropfindMode.NAMED, ("{DAV:}a", "{x}b"))),
+        ("<prop/>", RequestedProperties(PropfindMode.NAMED)),
+        ("<allprop/><include><a/></include>", RequestedProperties(PropfindMode.ALL, ("{DAV:}a",))),
+        ("<unknown/><allprop/>", RequestedProperties(PropfindMode.ALL)),
     ],
 )
-def test_requests(inner: str, expected: Wanted) -> None:
+def test_requests(inner: str, expected: RequestedProperties) -> None:
     """Requests are understood as RFC 4918 §9.1 says; elements that are not known are skipped (§17)."""
-    assert asked(parsed(f"<propfind xmlns='DAV:'>{inner}</propfind>".encode())) == expected
+    assert parse_propfind(parsed(f"<propfind xmlns='DAV:'>{inner}</propfind>".encode())) == expected
 
 
 @pytest.mark.parametrize(
@@ -126,5 +135,5 @@ def test_requests(inner: str, expected: Wanted) -> None:
 def test_bad_requests(body: bytes) -> None:
     """Anything else is refused as a bad request."""
     with pytest.raises(HttpError) as caught:
-        asked(parsed(body))
+        parse_propfind(parsed(body))
     assert caught.value.value == 400

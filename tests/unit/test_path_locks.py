@@ -27,7 +27,7 @@ def test_one_at_a_time() -> None:
     with ThreadPoolExecutor(20) as pool:
         for one in [pool.submit(change) for _ in range(20)]:
             one.result(10)
-    assert not locks._turns
+    assert not locks._path_locks
 
 
 def test_nobody_waits_for_ever() -> None:
@@ -41,7 +41,7 @@ def test_nobody_waits_for_ever() -> None:
             pass
     with locks.hold(PATH):
         pass
-    assert not locks._turns
+    assert not locks._path_locks
 
 
 def test_few_wait_for_one_path() -> None:
@@ -55,7 +55,7 @@ def test_few_wait_for_one_path() -> None:
     with ThreadPoolExecutor(2) as pool:
         with locks.hold(PATH):
             waiting = [pool.submit(wait) for _ in range(2)]
-            while locks._turns[PATH].wanted < 3:
+            while locks._path_locks[PATH].users < 3:
                 entered.wait(0.001)
             before = time.monotonic()
             with pytest.raises(Busy), locks.hold(PATH):

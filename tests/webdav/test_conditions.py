@@ -191,6 +191,16 @@ def test_unlock_by_somebody_else(server: Door) -> None:
     assert unlock(server.drive, "inbox/mine", token) == 204
 
 
+def test_tokens_of_nobody(server: Door) -> None:
+    """Keys by which WsgiDAV keeps locks are no tokens."""
+    server.drive.put("inbox/keyed", b"x")
+    token = locked(server.drive, "inbox/keyed")
+    key = "<URL2TOKEN:/inbox/keyed>"
+    assert unlock(server.drive, "inbox/keyed", key) == 409
+    assert server.drive.request("LOCK", "inbox/keyed", headers={"If": f"(Not {key})"}).status_code == 412
+    assert unlock(server.drive, "inbox/keyed", token) == 204
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [("PUT", "inbox/answered"), ("MKCOL", "inbox/answered folder"), ("COPY", "inbox/answered"), ("POST", "inbox/"),

@@ -167,7 +167,7 @@ def test_many_names(door: LocalDoor, names: list[str], status: int) -> None:
 def test_long_answer(door: LocalDoor, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that is too long to be kept is the same one."""
     short = propfind(door, "inbox")
-    monkeypatch.setattr(answers, "_KEPT", 100)
+    monkeypatch.setattr(answers, "_BUFFERED", 100)
     assert propfind(door, "inbox") == short
 
 
@@ -207,3 +207,16 @@ def test_bad_bodies(door: LocalDoor, body: bytes, status: int) -> None:
         answer = door.drive.request("PROPFIND", "inbox", content=content, headers={"Depth": "1"})
         assert answer.status_code == status
     assert door.drive.status("inbox") == 207
+
+
+def test_locks_are_offered_where_they_are_granted(door: LocalDoor) -> None:
+    """The property supportedlock is shown of exactly those resources on which LOCK succeeds (RFC 4918 §15.10)."""
+    door.inbox.make_folder(("folder", "below"))
+    for path in ("", "README.txt", "inbox", "inbox/folder", "inbox/folder/below", "inbox/a.dcm"):
+        by_itself = propfind(door, path, ASKED % b"<supportedlock/>", depth="0")
+        in_folder = propfind(door, path.rpartition("/")[0], ASKED % b"<supportedlock/>")
+        (href,) = by_itself
+        answer = door.drive.request("LOCK", path, content=LOCK, headers={"Depth": "0"})
+        assert answer.status_code == (200 if "/" in path else 403), path
+        for found in (by_itself[href], in_folder[href]):
+            assert ("HTTP/1.1 200 OK" in found) == answer.is_success, path

@@ -10,6 +10,7 @@ from davfs.demo.process import OrthancProcess
 from tests.support import dicom
 from tests.support.drive import LEVELS, place, resource
 from tests.support.guarded import USERS, guarded_orthanc
+from tests.support.locking import locked, unlock
 from tests.support.serving import ServeProcess
 from tests.support.webdav import WebDav
 
@@ -108,6 +109,20 @@ def test_feeder(alice: WebDav, served: tuple[OrthancProcess, ServeProcess]) -> N
         assert drive.put("inbox/own", b"x").status_code == 201
         assert drive.delete("inbox/own").status_code == 204
     assert all_there(alice)
+
+
+def test_a_lock_is_refreshed_by_its_user_alone(alice: WebDav, served: tuple[OrthancProcess, ServeProcess]) -> None:
+    """A token, which everybody can read in lockdiscovery, gives no more time to the lock of another user."""
+    token = locked(alice, "inbox/kept")
+    tag = alice.head("inbox/kept").headers["ETag"]
+    with client(served[1], "feeder") as drive:
+        for condition in (f"({token})", f"(Not {token})", f"({token}) ([{tag}])", f"([{tag}] Not {token})"):
+            answer = drive.request("LOCK", "inbox/kept", headers={"If": condition, "Timeout": "Second-3600"})
+            assert answer.status_code in (403, 412), condition
+        assert unlock(drive, "inbox/kept", token) == 403
+    refreshed = alice.request("LOCK", "inbox/kept", headers={"If": f"({token})", "Timeout": "Second-90"})
+    assert refreshed.status_code == 200
+    assert unlock(alice, "inbox/kept", token) == 204
 
 
 def test_disguises(alice: WebDav, served: tuple[OrthancProcess, ServeProcess]) -> None:

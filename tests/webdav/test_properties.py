@@ -169,7 +169,7 @@ def test_infinite_depth(drive: WebDav) -> None:
 
 def test_too_much_for_one_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond a bound the client is told to go step by step (RFC 4918 §9.1.1)."""
-    monkeypatch.setattr(answers, "LARGEST_ANSWER", 5)
+    monkeypatch.setattr(answers, "LARGEST_RESPONSE", 5)
     with local_door(tmp_path) as door:
         for number in range(5):
             door.drive.put(f"inbox/{number}", b"x")

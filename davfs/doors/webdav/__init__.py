@@ -4,12 +4,11 @@
 `cross_site` (with `host_names`), `reload`, `body_buffer` (with `request_xml`), `propfind` and `download` (nearly all
 traffic), `folder_page` (folders in a browser), and `methods`, which extends WsgiDAV. The other modules:
 
-- `provider`, `resources`: the drive in WsgiDAV's interface
-- `conditions`, `request_headers`, `path_locks`: checks before something is changed
+- `provider`: finds resources and their locks; `resources`: resources in WsgiDAV's interface
+- `conditions`, `request_headers`, `path_locks`: checks before something is changed; `upload_body`: the body of a PUT
 - `lock_storage`, `property_manager`: locks and dead properties
-- `uploads`, `contents`: bodies of PUT and GET
-- `multistatus`, `range_header`, `validators`: parts of responses; `http_errors`: the status of each error
-- `context`: what all of them share; `paths`: request paths; `health`: health checks
+- `multistatus`, `range_header`, `validators`, `responses`: parts of responses; `http_errors`: the status of each error
+- `context`: types and services that all of them share; `paths`: request paths; `health`: health checks
 """
 
 from davfs.doors.webdav import without_lxml as without_lxml  # before any other module imports WsgiDAV

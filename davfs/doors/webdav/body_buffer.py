@@ -1,30 +1,29 @@
-"""The bodies of all requests but uploads: their length is checked, and XML is parsed, here and before anything else."""
+"""Reads the bodies of all requests except PUT into memory, checks their length, and parses their XML."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from http import HTTPStatus
 from io import BytesIO
-from typing import Any
 from xml.etree.ElementTree import Element, tostring
 
 from wsgidav.mw.base_mw import BaseMiddleware
 
-from davfs.doors.webdav.context import Environ
+from davfs.doors.webdav.context import Environ, StartResponse
 from davfs.doors.webdav.http_errors import HttpError
 from davfs.doors.webdav.request_xml import parsed
 
 LARGEST = 64 * 1024
 """Bytes of a body; clients send a few hundred."""
 LARGEST_LOCK = 4096
-"""Bytes of a LOCK: what a client writes down about itself, a name or an address, is kept with the lock."""
+"""Bytes of the body of a LOCK, whose owner element is kept with the lock."""
 _XML = "davfs.xml"
 _FOR_WSGIDAV = frozenset({"PROPPATCH", "LOCK"})
 _WITH_XML = _FOR_WSGIDAV | {"PROPFIND"}
 
 
 class BodyBuffer(BaseMiddleware):
-    """Reads the body of every request but PUT, however it is framed, and hands it on in memory."""
+    """Replaces the stream of a request body, however it is framed, by bytes in memory."""
 
-    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request (PEP 3333)."""
         method = environ["REQUEST_METHOD"]
         if method != "PUT" and _has_body(environ):
@@ -32,16 +31,22 @@ class BodyBuffer(BaseMiddleware):
             if body and method in _WITH_XML:
                 environ[_XML] = parsed(body)
                 if method in _FOR_WSGIDAV:
-                    body = tostring(environ[_XML])  # without what would puzzle WsgiDAV, which parses it once more
+                    body = tostring(environ[_XML])  # without comments and the like, which WsgiDAV takes for elements
             environ.update({"wsgi.input": BytesIO(body), "CONTENT_LENGTH": str(len(body)), "wsgidav.all_input_read": 1})
-        answer: Iterable[bytes] = self.next_app(environ, start_response)
-        return answer
+        response: Iterable[bytes] = self.next_app(environ, start_response)
+        return response
 
 
 def body_xml(environ: Environ) -> Element | None:
-    """Return the XML of a request's body, None where it has none."""
+    """Return the XML of a request's body; None if it has no body."""
     root: Element | None = environ.get(_XML)
     return root
+
+
+def check_no_body(environ: Environ) -> None:
+    """Refuse a request that has a body."""
+    if int(environ.get("CONTENT_LENGTH") or 0):
+        raise HttpError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "This method takes no body.")
 
 
 def _has_body(environ: Environ) -> bool:
@@ -49,20 +54,15 @@ def _has_body(environ: Environ) -> bool:
 
 
 def _read(environ: Environ, limit: int) -> bytes:
-    """Return the body.
+    """Read a body of at most so many bytes.
 
     Raises:
-        HttpError: It is longer than so many bytes, or not complete.
+        HttpError: It is longer, or incomplete.
     """
-    if int(environ.get("CONTENT_LENGTH") or 0) > limit:
-        raise _too_large(limit)
     body = b""
-    while len(body) <= limit and (more := environ["wsgi.input"].read(limit + 1 - len(body))):
-        body += more
-    if len(body) > limit:
-        raise _too_large(limit)
-    return body
-
-
-def _too_large(limit: int) -> HttpError:
-    return HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body of this request may have {limit} bytes.")
+    if int(environ.get("CONTENT_LENGTH") or 0) <= limit:
+        while len(body) <= limit and (more := environ["wsgi.input"].read(limit + 1 - len(body))):
+            body += more
+        if len(body) <= limit:
+            return body
+    raise HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body of this request may have {limit} bytes.")

@@ -1,6 +1,6 @@
-"""What the parts of door 2 work with."""
+"""Types and services that the modules of door 2 share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -11,22 +11,24 @@ from davfs.settings.layout_files import LoadedLayouts
 
 Environ: TypeAlias = dict[str, Any]
 """A request, as WSGI has it (PEP 3333)."""
+StartResponse: TypeAlias = Callable[..., Any]
+Application: TypeAlias = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 KEY = "davfs"
-"""Where WsgiDAV's configuration, which each request carries, holds the `Context`."""
+"""The key of the `Context` in WsgiDAV's configuration, which each request carries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the parts of the door share.
+    """Services and settings of the door.
 
     Attributes:
-        drive: What is behind the door.
-        audit: Writes who did what to which resource (Orthanc's id, empty for none), and what came of it.
+        drive: The drive behind the door.
+        audit: Writes an audit record: user, action, Orthanc's id of the resource (empty for none), outcome.
         login: Settings and services of the login.
-        reload: Reads the layout files again, and tells what became of them.
-        host_names: The names by which the door may be asked for where nobody has to log in.
-        only_tls: Browsers may be told to use no plain HTTP with this host any more, whatever the port.
+        reload: Reads the layout files again.
+        host_names: Names that a ``Host`` header may have where nobody has to log in.
+        only_tls: Whether browsers are told to use no plain HTTP with this host, whatever the port.
     """
 
     drive: Drive
@@ -38,7 +40,7 @@ class Context:
 
 
 def context_of(configuration: Mapping[str, Any]) -> Context:
-    """Return the context that WsgiDAV's configuration carries."""
+    """Return the context in WsgiDAV's configuration."""
     context: Context = configuration[KEY]
     return context
 

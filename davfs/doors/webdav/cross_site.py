@@ -1,24 +1,24 @@
-"""Requests that the page of another site makes in somebody's browser (docs/adr/0016-who-may-ask.md).
+"""Protection from web pages of other sites (docs/adr/0016-who-may-ask.md).
 
-**DNS rebinding**: a page gives its own name the address of this machine, and the browser lets it read what it finds
-there. It cannot choose the ``Host`` that the browser sends: where nobody has to log in, that has to be a name of this
-machine, or one that the administrator has set. An IP address is no name that could be given to another machine.
+**DNS rebinding**: a page resolves its own name to the address of this machine, and the browser lets it read the drive.
+The page cannot choose the ``Host`` that the browser sends: where nobody has to log in, that must be a name of this
+machine, a name that the administrator has set, or an IP address, which cannot be resolved to another one.
 
-**Cross-site request forgery**: a page has the browser send a request with the login that it knows. Whatever changes
-something is refused where the browser says that it comes from elsewhere; clients that are no browser say nothing.
+**Cross-site request forgery**: a page has the browser send a request with the login that it knows. Requests that change
+something are refused if the browser says that they come from another site; other clients send no such header.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 from wsgidav.mw.base_mw import BaseMiddleware
 
-from davfs.doors.webdav.context import Environ, context_of
+from davfs.doors.webdav.context import Environ, StartResponse, context_of
 from davfs.doors.webdav.http_errors import HttpError
-from davfs.doors.webdav.request_headers import plain_host
+from davfs.doors.webdav.request_headers import own_hosts, plain_host
 from davfs.orthanc.access import LIFETIME, Decision, Permission
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND"})
@@ -29,31 +29,25 @@ _UNKNOWN = (
 )
 
 
-class CrossSite(BaseMiddleware):
-    """Refuses them; a middleware of WsgiDAV, for requests whose user is known.
-
-    Args:
-        wsgidav_app: Not used.
-        next_app: Gets all others.
-        config: WsgiDAV's configuration; the context in it has the `HostNames`.
-    """
+class CrossSiteProtection(BaseMiddleware):
+    """Refuses requests that a page of another site makes; stands behind the login."""
 
     def __init__(self, wsgidav_app: Any, next_app: Any, config: Mapping[str, Any]) -> None:
         super().__init__(wsgidav_app, next_app, config)
         self._closed_until = 0.0
 
-    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Decision a request (PEP 3333)."""
         host = environ.get("HTTP_HOST")
         if host is not None and not context_of(self.config).host_names.include(host) and self._is_open():
             raise HttpError(HTTPStatus.MISDIRECTED_REQUEST, _UNKNOWN)
         if environ["REQUEST_METHOD"] not in _READING and is_foreign(environ):
             raise HttpError(HTTPStatus.FORBIDDEN, "The page of another site cannot change anything here.")
-        answer: Iterable[bytes] = self.next_app(environ, start_response)
-        return answer
+        response: Iterable[bytes] = self.next_app(environ, start_response)
+        return response
 
     def _is_open(self) -> bool:
-        """Return True if Orthanc asks nobody to log in; the answer that it does is kept for a while."""
+        """Return True if Orthanc has no login; that it has one is cached."""
         if time.monotonic() < self._closed_until:
             return False
         is_open = context_of(self.config).login.access.ask(Permission.READ, None) is Decision.GRANTED
@@ -72,8 +66,7 @@ def is_foreign(environ: Environ) -> bool:
     origin = environ.get("HTTP_ORIGIN")
     if origin is None:
         return False
-    hosts = {plain_host(environ.get(name, "")) for name in ("HTTP_HOST", "HTTP_X_FORWARDED_HOST")} - {""}
     try:
-        return plain_host(urlsplit(origin).netloc) not in hosts
+        return plain_host(urlsplit(origin).netloc) not in own_hosts(environ)
     except ValueError:
         return True

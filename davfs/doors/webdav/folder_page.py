@@ -1,11 +1,11 @@
 """Folders in a browser: an HTML page that lists a folder and, where files can be written, uploads them.
 
 Browsing works without JavaScript, and all links are plain and relative to the folder: ``wget`` and ``lftp`` follow
-them. Style and script stand in the page and are allowed by their hashes; nothing comes from anywhere else.
+them. Style and script are part of the page and allowed by their hashes; nothing is loaded from elsewhere.
 
-The page of a foreign site cannot upload in the name of a reader who is logged in: a form sends neither PUT nor MKCOL,
-and a script of another origin may send them only where the server has agreed in its answer to OPTIONS. So no answer of
-door 2 may ever carry an ``Access-Control-Allow-…`` header; a test holds it to that.
+The page of another site cannot upload for a user who is logged in: a form sends neither PUT nor MKCOL, and a script of
+another origin may send them only if the response to OPTIONS allows it. So no response of door 2 may ever carry an
+``Access-Control-Allow-…`` header; a test ensures that.
 
 Source: https://fetch.spec.whatwg.org/#cors-preflight-fetch
 """
@@ -13,25 +13,23 @@ Source: https://fetch.spec.whatwg.org/#cors-preflight-fetch
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC
 from html import escape
 from http import HTTPStatus
 from importlib.resources import files
 from string import Template
-from typing import Any
 from urllib.parse import quote
 
 from wsgidav.mw.base_mw import BaseMiddleware
 
 from davfs import names
 from davfs.doors.webdav import paths
-from davfs.doors.webdav.context import Environ, context_of
-from davfs.doors.webdav.http_errors import as_http_errors
+from davfs.doors.webdav.context import Environ, StartResponse, context_of
 from davfs.entry import Entry, Path
 
 ROOT_NAME = "Drive"
-"""What the drive's root is called on its page."""
+"""Name of the drive's root on its page."""
 
 _DIGITS = re.compile(r"([0-9]+)")
 _STEP = 1000
@@ -41,31 +39,24 @@ _SPACE = "\N{NO-BREAK SPACE}"
 _NO_SIZE = "\N{EN DASH}"
 
 
-class Page(BaseMiddleware):
-    """Answers GET and HEAD of folders; all else is left to the next application of WsgiDAV's stack."""
+class FolderPage(BaseMiddleware):
+    """Answers GET and HEAD of folders."""
 
-    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Answer a request (PEP 3333)."""
-        path = paths.segments(environ["PATH_INFO"])
-        with as_http_errors():
-            if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or not self._is_folder(path):
-                answer: Iterable[bytes] = self.next_app(environ, start_response)
-                return answer
-            if environ["REQUEST_METHOD"] == "HEAD":
-                # The length is not known without the listing, which costs more than clients that ask for every parent
-                # folder before an upload (webdavclient3) should pay. RFC 9110 §8.6 allows to leave it out.
-                start_response(_STATUS, list(HEADERS))
-                return [b""]
-            content = self._content(path, slash=environ["PATH_INFO"].endswith("/"))
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request, or pass it on (PEP 3333)."""
+        drive, path = context_of(self.config).drive, paths.segments(environ["PATH_INFO"])
+        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or not drive.stat(path).is_folder:
+            response: Iterable[bytes] = self.next_app(environ, start_response)
+            return response
+        if environ["REQUEST_METHOD"] == "HEAD":
+            # The length is not known without the listing, which costs more than clients that ask for every parent
+            # folder before an upload (webdavclient3) should pay. RFC 9110 §8.6 allows to leave it out.
+            start_response(_STATUS, list(HEADERS))
+            return [b""]
+        slash = environ["PATH_INFO"].endswith("/")
+        content = page(path, drive.list(path), takes_files=drive.takes_files(path), slash=slash)
         start_response(_STATUS, [*HEADERS, ("Content-Length", str(len(content)))])
         return [content]
-
-    def _is_folder(self, path: Path) -> bool:
-        return context_of(self.config).drive.stat(path).is_folder
-
-    def _content(self, path: Path, *, slash: bool) -> bytes:
-        drive = context_of(self.config).drive
-        return page(path, drive.list(path), takes_files=drive.takes_files(path), slash=slash)
 
 
 def page(path: Path, entries: Iterable[Entry], *, takes_files: bool, slash: bool = True) -> bytes:
@@ -73,12 +64,12 @@ def page(path: Path, entries: Iterable[Entry], *, takes_files: bool, slash: bool
 
     Args:
         path: The folder.
-        entries: What is in it, in any order.
+        entries: Its entries, in any order.
         takes_files: Whether files can be written into it.
-        slash: Whether the address of the request ends in a slash. If not, the page itself corrects what its links are
-            relative to: a redirect would confuse WebDAV clients.
+        slash: Whether the address of the request ends in a slash. If not, the page sets the base of its relative links
+            itself: a redirect would confuse WebDAV clients.
     """
-    shown = sorted(entries, key=_order)
+    ordered = sorted(entries, key=_order)
     name = path[-1] if path else ROOT_NAME
     base = f'<base href="{paths.quoted(path, folder=True)}">\n' if path and not slash else ""
     text = _PAGE.substitute(
@@ -88,17 +79,17 @@ def page(path: Path, entries: Iterable[Entry], *, takes_files: bool, slash: bool
         script=_SCRIPT,
         crumbs="\n".join(_crumbs(path)),
         upload=_UPLOAD if takes_files else "",
-        caption=_caption(shown),
-        rows="\n".join(map(_row, shown)),
+        caption=_caption(ordered),
+        rows="\n".join(map(_row, ordered)),
     )
     return text.encode()
 
 
 def readable(size: int) -> str:
-    """Return a number of bytes with two or three digits and a unit: ``526 kB``, ``1.4 GB``.
+    """Format a number of bytes with two or three digits and a unit: ``526 kB``, ``1.4 GB``.
 
-    Between them is a space that does not break: ``lftp`` takes the number for the bytes of the file where it can read
-    it, and asks for them otherwise (src/HttpDir.cc, try_csm_proxy).
+    The space between them is a no-break space: ``lftp`` would take a number that it can parse for the size of the file
+    in bytes, and requests the size otherwise (src/HttpDir.cc, try_csm_proxy).
     """
     if size < _STEP:
         return f"{size}{_SPACE}B"
@@ -111,7 +102,7 @@ def readable(size: int) -> str:
 
 
 def _order(entry: Entry) -> tuple[bool, list[str | int], str]:
-    """Folders first, then by name as people count: ``2`` before ``10``, without case."""
+    """Sort folders first, then by name without case, with ``2`` before ``10``."""
     parts = enumerate(_DIGITS.split(names.folded(entry.name)))  # every second one is a number
     return not entry.is_folder, [int(part) if at % 2 else part for at, part in parts], entry.name
 
@@ -155,7 +146,7 @@ def _text(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """Return how a policy names a style or a script that stands in the page (CSP Level 3 §2.3.1)."""
+    """Return the source expression for a style or script of the page (CSP Level 3 §2.3.1)."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
@@ -169,14 +160,14 @@ POLICY = "; ".join(
         "default-src 'none'",
         f"style-src {_hash(_STYLE)}",
         f"script-src {_hash(_SCRIPT)}",
-        "img-src data:",  # the icon, which stands in the page
+        "img-src data:",  # the icon, which is part of the page
         "connect-src 'self'",
         "base-uri 'self'",
         "form-action 'none'",
         "frame-ancestors 'none'",
     )
 )
-"""What a page may load and do."""
+"""Content-Security-Policy of a page."""
 
 _STATUS = f"{HTTPStatus.OK.value} {HTTPStatus.OK.phrase}"
 

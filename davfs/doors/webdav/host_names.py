@@ -1,4 +1,4 @@
-"""The names by which the drive's own server may be asked for (`davfs.doors.webdav.cross_site` says why)."""
+"""Host names that requests may use (`davfs.doors.webdav.cross_site` says why)."""
 
 import socket
 import threading
@@ -7,16 +7,16 @@ from functools import lru_cache
 from ipaddress import ip_address
 
 _PATIENCE = 0.5
-"""Seconds for which a thread waits for another one that asks the network."""
+"""Seconds that a thread waits while another one resolves the full name."""
 
 
 class HostNames:
-    """The names by which this machine may be asked for.
+    """The names of this machine.
 
     Args:
-        configured: Those that the administrator has set.
+        configured: Names that the administrator has set.
         name: Returns the name of this machine.
-        full_name: Returns it with its domain; asks the network.
+        full_name: Returns the name with its domain; may use the network.
     """
 
     def __init__(
@@ -30,7 +30,7 @@ class HostNames:
         self._names = {"localhost", own, short, f"{short}.local", *(each.lower() for each in configured)}  # RFC 6762
         self._find_full_name = full_name
         self._full_name = ""
-        self._asking = threading.Lock()
+        self._resolving = threading.Lock()
 
     def include(self, authority: str) -> bool:
         """Return True if a ``Host`` header has a name of this machine or an IP address, with any port."""
@@ -40,17 +40,17 @@ class HostNames:
         return _is_address(host) or self._is_full_name(host)
 
     def _is_full_name(self, host: str) -> bool:
-        """Return True if it is this machine's full name; one thread waits for the network, others wait a moment."""
-        if not self._full_name and self._asking.acquire(timeout=_PATIENCE):
+        """Return True for this machine's full name; one thread resolves it, others wait for a moment."""
+        if not self._full_name and self._resolving.acquire(timeout=_PATIENCE):
             try:
                 self._full_name = self._full_name or self._find_full_name().lower()
             finally:
-                self._asking.release()
+                self._resolving.release()
         return host == self._full_name
 
 
 def _host(authority: str) -> str:
-    """Return the host of an authority, without brackets, port, and the dot at its end."""
+    """Return the host of an authority, without brackets, port and final dot."""
     if authority.startswith("["):
         host, bracket, _ = authority[1:].partition("]")
         return host if bracket else ""

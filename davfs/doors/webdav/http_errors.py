@@ -1,4 +1,4 @@
-"""The one table from the drive's errors to statuses of HTTP and WebDAV."""
+"""Statuses of HTTP and WebDAV for the errors of the drive."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +7,7 @@ from http import HTTPStatus
 from wsgidav.dav_error import ERROR_DESCRIPTIONS, DAVError
 
 from davfs import errors
+from davfs.doors.webdav.responses import RETRY_AFTER
 
 STATUSES: dict[type[errors.DavfsError], HTTPStatus] = {
     errors.NotFound: HTTPStatus.NOT_FOUND,
@@ -29,28 +30,26 @@ STATUSES: dict[type[errors.DavfsError], HTTPStatus] = {
     errors.OrthancError: HTTPStatus.BAD_GATEWAY,
 }
 
-_RETRY_SECONDS = "5"
-
 # WsgiDAV knows a third of them, and calls the others "507 Status".
 ERROR_DESCRIPTIONS.update({status.value: f"{status.value} {status.phrase}" for status in HTTPStatus})
 
 
 class HttpError(DAVError):
-    """A request that is refused with a reason, as plain text.
+    """An error that is answered with a status, and a reason as plain text.
 
     Args:
-        status: Status of the answer.
+        status: Status of the response.
         reason: One sentence for the user.
-        condition: Precondition of RFC 4918 §16 (``{DAV:}propfind-finite-depth``), which is answered as XML.
+        condition: Precondition of RFC 4918 §16 (``{DAV:}propfind-finite-depth``); the response is XML then.
     """
 
     def __init__(self, status: HTTPStatus, reason: str, *, condition: str | None = None) -> None:
-        headers = [("Retry-After", _RETRY_SECONDS)] if status is HTTPStatus.SERVICE_UNAVAILABLE else None
+        headers = [RETRY_AFTER] if status is HTTPStatus.SERVICE_UNAVAILABLE else None
         super().__init__(status, reason, err_condition=condition, add_headers=headers)
         self.reason = reason
 
     def get_response_page(self) -> tuple[str, bytes]:
-        """Return media type and body of the answer."""
+        """Return media type and body of the response."""
         if self.err_condition:
             page: tuple[str, bytes] = super().get_response_page()
             return page
@@ -58,14 +57,14 @@ class HttpError(DAVError):
 
 
 def to_http_error(error: errors.DavfsError) -> HttpError:
-    """Return how an error of the drive is answered."""
+    """Return the HTTP error for an error of the drive."""
     status = next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), HTTPStatus.BAD_GATEWAY)
     return HttpError(status, getattr(error, "reason", None) or str(error))
 
 
 @contextmanager
 def as_http_errors() -> Iterator[None]:
-    """Answer errors of the drive by their status."""
+    """Raise errors of the drive as HTTP errors, where WsgiDAV catches them."""
     try:
         yield
     except errors.DavfsError as error:

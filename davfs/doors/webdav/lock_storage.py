@@ -1,4 +1,4 @@
-"""Locks of door 2, in memory: an inbox belongs to one process, and so do its locks."""
+"""Stores WebDAV locks in memory: an inbox belongs to one process, and so do its locks."""
 
 import threading
 import time
@@ -13,19 +13,17 @@ from wsgidav.lock_man.lock_storage import LockStorageDict
 from davfs.doors.webdav.http_errors import HttpError
 
 MOST_LOCKS = 10_000
-"""About 10 MB (`messages.LARGEST_LOCK`); clients hold one for each file that they write."""
+"""About 10 MB (`body_buffer.LARGEST_LOCK`); clients hold one for each file that they write."""
 MOST_OF_ONE_USER = 1000
-"""Locks of one user; those who need no name are one."""
-
-LONGEST = 3600.0
-"""Seconds that a lock lasts unless it is refreshed: clients that crash leave theirs behind (RFC 4918 §6.6)."""
-_URL = "URL2TOKEN:"
+"""Locks of one user; all anonymous users count as one."""
 MOST_SHARED = 100
-"""Shared locks of one file or folder, which are looked through for each request about it."""
+"""Shared locks of one file or folder, all of which are read for each request about it."""
 MOST_SHARED_OF_ONE_USER = 10
+LONGEST = 3600.0
+"""Seconds until a lock expires unless it is refreshed: clients that crash leave theirs behind (RFC 4918 §6.6)."""
+_URL = "URL2TOKEN:"
+"""Prefix of WsgiDAV's keys that are paths, not tokens."""
 _TOO_MANY = "There are too many locks: release some, or let them expire."
-
-
 _ACTIVE = (
     "<D:activelock><D:locktype><D:%s/></D:locktype><D:lockscope><D:%s/></D:lockscope><D:depth>%s</D:depth>%s"
     "<D:timeout>Second-%s</D:timeout><D:locktoken><D:href>%s</D:href></D:locktoken>"
@@ -34,43 +32,48 @@ _ACTIVE = (
 
 
 class LockStorage(LockStorageDict):
-    """WsgiDAV's storage of locks, with bounds, and safe while locks expire."""
+    """WsgiDAV's storage of locks, with quotas, and thread-safe while locks expire."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._lock = _Exclusive()
+        self._lock = _ExclusiveLock()
         self._users: Counter[str] = Counter()
 
-    def check_room(self, user: str) -> None:
+    def check_quota(self, user: str) -> None:
         """Check that a user may have another lock.
 
         Raises:
             HttpError: There are too many, or too many of this user.
         """
         if self._is_full(user):
-            self._purge()
+            self._remove_expired()
         if self._is_full(user):
             raise HttpError(HTTPStatus.INSUFFICIENT_STORAGE, _TOO_MANY)
 
     def create(self, path: str, lock: dict[str, Any]) -> dict[str, Any]:
-        """Keep a new lock.
+        """Store a new lock.
 
         Raises:
             HttpError: There are too many.
         """
         user = lock["principal"]
-        self.check_room(user)
+        self.check_quota(user)
         there = self.get_lock_list(path, include_root=True, include_children=False, token_only=False)
         own = sum(other["principal"] == user for other in there)
         if len(there) >= MOST_SHARED or own >= MOST_SHARED_OF_ONE_USER:
             raise HttpError(HTTPStatus.INSUFFICIENT_STORAGE, f"It has too many locks. {_TOO_MANY}")
-        lock["timeout"] = _granted(lock["timeout"])
-        kept: dict[str, Any] = super().create(path, lock)
+        lock["timeout"] = _timeout(lock["timeout"])
+        stored: dict[str, Any] = super().create(path, lock)
         self._users[user] += 1
-        return kept
+        return stored
+
+    def get(self, token: str) -> dict[str, Any] | None:
+        """Return a lock; None if it does not exist, or has expired."""
+        found: dict[str, Any] | None = None if token.startswith(_URL) else super().get(token)
+        return found
 
     def delete(self, token: str) -> bool:
-        """Drop a lock; return whether there was one."""
+        """Remove a lock; return False if it does not exist."""
         self._lock.acquire_write()
         try:
             lock = self._dict.get(token)
@@ -78,40 +81,40 @@ class LockStorage(LockStorageDict):
                 return False
             super().delete(token)
             self._users[lock["principal"]] -= 1
-            self._users += Counter()  # without those who have none
+            self._users += Counter()  # drops users without locks
             return True
         finally:
             self._lock.release()
 
     def refresh(self, token: str, *, timeout: float) -> dict[str, Any]:
-        """Give a lock more time."""
-        kept: dict[str, Any] = super().refresh(token, timeout=_granted(timeout))
-        return kept
+        """Extend a lock."""
+        stored: dict[str, Any] = super().refresh(token, timeout=_timeout(timeout))
+        return stored
 
-    def get_lock_list(self, path: str, **how: Any) -> list[Any]:
-        """Return the locks of a path, without those that have expired: WsgiDAV drops them from what it walks over."""
-        if how.get("include_children"):
-            self._purge()
-        kept: list[Any] = super().get_lock_list(path, **how)
-        return kept
+    def get_lock_list(self, path: str, **options: Any) -> list[Any]:
+        """Return the locks of a path; expired ones are removed first, since WsgiDAV does so while it iterates."""
+        if options.get("include_children"):
+            self._remove_expired()
+        found: list[Any] = super().get_lock_list(path, **options)
+        return found
 
     @property
     def any(self) -> bool:
-        """Whether there is any lock, be it expired."""
+        """True if there is any lock, expired or not."""
         return bool(self._dict)
 
     def _is_full(self, user: str) -> bool:
         return len(self._dict) // 2 >= MOST_LOCKS or self._users[user] >= MOST_OF_ONE_USER
 
-    def _purge(self) -> None:
-        for token in [key for key in list(self._dict) if not key.startswith(_URL)]:
+    def _remove_expired(self) -> None:
+        for token in list(self._dict):
             self.get(token)
 
 
-class _Exclusive:
-    """What WsgiDAV calls a lock for readers and writers, and takes for reading where it then drops what has expired.
+class _ExclusiveLock:
+    """An exclusive lock in the interface of WsgiDAV's lock for readers and writers.
 
-    Its own does not let two threads do that at once: one of their requests fails.
+    WsgiDAV takes its own for reading where it then removes expired locks, and if two threads do so, one request fails.
     """
 
     def __init__(self) -> None:
@@ -120,23 +123,23 @@ class _Exclusive:
         self.release = self._lock.release
 
 
-def _granted(seconds: float) -> float:
-    """Return the time that is granted; less than none stands for "infinite"."""
+def _timeout(seconds: float) -> float:
+    """Return the timeout that is granted; a negative one stands for "infinite"."""
     return seconds if 0 < seconds < LONGEST else LONGEST
 
 
-def discovered(locks: Iterable[Mapping[str, Any]], href: str) -> str:
-    """Return locks as the content of ``lockdiscovery`` (RFC 4918 §15.8).
+def lockdiscovery(locks: Iterable[Mapping[str, Any]], href: str) -> str:
+    """Return the content of the property ``lockdiscovery`` (RFC 4918 §15.8).
 
     Args:
-        locks: Of one resource, those on folders that hold it among them.
-        href: Its path as it stands in a URL.
+        locks: Locks of one resource, and those on folders that hold it.
+        href: The path of the resource in a URL.
     """
     return "".join(_ACTIVE % _values(lock, href) for lock in locks)
 
 
 def _values(lock: Mapping[str, Any], href: str) -> tuple[str, ...]:
-    owner = bytes(lock["owner"]).decode().rpartition("?>")[2]  # kept by WsgiDAV as a document of its own
+    owner = bytes(lock["owner"]).decode().rpartition("?>")[2]  # WsgiDAV stores it as an XML document
     seconds = max(0, int(lock["expire"] - time.time()))
     root = href if normalize_lock_root(href) == lock["root"] else f"{lock['root'].rstrip('/')}/"
     return lock["type"], lock["scope"], lock["depth"], owner, str(seconds), lock["token"], root

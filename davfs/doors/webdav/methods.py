@@ -1,228 +1,227 @@
-"""What WsgiDAV does for each method, and COPY and MOVE as the drive does them: each in one step, or not at all.
+"""PUT, DELETE, MKCOL, COPY, MOVE, LOCK and OPTIONS on the drive; PROPPATCH and UNLOCK are WsgiDAV's own.
 
-WsgiDAV's own take a folder apart, file by file; where a provider does it in one step, they answer 204 even if something
-new was made (RFC 4918 §9.8.5, §9.9.4); and they lose what follows a ``?`` or ``;`` in the name of the destination.
+WsgiDAV copies, moves and deletes folders file by file; where a provider does it in one step, it answers 204 even if
+something new was made (RFC 4918 §9.8.5, §9.9.4). It loses what follows a ``?`` or ``;`` in the name of a destination,
+and keeps a thread waiting for the body of a PUT. Here the drive does each change in one step, or not at all.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any
 
 from wsgidav.request_resolver import RequestResolver
 from wsgidav.request_server import RequestServer
-from wsgidav.util import send_status_response
 
 from davfs.doors.webdav import conditions, paths
-from davfs.doors.webdav.body_buffer import body_xml
-from davfs.doors.webdav.context import Environ
-from davfs.doors.webdav.http_errors import HttpError, as_http_errors
-from davfs.doors.webdav.request_headers import destination
-from davfs.doors.webdav.resources import FileResource, FolderResource, check_conditions
-from davfs.doors.webdav.uploads import announced
-from davfs.entry import Path
+from davfs.doors.webdav.body_buffer import body_xml, check_no_body
+from davfs.doors.webdav.context import Environ, StartResponse, user_of
+from davfs.doors.webdav.http_errors import HttpError
+from davfs.doors.webdav.provider import DriveProvider
+from davfs.doors.webdav.request_headers import destination, is_deep, may_replace
+from davfs.doors.webdav.responses import send_empty
+from davfs.doors.webdav.upload_body import announced_length, copy_body
+from davfs.doors.webdav.validators import entity_tag
+from davfs.entry import Entry, Path
+from davfs.errors import AlreadyExists
 
-Start = Callable[..., Any]
-Resource = FileResource | FolderResource
-_BLOCK = 256 * 1024
-"""Bytes of an upload that are written at once."""
 _READING = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND"})
 
 
 class MethodDispatcher(RequestResolver):
-    """The last of the middlewares."""
+    """Calls the handler of a request's method; the last of the middlewares."""
 
-    def __call__(self, environ: Environ, start_response: Start) -> Iterable[bytes]:
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request (PEP 3333)."""
-        answer: Iterable[bytes] = Methods(environ["wsgidav.provider"])(environ, start_response)
-        return answer
+        response: Iterable[bytes] = DriveMethods(environ["wsgidav.provider"])(environ, start_response)
+        return response
 
 
-class Methods(RequestServer):
-    """Answers requests about the resources of a provider."""
+class DriveMethods(RequestServer):
+    """Handlers of WebDAV's methods.
 
-    _davProvider: Any  # noqa: N815  WsgiDAV's
+    Args:
+        provider: Finds resources and their locks.
+    """
 
-    def do_OPTIONS(self, environ: Environ, start_response: Start) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
-        """Answer OPTIONS; where nothing can be changed, without the methods that do so, and without locks."""
-        start = _reading_alone(start_response) if self._davProvider.drive.is_read_only else start_response
-        answer: Iterable[bytes] = super().do_OPTIONS(environ, start)
-        return answer
+    def __init__(self, provider: DriveProvider) -> None:
+        super().__init__(provider)
+        self._provider = provider
+        self._drive = provider.context.drive
 
-    def do_COPY(self, environ: Environ, start_response: Start) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
-        """Answer COPY (RFC 4918 §9.8)."""
-        source, target = self._source(environ), destination(environ)
-        deep = _is_deep(environ, source)
-        replaced = self._checked(environ, source, target)
-        source.copy_to(target, deep=deep, replace=_may_replace(environ))
-        return _done(environ, start_response, replaced=replaced)
+    def do_OPTIONS(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
+        """Answer OPTIONS; for a read-only drive without locks and without methods that change something."""
+        start = _read_only(start_response) if self._drive.is_read_only else start_response
+        response: Iterable[bytes] = super().do_OPTIONS(environ, start)
+        return response
 
-    def do_MOVE(self, environ: Environ, start_response: Start) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
-        """Answer MOVE (RFC 4918 §9.9)."""
-        source, target = self._source(environ), destination(environ)
-        if not _is_deep(environ, source):
-            raise HttpError(HTTPStatus.BAD_REQUEST, "A folder can be moved with all that is in it alone.")
-        replaced = self._checked(environ, source, target)
-        self._davProvider.check_locks(source.segments, environ, deep=True)
-        self._davProvider.check_locks(source.segments[:-1], environ, deep=False)
-        source.move_to(target, replace=_may_replace(environ))
-        return _done(environ, start_response, replaced=replaced)
-
-    def do_DELETE(self, environ: Environ, start_response: Start) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
-        """Answer DELETE (RFC 4918 §9.6); of what is gone, the drive knows whether that is what was wanted."""
+    def do_PUT(self, environ: Environ, start_response: StartResponse) -> Iterator[bytes]:  # noqa: N802  WsgiDAV's
+        """Store a file (RFC 4918 §9.7); yield an empty block whenever more of the body has to be waited for."""
         path = paths.segments(environ["PATH_INFO"])
-        if self._found(path, environ) is None:
-            self._evaluate_if_headers(None, environ)
-            with as_http_errors():
-                self._davProvider.drive.delete(path)
-            return _done(environ, start_response, replaced=True)
-        answer: Iterable[bytes] = super().do_DELETE(environ, start_response)
-        return answer
+        found = self._check_put(path, environ)
+        with self._provider.being_written(path, environ):
+            stored = yield from self._store(path, environ)
+        headers = [("ETag", entity_tag(stored))] if stored.etag else []
+        yield from send_empty(start_response, _status(replaced=found is not None), headers)
 
-    def do_PUT(self, environ: Environ, start_response: Start) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
-        """Answer PUT (RFC 4918 §9.7), as WsgiDAV does, but without waiting for the body."""
-        found = self._found(paths.segments(environ["PATH_INFO"]), environ)
-        target = self._target(found, environ)
-        with self._write_transaction(target, environ), as_http_errors():
-            yield from _received(target, environ)
-        etag = target.get_etag()
-        headers = [("ETag", f'"{etag}"')] if etag else None
-        send = partial(send_status_response, e=_status(replaced=found is not None), add_headers=headers)
-        yield from _without_page(send, environ, start_response)
-
-    def do_MKCOL(self, environ: Environ, start_response: Start) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
-        """Answer MKCOL (RFC 4918 §9.3); WsgiDAV looks at no condition."""
-        self._evaluate_if_headers(None, environ)
-        return _without_page(super().do_MKCOL, environ, start_response)
-
-    def do_LOCK(self, environ: Environ, start_response: Start) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
-        """Answer LOCK (RFC 4918 §9.10); what would be refused is refused before a file is made for it (§9.10.4)."""
-        if body_xml(environ) is not None:  # or it refreshes a lock that is there
-            self._davProvider.lock_manager.storage.check_room(environ["wsgidav.user_name"])
-        answer: Iterable[bytes] = super().do_LOCK(environ, start_response)
-        return answer
-
-    def _evaluate_if_headers(self, res: Resource | None, environ: Environ) -> None:  # noqa: ARG002  WsgiDAV's form
-        """Check the conditions of a request, all of which are about its own path, or name another one."""
-        environ["wsgidav.ifLockTokenList"] = conditions.submitted(environ)
-        environ["wsgidav.conditions.if"] = {}  # tells WsgiDAV that it has been parsed
-        check_conditions(self._davProvider, environ)
-
-    def _target(self, found: Resource | None, environ: Environ) -> FileResource:
-        """Return the file that a PUT writes, once it may be written."""
+    def do_DELETE(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
+        """Delete a file, or a folder with everything in it (RFC 4918 §9.6)."""
         path = paths.segments(environ["PATH_INFO"])
-        parent = self._found(path[:-1], environ) if path else None
-        _check_content(environ)
-        if isinstance(found, FolderResource):
+        found = self._provider.find(path, environ)
+        if found is None:
+            self._check_conditions(environ)
+            self._drive.delete(path)  # which knows whether it was deleted a moment ago
+            return send_empty(start_response, HTTPStatus.NO_CONTENT)
+        check_no_body(environ)
+        if not is_deep(environ, found):
+            raise HttpError(HTTPStatus.BAD_REQUEST, "A folder can be deleted with everything in it only.")
+        self._check_conditions(environ)
+        self._provider.check_locks(path[:-1], environ)
+        self._provider.check_locks(path, environ, deep=True)
+        with self._provider.releasing_locks(path), self._changing(environ, path):
+            resource = self._drive.delete(path)
+        self._audit(environ, "delete", resource)
+        return send_empty(start_response, HTTPStatus.NO_CONTENT)
+
+    def do_MKCOL(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
+        """Make a folder (RFC 4918 §9.3)."""
+        path = paths.segments(environ["PATH_INFO"])
+        self._check_conditions(environ)
+        check_no_body(environ)
+        if environ.get("HTTP_DEPTH", "0") != "0":
+            raise HttpError(HTTPStatus.BAD_REQUEST, "The header Depth is not 0.")
+        if self._provider.find(path, environ) is not None:
+            raise HttpError(HTTPStatus.METHOD_NOT_ALLOWED, "The name is taken.")
+        self._check_parent(path, environ)
+        self._provider.check_locks(path[:-1], environ)
+        self._drive.make_folder(path, user=user_of(environ))
+        return send_empty(start_response, HTTPStatus.CREATED)
+
+    def do_COPY(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
+        """Copy a file or folder (RFC 4918 §9.8)."""
+        path = paths.segments(environ["PATH_INFO"])
+        source, target = self._existing(path, environ), destination(environ)
+        deep = is_deep(environ, source)
+        replaced = self._check_target(target, environ)
+        with self._changing(environ, path, target):
+            self._drive.copy(path, target, replace=may_replace(environ), deep=deep)
+        self._audit(environ, "copy", source.resource)
+        return send_empty(start_response, _status(replaced=replaced))
+
+    def do_MOVE(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
+        """Move or rename a file or folder (RFC 4918 §9.9)."""
+        path = paths.segments(environ["PATH_INFO"])
+        source, target = self._existing(path, environ), destination(environ)
+        if not is_deep(environ, source):
+            raise HttpError(HTTPStatus.BAD_REQUEST, "A folder can be moved with everything in it only.")
+        replaced = self._check_target(target, environ)
+        self._provider.check_locks(path, environ, deep=True)
+        self._provider.check_locks(path[:-1], environ)
+        with self._provider.releasing_locks(path), self._changing(environ, path, target):
+            self._drive.move(path, target, replace=may_replace(environ))
+        self._audit(environ, "move", source.resource)
+        return send_empty(start_response, _status(replaced=replaced))
+
+    def do_LOCK(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
+        """Grant or refresh a lock (RFC 4918 §9.10); refuse before an empty file is made for it (§9.10.4)."""
+        if body_xml(environ) is None:
+            self._provider.check_refresh(environ)
+        else:
+            self._provider.lock_manager.storage.check_quota(user_of(environ))
+        response: Iterable[bytes] = super().do_LOCK(environ, start_response)
+        return response
+
+    def _evaluate_if_headers(self, res: object, environ: Environ) -> None:  # noqa: ARG002  WsgiDAV's form
+        """Check the conditions of a request, in place of WsgiDAV's method."""
+        self._check_conditions(environ)
+
+    def _check_conditions(self, environ: Environ) -> None:
+        environ["wsgidav.ifLockTokenList"] = conditions.submitted_tokens(environ)
+        environ["wsgidav.conditions.if"] = {}  # keeps WsgiDAV from parsing it
+        self._provider.check_conditions(environ)
+
+    def _check_put(self, path: Path, environ: Environ) -> Entry | None:
+        """Check a PUT before its body is read, and return the file that it replaces; None for a new one."""
+        found = self._provider.find(path, environ)
+        if "HTTP_CONTENT_ENCODING" in environ:  # RFC 9110 §15.5.16
+            raise HttpError(HTTPStatus.NOT_IMPLEMENTED, "The header Content-Encoding is not supported.")
+        if "HTTP_CONTENT_RANGE" in environ:  # RFC 9110 §14.5
+            raise HttpError(HTTPStatus.BAD_REQUEST, "The header Content-Range is not allowed with PUT.")
+        if found and found.is_folder:
             raise HttpError(HTTPStatus.METHOD_NOT_ALLOWED, "There is a folder of that name.")
-        if not isinstance(parent, FolderResource):
-            raise HttpError(HTTPStatus.CONFLICT, "The folder that should hold it does not exist.")
-        self._evaluate_if_headers(found, environ)
-        self._check_write_permission(found or parent, "0", environ)
-        return found or parent.create_empty_resource(path[-1])
+        self._check_parent(path, environ)
+        self._check_conditions(environ)
+        self._provider.check_locks(path if found else path[:-1], environ)
+        return found
 
-    def _source(self, environ: Environ) -> Resource:
-        found = self._found(paths.segments(environ["PATH_INFO"]), environ)
+    def _store(self, path: Path, environ: Environ) -> Generator[bytes, None, Entry]:
+        """Receive the body of a PUT, and store it as a file."""
+        size = announced_length(environ)
+        resource = None
+        try:
+            with self._drive.receive(path, size) as upload:
+                yield from copy_body(environ, upload, size)
+                with self._changing(environ, path):
+                    stored = upload.finish(replace=not conditions.creates_only(environ))
+            resource = stored.resource
+            return stored
+        finally:
+            self._audit(environ, "write", resource)
+
+    @contextmanager
+    def _changing(self, environ: Environ, *changed: Path) -> Iterator[None]:
+        """Lock paths against other requests, and check the conditions of this one again.
+
+        Raises:
+            HttpError: A condition is not met any more, or a name that has to be free is taken (RFC 4918 §9.8.5).
+        """
+        with self._provider.path_locks.hold(*changed):
+            self._provider.check_conditions(environ)
+            try:
+                yield
+            except AlreadyExists as error:
+                raise HttpError(HTTPStatus.PRECONDITION_FAILED, "The name is taken.") from error
+
+    def _check_target(self, target: Path, environ: Environ) -> bool:
+        """Check conditions, and locks at the target of a COPY or MOVE; return True if something is there."""
+        replace = may_replace(environ)
+        self._check_parent(target, environ)
+        is_taken = self._provider.find(target, environ) is not None
+        self._check_conditions(environ)
+        if not is_taken:
+            self._provider.check_locks(target[:-1], environ)
+            return False
+        self._provider.check_locks(target, environ, deep=True)
+        if not replace:
+            raise HttpError(HTTPStatus.PRECONDITION_FAILED, "The name is taken.")
+        return True
+
+    def _check_parent(self, path: Path, environ: Environ) -> None:
+        parent = self._provider.find(path[:-1], environ)
+        if parent is None or not parent.is_folder:
+            raise HttpError(HTTPStatus.CONFLICT, "The folder that should hold it does not exist.")
+
+    def _existing(self, path: Path, environ: Environ) -> Entry:
+        found = self._provider.find(path, environ)
         if found is None:
             raise HttpError(HTTPStatus.NOT_FOUND, "There is nothing of that name.")
         return found
 
-    def _found(self, path: Path, environ: Environ) -> Resource | None:
-        found: Resource | None = self._davProvider.get_resource_inst(paths.joined(path), environ)
-        return found
-
-    def _checked(self, environ: Environ, source: Resource, target: Path) -> bool:
-        """Check the conditions of a request, and locks at its target; return whether something is there."""
-        may_replace = _may_replace(environ)
-        parent = self._found(target[:-1], environ)
-        if parent is None or not parent.is_collection:
-            raise HttpError(HTTPStatus.CONFLICT, "The folder that should hold it does not exist.")
-        there = self._found(target, environ)
-        self._evaluate_if_headers(source, environ)
-        if there is None:
-            self._davProvider.check_locks(parent.segments, environ, deep=False)
-        else:
-            self._davProvider.check_locks(target, environ, deep=True)
-            if not may_replace:
-                raise HttpError(HTTPStatus.PRECONDITION_FAILED, "The name is taken.")
-        return there is not None
-
-
-def _check_content(environ: Environ) -> None:
-    """Refuse content that is not to be stored as it comes (RFC 9110 §14.5, §15.5.16)."""
-    if "HTTP_CONTENT_ENCODING" in environ:
-        raise HttpError(HTTPStatus.NOT_IMPLEMENTED, "The header Content-Encoding is not supported.")
-    if "HTTP_CONTENT_RANGE" in environ:
-        raise HttpError(HTTPStatus.BAD_REQUEST, "The header Content-Range is not allowed with PUT.")
-
-
-def _received(target: FileResource, environ: Environ) -> Iterator[bytes]:
-    """Write the body of a request; yield an empty block whenever more of it has to be waited for."""
-    stored = False
-    buffer = memoryview(bytearray(min(announced(environ) or _BLOCK, _BLOCK)))
-    try:
-        sink = target.begin_write(content_type=environ.get("CONTENT_TYPE"))
-        while (count := _next_block(environ, buffer)) != 0:
-            if count is None:
-                yield b""
-            else:
-                sink.write(buffer[:count])
-        sink.close()
-        stored = True
-    finally:
-        target.end_write(with_errors=not stored)
-
-
-def _next_block(environ: Environ, buffer: memoryview) -> int | None:
-    """Fill a buffer with a part of a body, and return how many bytes that are; None where nothing has come yet."""
-    try:
-        count: int = environ["wsgi.input"].readinto(buffer)
-    except BlockingIOError:
-        return None
-    return count
-
-
-def _may_replace(environ: Environ) -> bool:
-    """Return what ``Overwrite`` says; Finder sends none (RFC 4918 §10.6)."""
-    overwrite = environ.get("HTTP_OVERWRITE", "T").upper()
-    if overwrite not in ("T", "F"):
-        raise HttpError(HTTPStatus.BAD_REQUEST, "The header Overwrite is neither T nor F.")
-    return bool(overwrite == "T")
-
-
-def _is_deep(environ: Environ, source: Resource) -> bool:
-    """Return whether a folder is meant with all that is in it (RFC 4918 §9.8.3); a file has nothing in it."""
-    depth = environ.get("HTTP_DEPTH", "infinity").lower()
-    if depth not in ("0", "infinity"):
-        raise HttpError(HTTPStatus.BAD_REQUEST, "The header Depth is neither 0 nor infinity.")
-    return bool(depth == "infinity") or not source.is_collection
-
-
-def _done(environ: Environ, start_response: Start, *, replaced: bool) -> Iterable[bytes]:
-    return _without_page(partial(send_status_response, e=_status(replaced=replaced)), environ, start_response)
+    def _audit(self, environ: Environ, action: str, resource: str | None) -> None:
+        """Write an audit record of a change; None stands for one that was refused."""
+        outcome = "refused" if resource is None else "done"
+        self._provider.context.audit(user_of(environ), action, resource or "", outcome)
 
 
 def _status(*, replaced: bool) -> HTTPStatus:
     return HTTPStatus.NO_CONTENT if replaced else HTTPStatus.CREATED
 
 
-def _reading_alone(start_response: Start) -> Start:
-    """Leave out of an answer to OPTIONS what changes anything; without class 2, Finder mounts read-only."""
+def _read_only(start_response: StartResponse) -> StartResponse:
+    """Remove changes from a response to OPTIONS; without class 2, Finder mounts read-only."""
 
     def start(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> object:
-        told = dict(headers) | {"DAV": "1"}
-        told["Allow"] = ", ".join(method for method in told.get("Allow", "").split(", ") if method in _READING)
-        return start_response(status, list(told.items()), exc_info)
+        kept = dict(headers) | {"DAV": "1"}
+        kept["Allow"] = ", ".join(method for method in kept.get("Allow", "").split(", ") if method in _READING)
+        return start_response(status, list(kept.items()), exc_info)
 
     return start
-
-
-def _without_page(method: Callable[..., Any], environ: Environ, start_response: Start) -> Iterable[bytes]:
-    """Let WsgiDAV answer, and leave out the page that says what its status says too, with its version and its time."""
-
-    def start(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> object:
-        kept = [(name, value) for name, value in headers if name not in ("Content-Type", "Content-Length")]
-        return start_response(status, [*kept, ("Content-Length", "0")], exc_info)
-
-    method(environ, start_response=start)
-    return [b""]

@@ -1,4 +1,4 @@
-"""The answer to a PROPFIND as bytes: a template for each kind of entry, filled in for each entry, and no tree.
+"""Writes the XML of a response to PROPFIND: a template for each shape of entry, filled in for each entry, and no tree.
 
 Source: RFC 4918 §14.16 and §15.
 """
@@ -34,12 +34,12 @@ _LOCKS = "".join(
     for scope in ("exclusive", "shared")
 )
 _SPECIAL = re.compile("[^\t\n -%'-;=?-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What cannot stand in text as it is, or not at all (XML 1.0 §2.2)."""
+"""Characters that text must escape, or cannot contain (XML 1.0 §2.2)."""
 _BANNED = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-class Mode(Enum):
-    """What a PROPFIND asks for."""
+class PropfindMode(Enum):
+    """The three forms of a PROPFIND (RFC 4918 §14.20)."""
 
     ALL = "allprop"
     NAMES = "propname"
@@ -47,28 +47,28 @@ class Mode(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RequestedProperties:
     """The properties that a PROPFIND asks for.
 
     Attributes:
-        mode: In general.
-        names: In Clark's notation, as they were asked for; with `Mode.ALL`, those beyond what that gives.
+        mode: The form of the request.
+        names: In Clark's notation, in the order of the request; with `PropfindMode.ALL`, those of ``include``.
     """
 
-    mode: Mode
+    mode: PropfindMode
     names: tuple[str, ...] = ()
 
 
-class Shown(NamedTuple):  # made in half the time of a dataclass
-    """One resource of the answer.
+class ListedResource(NamedTuple):  # made in half the time of a dataclass
+    """One resource of the response.
 
     Attributes:
         href: Its path as it stands in a URL.
         entry: What is there.
         lockable: Whether it can be locked.
-        quota: How full its area is; None where that means nothing.
+        quota: Usage of its area; None if the area has no quota.
         locks: Its locks, as the content of ``lockdiscovery``.
-        dead: Properties that clients have set: their names, and their elements as XML.
+        dead: Dead properties: their names, and their elements as XML.
     """
 
     href: str
@@ -79,25 +79,20 @@ class Shown(NamedTuple):  # made in half the time of a dataclass
     dead: tuple[tuple[str, str], ...] = ()
 
 
-Value: TypeAlias = Callable[[Shown], object]
-Live: TypeAlias = tuple[str, Value | None]
-"""A property's element as a template, and what fills it in."""
+PropertyValue: TypeAlias = Callable[[ListedResource], object]
+PropertyTemplate: TypeAlias = tuple[str, PropertyValue | None]
+"""A property's element as a template, and the function that fills it in."""
 
-Shape: TypeAlias = tuple[bool, bool, bool, QuotaUsage | None]
-"""All that the set of an entry's properties depends on."""
+ResourceShape: TypeAlias = tuple[bool, bool, bool, QuotaUsage | None]
+"""Is a folder, has an entity tag, can be locked, quota: the set of a resource's live properties depends on these."""
 
 
-def multistatus(wanted: Wanted, shown: Iterable[Shown]) -> Iterable[bytes]:
-    """Yield the body of the answer in blocks.
-
-    Args:
-        wanted: The properties that were asked for.
-        shown: What to show.
-    """
-    responses = _Responses(wanted)
+def multistatus(requested: RequestedProperties, resources: Iterable[ListedResource]) -> Iterable[bytes]:
+    """Yield the body of the response in blocks."""
+    writer = _ResponseWriter(requested)
     block = [_START]
-    for each in shown:
-        block.append(responses.of(each))
+    for resource in resources:
+        block.append(writer.response(resource))
         if len(block) >= _BLOCK:
             yield "".join(block).encode()
             block.clear()
@@ -105,48 +100,50 @@ def multistatus(wanted: Wanted, shown: Iterable[Shown]) -> Iterable[bytes]:
     yield "".join(block).encode()
 
 
-class _Responses:
-    def __init__(self, wanted: Wanted) -> None:
-        self._wanted = wanted
-        self._templates: dict[Shape, tuple[str, Sequence[Value]]] = {}
+class _ResponseWriter:
+    def __init__(self, requested: RequestedProperties) -> None:
+        self._requested = requested
+        self._templates: dict[ResourceShape, tuple[str, Sequence[PropertyValue]]] = {}
 
-    def of(self, shown: Shown) -> str:
+    def response(self, resource: ListedResource) -> str:
         """Return the ``response`` element of a resource."""
-        entry = shown.entry
-        shape = (entry.is_folder, bool(entry.etag), shown.lockable, shown.quota)
-        if shown.locks or shown.dead:
-            template, values = _template(self._wanted, _live(shape) | _left(shown))
+        entry = resource.entry
+        shape = (entry.is_folder, bool(entry.etag), resource.lockable, resource.quota)
+        if resource.locks or resource.dead:
+            template, values = _template(self._requested, _live(shape) | _set_by_clients(resource))
         else:
-            template, values = self._templates.get(shape) or self._made(shape)
-        return template % tuple([value(shown) for value in values])
+            template, values = self._templates.get(shape) or self._add_template(shape)
+        return template % tuple([value(resource) for value in values])
 
-    def _made(self, shape: Shape) -> tuple[str, Sequence[Value]]:
-        made = self._templates[shape] = _template(self._wanted, _live(shape))
-        return made
+    def _add_template(self, shape: ResourceShape) -> tuple[str, Sequence[PropertyValue]]:
+        template = self._templates[shape] = _template(self._requested, _live(shape))
+        return template
 
 
-def _template(wanted: Wanted, live: Mapping[str, Live]) -> tuple[str, Sequence[Value]]:
-    """Return the ``response`` element with a ``%s`` for each value, and what the values are."""
-    found = {name: live[name] for name in _found(wanted, live)}
-    if wanted.mode is Mode.NAMES:
+def _template(
+    requested: RequestedProperties, live: Mapping[str, PropertyTemplate]
+) -> tuple[str, Sequence[PropertyValue]]:
+    """Return the ``response`` element with a ``%s`` for each value, and the functions that return the values."""
+    found = {name: live[name] for name in _names(requested, live)}
+    if requested.mode is PropfindMode.NAMES:
         found = {name: (_element(name), None) for name in found}
-    missing = [name for name in wanted.names if name not in live]
+    missing = [name for name in requested.names if name not in live]
     parts = ["<D:response><D:href>%s</D:href>"]
     if found or not missing:
         parts.append(_propstat("200 OK", [element for element, _ in found.values()]))
     if missing:
         parts.append(_propstat("404 Not Found", [_element(name) for name in missing]))
-    values: list[Value] = [itemgetter(0), *(value for _, value in found.values() if value)]
+    values: list[PropertyValue] = [itemgetter(0), *(value for _, value in found.values() if value)]
     return "".join([*parts, "</D:response>"]), values
 
 
-def _found(wanted: Wanted, live: Mapping[str, Live]) -> list[str]:
-    if wanted.mode is Mode.NAMES:
+def _names(requested: RequestedProperties, live: Mapping[str, PropertyTemplate]) -> list[str]:
+    if requested.mode is PropfindMode.NAMES:
         return list(live)
-    asked = [name for name in wanted.names if name in live]
-    if wanted.mode is Mode.NAMED:
-        return asked
-    return list(dict.fromkeys([*(name for name in live if name not in _ON_REQUEST), *asked]))
+    named = [name for name in requested.names if name in live]
+    if requested.mode is PropfindMode.NAMED:
+        return named
+    return list(dict.fromkeys([*(name for name in live if name not in _ON_REQUEST), *named]))
 
 
 def _propstat(status: str, elements: Iterable[str]) -> str:
@@ -161,20 +158,23 @@ def _element(name: str, content: str = "") -> str:
     return (f"<p:{local} xmlns:p={quoteattr(space[1:])}/>" if space[1:] else f"<{local}/>").replace("%", "%%")
 
 
-def _live(shape: Shape) -> dict[str, Live]:
+def _live(shape: ResourceShape) -> dict[str, PropertyTemplate]:
     """Return the live properties of all entries of one shape."""
     folder, tagged, lockable, quota = shape
-    found: dict[str, tuple[str, Value | None]] = {
+    found: dict[str, tuple[str, PropertyValue | None]] = {
         "resourcetype": ("<D:collection/>" if folder else "", None),
         "displayname": ("%s", _display_name),
         "creationdate": ("%s", _creation_date),
-        "getlastmodified": ("%s", lambda shown: http_date(shown.entry.modified)),
+        "getlastmodified": ("%s", lambda resource: http_date(resource.entry.modified)),
     }
     if not folder:
-        found["getcontentlength"] = ("%s", lambda shown: shown.entry.size)
-        found["getcontenttype"] = ("%s", lambda shown: _text(shown.entry.media_type or "application/octet-stream"))
+        found["getcontentlength"] = ("%s", lambda resource: resource.entry.size)
+        found["getcontenttype"] = (
+            "%s",
+            lambda resource: _text(resource.entry.media_type or "application/octet-stream"),
+        )
     if tagged:
-        found["getetag"] = ("%s", lambda shown: _text(entity_tag(shown.entry)))
+        found["getetag"] = ("%s", lambda resource: _text(entity_tag(resource.entry)))
     if lockable:
         found["supportedlock"] = (_LOCKS, None)
         found["lockdiscovery"] = ("", None)
@@ -185,22 +185,22 @@ def _live(shape: Shape) -> dict[str, Live]:
     return {DAV + name: (_element(DAV + name, content), value) for name, (content, value) in found.items()}
 
 
-def _left(shown: Shown) -> dict[str, Live]:
-    """Return the properties that clients have brought about."""
-    left = {name: (element.replace("%", "%%"), None) for name, element in shown.dead}
-    if shown.locks:
+def _set_by_clients(resource: ListedResource) -> dict[str, PropertyTemplate]:
+    """Return the dead properties, and ``lockdiscovery``."""
+    found = {name: (element.replace("%", "%%"), None) for name, element in resource.dead}
+    if resource.locks:
         name = f"{DAV}lockdiscovery"
-        left[name] = (_element(name, shown.locks.replace("%", "%%")), None)
-    return dict(left)
+        found[name] = (_element(name, resource.locks.replace("%", "%%")), None)
+    return dict(found)
 
 
-def _display_name(shown: Shown) -> str:
-    return _text(shown.entry.name)
+def _display_name(resource: ListedResource) -> str:
+    return _text(resource.entry.name)
 
 
-def _creation_date(shown: Shown) -> str:
-    """Return the date of the last change: nothing on the drive changes but by being made anew."""
-    return f"{shown.entry.modified:%Y-%m-%dT%H:%M:%SZ}"
+def _creation_date(resource: ListedResource) -> str:
+    """Return the date of the last change: whatever changes on the drive is created anew."""
+    return f"{resource.entry.modified:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _text(value: str) -> str:

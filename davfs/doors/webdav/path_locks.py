@@ -13,54 +13,55 @@ _WAITING = 8
 
 
 @dataclass(slots=True)
-class _Turn:
-    wanted: int = 0
+class _PathLock:
+    users: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class PathLocks:
-    """One turn at a time for each path; those who change different paths do not wait for each other.
+    """One lock for each path that is being changed.
 
-    A turn can be as long as the import of a ZIP, and each who waits for it keeps one of the door's threads: a client
-    that loses its patience, and sends the ZIP again and again, must not get all of them.
+    A lock can be held as long as the import of a ZIP takes, and each waiting request occupies one of the door's
+    threads: a client that loses its patience, and sends the ZIP again and again, must not get all of them.
 
     Args:
-        patience: Seconds that somebody waits for a turn.
-        waiting: How many may wait for the turn of one path.
+        patience: Seconds that a request waits for a lock.
+        waiting: Number of requests that may wait for one lock.
     """
 
     def __init__(self, patience: float = _PATIENCE, waiting: int = _WAITING) -> None:
         self._patience = patience
         self._waiting = waiting
         self._lock = threading.Lock()
-        self._turns: dict[Path, _Turn] = {}
+        self._path_locks: dict[Path, _PathLock] = {}
 
     @contextmanager
     def hold(self, *paths: Path) -> Iterator[None]:
-        """Wait until nobody else changes any of the paths.
+        """Hold the locks of all paths.
 
         Raises:
-            Busy: That takes too long.
+            Busy: Another request holds one of them for too long.
         """
-        with ExitStack() as turns:
+        with ExitStack() as held:
             for path in sorted(set(paths)):  # in one order for all, or two could wait for each other
-                turns.enter_context(self._one(path))
+                held.enter_context(self._hold(path))
             yield
 
     @contextmanager
-    def _one(self, path: Path) -> Iterator[None]:
+    def _hold(self, path: Path) -> Iterator[None]:
         with self._lock:
-            turn = self._turns.setdefault(path, _Turn())
-            turn.wanted += 1
-            patience = self._patience if turn.wanted <= self._waiting + 1 else 0.0
+            path_lock = self._path_locks.setdefault(path, _PathLock())
+            path_lock.users += 1
+            patience = self._patience if path_lock.users <= self._waiting + 1 else 0.0
         try:
-            if not turn.lock.acquire(timeout=patience):
+            if not path_lock.lock.acquire(timeout=patience):
                 raise Busy(path, "Another request is changing this path, which takes long. Try again later.")
-            with ExitStack() as end:
-                end.callback(turn.lock.release)
+            try:
                 yield
+            finally:
+                path_lock.lock.release()
         finally:
             with self._lock:
-                turn.wanted -= 1
-                if not turn.wanted:
-                    del self._turns[path]
+                path_lock.users -= 1
+                if not path_lock.users:
+                    del self._path_locks[path]

@@ -1,4 +1,4 @@
-"""Paths of requests: percent-decoded UTF-8 on the outside, NFC segments on the inside."""
+"""Converts paths of requests (percent-decoded UTF-8) to paths of the drive (NFC segments) and back."""
 
 import unicodedata
 from urllib.parse import quote
@@ -8,7 +8,7 @@ from davfs.errors import BadName
 
 _DOTS = frozenset({".", ".."})
 _SAFE = "/!*'(),$-_|."
-"""What WsgiDAV leaves as it is in a URL, so that the fast answers and its own look alike."""
+"""Characters that WsgiDAV does not escape in a URL, so that all responses spell a path alike."""
 
 
 def decoded(path_info: str) -> str:
@@ -18,7 +18,7 @@ def decoded(path_info: str) -> str:
         path_info: The percent-decoded path, each character a byte of it (PEP 3333).
 
     Raises:
-        BadName: It is no UTF-8, or has segments that clients resolve before they ask (RFC 3986 §5.2.4).
+        BadName: It is no UTF-8, or has dot segments, which clients resolve themselves (RFC 3986 §5.2.4).
     """
     try:
         path = path_info.encode("latin-1").decode()
@@ -35,10 +35,10 @@ def segments(path: str) -> Path:
 
 
 def joined(path: Path) -> str:
-    """Return a path as WsgiDAV writes it, without a slash at its end; ``/`` for the root."""
+    """Return a path in the form of WsgiDAV, without a slash at its end; ``/`` for the root."""
     return "/" + "/".join(path)
 
 
 def quoted(path: Path, *, folder: bool) -> str:
-    """Return a path as it stands in a URL; that of a folder ends in a slash (RFC 4918 §5.2)."""
+    """Return a path for a URL; that of a folder ends in a slash (RFC 4918 §5.2)."""
     return quote(joined(path) + ("/" if folder and path else ""), safe=_SAFE)

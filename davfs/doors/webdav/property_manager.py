@@ -1,4 +1,4 @@
-"""Dead properties: what clients keep at files and folders of the inbox (RFC 4918 §4)."""
+"""Dead properties, which clients set on files and folders of the inbox (RFC 4918 §4), for WsgiDAV."""
 
 from urllib.parse import unquote
 
@@ -13,19 +13,19 @@ _PLANNED = "davfs.properties"
 
 
 class PropertyManager:
-    """A property manager of WsgiDAV over the drive, which lets properties go with their files.
+    """A property manager of WsgiDAV; the drive keeps the properties, and moves and copies them with their files.
 
-    Resources are named by their URL's path, which ends in a slash for a folder.
+    Resources are named by the path of their URL, which ends in a slash for a folder.
 
     Args:
-        drive: Keeps them.
+        drive: The drive.
     """
 
     def __init__(self, drive: Drive) -> None:
         self._drive = drive
 
     def any_below(self, url: str) -> bool:
-        """Return True if there is any property at a resource or below it; always of the root, which has few entries."""
+        """Return True if a resource or one below it has a property; always for the root, which has few entries."""
         area, path = self._found(url)
         return url == "/" or (area is not None and area.properties().any_below(path))
 
@@ -40,7 +40,7 @@ class PropertyManager:
         return list(area.properties().names(path)) if area else []
 
     def get_property(self, norm_url: str, name: str, environ: Environ | None = None) -> bytes | None:  # noqa: ARG002
-        """Return a property as XML, None where there is none."""
+        """Return a property as XML; None if it is not set."""
         area, path = self._found(norm_url)
         return area.properties().get(path, name) if area else None
 
@@ -52,10 +52,10 @@ class PropertyManager:
         dry_run: bool = False,  # noqa: FBT001, FBT002  WsgiDAV's form
         environ: Environ | None = None,
     ) -> None:
-        """Keep a property; with ``dry_run``, check it together with those that this request is going to set.
+        """Set a property; with ``dry_run``, check it together with the others that the request is going to set.
 
         Raises:
-            HttpError: It is too large, there are too many, or there is no room for it.
+            HttpError: It is too large, there are too many, or there is no space for it.
         """
         area, path = self._found(norm_url)
         if area is None:
@@ -66,7 +66,7 @@ class PropertyManager:
                 area.set_property(path, name, property_value, user)
                 return
             planned: dict[str, bytes] = {} if environ is None else environ.setdefault(_PLANNED, {})
-            planned[name] = property_value  # or each would be let in for itself, and some refused in the end (§9.2)
+            planned[name] = property_value  # each by itself would pass, and some fail in the end (§9.2)
             area.check_properties(path, planned, user)
 
     def remove_property(
@@ -76,14 +76,14 @@ class PropertyManager:
         dry_run: bool = False,  # noqa: FBT001, FBT002  WsgiDAV's form
         environ: Environ | None = None,  # noqa: ARG002  WsgiDAV's form
     ) -> None:
-        """Forget a property; that it does not exist is no error (RFC 4918 §9.2)."""
+        """Remove a property; that it does not exist is no error (RFC 4918 §9.2)."""
         area, path = self._found(norm_url)
         if area and not dry_run:
             with as_http_errors():
                 area.properties().drop(path, name)
 
     def copy_properties(self, src_url: str, dest_url: str, environ: Environ | None = None) -> None:
-        """Do nothing: WsgiDAV wants to see this method, and never calls it where the drive copies by itself."""
+        """Do nothing: WsgiDAV requires this method, and never calls it, since the drive copies by itself."""
 
     def _found(self, url: str) -> tuple[HasProperties | None, Path]:
         path = paths.segments(unquote(url))

@@ -1,185 +1,75 @@
-"""PROPFIND, in place of WsgiDAV, which makes objects and a tree of elements for each property of each resource."""
+"""PROPFIND, in place of WsgiDAV's, which makes objects and a tree of elements for each property of each resource."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
 from xml.etree.ElementTree import Element
 
 from wsgidav.mw.base_mw import BaseMiddleware
 
 from davfs.doors.webdav import lock_storage, paths
 from davfs.doors.webdav.body_buffer import body_xml
-from davfs.doors.webdav.context import Environ, context_of
+from davfs.doors.webdav.context import Environ, StartResponse
 from davfs.doors.webdav.http_errors import HttpError
-from davfs.doors.webdav.multistatus import DAV, LIVE, Mode, Shown, Wanted, multistatus
-from davfs.doors.webdav.resources import check_conditions
+from davfs.doors.webdav.multistatus import (
+    DAV,
+    LIVE,
+    ListedResource,
+    PropfindMode,
+    RequestedProperties,
+    multistatus,
+)
+from davfs.doors.webdav.provider import DriveProvider
+from davfs.doors.webdav.resources import is_lockable
 from davfs.entry import Entry, Path
 from davfs.errors import NotFound
 from davfs.filesystem.drive import Drive
 
-LARGEST_ANSWER = 10_000
+LARGEST_RESPONSE = 10_000
 """Entries that infinite depth shows at most."""
 MOST_NAMES = 100
 LONGEST_NAMES = 4096
 """Characters of all names together: each that a resource lacks is repeated for it (RFC 4918 §9.1)."""
 _DEAD = 16 * 1024 * 1024
-"""Characters of dead properties in one answer; the rest is shown without, rather than that nobody sees the folder."""
-_KEPT = 16 * 1024 * 1024
-"""Bytes up to which an answer is kept in memory; a longer one is made twice, first for its length."""
+"""Characters of dead properties in one response; further ones are left out, or nobody could list the folder."""
+_BUFFERED = 16 * 1024 * 1024
+"""Bytes up to which a response is kept in memory; a longer one is written twice, first for its length."""
 _NAMES = 20_000
-"""Names whose form in a URL is kept, for the next listing; about 5 MB."""
-_BODY_MODES = {DAV + mode.value: mode for mode in Mode}
-
-Start = Callable[..., Any]
+"""Names whose form in a URL is cached, for the next listing; about 5 MB."""
+_MODES = {DAV + mode.value: mode for mode in PropfindMode}
 
 
 class Propfind(BaseMiddleware):
-    """Answers PROPFIND (RFC 4918 §9.1); a middleware of WsgiDAV."""
+    """Answers PROPFIND (RFC 4918 §9.1)."""
 
-    def __call__(self, environ: Environ, start_response: Start) -> Iterable[bytes]:
-        """Answer a request, or let the next application do so."""
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request, or pass it on."""
         if environ["REQUEST_METHOD"] != "PROPFIND":
-            passed_on: Iterable[bytes] = self.next_app(environ, start_response)
-            return passed_on
-        wanted = asked(body_xml(environ))
-        found = self._found(environ, _depth(environ), wanted)
-        return _answer(start_response, wanted, found)
-
-    def _found(self, environ: Environ, depth: str, wanted: Wanted) -> list[Shown]:
-        drive, provider = context_of(self.config).drive, environ["wsgidav.provider"]
-        path = paths.segments(environ["PATH_INFO"])
-        own = drive.stat(path)
-        if "HTTP_IF" in environ:
-            check_conditions(provider, environ)
-        left = _Left(provider, path, wanted)
-        places = _Places(drive, path)
-        found = [left.at(places.own(own), inherited=True)]
-        if own.is_folder and depth != "0":
-            below = places.all() if depth == "1" else _deep(drive, path)
-            found += map(left.at, below) if left.anything else below
-        return found
+            response: Iterable[bytes] = self.next_app(environ, start_response)
+            return response
+        requested = parse_propfind(body_xml(environ))
+        return _send(start_response, requested, _find(environ, _depth(environ), requested))
 
 
-def _deep(drive: Drive, path: Path) -> Iterator[Shown]:
-    """Yield all that is below a folder, each folder before what is in it.
-
-    Raises:
-        HttpError: It is more than `LARGEST_ANSWER`.
-    """
-    count, waiting = 0, [path]
-    while waiting:
-        folder = waiting.pop()
-        with suppress(NotFound):  # unless it is the first, it can have gone since it was listed
-            for shown in _Places(drive, folder).all():
-                count += 1
-                if count >= LARGEST_ANSWER:
-                    raise _too_much()
-                if shown.entry.is_folder:
-                    waiting.append((*folder, shown.entry.name))
-                yield shown
-
-
-class _Places:
-    """What depends on the place of an entry, asked as seldom as possible.
-
-    Args:
-        drive: The drive.
-        path: A folder, or the file that was asked for.
-    """
-
-    def __init__(self, drive: Drive, path: Path) -> None:
-        self._drive = drive
-        self._path = path
-        self._alike = bool(path) and not drive.takes_files(path[:1])
-        self._takes_files = drive.takes_files(path)
-        self._quota = drive.quota(path)
-        self._href = paths.quoted(path, folder=True)
-
-    def own(self, entry: Entry) -> Shown:
-        """Show the resource itself."""
-        folder = self._path if entry.is_folder else self._path[:-1]
-        href = paths.quoted(self._path, folder=entry.is_folder)
-        return Shown(href, entry, self._drive.takes_files(folder), self._quota)
-
-    def all(self) -> Iterator[Shown]:
-        """Show what is in the folder."""
-        return map(self._below, self._drive.list(self._path))
-
-    def _below(self, entry: Entry) -> Shown:
-        href = self._href + _in_url(entry.name, folder=entry.is_folder)
-        if not entry.is_folder:
-            return Shown(href, entry, self._takes_files, self._quota)
-        if self._alike:
-            return Shown(href, entry, lockable=False, quota=self._quota)
-        path = (*self._path, entry.name)
-        return Shown(href, entry, self._drive.takes_files(path), self._drive.quota(path))
-
-
-class _Left:
-    """What clients have left at resources, locks and dead properties, asked for only where there can be any.
-
-    Args:
-        provider: Has both.
-        path: The resource that was asked for.
-        wanted: The properties that were asked for.
-    """
-
-    def __init__(self, provider: Any, path: Path, wanted: Wanted) -> None:
-        takes_files = not path or provider.drive.takes_files(path[:1])
-        of_locks = wanted.mode is Mode.ALL or f"{DAV}lockdiscovery" in wanted.names
-        self._names = set(wanted.names) - LIVE if wanted.mode is Mode.NAMED else None
-        manager, properties = provider.lock_manager, provider.prop_manager
-        self._locks = manager if takes_files and of_locks and manager.storage.any else None
-        any_dead = takes_files and self._names != set() and properties.any_below(paths.quoted(path, folder=False))
-        self._properties = properties if any_dead else None
-        self._left = _DEAD
-
-    @property
-    def anything(self) -> bool:
-        """Whether there can be any of it."""
-        return bool(self._locks or self._properties)
-
-    def at(self, shown: Shown, *, inherited: bool = False) -> Shown:
-        """Return a resource with what was left at it, and with ``inherited`` with the locks on folders that hold it."""
-        if self._locks:
-            found = self._locks.get_indirect_url_lock_list if inherited else self._locks.get_url_lock_list
-            shown = shown._replace(locks=lock_storage.discovered(found(shown.href), shown.href))
-        if self._properties and self._left > 0:
-            dead = self._properties.all_of(shown.href)
-            kept = {name: value for name, value in dead.items() if self._names is None or name in self._names}
-            self._left -= sum(map(len, kept.values()))
-            shown = shown._replace(dead=tuple(kept.items()))
-        return shown
-
-
-@lru_cache(maxsize=_NAMES)
-def _in_url(name: str, *, folder: bool) -> str:
-    return paths.quoted((name,), folder=folder)[1:]
-
-
-def asked(root: Element | None) -> Wanted:
-    """Return what a PROPFIND asks for.
-
-    Args:
-        root: Its body; None, for no body at all, stands for all properties (RFC 4918 §9.1).
+def parse_propfind(root: Element | None) -> RequestedProperties:
+    """Parse the body of a PROPFIND; None, for no body at all, stands for all properties (RFC 4918 §9.1).
 
     Raises:
         HttpError: It is something else, or names too much.
     """
     if root is None:
-        return Wanted(Mode.ALL)
-    modes = [child for child in root if child.tag in _BODY_MODES]
+        return RequestedProperties(PropfindMode.ALL)
+    modes = [child for child in root if child.tag in _MODES]
     if root.tag != f"{DAV}propfind" or len(modes) != 1:
         raise HttpError(HTTPStatus.BAD_REQUEST, "The body has to be a propfind element with allprop, propname or prop.")
-    mode = _BODY_MODES[modes[0].tag]
-    source = {Mode.NAMED: modes[0], Mode.ALL: root.find(f"{DAV}include")}.get(mode)
+    mode = _MODES[modes[0].tag]
+    source = {PropfindMode.NAMED: modes[0], PropfindMode.ALL: root.find(f"{DAV}include")}.get(mode)
     names = () if source is None else tuple(dict.fromkeys(child.tag for child in source))
     if len(names) > MOST_NAMES or sum(map(len, names)) > LONGEST_NAMES:
         reason = f"A request names at most {MOST_NAMES} properties, with {LONGEST_NAMES} characters in all."
         raise HttpError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason)
-    return Wanted(mode, names)
+    return RequestedProperties(mode, names)
 
 
 def _depth(environ: Environ) -> str:
@@ -189,19 +79,127 @@ def _depth(environ: Environ) -> str:
     return depth
 
 
-def _too_much() -> HttpError:
-    """Return the refusal of RFC 4918 §9.1.1."""
-    reason = "There is too much below this folder for one answer."
-    return HttpError(HTTPStatus.FORBIDDEN, reason, condition="{DAV:}propfind-finite-depth")
+def _find(environ: Environ, depth: str, requested: RequestedProperties) -> list[ListedResource]:
+    provider: DriveProvider = environ["wsgidav.provider"]
+    drive, path = provider.context.drive, paths.segments(environ["PATH_INFO"])
+    entry = drive.stat(path)
+    if "HTTP_IF" in environ:
+        provider.check_conditions(environ)
+    client_data = _ClientData(provider, path, requested)
+    folder = _FolderLister(drive, path)
+    found = [client_data.add(folder.itself(entry), inherited=True)]
+    if entry.is_folder and depth != "0":
+        below = folder.entries() if depth == "1" else _descendants(drive, path)
+        found += map(client_data.add, below) if client_data.exists else below
+    return found
 
 
-def _answer(start_response: Start, wanted: Wanted, found: list[Shown]) -> Iterable[bytes]:
-    kept: list[bytes] = []
+def _descendants(drive: Drive, path: Path) -> Iterator[ListedResource]:
+    """Yield everything below a folder, each folder before what is in it.
+
+    Raises:
+        HttpError: It is more than `LARGEST_RESPONSE` (RFC 4918 §9.1.1).
+    """
+    count, folders = 0, [path]
+    while folders:
+        folder = folders.pop()
+        with suppress(NotFound):  # unless it is the first, it can have gone since it was listed
+            for resource in _FolderLister(drive, folder).entries():
+                count += 1
+                if count >= LARGEST_RESPONSE:
+                    reason = "There is too much below this folder for one answer."
+                    raise HttpError(HTTPStatus.FORBIDDEN, reason, condition="{DAV:}propfind-finite-depth")
+                if resource.entry.is_folder:
+                    folders.append((*folder, resource.entry.name))
+                yield resource
+
+
+class _FolderLister:
+    """Lists a folder; properties that depend on the folder alone are looked up once.
+
+    Args:
+        drive: The drive.
+        path: A folder, or a file that is shown by itself.
+    """
+
+    def __init__(self, drive: Drive, path: Path) -> None:
+        self._drive = drive
+        self._path = path
+        self._is_read_only = bool(path) and not drive.takes_files(path[:1])
+        self._takes_files = drive.takes_files(path)
+        self._quota = drive.quota(path)
+        self._href = paths.quoted(path, folder=True)
+
+    def itself(self, entry: Entry) -> ListedResource:
+        """Return the resource at the path itself."""
+        href = paths.quoted(self._path, folder=entry.is_folder)
+        return ListedResource(href, entry, is_lockable(self._drive, self._path, entry), self._quota)
+
+    def entries(self) -> Iterator[ListedResource]:
+        """Yield the entries of the folder."""
+        return map(self._listed, self._drive.list(self._path))
+
+    def _listed(self, entry: Entry) -> ListedResource:
+        href = self._href + _in_url(entry.name, folder=entry.is_folder)
+        if not entry.is_folder:
+            return ListedResource(href, entry, self._takes_files, self._quota)
+        if self._is_read_only:
+            return ListedResource(href, entry, lockable=False, quota=self._quota)
+        path = (*self._path, entry.name)
+        return ListedResource(href, entry, is_lockable(self._drive, path, entry), self._drive.quota(path))
+
+
+class _ClientData:
+    """Adds locks and dead properties to resources; looks them up only where there can be any.
+
+    Args:
+        provider: Has both.
+        path: The resource of the request.
+        requested: The properties of the request.
+    """
+
+    def __init__(self, provider: DriveProvider, path: Path, requested: RequestedProperties) -> None:
+        takes_files = not path or provider.context.drive.takes_files(path[:1])
+        of_locks = requested.mode is PropfindMode.ALL or f"{DAV}lockdiscovery" in requested.names
+        self._names = set(requested.names) - LIVE if requested.mode is PropfindMode.NAMED else None
+        manager, properties = provider.lock_manager, provider.prop_manager
+        self._locks = manager if takes_files and of_locks and manager.storage.any else None
+        any_dead = takes_files and self._names != set() and properties.any_below(paths.quoted(path, folder=False))
+        self._properties = properties if any_dead else None
+        self._left = _DEAD
+
+    @property
+    def exists(self) -> bool:
+        """True if there can be any of it."""
+        return bool(self._locks or self._properties)
+
+    def add(self, resource: ListedResource, *, inherited: bool = False) -> ListedResource:
+        """Return a resource with its locks and dead properties; ``inherited`` adds the locks on folders above."""
+        if self._locks:
+            find = self._locks.get_indirect_url_lock_list if inherited else self._locks.get_url_lock_list
+            resource = resource._replace(locks=lock_storage.lockdiscovery(find(resource.href), resource.href))
+        if self._properties and self._left > 0:
+            dead = self._properties.all_of(resource.href)
+            kept = {name: value for name, value in dead.items() if self._names is None or name in self._names}
+            self._left -= sum(map(len, kept.values()))
+            resource = resource._replace(dead=tuple(kept.items()))
+        return resource
+
+
+@lru_cache(maxsize=_NAMES)
+def _in_url(name: str, *, folder: bool) -> str:
+    return paths.quoted((name,), folder=folder)[1:]
+
+
+def _send(
+    start_response: StartResponse, requested: RequestedProperties, resources: list[ListedResource]
+) -> Iterable[bytes]:
+    buffered: list[bytes] = []
     length = 0
-    for block in multistatus(wanted, found):
+    for block in multistatus(requested, resources):
         length += len(block)
-        if length <= _KEPT:
-            kept.append(block)
+        if length <= _BUFFERED:
+            buffered.append(block)
     headers = [("Content-Type", "application/xml; charset=utf-8"), ("Content-Length", str(length))]
     start_response("207 Multi-Status", headers)
-    return kept if length <= _KEPT else multistatus(wanted, found)
+    return buffered if length <= _BUFFERED else multistatus(requested, resources)

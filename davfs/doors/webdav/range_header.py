@@ -3,22 +3,19 @@
 import re
 
 _ONE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII | re.IGNORECASE)
-_LONGEST = 20  # digits: more than any file has bytes, and quickly read
+_LONGEST = 20  # digits: more than any file has bytes, and quickly parsed
 
 
 class RangeNotSatisfiable(Exception):
     """No byte of the file lies in the range."""
 
 
-def part(header: str, size: int) -> tuple[int, int] | None:
-    """Return the bytes that a ``Range`` header asks for, as the first one and the one behind the last.
-
-    Args:
-        header: Its value.
-        size: Bytes of the whole file.
+def parse_range(header: str, size: int) -> tuple[int, int] | None:
+    """Parse a ``Range`` header for a file of so many bytes.
 
     Returns:
-        None where the whole file is to be sent: the header cannot be read, or names several ranges (RFC 9110 §14.2).
+        Offsets of the first byte and behind the last one; None if the whole file is to be sent, since the header is
+        malformed or names several ranges (RFC 9110 §14.2).
 
     Raises:
         RangeNotSatisfiable: The range lies behind the end.

@@ -1,45 +1,47 @@
-"""``POST /davfs-api/reload``: the layout files are read again, for whom Orthanc lets upload.
+"""``POST /davfs-api/reload``: reads the layout files again, for users whom Orthanc lets upload.
 
-The answer is JSON: ``layouts`` has the title and the file of each that is shown, ``errors`` the file, the line and the
-reason of each whose newest version is not, and whether the version before it is shown instead.
+The response is JSON: ``layouts`` has title and file of each layout that is shown; ``errors`` has file, line and reason
+of each layout file that is invalid now, and whether its former version is shown instead.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from wsgidav.mw.base_mw import BaseMiddleware
 
-from davfs.doors.webdav.context import Environ, context_of, user_of
+from davfs.doors.webdav.context import Environ, StartResponse, context_of, user_of
 from davfs.doors.webdav.health import unavailable
+from davfs.doors.webdav.responses import send_empty
 from davfs.errors import Unavailable
 from davfs.settings.layout_files import LoadedLayouts
 
 RELOAD = "/davfs-api/reload"
 
 
-class Reload(BaseMiddleware):
-    """Answers that request, and hands on all others; whoever comes here has been let in (`authentication`)."""
+class LayoutReload(BaseMiddleware):
+    """Answers that request, which `login` has let in."""
 
-    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """See PEP 3333."""
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request, or pass it on (PEP 3333)."""
         if environ["PATH_INFO"] != RELOAD:
             passed_on: Iterable[bytes] = self.next_app(environ, start_response)
             return passed_on
         if environ["REQUEST_METHOD"] != "POST":
-            return _refusal(start_response)
+            return send_empty(start_response, HTTPStatus.METHOD_NOT_ALLOWED, [("Allow", "POST")])
         context = context_of(self.config)
         try:
             loaded = context.reload()
         except Unavailable as error:
             return unavailable(environ, start_response, error.reason)
         context.audit(user_of(environ), "reload", "", "done")
-        return _answer(start_response, _told(loaded))
+        return _send_json(start_response, _summary(loaded))
 
 
-def _told(loaded: LoadedLayouts) -> dict[str, Any]:
-    """Return what is told of the layouts, without the folders of the server."""
+def _summary(loaded: LoadedLayouts) -> dict[str, Any]:
+    """Return the content of the response, without the server's folders."""
     return {
         "layouts": [{"title": layout.title, "file": Path(layout.file).name} for layout in loaded.layouts],
         "errors": [
@@ -54,14 +56,8 @@ def _told(loaded: LoadedLayouts) -> dict[str, Any]:
     }
 
 
-def _answer(start_response: Callable[..., Any], content: dict[str, Any]) -> Iterable[bytes]:
+def _send_json(start_response: StartResponse, content: dict[str, Any]) -> Iterable[bytes]:
     body = json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n"
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
     start_response("200 OK", headers)
     return [body]
-
-
-def _refusal(start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Answer without a body, so that HEAD needs no other treatment."""
-    start_response("405 Method Not Allowed", [("Allow", "POST"), ("Content-Length", "0")])
-    return [b""]

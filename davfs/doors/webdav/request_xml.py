@@ -1,7 +1,7 @@
-"""The XML of requests as trees, by the standard library's expat; what it costs is in proportion to its length.
+"""Parses the XML of requests with the standard library's expat, in time and memory proportional to its length.
 
-An element's name is told with its whole namespace each time, and answers repeat what was asked for: so namespaces are
-bounded, and elements are counted. Entities need a document type, which WebDAV does not (RFC 4918 §20.6).
+Each element's name contains its whole namespace, and responses repeat the names of the request: so the length of
+namespaces and the number of elements are limited. Entities need a document type, which is refused (RFC 4918 §20.6).
 """
 
 from collections.abc import Mapping
@@ -13,30 +13,27 @@ from davfs.doors.webdav.http_errors import HttpError
 
 MOST_ELEMENTS = 1000
 DEEPEST = 50
-"""Elements inside each other; what writes trees calls itself for each."""
+"""Elements inside each other; trees are written recursively."""
 LONGEST_NAMESPACE = 1000
 """Characters of a namespace's name."""
 _ENCODINGS = frozenset({"UTF-8", "UTF-16", "US-ASCII", "ISO-8859-1"})
-"""What expat reads by itself; the first two are those of RFC 4918 §8.2. Others would be read by a codec of Python's."""
+"""Encodings of expat itself; the first two are those of RFC 4918 §8.2. Others would run a codec of Python."""
 
 
 def parsed(body: bytes) -> Element:
-    """Return the root element; comments and processing instructions are left out.
-
-    Args:
-        body: At most as long as `messages` lets in.
+    """Return the root element, without comments and processing instructions.
 
     Raises:
-        HttpError: It is no well-formed XML, has a document type, or is made of too much.
+        HttpError: The body is not well-formed, has a document type, or has too many elements.
     """
     try:
-        return _Reader().read(body)
+        return _XmlParser().read(body)
     except expat.ExpatError as error:
         raise HttpError(HTTPStatus.BAD_REQUEST, "The body is no well-formed XML.") from error
 
 
-class _Reader:
-    """Reads one document; what it is called back with builds the tree."""
+class _XmlParser:
+    """Parses one document."""
 
     def __init__(self) -> None:
         self._tree = TreeBuilder()
@@ -76,11 +73,11 @@ class _Reader:
 
     def _end(self, name: str) -> None:
         self._depth -= 1
-        self._tree.end(name)  # which it does not look at: expat has seen that it is the right one
+        self._tree.end(name)  # not checked here: expat has checked it
 
 
 def _clark(name: str) -> str:
-    """Return a name in Clark's notation; expat puts the same separator, but nothing before the namespace."""
+    """Return a name in Clark's notation; expat writes ``}`` behind the namespace, but no ``{`` before it."""
     return f"{{{name}" if "}" in name else name
 
 

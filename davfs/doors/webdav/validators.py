@@ -1,4 +1,4 @@
-"""Whether the content that a client has, or means, is still the one that is there (RFC 9110 §13)."""
+"""Entity tags and dates of files, and the conditions of requests on them (RFC 9110 §13)."""
 
 import re
 from collections.abc import Mapping
@@ -13,15 +13,15 @@ from davfs.entry import DICOM, Entry
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _TAG = re.compile(r'(?:^|,)[ \t]*(W/)?"([^"]*)"[ \t]*(?=,|$)')
-"""An entity tag in a list; a run of blanks is looked at once, or a long one would cost its square."""
+"""An entity tag in a list; each run of blanks is matched once, or a long one would take quadratic time."""
 
 CONDITIONS = ("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE")
-"""Headers that can make an answer without content, as WSGI names them."""
+"""Headers that can cause a response without content, in the form of WSGI."""
 
 
 @lru_cache(maxsize=8192)
 def http_date(moment: datetime) -> str:
-    """Return a date (UTC) as HTTP writes it; ``strftime`` would follow the language of the machine.
+    """Format a date (UTC) for HTTP; ``strftime`` would use the language of the machine.
 
     Source: RFC 9110 §5.6.7.
     """
@@ -30,18 +30,18 @@ def http_date(moment: datetime) -> str:
 
 
 def entity_tag(entry: Entry) -> str:
-    """Return the strong entity tag of a file, in quotes; empty where nothing tells its versions apart."""
+    """Return the strong entity tag of a file, in quotes; empty if it has none."""
     return f'"{entry.etag}"' if entry.etag else ""
 
 
 def unmet(headers: Mapping[str, Any], entry: Entry) -> HTTPStatus | None:
-    """Return 304 or 412 where the conditions of a GET or HEAD forbid to send the content, None where they do not.
+    """Return 304 or 412 if the conditions of a GET or HEAD forbid to send the content, else None.
 
-    A file without an entity tag may change at any time without a trace, so nothing is ever said to be unmodified of it.
+    A file without an entity tag may change at any time without a trace, so it never counts as unmodified.
 
     Args:
-        headers: The request, as WSGI has it.
-        entry: What is there.
+        headers: The request, in the form of WSGI.
+        entry: The file.
 
     Source: RFC 9110 §13.2.2, which orders the steps.
     """
@@ -60,10 +60,9 @@ def unmet(headers: Mapping[str, Any], entry: Entry) -> HTTPStatus | None:
 
 
 def same_version(header: str, entry: Entry) -> bool:
-    """Tell whether ``If-Range`` names exactly the version that is there, so that a part of it continues another.
+    """Return True if ``If-Range`` names the current version of a file, so that parts of it fit together.
 
-    A date tells the versions of an image apart. An ordinary file, or one that the drive makes, may have been replaced
-    within its second, so that a date is no strong validator of it.
+    A date is a strong validator of an image. Other files may have been replaced within the same second.
 
     Source: RFC 9110 §13.1.5, §8.8.2.2.
     """
@@ -80,7 +79,7 @@ def _matches(header: str, etag: str, *, weak: bool) -> bool:
 
 
 def _modified_since(header: str | None, entry: Entry) -> bool | None:
-    """Tell whether a file was modified after a date; None where there is no date that can be read."""
+    """Return True if a file was modified after a date; None if there is no valid date."""
     try:
         date = parsedate_to_datetime(header or "")
     except (ValueError, OverflowError):

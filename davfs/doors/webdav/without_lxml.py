@@ -1,8 +1,8 @@
-"""Lets WsgiDAV handle XML with the standard library, also where lxml is installed. Imported before WsgiDAV itself.
+"""Makes WsgiDAV parse XML with the standard library, also where lxml is installed. Imported before WsgiDAV itself.
 
-Inside Orthanc, lxml's own copy of libxml2 is not the one that it calls: Debian's, which DCMTK has loaded, comes first,
-and is another version with another ABI (docs/adr/0015-c-extensions.md). WsgiDAV prefers lxml, has no setting for that,
-and goes on without it where it cannot be imported; so while WsgiDAV chooses, it cannot.
+Inside Orthanc, lxml would call Debian's libxml2, which DCMTK has loaded, in place of its own copy; that is another
+version with another ABI (docs/adr/0015-c-extensions.md). WsgiDAV prefers lxml without a setting, and falls back to the
+standard library if lxml cannot be imported; so it is made impossible to import while WsgiDAV chooses.
 """
 
 import sys
@@ -15,10 +15,10 @@ _PREFIX = "D"
 
 
 def _choose() -> None:
-    """Let WsgiDAV choose its XML library.
+    """Import WsgiDAV's choice of its XML library, with lxml hidden.
 
     Raises:
-        ConfigurationError: It has been imported in this process before, and has chosen lxml.
+        ConfigurationError: WsgiDAV was imported before, and has chosen lxml.
     """
     absent = object()
     installed = sys.modules.get(_LXML, absent)

@@ -1,0 +1,38 @@
+"""Responses without a body, and with one sentence as plain text."""
+
+from collections.abc import Iterable
+from http import HTTPStatus
+
+from davfs.doors.webdav.context import Environ, StartResponse
+
+RETRY_AFTER = ("Retry-After", "5")
+"""Header of each 503; in seconds (RFC 9110 §10.2.3)."""
+
+
+def send_empty(
+    start_response: StartResponse, status: HTTPStatus, headers: Iterable[tuple[str, str]] = ()
+) -> list[bytes]:
+    """Send a response without a body."""
+    start_response(f"{status.value} {status.phrase}", [("Content-Length", "0"), *headers])
+    return []
+
+
+def send_text(
+    environ: Environ,
+    start_response: StartResponse,
+    status: HTTPStatus,
+    text: str,
+    headers: Iterable[tuple[str, str]] = (),
+) -> list[bytes]:
+    """Send one sentence, which no cache keeps."""
+    body = f"{text}\n".encode()
+    start_response(
+        f"{status.value} {status.phrase}",
+        [
+            *headers,
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Length", str(len(body))),
+            ("Cache-Control", "no-store"),
+        ],
+    )
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
