@@ -140,11 +140,11 @@ $(PLUGIN): $(NATIVE) .venv/.run | packages
 	@touch $@
 
 # The plugin that bench/layouts.py compares with.
-$(STATIC): bench/static.c native/json.c native/davfs.h | packages
+$(STATIC): bench/static.c native/json.c native/send.cc native/core.cc native/guarded.hh native/davfs.h | packages
 	@echo "building $@" >&2
 	@mkdir -p build
-	@$(CC) -O2 -fPIC -shared -fvisibility=hidden -Wall -Wextra -Wno-deprecated-declarations \
-	  -I"$${ORTHANC_SDK_ROOT:-/usr/include}" -o $@ $(filter %.c,$^)
+	@$(CC) -O2 -fPIC -shared -fvisibility=hidden -Wall -Wextra -Wno-unused-parameter -Wno-deprecated-declarations \
+	  -I"$${ORTHANC_SDK_ROOT:-/usr/include}" -o $@ $(filter %.c %.cc,$^) -lstdc++
 
 .venv/.run: pyproject.toml requirements/davfs.txt requirements/build.txt | packages
 	@echo "installing the virtual environment" >&2

@@ -1,11 +1,11 @@
-/* A WebDAV plugin with nothing behind it: it shows the folders of one file, which it reads at its start. What a listing
-   takes here is what Orthanc's WebDAV engine and the network take for the same names.
+/* A WebDAV plugin that shows the folders described in one file, which it reads when it starts. The time of its listings is the
+   time that Orthanc's WebDAV engine and the network take for the same names.
 
    The file ("Static" : { "Tree" : … } in Orthanc's configuration) has for each folder: path NUL size NUL, and then so many
-   bytes of entries, packed as davfs_add_entries() has them (native/davfs.h). Paths are relative to the collection, their
+   bytes of entries, packed as davfs_add_entries() takes them (native/davfs.h). Paths are relative to the collection, their
    segments joined by '/'; the folders are sorted by path, byte by byte.
 
-   There is no defence against a GET of the collection's root, which kills the core (native/request_filter.c): the benchmark is
+   It does not refuse a GET of the collection's root, which kills the core (native/request_filter.c): the benchmark is
    the only client, and lists what is below. */
 
 #include "../native/davfs.h"
@@ -24,7 +24,7 @@ typedef struct
   size_t size;
 } static_folder;
 
-static OrthancPluginContext* context = NULL;
+OrthancPluginContext* davfs_context = NULL;
 static char* tree = NULL; /* all strings of `folders` point into it */
 static static_folder* folders = NULL;
 static size_t count = 0;
@@ -46,30 +46,8 @@ static const static_folder* find(uint32_t depth, const char* const* path)
                                                 : bsearch(joined, folders, count, sizeof(static_folder), compare);
 }
 
-static const char* next_field(const char** packed)
-{
-  const char* field = *packed;
-  *packed += strlen(field) + 1;
-  return field;
-}
-
-static OrthancPluginErrorCode add(OrthancPluginWebDavCollection* collection, OrthancPluginWebDavAddFile add_file,
-                                  OrthancPluginWebDavAddFolder add_folder, const char** packed)
-{
-  char kind = *(*packed)++;
-  const char* name = next_field(packed);
-  const char* date = next_field(packed);
-  if (kind == 'D')
-  {
-    return add_folder(collection, name, date);
-  }
-  uint64_t size = strtoull(next_field(packed), NULL, 10);
-  return add_file(collection, name, size, next_field(packed), date);
-}
-
 static OrthancPluginErrorCode is_folder(uint8_t* exists, uint32_t depth, const char* const* path, void* payload)
 {
-  (void) payload;
   *exists = depth == 0 || find(depth, path) != NULL;
   return OrthancPluginErrorCode_Success;
 }
@@ -79,45 +57,36 @@ static OrthancPluginErrorCode list_folder(uint8_t* exists, OrthancPluginWebDavCo
                                           uint32_t depth, const char* const* path, void* payload)
 {
   const static_folder* folder = find(depth, path);
-  OrthancPluginErrorCode code = OrthancPluginErrorCode_Success;
-  (void) payload;
+  davfs_request request = {.collection = collection, .add_file = add_file, .add_folder = add_folder};
   *exists = folder != NULL;
   if (folder != NULL)
   {
-    const char* packed = folder->entries;
-    const char* end = packed + folder->size;
-    while (packed < end && code == OrthancPluginErrorCode_Success)
-    {
-      code = add(collection, add_file, add_folder, &packed);
-    }
+    davfs_add_entries(&request, folder->entries, folder->size);
   }
-  return code;
+  return OrthancPluginErrorCode_Success;
 }
 
 static OrthancPluginErrorCode read_file(OrthancPluginWebDavCollection* collection,
                                         OrthancPluginWebDavRetrieveFile retrieve, uint32_t depth,
                                         const char* const* path, void* payload)
 {
-  (void) collection, (void) retrieve, (void) depth, (void) path, (void) payload;
   return OrthancPluginErrorCode_Success; /* without a call of retrieve(): there is no such file */
 }
 
 static OrthancPluginErrorCode write_file(uint8_t* done, uint32_t depth, const char* const* path, const void* data,
                                          uint64_t size, void* payload)
 {
-  (void) depth, (void) path, (void) data, (void) size, (void) payload;
   *done = 0;
   return OrthancPluginErrorCode_Success;
 }
 
 static OrthancPluginErrorCode refuse(uint8_t* done, uint32_t depth, const char* const* path, void* payload)
 {
-  (void) depth, (void) path, (void) payload;
   *done = 0;
   return OrthancPluginErrorCode_Success;
 }
 
-/* Reads the whole file into `tree`, and returns its size; 0 where it cannot be read. */
+/* Reads the whole file into `tree`, and returns its size; 0 if it cannot be read. */
 static size_t read_tree(const char* path)
 {
   FILE* file = fopen(path, "rb");
@@ -135,7 +104,7 @@ static size_t read_tree(const char* path)
   return size;
 }
 
-/* Finds the folders in `tree`. Returns 0, or -1 where there is no memory for them. */
+/* Finds the folders in `tree`. Returns 0, or -1 if there is no memory for them. */
 static int index_tree(size_t size)
 {
   for (const char *at = tree, *end = tree + size; at < end; count++)
@@ -146,10 +115,11 @@ static int index_tree(size_t size)
       return -1;
     }
     folders = more;
-    folders[count].path = next_field(&at);
-    folders[count].size = strtoull(next_field(&at), NULL, 10);
-    folders[count].entries = at;
-    at += folders[count].size;
+    folders[count].path = at;
+    at += strlen(at) + 1;
+    folders[count].size = strtoull(at, NULL, 10);
+    folders[count].entries = at + strlen(at) + 1;
+    at = folders[count].entries + folders[count].size;
   }
   return 0;
 }
@@ -158,19 +128,19 @@ ORTHANC_PLUGINS_API int32_t OrthancPluginInitialize(OrthancPluginContext* given)
 {
   char path[LONGEST];
   size_t size = 0;
-  context = given;
-  char* configuration = OrthancPluginGetConfiguration(context);
+  davfs_context = given;
+  char* configuration = OrthancPluginGetConfiguration(davfs_context);
   if (davfs_json_string(configuration, "Static", "Tree", path, sizeof(path)) == 1)
   {
     size = read_tree(path);
   }
-  OrthancPluginFreeString(context, configuration);
+  OrthancPluginFreeString(davfs_context, configuration);
   if (size == 0 || index_tree(size) != 0)
   {
-    OrthancPluginLogError(context, "Static.Tree must be the file of a tree");
+    OrthancPluginLogError(davfs_context, "Static.Tree must be the file of a tree");
     return -1;
   }
-  return (int32_t) OrthancPluginRegisterWebDavCollection(context, URI, is_folder, list_folder, read_file, write_file,
+  return (int32_t) OrthancPluginRegisterWebDavCollection(davfs_context, URI, is_folder, list_folder, read_file, write_file,
                                                          refuse, refuse, NULL);
 }
 

@@ -2,7 +2,7 @@
 
    plugin.c ─→ configuration_check.c, json.c, interpreter.c, change_queue.c
       └─→ webdav_callbacks.c ─→ request_filter.c ─→ request.c
-             ├─→ python_threads.c, and davfs/sdk/callbacks.py, which describes the round trip of a request
+             ├─→ python_threads.c ─→ request.c, and davfs/sdk/callbacks.py, which describes the round trip of a request
              └─→ recent_files.c ─→ send.cc ─→ core.cc ─→ guarded.hh
 
    Orthanc calls this code before Python runs, on a thread where Python must not wait or has too small a stack, or once for
@@ -99,7 +99,7 @@ struct davfs_response
 
 /* Returns the record of this thread. */
 davfs_request* davfs_this_request(void);
-/* Empties a record for the thread's next request. */
+/* Empties a record: for the thread's next request, and when the thread ends (python_threads.c). */
 void davfs_clear_request(davfs_request* request);
 /* Keeps a copy of the response to the second callback: the entries of a folder, or the one entry of a file, packed for
    davfs_add_entries(). Does nothing if there is no memory; Python answers the second callback then. */

@@ -3,8 +3,8 @@
    Orthanc loads plugins with RTLD_LOCAL, so libpython's symbols have to be made global before any extension module is
    imported; and Orthanc unloads plugins on a reset, while Python keeps pointers into this library for ever.
 
-   The official orthanc-python plugin may come before or after us, and Python takes its built-in modules only from what
-   starts it. So Python is started, or the interpreter of orthanc-python joined, when all plugins are loaded. */
+   The official orthanc-python plugin may come before or after this one, and must register its built-in module before Python
+   starts. So Python is started, or the interpreter of orthanc-python used, when all plugins are loaded. */
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h> /* first: it sets feature macros */
@@ -19,31 +19,30 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Puts the virtual environment's packages before all others. An interpreter that we started with its python3 has them
+/* Puts the packages of the virtual environment of `python` before all others. An interpreter that we started with it has them
    already; one that orthanc-python started has not.
 
-   Then cffi's extension module is loaded so that it prefers what it brings itself: its wheel has a libffi inside, and
-   would call Debian's, which Orthanc has loaded before (docs/adr/0015-c-extensions.md). */
+   Then it loads cffi's extension module so that it calls its own functions first: its wheel contains a libffi, and would call
+   Debian's, which Orthanc has loaded before (docs/adr/0015-c-extensions.md). */
 static const char FIND_PACKAGES[] =
     "import os, site, sys\n"
-    "def find_packages(python):\n"
-    "    home = os.path.dirname(os.path.dirname(python))\n"
-    "    version = 'python%d.%d' % sys.version_info[:2]\n"
-    "    packages = os.path.join(home, 'lib', version, 'site-packages')\n"
-    "    if not os.path.isdir(packages):\n"
-    "        raise RuntimeError(f'{home} is no virtual environment of {version}: make it anew with that Python')\n"
-    "    if packages not in sys.path:\n"
-    "        before = list(sys.path)\n"
-    "        site.addsitedir(packages)\n"
-    "        sys.path[:] = [p for p in sys.path if p not in before] + before\n"
-    "    flags = sys.getdlopenflags()\n"
-    "    sys.setdlopenflags(flags | os.RTLD_DEEPBIND)\n"
-    "    try:\n"
-    "        import _cffi_backend\n"
-    "    except ImportError:\n"
-    "        pass\n" /* davfs_start_cffi() says so */
-    "    finally:\n"
-    "        sys.setdlopenflags(flags)\n";
+    "home = os.path.dirname(os.path.dirname(python))\n"
+    "version = 'python%d.%d' % sys.version_info[:2]\n"
+    "packages = os.path.join(home, 'lib', version, 'site-packages')\n"
+    "if not os.path.isdir(packages):\n"
+    "    raise RuntimeError(f'{home} is no virtual environment of {version}: make it anew with that Python')\n"
+    "if packages not in sys.path:\n"
+    "    before = list(sys.path)\n"
+    "    site.addsitedir(packages)\n"
+    "    sys.path[:] = [p for p in sys.path if p not in before] + before\n"
+    "flags = sys.getdlopenflags()\n"
+    "sys.setdlopenflags(flags | os.RTLD_DEEPBIND)\n"
+    "try:\n"
+    "    import _cffi_backend\n"
+    "except ImportError:\n"
+    "    pass\n" /* davfs_start_cffi() reports it */
+    "finally:\n"
+    "    sys.setdlopenflags(flags)\n";
 
 /* Adds flags to the library that holds an address. */
 static int reopen(void* address, int flags)
@@ -52,7 +51,7 @@ static int reopen(void* address, int flags)
   return dladdr(address, &info) != 0 && dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | flags) != NULL ? 0 : -1;
 }
 
-static int settle_libraries(char* reason, size_t size)
+static int pin_libraries(char* reason, size_t size)
 {
   if (reopen((void*) &Py_IsInitialized, RTLD_GLOBAL) != 0 || reopen((void*) &davfs_start_python, RTLD_NODELETE) != 0)
   {
@@ -95,7 +94,7 @@ static int start_interpreter(const char* python, char* reason, size_t size)
   return 0;
 }
 
-/* One line "Type: message" of the current exception. */
+/* Writes the current exception as one line "Type: message". */
 static void describe_exception(char* reason, size_t size)
 {
   PyObject *type = NULL, *value = NULL, *traceback = NULL;
@@ -120,18 +119,8 @@ static void describe_exception(char* reason, size_t size)
 
 static int find_packages(const char* python)
 {
-  PyObject* names = PyDict_New();
-  PyObject* done = NULL;
-  if (names != NULL && PyDict_SetItemString(names, "__builtins__", PyEval_GetBuiltins()) == 0)
-  {
-    done = PyRun_String(FIND_PACKAGES, Py_file_input, names, names);
-  }
-  if (done != NULL)
-  {
-    Py_DECREF(done);
-    PyObject* function = PyDict_GetItemString(names, "find_packages"); /* borrowed */
-    done = PyObject_CallFunction(function, "s", python);
-  }
+  PyObject* names = Py_BuildValue("{sOss}", "__builtins__", PyEval_GetBuiltins(), "python", python);
+  PyObject* done = names ? PyRun_String(FIND_PACKAGES, Py_file_input, names, names) : NULL;
   Py_XDECREF(done);
   Py_XDECREF(names);
   return done == NULL ? -1 : 0;
@@ -146,7 +135,8 @@ static int call_plugin(const char* function)
   return done == NULL ? -1 : 0;
 }
 
-/* cffi starts once in a process. orthanc-python ends Python, and our modules with it, when Orthanc is reset. */
+/* Returns 1 if this is another Python than before: cffi starts once in a process, and orthanc-python ends Python when Orthanc is
+   reset. */
 static int is_second_python(void)
 {
   static int joined = 0;
@@ -156,7 +146,7 @@ static int is_second_python(void)
   return second;
 }
 
-static int with_python(const char* python, char* reason, size_t size)
+static int start_plugin(const char* python, char* reason, size_t size)
 {
   PyGILState_STATE gil = PyGILState_Ensure();
   int failed = is_second_python();
@@ -192,7 +182,7 @@ static int with_python(const char* python, char* reason, size_t size)
 
 int davfs_start_python(const char* python, char* reason, size_t size)
 {
-  if (settle_libraries(reason, size) != 0) /* first: also the function that ends the process after a failure has to stay */
+  if (pin_libraries(reason, size) != 0) /* first: after a failure, too, the function that ends the process has to stay loaded */
   {
     return -1;
   }
@@ -205,10 +195,10 @@ int davfs_start_python(const char* python, char* reason, size_t size)
   {
     return -1;
   }
-  return with_python(python, reason, size);
+  return start_plugin(python, reason, size);
 }
 
-/* Whether davfs.running.plugin.stop() has returned. Never freed: the thread may outlive the one that waits for it. */
+/* Posted when davfs.running.plugin.stop() has returned. Never freed: its thread may outlive the one that waits for it. */
 static sem_t stopped;
 
 static void* run_stop(void* nothing)

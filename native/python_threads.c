@@ -17,7 +17,7 @@ typedef struct
   pthread_t thread;
   sem_t called, returned;
   int (*function)(davfs_request*); /* NULL: end */
-  davfs_request* request;
+  davfs_request* request; /* the record of the HTTP thread, always the same one */
   int code;
 } python_thread;
 
@@ -57,6 +57,7 @@ static void end(void* argument)
   pthread_join(ended->thread, NULL);
   sem_destroy(&ended->called);
   sem_destroy(&ended->returned);
+  davfs_clear_request(ended->request);
   free(ended);
 }
 
@@ -65,56 +66,43 @@ static void make_key(void)
   has_key = pthread_key_create(&key, end) == 0;
 }
 
-static int start(python_thread* made)
+/* Starts the Python thread of this thread. Returns NULL if there is no memory for one. */
+static python_thread* start(davfs_request* request)
 {
+  python_thread* made = has_key ? calloc(1, sizeof(*made)) : NULL;
   pthread_attr_t attributes;
-  if (pthread_attr_init(&attributes) != 0)
+  if (made == NULL || pthread_attr_init(&attributes) != 0)
   {
-    return -1;
+    free(made);
+    return NULL;
   }
+  made->request = request;
+  sem_init(&made->called, 0, 0);
+  sem_init(&made->returned, 0, 0);
   int failed = pthread_attr_setstacksize(&attributes, STACK) || pthread_create(&made->thread, &attributes, serve, made);
   pthread_attr_destroy(&attributes);
-  return failed ? -1 : 0;
-}
-
-/* Returns the Python thread of this thread, NULL if there is no memory for one. */
-static python_thread* find(void)
-{
-  pthread_once(&once, make_key);
-  python_thread* found = has_key ? pthread_getspecific(key) : NULL;
-  if (found != NULL || !has_key)
+  if (failed)
   {
-    return found;
-  }
-  found = calloc(1, sizeof(*found));
-  if (found == NULL)
-  {
+    free(made);
     return NULL;
   }
-  sem_init(&found->called, 0, 0);
-  sem_init(&found->returned, 0, 0);
-  if (start(found) != 0)
+  if (pthread_setspecific(key, made) != 0)
   {
-    free(found);
+    end(made);
     return NULL;
   }
-  if (pthread_setspecific(key, found) != 0)
-  {
-    end(found);
-    return NULL;
-  }
-  return found;
+  return made;
 }
 
 int davfs_call_on_python_thread(int (*function)(davfs_request*), davfs_request* request)
 {
-  python_thread* found = find();
-  if (found == NULL)
+  pthread_once(&once, make_key);
+  python_thread* found = has_key ? pthread_getspecific(key) : NULL;
+  if (found == NULL && (found = start(request)) == NULL)
   {
     return OrthancPluginErrorCode_DatabaseUnavailable;
   }
   found->function = function;
-  found->request = request;
   sem_post(&found->called);
   wait_for(&found->returned);
   return found->code;

@@ -6,34 +6,14 @@
 
 #include "davfs.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static _Thread_local davfs_request current;
-static pthread_key_t key; /* only to free a response that is left when its thread ends */
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static int has_key = 0;
-
-static void end_thread(void* request)
-{
-  davfs_clear_request(request);
-}
-
-static void make_key(void)
-{
-  has_key = pthread_key_create(&key, end_thread) == 0;
-}
 
 davfs_request* davfs_this_request(void)
 {
-  static _Thread_local int is_known = 0;
-  if (!is_known)
-  {
-    pthread_once(&once, make_key);
-    is_known = has_key && pthread_setspecific(key, &current) == 0;
-  }
   return &current;
 }
 

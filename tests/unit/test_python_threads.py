@@ -22,17 +22,29 @@ UNAVAILABLE = 36
 
 Function = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
 
+# Calls a function with the record of the calling thread, as the callbacks do.
+CALL = r"""
+#include "davfs.h"
+
+int call(int (*function)(davfs_request*))
+{
+  return davfs_call_on_python_thread(function, davfs_this_request());
+}
+
+void davfs_log(int severity, const char* line) {}
+"""
+
 # Asks twice: while there is no room for another stack in the address space, and when there is.
 SHORT_OF_MEMORY = """
 import ctypes, pathlib, resource, sys
-call = ctypes.CDLL(sys.argv[1]).davfs_call_on_python_thread
+call = ctypes.CDLL(sys.argv[1]).call
 function = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(lambda _: 17)
 pages = int(pathlib.Path("/proc/self/statm").read_text().split()[0])
 _, most = resource.getrlimit(resource.RLIMIT_AS)
 resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + (4 << 20), most))
-short = call(function, None)
+short = call(function)
 resource.setrlimit(resource.RLIMIT_AS, (most, most))
-print(short, call(function, None))
+print(short, call(function))
 """
 
 
@@ -71,10 +83,13 @@ def http_thread(act: Callable[[], object]) -> threading.Thread:
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """native/python_threads.c as a library of its own."""
-    library = tmp_path_factory.mktemp("python_threads") / "python_threads.so"
-    source = ROOT / "native" / "python_threads.c"
+    folder = tmp_path_factory.mktemp("python_threads")
+    library = folder / "python_threads.so"
+    (folder / "call.c").write_text(CALL)
+    sources = [folder / "call.c", ROOT / "native" / "python_threads.c", ROOT / "native" / "request.c"]
+    includes = [f"-I{ROOT / 'native'}", "-I/usr/include"]
     done = subprocess.run(
-        ["gcc", "-shared", "-fPIC", "-Wall", f"-I{ROOT / 'native'}", "-I/usr/include", str(source), "-o", str(library)],
+        ["gcc", "-shared", "-fPIC", "-Wall", *includes, *map(str, sources), "-o", str(library)],
         capture_output=True,
         text=True,
         check=False,
@@ -86,8 +101,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def call(library: Path) -> Callable[[Callable[[], int]], int]:
     """Calls a function on the Python thread of the calling thread; returns its result."""
-    function_in_c = ctypes.CDLL(str(library)).davfs_call_on_python_thread
-    return lambda function: int(function_in_c(Function(lambda _: function()), None))
+    function_in_c = ctypes.CDLL(str(library)).call
+    return lambda function: int(function_in_c(Function(lambda _: function())))
 
 
 def test_ordinary_stack(call: Callable[[Callable[[], int]], int]) -> None:
