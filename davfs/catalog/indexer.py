@@ -57,6 +57,7 @@ class Indexer:
         self._stale_since: float | None = None
         self._patient_until: float | None = None
         self._catalog: Catalog | None = None
+        self._also: Callable[[], None] = lambda: None
         self._thread: threading.Thread | None = None
         self.progress = (0, 0)
 
@@ -82,9 +83,10 @@ class Indexer:
         """Whether the first index is complete."""
         return self._built.is_set()
 
-    def start(self, catalog: Catalog) -> None:
-        """Start the thread; the index is built once Orthanc says that it has started."""
+    def start(self, catalog: Catalog, also: Callable[[], None] = lambda: None) -> None:
+        """Start the thread, which calls `also` now and then; the index is built once Orthanc has started."""
         self._catalog = catalog
+        self._also = also
         catalog.facts.building = True
         self._thread = threading.Thread(target=self._run, args=(catalog.facts,), name="davfs-catalog", daemon=True)
         self._thread.start()
@@ -115,6 +117,7 @@ class Indexer:
                 self._stopping.wait(_TICK)
 
     def _step(self, facts: Facts) -> None:
+        self._also()
         events = self._wait()
         kinds = {event.kind for event in events}
         if gone := [OrthancId(event.id) for event in events if event.kind is EventKind.DELETED]:

@@ -1,4 +1,4 @@
-"""What an archive of a folder holds: the DICOM files below it, at the paths that the drive shows them at."""
+"""Derives the archive of a folder: a ZIP of the DICOM files below it, at the paths that the drive shows."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -10,75 +10,72 @@ from davfs.derived.file import DerivedFile
 from davfs.derived.files import DerivedFiles
 from davfs.entry import Path
 from davfs.errors import UnknownResource
-from davfs.filesystem.files import Files
-from davfs.filesystem.folders import Listings
+from davfs.filesystem.image_files import ImageFiles
 from davfs.filesystem.images import Images
-from davfs.filesystem.node import Node
+from davfs.filesystem.subfolders import Subfolders
+from davfs.filesystem.tree_node import TreeNode
 from davfs.orthanc.model import Level, OrthancId
 
-_KEPT = 100
-"""Archives of which it is remembered what they hold: those of the folders that people have open."""
+_ARCHIVES = 100
+"""Archives whose members are cached: those of the folders that people have open."""
 _MEMBERS = 50_000
-"""What all of them hold: some 20 MB."""
+"""Members of all of them: some 20 MB."""
 
 
 @dataclass(frozen=True, slots=True)
-class Branch:
-    """A folder of files in an archive.
-
-    Attributes:
-        path: Where it is.
-        files: What is in it.
-    """
+class ArchiveFolder:
+    """A folder in an archive, and the files in it."""
 
     path: Path
-    files: Files
+    files: ImageFiles
 
 
 class Archives:
-    """Makes the archives of one layout.
+    """Derives the archives of one layout.
 
     Args:
-        listings: The layout's folders.
+        subfolders: The layout's folders.
         images: The layout's files.
         derived_files: Makes the archives.
     """
 
-    def __init__(self, listings: Listings, images: Images, derived_files: DerivedFiles) -> None:
-        self._listings = listings
+    def __init__(self, subfolders: Subfolders, images: Images, derived_files: DerivedFiles) -> None:
+        self._subfolders = subfolders
         self._images = images
         self._derived_files = derived_files
-        self._kept: LruCache[str | None, tuple[Sequence[Branch], DerivedFile]] = LruCache(_KEPT, _MEMBERS)
+        self._cache: LruCache[str | None, tuple[Sequence[ArchiveFolder], DerivedFile]] = LruCache(_ARCHIVES, _MEMBERS)
 
-    def made(self, owner: Node) -> DerivedFile:
+    def archive(self, owner: TreeNode) -> DerivedFile:
         """Return the archive of all DICOM files below a folder, as they are now.
 
         Raises:
-            UnknownResource: Its resource is gone.
+            UnknownResource: The folder's resource has been deleted.
         """
-        branches = list(self._below(owner.folder, owner.level, owner.id, ()))
-        kept = self._kept.get(owner.id)
-        if kept is not None and _same(kept[0], branches):
-            return kept[1]
-        members = [self._images.member(one.files, entry, one.path) for one in branches for entry in one.files.entries]
-        made = self._derived_files.archive(members)
-        self._kept.put(owner.id, (branches, made), len(members))
-        return made
+        folders = list(self._below(owner.folder, owner.level, owner.id, ()))
+        cached = self._cache.get(owner.id)
+        if cached is not None and _are_same(cached[0], folders):
+            return cached[1]
+        members = [self._images.member(one.files, entry, one.path) for one in folders for entry in one.files.entries]
+        archive = self._derived_files.archive(members)
+        self._cache.put(owner.id, (folders, archive), len(members))
+        return archive
 
-    def _below(self, folder: Folder | None, level: Level | None, resource: str | None, path: Path) -> Iterator[Branch]:
+    def _below(
+        self, folder: Folder | None, level: Level | None, resource: str | None, path: Path
+    ) -> Iterator[ArchiveFolder]:
         if folder is None and level and resource:  # the layout ends here
-            yield Branch(path, self._images.below(level, OrthancId(resource)))
+            yield ArchiveFolder(path, self._images.below(level, OrthancId(resource)))
         elif folder is not None and folder.shows is Level.INSTANCE:
-            yield Branch(path, self._images.of(folder, fresh=True))
+            yield ArchiveFolder(path, self._images.of(folder, fresh=True))
         elif folder is not None:
-            listed = self._listings.list(folder)
-            for entry, node in zip(listed.entries, listed.nodes, strict=True):
-                with suppress(UnknownResource):  # deleted this very moment
+            listing = self._subfolders.list(folder)
+            for entry, node in zip(listing.entries, listing.nodes, strict=True):
+                with suppress(UnknownResource):  # deleted meanwhile
                     yield from self._below(folder.below(node), folder.shows, node, (*path, entry.name))
 
 
-def _same(some: Sequence[Branch], others: Sequence[Branch]) -> bool:
-    """Tell whether two archives hold the same files under the same names."""
+def _are_same(some: Sequence[ArchiveFolder], others: Sequence[ArchiveFolder]) -> bool:
+    """Return True if two archives hold the same files under the same names."""
     return len(some) == len(others) and all(
         one.path == other.path and one.files is other.files for one, other in zip(some, others, strict=True)
     )

@@ -20,7 +20,7 @@ from davfs.filesystem.area import (
     Writable,
 )
 from davfs.filesystem.readme import Readme
-from davfs.filesystem.recent import Recent
+from davfs.filesystem.recent_paths import RecentPaths
 from davfs.orthanc import Buffer
 
 README = "README.txt"
@@ -49,7 +49,7 @@ class Drive:
         self._areas = areas
         self._readme = readme
         self._since = since
-        self._not_replaced = Recent(_WARY)
+        self._not_replaced = RecentPaths(_WARY)
 
     @property
     def is_read_only(self) -> bool:
@@ -91,7 +91,7 @@ class Drive:
         """See `Writable`."""
         area, below = self._changeable(path)
         if not isinstance(area, Writable):
-            self._not_replaced.note(path)
+            self._not_replaced.add(path)
             raise Forbidden(path, _READ_ONLY)
         return area.write(below, content)
 
@@ -100,7 +100,7 @@ class Drive:
         _, below = self._changeable(path)
         area = self._receiving(path)
         if area is None:
-            self._not_replaced.note(path)
+            self._not_replaced.add(path)
             raise Forbidden(path, _READ_ONLY)
         return area.receive(below, size)
 

@@ -1,16 +1,16 @@
-"""Extra files in the folders of a layout: archives, tags, pictures and reports.
+"""Extra files in the folders of a layout: archives, tags, previews and reports.
 
-Their names take part in the naming of what else is in the folder, as if each of them was a resource of its own.
+They take part in the naming of the folder's other entries, as if each of them was a resource of its own.
 """
 
 import hashlib
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import tee
+from typing import TypeAlias
 
 from davfs import names
 from davfs.cache import LruCache
@@ -21,184 +21,181 @@ from davfs.derived.file import DerivedFile
 from davfs.entry import Entry, EntryKind
 from davfs.errors import UnknownResource
 from davfs.filesystem.archives import Archives
-from davfs.filesystem.node import Node
+from davfs.filesystem.hidden_files import HiddenFiles
+from davfs.filesystem.tree_node import TreeNode, entry_of
 from davfs.layout import Layout
-from davfs.layout.model import ExtraFile, ExtraFileKind
+from davfs.layout.model import ExtraFileKind
 from davfs.orthanc.model import Instance, Level, OrthancId
 
 _DIGITS = 10
-_DATED = 10_000
-"""Files of which it is known since when they have their content."""
-_HIDDEN = 60.0
-"""Seconds after which a file is there again that was deleted, and whose folder was not."""
+_FOLDERS = 1000
+"""Folders whose extra files are cached until the catalog changes."""
+_DATES = 10_000
+"""Files of which it is remembered since when they have their content."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Hidden:
-    """A file that was deleted: in whose folder, since when (UTC), and until when by the clock."""
-
-    owner: Node
-    since: datetime
-    until: float
+NamedKinds: TypeAlias = Mapping[str, tuple[ExtraFileKind, str]]
+"""Kind and base name of the extra files that a folder may have, by an id that is the same in every process."""
 
 
 class ExtraFiles:
     """The extra files of one layout.
 
-    They cannot be deleted, for they are made from what is there. But who deletes a folder by deleting what is in it, as
-    Finder and ``rm -r`` do, has to find it empty in the end.
-
     Args:
         layout: The layout.
-        catalog: Knows what is below a folder.
-        documents: Make the others.
-        archives: Make the archives among them.
-        now: Clock, in seconds.
+        catalog: The index.
+        documents: Derives tags, previews and reports.
+        archives: Derives archives.
         today: Clock, in UTC.
+
+    Attributes:
+        hidden: Those that clients have deleted a moment ago.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917  what it is made of, and two clocks
+    def __init__(
         self,
         layout: Layout,
         catalog: Catalog,
         documents: Documents,
         archives: Archives,
-        now: Callable[[], float] = time.monotonic,
         today: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        self.hidden = HiddenFiles(catalog)
         self._files = {level.resource: level.files for level in layout.levels if level.files}
-        self._mark = layout.digest
-        self._is_anonymised = layout.anonymised is not None
+        self._layout = layout
         self._catalog = catalog
         self._documents = documents
         self._archives = archives
-        self._now = now
         self._today = today
-        self._dates: LruCache[str, tuple[str, datetime]] = LruCache(_DATED)
-        self._hidden: dict[str, _Hidden] = {}
+        self._named: LruCache[str, tuple[int, NamedKinds]] = LruCache(_FOLDERS)
+        self._dates: LruCache[str, tuple[str, datetime]] = LruCache(_DATES)
 
-    def asked(self, owner: Node, segment: str) -> Mapping[str, str]:
-        """Return the base names, by identity, of those that a name may lead to, or has to be told from."""
+    def matching(self, owner: TreeNode, segment: str) -> NamedKinds:
+        """Return those that a name in a folder can lead to, or conflict with; Orthanc is not asked if they exist."""
         if owner.level not in self._files:
             return {}
         keys = {*names.base_names(segment, files=True), *names.base_names(segment, files=False)}
-        bases = {one: base for one, base in self.bases(owner).items() if names.folded(base) in keys}
-        files = self._of(owner)
+        return {one: named for one, named in self._of(owner).items() if names.folded(named[1]) in keys}
+
+    def existing(self, owner: TreeNode, some: NamedKinds) -> Mapping[str, str]:
+        """Return the base names of those that exist now, by id."""
         with suppress(UnknownResource):
-            return {one: base for one, base in bases.items() if self._is_there(owner, files[one].kind)}
+            return {one: base for one, (kind, base) in some.items() if self._exists(owner, kind)}
         return {}
 
-    def there(self, owner: Node) -> Mapping[str, DerivedFile]:
-        """Return those that there are in a folder now, by identity; what was deleted for a while is among them.
+    def derive_all(self, owner: TreeNode) -> Mapping[str, tuple[str, DerivedFile]]:
+        """Return base names and files of all that exist in a folder now, by id; hidden ones are among them.
 
         Raises:
-            UnknownResource: The folder's resource is gone.
+            UnknownResource: The folder's resource has been deleted.
         """
-        files = self._of(owner)
-        if not files:
+        named = self._of(owner)
+        if not named:
             return {}
-        archives = {one: self._made(owner, file.kind) for one, file in files.items() if file.kind is ExtraFileKind.ZIP}
-        # An archive has just asked for all that is below the folder.
-        pictures, reports = tee(self._instances(owner, fresh=not archives))
-        others = {
-            one: self._document(owner, file.kind, pictures if file.kind is ExtraFileKind.PREVIEW else reports)
-            for one, file in files.items()
-            if file.kind is not ExtraFileKind.ZIP
+        kinds = {kind for kind, _ in named.values()}
+        # An archive, which is derived first, has just asked Orthanc for all instances below the folder.
+        previews, reports = tee(self._instances(owner, fresh=ExtraFileKind.ZIP not in kinds))
+        instances = {ExtraFileKind.PREVIEW: previews, ExtraFileKind.REPORT: reports}
+        derived = {kind: self._derive(owner, kind, instances.get(kind, ())) for kind in ExtraFileKind if kind in kinds}
+        return {
+            one: (base, self._dated(owner, one, file))
+            for one, (kind, base) in named.items()
+            if (file := derived[kind]) is not None
         }
-        found = archives | others
-        return {one: self._dated(owner, one, made) for one in files if (made := found[one]) is not None}
 
-    def bases(self, owner: Node) -> Mapping[str, str]:
-        """Return the base names of all that a folder may have, by an identity that is the same in every process."""
-        files = self._of(owner)
-        needs_tags = any(file.template.keywords for file in files.values())
-        tags = self._catalog.tags(owner.id) if needs_tags and owner.id else {}
-        return {one: file.template.render(tags, one) for one, file in files.items()}
-
-    def node(self, owner: Node, identity: str, name: str) -> Node:
-        """Return the node of one of them.
+    def entries(
+        self, owner: TreeNode, unique: Mapping[str, str], derived: Mapping[str, tuple[str, DerivedFile]]
+    ) -> Iterator[Entry]:
+        """Yield the entries of those that are not hidden.
 
         Args:
-            owner: The folder that it is in.
-            identity: Which one.
+            owner: The folder.
+            unique: Their names in it, by id.
+            derived: The result of `derive_all`.
+        """
+        for one, name in unique.items():
+            if not self.hidden.is_hidden(owner, one):
+                yield entry_of(_entry(owner, name), derived[one][1])
+
+    def node(self, owner: TreeNode, file: str, name: str) -> TreeNode:
+        """Return the node of an extra file.
+
+        Args:
+            owner: Its folder.
+            file: Its id.
             name: Its name.
         """
-        entry = Entry(name, EntryKind.FILE, owner.entry.modified, resource=owner.entry.resource)
-        return Node(
-            None, None, entry, None, partial(self._still, owner, identity), partial(self._hide, owner, identity)
-        )
+        hide = partial(self.hidden.hide, owner, file)
+        return TreeNode(None, None, _entry(owner, name), None, partial(self._derive_one, owner, file), hide)
 
-    def is_hidden(self, owner: Node, identity: str) -> bool:
-        """Tell whether one was deleted a while ago; nothing else has its name meanwhile."""
-        hidden = self._hidden.get(identity)
-        if hidden is None or hidden.until <= self._now():
-            return False
-        return owner.entry.modified <= hidden.since  # or the folder has come again
+    def _derive_one(self, owner: TreeNode, file: str) -> DerivedFile:
+        kind, _ = self._of(owner)[file]
+        derived = None if self.hidden.is_hidden(owner, file) else self._derive_now(owner, kind)
+        if derived is None:
+            raise UnknownResource("there is nothing any more that this file could show")
+        return self._dated(owner, file, derived)
 
-    def show_orphans(self) -> None:
-        """Show again what was deleted in folders that were deleted themselves since then: they may come again."""
-        self._hidden = {one: each for one, each in self._hidden.items() if self._exists(each.owner)}
+    def _exists(self, owner: TreeNode, kind: ExtraFileKind) -> bool:
+        always = kind in {ExtraFileKind.ZIP, ExtraFileKind.JSON}
+        return always or self._derive_now(owner, kind) is not None
 
-    def _hide(self, owner: Node, identity: str) -> None:
-        now = self._now()
-        left = {one: each for one, each in self._hidden.items() if each.until > now}
-        self._hidden = left | {identity: _Hidden(owner, self._today(), now + _HIDDEN)}
+    def _derive_now(self, owner: TreeNode, kind: ExtraFileKind) -> DerivedFile | None:
+        return self._derive(owner, kind, self._instances(owner, fresh=True))
 
-    def _exists(self, owner: Node) -> bool:
-        return bool(owner.level and owner.id and self._catalog.exists(owner.level, owner.id))
-
-    def _still(self, owner: Node, identity: str) -> DerivedFile:
-        made = None if self.is_hidden(owner, identity) else self._made(owner, self._of(owner)[identity].kind)
-        if made is None:
-            raise UnknownResource("there is nothing any more that it could show")
-        return self._dated(owner, identity, made)
-
-    def _dated(self, owner: Node, identity: str, made: DerivedFile) -> DerivedFile:
-        """Return it with a date that is later whenever the content is another one: what is deleted leaves no date.
-
-        In an anonymised layout it would tell when something came or went.
-        """
-        if self._is_anonymised:
-            return made
-        date = max(made.modified or owner.entry.modified, owner.entry.modified)
-        etag, before = self._dates.get(identity) or (made.etag, date)
-        if etag == made.etag:
-            date = before
-        elif date <= before:
-            date = max(self._today().replace(microsecond=0), before + timedelta(seconds=1))
-        self._dates.put(identity, (made.etag, date))
-        return replace(made, modified=date)
-
-    def _is_there(self, owner: Node, content: ExtraFileKind) -> bool:
-        """Tell whether there is a file; of archives and tags there always is one."""
-        return content in {ExtraFileKind.ZIP, ExtraFileKind.JSON} or self._made(owner, content) is not None
-
-    def _made(self, owner: Node, content: ExtraFileKind) -> DerivedFile | None:
-        if content is ExtraFileKind.ZIP:
-            return self._archives.made(owner)
-        return self._document(owner, content, self._instances(owner, fresh=True))
-
-    def _document(
-        self, owner: Node, content: ExtraFileKind, instances: Iterable[Mapping[OrthancId, Instance]]
+    def _derive(
+        self, owner: TreeNode, kind: ExtraFileKind, instances: Iterable[Mapping[OrthancId, Instance]]
     ) -> DerivedFile | None:
-        if content is ExtraFileKind.PREVIEW:
-            return self._documents.picture(instances)
-        if content is ExtraFileKind.REPORT:
-            return self._documents.report(instances)
+        match kind:
+            case ExtraFileKind.ZIP:
+                return self._archives.archive(owner)
+            case ExtraFileKind.PREVIEW:
+                return self._documents.picture(instances)
+            case ExtraFileKind.REPORT:
+                return self._documents.report(instances)
         if owner.level is Level.PATIENT and owner.id:
             return self._documents.patient(patient_of(owner.id), self._catalog.studies_of(owner.id))
         return self._documents.description(owner.level, owner.id) if owner.level and owner.id else None
 
-    def _instances(self, owner: Node, *, fresh: bool) -> Iterator[Mapping[OrthancId, Instance]]:
+    def _instances(self, owner: TreeNode, *, fresh: bool) -> Iterator[Mapping[OrthancId, Instance]]:
         if owner.level and owner.id:
             yield from self._catalog.instances_below(owner.level, owner.id, fresh=fresh)
 
-    def _of(self, owner: Node) -> Mapping[str, ExtraFile]:
-        files = self._files.get(owner.level, ())
-        return {self._identity(owner, index): file for index, file in enumerate(files)}
+    def _dated(self, owner: TreeNode, file: str, derived: DerivedFile) -> DerivedFile:
+        """Return the file with a date that is later whenever its content changed, also after a deletion.
 
-    def _identity(self, owner: Node, index: int) -> str:
-        """Return the identity of a file: forty digits, the first of them those that the folder's own names have."""
-        own = self._mark(owner.id or "").replace("-", "")[:_DIGITS]
-        text = f"{self._mark(owner.id or '')}/{index}"
-        return own + hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()[_DIGITS:]
+        In an anonymised layout the date would tell when an image was added or deleted: there the file has none.
+        """
+        if self._layout.anonymised is not None:
+            return derived
+        date = max(derived.modified or owner.entry.modified, owner.entry.modified)
+        etag, before = self._dates.get(file) or (derived.etag, date)
+        if etag == derived.etag:
+            date = before
+        elif date <= before:
+            date = max(self._today().replace(microsecond=0), before + timedelta(seconds=1))
+        self._dates.put(file, (derived.etag, date))
+        return replace(derived, modified=date)
+
+    def _of(self, owner: TreeNode) -> NamedKinds:
+        files = self._files.get(owner.level, ())
+        if not files or owner.id is None:
+            return {}
+        generation = self._catalog.generation
+        cached = self._named.get(owner.id)
+        if cached is not None and cached[0] == generation:
+            return cached[1]
+        needs_tags = any(file.template.keywords for file in files)
+        tags = self._catalog.tags(owner.id) if needs_tags else {}
+        ids = [_file_id(self._layout.digest(owner.id), index) for index in range(len(files))]
+        named = {one: (file.kind, file.template.render(tags, one)) for one, file in zip(ids, files, strict=True)}
+        self._named.put(owner.id, (generation, named))
+        return named
+
+
+def _entry(owner: TreeNode, name: str) -> Entry:
+    return Entry(name, EntryKind.FILE, owner.entry.modified, resource=owner.entry.resource)
+
+
+def _file_id(folder: str, index: int) -> str:
+    """Return the id of a file: forty digits, of which the first ten are those of its folder's id."""
+    digest = hashlib.sha1(f"{folder}/{index}".encode(), usedforsecurity=False).hexdigest()
+    return folder.replace("-", "")[:_DIGITS] + digest[_DIGITS:]

@@ -1,8 +1,8 @@
-"""Puts a drive together over an Orthanc, wherever that is: both doors and both ways to run are made of these parts."""
+"""Assembles a drive over an Orthanc: the same parts inside the plugin and in ``davfs serve``, behind both doors."""
 
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -15,23 +15,20 @@ from davfs.comparison.images import Decoder
 from davfs.derived.files import DerivedFiles
 from davfs.errors import ConfigurationError
 from davfs.events import ResourceEvent
-from davfs.filesystem.area import Area
 from davfs.filesystem.deletions import Deletions
 from davfs.filesystem.drive import Drive
 from davfs.filesystem.forwarded import ForwardedImages
 from davfs.filesystem.inbox import Inbox
-from davfs.filesystem.readme import Readme, about
+from davfs.filesystem.readme import Readme
 from davfs.filesystem.search.assembly import Searching
-from davfs.filesystem.swappable import Swappable
-from davfs.filesystem.tree import Tree
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
 from davfs.imports.same_image import SameImage
-from davfs.layout import Layout
 from davfs.orthanc import Orthanc
 from davfs.orthanc.ranges import RangeCache
 from davfs.running.layout_reloader import LayoutReloader
 from davfs.running.shutdown import Shutdown
+from davfs.running.top_folders import TopFolders
 from davfs.settings import setup
 from davfs.settings.configuration import Configuration
 from davfs.settings.layout_files import LoadedLayouts
@@ -46,22 +43,22 @@ _READ_ONLY = "This Orthanc is read-only (its setting ReadOnly): nothing can be u
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """A drive and what keeps it going.
+    """A running drive.
 
     Attributes:
-        drive: What the doors show.
-        indexer: Tells how far the first index is.
-        ending: Ends all of it.
-        reload: Reads the layout files again, and tells what became of them.
+        drive: The file system that the doors show.
+        indexer: The background thread of the index.
+        shutdown: Stops threads and closes files.
+        reload: Reads the layout files again, and returns the layouts.
     """
 
     drive: Drive
     indexer: Indexer
-    ending: Shutdown
+    shutdown: Shutdown
     reload: Callable[[], LoadedLayouts]
 
 
-def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
+def assemble(  # noqa: PLR0913  the differences between running inside Orthanc and outside
     checked: Setup,
     orthanc: Orthanc,
     next_change: Callable[[float], ResourceEvent | None],
@@ -70,35 +67,24 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
     open_files: int = 4,
     decode: Decoder | None = None,
 ) -> Assembly:
-    """Make a drive, and start the threads behind it.
+    """Make a drive, and start its background threads.
 
     Args:
         checked: The configuration.
-        orthanc: Whose archive the drive shows.
-        next_change: Waits so many seconds for an event of that Orthanc; None for none.
-        changed: Is called when a path may lead to something else than before.
+        orthanc: The archive that the drive shows.
+        next_change: Returns the next event of that Orthanc, after waiting so many seconds at most; None for none.
+        changed: Called when a path may lead to another resource than before.
         decode: Decodes compressed pixels that Orthanc does not; not to be used inside Orthanc.
-        open_files: Large files that are kept open between two ranges of them; inside Orthanc each is in memory.
+        open_files: Number of large files that are kept open between ranges; inside Orthanc each is in memory.
 
     Raises:
         ConfigurationError: The administrator has to change something; the message says what.
     """
-    settings, selection = checked.settings, checked.selection
-    layouts = selection.loaded.layouts
-    spool = _spool(settings)
-    since = datetime.now(UTC)
-
-    def next_change_or_look(seconds: float) -> ResourceEvent | None:
-        reloading.look()
-        return next_change(seconds)
-
-    indexer = Indexer(next_change_or_look)
-    searching = Searching(settings, selection.extra, since)
-    try:
-        store = _store(settings, LayoutPlacer(searching.placed(layouts)), indexer)
-    except ConfigurationError:
-        spool.close()
-        raise
+    settings, since = checked.settings, datetime.now(UTC)
+    layouts = checked.layout_files.loaded.layouts
+    indexer, lanes = Indexer(next_change), Lanes()
+    searching = Searching(settings, checked.layout_files.extra, since)
+    spool, store = _open(settings, LayoutPlacer(searching.placed(layouts)), indexer)
     catalog = Catalog(
         orthanc,
         store,
@@ -107,62 +93,49 @@ def assemble(  # noqa: PLR0913  what differs inside Orthanc and outside of it
         wait_for_first_index=indexer.wait_for_first_index,
         changed=changed,
     )
-    lanes = Lanes()
-    sweeper = Sweeper(spool, settings.spool_maximum_age)
-
     ranges = RangeCache(orthanc, open_files=open_files)
     derived_files = DerivedFiles(orthanc)
-    deletions = Deletions(orthanc, lanes.deletions.run) if settings.allow_delete else None
     importer = Importer(orthanc, SameImage(orthanc, decode, spool.scratch), may_alter=checked.may_alter)
     forwarded = ForwardedImages(expected=checked.has_scripts)
     inbox = Inbox(ranges, spool, lanes, importer, allow_upload=settings.allow_upload, forwarded=forwarded)
-    areas = Swappable[Area]({})
-    descriptions = Swappable[str]({})
-
-    def show(layouts: Sequence[Layout]) -> None:
-        trees = {layout.title: Tree(layout, catalog, ranges, deletions, since, derived_files) for layout in layouts}
-        found = searching.areas(layouts, catalog, store, orthanc, ranges, derived_files)
-        areas.become({**trees, setup.INBOX: inbox, **found})
-        descriptions.become({layout.title: about(layout) for layout in layouts})
-
-    def show_others(loaded: LoadedLayouts) -> None:
-        store.place_by(LayoutPlacer(searching.placed(loaded.layouts)))
-        show(loaded.layouts)
-        changed()
-
-    show(layouts)
-    readme = Readme(
-        descriptions,
-        allow_upload=settings.allow_upload and not checked.read_only,
-        allow_delete=settings.allow_delete and not checked.read_only,
-        progress=lambda: None if indexer.built else indexer.progress,
-        mistakes=lambda: selection.loaded.mistakes,
-        searchable=lambda: setup.SEARCH in areas,
-    )
-    reloading = LayoutReloader(selection, show_others, store.tidy)
-    indexer.start(catalog)
+    deletions = Deletions(orthanc, lanes.deletions.run) if settings.allow_delete else None
+    folders = TopFolders(catalog, store, orthanc, ranges, derived_files, deletions, inbox, searching, since, changed)
+    folders.show(layouts)
+    reloader = LayoutReloader(checked.layout_files, folders.replace, store.tidy)
+    sweeper = Sweeper(spool, settings.spool_maximum_age)
+    indexer.start(catalog, reloader.check_files)
     sweeper.start()
-    ending = Shutdown(
-        hasten=(lanes.zips.refuse, indexer.interrupt, store.interrupt),
-        threads=(lanes.stop, sweeper.stop, indexer.stop),
-        files=(derived_files.close, ranges.close, store.close, spool.close),
+    shutdown = Shutdown(
+        interrupt=(lanes.zips.refuse, indexer.interrupt, store.interrupt),
+        stop=(lanes.stop, sweeper.stop, indexer.stop),
+        close=(derived_files.close, ranges.close, store.close, spool.close),
     )
-    drive = Drive(areas, readme, since, _READ_ONLY if checked.read_only else "")
-    if checked.read_only:
-        _log.warning("Orthanc is read-only (ReadOnly): nothing can be uploaded, changed or deleted through the drive")
-    return Assembly(drive, indexer, ending, reloading.reload)
+    return Assembly(_drive(checked, folders, indexer, since), indexer, shutdown, reloader.reload)
 
 
-def _store(settings: Configuration, placer: LayoutPlacer, indexer: Indexer) -> Store:
+def _open(settings: Configuration, placer: LayoutPlacer, indexer: Indexer) -> tuple[Spool, Store]:
+    """Open the spool and the index."""
+    root = settings.spool
     try:
-        return Store(settings.catalog, placer, lost=indexer.index_anew)
+        spool = Spool(root, maximum_size=settings.spool_maximum_size, maximum_age=settings.spool_maximum_age)
+    except OSError as error:
+        raise ConfigurationError(f"Davfs.Spool: the folder '{root}' cannot be used: {error.strerror}") from error
+    try:
+        return spool, Store(settings.catalog, placer, lost=indexer.index_anew)
     except (sqlite3.Error, OSError) as error:
+        spool.close()
         raise ConfigurationError(f"Davfs.Catalog: the file '{settings.catalog}' cannot be used: {error}") from error
 
 
-def _spool(settings: Configuration) -> Spool:
-    root = settings.spool
-    try:
-        return Spool(root, maximum_size=settings.spool_maximum_size, maximum_age=settings.spool_maximum_age)
-    except OSError as error:
-        raise ConfigurationError(f"Davfs.Spool: the folder '{root}' cannot be used: {error.strerror}") from error
+def _drive(checked: Setup, folders: TopFolders, indexer: Indexer, since: datetime) -> Drive:
+    readme = Readme(
+        folders.descriptions,
+        allow_upload=checked.settings.allow_upload and not checked.read_only,
+        allow_delete=checked.settings.allow_delete and not checked.read_only,
+        progress=lambda: None if indexer.built else indexer.progress,
+        mistakes=lambda: checked.layout_files.loaded.mistakes,
+        searchable=lambda: setup.SEARCH in folders.areas,
+    )
+    if checked.read_only:
+        _log.warning("Orthanc is read-only (ReadOnly): nothing can be uploaded, changed or deleted through the drive")
+    return Drive(folders.areas, readme, since, _READ_ONLY if checked.read_only else "")

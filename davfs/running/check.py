@@ -1,8 +1,8 @@
-"""Tells whether the drive can start with a configuration: ``python -m davfs.running.check PATH < CONFIGURATION``.
+"""Checks a configuration: ``python -m davfs.running.check PATH < CONFIGURATION``.
 
 native/configuration_check.c runs this before Orthanc opens its ports. PATH is that of Orthanc's configuration, the
-input its merged content as JSON. Prints nothing and exits with 0, or prints one line that says what to change, and
-exits with 1.
+input its merged content as JSON. Prints nothing and exits with 0, or prints one line about what to change and exits
+with 1.
 """
 
 import json

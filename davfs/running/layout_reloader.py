@@ -1,4 +1,4 @@
-"""Layout files are read again when they change, or when somebody asks for it."""
+"""Reloads layout files when they change, or on request."""
 
 import logging
 import math
@@ -10,76 +10,77 @@ from davfs.settings.layout_files import LayoutFiles, LoadedLayouts
 
 _log = logging.getLogger(__name__)
 
-_EVERY = 2.0
-"""Seconds between two looks at the files."""
+_INTERVAL = 2.0
+"""Seconds between two checks of the files."""
 
 
 class LayoutReloader:
-    """Keeps what the drive shows in step with the layout files.
+    """Keeps the drive's folders in step with the layout files.
 
     Args:
-        selection: The files.
-        show: Makes the drive show other layouts than before.
-        tidy: Drops what was kept for requests that began before; called a while after `show`.
+        files: The files.
+        show: Shows other layouts than before.
+        tidy: Drops the index of former layouts; called a while after `show`, when requests that use it have ended.
         clock: Monotonic time in seconds.
     """
 
     def __init__(
         self,
-        selection: LayoutFiles,
+        files: LayoutFiles,
         show: Callable[[LoadedLayouts], None],
         tidy: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._selection = selection
+        self._files = files
         self._show = show
         self._tidy = tidy
         self._clock = clock
-        self._one_at_a_time = threading.Lock()
-        self._shown = selection.loaded
-        self._seen = selection.state_read
+        self._reloading = threading.Lock()
+        self._shown = files.loaded
+        self._last_state = files.state_read
         self._untidy = False
-        self._next = -math.inf
-        self._complain(selection.loaded)
+        self._next_check = -math.inf
+        _log_mistakes(files.loaded)
 
     def reload(self) -> LoadedLayouts:
-        """Read the files now, and show what they hold.
+        """Read the files now, and show their layouts.
 
         Raises:
-            Unavailable: The catalog cannot be used at the moment.
+            Unavailable: The index cannot be used at the moment.
         """
-        with self._one_at_a_time:
-            loaded = self._selection.read()
+        with self._reloading:
+            loaded = self._files.read()
             if not _same(loaded, self._shown):
-                self._complain(loaded)
+                _log_mistakes(loaded)
                 self._show(loaded)
                 self._shown, self._untidy = loaded, True
                 _log.warning("the layouts were read again: %s", ", ".join(layout.title for layout in loaded.layouts))
             return loaded
 
-    def look(self) -> None:
-        """Read the files where they have changed; called again and again, it looks once in a while."""
-        if self._clock() < self._next:
+    def check_files(self) -> None:
+        """Reload the files if they have changed; calls that come too early do nothing."""
+        if self._clock() < self._next_check:
             return
-        self._next = self._clock() + _EVERY
+        self._next_check = self._clock() + _INTERVAL
         try:
-            self._look()
-        except Exception as error:  # noqa: BLE001  whoever calls has other things to do besides
+            self._check_files()
+        except Exception as error:  # noqa: BLE001  the caller's thread has other work
             _log.error("layouts that changed could not be shown, which will be tried again: %s", error)
 
-    def _look(self) -> None:
+    def _check_files(self) -> None:
         if self._untidy:
             self._untidy = False
             self._tidy()
-        state, before = self._selection.state(), self._seen
-        self._seen = state
-        shown = _same(self._selection.loaded, self._shown)
-        if not shown or (state != self._selection.state_read and state == before):  # nobody is just writing them
+        state, before = self._files.state(), self._last_state
+        self._last_state = state
+        changed = state != self._files.state_read and state == before  # not while they are being written
+        if changed or not _same(self._files.loaded, self._shown):
             self.reload()
 
-    def _complain(self, loaded: LoadedLayouts) -> None:
-        for mistake in loaded.mistakes:
-            _log.error("%s", mistake)
+
+def _log_mistakes(loaded: LoadedLayouts) -> None:
+    for mistake in loaded.mistakes:
+        _log.error("%s", mistake)
 
 
 def _same(one: LoadedLayouts, other: LoadedLayouts) -> bool:

@@ -1,4 +1,4 @@
-"""How a drive is ended: what takes long is told, threads are waited for within one time limit, files are closed."""
+"""Shuts a drive down: interrupts long work, stops threads within one time limit, closes files."""
 
 import logging
 import threading
@@ -8,46 +8,46 @@ from dataclasses import dataclass
 from functools import partial
 
 THREADS = "davfs-"
-"""Begins the name of each thread of a drive."""
+"""Prefix of the names of a drive's threads."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Shutdown:
-    """The parts of a drive that have to be ended, each kind in its order.
+    """The parts of a drive that have to be stopped, in this order.
 
     Attributes:
-        hasten: Tell what takes long to end, without waiting for it: imports of ZIPs, the first index.
-        threads: Each stops some threads, and returns whether they have ended within so many seconds.
-        files: Each closes files and connections.
+        interrupt: Interrupt what takes long, without waiting for it: imports of ZIPs, the first index.
+        stop: Each stops some threads, and returns True if they have ended within so many seconds.
+        close: Each closes files and connections.
     """
 
-    hasten: tuple[Callable[[], object], ...]
-    threads: tuple[Callable[[float], bool], ...]
-    files: tuple[Callable[[], object], ...]
+    interrupt: tuple[Callable[[], object], ...]
+    stop: tuple[Callable[[float], bool], ...]
+    close: tuple[Callable[[], object], ...]
 
     def begin(self) -> None:
-        """Tell what takes long to end; what does not can go on until `finish`."""
-        for each in self.hasten:
-            each()
+        """Interrupt what takes long; everything else can go on until `finish`."""
+        for interrupt in self.interrupt:
+            interrupt()
 
     def finish(self, seconds: float) -> None:
-        """End everything, whatever becomes of single parts.
+        """Stop everything, even if single parts fail.
 
         Args:
-            seconds: Time for all threads together; those that run after it are named in the log, and left behind.
+            seconds: Time limit for all threads together; those that still run after it are left behind.
         """
         self.begin()
         deadline = time.monotonic() + seconds
-        for stop in self.threads:
+        for stop in self.stop:
             _attempt(partial(stop, max(0.0, deadline - time.monotonic())))
-        for close in self.files:
+        for close in self.close:
             _attempt(close)
 
 
 def log_running_threads() -> None:
-    """Log the names of the threads that still run once a drive has ended."""
+    """Log the names of the threads that still run after a shutdown."""
     names = sorted(thread.name for thread in threading.enumerate() if thread.name.startswith(THREADS))
     if names:
         _log.warning("not everything has ended in time: %s", ", ".join(names))
@@ -56,5 +56,5 @@ def log_running_threads() -> None:
 def _attempt(end: Callable[[], object]) -> None:
     try:
         end()
-    except Exception as error:  # noqa: BLE001  the others have to be ended as well
+    except Exception as error:  # noqa: BLE001  the others have to be stopped as well
         _log.error("a part of the drive did not end: %s", type(error).__name__)

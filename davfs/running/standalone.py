@@ -1,18 +1,18 @@
-"""Puts the drive together beside an Orthanc that is reached over HTTP: what ``davfs serve`` runs.
+"""Runs the drive beside an Orthanc that is reached over HTTP, for ``davfs serve``.
 
-1. `Standalone.listen`: the port is open; health is answered, everything else is told to come again later.
-2. `Standalone.find_orthanc`: waits for Orthanc.
-3. `Standalone.open`: the drive is there, and its index is built.
-4. `Standalone.stop`: requests under way end, threads and files are closed.
+1. `Standalone.listen` opens the port. HealthChecks checks are answered, all other requests get 503.
+2. `Standalone.find_orthanc` waits for Orthanc.
+3. `Standalone.open` opens the drive; its index is built in the background.
+4. `Standalone.stop` waits for requests under way, stops threads and closes files.
 """
 
-import logging
 import ssl
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from davfs.audit import audit
 from davfs.comparison.decoders import decoded_by_pydicom
 from davfs.doors.webdav.application import application
 from davfs.doors.webdav.context import Context
@@ -28,28 +28,26 @@ from davfs.orthanc.access import Access, Decision, Permission
 from davfs.orthanc.http import HttpTransport, connect
 from davfs.orthanc.polling import Polling
 from davfs.orthanc.rest import RestOrthanc
-from davfs.running import assembly
+from davfs.running.assembly import Assembly, assemble
 from davfs.settings import setup, state_folder
 from davfs.settings.setup import Setup
 from davfs.settings.standalone import StandaloneConfiguration
 
 _STOP_SECONDS = 5.0
-"""Time that requests under way get to end."""
+"""Time limit for requests under way to end."""
 _FINISH_SECONDS = 2.0
-"""Time that the threads behind them get after that."""
+"""Time limit for background threads after that."""
 _PROBE_SECONDS = 5.0
-"""Time that Orthanc gets to say what it is."""
+"""Time limit for Orthanc's answer to the question for its version."""
 _PAUSES = (0.5, 1.0, 2.0, 5.0)
-"""Seconds between attempts to reach Orthanc; the last again and again."""
-
-_audit = logging.getLogger("davfs.audit")
+"""Seconds between attempts to reach Orthanc; the last is repeated."""
 
 
 class Standalone:
     """A drive beside an Orthanc.
 
     Args:
-        configuration: What the administrator has set.
+        configuration: The settings.
 
     Raises:
         ConfigurationError: Certificates cannot be read.
@@ -65,7 +63,7 @@ class Standalone:
             remote.url, verify=ssl.create_default_context(cafile=remote.certificate) if verify else False
         )
         self._application = StartingApplication()
-        self._parts: assembly.Assembly | None = None
+        self._assembly: Assembly | None = None
         self._closing = ExitStack()
         self._closing.callback(self._client.close)
         self._closing.callback(self._access.close)
@@ -77,12 +75,12 @@ class Standalone:
         self._server = HttpServer(listener, server.address, server.port, tls=context)
 
     def listen(self) -> None:
-        """Claim the folders, and open the port.
+        """Lock the folders, and open the port.
 
         Raises:
-            ConfigurationError: They cannot be had, or there is no such layout.
+            ConfigurationError: The folders or the port cannot be used, or a layout does not exist.
         """
-        setup.layout_paths(self._settings)  # to refuse at once what would be refused once Orthanc is there
+        setup.layout_paths(self._settings)  # so that a missing layout is found now, and not once Orthanc answers
         setup.make_folders(self._settings)
         self._closing.enter_context(state_folder.locked(self._settings.spool, self._settings.catalog))
         self._server.start()
@@ -93,15 +91,15 @@ class Standalone:
         """Wait for Orthanc.
 
         Args:
-            stopping: Ends the waiting.
-            absent: Is told each time that Orthanc did not answer.
+            stopping: Ends the wait.
+            absent: Called each time that Orthanc did not answer.
 
         Returns:
-            What it is; None where the waiting was ended.
+            Its version and settings; None if `stopping` was set.
 
         Raises:
             Unavailable: It did not answer within the time that is configured.
-            ConfigurationError: It will not answer, however long one waits.
+            ConfigurationError: It will never answer, as it is configured.
         """
         until = None if self._wait is None else time.monotonic() + self._wait
         pauses = iter(_PAUSES)
@@ -119,35 +117,31 @@ class Standalone:
         return None
 
     def open(self, found: system.ServerInfo) -> tuple[str, ...]:
-        """Put the drive behind the port, and return the names of its layouts' folders.
+        """Open the drive, and return the titles of its layouts.
 
         Raises:
-            ConfigurationError: All layouts are wrong, or the spool cannot be used.
+            ConfigurationError: All layouts have mistakes, or the spool cannot be used.
         """
-        selection = setup.load_layouts(self._settings, found.tags)
+        layout_files = setup.load_layouts(self._settings, found.tags)
         orthanc = RestOrthanc(HttpTransport(self._client))
-        parts = assembly.assemble(
-            Setup(self._settings, selection, read_only=found.read_only),
-            orthanc,
-            Polling(orthanc).next_change,
-            decode=decoded_by_pydicom,
-        )
-        self._closing.callback(parts.ending.finish, _FINISH_SECONDS)
+        checked = Setup(self._settings, layout_files, read_only=found.read_only)
+        assembly = assemble(checked, orthanc, Polling(orthanc).next_change, decode=decoded_by_pydicom)
+        self._closing.callback(assembly.shutdown.finish, _FINISH_SECONDS)
         server = self._settings.server
         login = LoginSettings(self._access, Throttle(), trusted_proxies=server.trusted_proxies)
         names, only_tls = HostNames(server.host_names), server.certificate is not None
-        self._application.become(application(Context(parts.drive, audit, login, parts.reload, names, only_tls)))
-        self._parts = parts
-        return tuple(layout.title for layout in selection.loaded.layouts)
+        self._application.become(application(Context(assembly.drive, audit, login, assembly.reload, names, only_tls)))
+        self._assembly = assembly
+        return tuple(layout.title for layout in layout_files.loaded.layouts)
 
     def progress(self) -> tuple[int, int] | None:
-        """Tell how many resources are in the first index, and how many there are; None once it is complete."""
-        if self._parts is None:
+        """Return the number of resources in the first index, and of all; None once it is complete."""
+        if self._assembly is None:
             return 0, 0
-        return None if self._parts.indexer.built else self._parts.indexer.progress
+        return None if self._assembly.indexer.built else self._assembly.indexer.progress
 
     def is_open(self) -> bool:
-        """Tell whether Orthanc asks for no password, and so the drive does not either.
+        """Return True if Orthanc, and so the drive, asks for no password.
 
         Raises:
             Unavailable: Orthanc does not answer.
@@ -155,29 +149,23 @@ class Standalone:
         return self._access.ask(Permission.READ, None) is Decision.GRANTED
 
     def stop(self) -> bool:
-        """Refuse new requests, let those under way end, and close everything.
+        """Refuse new requests, wait for those under way, and close everything.
 
         Returns:
-            Whether all requests have ended in time; those that have not are broken off.
+            True if all requests have ended in time; the others are aborted.
         """
-        if self._parts:
-            self._parts.ending.begin()
+        if self._assembly:
+            self._assembly.shutdown.begin()
         ended = self._server.stop(_STOP_SECONDS)
         self._closing.close()
         return ended
 
     def _obstacle(self) -> str | None:
         progress = self.progress()
-        if self._parts and progress:
+        if self._assembly and progress:
             return f"The first index is being built: {progress[0]} of {progress[1]} resources."
         try:
             system.ask(self._client, _PROBE_SECONDS)
         except DavfsError:
             return "Orthanc does not answer as it should."
-        return None if self._parts else "The drive is starting."
-
-
-def audit(user: str, action: str, resource: str, result: str) -> None:
-    """Write who did what to which resource, and what came of it."""
-    shown = "".join(character if character.isprintable() and character != '"' else "?" for character in user)
-    _audit.info('audit user="%s" action=%s resource=%s result=%s', shown, action, resource or "-", result)
+        return None if self._assembly else "The drive is starting."

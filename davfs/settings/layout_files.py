@@ -1,6 +1,6 @@
-"""The layouts that the configuration names, as their files are now.
+"""Loads the layout files that the configuration names, and loads them again when they change.
 
-A file that is wrong costs its own folder, and no other: where there was a good version before, that one stays in force.
+A file with a mistake affects its own folder only: its last good version stays in force, if there is one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,11 +19,11 @@ FileStates: TypeAlias = tuple[tuple[int, int, int] | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class InvalidLayout:
-    """A file whose newest version is not shown.
+    """A layout file whose newest version is not shown.
 
     Attributes:
-        error: What is wrong.
-        layout: The version before, which is shown instead; None where there is none.
+        error: The mistake.
+        layout: The last good version, which is shown instead; None if there is none.
     """
 
     error: LayoutError
@@ -31,7 +31,7 @@ class InvalidLayout:
 
     @property
     def name(self) -> str:
-        """The file's name, without the folder that it is in."""
+        """The file's name without its folder."""
         return Path(self.error.file).name
 
     def __str__(self) -> str:
@@ -41,10 +41,10 @@ class InvalidLayout:
 
 @dataclass(frozen=True, slots=True)
 class LoadedLayouts:
-    """What became of the files.
+    """The layouts in force.
 
     Attributes:
-        layouts: The layouts in force, in the order of the configuration.
+        layouts: In the order of the configuration.
         mistakes: The files whose newest version is not among them.
     """
 
@@ -53,17 +53,17 @@ class LoadedLayouts:
 
 
 class LayoutFiles:
-    """Layout files, read as often as they change.
+    """The layout files of a drive.
 
     Args:
-        files: The files.
+        files: Their paths.
         extra: Tags that Orthanc keeps besides its usual ones, by level.
-        key: The key of hashes; None where there is none.
+        key: The key of pseudonyms; None for none.
 
     Attributes:
         extra: See the argument.
-        loaded: What became of them when they were read last.
-        state_read: What `state` was then.
+        loaded: The layouts as of the last `read`.
+        state_read: The result of `state` at that time.
 
     Raises:
         ConfigurationError: None of them can be shown.
@@ -81,8 +81,8 @@ class LayoutFiles:
             raise ConfigurationError("; ".join(str(mistake.error) for mistake in self.loaded.mistakes))
 
     def read(self) -> LoadedLayouts:
-        """Read all files again; a layout that is still the same is the same object."""
-        self.state_read = self.state()  # before they are read: what is written meanwhile has to be read once more
+        """Read all files; a layout that has not changed stays the same object."""
+        self.state_read = self.state()  # before they are read, so that changes meanwhile are noticed
         found, errors = self._read_files()
         chosen, taken = self._without_namesakes(found)
         errors |= {file: error for file, error in taken.items() if file not in errors}
@@ -94,7 +94,7 @@ class LayoutFiles:
         return self.loaded
 
     def state(self) -> FileStates:
-        """Return what is different as soon as a file is written, replaced or removed."""
+        """Return a value that differs once a file is written, replaced or removed."""
         return tuple(map(_state, self._files))
 
     def _read_files(self) -> tuple[dict[Path, Layout], dict[Path, LayoutError]]:
@@ -110,7 +110,7 @@ class LayoutFiles:
         return found, errors
 
     def _without_namesakes(self, found: Mapping[Path, Layout]) -> tuple[dict[Path, Layout], dict[Path, LayoutError]]:
-        """Choose a version of each file, so that every folder has a name of its own."""
+        """Choose a version of each file, so that no two layouts have the same title."""
         owners: dict[str, Path] = {}
         chosen: dict[Path, Layout] = {}
         errors: dict[Path, LayoutError] = {}
@@ -125,7 +125,7 @@ class LayoutFiles:
         return chosen, errors
 
     def _keeps_title(self, file: Path, found: Mapping[Path, Layout]) -> bool:
-        """Tell whether a folder of the drive is that of this file already, and so not to be had by another one."""
+        """Return True if the file's title has not changed: it then has precedence over other files with that title."""
         old = self._in_force.get(file)
         return old is not None and names.folded(found.get(file, old).title) == names.folded(old.title)
 

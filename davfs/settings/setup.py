@@ -1,4 +1,7 @@
-"""Everything that the configuration names, found and checked: the same before the start and at the start."""
+"""Prepares what the configuration names: layouts, and the folders of spool and catalog.
+
+The check before Orthanc starts and the start itself both do this.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,7 +18,7 @@ from davfs.settings.layout_files import LayoutFiles
 INBOX = "inbox"
 SEARCH = "search"
 _STUDY_LAYOUT = "by-study"
-_LEVELS = {"Patient": Level.PATIENT, "Study": Level.STUDY, "Series": Level.SERIES, "Instance": Level.INSTANCE}
+_LEVELS = {level.name.capitalize(): level for level in Level}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +26,22 @@ class Setup:
     """A configuration that the drive can start with.
 
     Attributes:
-        settings: The ``Davfs`` section, or what stands for it.
-        selection: The layouts that it names.
-        read_only: Orthanc refuses all that would change anything (``ReadOnly``, since 1.12.5).
-        has_scripts: Scripts run in Orthanc, which may delete what has just been stored; False where that is not known.
-        may_alter: Orthanc transcodes what it stores, or a plugin may change it; True where that is not known.
+        settings: The drive's settings.
+        layout_files: The layouts that they name.
+        has_scripts: Scripts run in Orthanc, which may delete images as soon as they are stored; False if unknown.
+        may_alter: Orthanc transcodes what it stores, or a plugin may change it; True if unknown.
+        read_only: Orthanc refuses all changes (``ReadOnly``, since 1.12.5).
     """
 
     settings: Configuration
-    selection: LayoutFiles
+    layout_files: LayoutFiles
     has_scripts: bool = False
     may_alter: bool = True
     read_only: bool = False
 
 
 def read(orthanc: Mapping[str, Any], path: str) -> Setup:
-    """Read Orthanc's configuration, and make the folders of the spool and the catalog.
+    """Prepare the drive of an Orthanc.
 
     Args:
         orthanc: Orthanc's whole configuration, as parsed JSON.
@@ -48,15 +51,15 @@ def read(orthanc: Mapping[str, Any], path: str) -> Setup:
         ConfigurationError: The administrator has to change something; the message says what.
     """
     settings = plugin.read(orthanc, home(path))
-    selection = load_layouts(settings, _extra_tags(orthanc))
+    layout_files = load_layouts(settings, _extra_tags(orthanc))
     make_folders(settings)
     if not keeps_files(orthanc):
         settings = replace(settings, allow_upload=False)
-    return Setup(settings, selection, has_scripts=bool(orthanc.get("LuaScripts") or orthanc.get("PythonScript")))
+    return Setup(settings, layout_files, has_scripts=bool(orthanc.get("LuaScripts") or orthanc.get("PythonScript")))
 
 
 def keeps_files(orthanc: Mapping[str, Any]) -> bool:
-    """Return True if Orthanc keeps the files that it is given; without ``StoreDicom`` it only indexes them."""
+    """Return True if Orthanc stores files; without ``StoreDicom`` it only indexes them."""
     return bool(orthanc.get("StoreDicom", True))
 
 
@@ -73,7 +76,7 @@ def make_folders(settings: Configuration) -> None:
 
 
 def layout_paths(settings: Configuration) -> tuple[Path, ...]:
-    """Return the files of the layouts that the settings name.
+    """Return the paths of the layout files that the settings name.
 
     Raises:
         ConfigurationError: There is no such layout.
@@ -82,26 +85,26 @@ def layout_paths(settings: Configuration) -> tuple[Path, ...]:
 
 
 def load_layouts(settings: Configuration, extra: ExtraTags) -> LayoutFiles:
-    """Load the layouts that the settings name; where some of them are wrong, it is the others.
+    """Load the layouts that the settings name; those with mistakes are left out.
 
     Args:
-        settings: What names them.
+        settings: The drive's settings.
         extra: Tags that Orthanc keeps besides its usual ones, by level.
 
     Raises:
-        ConfigurationError: There is no such layout, or all of them are wrong.
+        ConfigurationError: There is no such layout, or all of them have mistakes.
     """
     key = HashKey(settings.hash_key.encode()) if settings.hash_key else None
     return LayoutFiles(layout_paths(settings), extra, key)
 
 
 def study_layout() -> Layout:
-    """Return the shipped layout that has all studies in one folder."""
+    """Return the shipped layout with all studies in one folder."""
     return load(_layout_file(_STUDY_LAYOUT))
 
 
 def home(path: str) -> Path:
-    """Return the folder that Orthanc resolves relative paths against: that of its configuration."""
+    """Return the folder of Orthanc's configuration, where its relative paths start."""
     absolute = Path(path or ".").absolute()
     return absolute if absolute.is_dir() else absolute.parent
 

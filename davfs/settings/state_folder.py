@@ -1,4 +1,4 @@
-"""Where a drive keeps its own files, and that it keeps them alone."""
+"""Finds the folder of a drive's own files, and locks them against other drives."""
 
 import fcntl
 import hashlib
@@ -17,11 +17,11 @@ _LONGEST_OWNER = 400
 
 
 def state_folder(url: str, environment: Mapping[str, str]) -> Path:
-    """Return the folder for what belongs to one Orthanc: two servers never share one.
+    """Return the default folder for the spool and the catalog of one Orthanc; each Orthanc has its own.
 
     Args:
-        url: Orthanc's address.
-        environment: Names the folder above: systemd's ``STATE_DIRECTORY``, or else ``XDG_STATE_HOME``.
+        url: Orthanc's URL.
+        environment: Names the parent folder: systemd's ``STATE_DIRECTORY``, or else ``XDG_STATE_HOME``.
 
     Source: systemd.exec(5), ``StateDirectory=``; XDG Base Directory Specification 0.8.
     """
@@ -29,10 +29,10 @@ def state_folder(url: str, environment: Mapping[str, str]) -> Path:
     port = parts.port or _PORTS[parts.scheme]
     exact = f"{parts.scheme}://{parts.hostname}:{port}{parts.path.rstrip('/')}"
     readable = re.sub(r"[^a-z0-9.-]", "_", f"{parts.hostname}-{port}")
-    return _above(environment) / f"{readable}-{hashlib.sha256(exact.encode()).hexdigest()[:8]}"
+    return _parent(environment) / f"{readable}-{hashlib.sha256(exact.encode()).hexdigest()[:8]}"
 
 
-def _above(environment: Mapping[str, str]) -> Path:
+def _parent(environment: Mapping[str, str]) -> Path:
     if given := environment.get("STATE_DIRECTORY"):
         return Path(given.split(":")[0])
     home = Path(environment.get("XDG_STATE_HOME", ""))
@@ -41,17 +41,17 @@ def _above(environment: Mapping[str, str]) -> Path:
 
 @contextmanager
 def locked(spool: Path, catalog: Path) -> Iterator[None]:
-    """Keep other drives away from a spool and a catalog, until the end of the context or of the process.
+    """Lock a spool and a catalog against other drives, until the end of the context or of the process.
 
-    Each has a lock file, which stays: in the spool, and beside the catalog. So it is the same one by whichever path the
-    two are reached, symbolic links and mounts included; and it is free again when its owner has crashed.
+    Each has a lock file: in the spool, and beside the catalog. So symbolic links and mounts lead to the same lock. The
+    files stay, but the locks end with their process, also if it crashes.
 
     Args:
-        spool: The folder; it exists.
-        catalog: The file; its folder exists.
+        spool: An existing folder.
+        catalog: A file in an existing folder.
 
     Raises:
-        ConfigurationError: Another drive has one of them, or there cannot be a lock file.
+        ConfigurationError: Another drive uses one of them, or a lock file cannot be made.
     """
     file = catalog.resolve()
     if file.is_file() and file.stat().st_nlink > 1:
@@ -66,7 +66,7 @@ def locked(spool: Path, catalog: Path) -> Iterator[None]:
 
 
 def _locked(key: str, path: Path, lock: Path) -> int:
-    """Open a lock file, write into it who has it, and return its descriptor."""
+    """Lock a file, write its owner into it, and return its descriptor."""
     try:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:

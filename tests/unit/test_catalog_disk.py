@@ -167,7 +167,7 @@ def test_file_that_others_hold_at_start(tmp_path: Path) -> None:
     file = tmp_path / "catalog.sqlite"
     settings = {"Davfs": {"Spool": str(tmp_path / "spool"), "Catalog": str(file)}}
     checked = setup.read(settings, str(tmp_path))
-    assembly.assemble(checked, MemoryOrthanc(), lambda _: None).ending.finish(5.0)
+    assembly.assemble(checked, MemoryOrthanc(), lambda _: None).shutdown.finish(5.0)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(ConfigurationError, match=r"Davfs\.Catalog: .* database is locked"):

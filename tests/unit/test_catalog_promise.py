@@ -215,7 +215,7 @@ class Promise(RuleBasedStateMachine):
         return self._node(title, path) if entry.is_folder else entry.resource
 
     def _node(self, title: str, path: DrivePath) -> str:
-        node = self.trees[title]._find_folder(path)
+        node = self.trees[title]._resolver.find(path)
         assert node, path
         assert node.folder
         return node.folder.id or ""

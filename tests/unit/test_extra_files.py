@@ -234,7 +234,7 @@ def test_deleted_files_come_back(
     """A file that the drive makes is there again a minute after it was deleted, if its folder still is."""
     moment = 1000.0
     shown = tree(orthanc, tmp_path, ALL, deletes=True)
-    monkeypatch.setattr(shown._extra_files, "_now", lambda: moment)
+    monkeypatch.setattr(shown._extra_files.hidden, "_now", lambda: moment)
     shown.delete(("p", "study.json"))
     assert "study.json" not in listed(shown, "p")
     moment += 61

@@ -1,4 +1,4 @@
-"""Layout files are read again when they change, and on demand."""
+"""Layout files are reloaded when they change, and on request."""
 
 import logging
 from pathlib import Path
@@ -12,14 +12,14 @@ from tests.unit.test_layout_files import select, titles, write
 
 
 class Drive:
-    """What is told to show something."""
+    """A drive that records the layouts that it shows."""
 
-    def __init__(self, selection: LayoutFiles) -> None:
+    def __init__(self, files: LayoutFiles) -> None:
         self.now = 0.0
         self.shown: list[list[str]] = []
         self.tidied = 0
         self.fails = False
-        self.reloading = LayoutReloader(selection, self.show, self.tidy, lambda: self.now)
+        self.reloader = LayoutReloader(files, self.show, self.tidy, lambda: self.now)
 
     def show(self, loaded: LoadedLayouts) -> None:
         """Show layouts."""
@@ -28,14 +28,14 @@ class Drive:
         self.shown.append(titles(loaded))
 
     def tidy(self) -> None:
-        """Drop what was shown before."""
+        """Drop the former layouts."""
         self.tidied += 1
 
-    def look(self, times: int = 1) -> None:
-        """Look at the files, so many times at intervals."""
+    def check(self, times: int = 1) -> None:
+        """Check the files so many times, at intervals."""
         for _ in range(times):
             self.now += 10
-            self.reloading.look()
+            self.reloader.check_files()
 
 
 @pytest.fixture
@@ -51,54 +51,54 @@ def drive(file: Path) -> Drive:
 
 
 def test_a_change_is_shown(drive: Drive, file: Path) -> None:
-    """Once it is complete: a file that somebody is just writing is left alone."""
-    drive.look(3)
+    """A file that is still being written is not read."""
+    drive.check(3)
     write(file, "b")
-    drive.look()
+    drive.check()
     write(file, "bb")
-    drive.look()
+    drive.check()
     assert drive.shown == []
-    drive.look(3)
+    drive.check(3)
     assert drive.shown == [["bb"]]
 
 
-def test_it_looks_once_in_a_while(drive: Drive, file: Path) -> None:
-    """Whoever calls may do so often."""
-    drive.look()
+def test_checks_have_an_interval(drive: Drive, file: Path) -> None:
+    """Calls that come too early do nothing."""
+    drive.check()
     write(file, "b")
     for _ in range(10):
-        drive.reloading.look()
+        drive.reloader.check_files()
     assert drive.shown == []
 
 
 def test_former_placements_are_dropped_later(drive: Drive, file: Path) -> None:
-    """Requests that began before have some time."""
+    """Requests that began before can still use them."""
     write(file, "b")
-    drive.reloading.reload()
+    drive.reloader.reload()
     assert drive.tidied == 0
-    drive.look(3)
+    drive.check(3)
     assert drive.tidied == 1
 
 
 def test_on_demand(drive: Drive, file: Path) -> None:
-    """At once, and the answer tells what is shown now."""
+    """A reload takes effect at once, and returns the layouts."""
     write(file, "b")
-    assert titles(drive.reloading.reload()) == ["b"]
+    assert titles(drive.reloader.reload()) == ["b"]
     assert drive.shown == [["b"]]
-    drive.look(3)
+    drive.check(3)
     assert drive.shown == [["b"]]
 
 
 def test_nothing_changed(drive: Drive) -> None:
-    """Then nothing is placed again."""
-    assert titles(drive.reloading.reload()) == ["a"]
+    """Unchanged files are not placed again."""
+    assert titles(drive.reloader.reload()) == ["a"]
     assert drive.shown == []
 
 
 def test_a_bad_version_is_told_once(drive: Drive, file: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """With its line; what was shown stays."""
+    """The log names the line; the former version stays."""
     write(file, "b", "Quux")
-    drive.look(5)
+    drive.check(5)
     (told,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert told.startswith(f'{file}:3: patient: unknown tag "Quux"')
     assert told.endswith("; its version before stays in force")
@@ -106,19 +106,19 @@ def test_a_bad_version_is_told_once(drive: Drive, file: Path, caplog: pytest.Log
 
 
 def test_mistakes_at_the_start_are_told(tmp_path: Path, file: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Each with its line."""
+    """The log names the line of each."""
     Drive(select(file, write(tmp_path / "bad.toml", "bad", "Quux")))
     assert "bad.toml:3: " in caplog.text
     assert "this layout is not shown" in caplog.text
 
 
 def test_what_could_not_be_shown_is_tried_again(drive: Drive, file: Path) -> None:
-    """The catalog may be unavailable for a moment."""
+    """The index may be unavailable for a moment."""
     write(file, "b")
     drive.fails = True
     with pytest.raises(Unavailable):
-        drive.reloading.reload()
-    drive.look()
+        drive.reloader.reload()
+    drive.check()
     drive.fails = False
-    drive.look()
+    drive.check()
     assert drive.shown == [["b"]]

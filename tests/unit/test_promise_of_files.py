@@ -167,7 +167,7 @@ class Drive:
             return Thing(entry.resource, self._kind(entry))
         if entry.resource:
             return Thing(entry.resource, "folder")
-        node = self.trees[title]._find_folder((*path, entry.name))
+        node = self.trees[title]._resolver.find((*path, entry.name))
         assert node
         assert node.folder
         return Thing(node.folder.id or "", "folder")

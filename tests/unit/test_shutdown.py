@@ -1,4 +1,4 @@
-"""A drive is ended within one time limit, whatever becomes of its parts."""
+"""A drive is shut down within one time limit, even if parts of it fail."""
 
 import logging
 import threading
@@ -10,7 +10,7 @@ from davfs.running.shutdown import Shutdown, log_running_threads
 
 
 def test_the_order() -> None:
-    """What takes long is told first, then threads are waited for, then files are closed."""
+    """Long work is interrupted first, then threads are stopped, then files are closed."""
     done: list[object] = []
 
     def noted(what: object) -> Callable[..., bool]:
@@ -20,15 +20,15 @@ def test_the_order() -> None:
 
         return note
 
-    ending = Shutdown(hasten=(noted("told"),), threads=(noted("ended"), noted("ended too")), files=(noted("closed"),))
-    ending.begin()
-    assert done == ["told"]
-    ending.finish(1)
-    assert done == ["told", "told", "ended", "ended too", "closed"]
+    shutdown = Shutdown((noted("interrupted"),), (noted("ended"), noted("ended too")), (noted("closed"),))
+    shutdown.begin()
+    assert done == ["interrupted"]
+    shutdown.finish(1)
+    assert done == ["interrupted", "interrupted", "ended", "ended too", "closed"]
 
 
 def test_one_limit_for_all() -> None:
-    """Time that one part takes is missing for those behind it; what is behind the limit is closed all the same."""
+    """The time that one part takes is missing for the next ones; files are closed even after the limit."""
     given: list[float] = []
     never, closed = threading.Event(), list[bool]()
 
@@ -43,7 +43,7 @@ def test_one_limit_for_all() -> None:
 
 
 def test_a_part_that_fails(caplog: pytest.LogCaptureFixture) -> None:
-    """The others are ended; the log tells of what kind the error was, and no more."""
+    """The other parts are stopped; the log names the kind of the error, and nothing else."""
     done: list[str] = []
 
     def fail(*_: float) -> bool:
@@ -60,7 +60,7 @@ def test_a_part_that_fails(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_left_behind(caplog: pytest.LogCaptureFixture) -> None:
-    """Threads of the drive that still run are named in the log."""
+    """The log names threads of the drive that still run."""
     going_on = threading.Event()
     thread = threading.Thread(target=going_on.wait, name="davfs-stubborn", daemon=True)
     thread.start()

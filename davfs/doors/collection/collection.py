@@ -4,15 +4,15 @@ import logging
 import unicodedata
 from collections.abc import Sequence
 
+from davfs.audit import audit
 from davfs.doors.collection.error_codes import error_code
 from davfs.doors.collection.memory_limit import LogThrottle, MemoryLimit
 from davfs.entry import Content, Entry, EntryKind, Path
 from davfs.errors import Forbidden, IsAFolder, NoSpace, NotAFolder, NotFound, PathError, TooLarge
 from davfs.filesystem.drive import Drive
-from davfs.filesystem.recent import Recent
+from davfs.filesystem.recent_paths import RecentPaths
 from davfs.sdk import core
 from davfs.sdk.core import ErrorCode
-from davfs.sdk.log import audit
 
 MOUNT = "drive"
 """The one folder of the collection's root, which people mount: a request for the root itself kills Orthanc's core."""
@@ -32,7 +32,7 @@ class DriveCollection:
     def __init__(self, drive: Drive) -> None:
         self._drive = drive
         self._limit = MemoryLimit(image=core.largest_response())
-        self._too_large = Recent(_TOO_LARGE_SECONDS)
+        self._too_large = RecentPaths(_TOO_LARGE_SECONDS)
         self._no_space = LogThrottle()
 
     def stat(self, path: Path) -> Entry | None:
@@ -71,7 +71,7 @@ class DriveCollection:
         try:
             self._limit.check_read(path, content.entry)
         except TooLarge as error:
-            self._too_large.note(path)
+            self._too_large.add(path)
             with content:  # which closes it
                 _audit(user, "read", content.entry.resource, error)
             raise

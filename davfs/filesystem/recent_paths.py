@@ -1,4 +1,4 @@
-"""Where something happened a moment ago."""
+"""Remembers paths for some seconds."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from davfs.entry import Path
 _MOST = 10_000
 
 
-class Recent:
+class RecentPaths:
     """Paths that are remembered for a while.
 
     Args:
@@ -22,10 +22,10 @@ class Recent:
         self._now = now
         self._until: LruCache[Path, float] = LruCache(_MOST)
 
-    def note(self, path: Path) -> None:
+    def add(self, path: Path) -> None:
         """Remember a path from now on."""
         self._until.put(path, self._now() + self._seconds)
 
     def has(self, path: Path) -> bool:
-        """Tell whether a path is remembered."""
+        """Return True if a path is remembered."""
         return (self._until.get(path) or 0.0) > self._now()
