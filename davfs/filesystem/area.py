@@ -1,25 +1,30 @@
-"""The parts of the drive. Paths are relative to the area; ``()`` is its own root."""
+"""Interfaces of the areas of the drive: its root folders, such as a layout or inbox/.
 
-from collections.abc import Iterable, Mapping, Sequence
+An area implements `Area`, and a further Protocol for each thing that clients can do in it. Paths are relative to the
+area; ``()`` is its root.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
 from davfs.entry import Content, Entry, Path
 from davfs.orthanc import Buffer
+from davfs.spool.dead_properties import DeadProperties
 
 
 class Area(Protocol):
-    """A part of the drive that can be read.
+    """An area that can be read.
 
-    Every method raises `NotFound` where nothing is at the path.
+    Every method raises `NotFound` if nothing is at the path.
     """
 
     def stat(self, path: Path) -> Entry:
         """Return the entry at a path, as it is now."""
 
     def list(self, path: Path) -> Iterable[Entry]:
-        """Return what is in a folder now, in no particular order.
+        """Return the entries of a folder, as they are now, in no particular order.
 
         Raises:
             NotAFolder: A file is at the path.
@@ -35,55 +40,56 @@ class Area(Protocol):
 
 @runtime_checkable
 class Writable(Protocol):
-    """An area that takes files and folders; raises `Forbidden` where the configuration does not allow it."""
+    """An area where files and folders can be created; raises `Forbidden` if the configuration does not allow it."""
 
     def write(self, path: Path, content: Buffer) -> Entry:
-        """Store a file; when this returns, nothing of it can be lost any more.
+        """Store a file; when this returns, no crash can lose it.
 
         Raises:
             ParentMissing: Its folder does not exist.
             IsAFolder: A folder is at the path.
-            BadName: The name cannot be kept.
-            Rejected, Conflict: Orthanc does not take it.
-            NoSpace: There is no room for it.
-            Busy: It could not be imported in time; nothing was changed.
+            BadName: The drive cannot keep a file of this name.
+            Rejected, Conflict: Orthanc does not accept the content.
+            NoSpace: The quota is used up.
+            Busy: The file could not be imported in time; nothing was changed.
         """
 
     def make_folder(self, path: Path, *, user: str = "") -> None:
-        """Make a folder.
+        """Create a folder.
 
         Args:
-            path: Where.
-            user: Who makes it; empty for somebody without a name.
+            path: Its path.
+            user: Name of the user who creates it; may be empty.
 
         Raises:
             AlreadyExists: The name is taken.
             ParentMissing: Its folder does not exist.
-            BadName: The name cannot be kept.
+            BadName: The drive cannot keep a folder of this name.
         """
 
 
 class Upload(Protocol):
-    """A file on its way in: a context manager that drops what was not finished.
+    """A file that is being uploaded: a context manager that discards the file unless it was finished.
 
-    The lasting name appears with `finish`, complete, or not at all.
+    The file appears under its path complete, with `finish`, or not at all.
     """
 
     def write(self, block: Buffer) -> None:
-        """Append bytes; they are not used after the return.
+        """Append bytes, which are not used after the return.
 
         Raises:
-            NoSpace: There is no room for them.
+            NoSpace: The quota is used up.
         """
 
     def finish(self, *, replace: bool = True) -> Entry:
-        """Take what was written as the whole file, once.
+        """Store the bytes as the file, once.
 
         Args:
-            replace: Whether a file at the path gives way.
+            replace: Whether to replace a file at the path.
 
         Raises:
-            PathError: As for `Writable.write`; AlreadyExists where nothing gives way.
+            PathError: As for `Writable.write`.
+            AlreadyExists: A file is at the path, and must not be replaced.
         """
 
     def __enter__(self) -> Self: ...
@@ -94,58 +100,58 @@ class Upload(Protocol):
 
 
 @runtime_checkable
-class Receiving(Protocol):
-    """An area that takes files in pieces, however large they are, in bounded memory."""
+class AcceptsUploads(Protocol):
+    """An area to which files of any size are uploaded block by block, in bounded memory."""
 
     def takes_files(self, path: Path) -> bool:
-        """Tell whether files can be written into a folder."""
+        """Return True if files can be written into a folder."""
 
     def receive(self, path: Path, size: int | None = None) -> Upload:
-        """Begin a file.
+        """Begin the upload of a file.
 
         Args:
-            path: Where to.
-            size: Bytes that are to come; None where that is not known.
+            path: Its path.
+            size: Number of bytes that will come; None if unknown.
 
         Raises:
-            PathError: What `Writable.write` would raise, as far as it can be known before the first byte.
+            PathError: As for `Writable.write`, as far as it is known before the first byte.
         """
 
 
 @runtime_checkable
 class Movable(Protocol):
-    """An area within which files and folders can be renamed and copied; raises `Forbidden` where that is not allowed.
+    """An area within which files and folders can be renamed and copied; raises `Forbidden` if that is not allowed.
 
-    Both are done in full, or not at all; with ``replace``, there is no moment at which the target is missing.
+    Both are done completely or not at all; with ``replace``, the target exists at every moment.
     """
 
     def move(self, source: Path, target: Path, *, replace: bool) -> None:
-        """Give a file, or a folder with all that is in it, another path.
+        """Rename a file, or a folder with all that is in it.
 
         Args:
-            source: What.
-            target: Where to.
-            replace: Whether what is at the target gives way.
+            source: Its path.
+            target: Its new path.
+            replace: Whether to replace what is at the target.
 
         Raises:
             NotFound: Nothing is at the source.
-            AlreadyExists: The target is taken, and must not be replaced.
-            ParentMissing: The folder that should hold the target does not exist.
-            BadName: The target's name cannot be kept.
-            Forbidden: The target is the source, or lies in it.
+            AlreadyExists: Something is at the target, and must not be replaced.
+            ParentMissing: The target's folder does not exist.
+            BadName: The drive cannot keep a file of the target's name.
+            Forbidden: The target is the source, or in it.
         """
 
     def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:
-        """Copy a file or a folder; as `move`, and the source stays.
+        """Copy a file or a folder; arguments and errors are those of `move`.
 
         Args:
-            source: What.
-            target: Where to.
-            replace: Whether what is at the target gives way.
-            deep: Whether a folder is copied with all that is in it, or empty.
+            source: Its path.
+            target: Path of the copy.
+            replace: Whether to replace what is at the target.
+            deep: Whether to copy a folder with all that is in it, or empty.
 
         Raises:
-            NoSpace: There is no room for it.
+            NoSpace: The quota is used up.
         """
 
 
@@ -154,8 +160,8 @@ class QuotaUsage:
     """How full an area is.
 
     Attributes:
-        used: Bytes that are in it.
-        available: Bytes that it still takes; None for no limit that is known.
+        used: Bytes of its files.
+        available: Bytes that can still be written; None if there is no known limit.
     """
 
     used: int
@@ -164,67 +170,48 @@ class QuotaUsage:
 
 @runtime_checkable
 class HasQuota(Protocol):
-    """An area that can take only so much."""
+    """An area with a quota."""
 
     def quota(self) -> QuotaUsage:
         """Return how full it is now (RFC 4331)."""
 
 
-class DeadPropertiesView(Protocol):
-    """The dead properties that clients keep at files and folders of an area, by path (RFC 4918 §4)."""
-
-    def names(self, path: Path) -> Sequence[str]:
-        """Return the names of those of a file or folder, in Clark's notation."""
-
-    def all(self, path: Path) -> Mapping[str, bytes]:
-        """Return those of a file or folder as XML, by their names."""
-
-    def get(self, path: Path, name: str) -> bytes | None:
-        """Return one as XML; None where there is none."""
-
-    def any_below(self, path: Path) -> bool:
-        """Return True if a file or folder has any, or anything below it."""
-
-    def drop(self, path: Path, name: str) -> None:
-        """Forget one; that it does not exist is no error."""
-
-
 @runtime_checkable
 class HasProperties(Protocol):
-    """An area whose files and folders keep dead properties, which go wherever those go."""
+    """An area whose files and folders keep dead properties (RFC 4918 §4), which are moved and deleted with them."""
 
-    def properties(self) -> DeadPropertiesView:
-        """Return those that there are."""
+    def properties(self) -> DeadProperties:
+        """Return the dead properties of all files and folders."""
 
     def check_properties(self, path: Path, values: Mapping[str, bytes], user: str) -> object:
-        """Check whether a user can give a file or folder these properties.
+        """Check if a user can set properties of a file or folder, by their names.
 
         Raises:
-            NoSpace: They are too large, or there are too many.
+            NoSpace: They are too large, or too many.
         """
 
     def set_property(self, path: Path, name: str, value: bytes, user: str) -> None:
-        """Keep a property.
+        """Set a property.
 
         Args:
-            path: Of what.
+            path: The file or folder.
             name: In Clark's notation.
             value: As XML.
-            user: Who sets it; empty for somebody without a name.
+            user: Name of the user who sets it; may be empty.
 
         Raises:
-            NotFound: Nothing is there.
-            NoSpace: There is no room for it.
+            NotFound: Nothing is at the path.
+            NoSpace: The quota is used up.
         """
 
 
 @runtime_checkable
 class Deletable(Protocol):
-    """An area whose files and folders can be deleted; raises `Forbidden` where the configuration does not allow it."""
+    """An area whose files and folders can be deleted; raises `Forbidden` if the configuration does not allow it."""
 
     def delete(self, path: Path) -> str:
         """Delete a file, or a folder with all that is in it.
 
         Returns:
-            Orthanc's ids of the resources that were deleted, joined by commas; empty where there were none.
+            Orthanc's ids of the resources that were deleted, joined by commas; empty if there were none.
         """

@@ -1,4 +1,4 @@
-"""The whole drive: a README, and one folder for each area."""
+"""The root of the drive: README.txt, and a folder for each area."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
@@ -9,13 +9,13 @@ from typing import cast
 from davfs.entry import Content, Entry, EntryKind, Opened, Path
 from davfs.errors import AlreadyExists, Forbidden, IsAFolder, NotAFolder, NotFound, ParentMissing
 from davfs.filesystem.area import (
+    AcceptsUploads,
     Area,
     Deletable,
     HasProperties,
     HasQuota,
     Movable,
     QuotaUsage,
-    Receiving,
     Upload,
     Writable,
 )
@@ -25,36 +25,36 @@ from davfs.orthanc import Buffer
 
 README = "README.txt"
 _OWN = "the drive's own folders cannot be changed"
-_NO_HALF_UPLOAD = "somebody has just tried to replace this file, which cannot be: wait a minute before it is deleted"
-_WARY = 30.0
-"""Seconds in which nothing is deleted that could not be replaced: rclone takes what is there for half of its upload."""
+_UPLOAD_REFUSED = "somebody has just tried to replace this file, which cannot be: wait a minute before it is deleted"
+_PROTECTED_SECONDS = 30.0
+"""Seconds for which a file is not deleted after its replacement was refused: rclone takes it for its failed upload."""
 _READ_ONLY = "files can be written into inbox/ only"
-_MADE = "the archive's folders are made from its images, nothing can be put there: DICOM goes into inbox/"
-_NOT_OUT = "nothing can be moved out of the archive's folders: copy it to a disk of your own"
-_POINTLESS = "what is in the archive's folders is in the archive: copying it into the inbox would change nothing"
+_FROM_ARCHIVE = "the archive's folders are made from its images, nothing can be put there: DICOM goes into inbox/"
+_NO_MOVE = "nothing can be moved out of the archive's folders: copy it to a disk of your own"
+_NO_COPY = "what is in the archive's folders is in the archive: copying it into the inbox would change nothing"
 
 
 class Drive:
-    """The drive's root: itself an area, which can be written where its areas can.
+    """The drive: an `Area` that passes each call on to the area of the path's first segment.
 
     Args:
-        areas: The folders at the root, by name; others may take their place at any time (`davfs.filesystem.swappable`).
-        readme: Writes the text at the root.
-        since: Date of what has no date of its own, in UTC.
-        read_only: Why nothing can be changed in any area; empty where areas decide for themselves.
+        areas: The areas by the names of their folders; they can be replaced at any time, see `Swappable`.
+        readme: Writes README.txt.
+        since: Date of entries that have no date of their own, in UTC.
+        read_only: Why nothing can be changed in any area; empty if each area decides.
     """
 
     def __init__(self, areas: Mapping[str, Area], readme: Readme, since: datetime, read_only: str = "") -> None:
-        self._closed = read_only
+        self._read_only = read_only
         self._areas = areas
         self._readme = readme
         self._since = since
-        self._not_replaced = RecentPaths(_WARY)
+        self._refused = RecentPaths(_PROTECTED_SECONDS)
 
     @property
     def is_read_only(self) -> bool:
-        """True where nothing can be changed, wherever it is."""
-        return bool(self._closed)
+        """True if nothing can be changed in any area."""
+        return bool(self._read_only)
 
     def stat(self, path: Path) -> Entry:
         """See `Area`."""
@@ -91,42 +91,42 @@ class Drive:
         """See `Writable`."""
         area, below = self._changeable(path)
         if not isinstance(area, Writable):
-            self._not_replaced.add(path)
+            self._refused.add(path)
             raise Forbidden(path, _READ_ONLY)
         return area.write(below, content)
 
     def receive(self, path: Path, size: int | None = None) -> Upload:
-        """See `Receiving`."""
+        """See `AcceptsUploads`."""
         _, below = self._changeable(path)
-        area = self._receiving(path)
+        area = self._upload_area(path)
         if area is None:
-            self._not_replaced.add(path)
+            self._refused.add(path)
             raise Forbidden(path, _READ_ONLY)
         return area.receive(below, size)
 
     def takes_files(self, path: Path) -> bool:
-        """Tell whether files can be written into a folder."""
-        area = None if self._closed else self._receiving(path)
+        """See `AcceptsUploads`."""
+        area = None if self._read_only else self._upload_area(path)
         return area is not None and area.takes_files(path[1:])
 
     def quota(self, path: Path) -> QuotaUsage | None:
-        """Return how full the area of a path is; None where that means nothing."""
+        """Return how full the area of a path is; None if it has no quota."""
         area = self._areas.get(path[0]) if path else None
-        return cast("HasQuota", area).quota() if area is not None and _can(type(area), HasQuota) else None
+        return cast("HasQuota", area).quota() if area is not None and _implements(type(area), HasQuota) else None
 
     def properties_area(self, path: Path) -> HasProperties | None:
-        """Return the area that keeps dead properties of a path; None where none does."""
+        """Return the area of a path if it keeps dead properties, or None."""
         area = self._areas.get(path[0]) if path else None
-        return cast("HasProperties", area) if area is not None and _can(type(area), HasProperties) else None
+        return cast("HasProperties", area) if area is not None and _implements(type(area), HasProperties) else None
 
     def move(self, source: Path, target: Path, *, replace: bool) -> None:
         """See `Movable`."""
-        area = self._movable(source, target, _NOT_OUT)
+        area = self._movable(source, target, _NO_MOVE)
         area.move(source[1:], target[1:], replace=replace)
 
     def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:
         """See `Movable`."""
-        area = self._movable(source, target, _POINTLESS)
+        area = self._movable(source, target, _NO_COPY)
         area.copy(source[1:], target[1:], replace=replace, deep=deep)
 
     def make_folder(self, path: Path, *, user: str = "") -> None:
@@ -145,20 +145,20 @@ class Drive:
         if len(path) < 2:  # noqa: PLR2004  the root and the areas stay as they are
             self.stat(path)
             raise Forbidden(path, _OWN)
-        if self._not_replaced.has(path):
-            raise Forbidden(path, _NO_HALF_UPLOAD)
+        if self._refused.has(path):
+            raise Forbidden(path, _UPLOAD_REFUSED)
         area, below = self._area(path)
         if not isinstance(area, Deletable):
             raise Forbidden(path, "nothing can be deleted here")
         return area.delete(below)
 
-    def _receiving(self, path: Path) -> Receiving | None:
+    def _upload_area(self, path: Path) -> AcceptsUploads | None:
         area = self._areas.get(path[0]) if path else None
-        return cast("Receiving", area) if area is not None and _can(type(area), Receiving) else None
+        return cast("AcceptsUploads", area) if area is not None and _implements(type(area), AcceptsUploads) else None
 
     def _check_open(self, path: Path) -> None:
-        if self._closed:
-            raise Forbidden(path, self._closed)
+        if self._read_only:
+            raise Forbidden(path, self._read_only)
 
     def _changeable(self, path: Path) -> tuple[Area, Path]:
         self._check_open(path)
@@ -169,24 +169,18 @@ class Drive:
         except NotFound:
             raise ParentMissing(path, f"there is no folder {path[0]}") from None
 
-    def _movable(self, source: Path, target: Path, not_between: str) -> Movable:
-        """Return the area that both paths are in.
-
-        Args:
-            source: What is moved or copied.
-            target: Where to.
-            not_between: Why that cannot be done from one area to another one.
-        """
+    def _movable(self, source: Path, target: Path, reason: str) -> Movable:
+        """Return the area of two paths; raise `Forbidden` with this reason if they are in different areas."""
         self._check_open(source)
         if len(source) < 2:  # noqa: PLR2004  the root and the areas stay as they are
             self.stat(source)
             raise Forbidden(source, _OWN)
-        held, _ = self._area(source)
+        source_area, _ = self._area(source)
         area, _ = self._changeable(target)
-        if area is held and isinstance(area, Movable):
+        if area is source_area and isinstance(area, Movable):
             return area
         self.stat(source)
-        raise Forbidden(target, not_between if isinstance(area, Receiving) else _MADE)
+        raise Forbidden(target, reason if isinstance(area, AcceptsUploads) else _FROM_ARCHIVE)
 
     def _area(self, path: Path) -> tuple[Area, Path]:
         area = self._areas.get(path[0])
@@ -200,6 +194,6 @@ class Drive:
 
 
 @cache
-def _can(kind: type, power: type) -> bool:
-    """Tell what areas of a class can do; to look at a runtime Protocol takes longer than most of what is asked here."""
-    return issubclass(kind, power)
+def _implements(area: type, protocol: type) -> bool:
+    """Return True if an area's class implements a Protocol; cached, for ``isinstance`` takes longer than most calls."""
+    return issubclass(area, protocol)

@@ -132,7 +132,7 @@ class Inbox:
         return self._uploaded(self._uploads.handle(path, CompleteBytes(self._spool, content)))
 
     def receive(self, path: Path, size: int | None = None) -> Upload:
-        """Begin a file that comes in pieces; see `Receiving`, and `write` for what `finish` raises.
+        """Begin a file that comes in pieces; see `AcceptsUploads`, and `write` for what `finish` raises.
 
         Its bytes go to the disk as they come, and are mapped from there to be imported.
         """

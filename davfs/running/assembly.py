@@ -20,7 +20,7 @@ from davfs.filesystem.drive import Drive
 from davfs.filesystem.forwarded import ForwardedImages
 from davfs.filesystem.inbox import Inbox
 from davfs.filesystem.readme import Readme
-from davfs.filesystem.search.assembly import Searching
+from davfs.filesystem.search.assembly import SearchAssembly
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
 from davfs.imports.same_image import SameImage
@@ -83,7 +83,7 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     settings, since = checked.settings, datetime.now(UTC)
     layouts = checked.layout_files.loaded.layouts
     indexer, lanes = Indexer(next_change), Lanes()
-    searching = Searching(settings, checked.layout_files.extra, since)
+    searching = SearchAssembly(settings, checked.layout_files.extra, since)
     spool, store = _open(settings, LayoutPlacer(searching.placed(layouts)), indexer)
     catalog = Catalog(
         orthanc,

@@ -12,7 +12,7 @@ from davfs.filesystem.area import Area
 from davfs.filesystem.deletions import Deletions
 from davfs.filesystem.inbox import Inbox
 from davfs.filesystem.readme import about
-from davfs.filesystem.search.assembly import Searching
+from davfs.filesystem.search.assembly import SearchAssembly
 from davfs.filesystem.swappable import Swappable
 from davfs.filesystem.tree import Tree
 from davfs.layout import Layout
@@ -48,7 +48,7 @@ class TopFolders:
     derived_files: DerivedFiles
     deletions: Deletions | None
     inbox: Inbox
-    searching: Searching
+    searching: SearchAssembly
     since: datetime
     changed: Callable[[], None]
     areas: Swappable[Area] = field(default_factory=lambda: Swappable({}))

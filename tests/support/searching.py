@@ -15,9 +15,9 @@ from davfs.catalog.query import keywords
 from davfs.catalog.search import StudySearch, scope_of
 from davfs.catalog.store import Store
 from davfs.derived.files import DerivedFiles
-from davfs.filesystem.search.area import Search
-from davfs.filesystem.search.results import Results
-from davfs.filesystem.search.saved import Searches
+from davfs.filesystem.search.area import SearchArea
+from davfs.filesystem.search.results import SearchResults
+from davfs.filesystem.search.saved_searches import SavedSearches
 from davfs.filesystem.tree import Tree
 from davfs.layout import Layout
 from davfs.layout.tags import NO_EXTRA_TAGS
@@ -31,7 +31,7 @@ TODAY = date(2024, 3, 10)
 @contextmanager
 def opened(
     orthanc: Orthanc, folder: Path, *layouts: Layout, allow_changes: bool = True, most: int = 1000, labels: bool = True
-) -> Iterator[Search]:
+) -> Iterator[SearchArea]:
     """Open the area over a catalog of its own.
 
     Args:
@@ -47,10 +47,10 @@ def opened(
     catalog = Catalog(orthanc, store, InstanceCache())
     studies = StudySearch(store, scope_of(layouts or [by_study]), lambda: TODAY)
     try:
-        yield Search(
+        yield SearchArea(
             Tree(by_study, catalog, orthanc, None, SINCE, DerivedFiles(orthanc)),
-            Results(Folder(Plan.of(by_study)), catalog, studies, orthanc, most=most),
-            Searches(folder / "searches.json"),
+            SearchResults(Folder(Plan.of(by_study)), catalog, studies, orthanc, most=most),
+            SavedSearches(folder / "searches.json"),
             keywords(NO_EXTRA_TAGS, labels=labels),
             SINCE,
             allow_changes=allow_changes,
@@ -59,7 +59,7 @@ def opened(
         store.close()
 
 
-MakeSearch = Callable[..., Search]
+MakeSearch = Callable[..., SearchArea]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from davfs.catalog.database import Database
-from davfs.filesystem.search.saved import Searches
+from davfs.filesystem.search.saved_searches import SavedSearches
 from davfs.orthanc import Level, OrthancId
 from tests.support import catalog, dicom
 from tests.support.catalog import BY_NAME, Index
@@ -110,7 +110,7 @@ def test_files_are_for_their_owner_alone(tmp_path: Path, *, found: bool) -> None
             db.execute("insert into x values (1)")
         open_now = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
         database.close()
-        searches = Searches(tmp_path / "searches.json")
+        searches = SavedSearches(tmp_path / "searches.json")
         searches.add("PatientName=doe", "me")
     finally:
         os.umask(before)

@@ -7,7 +7,7 @@ import pytest
 
 from davfs.entry import Content, Entry, EntryKind, Path
 from davfs.errors import Forbidden, NotFound, ParentMissing, PathError
-from davfs.filesystem.area import Area, HasQuota, Movable, Receiving, Writable
+from davfs.filesystem.area import AcceptsUploads, Area, HasQuota, Movable, Writable
 from davfs.filesystem.drive import Drive
 from davfs.filesystem.inbox import Inbox
 from davfs.filesystem.readme import Readme
@@ -71,7 +71,7 @@ def test_it_can_do_what_one_of_its_areas_can(drive: Drive, inbox: Inbox) -> None
     assert content(inbox, ("e", "a")) == b"text"
     assert list(inbox.list(("f",))) == []
     assert isinstance(drive, Writable)
-    assert isinstance(drive, Receiving)
+    assert isinstance(drive, AcceptsUploads)
     assert isinstance(drive, Movable)
 
 

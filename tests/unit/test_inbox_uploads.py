@@ -27,7 +27,7 @@ from davfs.errors import (
     Rejected,
     Unavailable,
 )
-from davfs.filesystem.area import HasQuota, Receiving
+from davfs.filesystem.area import AcceptsUploads, HasQuota
 from davfs.filesystem.inbox import Inbox
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
@@ -75,7 +75,7 @@ def test_what_comes_in_pieces_is_taken_like_what_comes_at_once(
 
 def test_it_has_the_powers_that_doors_ask_for(inbox: Inbox) -> None:
     """They are found by their Protocols."""
-    assert isinstance(inbox, Receiving)
+    assert isinstance(inbox, AcceptsUploads)
     assert isinstance(inbox, HasQuota)
     assert inbox.takes_files(())
     assert inbox.takes_files(("cd",))

@@ -20,7 +20,7 @@ from davfs.errors import (
     NotFound,
     ParentMissing,
 )
-from davfs.filesystem.search.area import MORE, README, Search
+from davfs.filesystem.search.area import MORE, README, SearchArea
 from davfs.layout import HashKey, load_text
 from davfs.orthanc import Level, OrthancId
 from tests.support import dicom, searching
@@ -56,12 +56,12 @@ def orthanc() -> CountingOrthanc:
     return archive
 
 
-def names(area: Search, *path: str) -> list[str]:
+def names(area: SearchArea, *path: str) -> list[str]:
     """Return the names in a folder."""
     return sorted(entry.name for entry in area.list(path))
 
 
-def walk(area: Search, path: tuple[str, ...]) -> list[Entry]:
+def walk(area: SearchArea, path: tuple[str, ...]) -> list[Entry]:
     """Open all that is listed, folder by folder, and return the entries as the listings have them."""
     found = []
     for entry in area.list(path):

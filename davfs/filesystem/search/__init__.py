@@ -1,9 +1,9 @@
-"""search/: folders that are queries, and the searches that people keep.
+"""search/: folders that are queries.
 
-- `area`: the part of the drive.
-- `assembly`: puts it together, for the layouts that are in force.
+- `area`: the area of the drive.
+- `assembly`: puts it together, for the current layouts.
 - `results`: the studies that a search finds, as folders.
-- `saved`: the searches that people have saved.
-- `placeholders`: folders that wait for their name.
-- `help`: README.txt in it.
+- `saved_searches`: the searches that users have saved.
+- `placeholders`: new folders that are renamed to a query next.
+- `help`: the text of README.txt in it.
 """

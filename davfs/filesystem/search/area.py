@@ -1,10 +1,10 @@
-"""search/: folders that are queries, with the studies that they ask for.
+"""search/: folders that are queries, with the studies that match.
 
-1. Any query can be opened. Those that were made as folders are listed, until they are deleted.
-2. A query's folder shows studies as the layout ``by-study`` does, and leads on into it.
-3. A folder whose name does not even look like a query is empty, and is there for a while: see `Placeholders`.
+1. Any query can be opened as a folder. Creating the folder saves the query: it is listed until it is deleted.
+2. The folder shows studies, and what is in them, as the layout ``by-study`` does.
+3. A new folder whose name is no query stays empty for an hour, see `davfs.filesystem.search.placeholders`.
 
-Paths, also those in errors, are relative to search/.
+Paths, including those of errors, are relative to search/.
 """
 
 from collections.abc import Iterable
@@ -18,37 +18,37 @@ from davfs.entry import Content, Entry, EntryKind, Opened, Path
 from davfs.errors import AlreadyExists, BadName, Forbidden, IsAFolder, NotAFolder, NotFound, ParentMissing
 from davfs.filesystem.search.help import TOO_MANY, help_text
 from davfs.filesystem.search.placeholders import Placeholders
-from davfs.filesystem.search.results import Results
-from davfs.filesystem.search.saved import Searches
+from davfs.filesystem.search.results import SearchResults
+from davfs.filesystem.search.saved_searches import SavedSearches
 from davfs.filesystem.tree import Tree
 from davfs.orthanc import Buffer
 
 README = "README.txt"
 MORE = "too many results.txt"
 _NO_UPLOAD = "Nothing can be changed on this drive: searches can be opened, and not saved."
-_MADE = "A search shows what is in the archive: nothing can be put into it, DICOM goes into inbox/."
+_FROM_ARCHIVE = "A search shows what is in the archive: nothing can be put into it, DICOM goes into inbox/."
 _NOT_HERE = "Nothing can be deleted in a search: delete it in the folder of a layout."
 _OWN = "The drive's own folders and files cannot be changed."
 
 
-class Search:
-    """The area of the drive that answers questions.
+class SearchArea:
+    """The area of the drive whose folders are queries.
 
     Args:
-        tree: Shows each study by its name, with all that is in it.
+        tree: The layout ``by-study``.
         results: Finds studies.
-        searches: Those that are saved.
-        known: What can be asked for.
-        since: Date of what has no date of its own, in UTC.
+        searches: The saved searches.
+        known: The keywords that can be searched.
+        since: Date of entries that have no date of their own, in UTC.
         allow_changes: Whether searches can be saved and deleted.
-        placeholders: Folders that wait for their name.
+        placeholders: New folders that are no queries yet.
     """
 
-    def __init__(  # noqa: PLR0913  what it shows, and from where
+    def __init__(  # noqa: PLR0913  what it is made of
         self,
         tree: Tree,
-        results: Results,
-        searches: Searches,
+        results: SearchResults,
+        searches: SavedSearches,
         known: Keywords,
         since: datetime,
         *,
@@ -79,11 +79,11 @@ class Search:
     def list(self, path: Path) -> Iterable[Entry]:
         """See `Area`."""
         if not path:
-            return self._listed()
+            return self._root_entries()
         if self._text(path):
             raise NotAFolder(path, "it is a file")
         if len(path) == 1:
-            return self._found(path[0])
+            return self._matches(path[0])
         self._study(path)
         return self._tree.list(path[1:])
 
@@ -103,16 +103,16 @@ class Search:
         Raises:
             Forbidden: Always.
         """
-        raise Forbidden(path, _MADE)
+        raise Forbidden(path, _FROM_ARCHIVE)
 
     def make_folder(self, path: Path, *, user: str = "") -> None:
-        """Save a search, or make an empty folder that is going to be renamed.
+        """Save a search, or create an empty folder that is renamed next.
 
         Raises:
-            Forbidden: Nothing can be made here.
-            AlreadyExists: It is saved.
-            BadName: It is no query; the reason tells what is wrong.
-            NoSpace: There are too many, or too many of this user.
+            Forbidden: No folder can be created here.
+            AlreadyExists: The name is taken.
+            BadName: It is no query; the reason says what is wrong.
+            NoSpace: Too many searches are saved, in all or by this user.
         """
         self._check_changeable(path)
         if "=" in path[0]:
@@ -125,10 +125,10 @@ class Search:
             raise AlreadyExists(path, "it exists")
 
     def delete(self, path: Path) -> str:
-        """Forget a saved search; the studies that it shows stay where they are.
+        """Remove a saved search; the studies that it finds stay in Orthanc.
 
         Raises:
-            Forbidden: It is no search, or nothing can be changed here.
+            Forbidden: It is no search, or nothing can be changed on this drive.
             NotFound: It is not saved.
         """
         self._check_allowed(path)
@@ -136,16 +136,16 @@ class Search:
             self.stat(path)
             raise Forbidden(path, _NOT_HERE if path[1:] else _OWN)
         if not self._placeholders.drop(path[0]):
-            self._searches.forget(path[0])
+            self._searches.remove(path[0])
         return ""
 
     def move(self, source: Path, target: Path, *, replace: bool) -> None:
         """Rename a saved search; see `Movable`.
 
         Raises:
-            Forbidden: One of the two is no search, or nothing can be changed here.
+            Forbidden: The source or target is no search, or nothing can be changed on this drive.
             NotFound: The search is not saved.
-            AlreadyExists: Another one is, under the new name.
+            AlreadyExists: Another search has the new name.
             BadName: The new name is no query.
         """
         self._check_changeable(target)
@@ -167,46 +167,46 @@ class Search:
 
         Raises:
             NotFound: Nothing is at the source.
-            Forbidden: Something is.
+            Forbidden: Otherwise.
         """
         self.stat(source)
         raise Forbidden(target, "Nothing can be copied within search/: make a folder whose name is the new search.")
 
     def _folder(self, name: str) -> Entry:
-        if waiting := self._placeholders.all().get(name):
-            return Entry(name, EntryKind.FOLDER, waiting)
+        if created := self._placeholders.all().get(name):
+            return Entry(name, EntryKind.FOLDER, created)
         self._query((name,))
-        made = self._searches.all().get(name)
-        return Entry(name, EntryKind.FOLDER, made or self._since, implied=made is None)
+        saved = self._searches.all().get(name)
+        return Entry(name, EntryKind.FOLDER, saved or self._since, implied=saved is None)
 
-    def _listed(self) -> Iterable[Entry]:
-        saved = {name: made for name, made in self._searches.all().items() if self._is_query(name)}
+    def _root_entries(self) -> Iterable[Entry]:
+        saved = {name: date for name, date in self._searches.all().items() if self._is_query(name)}
         folders = {**saved, **self._placeholders.all()}
         return [
             self._file(README, self._help).entry,
-            *(Entry(name, EntryKind.FOLDER, made) for name, made in folders.items()),
+            *(Entry(name, EntryKind.FOLDER, date) for name, date in folders.items()),
         ]
 
-    def _found(self, name: str) -> Iterable[Entry]:
+    def _matches(self, name: str) -> Iterable[Entry]:
         if name in self._placeholders.all():
             return []
         found = self._results.find(self._query((name,)))
         return [*([] if found.complete else [self._file(MORE, self._more).entry]), *found.folders]
 
     def _study(self, path: Path) -> Entry:
-        """Return the study that a path goes through.
+        """Return the study in a path, if it matches the query.
 
         Raises:
-            NotFound: There is none that the search finds.
+            NotFound: The query does not find it.
         """
         query = self._query(path)
         study = self._tree.stat(path[1:2])
-        if not self._results.holds(query, study.resource):
+        if not self._results.matches(query, study.resource):
             raise NotFound(path, "this search does not find it")
         return study
 
     def _text(self, path: Path) -> Opened | None:
-        """Return the text at a path; None where there is none."""
+        """Return the text file at a path; None if there is none."""
         if path == (README,):
             return self._file(README, self._help)
         if path[1:] != (MORE,) or self._results.find(self._query(path)).complete:
@@ -248,4 +248,4 @@ class Search:
                 self.stat(path[:-1])
             except NotFound:
                 raise ParentMissing(path, "the folder that should hold it does not exist") from None
-            raise Forbidden(path, _MADE)
+            raise Forbidden(path, _FROM_ARCHIVE)

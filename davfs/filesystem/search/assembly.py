@@ -1,4 +1,4 @@
-"""Puts search/ together, for the layouts that are in force."""
+"""Puts search/ together, for the current layouts."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,10 +9,10 @@ from davfs.catalog.query import keywords
 from davfs.catalog.search import Scope, StudySearch, scope_of
 from davfs.catalog.store import Store
 from davfs.derived.files import DerivedFiles
-from davfs.filesystem.search.area import Search
+from davfs.filesystem.search.area import SearchArea
 from davfs.filesystem.search.placeholders import Placeholders
-from davfs.filesystem.search.results import Results
-from davfs.filesystem.search.saved import Searches
+from davfs.filesystem.search.results import SearchResults
+from davfs.filesystem.search.saved_searches import SavedSearches
 from davfs.filesystem.tree import Tree
 from davfs.layout import ExtraTags, Layout
 from davfs.orthanc import InstanceFiles, ResourceIndex
@@ -20,12 +20,12 @@ from davfs.settings import setup
 from davfs.settings.configuration import Configuration
 
 
-class Searching:
-    """Makes the area anew whenever the layouts change; what people have saved is kept.
+class SearchAssembly:
+    """Creates the area anew whenever the layouts change; saved searches and placeholders stay.
 
     Args:
         settings: The configuration.
-        extra: Tags that Orthanc keeps besides its usual ones, by level.
+        extra: Tags that Orthanc keeps in addition to the default ones, by level.
         since: Date of what has no date of its own, in UTC.
     """
 
@@ -35,11 +35,11 @@ class Searching:
         self._enabled = settings.search
         self._allow_changes = settings.allow_upload
         self._by_study = setup.study_layout()
-        self._searches = Searches(settings.spool / "searches.json")
+        self._searches = SavedSearches(settings.spool / "searches.json")
         self._placeholders = Placeholders()
 
     def placed(self, layouts: Sequence[Layout]) -> Sequence[Layout]:
-        """Return the layouts that the catalog has to know: these, and that by which a search shows its studies."""
+        """Return the layouts that the catalog has to place: these, and the one by which a search shows studies."""
         known = {Plan.of(layout).key for layout in layouts}
         if not self._scope(layouts) or Plan.of(self._by_study).key in known:
             return layouts
@@ -53,13 +53,13 @@ class Searching:
         index: ResourceIndex,
         orthanc: InstanceFiles,
         derived_files: DerivedFiles,
-    ) -> Mapping[str, Search]:
-        """Return the area by its name; none where it is not wanted, or no layout shows files as they are.
+    ) -> Mapping[str, SearchArea]:
+        """Return the area by its name; none if it is switched off, or if all layouts are anonymised.
 
         Args:
-            layouts: The layouts that are in force.
-            catalog: Knows who is in which folder.
-            store: The facts.
+            layouts: The current layouts.
+            catalog: The index.
+            store: Facts and placements.
             index: Tells which studies are gone.
             orthanc: Serves the files.
             derived_files: Makes the files that Orthanc does not store.
@@ -69,9 +69,9 @@ class Searching:
             return {}
         known = keywords(self._extra, labels=any(Plan.of(layout).labels for layout in layouts))
         root = Folder(Plan.of(self._by_study))
-        area = Search(
+        area = SearchArea(
             Tree(self._by_study, catalog, orthanc, None, self._since, derived_files),
-            Results(root, catalog, StudySearch(store, scope), index),
+            SearchResults(root, catalog, StudySearch(store, scope), index),
             self._searches,
             known,
             self._since,

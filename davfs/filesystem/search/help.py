@@ -1,4 +1,4 @@
-"""search/README.txt: how a search is written."""
+"""Writes search/README.txt, which says how a search is written."""
 
 import textwrap
 from collections.abc import Iterable
@@ -43,11 +43,7 @@ _WIDTH = 110
 
 
 def help_text(known: Keywords) -> str:
-    """Return the text.
-
-    Args:
-        known: What can be asked for.
-    """
+    """Return the text, with all keywords that can be searched."""
     codes = f"Codes       Modality, {MODALITIES}, whole numbers"
     codes += ", labels are compared as a whole:" if LABELS.lower() in known else " are compared as a whole:"
     return _HELP.format(

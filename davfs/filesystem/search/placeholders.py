@@ -1,4 +1,4 @@
-"""Folders that wait for their name: Explorer and Finder make a folder first, and rename it then."""
+"""New folders in search/ that are not queries yet: Explorer and Finder create a folder first, and rename it then."""
 
 import threading
 import time
@@ -10,13 +10,13 @@ from davfs import names
 
 _SECONDS = 3600.0
 _MOST = 20
-"""Folders that one user can have at the same time; the oldest gives way. Those without a name are one user."""
+"""Folders that one user can have; the oldest is removed for another one. Users without a name count as one."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Placeholder:
     expires: float
-    made: datetime
+    created: datetime
     user: str
 
 
@@ -33,20 +33,20 @@ class Placeholders:
         self._folders: dict[str, _Placeholder] = {}
 
     def all(self) -> Mapping[str, datetime]:
-        """Return their names, and when they were made (UTC)."""
+        """Return the names of all folders, and when each was created (UTC)."""
         with self._lock:
-            return {name: each.made for name, each in self._living().items()}
+            return {name: each.created for name, each in self._unexpired().items()}
 
     def user(self, name: str) -> str | None:
-        """Return who made one; None where there is none of this name."""
+        """Return the user who created a folder; None if it does not exist."""
         with self._lock:
-            found = self._living().get(name)
+            found = self._unexpired().get(name)
             return found.user if found else None
 
     def add(self, name: str, user: str) -> bool:
-        """Make one; return whether there was none of this name, compared without case."""
+        """Create a folder; return False if one of this name, compared without case, exists."""
         with self._lock:
-            folders = self._living()
+            folders = self._unexpired()
             if names.folded(name) in map(names.folded, folders):
                 return False
             folders[name] = _Placeholder(self._now() + _SECONDS, datetime.now(UTC), user)
@@ -56,11 +56,11 @@ class Placeholders:
         return True
 
     def drop(self, name: str) -> bool:
-        """Remove one; return whether there was one."""
+        """Remove a folder; return False if it does not exist."""
         with self._lock:
-            return self._living().pop(name, None) is not None
+            return self._unexpired().pop(name, None) is not None
 
-    def _living(self) -> dict[str, _Placeholder]:
+    def _unexpired(self) -> dict[str, _Placeholder]:
         now = self._now()
         self._folders = {name: each for name, each in self._folders.items() if now < each.expires}
         return self._folders

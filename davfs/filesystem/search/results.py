@@ -1,6 +1,6 @@
-"""The studies that a search finds, as folders."""
+"""Lists the studies that a search finds, as folders."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from davfs import names
@@ -16,33 +16,31 @@ from davfs.orthanc import OrthancId, ResourceIndex
 MOST = 1000
 """Studies that a search shows."""
 _BATCH = 300
-"""Studies that are looked up in one call."""
-_KEPT = 20
-"""Searches whose entries are kept until something changes."""
+"""Studies in one query of the index."""
+_CACHED = 20
+"""Searches whose entries are cached until the catalog changes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a search shows.
+class FoundStudies:
+    """The studies that a search shows.
 
     Attributes:
         folders: A folder for each study.
-        complete: False where there are more.
+        complete: False if more studies match.
     """
 
     folders: Sequence[Entry]
     complete: bool
 
 
-class Results:
-    """Finds studies, and names them as the layout does that they are shown by.
-
-    A study has the same name in every search: that which it has among all studies.
+class SearchResults:
+    """Finds studies, and names each as the root of the layout ``by-study`` does: the same in every search.
 
     Args:
-        root: The folder of all studies in that layout.
-        catalog: What is in it.
-        studies: Finds them.
+        root: The root of that layout.
+        catalog: The index.
+        studies: Finds studies.
         orthanc: Tells which of them are gone.
         most: Studies that are shown.
 
@@ -58,27 +56,27 @@ class Results:
         self._studies = studies
         self._orthanc = orthanc
         self.most = most
-        self._kept: LruCache[Query, tuple[int, Sequence[OrthancId], Sequence[Entry]]] = LruCache(_KEPT)
+        self._cache: LruCache[Query, tuple[int, Sequence[OrthancId], Sequence[Entry]]] = LruCache(_CACHED)
 
-    def find(self, query: Query) -> Found:
-        """Return the studies that Orthanc has now; of too many, those with the latest date."""
+    def find(self, query: Query) -> FoundStudies:
+        """Return the studies that match now; of too many, those with the latest date."""
         self._catalog.refresh()
-        self._complete()
+        self._complete_index()
         generation = self._catalog.generation
         found = self._studies.find(query, self.most + 1)
         if gone := set(found) - self._existing(found):
             self._catalog.forget(gone)
             generation = self._catalog.generation
             found = self._studies.find(query, self.most + 1)
-        return Found(self._entries(query, generation, found[: self.most]), len(found) <= self.most)
+        return FoundStudies(self._entries(query, generation, found[: self.most]), len(found) <= self.most)
 
-    def holds(self, query: Query, study: str) -> bool:
-        """Tell whether a study is among them, also where it is not shown because they are too many."""
-        self._complete()
+    def matches(self, query: Query, study: str) -> bool:
+        """Return True if a study matches, even if it is not shown because too many studies do."""
+        self._complete_index()
         return self._studies.holds(query, OrthancId(study))
 
-    def _complete(self) -> None:
-        """Compare the facts with Orthanc where some may be missing, those of series included."""
+    def _complete_index(self) -> None:
+        """Compare the index with Orthanc if it may lack resources, including series."""
         if self._catalog.suspect:
             self._catalog.rows(self._root)
 
@@ -86,32 +84,33 @@ class Results:
         return set().union(*(self._orthanc.existing(some) for some in _batches(found)))
 
     def _entries(self, query: Query, generation: int, found: Sequence[OrthancId]) -> Sequence[Entry]:
-        kept = self._kept.get(query)
-        if kept is not None and kept[:2] == (generation, found):
-            return kept[2]
+        cached = self._cache.get(query)
+        if cached is not None and cached[:2] == (generation, found):
+            return cached[2]
         entries = self._named(found)
-        self._kept.put(query, (generation, found, entries))
+        self._cache.put(query, (generation, found, entries))
         return entries
 
     def _named(self, found: Sequence[OrthancId]) -> Sequence[Entry]:
-        rivals: dict[str, Row] = {}
-        own: dict[str, Row] = {}
+        """Return the entries of studies, whose names depend on all studies with similar names."""
+        rows: dict[str, Row] = {}
+        similar: dict[str, Row] = {}
         for some in _batches(found):
-            rows = {row.id: row for row in self._studies.rows(self._root, some)}
-            keys = {key for row in rows.values() for key in _keys(row)}
-            rivals |= {row.id: row for row in self._catalog.rows_with(self._root, tuple(keys))}
-            own |= rows
-        shown = names.unique_names({row.id: row.name for row in rivals.values()}, files=False)
-        return [_entry(shown, own[one]) for one in found if one in own and one in shown]
+            batch = {row.id: row for row in self._studies.rows(self._root, some)}
+            keys = {key for row in batch.values() for key in _similar_keys(row)}
+            similar |= {row.id: row for row in self._catalog.rows_with(self._root, tuple(keys))}
+            rows |= batch
+        unique = names.unique_names({row.id: row.name for row in similar.values()}, files=False)
+        return [
+            Entry(unique[one], EntryKind.FOLDER, rows[one].date, resource=one)
+            for one in found
+            if one in rows and one in unique
+        ]
 
 
-def _keys(row: Row) -> Sequence[str]:
-    """Return the keys of all names that what a study is called depends on."""
+def _similar_keys(row: Row) -> Sequence[str]:
+    """Return the keys of all base names that can conflict with a study's name."""
     return (*names.base_names(row.name, files=False), names.folded(f"{row.name} {names.id_suffix(row.id)}"))
-
-
-def _entry(shown: Mapping[str, str], row: Row) -> Entry:
-    return Entry(shown[row.id], EntryKind.FOLDER, row.date, resource=row.id)
 
 
 def _batches(ids: Sequence[OrthancId]) -> Sequence[Sequence[OrthancId]]:

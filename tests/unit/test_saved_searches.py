@@ -7,29 +7,29 @@ from pathlib import Path
 import pytest
 
 from davfs.errors import AlreadyExists, NoSpace, NotFound
-from davfs.filesystem.search import saved as searches
-from davfs.filesystem.search.saved import Searches
+from davfs.filesystem.search import saved_searches as searches
+from davfs.filesystem.search.saved_searches import SavedSearches
 
 
 def test_two_processes(tmp_path: Path) -> None:
     """Each sees at once what another one has saved, and loses nothing of it."""
-    one, other = (Searches(tmp_path / "searches.json") for _ in range(2))
+    one, other = (SavedSearches(tmp_path / "searches.json") for _ in range(2))
     one.add("Modality=CT", "me")
     other.add("Modality=MR", "me")
     one.add("Modality=PT", "me")
-    other.forget("Modality=CT")
+    other.remove("Modality=CT")
     assert [*one.all()] == [*other.all()] == ["Modality=MR", "Modality=PT"]
 
 
 def test_many_threads(tmp_path: Path) -> None:
     """What is saved at the same time is saved."""
-    files = [Searches(tmp_path / "searches.json") for _ in range(2)]
+    files = [SavedSearches(tmp_path / "searches.json") for _ in range(2)]
     threads = [threading.Thread(target=files[n % 2].add, args=(f"PatientID={n}", "me")) for n in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(Searches(tmp_path / "searches.json").all()) == 20
+    assert len(SavedSearches(tmp_path / "searches.json").all()) == 20
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_damaged_file(tmp_path: Path, content: str) -> None:
     """A file that cannot be read costs what was saved, and nothing else."""
     file = tmp_path / "searches.json"
     file.write_text(content)
-    kept = Searches(file)
+    kept = SavedSearches(file)
     assert not kept.all()
     kept.add("Modality=CT", "me")
     assert [*json.loads(file.read_text())] == ["Modality=CT"]
@@ -58,7 +58,7 @@ def test_damaged_file(tmp_path: Path, content: str) -> None:
 def test_refused_changes_leave_it_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is refused changes nothing."""
     monkeypatch.setattr(searches, "MOST", 2)
-    kept = Searches(tmp_path / "searches.json")
+    kept = SavedSearches(tmp_path / "searches.json")
     kept.add("Modality=CT", "me")
     kept.add("Modality=MR", "me")
     with pytest.raises(NoSpace):
@@ -75,13 +75,13 @@ def test_refused_changes_leave_it_alone(tmp_path: Path, monkeypatch: pytest.Monk
 def test_nobody_takes_all_the_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One user can save so many searches, and then others still can; a renamed search stays its user's."""
     monkeypatch.setattr(searches, "MOST_OF_ONE_USER", 3)
-    kept = Searches(tmp_path / "searches.json")
+    kept = SavedSearches(tmp_path / "searches.json")
     for number in range(3):
         kept.add(f"PatientID={number}", "mallory")
     kept.rename("PatientID=0", "PatientID=zero", replace=False)
     with pytest.raises(NoSpace, match="you have saved 3 searches"):
         kept.add("PatientID=more", "mallory")
     kept.add("PatientID=0", "alice")
-    kept.forget("PatientID=zero")
-    Searches(tmp_path / "searches.json").add("PatientID=more", "mallory")
+    kept.remove("PatientID=zero")
+    SavedSearches(tmp_path / "searches.json").add("PatientID=more", "mallory")
     assert len(kept.all()) == 4

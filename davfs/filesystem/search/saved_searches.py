@@ -1,4 +1,4 @@
-"""The searches that people have saved: in a JSON file, which outlives the process and may be shared by several."""
+"""Keeps the searches that users have saved, in a JSON file that several processes can share."""
 
 import fcntl
 import json
@@ -17,31 +17,31 @@ from davfs.errors import AlreadyExists, NoSpace, NotFound
 from davfs.private import make_private
 
 MOST = 1000
-"""Searches that are kept; a listing reads them all."""
+"""Searches that can be saved; each listing of search/ reads all of them."""
 MOST_OF_ONE_USER = 200
-"""Searches that one user has saved; those without a name are one."""
+"""Searches that one user can save; users without a name count as one."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
-    """A search that was saved.
+class SavedSearch:
+    """A saved search; the file has a member for each attribute.
 
     Attributes:
-        made: When, in seconds since 1970.
-        user: By whom; empty for somebody without a name.
+        made: When it was saved, in seconds since 1970.
+        user: Name of the user who saved it; may be empty.
     """
 
     made: float
     user: str
 
 
-class Searches:
-    """Names of searches, each with the time of its creation and its user; unique without case.
+class SavedSearches:
+    """The saved searches by their names, which are unique without case.
 
     Args:
-        file: Where they are kept; its folder exists.
+        file: The JSON file; its folder exists.
         now: Clock, in seconds since 1970.
     """
 
@@ -49,50 +49,50 @@ class Searches:
         self._file = file
         self._now = now
         self._changing = threading.Lock()
-        self._read: tuple[tuple[int, int, int], dict[str, Saved]] | None = None
+        self._read: tuple[tuple[int, int, int], dict[str, SavedSearch]] | None = None
 
     def all(self) -> Mapping[str, datetime]:
-        """Return the names as they were given, and when (UTC)."""
+        """Return the names, and when each search was saved (UTC)."""
         return {name: datetime.fromtimestamp(saved.made, UTC) for name, saved in self._known().items()}
 
     def add(self, name: str, user: str, *, replace: bool = False) -> None:
-        """Keep a name; it lasts when this returns.
+        """Save a search; it is on the disk when this returns.
 
         Args:
-            name: The name.
-            user: Whose it is.
-            replace: Whether one gives way that differs in case at most.
+            name: Its name.
+            user: Name of the user; may be empty.
+            replace: Whether to replace a search of this name, compared without case.
 
         Raises:
-            AlreadyExists: There is one, and it must not be replaced.
-            NoSpace: There are too many, or too many of this user.
+            AlreadyExists: The name is taken, and must not be replaced.
+            NoSpace: Too many searches are saved, in all or by this user.
         """
         with self._changed() as known:
-            _put(known, name, Saved(self._now(), user), replace=replace)
+            _put(known, name, SavedSearch(self._now(), user), replace=replace)
 
     def rename(self, name: str, other: str, *, replace: bool) -> None:
-        """Give a search another name.
+        """Rename a search.
 
         Raises:
-            NotFound: There is no such search.
+            NotFound: It is not saved.
             AlreadyExists: The other name is taken, and must not be replaced.
         """
         with self._changed() as known:
             saved = _take(known, name)
-            _put(known, other, Saved(self._now(), saved.user), replace=replace)
+            _put(known, other, SavedSearch(self._now(), saved.user), replace=replace)
 
-    def forget(self, name: str) -> None:
-        """Drop a name.
+    def remove(self, name: str) -> None:
+        """Remove a search.
 
         Raises:
-            NotFound: There is no such search.
+            NotFound: It is not saved.
         """
         with self._changed() as known:
             _take(known, name)
 
     @contextmanager
-    def _changed(self) -> Iterator[dict[str, Saved]]:
-        """Lend what is kept, and keep what has become of it; other processes wait meanwhile."""
+    def _changed(self) -> Iterator[dict[str, SavedSearch]]:
+        """Yield the saved searches to be changed, and write them on exit; other processes wait meanwhile."""
         with self._changing, self._file.with_name(f"{self._file.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             known = dict(self._known())
@@ -104,9 +104,9 @@ class Searches:
                 new.flush()
                 os.fsync(new.fileno())
             written.replace(self._file)
-            _synchronise(self._file.parent)
+            _sync_folder(self._file.parent)
 
-    def _known(self) -> dict[str, Saved]:
+    def _known(self) -> dict[str, SavedSearch]:
         try:
             status = self._file.stat()
         except FileNotFoundError:
@@ -118,7 +118,7 @@ class Searches:
         return read[1]
 
 
-def _put(known: dict[str, Saved], name: str, saved: Saved, *, replace: bool) -> None:
+def _put(known: dict[str, SavedSearch], name: str, saved: SavedSearch, *, replace: bool) -> None:
     same = [one for one in known if names.folded(one) == names.folded(name)]
     if same and not replace:
         raise AlreadyExists((name,), "this search is saved already")
@@ -131,16 +131,16 @@ def _put(known: dict[str, Saved], name: str, saved: Saved, *, replace: bool) -> 
     known[name] = saved
 
 
-def _take(known: dict[str, Saved], name: str) -> Saved:
+def _take(known: dict[str, SavedSearch], name: str) -> SavedSearch:
     if name not in known:
         raise NotFound((name,), "this search is not saved")
     return known.pop(name)
 
 
-def _parsed(file: Path) -> dict[str, Saved]:
+def _parsed(file: Path) -> dict[str, SavedSearch]:
     try:
         content = json.loads(file.read_bytes())
-        known = {str(name): Saved(float(one["made"]), str(one["user"])) for name, one in content.items()}
+        known = {str(name): SavedSearch(float(one["made"]), str(one["user"])) for name, one in content.items()}
         _ = [datetime.fromtimestamp(saved.made, UTC) for saved in known.values()]
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError) as error:
         _log.warning("the saved searches in %s cannot be read, and are left out: %s", file.name, type(error).__name__)
@@ -148,7 +148,7 @@ def _parsed(file: Path) -> dict[str, Saved]:
     return known
 
 
-def _synchronise(folder: Path) -> None:
+def _sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
