@@ -1,15 +1,29 @@
-"""The local index that lets a listing cost what it shows, and not what the archive holds.
+"""A local index of Orthanc's studies and series in an SQLite file, so that listing a folder costs what it shows.
 
-- `database`: an SQLite file that may be lost at any time, or that cannot be written for a while; `file_digest` and
-  `examination` find damage in it.
-- `resources`: facts, which are the patients, studies and series that Orthanc has, and their tags.
-- `placing`, `placements`: from facts and layouts to placements, which tell the name of what is in a folder; `rows`
-  reads them.
-- `store`: all of these in one file; `revisions`: what threads have changed lately.
-- `instances`: the bounded cache of instances, a series at a time.
-- `log`: how far Orthanc's log of changes was read, and whether it is still the same one.
-- `facts`: follows Orthanc's log, and compares with Orthanc.
-- `hierarchy`, `folder_contents`: what Orthanc has below a resource, and who is in a folder, at this moment.
-- `catalog`: what the drive asks; keeps the promise that no listing is older than its request.
-- `indexer`: the thread that builds the first index and follows Orthanc's events.
+The words of this package:
+
+- A **resource** is an indexed study or series: its tags and labels as Orthanc sent them last.
+- A **placement** says that a node appears in a folder of a layout under a base name. It is computed from the resource's
+  tags when the resource is saved.
+- A **node** identifies what a folder stands for: a study or series by Orthanc's id, a patient's folder or a group by an
+  id that `plan` makes. These two are *shared*: they exist as long as one of their **members**, the studies or series
+  below them, does.
+- The **generation** counts the changes of the index. A value computed from the index is valid in that generation only.
+- The **revision** counts them too, per resource: it tells a late response of Orthanc from a new one (`revisions`).
+
+How the index stays true:
+
+1. `indexer` builds the **first index** when Orthanc has started: it fetches all studies and series (`reconciler`).
+2. New and changed resources are in Orthanc's log of changes, which each request reads first (`synchronizer`).
+3. A deletion is in no log. Orthanc sends an event to its own plugins. A resource deleted by another Orthanc on the same
+   database is found by comparing a folder with Orthanc's own list (`folder_contents`), or the counts (`reconciler`).
+4. Tags can change without an entry in the log. They are compared when they are looked at, and re-read in the
+   background.
+5. The whole index is **stale** if the log is not the one that was read before, because it was emptied or Orthanc's
+   database was restored from a backup (`change_log`). Then everything is compared.
+
+Modules, from the bottom up: `connections`, `database`, `file_digest` (an SQLite file that may be lost at any time);
+`schema`; `resources`, `plan`, `placing`, `placements`, `rows` (tables); `index_writer`, `store` (all of it, as one);
+`instances` (cache); `change_log`, `synchronizer`, `hierarchy`, `folder_contents`, `reconciler`; `catalog`, which the
+drive uses; `indexer`, the background thread; `query`, `search`.
 """

@@ -1,4 +1,4 @@
-"""When images were made, as their tags tell it."""
+"""Acquisition dates of studies, series and instances, computed from their tags."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from davfs.layout.tags import SUBJECT
 from davfs.orthanc.model import Level
 
 NO_DATE = datetime(1980, 1, 1, tzinfo=UTC)
-"""The date of all that tells none: the first that members of ZIP archives can have."""
+"""The date shown for resources without one: the first that members of ZIP archives can have."""
 _DATE = re.compile(r"(\d{4})([.-]?)(\d\d)\2(\d\d)", re.ASCII)
 _TIME = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d))?)?(?:\.\d+)?", re.ASCII)
 _MOMENT = re.compile(r"(\d{8})(\d{2,6})?(?:\.\d{1,6})?([+-]\d{4})?", re.ASCII)
@@ -25,19 +25,19 @@ _PAIRS = {
         ("StudyDate", "StudyTime"),
     ),
 }
-"""Dates and times that tell it, the best first."""
+"""Tags of dates and times by level, the most precise first."""
 
 
-def acquired(level: Level, tags: Mapping[str, str]) -> datetime | None:
-    """Tell when a resource was made.
+def acquisition_date(level: Level, tags: Mapping[str, str]) -> datetime | None:
+    """Return the date on which a resource was acquired.
 
     Args:
-        level: Its level; a patient was never acquired.
+        level: Its level; a patient has none.
         tags: Its tags, and those above it.
 
     Returns:
-        The moment, in UTC; None where no tag tells. What has no zone is in that of this machine, as DICOM leaves it to
-        the place where it is read (PS3.3 C.12.1.1.8); a date without a time is its first moment.
+        The moment, in UTC; None if no tag has one. A moment without a time zone is in that of this machine, as DICOM
+        leaves it to the reader (PS3.3 C.12.1.1.8); a date without a time is its first moment.
     """
     if level is Level.INSTANCE and (found := _moment(tags.get("AcquisitionDateTime", ""))):
         return found
@@ -46,10 +46,10 @@ def acquired(level: Level, tags: Mapping[str, str]) -> datetime | None:
 
 
 def shown_date(layout: Layout, level: Level, tags: Mapping[str, str]) -> datetime | None:
-    """Return the date that a layout shows for a resource, in UTC; None for that of its last change.
+    """Return the date that a layout shows for a resource, in UTC; None for the date of its last change.
 
-    In an anonymised layout that would tell which one it is to whoever can see other layouts: all have the same date,
-    unless the layout keeps modified dates, and shows those of acquisition.
+    In an anonymised layout that date would identify the resource to users who can see other layouts. So all resources
+    have the same date, unless the layout keeps modified dates and shows those of acquisition.
 
     Args:
         layout: The layout.
@@ -58,8 +58,9 @@ def shown_date(layout: Layout, level: Level, tags: Mapping[str, str]) -> datetim
     """
     by_acquisition = layout.dates is Dates.ACQUISITION
     if layout.anonymised is None:
-        return acquired(level, tags) if by_acquisition else None
-    found = acquired(level, tags) if by_acquisition and layout.options.modified_dates and SUBJECT in tags else None
+        return acquisition_date(level, tags) if by_acquisition else None
+    shows_dates = by_acquisition and layout.options.modified_dates and SUBJECT in tags
+    found = acquisition_date(level, tags) if shows_dates else None
     try:
         return found - timedelta(days=layout.anonymised.days(tags[SUBJECT])) if found else NO_DATE
     except OverflowError:
@@ -73,7 +74,7 @@ def _local(date: str, time: str, zone: str = "") -> datetime | None:
         return None
     hour, minute, second = clock.groups(default="0") if clock else ("0", "0", "0")
     try:
-        local = datetime(int(day[1]), int(day[3]), int(day[4]), int(hour), int(minute), min(int(second), 59))  # noqa: DTZ001  see `acquired`
+        local = datetime(int(day[1]), int(day[3]), int(day[4]), int(hour), int(minute), min(int(second), 59))  # noqa: DTZ001  see `acquisition_date`
         zoned = datetime.strptime(f"{local:%Y%m%d%H%M%S}{zone}", "%Y%m%d%H%M%S%z") if zone else local
         return zoned.astimezone(UTC)
     except (ValueError, OverflowError, OSError):  # no such day, or one that this machine's calendar does not reach

@@ -1,26 +1,27 @@
-"""What the drive asks: who is in a folder, now.
+"""The index as the drive uses it: lists folders, resolves names, and never returns less than Orthanc has committed.
 
-Freshness: a listing shows all that Orthanc had committed when the request arrived. Additions and updates come from
-``/changes``, which whoever answers a request has read (`Catalog.refresh`) before it asks anything else here, once for
-all that it asks; deletions are found by comparing a listing with Orthanc's own list of children (`folder_contents`,
-`hierarchy`). A name that is looked up leads to what the facts know, which can only have gone.
+A request calls `Catalog.refresh` once, before all else: it reads Orthanc's log of changes, so that everything is
+indexed that Orthanc had committed when the request arrived. Deletions are found by comparing each listed folder with
+Orthanc's own list (`folder_contents`, `hierarchy`). A name is resolved in the index: its resource may be gone, but is
+no other one.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from davfs.cache import LruCache
-from davfs.catalog.facts import Facts
 from davfs.catalog.folder_contents import FolderContents
 from davfs.catalog.hierarchy import Hierarchy
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.plan import Folder
+from davfs.catalog.reconciler import Reconciler
 from davfs.catalog.rows import Row
 from davfs.catalog.store import Store
+from davfs.catalog.synchronizer import Synchronizer
 from davfs.orthanc import ResourceIndex
 from davfs.orthanc.model import Instance, Level, OrthancId
 
 _TAGGED = 4096
-"""Resources whose tags are kept until the facts change."""
+"""Resources whose tags are cached."""
 
 
 class Catalog:
@@ -28,17 +29,18 @@ class Catalog:
 
     Args:
         orthanc: The server.
-        store: Facts and placements.
-        instances: Cache of instances.
-        reconcile_soon: Called where the log of changes has a gap, so that the whole index should be compared.
-        wait_for_first_index: Called by what needs the index while it is still being built; waits a moment.
-        changed: Called after each change of what names lead to.
+        store: The index's file.
+        instances: The cache of instances.
+        reconcile_soon: Called if the log of changes has a gap, so that the whole index has to be compared.
+        wait_for_first_index: Called by a request while the first index is being built; waits a moment.
+        changed: Called after each change of a resource or instance.
 
     Attributes:
-        facts: What `davfs.catalog.indexer` keeps in step with Orthanc behind the answers.
+        synchronizer: Keeps the index in step with Orthanc.
+        reconciler: Compares the whole index with Orthanc.
     """
 
-    def __init__(  # noqa: PLR0913  what it reads, and three things that it tells others
+    def __init__(  # noqa: PLR0913  what it reads, and three callbacks
         self,
         orthanc: ResourceIndex,
         store: Store,
@@ -49,7 +51,7 @@ class Catalog:
         changed: Callable[[], object] = lambda: None,
     ) -> None:
         self._store = store
-        self.facts = Facts(
+        self.synchronizer = Synchronizer(
             orthanc,
             store,
             instances,
@@ -57,44 +59,45 @@ class Catalog:
             wait_for_first_index=wait_for_first_index,
             changed=changed,
         )
-        self._hierarchy = Hierarchy(orthanc, store, instances, self.facts)
-        self._contents = FolderContents(orthanc, store, self.facts, self._hierarchy)
+        self.reconciler = Reconciler(orthanc, store, self.synchronizer)
+        self._hierarchy = Hierarchy(orthanc, store, instances, self.synchronizer)
+        self._contents = FolderContents(orthanc, store, self.synchronizer, self._hierarchy)
         self._tags: LruCache[str, tuple[int, Mapping[str, str]]] = LruCache(_TAGGED)
 
     @property
-    def suspect(self) -> bool:
-        """True while facts may be missing or old: until the index is complete, and after the log was emptied."""
-        return self.facts.suspect
+    def needs_comparison(self) -> bool:
+        """True while resources may be missing or outdated: until the first index is complete, and while it is stale."""
+        return self.synchronizer.needs_comparison
 
     @property
     def generation(self) -> int:
-        """Changes whenever `rows` or `rows_with` may answer otherwise: what was made of them can be kept until then."""
+        """Number of changes of the index: values computed from `rows` or `rows_with` are valid while it is the same."""
         return self._store.generation
 
     def refresh(self) -> None:
-        """Take over all that Orthanc's log of changes has and the facts do not: the first thing in each request."""
-        self.facts.refresh()
+        """Index all that Orthanc's log of changes has and the index does not: the first step of each request."""
+        self.synchronizer.refresh()
 
-    def reconcile(self, progress: Callable[[int, int], None]) -> None:
-        """Compare everything with Orthanc, see `Facts.reconcile`: what has no indexer is complete after it."""
-        self.facts.reconcile(progress)
+    def return_to_file(self) -> None:
+        """Write the index back to its file, if it is in memory and that is possible again."""
+        self._store.return_to_file()
 
     def forget(self, ids: Iterable[str]) -> None:
-        """Drop resources, of any level, that Orthanc does not have any more."""
-        self.facts.forget(ids)
+        """Delete resources, of any level, from the index that Orthanc does not have any more."""
+        self.synchronizer.forget(ids)
 
     def rows(self, folder: Folder) -> Sequence[Row]:
-        """Return what is in a folder now, see `FolderContents.current`; the same object while nothing changed.
+        """Return the rows of a folder now, see `FolderContents.current`; the same object while nothing changed.
 
         What has come since `refresh` may be missing.
 
         Raises:
-            UnknownResource: The folder's resource is gone, or nothing is in the group any more.
+            UnknownResource: The folder's resource is gone, or the group has no members any more.
         """
         return self._contents.current(folder)
 
     def rows_with(self, folder: Folder, keys: tuple[str, ...]) -> list[Row]:
-        """Return what the facts have in a folder under one of the keys, without asking Orthanc."""
+        """Return the indexed rows of a folder whose name has one of the keys, without asking Orthanc."""
         return self._store.rows_with(folder, keys)
 
     def instances(self, folder: Folder, *, fresh: bool) -> list[Mapping[OrthancId, Instance]]:
@@ -102,7 +105,7 @@ class Catalog:
 
         Args:
             folder: A folder that shows instances.
-            fresh: Whether to ask Orthanc what is there, after `refresh`; otherwise what is known of a series will do.
+            fresh: Whether to ask Orthanc, after `refresh`, even if they are cached.
 
         Raises:
             UnknownResource: The folder's resource is gone.
@@ -113,14 +116,14 @@ class Catalog:
     def _series(self, folder: Folder, *, fresh: bool) -> Sequence[OrthancId]:
         if not folder.from_series:
             return self._hierarchy.in_folder(folder, Level.SERIES)
-        rows = self._contents.current(folder) if fresh else self._contents.known(folder)
+        rows = self._contents.current(folder) if fresh else self._contents.indexed(folder)
         return [OrthancId(row.id) for row in rows]
 
     def studies_of(self, node: str) -> Sequence[OrthancId]:
-        """Return the studies that a patient's folder shows, as Orthanc has them now.
+        """Return the studies in a patient's folder, as Orthanc has them now.
 
         Raises:
-            UnknownResource: There is none.
+            UnknownResource: All of them are gone.
         """
         return self._hierarchy.studies_of(node)
 
@@ -132,17 +135,17 @@ class Catalog:
         Args:
             level: Patient, study or series.
             resource: The resource; the node of a patient's folder.
-            fresh: Whether to ask Orthanc; otherwise what is known of a series will do.
+            fresh: Whether to ask Orthanc even if the instances are cached.
 
         Yields:
-            A mapping for each series: those whose number is an integer by that, the others after them, by id. Orthanc
-            is asked of a series when it is its turn.
+            A mapping for each series: first those whose number is an integer, by number, then the others, by id. Each
+            series is fetched when it is its turn.
 
         Raises:
             UnknownResource: The resource is gone.
         """
-        series = self._hierarchy.below(level, resource, Level.SERIES)
-        self.facts.learn(self.facts.doubtful(series) if self.facts.doubted else self._store.unknown(series))
+        series, synchronizer = self._hierarchy.below(level, resource, Level.SERIES), self.synchronizer
+        synchronizer.fetch(synchronizer.unverified(series) if synchronizer.is_stale else self._store.unknown(series))
         in_order = sorted(series, key=self._series_order)
         yield from self._hierarchy.instances_of(in_order, resource, level, fresh=fresh)
 
@@ -153,14 +156,14 @@ class Catalog:
             return True, 0, series
 
     def tags(self, node: str) -> Mapping[str, str]:
-        """Return the tags of a resource and of those above it, without asking Orthanc; see `Store.tags`."""
-        generation, kept = self._store.generation, self._tags.get(node)
-        if kept is not None and kept[0] == generation:
-            return kept[1]
+        """Return the indexed tags of a resource and of those above it; see `Store.tags`."""
+        generation, cached = self._store.generation, self._tags.get(node)
+        if cached is not None and cached[0] == generation:
+            return cached[1]
         tags = self._store.tags(node)
         self._tags.put(node, (generation, tags))
         return tags
 
     def exists(self, level: Level, resource: OrthancId) -> bool:
-        """Return True if Orthanc has a resource now, see `Hierarchy.exists`; one that it has not is forgotten."""
+        """Return True if Orthanc has a resource now; see `Hierarchy.exists`."""
         return self._hierarchy.exists(level, resource)

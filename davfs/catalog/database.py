@@ -1,10 +1,12 @@
-"""An SQLite file that holds nothing that cannot be made anew.
+"""The index's SQLite file: a pool of connections that survives a full disk, a lock and a damaged file.
 
-Every connection is used by one thread at a time. What can go wrong with the file is no reason to answer nothing:
+The file holds nothing that cannot be built again from Orthanc, so a problem with it never stops the drive:
 
-- A file that is damaged, which is found when it is opened or later, is replaced by an empty one.
+- A damaged file, found when it is opened or later, is replaced by an empty one.
 - A file that cannot be written or read (the disk is full or read-only, another process has locked it) is copied into
-  memory, where everything goes on; once it can be written again, the copy is written back.
+  memory, and the copy is used. As soon as the file can be written again, the copy is written back.
+
+Each connection is used by one thread at a time.
 """
 
 import logging
@@ -13,60 +15,45 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from enum import Enum, auto
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
-from davfs.catalog import file_digest
+from davfs.catalog import connections, file_digest
+from davfs.catalog.connections import ERRORS, Failure, failure_of, transaction
 from davfs.catalog.file_digest import DigestCheck
 from davfs.errors import Unavailable
-from davfs.private import make_private
 
 _log = logging.getLogger(__name__)
 
-_WAIT = 2.0
-"""Seconds to wait where another process has locked the file."""
 _STEPS = 10_000
-"""Instructions of SQLite between two looks for `Database.interrupt`: some milliseconds."""
+"""SQLite instructions between two checks for `Database.interrupt`: some milliseconds."""
 _LARGEST_COPY = 1 << 30
 """Bytes of the largest file that is copied into memory."""
-_PAUSE = 30.0
-"""Seconds between two attempts to go back to the file."""
-_BESIDE = ("-wal", "-shm")
-"""What SQLite puts behind a file's name for the files that it makes beside it."""
-_NO_ACCESS = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_PERM,
-    sqlite3.SQLITE_READONLY,
-}
-
+_RETRY_INTERVAL = 30.0
+"""Seconds between two attempts to return to the file."""
 _DAMAGED = "the catalog was damaged and is being made anew: try again"
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Moved(Unavailable):
-    """The database is in another place now, with the same content: what was tried can be tried again."""
+class DatabaseMoved(Unavailable):
+    """The database moved between file and memory with its content: the operation can be retried."""
 
 
-class Prepare(Protocol):
-    """Makes a database ready: its schema where that is missing, and what its user keeps in memory of it."""
+class PrepareDatabase(Protocol):
+    """Prepares a database: creates a missing schema, and loads what its user keeps in memory."""
 
-    def __call__(self, db: sqlite3.Connection, /, *, examine: bool) -> None:
-        """Do so inside a transaction.
+    def __call__(self, db: sqlite3.Connection, /, *, check_damage: bool) -> None:
+        """Prepare the database, inside a transaction.
 
         Args:
             db: The connection.
-            examine: Whether to look for damage first.
+            check_damage: Whether to check for damage first.
 
         Raises:
-            sqlite3.DatabaseError: It is damaged, or of another schema.
+            sqlite3.DatabaseError: It is damaged, or has another schema.
         """
 
 
@@ -75,18 +62,18 @@ class Database:
 
     Args:
         file: The SQLite file; its folder exists.
-        prepare: Makes it ready.
-        lost: Called where a file that was in use has been replaced by an empty one.
+        prepare: Prepares it.
+        lost: Called after a file in use was replaced by an empty one.
         now: Clock, in seconds.
 
     Attributes:
-        writing: Held by the thread that writes; it keeps the others from writing.
+        writing: Lock of the thread that writes; no other thread can write meanwhile.
     """
 
     def __init__(
         self,
         file: Path,
-        prepare: Prepare,
+        prepare: PrepareDatabase,
         lost: Callable[[], object],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -95,18 +82,18 @@ class Database:
         self._lost = lost
         self._now = now
         self._idle: list[sqlite3.Connection] = []
-        self._pool = threading.Lock()  # over _idle and _life
+        self._pool_lock = threading.Lock()  # for _idle and _version
         self.writing = threading.RLock()
         self._memory: sqlite3.Connection | None = None
-        self._not_before = 0.0
-        self._life = 0
-        self._lost_life = -1
+        self._retry_at = 0.0
+        self._version = 0  # changes with each move or replacement, after which older connections are closed
+        self._lost_version = -1
         self._in_use = False
         self._interrupted = False
         self._closed = False
 
     def open(self) -> None:
-        """Prepare the file, or an empty one in its place.
+        """Prepare the file, or replace it by an empty one.
 
         Raises:
             sqlite3.OperationalError: It cannot be read or written where it is.
@@ -120,272 +107,224 @@ class Database:
         self._in_use = True
 
     def _open(self) -> None:
-        found = file_digest.check(self._file)
-        if found is DigestCheck.DIFFERENT:
+        digest = file_digest.check(self._file)
+        if digest is DigestCheck.DIFFERENT:
             _log.warning("the catalog is made anew: it was changed while it was closed")
-            self._discard()
+            self._delete_file()
         try:
-            self._make_ready(examine=found is DigestCheck.MISSING)
+            self._prepare_file(check_damage=digest is DigestCheck.MISSING)
         except sqlite3.DatabaseError as error:
-            if _trouble(error) is _Trouble.NO_ACCESS:
+            if failure_of(error) is Failure.NO_ACCESS:
                 raise
             _log.warning("the catalog is made anew: %s", error)
-            self._discard()
-            self._make_ready(examine=False)
+            self._delete_file()
+            self._prepare_file(check_damage=False)
 
     def interrupt(self) -> None:
-        """End what takes long, such as placing everything anew, with `Unavailable`; the database is to be closed."""
+        """Abort long operations with `Unavailable`, such as placing all studies; the database is to be closed."""
         self._interrupted = True
 
     def close(self) -> None:
-        """Close all connections: those that are idle now, those in use as soon as their use ends."""
-        whole = self._in_use and self._memory is None
+        """Close idle connections now, and each other one when its user returns it."""
+        complete = self._in_use and self._memory is None
         self._in_use = False
         self._closed = True
-        self._retire()
-        if self._memory and self.writing.acquire(timeout=_WAIT):
+        self._close_idle()
+        if self._memory and self.writing.acquire(timeout=connections.LOCK_TIMEOUT):
             self._memory.close()
             self.writing.release()
-        if whole and not self._file.with_name(f"{self._file.name}-wal").exists():  # or somebody still uses it
+        if complete and not self._file.with_name(f"{self._file.name}-wal").exists():  # else a connection is still open
             file_digest.write(self._file)
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection.
+        """Provide a connection.
 
         Raises:
-            Moved: The file cannot be used now, and has been copied.
-            Unavailable: It was damaged, and has been replaced by an empty one; or it is too large to be copied; or what
-                was done with the connection took long, and was interrupted.
+            DatabaseMoved: The file cannot be used now, and was copied into memory.
+            Unavailable: It was damaged, and replaced by an empty one; or it is too large for memory; or the operation
+                took long, and was interrupted.
         """
-        with self._pool:
-            life = self._life
+        with self._pool_lock:
+            version = self._version
         try:
-            with self._connection(life) as db:
+            with self._connection(version) as db:
                 yield db
-        except (sqlite3.Error, ValueError, TypeError, OverflowError) as error:  # values that make no sense
+        except ERRORS as error:
             if self._interrupted:
                 raise Unavailable("the drive is stopping") from error
             if self._in_use:
-                self._mend(error, life)
+                self._recover(error, version)
             raise
 
     @contextmanager
-    def _connection(self, life: int) -> Iterator[sqlite3.Connection]:
+    def _connection(self, version: int) -> Iterator[sqlite3.Connection]:
         while memory := self._memory:
             with self.writing:
                 if memory is self._memory:
                     yield memory
                     return
-        with self._pool:
+        with self._pool_lock:
             db = self._idle.pop() if self._idle else None
         db = db or self._connect()
         try:
             yield db
         finally:
-            self._give_back(db, life)
+            self._return(db, version)
 
     def _connect(self) -> sqlite3.Connection:
-        db = _connect(self._file)
+        db = connections.connect(self._file)
         db.set_progress_handler(lambda: self._interrupted, _STEPS)
         return db
 
     @contextmanager
     def without_writers(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection to read with while no other thread writes."""
+        """Provide a connection for reading while no other thread writes."""
         with self.writing, self.read() as db:
             yield db
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection inside a transaction, to one thread at a time.
+        """Provide a connection inside a transaction, to one thread at a time.
 
         Raises:
             Unavailable: The database is closed; and as `read`.
         """
         if self._closed:
             raise Unavailable("the catalog is closed")
-        with self.without_writers() as db, _transaction(db):
+        with self.without_writers() as db, transaction(db):
             yield db
 
     def return_to_file(self) -> bool:
-        """Write the copy in memory back to the file, where that can be written again; return True if it was."""
-        if self._memory is None or self._now() < self._not_before:
+        """Write the copy in memory back to the file, if that is possible again; return True if it was done."""
+        if self._memory is None or self._now() < self._retry_at:
             return False
         with self.writing:
             memory = self._memory
             try:
-                with closing(_connect(self._file)) as db:
-                    memory.backup(db, progress=_no_waiting)
+                with closing(connections.connect(self._file)) as db:
+                    connections.copy(memory, db)
             except sqlite3.Error:
-                self._not_before = self._now() + _PAUSE
+                self._retry_at = self._now() + _RETRY_INTERVAL
                 return False
-            self._retire()
+            self._close_idle()
             self._memory = None
             memory.close()
         _log.warning("the catalog is in its file again")
         return True
 
-    def _make_ready(self, *, examine: bool) -> None:
+    def _prepare_file(self, *, check_damage: bool) -> None:
         with self.write() as db:
-            self._prepare(db, examine=examine)
+            self._prepare(db, check_damage=check_damage)
 
-    def _mend(self, error: Exception, life: int) -> None:
-        """Make the database usable again; the caller that met the error is told to try again, or that all is gone.
+    def _recover(self, error: Exception, version: int) -> None:
+        """Make the database usable again after an error; do nothing if the error is not one of the file.
 
-        Nothing is done where the error has nothing to do with the file.
+        Raises:
+            DatabaseMoved: The content is still there.
+            Unavailable: The content is lost.
         """
-        trouble = _trouble(error)
+        failure = failure_of(error)
         with self.writing:
-            if life <= self._lost_life:
+            if version <= self._lost_version:
                 raise Unavailable(_DAMAGED) from error
-            if life != self._life:
-                raise Moved("the catalog has just been moved: try again") from error
-            if trouble is _Trouble.NO_ACCESS and self._memory is None:
-                kept = self._copy_into_memory(error)
-            elif trouble is _Trouble.NO_ACCESS or (trouble is _Trouble.UNCLEAR and self._is_sound()):
+            if version != self._version:
+                raise DatabaseMoved("the catalog has just been moved: try again") from error
+            if failure is Failure.NO_ACCESS and self._memory is None:
+                kept = self._move_into_memory(error)
+            elif failure is Failure.NO_ACCESS or (failure is Failure.UNCLEAR and self._is_intact()):
                 return
             else:
                 self._replace()
                 kept = False
-            self._lost_life = self._lost_life if kept else life
+            self._lost_version = self._lost_version if kept else version
         if kept:
-            raise Moved("the catalog is in memory for now: try again") from error
+            raise DatabaseMoved("the catalog is in memory for now: try again") from error
         self._lost()
         raise Unavailable(_DAMAGED) from error
 
-    def _is_sound(self) -> bool:
-        """Return True if no damage is found: then an error is one of the program."""
+    def _is_intact(self) -> bool:
+        """Return True if no damage is found: then the error is a mistake of the program."""
         try:
-            with self._connection(self._life) as db, _transaction(db):
-                self._prepare(db, examine=True)
-        except (sqlite3.Error, ValueError, TypeError, OverflowError):
+            with self._connection(self._version) as db, transaction(db):
+                self._prepare(db, check_damage=True)
+        except ERRORS:
             return False
         return True
 
     def _replace(self) -> None:
-        """Put an empty database in the place of a damaged one."""
+        """Replace a damaged database by an empty one."""
         _log.warning("the catalog was damaged and is made anew")
         if self._memory is None:
             try:
-                self._discard()
-                with closing(_connect(self._file)) as db, _transaction(db):
-                    self._prepare(db, examine=False)
+                self._delete_file()
+                with closing(connections.connect(self._file)) as db, transaction(db):
+                    self._prepare(db, check_damage=False)
             except (sqlite3.Error, OSError) as error:
                 _log.warning("the catalog cannot be made anew where it is, and is kept in memory: %s", error)
             else:
                 return
-        self._use_memory(_memory())
+        self._use_memory(connections.connect_to_memory())
 
-    def _copy_into_memory(self, error: Exception) -> bool:
-        """Go on in memory; return whether the content of the file is there as well.
+    def _move_into_memory(self, error: Exception) -> bool:
+        """Continue in memory; return True if the file's content could be copied.
 
         Raises:
-            Unavailable: The file is too large for that.
+            Unavailable: The file is too large.
         """
         with suppress(OSError):
             if self._file.stat().st_size > _LARGEST_COPY:
                 raise Unavailable(f"the catalog cannot be used: {error}") from error
         _log.warning("the catalog '%s' cannot be used, and is kept in memory until it can: %s", self._file, error)
-        copy = _memory()
+        memory = connections.connect_to_memory()
         try:
-            with closing(sqlite3.connect(self._file, timeout=_WAIT)) as source:
-                source.backup(copy, progress=_no_waiting)
-            kept: bool = copy.execute("PRAGMA user_version").fetchone()[0] != 0
+            with closing(sqlite3.connect(self._file, timeout=connections.LOCK_TIMEOUT)) as source:
+                connections.copy(source, memory)
+            copied: bool = memory.execute("PRAGMA user_version").fetchone()[0] != 0
         except sqlite3.Error:
-            copy.close()
-            copy, kept = _memory(), False
-        self._use_memory(copy)
-        return kept
+            memory.close()
+            memory, copied = connections.connect_to_memory(), False
+        self._use_memory(memory)
+        return copied
 
     def _use_memory(self, db: sqlite3.Connection) -> None:
-        self._retire()
+        self._close_idle()
         if self._memory:
             self._memory.close()
         self._memory = db
-        self._not_before = self._now() + _PAUSE
-        with _transaction(db):
-            self._prepare(db, examine=False)
+        self._retry_at = self._now() + _RETRY_INTERVAL
+        with transaction(db):
+            self._prepare(db, check_damage=False)
 
-    def _discard(self) -> None:
-        self._retire()
-        for suffix in ("", *_BESIDE):
+    def _delete_file(self) -> None:
+        self._close_idle()
+        for suffix in ("", *connections.COMPANIONS):
             Path(f"{self._file}{suffix}").unlink(missing_ok=True)
 
-    def _give_back(self, db: sqlite3.Connection, life: int) -> None:
-        with self._pool:
-            kept = life == self._life and not self._closed
-            if kept:
+    def _return(self, db: sqlite3.Connection, version: int) -> None:
+        with self._pool_lock:
+            usable = version == self._version and not self._closed
+            if usable:
                 self._idle.append(db)
-        if not kept:
+        if not usable:
             db.close()
 
-    def _retire(self) -> None:
-        with self._pool:
-            self._life += 1
+    def _close_idle(self) -> None:
+        with self._pool_lock:
+            self._version += 1
             idle, self._idle = self._idle, []
         for db in idle:
             db.close()
 
 
-def again_where_moved(method: Callable[P, T]) -> Callable[P, T]:
-    """Make a method that is run once more where the database has moved meanwhile."""
+def retry_if_moved(method: Callable[P, T]) -> Callable[P, T]:
+    """Decorate a method that runs once more if the database moved meanwhile."""
 
     @wraps(method)
-    def twice(*arguments: P.args, **options: P.kwargs) -> T:
+    def retrying(*arguments: P.args, **options: P.kwargs) -> T:
         try:
             return method(*arguments, **options)
-        except Moved:
+        except DatabaseMoved:
             return method(*arguments, **options)
 
-    return twice
-
-
-class _Trouble(Enum):
-    NO_ACCESS = auto()
-    DAMAGE = auto()
-    UNCLEAR = auto()
-
-
-def _trouble(error: Exception) -> _Trouble:
-    """Return what an error tells of the file."""
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is not None and code & 0xFF in _NO_ACCESS:
-        return _Trouble.NO_ACCESS
-    return _Trouble.DAMAGE if type(error) is sqlite3.DatabaseError else _Trouble.UNCLEAR
-
-
-def _no_waiting(status: int, _remaining: int, _total: int) -> None:
-    """End a backup that cannot go on: Python tries again for ever."""
-    if status & 0xFF in _NO_ACCESS:
-        raise sqlite3.OperationalError("database is locked")
-
-
-@contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.commit()
-    except BaseException:
-        with suppress(sqlite3.Error):
-            db.rollback()
-        raise
-
-
-def _memory() -> sqlite3.Connection:
-    return sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-
-
-def _connect(file: Path) -> sqlite3.Connection:
-    make_private(file)
-    for suffix in _BESIDE:  # SQLite makes them with the mode of the file; these are of an older version of this program
-        make_private(Path(f"{file}{suffix}"), create=False)
-    db = sqlite3.connect(file, timeout=_WAIT, isolation_level=None, check_same_thread=False)
-    try:
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-    except BaseException:
-        db.close()
-        raise
-    return db
+    return retrying

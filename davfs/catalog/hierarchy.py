@@ -1,67 +1,69 @@
-"""What Orthanc has below a resource at this moment; what turns out to be gone is forgotten."""
+"""Orthanc's own lists of the resources below another one; the index forgets those that turn out to be gone."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from davfs.cache import LruCache
-from davfs.catalog.facts import Facts, batches
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.plan import Folder
 from davfs.catalog.store import Store
+from davfs.catalog.synchronizer import Synchronizer, batches
 from davfs.errors import UnknownResource
 from davfs.orthanc import ResourceIndex
 from davfs.orthanc.model import Instance, Level, OrthancId, WithChildren
 
-_FEW = 3
-"""Studies of a patient that Orthanc is asked for one by one: up to here, that takes less time than to ask for all."""
+_MAX_SINGLE_REQUESTS = 3
+"""Studies of a patient that are requested one by one: up to here, that is faster than one request for all."""
 _PATIENTS = 1000
-"""Patients whose studies are kept until the facts change."""
+"""Patients whose studies are cached."""
 
 
 class Hierarchy:
-    """Orthanc's own lists, from patients down to instances.
+    """Lists resources and instances as Orthanc has them now.
 
     Args:
         orthanc: The server.
-        store: Tells how far its log was read.
-        instances: Keeps what was fetched.
-        facts: Forget what is gone.
+        store: The index.
+        instances: Caches instances.
+        synchronizer: Forgets resources that are gone.
     """
 
-    def __init__(self, orthanc: ResourceIndex, store: Store, instances: InstanceCache, facts: Facts) -> None:
+    def __init__(
+        self, orthanc: ResourceIndex, store: Store, instances: InstanceCache, synchronizer: Synchronizer
+    ) -> None:
         self._orthanc = orthanc
         self._store = store
         self._instances = instances
-        self._facts = facts
+        self._synchronizer = synchronizer
         self._studies: LruCache[str, tuple[int, Sequence[OrthancId]]] = LruCache(_PATIENTS)
 
     def exists(self, level: Level, resource: OrthancId) -> bool:
-        """Return True if Orthanc has a resource now: its tags are compared. One that it has not is forgotten.
+        """Return True if Orthanc has a resource now; update the index.
 
         Args:
             level: Its level.
-            resource: Its id; the node of a patient's folder, which is there as long as one of the patient's studies is.
+            resource: Its id; or the node of a patient's folder, which exists as long as one of its studies.
         """
         if level is Level.PATIENT:
             return bool(self._studies_left(resource))
         if level is not Level.INSTANCE:
             try:
-                self._told(level, resource)
+                self._fetch(level, resource)
             except UnknownResource:
                 return False
             return True
         revision = self._store.revision
         if self._orthanc.exists(level, resource):
             return True
-        self._facts.forget([resource], revision)
+        self._synchronizer.forget([resource], revision)
         return False
 
     def studies_of(self, node: str) -> Sequence[OrthancId]:
-        """Return the studies that a patient's folder shows, as far as Orthanc has them now; others are forgotten.
+        """Return the studies in a patient's folder, as Orthanc has them now.
 
         Raises:
-            UnknownResource: There is none.
+            UnknownResource: All of them are gone.
         """
         found = self._studies_left(node)
         if not found:
@@ -69,26 +71,26 @@ class Hierarchy:
         return found
 
     def _studies_left(self, node: str) -> Sequence[OrthancId]:
-        """Return the studies that hold a patient's folder, after each was read: it may be gone, or another's by now."""
+        """Return the studies in a patient's folder after a comparison: each may be gone, or be another patient's."""
         known = self._studies_known(node)
-        if len(known) > _FEW:
-            self._facts.verify_all(known)
+        if len(known) > _MAX_SINGLE_REQUESTS:
+            self._synchronizer.verify_all(known)
         else:
             for study in known:
                 with suppress(UnknownResource):
-                    self._told(Level.STUDY, study)
+                    self._fetch(Level.STUDY, study)
         return self._studies_known(node)
 
     def _studies_known(self, node: str) -> Sequence[OrthancId]:
-        generation, kept = self._store.generation, self._studies.get(node)
-        if kept is not None and kept[0] == generation:
-            return kept[1]
+        generation, cached = self._store.generation, self._studies.get(node)
+        if cached is not None and cached[0] == generation:
+            return cached[1]
         studies = self._store.studies_of(node)
         self._studies.put(node, (generation, studies))
         return studies
 
     def in_folder(self, folder: Folder, wanted: Level) -> Sequence[OrthancId]:
-        """Return all of a level that are in a resource's folder, or in the whole archive; see `below`.
+        """Return all resources of a level in a resource's folder, or in the whole archive; see `below`.
 
         Raises:
             UnknownResource: The folder's resource is gone.
@@ -98,14 +100,12 @@ class Hierarchy:
         return self.below(folder.level, OrthancId(folder.id), wanted)
 
     def below(self, level: Level, resource: OrthancId, wanted: Level) -> Sequence[OrthancId]:
-        """Return all of a level that are below a resource, or the resource itself where that is of this level.
+        """Return all resources of a level below a resource, or the resource itself if it has this level.
 
-        A patient's are those of the studies for whose sake there is the patient's folder, which is named by its node.
-
-        Where Orthanc's answer is the same, so is the order, and comparing them costs next to nothing.
+        A patient's folder is given by its node, and has the resources below its studies. The order is Orthanc's.
 
         Raises:
-            UnknownResource: The resource is gone; one on the way down that has just gone is left out.
+            UnknownResource: The resource is gone; one between it and that level that has just gone is left out.
         """
         if level is wanted or level.child is None:
             return [resource]
@@ -121,7 +121,7 @@ class Hierarchy:
 
         Args:
             series: The series.
-            fresh: Whether to ask Orthanc; otherwise what is known of it will do.
+            fresh: Whether to ask Orthanc even if the series is cached.
 
         Raises:
             UnknownResource: The series is gone.
@@ -135,8 +135,8 @@ class Hierarchy:
             self._instances.confirm(series, arrivals)
             return known
         kept = [known[i] for i in wanted if known and i in known]
-        news = [i for i in wanted if not known or i not in known]
-        fetched = itertools.chain.from_iterable(self._orthanc.instances(some) for some in batches(news))
+        new = [i for i in wanted if not known or i not in known]
+        fetched = itertools.chain.from_iterable(self._orthanc.instances(batch) for batch in batches(new))
         put = self._instances.put(series, [*kept, *fetched], epoch)
         self._instances.confirm(series, arrivals)
         return put
@@ -148,7 +148,7 @@ class Hierarchy:
 
         Args:
             series: The series.
-            owner: What they are below; None for a group, or the whole archive.
+            owner: The resource; None for a group, or the whole archive.
             level: The owner's level.
             fresh: See `instances`.
 
@@ -169,15 +169,15 @@ class Hierarchy:
             return []
 
     def _children(self, level: Level, resource: OrthancId) -> Sequence[OrthancId]:
-        return self._told(level, resource).children
+        return self._fetch(level, resource).children
 
-    def _told(self, level: Level, resource: OrthancId) -> WithChildren:
-        """Ask Orthanc for a resource; its tags come with the answer, and are compared with what is known."""
+    def _fetch(self, level: Level, resource: OrthancId) -> WithChildren:
+        """Fetch a resource with its children, and compare its tags with the index."""
         revision = self._store.revision
         try:
-            told = self._orthanc.with_children(level, resource)
+            response = self._orthanc.with_children(level, resource)
         except UnknownResource:
-            self._facts.forget([resource], revision)
+            self._synchronizer.forget([resource], revision)
             raise
-        self._facts.verify(told)
-        return told
+        self._synchronizer.verify(response)
+        return response

@@ -1,4 +1,13 @@
-"""The thread that builds the first index, follows Orthanc's events, and reconciles where something was missed."""
+"""The background thread that builds the first index and keeps the index up to date between requests.
+
+1. After Orthanc's event STARTED, it builds the first index: it fetches all studies and series.
+2. It forgets what is deleted, as events tell, and indexes new resources once no more come in.
+3. It re-reads the archive part by part, since not all changes of tags are in Orthanc's log.
+4. It compares the numbers of resources, to notice what was deleted by another Orthanc on the same database.
+5. Where something was missed, it compares the whole index.
+
+Steps 3 to 5 take a twentieth of the time at most.
+"""
 
 import logging
 import threading
@@ -7,7 +16,6 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from davfs.catalog.catalog import Catalog
-from davfs.catalog.facts import Facts
 from davfs.errors import OrthancError
 from davfs.events import EventKind, ResourceEvent
 from davfs.orthanc.model import OrthancId
@@ -15,29 +23,32 @@ from davfs.orthanc.model import OrthancId
 _log = logging.getLogger(__name__)
 
 _TICK = 0.5
-"""Seconds to wait for an event before looking at what else is due."""
+"""Seconds to wait for an event before other work that is due."""
 _BATCH = 1000
 """Events that are handled together: an import of a series is one refresh, not hundreds."""
-_LONGEST_STALE = 5.0
-"""Seconds after which arrivals are taken over even where more keep coming: about as many as one call tells."""
+_MAX_DELAY = 5.0
+"""Seconds after which new resources are indexed even if more keep coming: about as many as one request returns."""
 _SHARE = 0.05
-"""Largest part of the time that is spent comparing the whole index."""
-_PERIOD = 2.0
-"""Seconds, at least, between two looks at what no event tells."""
-_TURN = 10.0
-"""Seconds, at least, in which everything is read again once."""
-_FORGET = 300.0
-"""Seconds, at least, for which the tags of instances are kept."""
-_QUICK = 2.0
+"""Largest part of the time that is spent on comparisons."""
+_COUNT_INTERVAL = 2.0
+"""Seconds, at least, between two comparisons of counts."""
+_ROUND = 10.0
+"""Seconds, at least, in which everything is re-read once."""
+_INSTANCE_LIFETIME = 300.0
+"""Seconds, at least, for which the tags of instances are cached."""
+_FIRST_INDEX_WAIT = 2.0
 """Seconds that listings wait for the first index: a small archive is complete from the start."""
 
 
 class Indexer:
-    """Keeps a catalog in step with its Orthanc.
+    """Builds and updates the index of a catalog.
 
     Args:
         next_change: Waits that many seconds for an event; None for none.
         now: Clock, in seconds.
+
+    Attributes:
+        progress: Number of resources fetched by the comparison that runs now, and of those to fetch.
     """
 
     def __init__(
@@ -49,63 +60,62 @@ class Indexer:
         self._now = now
         self._stopping = threading.Event()
         self._built = threading.Event()
-        self._due = threading.Event()
-        self._started = False
-        self._not_before = 0.0
-        self._next_look = 0.0
-        self._next_reading = self._turn_began = self._forgotten = now()
-        self._stale_since: float | None = None
-        self._patient_until: float | None = None
+        self._reconcile_due = threading.Event()
+        self._orthanc_started = False
+        self._next_reconcile = self._next_count = 0.0
+        self._next_reread = self._round_began = self._instances_forgotten = now()
+        self._arriving_since: float | None = None
+        self._wait_until: float | None = None
         self._catalog: Catalog | None = None
-        self._also: Callable[[], None] = lambda: None
+        self._call_regularly: Callable[[], None] = lambda: None
         self._thread: threading.Thread | None = None
         self.progress = (0, 0)
 
     def reconcile_soon(self) -> None:
-        """Ask for a comparison of the whole index, as soon as its share of the time allows."""
-        self._due.set()
+        """Request a comparison of the whole index, as soon as its share of the time allows."""
+        self._reconcile_due.set()
 
     def index_anew(self) -> None:
-        """Build the index again, as at first: the catalog's file was lost."""
+        """Build the first index again: the index's file was lost."""
         self._built.clear()
         if self._catalog:
-            self._catalog.facts.building = True
+            self._catalog.synchronizer.building = True
         self.reconcile_soon()
 
     def wait_for_first_index(self) -> bool:
-        """Wait for the first index, all callers together no longer than a moment; return whether it is complete."""
-        if self._patient_until is None:
-            self._patient_until = self._now() + _QUICK
-        return self._built.wait(max(0.0, self._patient_until - self._now()))
+        """Wait for the first index, all callers together no longer than two seconds; return True if it is complete."""
+        if self._wait_until is None:
+            self._wait_until = self._now() + _FIRST_INDEX_WAIT
+        return self._built.wait(max(0.0, self._wait_until - self._now()))
 
     @property
     def built(self) -> bool:
-        """Whether the first index is complete."""
+        """True once the first index is complete."""
         return self._built.is_set()
 
     def start(self, catalog: Catalog, also: Callable[[], None] = lambda: None) -> None:
-        """Start the thread, which calls `also` now and then; the index is built once Orthanc has started."""
+        """Start the thread, which also calls ``also`` regularly; it builds the first index after the event STARTED."""
         self._catalog = catalog
-        self._also = also
-        catalog.facts.building = True
-        self._thread = threading.Thread(target=self._run, args=(catalog.facts,), name="davfs-catalog", daemon=True)
+        self._call_regularly = also
+        catalog.synchronizer.building = True
+        self._thread = threading.Thread(target=self._run, args=(catalog,), name="davfs-catalog", daemon=True)
         self._thread.start()
 
     def interrupt(self) -> None:
-        """Have the thread end as soon as it can, also in the middle of the first index; `stop` waits for it."""
+        """End the thread as soon as possible, also in the middle of the first index; `stop` waits for it."""
         self._stopping.set()
 
     def stop(self, timeout: float) -> bool:
-        """Stop the thread; return whether it ended within ``timeout`` seconds."""
+        """Stop the thread; return True if it ended within ``timeout`` seconds."""
         self.interrupt()
         if self._thread:
             self._thread.join(timeout)
         return not (self._thread and self._thread.is_alive())
 
-    def _run(self, facts: Facts) -> None:
+    def _run(self, catalog: Catalog) -> None:
         while not self._stopping.is_set():
             try:
-                self._step(facts)
+                self._step(catalog)
             except OrthancError as error:
                 if self._stopping.is_set():
                     return
@@ -116,59 +126,22 @@ class Indexer:
                 self.reconcile_soon()
                 self._stopping.wait(_TICK)
 
-    def _step(self, facts: Facts) -> None:
-        self._also()
+    def _step(self, catalog: Catalog) -> None:
+        self._call_regularly()
         events = self._wait()
         kinds = {event.kind for event in events}
         if gone := [OrthancId(event.id) for event in events if event.kind is EventKind.DELETED]:
-            facts.deleted(gone)
+            catalog.synchronizer.handle_deletions(gone)
         if EventKind.STARTED in kinds:
-            self._started = True
+            self._orthanc_started = True
         if kinds & {EventKind.STARTED, EventKind.LOST}:
             self.reconcile_soon()
-        facts.return_to_file()
-        self._prefetch(facts, arriving=EventKind.OTHER in kinds)
-        self._read_again(facts)
-        self._look_around(facts)
-        if self._due.is_set() and self._started and self._now() >= self._not_before:
-            self._compare(facts)
-
-    def _prefetch(self, facts: Facts, *, arriving: bool) -> None:
-        """Take over what has come once nothing more comes: listings refresh by themselves, this makes them quick."""
-        if arriving and self._stale_since is None:
-            self._stale_since = self._now()
-        if self._stale_since is None or not self._built.is_set():
-            return
-        if not arriving or self._now() - self._stale_since > _LONGEST_STALE:
-            self._stale_since = None
-            facts.refresh()
-
-    def _read_again(self, facts: Facts) -> None:
-        """Read a part of the archive again, one after the other: Orthanc does not tell of all changes."""
-        if not self._built.is_set() or self._now() < self._next_reading:
-            return
-        started, ended = self._now(), False
-        with suppress(OrthancError):  # as in `_look_around`
-            ended = facts.read_again()
-        now = self._now()
-        self._next_reading = now + (now - started) * (1 / _SHARE - 1)
-        if ended:
-            self._next_reading = max(self._next_reading, self._turn_began + _TURN)
-            self._turn_began = self._next_reading
-            if now >= self._forgotten + _FORGET:
-                facts.forget_instances()
-                self._forgotten = now
-
-    def _look_around(self, facts: Facts) -> None:
-        """Notice what no event tells: what another process on the same database has deleted."""
-        if not self._built.is_set() or self._now() < self._next_look:
-            return
-        started = self._now()
-        with suppress(OrthancError):  # it will be looked at again, and what is known meanwhile is no worse
-            if facts.differs():
-                self.reconcile_soon()
-        ended = self._now()
-        self._next_look = ended + max(_PERIOD, (ended - started) * (1 / _SHARE - 1))
+        catalog.return_to_file()
+        self._prefetch(catalog, arriving=EventKind.OTHER in kinds)
+        self._reread(catalog)
+        self._compare_counts(catalog)
+        if self._reconcile_due.is_set() and self._orthanc_started and self._now() >= self._next_reconcile:
+            self._reconcile(catalog)
 
     def _wait(self) -> list[ResourceEvent]:
         first = self._next_change(_TICK)
@@ -180,14 +153,51 @@ class Indexer:
             events.append(event)
         return events
 
-    def _compare(self, facts: Facts) -> None:
+    def _prefetch(self, catalog: Catalog, *, arriving: bool) -> None:
+        """Index new resources once no more come in: each request does so by itself, and is quicker this way."""
+        if arriving and self._arriving_since is None:
+            self._arriving_since = self._now()
+        if self._arriving_since is None or not self._built.is_set():
+            return
+        if not arriving or self._now() - self._arriving_since > _MAX_DELAY:
+            self._arriving_since = None
+            catalog.refresh()
+
+    def _reread(self, catalog: Catalog) -> None:
+        """Re-read a part of the archive, since Orthanc's log does not have all changes."""
+        if not self._built.is_set() or self._now() < self._next_reread:
+            return
+        started, complete = self._now(), False
+        with suppress(OrthancError):  # as in `_compare_counts`
+            complete = catalog.reconciler.reread_part()
+        now = self._now()
+        self._next_reread = now + (now - started) * (1 / _SHARE - 1)
+        if complete:
+            self._next_reread = max(self._next_reread, self._round_began + _ROUND)
+            self._round_began = self._next_reread
+            if now >= self._instances_forgotten + _INSTANCE_LIFETIME:
+                catalog.synchronizer.forget_instances()
+                self._instances_forgotten = now
+
+    def _compare_counts(self, catalog: Catalog) -> None:
+        """Notice resources that were deleted by another Orthanc on the same database: no event tells of them."""
+        if not self._built.is_set() or self._now() < self._next_count:
+            return
         started = self._now()
-        self._due.clear()
-        facts.reconcile(self._report)
+        with suppress(OrthancError):  # it will be retried, and the index is no worse meanwhile
+            if catalog.reconciler.counts_differ():
+                self.reconcile_soon()
+        ended = self._now()
+        self._next_count = ended + max(_COUNT_INTERVAL, (ended - started) * (1 / _SHARE - 1))
+
+    def _reconcile(self, catalog: Catalog) -> None:
+        started = self._now()
+        self._reconcile_due.clear()
+        catalog.reconciler.reconcile(self._report)
         cost = self._now() - started
-        self._not_before = self._now() + cost * (1 / _SHARE - 1)
+        self._next_reconcile = self._now() + cost * (1 / _SHARE - 1)
         if not self._built.is_set():
-            facts.building = False
+            catalog.synchronizer.building = False
             self._built.set()
             _log.info("the index is complete after %.1f s (%d resources fetched)", cost, self.progress[1])
 

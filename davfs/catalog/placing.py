@@ -1,4 +1,4 @@
-"""From facts and layouts to placements: which base name a resource has in which folders of which layout."""
+"""Computes placements: the folders of a layout in which a resource appears, and its base name there."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,29 +9,29 @@ from typing import Protocol
 
 from davfs import names
 from davfs.catalog.acquisition import shown_date
-from davfs.catalog.plan import Plan, Step, group_node, patient_node
+from davfs.catalog.plan import PlacementRule, Plan, group_node, patient_node
 from davfs.layout import Layout
 from davfs.layout.condition import matches
 from davfs.layout.tags import SUBJECT
 from davfs.orthanc.model import Level, OrthancId
 
-_MOST = 256
-"""Folders that one resource is in at most: the first combinations of the values of its groups."""
+_MAX_FOLDERS = 256
+"""Folders in which one resource appears at most: the first combinations of the values of its groups."""
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """A resource, as a link of a chain that begins with the study.
+class TaggedResource:
+    """A study or series with all tags on which its placements can depend.
 
     Attributes:
         id: Its id.
         level: Its level.
         parent: Orthanc's id of the resource above.
-        tags: Its own tags, and ``Labels`` (those above it included) and ``ModalitiesInStudy`` as if they were tags.
-        merged: These and the tags above it; a tag of a lower level hides one of a higher.
+        tags: Its own tags, with ``Labels`` (also those of the resources above) and ``ModalitiesInStudy`` as tags.
+        merged: Its tags and those above it; a tag of a lower level hides one of a higher level.
         updated: Its last change, in seconds.
-        patient: Of a study, its own patient attributes.
-        series: Of a study, the tags of each of its series, where they are asked for.
+        patient: Patient attributes of a study.
+        series: Tags of each series of a study, if a layout needs them.
     """
 
     id: OrthancId
@@ -45,16 +45,16 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """One placement.
+class Placement:
+    """An entry of a folder of a layout.
 
     Attributes:
-        folder: Node of the folder that it is in, empty for the layout's root.
-        node: What is in it.
-        key: What decides whether two names are the same (`davfs.names.folded`).
+        folder: Node of the folder, empty for the layout's root.
+        node: Node of the entry.
+        key: The name as it is compared (`davfs.names.folded`).
         name: Base name, without a suffix.
-        shared: Whether other resources may have the same placement: it is there until the last of them is gone.
-        date: When it was acquired, where the layout shows that and the tags tell; otherwise its last change counts.
+        shared: Whether it is a group or a patient, which other resources may place there too.
+        date: Date of acquisition, if the layout shows that and the tags have it; otherwise the last change counts.
     """
 
     folder: str
@@ -70,25 +70,25 @@ class Placer(Protocol):
 
     @property
     def plans(self) -> Sequence[Plan]:
-        """The layouts that resources are placed by."""
+        """The layouts."""
 
     @property
     def relative(self) -> bool:
-        """Whether a condition of one of them goes by today's date."""
+        """Whether a condition of one of them depends on today's date."""
 
     def today(self) -> date:
-        """Return the day that conditions go by."""
+        """Return today's date, for conditions."""
 
-    def place(self, plan: Plan, chain: Sequence[Link]) -> Iterable[Placed]:
-        """Return the placements that are there because of the last resource of a chain."""
+    def place(self, plan: Plan, lineage: Sequence[TaggedResource]) -> Iterable[Placement]:
+        """Return the placements of the last resource of a lineage, which is a study, or a study and its series."""
 
 
 class LayoutPlacer:
-    """Places resources by layouts; instances are not placed, a series' files are named when it is shown.
+    """Places studies and series by layouts; instances get their names when their folder is listed.
 
     Args:
         layouts: The layouts.
-        today: Tells the day, in the time of the place where studies are dated.
+        today: Returns today's date, in local time.
     """
 
     def __init__(self, layouts: Iterable[Layout], today: Callable[[], date] = date.today) -> None:
@@ -96,55 +96,62 @@ class LayoutPlacer:
         self.relative = any(plan.relative for plan in self.plans)
         self.today = today
 
-    def place(self, plan: Plan, chain: Sequence[Link]) -> Iterator[Placed]:
+    def place(self, plan: Plan, lineage: Sequence[TaggedResource]) -> Iterator[Placement]:
         """See `Placer`."""
-        resource = chain[-1]
-        steps = plan.steps[resource.level]
-        if not steps or (plan.narrowed and not self._matches(plan, chain[0])):
+        resource = lineage[-1]
+        rules = plan.rules[resource.level]
+        if not rules or (plan.conditional and not self._matches(plan, lineage[0])):
             return
         moment = shown_date(plan.layout, resource.level, resource.merged)
-        for step in steps:
-            groups: dict[str, Placed] = {}
-            for folder in _folders(step, _roots(plan, step, chain), resource.merged, groups, moment):
-                if step.level is Level.PATIENT:
-                    yield _patient(plan, step, folder, resource, moment)
+        for rule in rules:
+            groups: dict[str, Placement] = {}
+            for folder in _folders(rule, _roots(plan, rule, lineage), resource.merged, groups, moment):
+                if rule.level is Level.PATIENT:
+                    yield _patient(plan, rule, folder, resource, moment)
                 else:
                     digits = plan.layout.digest(resource.id)
-                    name = step.template.render(resource.merged, digits) if step.template else ""
-                    yield Placed(folder, resource.id, names.folded(name), name, shared=False, date=moment)
+                    name = rule.template.render(resource.merged, digits) if rule.template else ""
+                    yield Placement(folder, resource.id, names.folded(name), name, shared=False, date=moment)
             yield from groups.values()
 
-    def _matches(self, plan: Plan, study: Link) -> bool:
+    def _matches(self, plan: Plan, study: TaggedResource) -> bool:
         return matches(plan.layout.where, study.patient, study.tags, study.series, self.today())
 
 
-def _roots(plan: Plan, step: Step, chain: Sequence[Link]) -> list[str]:
-    """Return the nodes of the folders right above the groups of a step, empty for the layout's root."""
-    if step.above is Level.PATIENT and plan.patients:
-        study = chain[0]
+def _roots(plan: Plan, rule: PlacementRule, lineage: Sequence[TaggedResource]) -> list[str]:
+    """Return the nodes of the folders right above the groups of a rule, empty for the layout's root."""
+    if rule.above is Level.PATIENT and plan.patients:
+        study = lineage[0]
         folders = _folders(plan.patients, [""], study.merged, {})
         return [_patient(plan, plan.patients, folder, study).node for folder in folders]
-    return [next((link.id for link in chain if link.level is step.above), "")]
+    return [next((each.id for each in lineage if each.level is rule.above), "")]
 
 
 def _folders(
-    step: Step, roots: Iterable[str], tags: Mapping[str, str], groups: dict[str, Placed], moment: datetime | None = None
+    rule: PlacementRule,
+    roots: Iterable[str],
+    tags: Mapping[str, str],
+    groups: dict[str, Placement],
+    moment: datetime | None = None,
 ) -> Iterator[str]:
-    """Yield the nodes of the folders that a resource belongs into; put the groups on the way there into ``groups``."""
-    for folder, *values in islice(product(roots, *(template.values(tags) for _, template in step.groups)), _MOST):
+    """Yield the nodes of the folders of a resource; add the groups on the way there to ``groups``."""
+    values_of_groups = (template.values(tags) for _, template in rule.groups)
+    for folder, *values in islice(product(roots, *values_of_groups), _MAX_FOLDERS):
         node = folder
-        for (index, _), value in zip(step.groups, values, strict=True):
+        for (index, _), value in zip(rule.groups, values, strict=True):
             above, node = node, group_node(node, index, value)
-            groups[node] = Placed(above, node, names.folded(value), value, shared=True, date=moment)
+            groups[node] = Placement(above, node, names.folded(value), value, shared=True, date=moment)
         yield node
 
 
-def _patient(plan: Plan, step: Step, folder: str, study: Link, moment: datetime | None = None) -> Placed:
-    """Place the folder of a study's patient in a folder, under the name that the study's own attributes give it."""
+def _patient(
+    plan: Plan, rule: PlacementRule, folder: str, study: TaggedResource, moment: datetime | None = None
+) -> Placement:
+    """Place the patient folder of a study; the study's own patient attributes give the patient folder's name."""
     owner = study.parent
     if plan.layout.anonymised:  # that several people are one patient of Orthanc's tells something about their IDs
-        whose = study.merged[SUBJECT].encode(errors="surrogatepass")
-        owner += f".{hashlib.sha1(whose, usedforsecurity=False).hexdigest()}"
-    name = step.template.render(study.merged, plan.layout.digest(owner)) if step.template else ""
+        person = study.merged[SUBJECT].encode(errors="surrogatepass")
+        owner += f".{hashlib.sha1(person, usedforsecurity=False).hexdigest()}"
+    name = rule.template.render(study.merged, plan.layout.digest(owner)) if rule.template else ""
     node = patient_node(owner, plan.key, folder, name)
-    return Placed(folder, node, names.folded(name), name, shared=True, date=moment)
+    return Placement(folder, node, names.folded(name), name, shared=True, date=moment)

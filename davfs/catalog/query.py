@@ -1,4 +1,4 @@
-"""What ``search/`` can be asked for: a line such as ``PatientName=doe,Modality=CT,StudyDate=20240101-20241231``.
+"""Parses the queries of ``search/``, such as ``PatientName=doe,Modality=CT,StudyDate=20240101-20241231``.
 
 ::
 
@@ -30,23 +30,23 @@ LONGEST = 250
 """Bytes of UTF-8 in a query; file systems keep names of 255."""
 
 Keywords: TypeAlias = Mapping[str, tuple[str, Level]]
-"""What can be asked for, in lower case, with the keyword as DICOM has it, and its level."""
+"""Searchable keywords in lower case, with the keyword as DICOM writes it, and its level."""
 
 _LEVELS = (Level.PATIENT, Level.STUDY, Level.SERIES)
 _MODALITY = "Modality"
 _DAY_DIGITS = 8
 _ISO_DAY = re.compile(r"(?<!\d)(\d{4})-(\d\d)(?:-(\d\d))?(?!\d)", re.ASCII)
 _SEPARATORS = str.maketrans("^=\\\0", "    ")
-"""What stands between the parts of a person's name, and between values."""
+"""Separators between the parts of a person's name, and between values."""
 
 
 class QueryError(ValueError):
-    """A query cannot be read; the message says what is allowed."""
+    """A query has a syntax error; the message says what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Anywhere:
-    """Words that all have to stand in a text.
+class ContainsWords:
+    """Accepts a text that contains all of the words.
 
     Attributes:
         words: The words, each `folded`.
@@ -66,8 +66,8 @@ class Anywhere:
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
-    """A text that has to be the whole of one of the values.
+class EqualsValue:
+    """Accepts a text of which one value equals this one.
 
     Attributes:
         text: The text, `folded`.
@@ -87,13 +87,13 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One thing that has to hold.
+    """A condition on one tag.
 
     Attributes:
         keyword: The tag, or ``Labels``.
-        level: Whose tag it is. One and the same series has to fit all that is asked of series.
-        test: What fits.
-        alone: Whether any series of the study will do, whatever else is asked of series.
+        level: Level of the tag. One and the same series has to meet all conditions on series.
+        test: Accepts values.
+        alone: Whether any series of the study may meet it, independently of the other conditions on series.
     """
 
     keyword: str
@@ -104,21 +104,21 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What studies are asked for.
+    """A parsed query.
 
     Attributes:
-        terms: All of them have to hold.
+        terms: The conditions; a study has to meet all of them.
     """
 
     terms: tuple[Term, ...]
 
 
 def keywords(extra: ExtraTags, *, labels: bool) -> Keywords:
-    """Tell what can be asked for.
+    """Return the searchable keywords.
 
     Args:
-        extra: Tags that Orthanc keeps besides its usual ones, by level.
-        labels: Whether labels are known as they are now.
+        extra: Extra tags in Orthanc's index, by level.
+        labels: Whether the index follows changes of labels.
     """
     found: dict[str, tuple[str, Level]] = {}
     for level in _LEVELS:
@@ -129,14 +129,14 @@ def keywords(extra: ExtraTags, *, labels: bool) -> Keywords:
 
 
 def parse(text: str, known: Keywords) -> Query:
-    """Read a query.
+    """Parse a query.
 
     Args:
         text: The query, in NFC.
-        known: What can be asked for.
+        known: The searchable keywords.
 
     Raises:
-        QueryError: It cannot be read.
+        QueryError: It has a syntax error.
     """
     if names.safe(text, LONGEST) != text:
         raise QueryError(f"a search is a name of at most {LONGEST} bytes, without {' '.join(names.FORBIDDEN)}")
@@ -144,7 +144,7 @@ def parse(text: str, known: Keywords) -> Query:
 
 
 def folded(text: str) -> str:
-    """Return a text as it is compared: without case, accents, and the separators of a person's name."""
+    """Remove case, accents and the separators of a person's name from a text, for comparison."""
     if text.isascii():
         return " ".join(text.translate(_SEPARATORS).lower().split())
     apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
@@ -162,7 +162,7 @@ def _term(part: str, known: Keywords) -> Term:
     if not folded(value):
         raise QueryError(f"nothing is said about {keyword}; write {keyword}=value")
     if keyword == MODALITIES:
-        return Term(_MODALITY, Level.SERIES, Whole(folded(value)), alone=True)
+        return Term(_MODALITY, Level.SERIES, EqualsValue(folded(value)), alone=True)
     return Term(keyword, level, _test(keyword, value))
 
 
@@ -173,8 +173,8 @@ def _test(keyword: str, value: str) -> Test:
     if representation == "TM":
         return _compiled(keyword, value, "TM", "080000, 0800 or 08, and with 0800-1200 from one to the other")
     if keyword in {_MODALITY, LABELS} or representation == "IS":
-        return Whole(folded(value))
-    return Anywhere(tuple(dict.fromkeys(folded(value).split())))
+        return EqualsValue(folded(value))
+    return ContainsWords(tuple(dict.fromkeys(folded(value).split())))
 
 
 def _day(keyword: str, value: str) -> Test:

@@ -1,4 +1,4 @@
-"""Reading placements: what is in a folder of a layout, by the facts."""
+"""Reads the rows of a folder of a layout from the placements in the index."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ _ROOT = ""
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One node in a folder: its base name (without a suffix) and date (UTC)."""
+    """An entry of a folder: its node, base name (without a suffix) and date (UTC)."""
 
     id: str
     name: str
@@ -33,19 +33,19 @@ class Row:
 
 
 def in_folder(db: sqlite3.Connection, folder: Folder) -> list[Row]:
-    """Return all that is in a folder; of a group or a patient, the first of its spellings."""
+    """Return all rows of a folder; of a group or patient that is spelled in several ways, the first spelling."""
     rows = _rows(db.execute(_select(folder), _place(folder)))
     return list({row.id: row for row in reversed(rows)}.values()) if folder.is_shared else rows
 
 
 def with_keys(db: sqlite3.Connection, folder: Folder, keys: Sequence[str]) -> list[Row]:
-    """Return what is in a folder under one of the keys (`davfs.names.folded`); what is shared in each spelling."""
+    """Return the rows of a folder whose name has one of the keys (`davfs.names.folded`), in every spelling."""
     query = f"{_select(folder)} AND p.key IN ({','.join('?' * len(keys))}) ORDER BY p.name"
     return _rows(db.execute(query, (*_place(folder), *keys)))
 
 
-def holders(db: sqlite3.Connection, folder: Folder) -> set[OrthancId]:
-    """Return the resources for whose sake there are groups or patients in a folder."""
+def members(db: sqlite3.Connection, folder: Folder) -> set[OrthancId]:
+    """Return the members of all groups or patients in a folder."""
     query = "SELECT DISTINCT holder FROM holding WHERE layout = ? AND folder = ?"
     return {i for (i,) in db.execute(query, _place(folder))}
 

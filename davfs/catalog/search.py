@@ -1,7 +1,7 @@
-"""Finds studies by what the facts know of them, without asking Orthanc.
+"""Finds studies in the index by a query of ``search/``, without asking Orthanc.
 
-SQLite looks at every study; the texts are compared in Python, for neither case nor accents count. Where nothing has
-changed, what was found last is kept.
+SQLite visits every study; the texts are compared in Python, since neither case nor accents count. Results are cached
+until the index changes.
 """
 
 import json
@@ -21,9 +21,9 @@ from davfs.layout import Condition, Layout, matches
 from davfs.layout.tags import LABELS
 from davfs.orthanc.model import Level, OrthancId
 
-_KEPT = 50
-"""Queries whose studies are kept until the facts change."""
-_FITS = "fits"
+_QUERIES = 50
+"""Queries whose results are cached."""
+_FITS = "fits"  # the SQL function
 _JOINS = {Level.SERIES: "SELECT 1 FROM resource r WHERE r.parent = s.id AND {terms}"}
 _TAGS = {Level.PATIENT: "s.patient", Level.STUDY: "s.tags", Level.SERIES: "r.tags"}
 _LABELS_OF = (
@@ -40,57 +40,57 @@ WHERE p.layout = ? AND p.folder = '' AND p.node IN (SELECT value FROM json_each(
 """
 
 Scope: TypeAlias = Sequence[Sequence[Condition]]
-"""Conditions of which one list has to hold as a whole; an empty list always does."""
+"""Lists of conditions; a study is in scope if it meets all conditions of one list."""
 
 
 def scope_of(layouts: Iterable[Layout]) -> Scope:
-    """Tell which studies may be found: those whose files a layout shows as they are.
+    """Return the scope of a search: studies whose files a layout shows as they are.
 
-    What no layout shows, or an anonymised one alone, somebody has decided to keep from the users of the drive; and what
-    is found is shown under the patient's name.
+    A study that no layout shows, or only an anonymised one, is hidden from the users of the drive on purpose; and
+    search results show the patient's name.
     """
-    shown = (layout for layout in layouts if layout.anonymised is None)
-    return tuple(layout.where for layout in shown if layout.levels[-1].resource is Level.INSTANCE)
+    plain = (layout for layout in layouts if layout.anonymised is None)
+    return tuple(layout.where for layout in plain if layout.levels[-1].resource is Level.INSTANCE)
 
 
 class StudySearch:
     """Finds studies.
 
     Args:
-        store: The facts.
-        scope: What else has to hold for a study to be found.
-        today: Tells the day, in the time of the place where studies are dated.
+        store: The index.
+        scope: The studies that may be found.
+        today: Returns today's date, in local time.
     """
 
     def __init__(self, store: Store, scope: Scope, today: Callable[[], date] = date.today) -> None:
         self._store = store
         self._scope = () if any(not where for where in scope) else scope
-        self._nothing = not scope
+        self._is_empty = not scope
         self._today = today
-        self._kept: LruCache[tuple[Query, int], tuple[int, date, Sequence[OrthancId]]] = LruCache(_KEPT)
+        self._cache: LruCache[tuple[Query, int], tuple[int, date, Sequence[OrthancId]]] = LruCache(_QUERIES)
 
     def find(self, query: Query, most: int) -> Sequence[OrthancId]:
-        """Return the studies that a query asks for, those with the latest date first, and no more than ``most``."""
+        """Return at most ``most`` studies that match a query, the latest first."""
         generation, today = self._store.generation, self._today()
-        kept = self._kept.get((query, most))
-        if kept is not None and kept[:2] == (generation, today):
-            return kept[2]
+        cached = self._cache.get((query, most))
+        if cached is not None and cached[:2] == (generation, today):
+            return cached[2]
         found = self._found(query, today, most)
-        self._kept.put((query, most), (generation, today, found))
+        self._cache.put((query, most), (generation, today, found))
         return found
 
-    def holds(self, query: Query, study: OrthancId) -> bool:
-        """Tell whether a query asks for a study."""
+    def matches(self, query: Query, study: OrthancId) -> bool:
+        """Return True if a study matches a query."""
         return bool(self._found(query, self._today(), 1, study))
 
     def rows(self, root: Folder, studies: Sequence[OrthancId]) -> list[Row]:
-        """Return those of the studies that are in a layout's root."""
+        """Return the rows of those studies that are in a layout's root."""
         with self._store.read() as db:
             found = db.execute(_ROWS, (root.plan.key, json.dumps(studies))).fetchall()
         return [Row(OrthancId(node), name, datetime.fromtimestamp(moment, UTC)) for node, name, moment in found]
 
     def _found(self, query: Query, today: date, most: int, study: str | None = None) -> list[OrthancId]:
-        if self._nothing:
+        if self._is_empty:
             return []
         condition, values = _condition(query)
         if study is not None:
@@ -103,13 +103,13 @@ class StudySearch:
 
     def _in_scope(self, db: sqlite3.Connection, study: str, today: date) -> bool:
         ((tags, patient, labels),) = db.execute(_FACT, (study,))
-        own, whose = {**json.loads(tags), LABELS: labels or ""}, json.loads(patient)
+        own, of_patient = {**json.loads(tags), LABELS: labels or ""}, json.loads(patient)
         series = [json.loads(each) for (each,) in db.execute(_SERIES, (study,))]
-        return any(matches(where, whose, own, series, today) for where in self._scope)
+        return any(matches(where, of_patient, own, series, today) for where in self._scope)
 
 
 def _comparison(query: Query, today: date) -> Callable[[int, bytes | None], bool]:
-    """Return what SQLite asks for each value; it comes in bytes, for not all text of Orthanc's is valid UTF-8."""
+    """Return the SQL function that compares a value; it gets bytes, since not all text of Orthanc is valid UTF-8."""
     tests = [term.test for term in query.terms]
 
     def fits(index: int, value: bytes | None) -> bool:
@@ -119,7 +119,7 @@ def _comparison(query: Query, today: date) -> Callable[[int, bytes | None], bool
 
 
 def _condition(query: Query) -> tuple[str, list[Any]]:
-    """Return what has to hold for a study, in SQL."""
+    """Return the SQL condition that a study has to meet, and its parameters."""
     places = list(enumerate(query.terms))
     groups = [
         (level, [(index, term) for index, term in places if term.level is level and not term.alone])

@@ -59,7 +59,7 @@ def draw(
         store = Store(Path(folder, "catalog.sqlite"), LayoutPlacer([layout], today))
         try:
             catalog = Catalog(orthanc, store, InstanceCache())
-            catalog.reconcile(progress)
+            catalog.reconciler.reconcile(progress)
             area = Tree(layout, catalog, orthanc, None, datetime.now(UTC), DerivedFiles(orthanc))
             drawing = Drawing(Text.assemble((f"{layout.title}/", "bold"), (_about(layout), "dim")))
             _grow(drawing, area, (), extent)

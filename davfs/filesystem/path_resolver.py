@@ -83,7 +83,7 @@ class PathResolver:
             NotFound: The path leads to nothing.
         """
         self._catalog.refresh()
-        if self._catalog.suspect:
+        if self._catalog.needs_comparison:
             self._compare_folders(path)
         node = self.find(path) or self._find_in_orthanc(path)
         try:

@@ -101,7 +101,7 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     deletions = Deletions(orthanc, lanes.deletions.run) if settings.allow_delete else None
     folders = TopFolders(catalog, store, orthanc, ranges, derived_files, deletions, inbox, searching, since, changed)
     folders.show(layouts)
-    reloader = LayoutReloader(checked.layout_files, folders.replace, store.tidy)
+    reloader = LayoutReloader(checked.layout_files, folders.replace, store.delete_unused_layouts)
     sweeper = Sweeper(spool, settings.spool_maximum_age)
     indexer.start(catalog, reloader.check_files)
     sweeper.start()

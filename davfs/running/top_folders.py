@@ -66,7 +66,7 @@ class TopFolders:
         Raises:
             Unavailable: The index cannot be used at the moment.
         """
-        self.store.place_by(LayoutPlacer(self.searching.placed(loaded.layouts)))
+        self.store.change_layouts(LayoutPlacer(self.searching.placed(loaded.layouts)))
         self.show(loaded.layouts)
         self.changed()
 

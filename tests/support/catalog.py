@@ -91,7 +91,7 @@ class Index:
 
     def compare(self) -> None:
         """Compare with Orthanc, as the indexer does when it was asked to."""
-        self.catalog.reconcile(lambda _done, _total: None)
+        self.catalog.reconciler.reconcile(lambda _done, _total: None)
 
     def restart(self, patient: str | None = None) -> Self:
         """Close the file and open it again."""

@@ -106,7 +106,7 @@ class Shown:
         """Delete something, and let Orthanc's event come."""
         gone = self.orthanc.below(OrthancId(resource))
         self.orthanc.delete(level, OrthancId(resource))
-        self.catalog.facts.deleted(gone)
+        self.catalog.synchronizer.handle_deletions(gone)
 
 
 Show = Callable[[str], Shown]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydicom.datadict import keyword_dict, tag_for_keyword
 
 from davfs import names
-from davfs.catalog.placing import LayoutPlacer, Link, Placed
+from davfs.catalog.placing import LayoutPlacer, Placement, TaggedResource
 from davfs.catalog.plan import Plan
 from davfs.confidentiality.options import Options
 from davfs.layout import ExtraTags, HashKey, Layout, load_text, parse
@@ -162,15 +162,15 @@ def test_marks() -> None:
     assert layout.digest(ID) != anonymised(text, HashKey(b"another key")).digest(ID)
 
 
-def placed(layout: Layout, tags: dict[str, str]) -> Iterator[Placed]:
+def placed(layout: Layout, tags: dict[str, str]) -> Iterator[Placement]:
     """Place one study and one series, with their patient, all of one id."""
     placer = LayoutPlacer([layout])
     levels = (Level.STUDY, Level.SERIES)
     merged = {**tags, SUBJECT: subject(tags)}
-    chain = tuple(Link(ID, level, ID, tags, merged, 0, tags, (tags,)) for level in levels)
+    lineage = tuple(TaggedResource(ID, level, ID, tags, merged, 0, tags, (tags,)) for level in levels)
     for plan in placer.plans:
         for depth in range(len(levels)):
-            yield from placer.place(plan, chain[: depth + 1])
+            yield from placer.place(plan, lineage[: depth + 1])
 
 
 def test_placements_show_marks() -> None:

@@ -142,7 +142,7 @@ def test_older_facts_never_replace_newer_ones(index: Index) -> None:
     late = index.orthanc.resources(index.orthanc.ids(Level.STUDY))
     index.orthanc.retag(patient_id("a"), {"PatientID": "z"})
     assert index.names() == ["z"]
-    index.store.learn(late, revision)
+    index.store.save(late, revision)
     assert index.names() == ["z"]
 
 
@@ -194,7 +194,7 @@ def test_resurrected_resource_disappears(index: Index) -> None:
     late = index.orthanc.resources([each for level in list(Level)[:3] for each in index.orthanc.ids(level)])
     index.orthanc.delete(Level.PATIENT, patient_id("a"))
     assert index.names() == []
-    index.store.learn(late, revision)
+    index.store.save(late, revision)
     assert index.names() == []
     assert [index.store.ids(level) for level in Level] == [set(), set(), set(), set()]
 
@@ -214,7 +214,7 @@ def test_late_deletion_event(index: Index, *, listed_between: bool) -> None:
         ResourceEvent(EventKind.OTHER, patient_id("a")),
     ]
     indexer = Indexer(lambda _: events.pop(0) if events else None)
-    indexer._step(index.catalog.facts)
+    indexer._step(index.catalog)
     index.catalog.refresh()
     assert [patient_of(row.id) for row in index.catalog.rows_with(index.root, ("a",))] == [patient_id("a")]
 
@@ -321,7 +321,7 @@ def test_another_database_behind_the_same_address(index: Index) -> None:
     vars(behind).update(vars(other_database(index)))
     events = [ResourceEvent(EventKind.STARTED, ""), ResourceEvent(EventKind.LOST, "")]
     indexer = Indexer(lambda _: events.pop(0) if events else None)
-    indexer._step(index.catalog.facts)
+    indexer._step(index.catalog)
     assert index.names() == ["Doe c", "Restored"]
     behind.store(B)
     index.catalog.refresh()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from davfs.catalog import database, file_digest
+from davfs.catalog import connections, database, file_digest
 from davfs.catalog.file_digest import DigestCheck
 from davfs.errors import ConfigurationError, Unavailable
 from davfs.orthanc import Level, OrthancId
@@ -32,14 +32,14 @@ Trouble = Callable[[Index, pytest.MonkeyPatch], AbstractContextManager[None]]
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits long in these tests."""
-    monkeypatch.setattr(database, "_WAIT", 0.2)
-    monkeypatch.setattr(database, "_PAUSE", 0.0)
+    monkeypatch.setattr(connections, "LOCK_TIMEOUT", 0.2)
+    monkeypatch.setattr(database, "_RETRY_INTERVAL", 0.0)
 
 
 @contextmanager
 def _full(index: Index, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The file cannot grow."""
-    connect = database._connect
+    connect = connections.connect
 
     def connected(file: Path) -> sqlite3.Connection:
         db = connect(file)
@@ -48,9 +48,9 @@ def _full(index: Index, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     with closing(sqlite3.connect(index.file)) as db:  # leaves no page free
         db.execute("VACUUM")
-    index.store._database._retire()
+    index.store._database._close_idle()
     with monkeypatch.context() as patch:
-        patch.setattr(database, "_connect", connected)
+        patch.setattr(connections, "connect", connected)
         yield
 
 
@@ -65,7 +65,7 @@ def _locked(index: Index, _monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @contextmanager
 def _failing(index: Index, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The disk gives nothing back."""
-    index.store._database._retire()
+    index.store._database._close_idle()
 
     def connect(_file: Path) -> sqlite3.Connection:
         error = sqlite3.OperationalError("disk I/O error")
@@ -73,7 +73,7 @@ def _failing(index: Index, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(database, "_connect", connect)
+        patch.setattr(connections, "connect", connect)
         yield
 
 
@@ -207,7 +207,7 @@ def test_other_bytes_in_an_open_file(tmp_path: Path) -> None:
     for turn in range(8):
         with closing(Index(orthanc, tmp_path / f"{turn}.sqlite", BY_NAME)) as index:
             index.names()
-            index.store._database._retire()  # what is in the journal gets into the file
+            index.store._database._close_idle()  # what is in the journal gets into the file
             content = bytearray(index.file.read_bytes())
             for _ in range(200):
                 content[chance.randrange(len(content))] ^= chance.randrange(1, 256)

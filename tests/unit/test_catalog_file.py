@@ -120,5 +120,5 @@ def test_files_are_for_their_owner_alone(tmp_path: Path, *, found: bool) -> None
     assert {name: closed[name] for name in names} == dict.fromkeys(names, 0o600)
 
 
-def _make_a_table(db: sqlite3.Connection, *, examine: bool) -> None:  # noqa: ARG001  as `Prepare` has it
+def _make_a_table(db: sqlite3.Connection, *, check_damage: bool) -> None:  # noqa: ARG001  as `PrepareDatabase` has it
     db.execute("create table if not exists x (y)")

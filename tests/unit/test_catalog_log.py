@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from davfs.catalog.log import Position
+from davfs.catalog.change_log import LogPosition
 from davfs.errors import OrthancError
 from davfs.orthanc import Change, Changes, Level, OrthancId
 from tests.support import catalog as catalogs
@@ -49,7 +49,7 @@ def test_restored_database(index: Index, uploads: int, *, stopped: bool) -> None
     assert index.names() == (["Doe a", "Doe c"] if uploads else ["Doe a"])
     assert index.comparisons == 1
     index.compare()
-    assert not index.catalog.suspect
+    assert not index.catalog.needs_comparison
     for level in (Level.PATIENT, Level.STUDY, Level.SERIES):
         assert index.store.ids(level) == set(index.orthanc.ids(level))
     index.orthanc.asked = index.comparisons = 0
@@ -80,12 +80,12 @@ def test_doubts_outlive_a_restart(index: Index) -> None:
     index.orthanc.store(dicom.instance("b", 2))
     index = index.restart()
     index.catalog.refresh()
-    assert index.catalog.suspect
+    assert index.catalog.needs_comparison
     index = index.restart()
-    assert index.catalog.suspect
+    assert index.catalog.needs_comparison
     assert index.names() == ["Doe b", "Roe"]
     index.compare()
-    assert not index.restart().catalog.suspect
+    assert not index.restart().catalog.needs_comparison
 
 
 def test_doubts_outlive_a_comparison_that_breaks_off(index: Index) -> None:
@@ -100,11 +100,11 @@ def test_doubts_outlive_a_comparison_that_breaks_off(index: Index) -> None:
         raise OrthancError("the catalog is being stopped")
 
     with suppress(OrthancError):
-        index.catalog.reconcile(stop)
+        index.catalog.reconciler.reconcile(stop)
     index = index.restart()
-    assert index.catalog.suspect
+    assert index.catalog.needs_comparison
     index.compare()
-    assert not index.catalog.suspect
+    assert not index.catalog.needs_comparison
     assert index.names() == ["Roe"]
 
 
@@ -114,12 +114,12 @@ def test_emptied_again_and_again(index: Index) -> None:
         index.orthanc.store(dicom.instance(f"p{number}"))
         index.orthanc.empty_log()
         index.catalog.refresh()
-        assert index.catalog.suspect
+        assert index.catalog.needs_comparison
         assert len(index.catalog.rows(index.root)) == number + 1
         index.compare()
         index.comparisons = 0
         index.names()
-        assert (index.catalog.suspect, index.comparisons) == (False, 0)
+        assert (index.catalog.needs_comparison, index.comparisons) == (False, 0)
 
 
 def _delete_newest(index: Index) -> None:
@@ -141,7 +141,7 @@ def test_deletions_raise_no_doubts(index: Index, act: Callable[[Index], None]) -
     index.names()
     act(index)
     index.names()
-    assert not index.catalog.suspect
+    assert not index.catalog.needs_comparison
     asked: list[int] = []
     index.orthanc.after_log = lambda: asked.append(1)
     index.names()
@@ -166,23 +166,23 @@ def entry(seq: int, kind: str = "NewStudy") -> Change:
 @pytest.mark.parametrize(
     ("position", "page", "unread"),
     [
-        (Position(), Changes((), 0, done=True), []),
-        (Position(), Changes((entry(1),), 1, done=True), [1]),
-        (Position(), Changes((entry(3),), 3, done=True), None),
-        (Position(4), Changes((), 4, done=True), []),
-        (Position(4), Changes((), 9, done=True), None),
-        (Position(4), Changes((), 3, done=True), None),
-        (Position(4), Changes((entry(5),), 5, done=True), [5]),
-        (Position(4), Changes((entry(6),), 6, done=True), None),
-        (Position(4, (entry(3), entry(4))), Changes((entry(4),), 4, done=True), []),
-        (Position(4, (entry(3), entry(4))), Changes((entry(4), entry(9)), 9, done=True), [9]),
-        (Position(4, (entry(3), entry(4))), Changes((entry(4, "NewSeries"), entry(9)), 9, done=True), None),
-        (Position(4, (entry(3), entry(4))), Changes((), 9, done=True), None),
-        (Position(4, (entry(2),)), Changes((entry(2),), 2, done=True), []),
-        (Position(4, (entry(2),)), Changes((entry(2), entry(3)), 3, done=True), None),
+        (LogPosition(), Changes((), 0, done=True), []),
+        (LogPosition(), Changes((entry(1),), 1, done=True), [1]),
+        (LogPosition(), Changes((entry(3),), 3, done=True), None),
+        (LogPosition(4), Changes((), 4, done=True), []),
+        (LogPosition(4), Changes((), 9, done=True), None),
+        (LogPosition(4), Changes((), 3, done=True), None),
+        (LogPosition(4), Changes((entry(5),), 5, done=True), [5]),
+        (LogPosition(4), Changes((entry(6),), 6, done=True), None),
+        (LogPosition(4, (entry(3), entry(4))), Changes((entry(4),), 4, done=True), []),
+        (LogPosition(4, (entry(3), entry(4))), Changes((entry(4), entry(9)), 9, done=True), [9]),
+        (LogPosition(4, (entry(3), entry(4))), Changes((entry(4, "NewSeries"), entry(9)), 9, done=True), None),
+        (LogPosition(4, (entry(3), entry(4))), Changes((), 9, done=True), None),
+        (LogPosition(4, (entry(2),)), Changes((entry(2),), 2, done=True), []),
+        (LogPosition(4, (entry(2),)), Changes((entry(2), entry(3)), 3, done=True), None),
     ],
 )
-def test_page_goes_on_from_a_position(position: Position, page: Changes, unread: list[int] | None) -> None:
+def test_page_goes_on_from_a_position(position: LogPosition, page: Changes, unread: list[int] | None) -> None:
     """A page begins with the newest entry that is known, and has nothing that would have been read before."""
     found = position.unread(page)
     assert (None if found is None else [each.seq for each in found]) == unread
@@ -190,7 +190,7 @@ def test_page_goes_on_from_a_position(position: Position, page: Changes, unread:
 
 def test_entries_are_kept_up_to_a_number() -> None:
     """Of a long log, the newest entries are kept."""
-    position = Position().after([entry(seq) for seq in range(1, 20_001)])
+    position = LogPosition().after([entry(seq) for seq in range(1, 20_001)])
     assert position.seen == position.entries[-1].seq == 20_000
     assert len(position.entries) == 5000
     assert position.after(position.entries) is position

@@ -133,7 +133,7 @@ class Promise(RuleBasedStateMachine):
         """Open the catalog's file, and a tree for each layout."""
         self.store = Store(self.folder / "catalog.sqlite", LayoutPlacer(self.layouts))
         self.catalog = Catalog(self.orthanc, self.store, InstanceCache(capacity=6))
-        self.catalog.facts.building = True  # as Indexer has it, until everything was compared once
+        self.catalog.synchronizer.building = True  # as Indexer has it, until everything was compared once
         since, derived_files = datetime(2024, 2, 29, tzinfo=UTC), DerivedFiles(self.orthanc)
         deletions = Deletions(self.orthanc, lambda act: act())
         self.trees = {
@@ -178,7 +178,7 @@ class Promise(RuleBasedStateMachine):
     def event(self) -> None:
         """The event of the oldest deletion comes."""
         if self.late:
-            self.catalog.facts.deleted([self.late.pop(0)])
+            self.catalog.synchronizer.handle_deletions([self.late.pop(0)])
 
     @rule(title=st.sampled_from(sorted(LAYOUTS)), chance=st.lists(st.integers(0, 99), max_size=3))
     def walk(self, title: str, chance: list[int]) -> None:
@@ -272,8 +272,8 @@ class Promise(RuleBasedStateMachine):
     @rule()
     def reconcile(self) -> None:
         """The indexer compares everything; then all that is shown is what Orthanc has."""
-        self.catalog.reconcile(lambda _done, _total: None)
-        self.catalog.facts.building = False
+        self.catalog.reconciler.reconcile(lambda _done, _total: None)
+        self.catalog.synchronizer.building = False
         for title in LAYOUTS:
             folders: list[tuple[DrivePath, str]] = [((), "")]
             for path, node in folders:

@@ -61,8 +61,8 @@ class Archive:
 
     def compare(self) -> None:
         """Compare everything, as the indexer does."""
-        self.catalog.reconcile(lambda _done, _total: None)
-        self.catalog.facts.building = False
+        self.catalog.reconciler.reconcile(lambda _done, _total: None)
+        self.catalog.synchronizer.building = False
 
     def listed(self, folder: Folder) -> dict[str, str]:
         """List a folder: the name of everything in it, by id."""
@@ -167,7 +167,7 @@ def test_what_is_deleted_is_not_listed_by_what_was_fetched_before(archive: Archi
     listing.finish()
     assert list(answers[0].values()) == ["Doe a"]
     assert list(archive.listed(archive.patients).values()) == ["Doe a"]
-    archive.catalog.facts.deleted([gone])
+    archive.catalog.synchronizer.handle_deletions([gone])
     assert list(archive.shown().values()) == ["Doe a Study 1"]
 
 
@@ -177,7 +177,7 @@ class Races(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.archive = Archive(Path(tempfile.mkdtemp(prefix="races")))
-        self.archive.catalog.facts.building = True  # as Indexer has it, until everything was compared once
+        self.archive.catalog.synchronizer.building = True  # as Indexer has it, until everything was compared once
         self.threads: list[Paced] = []
         self.events: list[OrthancId] = []
 
@@ -239,7 +239,7 @@ class Races(RuleBasedStateMachine):
         """The events of all deletions so far come."""
         if events := self.events:
             self.events = []
-            self.threads.append(Paced(lambda: self.archive.catalog.facts.deleted(events)))
+            self.threads.append(Paced(lambda: self.archive.catalog.synchronizer.handle_deletions(events)))
 
     @rule()
     def compare(self) -> None:
@@ -262,10 +262,10 @@ class Races(RuleBasedStateMachine):
             thread.finish()
         self.threads.clear()
         archive = self.archive
-        archive.catalog.facts.deleted(self.events)
+        archive.catalog.synchronizer.handle_deletions(self.events)
         self.events.clear()
         archive.catalog.refresh()
-        if archive.catalog.suspect:
+        if archive.catalog.needs_comparison:
             archive.compare()
         assert set(archive.shown()) == set(archive.studies())
         assert archive.listed(archive.patients) == archive.there()

@@ -16,7 +16,7 @@ from tests.support.memory_orthanc import MemoryOrthanc
 Count = Callable[[], int]
 
 
-def _prepare_nothing(_db: sqlite3.Connection, *, examine: bool) -> None:
+def _prepare_nothing(_db: sqlite3.Connection, *, check_damage: bool) -> None:
     """Make nothing in a database."""
 
 
@@ -60,7 +60,7 @@ def test_end_while_somebody_reads(opened: Count, database: Database) -> None:
 def test_file_that_cannot_be_prepared(tmp_path: Path, opened: Count, error: Exception) -> None:
     """The error is told, and nothing stays open."""
 
-    def prepare(_db: sqlite3.Connection, *, examine: bool) -> None:  # noqa: ARG001  as the database has it
+    def prepare(_db: sqlite3.Connection, *, check_damage: bool) -> None:  # noqa: ARG001  as the database has it
         raise error
 
     database = Database(tmp_path / "catalog.sqlite", prepare, lambda: None)

@@ -65,9 +65,9 @@ def test_group_that_is_empty_in_orthanc(show: Show) -> None:
     """What another process deleted leads to nothing at once where somebody looks, and is noticed by counting."""
     shown = show(BY_DATE).add("a").add("b", StudyDate="20230101")
     assert shown.names() == ["2023", "2024"]
-    assert not shown.catalog.facts.differs()
+    assert not shown.catalog.reconciler.counts_differ()
     shown.orthanc.delete(Level.STUDY, study_id("b"))
-    assert shown.catalog.facts.differs()
+    assert shown.catalog.reconciler.counts_differ()
     with pytest.raises(NotFound):
         shown.tree.stat(("2023", "2023-01", "Doe b"))
     assert shown.names() == ["2024"]
@@ -87,7 +87,7 @@ def test_event_that_crosses_with_a_return(show: Show, monkeypatch: pytest.Monkey
         return found
 
     monkeypatch.setattr(shown.orthanc, "existing", crossing)
-    shown.catalog.facts.deleted([study_id("a")])
+    shown.catalog.synchronizer.handle_deletions([study_id("a")])
     assert shown.names("2024", "2024-02") == ["Doe a"]
 
 

@@ -104,7 +104,7 @@ def test_new_number(index: Index) -> None:
 def test_order_while_the_index_is_being_built(index: Index) -> None:
     """Series that are not in the facts yet have their place all the same."""
     added = [add(index, 1, place, SeriesNumber=10 - place) for place in range(6)]
-    index.catalog.facts.building = True
+    index.catalog.synchronizer.building = True
     assert below(index, Level.STUDY, STUDY) == [{ids.instance} for ids in reversed(added)]
 
 

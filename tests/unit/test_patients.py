@@ -133,7 +133,7 @@ def test_suffix_of_an_anonymised_folder_tells_no_shared_id(show: Show) -> None:
     """Folders of the same name have digits of their own, also where both people are one patient of Orthanc's."""
     shown = show(PATIENTS)
     layout = load_text(ANONYMISED, "research.toml", key=HashKey(b"a key"))
-    shown.store.place_by(LayoutPlacer([layout]))
+    shown.store.change_layouts(LayoutPlacer([layout]))
     shown.add("", 1, PatientSex="F").add("", 2, PatientSex="F")
     shown.tree = Tree(layout, shown.catalog, shown.orthanc, None, SINCE, DerivedFiles(shown.orthanc))
     one, other = shown.names()
@@ -146,7 +146,7 @@ def test_labels_of_a_patient_are_those_of_the_studies(show: Show) -> None:
     shown = show(LABELLED).add("p", 1).add("p", 2)
     shown.orthanc.label(OrthancId(dicom.orthanc_id("p")), "open")
     shown.catalog.refresh()
-    shown.catalog.facts.learn(list(shown.store.ids(Level.PATIENT)))
+    shown.catalog.synchronizer.fetch(list(shown.store.ids(Level.PATIENT)))
     assert shown.names() == ["Doe p (p)"]
     assert len(shown.names("Doe p (p)")) == 2 + 2
     shown.tree.delete(("Doe p (p)",))
@@ -165,8 +165,8 @@ def test_without_a_patient_level(show: Show, text: str) -> None:
     if text == LABELLED:
         shown.orthanc.label(layouts.study_id("p", 1), "open")
     shown.names()
-    shown.catalog.reconcile(lambda _done, _total: None)
-    assert not shown.catalog.facts.differs()
+    shown.catalog.reconciler.reconcile(lambda _done, _total: None)
+    assert not shown.catalog.reconciler.counts_differ()
     root = {PATIENTS: ["B (p)", "Doe (no ID)", "Doe p (p)"], BY_SEX: ["O"], LABELLED: ["Doe p (p)"]}[text]
     assert shown.names() == root
     path = ("O", "Doe p (p)") if text == BY_SEX else ("Doe p (p)",)

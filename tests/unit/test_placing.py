@@ -59,7 +59,7 @@ def test_conditions_on_series(show: Show) -> None:
     assert shown.names("Doe a", "Study 1") == ["Series 1", "Series 2"]
     shown.orthanc.delete(Level.STUDY, study_id("b"))
     assert shown.names("Doe a") == ["Study 1"]
-    shown.catalog.facts.deleted([study_id("b")])
+    shown.catalog.synchronizer.handle_deletions([study_id("b")])
     assert shown.names() == ["Doe a"]
 
 
@@ -101,19 +101,19 @@ def test_changed_layout_places_only_itself(show: Show) -> None:
     placed: list[str] = []
     placer = shown.placer(BY_DATE, BY_MODALITY)
     place = placer.place
-    placer.place = lambda plan, chain: placed.append(plan.key) or place(plan, chain)  # type: ignore[method-assign, func-returns-value]  # counts
-    shown.store.place_by(placer)
+    placer.place = lambda plan, lineage: placed.append(plan.key) or place(plan, lineage)  # type: ignore[method-assign, func-returns-value]  # counts
+    shown.store.change_layouts(placer)
     assert set(placed) == {placer.plans[1].key}
     by_date, shown.tree = shown.tree, shown.tree_of(BY_MODALITY)
     assert shown.names() == ["CT", "MR"]
     assert [entry.name for entry in by_date.list(())] == ["2024"]
-    shown.store.place_by(shown.placer(BY_MODALITY))
+    shown.store.change_layouts(shown.placer(BY_MODALITY))
     assert [entry.name for entry in by_date.list(())] == ["2024"]
-    shown.store.tidy()
+    shown.store.delete_unused_layouts()
     assert list(by_date.list(())) == []
     shown.add("c", StudyDate="20200101", Modality="PT")
     assert shown.names() == ["CT", "MR", "PT"]
-    shown.store.place_by(shown.placer(BY_DATE))
+    shown.store.change_layouts(shown.placer(BY_DATE))
     shown.tree = by_date
     assert shown.names() == ["2020", "2024"]
     assert shown.orthanc.asked == 2  # the new study and series
@@ -130,14 +130,14 @@ def test_labels(show: Show) -> None:
     indexer = Indexer(lambda _: events.pop() if events else None, lambda: next(clock))
     indexer.reconcile_soon()
     for _ in range(2):
-        indexer._step(shown.catalog.facts)
+        indexer._step(shown.catalog)
     assert shown.names() == ["cardiac", "teaching"]
     assert shown.names("teaching") == ["Doe a", "Doe b"]
     shown.orthanc.label(study_id("a"))
-    shown.catalog.facts.read_again()
+    shown.catalog.reconciler.reread_part()
     assert shown.names() == ["teaching", "unlabelled"]
     generation = shown.store.generation
-    shown.catalog.facts.read_again()
+    shown.catalog.reconciler.reread_part()
     assert shown.store.generation == generation
 
 

@@ -245,7 +245,7 @@ class Promise(RuleBasedStateMachine):
             gone = dicom.ids(POOL[number]).instance
             if gone in self.orthanc.files:
                 self.orthanc.delete(Level.INSTANCE, gone)  # type: ignore[arg-type]  # it is one
-                self.drive.catalog.facts.deleted([gone])  # type: ignore[list-item]  # as above
+                self.drive.catalog.synchronizer.handle_deletions([gone])  # type: ignore[list-item]  # as above
 
     @rule(title=st.sampled_from(["deep", "flat", "grouped", "patients", "anonymised"]), chance=st.integers(0, 99))
     def look(self, title: str, chance: int) -> None:
@@ -271,7 +271,7 @@ class Promise(RuleBasedStateMachine):
         """Another process, which never saw anything else than what is there now, shows the same."""
         fresh = self.another()
         try:
-            fresh.catalog.reconcile(lambda _done, _total: None)
+            fresh.catalog.reconciler.reconcile(lambda _done, _total: None)
             assert fresh.all() == self.drive.all()
         finally:
             fresh.close()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from davfs.catalog import facts
+from davfs.catalog import synchronizer
 from davfs.catalog.indexer import Indexer
 from davfs.errors import NotFound
 from davfs.events import EventKind, ResourceEvent
@@ -55,7 +55,7 @@ def test_next_look_at_a_resource(show: Show, level: Level, look: str) -> None:
 @pytest.mark.parametrize("studies", [3, 4, 7])
 def test_studies_of_a_patient(show: Show, monkeypatch: pytest.MonkeyPatch, studies: int) -> None:
     """Each is compared with each look at the patient, also where several are asked for in one question, or in two."""
-    monkeypatch.setattr(facts, "_BULK", 5)
+    monkeypatch.setattr(synchronizer, "_BATCH", 5)
     shown = show(BY_PATIENT)
     for study in range(1, studies + 1):
         shown.add("a", study)
@@ -107,9 +107,9 @@ def test_instances_of_a_series_with_other_tags(show: Show) -> None:
 def _indexer(seconds: Iterator[float], shown: Shown) -> Indexer:
     events = [ResourceEvent(EventKind.STARTED, "")]
     indexer = Indexer(lambda _: events.pop() if events else None, lambda: next(seconds))
-    shown.catalog.facts.building = True
+    shown.catalog.synchronizer.building = True
     indexer.reconcile_soon()
-    indexer._step(shown.catalog.facts)
+    indexer._step(shown.catalog)
     return indexer
 
 
@@ -121,7 +121,7 @@ def test_everything_is_read_again(show: Show) -> None:
     shown.orthanc.reconstruct(study_id("a"), {"StudyDate": "20100101"})
     shown.orthanc.delete(Level.STUDY, study_id("b"))
     for _ in range(5):
-        indexer._step(shown.catalog.facts)
+        indexer._step(shown.catalog)
     assert shown.names() == ["2010"]
 
 
@@ -149,7 +149,7 @@ def test_bound(show: Show) -> None:
         study = OrthancId(f"study-{number}")
         shown.orthanc._resources[study] = _study(study, number)
     indexer = Indexer(lambda _: None, clock)
-    shown.catalog.reconcile(lambda _done, _total: None)
+    shown.catalog.reconciler.reconcile(lambda _done, _total: None)
     indexer._built.set()
     page, busy = shown.orthanc.page, 0.0
 
@@ -165,6 +165,6 @@ def test_bound(show: Show) -> None:
     shown.orthanc.reconstruct(wanted, {"StudyDescription": "Other"})
     while shown.store.tags(wanted)["StudyDescription"] != "Other":
         assert clock.now < 40
-        indexer._read_again(shown.catalog.facts)
+        indexer._reread(shown.catalog)
         clock.now += 0.5  # as long as the thread waits for events
     assert busy < 0.06 * clock.now

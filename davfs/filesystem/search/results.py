@@ -73,11 +73,11 @@ class SearchResults:
     def matches(self, query: Query, study: str) -> bool:
         """Return True if a study matches, even if it is not shown because too many studies do."""
         self._complete_index()
-        return self._studies.holds(query, OrthancId(study))
+        return self._studies.matches(query, OrthancId(study))
 
     def _complete_index(self) -> None:
         """Compare the index with Orthanc if it may lack resources, including series."""
-        if self._catalog.suspect:
+        if self._catalog.needs_comparison:
             self._catalog.rows(self._root)
 
     def _existing(self, found: Sequence[OrthancId]) -> set[OrthancId]:

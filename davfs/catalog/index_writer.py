@@ -1,0 +1,89 @@
+"""Saves and deletes resources together with their placements, inside one transaction."""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+
+from davfs.catalog.placements import PlacementTable
+from davfs.catalog.placing import Placer
+from davfs.catalog.resources import Difference, ResourceChanges, ResourceTable
+from davfs.catalog.revisions import Revisions
+from davfs.orthanc.model import Level, OrthancId, Resource
+
+
+class IndexWriter:
+    """Writes to the index.
+
+    Args:
+        db: A connection inside a transaction.
+        placer: Computes placements.
+        revisions: Records the resources that change.
+    """
+
+    def __init__(self, db: sqlite3.Connection, placer: Placer, revisions: Revisions) -> None:
+        self._resources = ResourceTable(db)
+        self._placements = PlacementTable(db, placer)
+        self._revisions = revisions
+
+    def save(self, found: Sequence[Resource], revision: int) -> ResourceChanges:
+        """Save resources, and place them.
+
+        Args:
+            found: The resources, patients first, series last.
+            revision: `Revisions.current` before Orthanc was asked for them.
+        """
+        unknown = self._resources.unknown(resource.id for resource in found)
+        differences, outdated = self._save_resources(found, revision)
+        changed = [resource for resource in found if differences.get(resource.id) is Difference.TAGS]
+        self._placements.place([resource.id for resource in changed])
+        self._placements.place_by_series([one.parent for one in changed if one.level is Level.SERIES and one.parent])
+        for resource in found:
+            if differences.get(resource.id) is Difference.DATE and resource.updated:
+                self._placements.set_date(resource.id, int(resource.updated.timestamp()))
+        self._revisions.record({resource.id for resource in found}.difference(outdated))
+        retagged = [resource.id for resource in changed if resource.id not in unknown]
+        return ResourceChanges(bool(differences), retagged, outdated)
+
+    def _save_resources(
+        self, found: Iterable[Resource], revision: int
+    ) -> tuple[Mapping[OrthancId, Difference], tuple[OrthancId, ...]]:
+        """Save resources; return their differences, and the ids of those that are not saved.
+
+        These were changed since ``revision``, or are series whose study is not indexed.
+        """
+        differences, outdated = {}, []
+        for resource in found:
+            difference = self._resources.difference(resource)
+            if difference is Difference.NONE:
+                continue
+            orphaned = resource.level is Level.SERIES and not (resource.parent and self._resources.has(resource.parent))
+            if orphaned or self._revisions.is_changed(resource.id, revision):
+                outdated.append(resource.id)
+                continue
+            self._resources.put(resource)
+            differences[resource.id] = difference
+        return differences, tuple(outdated)
+
+    def delete(self, ids: Iterable[OrthancId], revision: int | None) -> list[OrthancId]:
+        """Delete resources, and the series of studies; return those that are kept, as they changed since ``revision``.
+
+        Args:
+            ids: The resources. Of a patient only the labels are deleted: a study is deleted by its own id.
+            revision: `Revisions.current` before they were missed; None to keep none.
+        """
+        pending, studies, patients = list(ids), set[str](), set[str]()
+        kept, deleted = list[OrthancId](), list[OrthancId]()
+        while pending:
+            resource = pending.pop()
+            if revision is not None and self._revisions.is_changed(resource, revision):
+                kept.append(resource)
+                continue
+            pending += self._resources.series_of(resource)
+            studies |= self._resources.parent(resource, Level.SERIES)
+            patients |= self._resources.parent(resource, Level.STUDY)
+            self._placements.delete(resource)
+            self._resources.delete(resource)
+            deleted.append(resource)
+        self._resources.delete_if_childless(patients)
+        self._placements.place_by_series(studies)
+        self._revisions.record(deleted)
+        return kept

@@ -1,0 +1,109 @@
+"""Compares the whole index with Orthanc: for the first index, after a gap in the log, and part by part all the time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from davfs.catalog.change_log import end_of_log
+from davfs.catalog.store import Store
+from davfs.catalog.synchronizer import Synchronizer, batches
+from davfs.orthanc import ResourceIndex
+from davfs.orthanc.model import Level, OrthancId, Resource
+
+_PART = 250
+"""Resources of each level that are re-read at once."""
+
+
+@dataclass(slots=True)
+class _Rereading:
+    """How many resources of a level were re-read, and whether all were since the last round."""
+
+    level: Level
+    done: int = 0
+    complete: bool = False
+
+
+class Reconciler:
+    """Compares all studies and series in the index with those of Orthanc.
+
+    Args:
+        orthanc: The server.
+        store: The index.
+        synchronizer: Fetches and forgets what differs.
+    """
+
+    def __init__(self, orthanc: ResourceIndex, store: Store, synchronizer: Synchronizer) -> None:
+        self._orthanc = orthanc
+        self._store = store
+        self._synchronizer = synchronizer
+        self._levels = [_Rereading(level) for level in (Level.PATIENT, Level.STUDY, Level.SERIES)]
+
+    def reconcile(self, progress: Callable[[int, int], None]) -> None:
+        """Compare the ids of all studies and series; fetch and forget what differs. This builds the first index.
+
+        Args:
+            progress: Called with the number of resources fetched, and of those to fetch.
+        """
+        self._check_log()
+        staleness, revision = self._store.staleness, self._store.revision
+        levels = (Level.STUDY, Level.SERIES)
+        theirs = [self._orthanc.ids(level) for level in levels]
+        ours = [self._store.ids(level) for level in levels]
+        for here, there in zip(ours, theirs, strict=True):
+            if gone := here - set(there):
+                self._synchronizer.forget(gone, revision)
+        missing = [i for here, there in zip(ours, theirs, strict=True) for i in there if staleness or i not in here]
+        done = 0
+        for batch in batches(missing):
+            self._synchronizer.fetch(batch)
+            done += len(batch)
+            progress(done, len(missing))
+        self._synchronizer.end_staleness(staleness)
+
+    def _check_log(self) -> None:
+        """Begin to follow the log of changes, or check that it is the one that was read: `refresh` reads its end."""
+        position = self._store.position
+        if self._store.seen == 0:
+            self._store.begin(end_of_log(self._orthanc))
+        elif position.unread(self._orthanc.changes(position.since)) is None:
+            self._synchronizer.resume_log(position)
+
+    def counts_differ(self) -> bool:
+        """Return True if Orthanc has another number of resources than the index, though its whole log was read.
+
+        Then another Orthanc on the same database has deleted resources, or has added them without an entry in the log.
+        """
+        last = self._orthanc.last_change()
+        theirs = self._orthanc.counts()
+        if self._store.seen < last or self._orthanc.last_change() != last:
+            return False  # a change is coming in at this moment
+        ours = tuple(self._store.count(level) for level in (Level.STUDY, Level.SERIES))
+        return ours != (theirs.studies, theirs.series)
+
+    def reread_part(self) -> bool:
+        """Re-read the next part of each level: not all changes of tags and labels are in Orthanc's log.
+
+        All levels proceed together, so that studies, whose tags decide whose they are, do not wait for all series.
+
+        Returns:
+            True if all resources have been re-read since it last returned True.
+        """
+        levels = [one for one in self._levels if one.level is not Level.PATIENT or one.level in self._store.labelled]
+        for one in levels:
+            revision = self._store.revision
+            found, count = self._part(one.level, one.done)
+            self._synchronizer.fetch(self._synchronizer.save(found, revision))
+            one.done = one.done + _PART if count == _PART else 0
+            one.complete = one.complete or one.done == 0
+        if not all(one.complete for one in levels):
+            return False
+        for one in levels:
+            one.complete = False
+        return True
+
+    def _part(self, level: Level, since: int) -> tuple[Sequence[Resource], int]:
+        """Fetch a part of all resources of a level; return it, and how many were requested."""
+        if level is Level.PATIENT:  # there may be no /patients
+            wanted: Sequence[OrthancId] = sorted(self._store.ids(level))[since : since + _PART]
+            return self._orthanc.resources(wanted), len(wanted)
+        found = self._orthanc.page(level, since, _PART)
+        return found, len(found)
