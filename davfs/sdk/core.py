@@ -17,12 +17,7 @@ class ErrorCode(IntEnum):
     Success = lib.OrthancPluginErrorCode_Success
     Plugin = lib.OrthancPluginErrorCode_Plugin
     BadRequest = lib.OrthancPluginErrorCode_BadRequest
-    BadFileFormat = lib.OrthancPluginErrorCode_BadFileFormat
     UnknownResource = lib.OrthancPluginErrorCode_UnknownResource
-    InexistentItem = lib.OrthancPluginErrorCode_InexistentItem
-    InexistentFile = lib.OrthancPluginErrorCode_InexistentFile
-    InexistentTag = lib.OrthancPluginErrorCode_InexistentTag
-    FullStorage = lib.OrthancPluginErrorCode_FullStorage
     NotAcceptable = lib.OrthancPluginErrorCode_NotAcceptable
     DatabaseUnavailable = lib.OrthancPluginErrorCode_DatabaseUnavailable
     Revision = lib.OrthancPluginErrorCode_Revision

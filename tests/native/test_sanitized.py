@@ -1,4 +1,4 @@
-"""The plugin's C with AddressSanitizer and UndefinedBehaviorSanitizer, under random input.
+"""Tests of the plugin's C with AddressSanitizer and UndefinedBehaviorSanitizer, under random input.
 
 `make test-sanitize` sets ``TEST_ROUNDS`` to 1,000,000 and another seed each day. interpreter.c is not among the files:
 it is all calls of CPython, and takes no input but the path of a program.

@@ -1,4 +1,4 @@
-"""No request, no name and no file crashes or hangs Orthanc; and whatever is listed can be fetched under its href."""
+"""Tests that no request, name or file crashes or hangs Orthanc, and that each entry that is listed can be fetched."""
 
 import re
 import socket
@@ -81,7 +81,7 @@ CHARACTER_SETS = (
 
 @pytest.fixture(autouse=True)
 def alive(orthanc: OrthancProcess, rest: httpx.Client) -> Iterator[None]:
-    """After each test Orthanc still answers, and no callback has failed with an exception that nobody expected."""
+    """After each test Orthanc still answers, and no callback has failed with an unexpected exception."""
     before = orthanc.log.stat().st_size
     yield
     assert rest.get("/system").status_code == 200
@@ -90,7 +90,7 @@ def alive(orthanc: OrthancProcess, rest: httpx.Client) -> Iterator[None]:
 
 
 def send(drive: WebDav, method: str, target: bytes, headers: str = "", body: bytes = b"") -> int:
-    """Send a request line byte for byte, and return the status; 0 where the connection was closed instead.
+    """Send a request line byte for byte, and return the status; 0 if the connection was closed instead.
 
     Raises:
         OSError: Orthanc does not answer, or does not take the connection.
@@ -156,7 +156,7 @@ def test_raw_bytes_in_requests(drive: WebDav, segment: bytes) -> None:
 
 
 def test_what_strange_requests_left_can_be_fetched(drive: WebDav) -> None:
-    """What was stored under strange names is listed, if at all, under hrefs that lead to it."""
+    """Files stored under strange names are listed, if at all, under hrefs that lead to them."""
     for segment in SEGMENTS:
         drive.verbatim("PUT", quote(f"/davfs/drive/inbox/{segment}", safe="/%"), body=b"strange")
         drive.verbatim("MKCOL", quote(f"/davfs/drive/inbox/{segment}-folder", safe="/%"))
@@ -165,7 +165,7 @@ def test_what_strange_requests_left_can_be_fetched(drive: WebDav) -> None:
 
 
 def test_interrupted_requests(drive: WebDav) -> None:
-    """Clients that promise a body and go, or send half a request line, leave nothing behind and block nobody."""
+    """Clients that leave in the middle of a body or a request line leave nothing behind, and block no other client."""
     promise = b"PUT /davfs/drive/inbox/half HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nhalf"
     for sent in (promise, b"PROPFIND /davfs/dr", b"GET ", b"\r\n\r\n", b"\x16\x03\x01\x02\x00\x01"):
         for _ in range(20):
@@ -178,7 +178,7 @@ def test_interrupted_requests(drive: WebDav) -> None:
 
 
 def test_tags_of_real_files(rest: httpx.Client, drive: WebDav) -> None:
-    """Whatever stands in the tags, in whatever character set, every folder lists, and every file comes as uploaded."""
+    """With any tags, in any character set, every folder can be listed, and every file is downloaded unchanged."""
     contents = []
     for number, value in enumerate(TAGS):
         uids = {name: dicom.uid("hostile", number, name) for name in ("StudyInstanceUID", "SeriesInstanceUID")}

@@ -1,4 +1,4 @@
-"""A listing belongs to its own request, whatever came before on the same connection."""
+"""Tests that a listing belongs to its own request, whatever came before on the same connection."""
 
 import httpx
 import pytest
@@ -29,8 +29,8 @@ def _empty(rest: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize(("method", "depth"), BEFORE)
-def test_stale_handover(drive: WebDav, method: str, depth: str) -> None:
-    """What was found for a request before is in no later listing, of the same folder or of another one.
+def test_stale_listing(drive: WebDav, method: str, depth: str) -> None:
+    """The response kept for an earlier request is in no later listing, of the same folder or of another one.
 
     All requests come on one connection, which one thread of Orthanc answers.
     """
@@ -47,7 +47,7 @@ def test_stale_handover(drive: WebDav, method: str, depth: str) -> None:
 
 
 def test_depth_1_of_each_thing(rest: httpx.Client, drive: WebDav) -> None:
-    """Folders, files and names of nothing take turns with a depth of 1; each answer is about what was asked for."""
+    """Folders, files and made-up names are requested in turn with depth 1; each response is about its own path."""
     import_by_rest(rest, dicom.instance("a"))
     path = place("a")
     for _ in range(3):

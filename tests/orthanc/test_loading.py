@@ -1,4 +1,4 @@
-"""The plugin comes up, alone and beside orthanc-python, goes on after a reset, and knows its users."""
+"""Tests that the plugin starts, alone and beside orthanc-python, continues after a reset, and audits its users."""
 
 import json
 import signal
@@ -76,7 +76,7 @@ def guarded(run_orthanc: RunOrthanc) -> Iterator[OrthancProcess]:
 
 
 def wait_for(server: OrthancProcess, phrase: str, count: int, seconds: float = 20) -> None:
-    """Wait until a phrase stands so many times in the log."""
+    """Wait until the log contains a phrase so many times."""
     end = time.monotonic() + seconds
     while server.log.read_text(errors="replace").count(phrase) < count:
         assert server.running, server.log_tail(100)
@@ -97,7 +97,7 @@ def threads(server: OrthancProcess) -> list[str]:
 
 
 def assert_drive_works(server: OrthancProcess, patient: str) -> None:
-    """Assert that what is dropped into the drive is in Orthanc, and what is in Orthanc is on the drive."""
+    """Assert that an upload to the drive is in Orthanc, and from there on the drive."""
     content = dicom.instance(patient)
     with WebDav(server.drive_url) as drive:
         assert drive.put(f"inbox/{patient}.dcm", content).status_code == httpx.codes.CREATED
@@ -140,7 +140,7 @@ def test_beside_orthanc_python(run_orthanc: RunOrthanc, plugin: Path, script: Pa
 
 
 def test_reset(run_orthanc: RunOrthanc) -> None:
-    """Orthanc can be reset, more than once, and the drive is there again with all that it had."""
+    """Orthanc can be reset, more than once, and the drive is there again with the same content."""
     with run_orthanc() as server:
         for count in (2, 3):
             assert_drive_works(server, f"before {count}")
@@ -155,7 +155,7 @@ def test_reset(run_orthanc: RunOrthanc) -> None:
 def test_reset_beside_orthanc_python(
     servers: list[OrthancProcess], plugin: Path, script: Path, tmp_path: Path, *, ours_first: bool
 ) -> None:
-    """orthanc-python ends Python in a reset: the drive says so in one line, and Orthanc stops, to be started anew."""
+    """orthanc-python ends Python in a reset: the drive logs one line about that, and Orthanc stops."""
     plugins = [plugin, PYTHON_PLUGIN] if ours_first else [PYTHON_PLUGIN, plugin]
     with OrthancProcess(tmp_path / "server", plugins=plugins, settings={"PythonScript": str(script)}) as server:
         servers.append(server)
@@ -174,7 +174,7 @@ def test_reset_beside_orthanc_python(
 
 
 def test_no_credentials(guarded: OrthancProcess) -> None:
-    """Where Orthanc asks for a password, so does the drive."""
+    """If Orthanc requires a password, so does the drive."""
     for auth in (None, ("alice", "wrong"), ("bob", "secret")):
         with WebDav(guarded.drive_url, auth=auth) as drive:
             assert drive.request("PROPFIND", headers={"Depth": "1"}).status_code == httpx.codes.UNAUTHORIZED
@@ -204,7 +204,7 @@ def test_credentials_and_audit(guarded: OrthancProcess) -> None:
 
 
 def test_relative_paths_start_at_the_configuration(plugin: Path, tmp_path: Path) -> None:
-    """Spool and Catalog are found from the configuration's folder, wherever Orthanc was started."""
+    """Spool and Catalog are relative to the configuration's folder, wherever Orthanc was started."""
     home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
     home.mkdir()
     elsewhere.mkdir()
@@ -228,7 +228,7 @@ def test_relative_paths_start_at_the_configuration(plugin: Path, tmp_path: Path)
 
 
 def fake_core(plugin: Path, version: str) -> dict[str, Any]:
-    """Load the library without an Orthanc, and return what it told to a core of that version."""
+    """Load the library without an Orthanc, and return what it logs to a core of that version."""
     done = subprocess.run(
         [sys.executable, "-c", FAKE_CORE, str(plugin), version], capture_output=True, text=True, timeout=20, check=True
     )

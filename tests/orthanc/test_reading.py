@@ -14,7 +14,7 @@ from tests.support.webdav import Listed, WebDav
 
 
 def test_tree_has_a_folder_for_each_level(rest: httpx.Client, drive: WebDav) -> None:
-    """Patients, studies, series and files stand in one another, each once, under the names of the layout."""
+    """Patients, studies, series and files are nested, each once, under the names of the layout."""
     import_by_rest(
         rest, *(dicom.instance("tree", study, series) for study in (1, 2) for series in (1, 2)), dicom.instance("other")
     )
@@ -27,7 +27,7 @@ def test_tree_has_a_folder_for_each_level(rest: httpx.Client, drive: WebDav) -> 
 
 
 def test_entries_tell_what_they_are(rest: httpx.Client, drive: WebDav) -> None:
-    """Each entry has its href and display name, its date in UTC, and a file the size of its bytes."""
+    """Each entry has its href, display name and date in UTC, and each file its size."""
     content = dicom.instance("entry", pixels=dicom.ROW)
     import_by_rest(rest, content)
     path = place("entry")
@@ -65,8 +65,8 @@ def test_depth_0_is_the_thing_itself(rest: httpx.Client, drive: WebDav) -> None:
 # --- exists ----------------------------------------------------------------------------------------------------------
 
 
-def test_names_that_nobody_has_are_not_found(rest: httpx.Client, drive: WebDav) -> None:
-    """A made-up name leads nowhere at any level, nor does one below a file, nor a name in other letters."""
+def test_made_up_names_are_not_found(rest: httpx.Client, drive: WebDav) -> None:
+    """A made-up name is not found at any level, nor is one below a file, nor a name in upper or lower case."""
     import_by_rest(rest, dicom.instance("real"))
     path = place("real")
     made_up = [f"{folder}/made up".lstrip("/") for folder in [*folders(path), "inbox"]]
@@ -78,7 +78,7 @@ def test_names_that_nobody_has_are_not_found(rest: httpx.Client, drive: WebDav) 
 
 
 def test_deleting_nothing_is_not_found(drive: WebDav) -> None:
-    """DELETE of what is not there says so wherever deleting is possible at all."""
+    """DELETE of a missing path is 404 wherever deleting is possible at all."""
     for path in ("nowhere", "nowhere/below", "inbox/nothing", "inbox/nothing/below"):
         assert drive.delete(path).status_code == 404, path
 
@@ -87,7 +87,7 @@ def test_deleting_nothing_is_not_found(drive: WebDav) -> None:
 
 
 def test_files_are_those_of_orthanc(rest: httpx.Client, drive: WebDav) -> None:
-    """A hundred different files, one of them of 8 MB, come as uploaded and as Orthanc's REST API has them."""
+    """A hundred different files, one of them of 8 MB, are downloaded as they were uploaded."""
     contents = {n: dicom.instance("many", number=n, pixels=8 << 20 if n == 50 else n * 1024) for n in range(1, 101)}
     import_by_rest(rest, *contents.values())
     listed = drive.listing(folders(place("many"))[-1])
@@ -102,7 +102,7 @@ def test_files_are_those_of_orthanc(rest: httpx.Client, drive: WebDav) -> None:
 
 
 def test_head_finds_files_only(rest: httpx.Client, drive: WebDav) -> None:
-    """HEAD is 200 on a file; GET and HEAD on a folder are 404, as the core has it."""
+    """HEAD is 200 on a file; GET and HEAD on a folder are 404, as the core answers."""
     import_by_rest(rest, dicom.instance("head"))
     assert drive.head(place("head")).status_code == 200
     for folder in folders(place("head"))[1:]:
@@ -130,7 +130,7 @@ def test_no_get_is_taken_for_a_propfind(rest: httpx.Client, drive: WebDav) -> No
 
 
 def test_concurrent_propfinds_and_gets_stay_apart(rest: httpx.Client, drive: WebDav) -> None:
-    """Eight clients that ask for the sizes and the bytes of the same files get each what they asked for."""
+    """Eight clients that request sizes and bytes of the same files each get the right response."""
     contents = [dicom.instance("crowd", number=number, pixels=number * dicom.ROW) for number in (1, 2)]
     import_by_rest(rest, *contents)
 

@@ -1,7 +1,7 @@
-"""Shared objects that the plugin brings into Orthanc's process, and the libraries that each of them calls.
+"""Tests of the shared objects that the plugin loads into Orthanc's process, and of the libraries that they call.
 
-Orthanc's own libraries are seen by all that is loaded later, and come first: an extension module of Python that has a
-library inside would call Orthanc's copy instead, of another version. The dynamic linker tells what it chose.
+Orthanc's own libraries come first for all that is loaded later: an extension module of Python that contains a library
+would call Orthanc's copy instead, of another version. The dynamic linker logs its choice.
 
 When a test here fails: docs/adr/0015-c-extensions.md says what to look at before a line is added to `BROUGHT`.
 """
@@ -97,7 +97,7 @@ def bare(run_orthanc: RunOrthanc) -> set[str]:
 
 @pytest.fixture(scope="module")
 def told(run_orthanc: RunOrthanc, tmp_path_factory: pytest.TempPathFactory) -> tuple[set[str], str]:
-    """Shared objects of an Orthanc with the plugin, and what the dynamic linker told of them."""
+    """Shared objects of an Orthanc with the plugin, and the log of the dynamic linker."""
     output = tmp_path_factory.mktemp("linker") / "told"
     with pytest.MonkeyPatch.context() as environment:
         for variable, value in {"LD_DEBUG": "bindings", "LD_DEBUG_OUTPUT": str(output), "LD_BIND_NOW": "1"}.items():
@@ -125,7 +125,7 @@ def called(brought: set[str], told: tuple[set[str], str]) -> Mapping[str, set[st
 
 
 def test_known(brought: set[str]) -> None:
-    """Nothing is loaded that nobody has looked at."""
+    """Only shared objects in the table are loaded."""
     names = {name_of(path) for path in brought}
     assert {"libOrthancDavfs", "libpython3", "_cffi_backend", "_sqlite3", "_ssl"} <= names
     assert names <= BROUGHT.keys()
@@ -139,7 +139,7 @@ def test_called(called: Mapping[str, set[str]]) -> None:
 
 
 def test_one_copy(told: tuple[set[str], str]) -> None:
-    """Of no library there are two files in the process: one of Orthanc's and one of ours."""
+    """No library is in the process twice, as one file of Orthanc's and one of ours."""
     names = [name_of(path) for path in told[0]]
     assert [name for name in names if names.count(name) > 1] == []
 

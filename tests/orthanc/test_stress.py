@@ -1,4 +1,4 @@
-"""Many clients at once, with modalities and scripts beside them: nothing hangs, nothing is lost, memory stays.
+"""Tests of many clients at once, with modalities and scripts: nothing hangs, nothing is lost, no memory leaks.
 
 Every client writes and deletes patients of its own and reads those of all, so each of its answers can be judged, and in
 the end Orthanc has to hold exactly what was acknowledged and not deleted.
@@ -84,11 +84,11 @@ orthanc.RegisterOnStoredInstanceCallback(on_stored)
 
 
 class Failed(Exception):
-    """A client saw what must not be: the message says which request, and what came of it."""
+    """A client got a wrong response: the message states the request and the result."""
 
 
 class Client:
-    """One user of the drive, who remembers what was acknowledged.
+    """One user of the drive, who remembers the acknowledged uploads.
 
     Args:
         url: The drive.
@@ -136,7 +136,7 @@ class Client:
         return answer
 
     def _list(self, path: str, *allowed: int) -> list[Listed]:
-        """Return what is in a folder, nothing where it may be gone and is."""
+        """List a folder; return nothing if it was deleted, where that is allowed."""
         answer = self._send("PROPFIND", path, httpx.codes.MULTI_STATUS, *allowed, headers={"Depth": "1"})
         return parse(answer.content)[1:] if answer.status_code == httpx.codes.MULTI_STATUS else []
 
@@ -176,7 +176,7 @@ class Client:
             raise Failed(f"GET {path}/{name}: another instance")
 
     def _walk(self) -> None:
-        """Follow a random path, of anybody's patients: what was shown may be gone, and nothing else."""
+        """Follow a random path, of any patient; entries that were shown may have been deleted."""
         path = ""
         while True:
             found = [each for each in self._list(path, httpx.codes.NOT_FOUND) if each.name != "inbox"]
@@ -202,13 +202,13 @@ class Client:
             del files[name]
 
     def _clean(self) -> None:
-        """Remove what was dropped first from the inbox: that deletes no image."""
+        """Delete the oldest upload from the inbox, which deletes no image."""
         if self._dropped:
             self._send("DELETE", self._dropped.pop(0), httpx.codes.NO_CONTENT)
 
 
 class Modality:
-    """Sends by C-STORE, to patients that nobody deletes."""
+    """Sends by C-STORE, to patients that no client deletes."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -250,7 +250,7 @@ def run_all(actions: Mapping[str, Callable[[], None]], seconds: float) -> None:
 
 
 def wait_until_stable(rest: httpx.Client) -> None:
-    """Wait until Orthanc has told of all resources that they are stable.
+    """Wait until Orthanc has reported all resources as stable.
 
     orthanc-python 7.1 crashes when it is unloaded, if a change has come after it was told that Orthanc stops: its queue
     is emptied twice (docs/adr/0013).

@@ -1,4 +1,4 @@
-"""What is dropped into the drive is in Orthanc: store, create folder and delete, over HTTP."""
+"""Tests of uploads, new folders and deletions over HTTP: uploaded images are in Orthanc."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ LUA = "function ReceivedInstanceFilter(dicom, origin) return dicom.PatientID ~= 
 
 
 def rejected(drive: WebDav, name: str, content: bytes) -> str:
-    """Assert that a refused file was kept, and return the text beside it."""
+    """Assert that a refused file was kept, and return the text file beside it."""
     assert drive.listing("inbox/rejected")[name].size == len(content)
     assert drive.get(f"inbox/rejected/{name}").content == content
     return drive.get(f"inbox/rejected/{name}.txt").text
@@ -42,7 +42,7 @@ def closed(run_orthanc: RunOrthanc) -> Iterator[Server]:
 
 
 def test_uploaded_image_is_in_orthanc(rest: httpx.Client, drive: WebDav) -> None:
-    """When 201 comes back Orthanc has the image; a receipt stands for it, with its size and Orthanc's bytes."""
+    """After 201 Orthanc has the image; a receipt stands for it, with its size and Orthanc's bytes."""
     content = dicom.instance("dropped", pixels=dicom.CT_IMAGE)
     assert drive.put("inbox/dropped.dcm", content).status_code == 201
     assert has(rest, content)
@@ -53,7 +53,7 @@ def test_uploaded_image_is_in_orthanc(rest: httpx.Client, drive: WebDav) -> None
 
 @pytest.mark.parametrize("name", ["empty", "._scan.dcm", ".DS_Store", "Thumbs.db", "notes.txt"])
 def test_other_files_stay_files(rest: httpx.Client, drive: WebDav, name: str) -> None:
-    """Empty files, what desktops leave behind (even with DICOM in it), and text are kept, and not imported."""
+    """Empty files, text, and files that desktops leave behind (even with DICOM in them) are kept, and not imported."""
     content = {"empty": b"", "notes.txt": b"call the ward"}.get(name, dicom.instance("junk"))
     before = rest.get("/statistics").json()["CountInstances"]
     assert drive.put(f"inbox/{name}", content).status_code == 201
@@ -64,7 +64,7 @@ def test_other_files_stay_files(rest: httpx.Client, drive: WebDav, name: str) ->
 
 
 def test_zip_is_imported(rest: httpx.Client, drive: WebDav) -> None:
-    """All images in a ZIP are in Orthanc when 201 comes back; the ZIP itself stays."""
+    """After 201 all images in a ZIP are in Orthanc; the ZIP itself stays."""
     contents = [dicom.instance("zip", number=number) for number in range(1, 6)]
     archive = zipped({f"IMAGES/IM{number}": each for number, each in enumerate([b"read me", *contents])})
     assert drive.put("inbox/study.zip", archive).status_code == 201
@@ -113,7 +113,7 @@ def test_unreadable_image_is_refused(rest: httpx.Client, drive: WebDav) -> None:
 
 
 def test_refusals_in_a_row_do_no_harm(url: str, drive: WebDav) -> None:
-    """Three hundred refused uploads later Orthanc still runs: none of them keeps hold of the core's memory."""
+    """After three hundred refused uploads Orthanc still runs: none of them leaks the core's memory."""
     cut = dicom.instance("row", pixels=dicom.ROW)[:900]
     for number in range(300):
         assert drive.put(f"inbox/{number}.dcm", cut).status_code == 415
@@ -122,7 +122,7 @@ def test_refusals_in_a_row_do_no_harm(url: str, drive: WebDav) -> None:
 
 
 def test_filtered_image_is_refused(deleting: Server) -> None:
-    """What a Lua filter of Orthanc refuses is an error for the one who dropped it, alone and in a ZIP."""
+    """An image that a Lua filter of Orthanc refuses is an error for its uploader, alone and in a ZIP."""
     content = dicom.instance("refused")
     archive = zipped({"IMAGES/IM0": dicom.instance("taken"), "IMAGES/IM1": dicom.instance("refused", number=2)})
     assert deleting.drive.put("inbox/no.dcm", content).status_code == 415
@@ -163,7 +163,7 @@ def test_folders_of_the_inbox(rest: httpx.Client, drive: WebDav) -> None:
 
 
 def test_deleting_in_the_inbox_deletes_no_image(rest: httpx.Client, drive: WebDav) -> None:
-    """A file and a receipt can be removed; what was imported stays in Orthanc."""
+    """A file and a receipt can be deleted; imported images stay in Orthanc."""
     content = dicom.instance("receipt")
     for name, body in (("gone.txt", b"x"), ("gone.dcm", content)):
         assert drive.put(f"inbox/{name}", body).status_code == 201
@@ -185,7 +185,7 @@ def test_images_cannot_be_deleted_by_default(rest: httpx.Client, drive: WebDav) 
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_images_can_be_deleted_where_that_is_allowed(deleting: Server, level: str) -> None:
-    """With AllowDelete, the resource that is deleted on the drive is deleted in Orthanc, with all below it alone."""
+    """With AllowDelete, the resource that is deleted on the drive is deleted in Orthanc, and nothing else is."""
     content, other = dicom.instance(level), dicom.instance("bystander")
     for one in (content, other):
         deleting.rest.post("/instances", content=one)
@@ -198,7 +198,7 @@ def test_images_can_be_deleted_where_that_is_allowed(deleting: Server, level: st
 
 
 def test_roots_cannot_be_deleted(deleting: Server) -> None:
-    """Not even with AllowDelete do the drive, its layouts and its inbox go."""
+    """The drive, its layouts and its inbox cannot be deleted, even with AllowDelete."""
     for path in ("", "by-patient", "inbox", "README.txt"):
         assert deleting.drive.delete(path).status_code == 403, path
         assert deleting.drive.status(path) == 207, path

@@ -1,4 +1,4 @@
-"""No call into Orthanc's core is made, or goes on, once the gate of native/core.cc is closed, and none throws."""
+"""Tests of native/core.cc: no call into the core is made or under way once the gate is closed, and none throws."""
 
 import ctypes
 import signal
@@ -16,7 +16,7 @@ STOPPED = -2
 UNKNOWN_RESOURCE = 17
 INTERNAL_ERROR, NOT_ENOUGH_MEMORY = -1, 4
 
-# A core whose calls take as long as it is told to, and throw what is none of Orthanc's own exceptions.
+# A core whose calls take as long as the test wants, and throw exceptions that are not Orthanc's own.
 CORE = r"""
 #include "davfs.h"
 #include <new>
@@ -74,7 +74,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 
 @pytest.fixture
 def gate(compiled: ctypes.CDLL) -> ctypes.CDLL:
-    """The gate, open; nobody has seen Orthanc serve yet."""
+    """The gate, open, before Orthanc has served."""
     for name in ("core_holds", "core_throws"):
         ctypes.c_int.in_dll(compiled, name).value = 0
     compiled.core_start()
@@ -102,7 +102,7 @@ def post(gate: ctypes.CDLL) -> int:
 
 
 def test_a_call_under_way_is_waited_for(gate: ctypes.CDLL) -> None:
-    """Closing waits for it, no longer than it may; new calls are refused from its first moment on."""
+    """Closing waits for it up to a timeout, and refuses new calls at once."""
     holds = ctypes.c_int.in_dll(gate, "core_holds")
     holds.value = 1
     answers = list[int]()
@@ -121,7 +121,7 @@ def test_a_call_under_way_is_waited_for(gate: ctypes.CDLL) -> None:
 
 @pytest.mark.parametrize(("thrown", "code"), [(1, INTERNAL_ERROR), (2, NOT_ENOUGH_MEMORY)])
 def test_what_the_core_throws_is_an_error(gate: ctypes.CDLL, thrown: int, code: int) -> None:
-    """It catches exceptions of its own kind alone: any other one would end the process. The gate counts on."""
+    """The core catches only exceptions of its own kind: any other one would end the process. The gate still counts."""
     ctypes.c_int.in_dll(gate, "core_throws").value = thrown
     assert get(gate) == post(gate) == gate.davfs_delete(b"/studies/x") == gate.davfs_get_file(None, b"x") == code
     assert gate.davfs_transcode(None, b"", 0, b"1.2.840.10008.1.2") == code
@@ -129,7 +129,7 @@ def test_what_the_core_throws_is_an_error(gate: ctypes.CDLL, thrown: int, code: 
 
 
 def test_many_callers(gate: ctypes.CDLL) -> None:
-    """Threads that call all the time are all out when closing returns, and none gets in again."""
+    """No thread is inside when closing returns, and none enters later."""
     stopping = threading.Event()
     late = list[int]()
 
@@ -157,19 +157,19 @@ def test_it_opens_again(gate: ctypes.CDLL) -> None:
 
 
 def test_the_log_closes_last(gate: ctypes.CDLL) -> None:
-    """Lines are logged until the plugin is finalized, and dropped then."""
+    """Lines are logged until the plugin is finalized, and discarded then."""
     lines = ctypes.c_int.in_dll(gate, "core_lines")
     before = lines.value
     assert gate.davfs_close_core(100) == 1
     gate.davfs_log(2, b"Orthanc is stopping")
     assert lines.value == before + 1
     assert gate.davfs_close_context(100) == 1
-    gate.davfs_log(2, b"nobody reads this")
+    gate.davfs_log(2, b"discarded")
     assert lines.value == before + 1
 
 
-def test_nothing_is_changed_once_orthanc_leaves(gate: ctypes.CDLL) -> None:
-    """Orthanc catches SIGTERM while it serves: after that nothing is stored or deleted, but still read."""
+def test_nothing_is_changed_once_orthanc_stops(gate: ctypes.CDLL) -> None:
+    """Once Orthanc no longer catches SIGTERM, calls that store or delete are refused, and those that read are not."""
     assert post(gate) == UNKNOWN_RESOURCE  # before it serves
     with caught(signal.SIGTERM):
         assert post(gate) == UNKNOWN_RESOURCE

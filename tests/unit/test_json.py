@@ -1,4 +1,4 @@
-"""The scanner that finds Davfs.Python and Davfs.Uri before there is a Python, against Python's own JSON parser."""
+"""Tests of native/json.c, which finds Davfs.Python and Davfs.Uri before Python starts, against Python's JSON parser."""
 
 import ctypes
 import json
@@ -75,7 +75,7 @@ def compile_c(*arguments: str | Path) -> None:
 
 @pytest.fixture(scope="module")
 def find(tmp_path_factory: pytest.TempPathFactory) -> Find:
-    """davfs_json_string() with a buffer of 256 bytes: what it returns, and the value."""
+    """davfs_json_string() with a buffer of 256 bytes: its result, and the value."""
     library = tmp_path_factory.mktemp("json") / "json.so"
     compile_c("-shared", "-fPIC", ROOT / "native" / "json.c", "-o", library)
     function = ctypes.CDLL(str(library)).davfs_json_string
@@ -90,7 +90,7 @@ def find(tmp_path_factory: pytest.TempPathFactory) -> Find:
 
 
 def expected(document: Any, outer: str, inner: str) -> tuple[int, str]:
-    """Tell what there is to find, by Python's parser."""
+    """Find the same by Python's parser."""
     section = document.get(outer) if isinstance(document, dict) else None
     if not isinstance(section, dict) or inner not in section:
         return MISSING, ""
@@ -169,19 +169,19 @@ def test_escapes(find: Find, escaped: str, value: str) -> None:
 
 @pytest.mark.parametrize("value", ["5", "null", "true", "{}", '["/opt"]', "-1e5", r'"/opt\u0000/v"', r'"\ud834"'])
 def test_no_string(find: Find, value: str) -> None:
-    """What is no string, or none that C can hold as a path, is refused rather than cut or guessed."""
+    """A value that is no string, or no string that C can hold as a path, is refused, and not cut or guessed."""
     assert find(f'{{"Davfs":{{"Python":{value}}}}}'.encode(), "Davfs", "Python")[0] == REFUSED
 
 
 @pytest.mark.parametrize("length", [SIZE, SIZE + 1, 10_000])
 def test_too_long(find: Find, length: int) -> None:
-    """What does not fit is refused, and not cut."""
+    """A value that does not fit is refused, and not cut."""
     text = json.dumps({"Davfs": {"Python": "x" * length}}).encode()
     assert find(text, "Davfs", "Python")[0] == REFUSED
 
 
 def test_it_fits(find: Find) -> None:
-    """What leaves the scanner its few bytes is found."""
+    """The longest value that leaves the scanner its spare bytes is found."""
     text = json.dumps({"Davfs": {"Python": "x" * (SIZE - SPARE)}}).encode()
     assert find(text, "Davfs", "Python") == (FOUND, b"x" * (SIZE - SPARE))
 
@@ -202,7 +202,7 @@ def garbage() -> list[bytes]:
 
 
 def test_garbage_is_survived(tmp_path: Path) -> None:
-    """No text makes the scanner read or write beyond its memory, or go on for ever."""
+    """No text makes the scanner read or write beyond its memory, or run forever."""
     (tmp_path / "harness.c").write_text(HARNESS)
     sanitize = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     compile_c(*sanitize, tmp_path / "harness.c", ROOT / "native" / "json.c", "-o", tmp_path / "harness")

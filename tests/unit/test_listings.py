@@ -21,7 +21,7 @@ def packed_in(cache: ListingCache, *entries: Entry, path: str = "x") -> PackedLi
 
 
 def test_packed() -> None:
-    """Entries come by name; the files that native/recent_files.c may answer for are those that are steady."""
+    """Entries are sorted by name; only steady DICOM files go to native/recent_files.c."""
     assert pack_entries(ENTRIES) == (
         b"Fa.dcm\x0020240229T123000\x007\x00application/dicom\x00"
         b"Db\x0020240229T123000\x00"
@@ -56,7 +56,7 @@ def test_packed_once() -> None:
     ],
 )
 def test_stale_packing(entries: list[Entry]) -> None:
-    """Whatever differs, the folder is packed anew, and its files are given to native/recent_files.c again."""
+    """If any entry differs, the folder is packed again, and its files go to native/recent_files.c again."""
     listings = ListingCache()
     packed_in(listings, *ENTRIES).generation = 1
     packed = packed_in(listings, *entries)
@@ -64,7 +64,7 @@ def test_stale_packing(entries: list[Entry]) -> None:
 
 
 def test_bounds() -> None:
-    """Folders that were not listed for the longest, and folders too large to be kept, are packed anew."""
+    """The folders listed least recently, and folders too large for the cache, are packed again."""
     few = ListingCache(max_folders=2)
     first = packed_in(few, FOLDER, path="1")
     assert packed_in(few, FOLDER, path="1") is first

@@ -30,7 +30,7 @@ def entry(size: int, media_type: str = "application/zip", resource: str = "a stu
 
 
 def test_bytes_and_sizes_take_the_same_memory(limit: MemoryLimit) -> None:
-    """What may be read takes twice its size, what may be asked for its size takes it once."""
+    """Reading takes twice a file's size of memory, counting its bytes takes it once."""
     limit.check_read(PATH, entry(100))
     limit.check_shown(PATH, entry(200))
     with pytest.raises(TooLarge):
@@ -42,7 +42,7 @@ def test_bytes_and_sizes_take_the_same_memory(limit: MemoryLimit) -> None:
 
 
 def test_images_have_the_core_s_own_limit(limit: MemoryLimit) -> None:
-    """An instance is in Orthanc's memory whole anyway, as far as it can send it; one that is only called so is not."""
+    """An instance may be as large as Orthanc can send; a file that only has the media type of one may not."""
     limit.check_read(PATH, entry(1 << 31, DICOM))
     limit.check_shown(PATH, entry((1 << 32) - 1, DICOM))
     for size, resource in (((1 << 31) + 1, "an instance"), (101, "")):
@@ -52,8 +52,8 @@ def test_images_have_the_core_s_own_limit(limit: MemoryLimit) -> None:
         limit.check_shown(PATH, entry(1 << 32, DICOM))
 
 
-def test_the_log_is_told_once_a_minute(limit: MemoryLimit, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    """With the size, and without a name."""
+def test_warnings_are_logged_once_a_minute(limit: MemoryLimit, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    """The warning states the size, and no name."""
     for clock.now in (0, 1, 59, 60, 61, 119, 121):
         with caplog.at_level(logging.WARNING), pytest.raises(TooLarge):
             limit.check_read(PATH, entry(1000 + int(clock.now)))

@@ -106,7 +106,7 @@ def call(library: Path) -> Callable[[Callable[[], int]], int]:
 
 
 def test_ordinary_stack(call: Callable[[Callable[[], int]], int]) -> None:
-    """A function called on a thread with a small stack has a large one, and its answer comes back."""
+    """A function that is called from a thread with a small stack runs on a large one, and its result comes back."""
     codes: list[int] = []
     callers: list[Seen] = []
     python_threads: list[Seen] = []

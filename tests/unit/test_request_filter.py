@@ -90,7 +90,7 @@ class Record(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """What the filter noted: the user, and the depth where a Depth header came."""
+    """The user, and the depth if a Depth header came, in the record of a request."""
 
     user: bytes = b""
     depth: int | None = None
@@ -101,7 +101,7 @@ Headers = Sequence[tuple[str, bytes]]
 
 
 class Filter:
-    """The compiled filter behind a core that asks it."""
+    """The compiled filter, and a core that calls it."""
 
     def __init__(self, library: Path) -> None:
         self._library = ctypes.CDLL(str(library))
@@ -120,7 +120,7 @@ class Filter:
         return bool(answer)
 
     def take(self) -> Noted:
-        """Return what a callback is given on this thread."""
+        """Return the record that a callback gets on this thread."""
         record = self._library.core_delete().contents
         return Noted(record.user, record.depth if record.has_depth else None)
 
@@ -149,7 +149,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Filter:
 
 @pytest.fixture
 def request_filter(compiled: Filter) -> Filter:
-    """The filter, watching /davfs and with no note on this thread."""
+    """The filter, registered for /davfs, with an empty record on this thread."""
     compiled.watch("/davfs")
     compiled.take()
     return compiled
@@ -172,7 +172,7 @@ paths = st.lists(segments | st.text(st.characters(exclude_characters="\0/", excl
 @example("/davfs", ["", "davfs...", "."], "//")
 @example("/a.b/davfs", ["a.b", "..", "davfs"], "/")
 def test_only_the_outer_root_is_refused(compiled: Filter, outer: str, path: list[str], end: str) -> None:
-    """Refused is whatever has the outer root's segments alone, empty ones and trailing dots left out."""
+    """A path that has only the outer root's segments is refused, whatever empty segments and trailing dots it has."""
     compiled.watch(outer)
     uri = "/" + "/".join(path) + end
     counting = [segment.rstrip(".") for segment in uri.split("/") if segment.rstrip(".")]
@@ -181,7 +181,7 @@ def test_only_the_outer_root_is_refused(compiled: Filter, outer: str, path: list
 
 @pytest.mark.parametrize("uri", ["/davfs", "/davfs/", "//davfs//", "/davfs.", "/davfs.../", "/./davfs/.", "/davfs/.."])
 def test_spellings_of_the_outer_root(request_filter: Filter, uri: str) -> None:
-    """All that the core reads as the outer root is refused."""
+    """Each spelling that the core takes for the outer root is refused."""
     assert not request_filter.ask(uri)
 
 
@@ -189,7 +189,7 @@ def test_spellings_of_the_outer_root(request_filter: Filter, uri: str) -> None:
     "uri", ["", "/", "/davfs/drive", "/davfs/.drive", "/davfs2", "/Davfs", "/patients/davfs", "/.davfs"]
 )
 def test_all_else_passes(request_filter: Filter, uri: str) -> None:
-    """The rest of Orthanc is no business of this filter."""
+    """All other paths of Orthanc pass."""
     assert request_filter.ask(uri)
 
 
@@ -199,7 +199,7 @@ names = st.text(st.characters(exclude_characters="\0:", exclude_categories=["Cs"
 @settings(max_examples=500, deadline=None)
 @given(names, st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), st.booleans(), st.booleans())
 def test_users_are_decoded(compiled: Filter, user: str, password: str, padded: bool, lower: bool) -> None:  # noqa: FBT001
-    """Every user of HTTP Basic is noted, whatever the password, the padding and the case of the scheme."""
+    """Every user of HTTP Basic is decoded, whatever the password, the padding and the case of the scheme."""
     compiled.watch("/davfs")
     header = basic(user, password)
     header = header if padded else header.rstrip(b"=")
@@ -212,7 +212,7 @@ def test_users_are_decoded(compiled: Filter, user: str, password: str, padded: b
 @example(b"Basic ")
 @example(b"basic    ====")
 def test_garbage_is_no_user(compiled: Filter, value: bytes) -> None:
-    """No header makes the filter do more than note some text; other schemes name nobody."""
+    """Any header gives at most some text; other schemes give no user."""
     compiled.watch("/davfs")
     user = compiled.user(value)
     assert len(user) <= LONGEST_USER
@@ -221,7 +221,7 @@ def test_garbage_is_no_user(compiled: Filter, value: bytes) -> None:
 
 
 def test_long_headers(request_filter: Filter) -> None:
-    """A header of 10 KB is read as far as there is room, and a password of that length is none of our business."""
+    """A user name of 10 KB is cut off, and a password of that length is ignored."""
     assert request_filter.user(basic("u" * 10_000)) == b"u" * LONGEST_USER
     assert request_filter.user(basic("alice", "p" * 10_000)) == b"alice"
     assert request_filter.user(b"Basic " + b"!" * 10_000) == b""
@@ -233,7 +233,7 @@ def test_long_headers(request_filter: Filter) -> None:
 )
 @pytest.mark.parametrize("key", ["depth", "Depth", "DEPTH"])
 def test_depth(request_filter: Filter, key: str, value: bytes, depth: int) -> None:
-    """Any Depth header is noted; the values that nobody should send look alike."""
+    """Any Depth header is noted; all values but 0 and 1 become -1."""
     request_filter.ask("/davfs/drive/x", [("host", b"x"), (key, value)])
     assert request_filter.take() == Noted(depth=depth)
 
@@ -247,7 +247,7 @@ def test_note_is_emptied_when_taken(request_filter: Filter) -> None:
 
 @pytest.mark.parametrize("uri", ["/davfs/drive", "/davfs", "/patients", "/"])
 def test_note_ends_with_the_next_request(request_filter: Filter, uri: str) -> None:
-    """Where no callback took the note, the next request of any kind on this thread removes it."""
+    """The next request of any kind on this thread empties a record that no callback has used."""
     request_filter.ask("/davfs/drive", [("Authorization", basic("alice")), ("Depth", b"1")])
     request_filter.ask(uri)
     assert request_filter.take() == NOTHING
@@ -255,13 +255,13 @@ def test_note_ends_with_the_next_request(request_filter: Filter, uri: str) -> No
 
 @pytest.mark.parametrize("uri", ["/davfs", "/patients", "/tools/find", "/webdav/x"])
 def test_other_requests_leave_no_note(request_filter: Filter, uri: str) -> None:
-    """What does not lead to the callbacks is not noted, so nobody can take it later."""
+    """Requests that do not lead to the callbacks leave an empty record."""
     request_filter.ask(uri, [("Authorization", basic("alice")), ("Depth", b"1")])
     assert request_filter.take() == NOTHING
 
 
 def test_threads_have_notes_of_their_own(request_filter: Filter) -> None:
-    """A request on another thread neither sees nor removes the note of this one."""
+    """A request on another thread neither sees nor changes the record of this one."""
     request_filter.ask("/davfs/drive", [("Authorization", basic("alice"))])
     seen: list[Noted] = []
 

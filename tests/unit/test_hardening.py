@@ -1,4 +1,4 @@
-"""The plugin's library, as the ELF file on the disk tells it: what makes a mistake in C harder to use."""
+"""Tests of the hardening of libOrthancDavfs.so, which makes mistakes in C harder to exploit, by its ELF file."""
 
 import re
 import subprocess
@@ -16,7 +16,7 @@ ENTRY_POINTS = {
 
 @pytest.fixture(scope="module")
 def elf(plugin: Path) -> str:
-    """Everything that readelf says of the library's headers, dynamic section and symbols."""
+    """The output of readelf for the library's headers, dynamic section and symbols."""
     return readelf("--program-headers", "--dynamic", "--dyn-syms", plugin)
 
 
@@ -27,7 +27,7 @@ def readelf(*arguments: str | Path) -> str:
 
 
 def symbols(elf: str, *, defined: bool) -> set[str]:
-    """Return the names that the library gives to others, or takes from them."""
+    """Return the names of the symbols that the library exports, or imports."""
     rows = re.findall(r"^ *\d+: [0-9a-f]+ +\S+ +(?:FUNC|OBJECT|NOTYPE) +\S+ +\S+ +(\S+) +([^\s@]+)", elf, re.MULTILINE)
     return {name for index, name in rows if (index != "UND") == defined}
 
@@ -62,6 +62,6 @@ def test_the_stack_cannot_jump_over_its_guard_page(plugin: Path) -> None:
     assert all("-fstack-clash-protection" in line and "-fstack-protector-strong" in line for line in switches)
 
 
-def test_orthanc_finds_the_entry_points_and_nobody_anything_else(elf: str) -> None:
-    """No other library in the process can be given our functions in the place of its own, or theirs in ours."""
+def test_only_the_entry_points_are_exported(elf: str) -> None:
+    """No other library in the process can call our functions in place of its own."""
     assert symbols(elf, defined=True) == ENTRY_POINTS
