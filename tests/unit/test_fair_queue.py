@@ -18,8 +18,9 @@ class Request:
     """What waits for a thread."""
 
     name: str
-    whose: str = "a"
+    client: str = "a"
     kind: RequestKind = RequestKind.QUICK
+    target: str = ""
 
 
 def taken(queue: FairQueue[Request], count: int = 1) -> list[tuple[Request, RunningTask]]:
@@ -52,7 +53,7 @@ def test_quick_requests_are_first() -> None:
     queue: FairQueue[Request] = FairQueue(THREADS)
     queue.put(Request("import", kind=RequestKind.CHANGE))
     queue.put(Request("image", kind=RequestKind.DOWNLOAD))
-    queue.put(Request("end", kind=RequestKind.END))
+    queue.put(Request("end", kind=RequestKind.ABORT))
     queue.put(Request("listing"))
     assert rest(queue) == ["listing", "end", "image", "import"]
 
@@ -66,7 +67,7 @@ def test_an_address_does_not_get_all_threads(kind: RequestKind) -> None:
     ((_, turn),) = taken(queue)
     running = 1 + len(rest(queue))
     assert 1 <= running <= THREADS // 4
-    if kind is not RequestKind.END:
+    if kind is not RequestKind.ABORT:
         queue.put(Request("b", "b", kind))
         assert rest(queue) == ["b"]
     queue.done(turn)
@@ -76,7 +77,7 @@ def test_an_address_does_not_get_all_threads(kind: RequestKind) -> None:
 def test_what_takes_long_hardly_counts() -> None:
     """Requests that wait for something else make room for others of their address, up to a part of the threads."""
     now = 0.0
-    queue: FairQueue[Request] = FairQueue(8 * THREADS, lambda: now)
+    queue: FairQueue[Request] = FairQueue(8 * THREADS, lambda: now, lambda _: 0.0)
     queue.put(Request("b", "b"))
     for number in range(8 * THREADS):
         queue.put(Request(f"a{number}"))
@@ -92,7 +93,7 @@ def test_what_takes_long_hardly_counts() -> None:
 def test_an_address_alone_has_more_threads() -> None:
     """While nobody else asks, many threads may be busy with one address."""
     now = 0.0
-    queue: FairQueue[Request] = FairQueue(8 * THREADS, lambda: now)
+    queue: FairQueue[Request] = FairQueue(8 * THREADS, lambda: now, lambda _: 0.0)
     for number in range(8 * THREADS):
         queue.put(Request(f"a{number}"))
     assert len(rest(queue)) == THREADS
@@ -135,11 +136,88 @@ def test_dropping() -> None:
     queue: FairQueue[Request] = FairQueue(THREADS)
     for name in ("a1", "a2", "a3", "b1"):
         queue.put(Request(name, name[0]))
-    dropped = queue.drop(lambda request: request.whose == "a" and request.name != "a3")
+    dropped = queue.drop(lambda request: request.client == "a" and request.name != "a3")
     assert dropped
     assert dropped.name == "a2"
-    assert queue.drop(lambda request: request.whose == "c") is None
+    assert queue.drop(lambda request: request.client == "c") is None
     assert sorted(rest(queue)) == ["a1", "a3", "b1"]
+
+
+@dataclass
+class Machine:
+    """A clock, and the CPU time of the one thread that takes requests."""
+
+    now: float = 0.0
+    used: float = 0.0
+
+    def queue(self, threads: int = 8 * THREADS) -> FairQueue[Request]:
+        """Return a queue that goes by them."""
+        return FairQueue(threads, lambda: self.now, lambda _: self.used)
+
+    def run(self, queue: FairQueue[Request], seconds: float, cpu: float) -> str:
+        """Run the next request, which takes so long; return its name."""
+        ((request, running),) = taken(queue)
+        self.now += seconds
+        self.used += cpu
+        queue.done(running)
+        return request.name
+
+
+def test_a_short_request_overtakes_long_ones() -> None:
+    """After a round of long listings, a short request waits for none of them, and they wait for it but once."""
+    machine = Machine()
+    queue = machine.queue()
+    for number in range(3):
+        queue.put(Request(f"long {number}", str(number), target="large folder"))
+    assert machine.run(queue, 0.1, 0.1) == "long 0"
+    machine.now = 5.0
+    queue.put(Request("short", "b", target="small folder"))
+    assert machine.run(queue, 0.001, 0.001) == "short"
+    machine.now = 12.0  # longer than a hundred times what the listings cost
+    queue.put(Request("short again", "b", target="small folder"))
+    assert [machine.run(queue, 0.1, 0.1) for _ in range(3)] == ["long 1", "long 2", "short again"]
+
+
+def test_unknown_targets_cost_what_the_client_cost() -> None:
+    """A client that lists each folder by another name still comes after those whose requests are short."""
+    machine = Machine()
+    queue = machine.queue()
+    queue.put(Request("first", "a", target="1"))
+    assert machine.run(queue, 0.1, 0.1) == "first"
+    queue.put(Request("long", "a", target="2"))
+    machine.now += 0.1
+    queue.put(Request("short", "b", target="3"))
+    assert machine.run(queue, 0.1, 0.001) == "short"
+
+
+def test_few_long_requests_compute_at_the_same_time() -> None:
+    """Requests that use CPU time for long keep counting, also when no request has come for a while; cheap ones run."""
+    machine = Machine()
+    queue = machine.queue()
+    for client in "abcdef":
+        queue.put(Request(client, client, target="large folder"))
+    ((_, running),) = taken(queue)
+    machine.used = 0.1
+    queue.done(running)
+    taken(queue, 2)
+    for _ in range(5):
+        machine.now += 1.0
+        machine.used += 0.5
+        queue.put(Request("cheap", "z", target="small folder"))
+        assert machine.run(queue, 0.0, 0.0) == "cheap"
+    machine.now += 1.0  # they use no CPU time now, so they wait for something
+    assert [request.name for request, _ in taken(queue, 2)] == ["d", "e"]
+
+
+def test_long_kinds_leave_threads_to_quick_requests() -> None:
+    """When downloads and changes of many clients have all the threads that they may have, a listing still runs."""
+    queue: FairQueue[Request] = FairQueue(THREADS)
+    for number in range(4 * THREADS):
+        kind = RequestKind.CHANGE if number % 2 else RequestKind.DOWNLOAD
+        queue.put(Request("long", str(number), kind))
+    assert len(rest(queue)) == THREADS * 7 // 8
+    queue.put(Request("listing", "b"))
+    assert rest(queue) == ["listing"]
 
 
 @given(st.lists(st.tuples(st.sampled_from(RequestKind), st.sampled_from("abc")), max_size=200))

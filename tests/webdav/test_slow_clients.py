@@ -82,6 +82,35 @@ def test_users_of_one_address_take_turns(application: Application) -> None:
         assert [connection.getresponse().read() for connection in many] == [b"hello"] * 16
 
 
+def test_long_requests_of_many_addresses() -> None:
+    """However many addresses list large folders, a listing of a small one waits for a few of them, and not for all."""
+
+    def computing(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        end = time.thread_time() + (0.03 if environ["PATH_INFO"] == "/large" else 0.0)
+        while time.thread_time() < end:
+            pass
+        start_response("200 OK", [("Content-Length", "5")])
+        return [b"hello"]
+
+    listing = b"PROPFIND /large HTTP/1.1\r\nHost: a\r\n\r\n"
+    with serving(computing) as server, ExitStack() as stack:
+        one = stack.enter_context(bare_door.client(server))
+        many = []
+        for number in range(64):
+            many.append(socket.create_connection((LOOPBACK, server.port), SECONDS, (f"127.0.1.{number + 1}", 0)))
+            stack.enter_context(many[-1])
+        waited = []
+        for _ in range(3):
+            for connection in many:
+                connection.sendall(listing)
+            time.sleep(0.2)  # in which some are answered, and what they cost is known
+            began = time.monotonic()
+            assert ask(one, "PROPFIND", "/small") == (200, b"hello")
+            waited.append(time.monotonic() - began)
+            assert all(answered(connection) for connection in many)
+    assert min(waited) < 0.5  # one after the other they take 2 s
+
+
 def answered(connection: socket.socket) -> bool:
     """Wait for an answer, and tell whether it came whole."""
     answer = b""

@@ -113,7 +113,7 @@ class Gateway(Gateway_10):
 
     def _waits(self, what: ConnectionState) -> ConnectionState:
         """Have the connection counted for its user, who is known by now, or for the address where nobody logs in."""
-        self.req.conn.client = user_of(self.env) or self.req.conn.network
+        self.req.conn.transfer_owner = user_of(self.env) or self.req.conn.network
         return what
 
 
@@ -216,7 +216,7 @@ class ClientConnection(HTTPConnection):
         since: When the client was seen last to do something, in seconds of the monotonic clock.
         started: When the transfer began that is under way, likewise.
         before: What had moved then.
-        client: Whose transfer is under way, a user or an address; empty for none.
+        transfer_owner: User or address whose transfer is in progress; empty for none.
         network: Its client's address, or of IPv6 the network of the client.
         user: Who has logged in on it last; empty for nobody.
         rest: Bytes of a refused body that are to be thrown away.
@@ -229,7 +229,7 @@ class ClientConnection(HTTPConnection):
     waits: ConnectionState | None = ConnectionState.REQUEST
     since = started = 0.0
     before = 0
-    client = network = user = ""
+    transfer_owner = network = user = ""
     rest = 0
     unread = False
     _request: HttpRequest | None = None
@@ -245,6 +245,7 @@ class ClientConnection(HTTPConnection):
         if isinstance(sock, TlsSocket):
             self.waits = ConnectionState.TLS_HANDSHAKE
         self._kind = RequestKind.QUICK
+        self._target = ""
 
     def _stream(self, connection: Socket, mode: str, _: int) -> SocketReader | SocketWriter:
         return (SocketReader if mode == "rb" else SocketWriter)(connection, self._moment)
@@ -255,7 +256,7 @@ class ClientConnection(HTTPConnection):
         return self.rfile.received + self.wfile.sent
 
     @property
-    def whose(self) -> str:
+    def client(self) -> str:
         """Whose requests come on it: users of one address, as behind a proxy, do not wait for each other."""
         return f"{self.network} {self.user}"
 
@@ -263,10 +264,17 @@ class ClientConnection(HTTPConnection):
     def kind(self) -> RequestKind:
         """What the request that is under way, or has arrived, may take."""
         if self.rfile.refusal:
-            return RequestKind.END
+            return RequestKind.ABORT
         if self.waits is ConnectionState.REQUEST:
             self._kind = _KINDS.get(self.rfile.first_word(), RequestKind.CHANGE)
         return self._kind
+
+    @property
+    def target(self) -> str:
+        """Method, target and depth of the request in progress, or of the one that has arrived."""
+        if self.waits is ConnectionState.REQUEST:
+            self._target = self.rfile.target()
+        return self._target
 
     def proceed(self) -> ConnectionState | None:
         """Go on as far as that goes without waiting for the client; return what to wait for, None where it is over."""
@@ -370,7 +378,7 @@ class ClientConnection(HTTPConnection):
         while self.wfile.full:
             yield ConnectionState.SEND_BUFFER
             self.wfile.send()
-        self.client = ""
+        self.transfer_owner = ""
         return not (request.close_connection or self.wfile.broken)
 
 

@@ -83,13 +83,13 @@ class TransferLimits:
 
     def add(self, connection: ClientConnection) -> ClientConnection | None:
         """Add one; return one that has to go for it, of which nothing has moved for longest."""
-        self._groups.add(connection.client, connection, connection.wfile.memory)
-        client = self._too_many(connection.client)
+        self._groups.add(connection.transfer_owner, connection, connection.wfile.memory)
+        client = self._too_many(connection.transfer_owner)
         return None if client is None else self._groups.first(client)
 
     def remove(self, connection: ClientConnection) -> None:
         """Remove one, if it is there."""
-        self._groups.remove(connection.client, connection)
+        self._groups.remove(connection.transfer_owner, connection)
 
     def _too_many(self, client: str) -> str | None:
         """Return who has too many."""
@@ -243,7 +243,7 @@ class ConnectionManager:
         self._addresses.add(connection.network, connection)
         event = selectors.EVENT_WRITE if connection.waits is ConnectionState.SEND_BUFFER else selectors.EVENT_READ
         self._selector.register(connection.socket, event, connection)
-        if connection.client and (surplus := self._transfers.add(connection)):
+        if connection.transfer_owner and (surplus := self._transfers.add(connection)):
             self._give_up(surplus, HTTPStatus.SERVICE_UNAVAILABLE, "Too many transfers wait for this client.")
 
     def _ready(self, connection: ClientConnection) -> None:

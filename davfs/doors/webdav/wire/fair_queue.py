@@ -1,218 +1,321 @@
-"""A queue of requests: quick ones come before long ones, and within each kind the clients take turns."""
+"""A queue of requests: quick ones come before long ones, and within each kind the clients take turns.
 
+A request waits in proportion to the CPU time that requests like it have taken, as if many clients had equal shares of
+the processor: a short one does not wait for a round of long ones, and none waits for ever. While several clients send
+requests, few threads compute at the same time: threads that need the interpreter make each other slow. Threads that
+wait for Orthanc, or for a lock, hardly count.
+"""
+
+import threading
 import time
-from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from enum import Enum
-from threading import Condition
 from typing import Generic, Protocol, TypeVar
 
 
 class RequestKind(Enum):
-    """What a request may take."""
+    """Kinds of requests, by the time that they may take, in the order in which they are served."""
 
-    QUICK = "no time, whatever is behind the drive"
-    END = "the time to close what was opened for a client that is waited for no longer"
-    DOWNLOAD = "the time to read or to make a file"
-    CHANGE = "the time of an import, or of all that waits for the same path"
+    QUICK = "little, whatever Orthanc does"
+    ABORT = "that of closing the files of a client that is not waited for any longer"
+    DOWNLOAD = "that of reading or generating a file"
+    CHANGE = "that of an import, or of waiting for a lock on the path"
 
 
 class Task(Protocol):
-    """What waits for a thread: a connection."""
+    """A connection with a request, or part of one, for a thread."""
 
     @property
     def kind(self) -> RequestKind:
-        """What it may take."""
+        """Kind of the request."""
 
     @property
-    def whose(self) -> str:
+    def client(self) -> str:
         """Its client: the address, and the user that has logged in."""
+
+    @property
+    def target(self) -> str:
+        """Its method and target: requests with the same ones take the same time."""
 
 
 T = TypeVar("T", bound=Task)
-_SHORT = 0.05
-"""Seconds after which a task is taken to wait for something else than the interpreter."""
-_SHARED = 1.0
-"""Seconds for which a client is taken to go on, after a task of it."""
+_WINDOW = 0.02
+"""Seconds, for each busy thread, after which a thread that has used no CPU time counts as waiting."""
+_PROGRESS = 0.001
+"""Seconds of CPU time that a thread has used at least in a window unless it waits."""
+_COMPUTING, _CHEAP_COMPUTING = 2, 6
+"""Quick requests that compute at the same time while several clients send requests; the second, if all are cheap."""
+_SHARED_SECONDS = 1.0
+"""Time for which a client counts as active after a request."""
+_SHARES = 100
+"""Seconds that a request waits, for each second of CPU time that it costs, before later ones cannot overtake it."""
+_CHEAP = 0.005
+"""Seconds of CPU time that count as nothing."""
+_MOST_COSTS = 4096
+"""Targets and clients whose costs are remembered."""
 
 
 @dataclass(slots=True, eq=False)
 class RunningTask:
-    """A task that a thread is busy with.
+    """A task that a thread has taken.
 
     Attributes:
-        kind: What it may take.
-        whose: Its client.
-        since: When it began, in seconds of the queue's clock.
+        kind: Kind of its request.
+        client: Its client.
+        target: Its method and target.
+        active: When the thread began, or was last seen to use CPU time, in seconds of the queue's clock.
+        thread: Clock of the thread's CPU time.
+        begun: CPU time of the thread when it began.
+        seen: CPU time of the thread at `active`.
     """
 
     kind: RequestKind
-    whose: str
+    client: str
+    target: str
+    active: float
+    thread: int
+    begun: float
+    seen: float
+
+
+@dataclass(slots=True, eq=False)
+class _ClientQueue(Generic[T]):
+    """Tasks of one client.
+
+    Attributes:
+        since: When the first of them became the first, in seconds of the queue's clock.
+        tasks: In the order in which they came.
+    """
+
     since: float
+    tasks: deque[T] = field(default_factory=deque)
 
 
 class FairQueue(Generic[T]):
-    """Tasks for a number of threads.
+    """Tasks for a number of threads, which call `take` and `done`.
 
-    A kind gets a part of the threads, and a client a part of those: whatever one of them asks for, and however often,
-    there are threads for the others. While several clients ask, each has few tasks that have just begun: threads that
-    need the interpreter at the same time make each other slow. Those that have run for a while wait for Orthanc, or for
-    each other, and hardly count.
+    Each kind may occupy part of the threads, and each client part of those, so that whatever one client asks for, and
+    however often, threads are left to the others.
 
     Args:
-        threads: How many take tasks.
-        clock: Seconds that never go back.
+        threads: Number of threads.
+        clock: Monotonic clock, in seconds.
+        cpu_time: Returns the CPU time of a thread, in seconds, given its clock.
 
     Attributes:
-        waiting: Tasks that wait for a thread.
-        busy: Tasks that threads are busy with.
+        waiting: Number of tasks that wait for a thread.
+        busy: Number of tasks that threads have taken.
     """
 
-    def __init__(self, threads: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        threads: int,
+        clock: Callable[[], float] = time.monotonic,
+        cpu_time: Callable[[int], float] = time.clock_gettime,
+    ) -> None:
         eighth = max(1, threads // 8)
-        self._limits = {
-            RequestKind.QUICK: threads,
-            RequestKind.DOWNLOAD: 4 * eighth,
-            RequestKind.CHANGE: 4 * eighth,
-            RequestKind.END: eighth,
-        }
-        self._of_client = {
-            RequestKind.QUICK: eighth,
-            RequestKind.DOWNLOAD: 2 * eighth,
-            RequestKind.CHANGE: 3 * eighth,
-            RequestKind.END: eighth,
-        }
-        self._short_alone = {
-            RequestKind.QUICK: eighth,
-            RequestKind.DOWNLOAD: 2 * eighth,
-            RequestKind.CHANGE: 2 * eighth,
-            RequestKind.END: eighth,
-        }
-        few = {RequestKind.QUICK: 2, RequestKind.DOWNLOAD: 4, RequestKind.CHANGE: 4, RequestKind.END: 4}
-        self._short_shared = {kind: min(count, self._short_alone[kind]) for kind, count in few.items()}
+        kinds = tuple(RequestKind)
+        self._threads = dict(zip(kinds, (threads, eighth, 4 * eighth, 4 * eighth), strict=True))
+        self._long_threads = threads - eighth
+        self._threads_of_client = dict(zip(kinds, (eighth, eighth, 2 * eighth, 3 * eighth), strict=True))
+        self._computing_alone = dict(zip(kinds, (eighth, eighth, 2 * eighth, 2 * eighth), strict=True))
+        few = dict(zip(kinds, (2, 4, 4, 4), strict=True))
+        self._computing_shared = {kind: min(count, self._computing_alone[kind]) for kind, count in few.items()}
         self._latest = ""
         self._shared_until = 0.0
         self._clock = clock
-        self._waiting: dict[RequestKind, OrderedDict[str, deque[T]]] = {kind: OrderedDict() for kind in RequestKind}
-        self._running: Counter[RequestKind] = Counter()
-        self._turns: defaultdict[tuple[RequestKind, str], list[RunningTask]] = defaultdict(list)
-        self._changed = Condition()
+        self._cpu_time = cpu_time
+        self._costs: dict[str, float] = {}
+        self._queued: dict[RequestKind, dict[str, _ClientQueue[T]]] = {kind: {} for kind in kinds}
+        self._running: dict[RequestKind, set[RunningTask]] = {kind: set() for kind in kinds}
+        self._running_of_client: defaultdict[tuple[RequestKind, str], list[RunningTask]] = defaultdict(list)
+        self._changed = threading.Condition()
         self._is_watched = False
         self._stopping = False
         self.waiting = 0
         self.busy = 0
 
     def put(self, task: T) -> None:
-        """Have a task done."""
+        """Queue a task."""
         with self._changed:
-            self._note(task.whose, self._clock())
-            self._waiting[task.kind].setdefault(task.whose, deque()).append(task)
+            now, clients = self._clock(), self._queued[task.kind]
+            self._note(task.client, now)
+            clients.setdefault(task.client, _ClientQueue(now)).tasks.append(task)
             self.waiting += 1
             self._changed.notify()
 
     def take(self) -> tuple[T, RunningTask] | None:
-        """Wait for a task, and return it with its turn, for `done`; None where no more are to come."""
+        """Wait for a task; return it with its entry for `done`, or None after `stop` where none is left."""
         with self._changed:
             while (found := self._next()) is None:
                 if self._stopping:
                     return None
                 self._wait()
             if self.waiting:
-                self._changed.notify()  # for somebody to watch over the others
+                self._changed.notify()  # another thread has to watch the queue
             return found
 
-    def exchange(self, turn: RunningTask, task: T) -> RunningTask | None:
-        """Go on with another task of the client of a turn; return its own, None where others go first."""
+    def exchange(self, running: RunningTask, task: T) -> RunningTask | None:
+        """Replace a running task by the next one of the same client; return None where others come first."""
         kind, now = task.kind, self._clock()
-        self._note(turn.whose, now)
-        if kind is turn.kind and not self.waiting and now >= self._shared_until:
-            turn.since = now
-            return turn
+        self._note(running.client, now)
+        if kind is running.kind and not self.waiting and now >= self._shared_until:
+            running.active = now
+            return running
         with self._changed:
             if self.waiting:
                 return None
-            self._end(turn)
-            if self._may_run(kind, turn.whose):
-                return self._begin(kind, turn.whose)
-            self._begin(turn.kind, turn.whose, turn)
+            self._remove_running(running)
+            if self._has_thread(kind) and self._may_run(kind, running.client):
+                return self._run(task)
+            self._add_running(running)
         return None
 
-    def done(self, turn: RunningTask) -> None:
-        """Note that a task is done."""
+    def done(self, running: RunningTask) -> None:
+        """Note that a task has ended; to be called by the thread that took it."""
         with self._changed:
-            self._end(turn)
+            self._remove_running(running)
             self._changed.notify()
 
     def drop(self, may_go: Callable[[T], bool]) -> T | None:
-        """Take one of the tasks that wait out of the queue: of a client, the last one that may go; None for none."""
+        """Remove a queued task from the queue: of a client, the last one that may go. Return None for none."""
         with self._changed:
-            for queue in self._waiting.values():
-                for whose, tasks in queue.items():
-                    for task in reversed(tasks):
+            for clients in self._queued.values():
+                for client, queue in clients.items():
+                    for task in reversed(queue.tasks):
                         if may_go(task):
-                            self._remove(queue, whose, task)
+                            self._unqueue(clients, client, task)
                             return task
         return None
 
     def stop(self) -> None:
-        """Have `take` return None where nothing waits any more."""
+        """Have `take` return None once the queue is empty."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
 
     def _wait(self) -> None:
-        """Wait for a change; one of those who wait looks from time to time whether a turn has become a long one."""
+        """Wait for a change; while tasks are queued, one thread looks from time to time which others only wait."""
         if not self.waiting or self._is_watched:
             self._changed.wait()
             return
         self._is_watched = True
-        self._changed.wait(_SHORT)
+        self._changed.wait(_WINDOW)
         self._is_watched = False
 
     def _next(self) -> tuple[T, RunningTask] | None:
-        for kind, queue in self._waiting.items():
-            for whose in queue:
-                if self._may_run(kind, whose):
-                    task = queue[whose][0]
-                    self._remove(queue, whose, task)
-                    return task, self._begin(kind, whose)
+        for kind, clients in self._queued.items():
+            allowed = self._allowed(kind, clients) if clients else []
+            if allowed:
+                queue = min(allowed, key=self._due)
+                task = queue.tasks[0]
+                self._unqueue(clients, task.client, task)
+                queue.since = self._clock()
+                return task, self._run(task)
         return None
 
-    def _remove(self, queue: OrderedDict[str, deque[T]], whose: str, task: T) -> None:
-        tasks = queue[whose]
+    def _allowed(self, kind: RequestKind, clients: dict[str, _ClientQueue[T]]) -> list[_ClientQueue[T]]:
+        """Return the queues of clients whose first task may run now."""
+        if not self._has_thread(kind):
+            return []
+        if len(clients) > 1:
+            self._shared_until = self._clock() + _SHARED_SECONDS
+        computing = self._computing_quick(kind)
+        return [
+            queue
+            for client, queue in clients.items()
+            if self._may_run(kind, client) and self._may_compute(queue.tasks[0], computing)
+        ]
+
+    def _due(self, queue: _ClientQueue[T]) -> float:
+        """Return the time after which no later request overtakes the first one of a client."""
+        return queue.since + _SHARES * self._cost(queue.tasks[0])
+
+    def _cost(self, task: Task) -> float:
+        """Return the CPU time that a task is expected to cost, in seconds; 0 for little."""
+        cost = self._costs.get(task.target, self._costs.get(task.client, 0.0))
+        return cost if cost >= _CHEAP else 0.0
+
+    def _unqueue(self, clients: dict[str, _ClientQueue[T]], client: str, task: T) -> None:
+        tasks = clients[client].tasks
         tasks.remove(task)
         self.waiting -= 1
-        if tasks:
-            queue.move_to_end(whose)
-        else:
-            del queue[whose]
+        if not tasks:
+            del clients[client]
 
-    def _may_run(self, kind: RequestKind, whose: str) -> bool:
-        turns = self._turns.get((kind, whose), ())
-        if self._running[kind] >= self._limits[kind] or len(turns) >= self._of_client[kind]:
+    def _has_thread(self, kind: RequestKind) -> bool:
+        """Return True if a thread is left for a kind."""
+        is_full = len(self._running[kind]) >= self._threads[kind]
+        long = self.busy - len(self._running[RequestKind.QUICK])
+        return not is_full and (kind is RequestKind.QUICK or long < self._long_threads)
+
+    def _computing_quick(self, kind: RequestKind) -> int:
+        """Return how many quick requests compute, where another one is to run and several clients send requests."""
+        running, now = self._running[RequestKind.QUICK], self._clock()
+        if kind is not RequestKind.QUICK or len(running) < _COMPUTING or now >= self._shared_until:
+            return 0
+        return self._computing(running, now)
+
+    def _may_compute(self, task: Task, computing: int) -> bool:
+        return computing < (_COMPUTING if self._cost(task) else _CHEAP_COMPUTING)
+
+    def _may_run(self, kind: RequestKind, client: str) -> bool:
+        """Return True if a client has threads left for a kind, and not too many of its threads compute."""
+        running = self._running_of_client.get((kind, client), ())
+        if len(running) >= self._threads_of_client[kind]:
             return False
         now = self._clock()
-        most = (self._short_shared if now < self._shared_until else self._short_alone)[kind]
-        return len(turns) < most or sum(turn.since > now - _SHORT for turn in turns) < most
+        most = (self._computing_shared if now < self._shared_until else self._computing_alone)[kind]
+        return len(running) < most or self._computing(running, now) < most
 
-    def _note(self, whose: str, now: float) -> None:
-        """Take note of who asks."""
-        if whose != self._latest:
-            self._shared_until = now + _SHARED if self._latest else 0.0
-            self._latest = whose
+    def _computing(self, tasks: Iterable[RunningTask], now: float) -> int:
+        """Return how many tasks compute, rather than wait for Orthanc or each other."""
+        return sum(self._computes(task, now) for task in tasks)
 
-    def _begin(self, kind: RequestKind, whose: str, turn: RunningTask | None = None) -> RunningTask:
-        turn = turn or RunningTask(kind, whose, self._clock())
-        self._turns[kind, whose].append(turn)
-        self._running[kind] += 1
+    def _computes(self, task: RunningTask, now: float) -> bool:
+        if task.active > now - _WINDOW * self.busy:
+            return True
+        used = self._cpu_time(task.thread)
+        has_computed = used > task.seen + _PROGRESS
+        if has_computed:
+            task.active, task.seen = now, used
+        return has_computed
+
+    def _note(self, client: str, now: float) -> None:
+        """Note that a client sends requests."""
+        if client != self._latest:
+            self._shared_until = now + _SHARED_SECONDS if self._latest else 0.0
+            self._latest = client
+
+    def _run(self, task: T) -> RunningTask:
+        thread = time.pthread_getcpuclockid(threading.get_ident())
+        used = self._cpu_time(thread)
+        running = RunningTask(task.kind, task.client, task.target, self._clock(), thread, used, used)
+        self._add_running(running)
+        return running
+
+    def _add_running(self, running: RunningTask) -> None:
+        self._running_of_client[running.kind, running.client].append(running)
+        self._running[running.kind].add(running)
         self.busy += 1
-        return turn
 
-    def _end(self, turn: RunningTask) -> None:
-        turns = self._turns[turn.kind, turn.whose]
-        turns.remove(turn)
-        if not turns:
-            del self._turns[turn.kind, turn.whose]
-        self._running[turn.kind] -= 1
+    def _remove_running(self, running: RunningTask) -> None:
+        of_client = self._running_of_client[running.kind, running.client]
+        of_client.remove(running)
+        if not of_client:
+            del self._running_of_client[running.kind, running.client]
+        self._running[running.kind].remove(running)
         self.busy -= 1
+        used = self._cpu_time(running.thread)
+        self._learn(running.target, used - running.begun)
+        self._learn(running.client, used - running.begun)
+        running.begun = used
+
+    def _learn(self, key: str, cost: float) -> None:
+        """Remember what a request has cost; a single one that cost more than others does not count in full."""
+        if len(self._costs) >= _MOST_COSTS:
+            self._costs.clear()
+        known = self._costs.get(key, cost)
+        self._costs[key] = min(cost, known + (cost - known) / 4)

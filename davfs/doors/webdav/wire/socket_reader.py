@@ -1,5 +1,6 @@
 """Both directions of a connection, in place of cheroot's own: neither waits for the client for longer than a moment."""
 
+import re
 import select
 import socket
 import ssl
@@ -15,6 +16,8 @@ LARGEST_HEAD = 64 * 1024
 _HEAD_BLOCK = 16 * 1024
 _TLS_BLOCK = 64 * 1024
 _DISCARDED = 64 * 1024
+_LONGEST_TARGET = 512
+_DEPTH = re.compile(rb"\r\ndepth:[ \t]*(\w{1,8})", re.IGNORECASE)
 _END = b"\r\n\r\n"
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 """What a socket raises that would have to wait."""
@@ -112,6 +115,12 @@ class SocketReader:
     def first_word(self) -> bytes:
         """Return the method of the next request, which may stand behind empty lines."""
         return bytes(self._buffer[:32]).lstrip(b"\r\n").partition(b" ")[0]
+
+    def target(self) -> str:
+        """Return the beginning of the next request's first line, and the depth that it asks for."""
+        depth = _DEPTH.search(self._buffer)
+        line = bytes(self._buffer[:_LONGEST_TARGET]).lstrip(b"\r\n").partition(b"\r")[0]
+        return f"{line!r} {depth and depth[1]!r}"
 
     def readinto(self, buffer: memoryview) -> int:
         """Fill a buffer as far as that goes now, and return how many bytes came; none at the connection's end alone.
