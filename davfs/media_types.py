@@ -1,9 +1,9 @@
-"""The media types that files go out with: only those of which no browser runs anything.
+"""Media types with which files are sent: only types of which browsers run nothing.
 
-A file that somebody uploaded must not become a page, a picture with a script, or a worker in the origin of the server
-that sends it: it would act with the rights of whoever opens it. So a type is taken from a list, never guessed by a
-library or by Orthanc's core (SystemToolbox.cpp, AutodetectMimeType: ``.html``, ``.svg`` and ``.js`` among others), and
-everything else is bytes that a browser saves. All of the list are known to Orthanc (Enumerations.cpp, LookupMimeType).
+An uploaded file must not become a page, a picture with a script, or a worker in the origin of the server: it would act
+with the rights of the user who opens it. So a type is taken from a list, never guessed by a library or by Orthanc's
+core (SystemToolbox.cpp, AutodetectMimeType: ``.html``, ``.svg`` and ``.js`` among others), and everything else is bytes
+that a browser saves. Orthanc knows all types of the list (Enumerations.cpp, LookupMimeType).
 
 Source: https://mimesniff.spec.whatwg.org/ and https://fetch.spec.whatwg.org/#should-response-to-request-be-blocked-due-to-mime-type?
 """
@@ -27,10 +27,10 @@ _BY_SUFFIX: Final = {
 }
 
 SAFE: Final = frozenset({*_BY_SUFFIX.values(), OCTET_STREAM})
-"""All types that files go out with."""
+"""All media types of responses with files."""
 
 SAVED: Final = frozenset({"application/dicom", "application/zip", OCTET_STREAM})
-"""Those of them that browsers do not show."""
+"""Media types that browsers save rather than show."""
 
 
 def of_name(name: str) -> str:
@@ -40,5 +40,5 @@ def of_name(name: str) -> str:
 
 
 def safe_media_type(media_type: str) -> str:
-    """Return a media type if browsers run nothing of it, or else that of any bytes."""
+    """Return a media type if it is in the list, else ``application/octet-stream``."""
     return media_type if media_type in SAFE else OCTET_STREAM

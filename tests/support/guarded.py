@@ -13,10 +13,10 @@ import pytest
 
 from davfs.demo.ports import LOOPBACK
 from davfs.demo.process import OrthancProcess
-from davfs.doors.webdav.login.authentication import Authentication
-from davfs.doors.webdav.login.permissions import PERMISSIONS
+from davfs.doors.webdav.login.authentication import CREDENTIALS, Authentication
 from davfs.doors.webdav.login.settings import LoginSettings
 from davfs.doors.webdav.wire.server import HttpServer
+from davfs.orthanc.access import Access, Decision, Permission
 from tests.support.local_door import received
 
 USERS = {"alice": "secret", "reader": "read", "feeder": "feed", "blind": "dark", "müller": "paßwort"}
@@ -59,14 +59,19 @@ def orthanc(servers: list[OrthancProcess], tmp_path_factory: pytest.TempPathFact
         servers.remove(server)
 
 
-def who(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
-    """Answer with the user, what they may do, and how many bytes the request brought."""
-    size = len((yield from received(environ)))
-    permissions = environ[PERMISSIONS]
-    allowed = [name for name in ("read", "write", "delete") if getattr(permissions, name)]
-    body = json.dumps({"user": environ["wsgidav.auth.user_name"], "allowed": allowed, "size": size}).encode()
-    start_response("200 OK", [("Content-Length", str(len(body))), ("Content-Type", "application/json")])
-    yield body
+def whoami(access: Access) -> Application:
+    """Return an application that answers with the user, their permissions, and the number of bytes of the body."""
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+        size = len((yield from received(environ)))
+        allowed = [
+            each.name.lower() for each in Permission if access.ask(each, environ[CREDENTIALS]) is Decision.GRANTED
+        ]
+        body = json.dumps({"user": environ["wsgidav.auth.user_name"], "allowed": allowed, "size": size}).encode()
+        start_response("200 OK", [("Content-Length", str(len(body))), ("Content-Type", "application/json")])
+        yield body
+
+    return answer
 
 
 @contextmanager
@@ -80,9 +85,9 @@ def serving(application: Application, tls: ssl.SSLContext | None = None) -> Iter
         assert server.stop(10)
 
 
-def behind(login: LoginSettings, application: Application = who) -> Authentication:
+def behind(login: LoginSettings, application: Application | None = None) -> Authentication:
     """Return an application behind the door's authentication."""
-    return Authentication(None, application, {"davfs": SimpleNamespace(login=login)})
+    return Authentication(None, application or whoami(login.access), {"davfs": SimpleNamespace(login=login)})
 
 
 def certificate(folder: Path, name: str = "certificate", *, password: str = "") -> tuple[Path, Path]:

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from davfs.doors.webdav.login.digest import Claim, Digest
+from davfs.doors.webdav.login.digest import DigestAuthenticator, DigestLogin
 from davfs.doors.webdav.login.nonces import Nonces
 from davfs.orthanc.access import Credentials
 
@@ -19,15 +19,15 @@ def md5(text: bytes) -> bytes:
 
 def logged_in(password: str, tried: bytes) -> Credentials | None:
     """Return the credentials of a user of some password for a client that tries another one, in its own encoding."""
-    digest = Digest({USER: password}, REALM, Nonces())
+    digest = DigestAuthenticator({USER: password}, REALM, Nonces())
     found = re.search('nonce="([^"]+)"', digest.challenge())
     assert found
     secret = md5(f"{USER}:{REALM}:".encode() + tried)
     response = md5(b"%b:%b:00000001:c:auth:%b" % (secret, found[1].encode(), md5(b"GET:/"))).decode()
     told = f'username="{USER}", realm="{REALM}", nonce="{found[1]}", uri="/", cnonce="c", response="{response}"'
-    claim = Claim.parse(f"{told}, qop=auth, nc=00000001")
-    assert claim
-    return digest.credentials(claim, "GET", "/")
+    login = DigestLogin.parse(f"{told}, qop=auth, nc=00000001")
+    assert login
+    return digest.credentials(login, "GET", "/")
 
 
 @pytest.mark.parametrize("password", ["secret", "paßwort", "пароль", "日本語", "a€b", "??????"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from davfs.doors.webdav.login.permissions import needed
+from davfs.doors.webdav.login.permissions import required_permissions
 from davfs.entry import Path
 from davfs.orthanc.access import Permission
 
@@ -15,14 +15,14 @@ WRITE, DELETE = Permission.WRITE, Permission.DELETE
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PROPFIND"])
 def test_reading(method: str, path: Path) -> None:
     """Looking needs nothing beyond reading."""
-    assert needed(method, path) == ()
+    assert required_permissions(method, path) == ()
 
 
 @pytest.mark.parametrize("path", [(), INBOX, LAYOUT])
 @pytest.mark.parametrize("method", ["PUT", "MKCOL", "PROPPATCH", "LOCK", "UNLOCK", "COPY", "POST", "get", "WHATEVER"])
 def test_writing(method: str, path: Path) -> None:
     """What changes something, or may, needs writing."""
-    assert needed(method, path) == (WRITE,)
+    assert required_permissions(method, path) == (WRITE,)
 
 
 @pytest.mark.parametrize(
@@ -39,5 +39,5 @@ def test_writing(method: str, path: Path) -> None:
 )
 def test_removing(path: Path, deleting: tuple[Permission, ...], moving: tuple[Permission, ...]) -> None:
     """What goes away in the inbox is the drive's own; elsewhere it is Orthanc's."""
-    assert needed("DELETE", path) == deleting
-    assert needed("MOVE", path) == moving
+    assert required_permissions("DELETE", path) == deleting
+    assert required_permissions("MOVE", path) == moving

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 
 from davfs.doors.webdav.context import Application, Environ, StartResponse
-from davfs.doors.webdav.responses import RETRY_AFTER, send_text
+from davfs.doors.webdav.responses import send_text, unavailable
 
 HEALTH = "/davfs-api/health"
 READY = "/davfs-api/ready"
@@ -84,8 +84,3 @@ class StartingApplication:
         if self._application:
             return self._application(environ, start_response)
         return unavailable(environ, start_response, "The drive is starting: it waits for Orthanc.")
-
-
-def unavailable(environ: Environ, start_response: StartResponse, reason: str) -> Iterable[bytes]:
-    """Answer 503 (RFC 9110 §15.6.4)."""
-    return send_text(environ, start_response, HTTPStatus.SERVICE_UNAVAILABLE, reason, [RETRY_AFTER])

@@ -13,8 +13,7 @@ from typing import Any
 from wsgidav.mw.base_mw import BaseMiddleware
 
 from davfs.doors.webdav.context import Environ, StartResponse, context_of, user_of
-from davfs.doors.webdav.health import unavailable
-from davfs.doors.webdav.responses import send_empty
+from davfs.doors.webdav.responses import send_empty, unavailable
 from davfs.errors import Unavailable
 from davfs.settings.layout_files import LoadedLayouts
 

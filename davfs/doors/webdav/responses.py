@@ -36,3 +36,8 @@ def send_text(
         ],
     )
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+
+def unavailable(environ: Environ, start_response: StartResponse, reason: str) -> list[bytes]:
+    """Send 503 (RFC 9110 §15.6.4)."""
+    return send_text(environ, start_response, HTTPStatus.SERVICE_UNAVAILABLE, reason, [RETRY_AFTER])

@@ -1,7 +1,7 @@
-"""Who comes in, and for what: Orthanc decides.
+"""Authentication and permissions at door 2; Orthanc decides about both.
 
-- `authentication`: the middleware; `settings`: its settings.
-- `digest`, `nonces`: logging in by Digest.
-- `permissions`: what a request needs, and what its user has.
-- `throttle`: tells who has to wait after wrong passwords; `address`: whose they are.
+- `authentication`: the middleware; `settings`: its settings and services.
+- `digest`, `nonces`: the login by Digest.
+- `permissions`: the permissions that a request requires.
+- `throttle`: throttles repeated wrong passwords, by name and by `address`.
 """

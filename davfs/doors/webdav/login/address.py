@@ -1,4 +1,4 @@
-"""The address of a client, also behind a proxy that is trusted to tell it."""
+"""IP addresses of clients, also behind trusted proxies."""
 
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -8,14 +8,14 @@ Network: TypeAlias = IPv4Network | IPv6Network
 Address: TypeAlias = IPv4Address | IPv6Address
 
 SITE = 48
-"""Bits of an IPv6 address that stand for one customer, whose the others are to choose (RFC 6177)."""
+"""Bits of an IPv6 address that identify a customer, who chooses the others (RFC 6177)."""
 
 
 def client_address(environ: Mapping[str, Any], trusted: Sequence[Network]) -> str:
     """Return a client's IP address.
 
-    ``X-Forwarded-For`` is believed from its right end: what a trusted proxy has written down of the one before it. The
-    first that is not trusted is the client; all to its left is its own word, and worth nothing.
+    ``X-Forwarded-For`` is read from its right end, as far as trusted proxies have written it. The first address that is
+    not trusted is the client; everything to its left may be forged.
 
     Args:
         environ: The request (PEP 3333).
@@ -28,14 +28,14 @@ def client_address(environ: Mapping[str, Any], trusted: Sequence[Network]) -> st
     hops = str(environ.get("HTTP_X_FORWARDED_FOR", "")).split(",")
     while hops and is_trusted(parsed, trusted):
         before = _parsed(hops.pop())
-        if before is None:  # nothing that can be understood: the proxy that wrote it is all that is known
+        if before is None:  # malformed: only the proxy that wrote it is known
             break
         parsed = before
     return str(parsed)
 
 
 def is_secret(environ: Mapping[str, Any], trusted: Sequence[Network]) -> bool:
-    """Return True if nobody on the way reads a request: it came by TLS, or a trusted proxy says that it did."""
+    """Return True if a request was encrypted on its way: by TLS, also to a trusted proxy."""
     if environ["wsgi.url_scheme"] == "https":
         return True
     peer = _parsed(str(environ.get("REMOTE_ADDR", "")))
@@ -44,7 +44,7 @@ def is_secret(environ: Mapping[str, Any], trusted: Sequence[Network]) -> bool:
 
 
 def network(address: str, bits: int = SITE) -> str:
-    """Return what stands for a client's IP address: itself, or for IPv6 its first so many bits."""
+    """Return the network of an IPv6 address with so many bits, as text; other addresses as they are."""
     try:
         parsed = ip_address(address)
     except ValueError:
@@ -61,7 +61,7 @@ def is_trusted(address: Address, trusted: Sequence[Network]) -> bool:
 
 
 def _parsed(text: str) -> Address | None:
-    """Return an address as proxies write it: bare, or with a port, an IPv6 one in brackets then; None for none."""
+    """Parse an address in a form of proxies: bare, or with a port (IPv6 in brackets then); None if malformed."""
     bare = text.strip()
     if bare.startswith("["):
         bare = bare[1:].partition("]")[0]

@@ -1,7 +1,7 @@
-"""Digest: a login that does not send the password, for Windows, which sends none over plain HTTP (KB 841215).
+"""Digest (RFC 7616): a login without sending the password, for Windows, which sends none over plain HTTP (KB 841215).
 
-Only with MD5 and ``qop=auth``, which all clients know, and only for users whose passwords are known here: Orthanc's
-``RegisteredUsers``. Source: RFC 7616.
+Only with MD5 and ``qop=auth``, which all clients know, and only for users whose passwords the drive knows: Orthanc's
+``RegisteredUsers``.
 """
 
 import hashlib
@@ -25,12 +25,12 @@ _HEXADECIMAL = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """What a client sent behind ``Digest`` (RFC 7616 §3.4); each character is a byte (PEP 3333).
+class DigestLogin:
+    """A parsed Authorization header of Digest (RFC 7616 §3.4); each character is a byte (PEP 3333).
 
     Attributes:
         user: The name, as text.
-        parameters: All that was sent, quotes taken off.
+        parameters: All parameters, without quotes.
     """
 
     user: str
@@ -38,7 +38,7 @@ class Claim:
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Return what an Authorization header claims, None where something is missing or not offered here."""
+        """Parse what follows ``Digest``; None if a parameter is missing, or an algorithm is not offered."""
         found = {name.lower(): plain or _ESCAPED.sub(r"\1", quoted) for name, quoted, plain in _PARAMETER.findall(text)}
         offered = found.get("algorithm", "MD5").upper() == "MD5" and found.get("qop", "").lower() == "auth"
         if not offered or not found.keys() >= _NEEDED:
@@ -46,13 +46,13 @@ class Claim:
         return cls(decoded(found["username"].encode("latin-1")), found)
 
 
-class Digest:
-    """Challenges and checks.
+class DigestAuthenticator:
+    """Challenges clients, and verifies their responses.
 
     Args:
         users: Passwords of the users.
-        realm: Told to them, so that they know which password is asked for; without quotes.
-        nonces: Makes and remembers nonces.
+        realm: Shown to users, so that they know which password to enter; without quotes.
+        nonces: Creates nonces, and stores their use.
     """
 
     def __init__(self, users: Mapping[str, str], realm: str, nonces: Nonces) -> None:
@@ -67,33 +67,31 @@ class Digest:
         nonce = self._nonces.fresh()
         return f'Digest realm="{self._realm}", qop="auth", algorithm=MD5, nonce="{nonce}", charset=UTF-8{suffix}'
 
-    def credentials(self, claim: Claim, method: str, target: str) -> Credentials | None:
-        """Return the user's credentials where the claim shows that the client knows them, or else None.
-
-        That it is no repetition of an earlier claim is told by `is_new`.
+    def credentials(self, login: DigestLogin, method: str, target: str) -> Credentials | None:
+        """Return the user's credentials if the client knows the password, else None; `is_new` detects replays.
 
         Args:
-            claim: What the client sent.
+            login: The parsed header.
             method: The request's method.
-            target: The request's target, as it stood in the request's first line.
+            target: The request's target, as in the request line.
         """
-        password = self._users.get(claim.user)
-        right = self._right(claim.parameters, method, password if password is not None else self._nobody)
-        meant = claim.parameters["realm"] == self._realm and same_resource(claim.parameters["uri"], target)
-        if password is None or not right or not meant or not _COUNT.fullmatch(claim.parameters["nc"]):
+        password = self._users.get(login.user)
+        right = self._is_right(login.parameters, method, password if password is not None else self._nobody)
+        meant = login.parameters["realm"] == self._realm and same_resource(login.parameters["uri"], target)
+        if password is None or not right or not meant or not _COUNT.fullmatch(login.parameters["nc"]):
             return None
-        return Credentials.of(claim.user, password)
+        return Credentials.of(login.user, password)
 
-    def is_new(self, claim: Claim) -> bool:
-        """Return False where a claim that holds has been used before, or its nonce has expired."""
-        return self._nonces.use(claim.parameters["nonce"], int(claim.parameters["nc"], _HEXADECIMAL))
+    def is_new(self, login: DigestLogin) -> bool:
+        """Return False if a verified login was used before, or its nonce has expired."""
+        return self._nonces.use(login.parameters["nonce"], int(login.parameters["nc"], _HEXADECIMAL))
 
-    def _right(self, sent: Mapping[str, str], method: str, password: str) -> bool:
-        """Compare with what a client that knows the password sends (RFC 7616 §3.4.1), in time that tells nothing."""
+    def _is_right(self, sent: Mapping[str, str], method: str, password: str) -> bool:
+        """Compare with the response for a password (RFC 7616 §3.4.1), in constant time."""
         name = sent["username"].encode("latin-1")
         resource = _md5(f"{method}:{sent['uri']}".encode("latin-1"))
         proof = ":".join([sent["nonce"], sent["nc"], sent["cnonce"], sent["qop"], resource]).encode("latin-1")
-        spellings = (password.encode(), _in_latin_1(password))  # UTF-8 is offered, and not all clients look at that
+        spellings = (password.encode(), _in_latin_1(password))  # UTF-8 is offered, which some clients ignore
         right = False
         for spelling in spellings:
             secret = _md5(b"%b:%b:%b" % (name, self._realm.encode(), spelling))
@@ -103,7 +101,7 @@ class Digest:
 
 
 def _in_latin_1(password: str) -> bytes:
-    """Return a password in Latin-1; in UTF-8 where it has other characters, none of which may stand for a ``?``."""
+    """Return a password in Latin-1, or in UTF-8 if it has other characters, which must not become a ``?``."""
     try:
         return password.encode("latin-1")
     except UnicodeEncodeError:
@@ -111,7 +109,7 @@ def _in_latin_1(password: str) -> bytes:
 
 
 def same_resource(uri: str, target: str) -> bool:
-    """Tell whether two spellings of a request's target mean the same, so that a login counts for one (§3.4.6)."""
+    """Return True if two spellings of a request's target are equivalent (RFC 7616 §3.4.6)."""
     return _canonical(uri) == _canonical(target)
 
 

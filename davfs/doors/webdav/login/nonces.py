@@ -1,4 +1,4 @@
-"""Nonces for Digest, and the memory of how often each was used: an answer that was overheard is good for nothing."""
+"""Nonces for Digest, each of whose counts is accepted once: a login that was overheard cannot be replayed."""
 
 import base64
 import binascii
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 LIFETIME = 300.0
-"""Seconds for which a nonce holds after it was made, and after each use."""
+"""Seconds until a nonce expires, after it was created and after each use."""
 
 _CAPACITY = 4096
 _WINDOW = 64  # requests that may overtake each other: clients open several connections
@@ -23,8 +23,8 @@ _MAC = 16
 
 
 @dataclass(slots=True)
-class _Uses:
-    """A sliding window over nonce counts, as IPsec keeps one over sequence numbers (RFC 4303 §3.4.3)."""
+class _NonceUses:
+    """A sliding window over nonce counts, like that of IPsec over sequence numbers (RFC 4303 §3.4.3)."""
 
     issued: float
     last: float
@@ -32,7 +32,7 @@ class _Uses:
     seen: int = 0  # bit n: the count `highest - n` was used
 
     def take(self, count: int) -> bool:
-        """Note a nonce count; return False where it was used before, or is too old to tell."""
+        """Store a nonce count; return False if it was used before, or is too old to know."""
         if count > self.highest:
             self.seen = (self.seen << min(count - self.highest, _WINDOW) | 1) & ((1 << _WINDOW) - 1)
             self.highest = count
@@ -46,14 +46,14 @@ class _Uses:
 
 
 class Nonces:
-    """Makes nonces that need no memory until somebody proves with one that they know a password.
+    """Creates nonces, which take no memory until a login with one has succeeded.
 
-    A nonce carries its time under a key of this process. Where the memory of used ones is full the oldest is
-    forgotten, and with it all that are as old: they have expired, rather than be good once more.
+    A nonce contains the time of its creation, signed with a key of this process. When the memory of used nonces is
+    full, the oldest is dropped, and all nonces of its age expire, since they could be used again otherwise.
 
     Args:
         clock: Monotonic time in seconds.
-        capacity: How many nonces in use are remembered.
+        capacity: Number of nonces in use.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, capacity: int = _CAPACITY) -> None:
@@ -61,8 +61,8 @@ class Nonces:
         self._capacity = capacity
         self._secret = secrets.token_bytes(32)
         self._lock = threading.Lock()
-        self._uses: OrderedDict[str, _Uses] = OrderedDict()
-        self._forgotten = -1.0
+        self._uses: OrderedDict[str, _NonceUses] = OrderedDict()
+        self._dropped = -1.0
 
     def fresh(self) -> str:
         """Return a new nonce."""
@@ -70,37 +70,33 @@ class Nonces:
         return base64.urlsafe_b64encode(content + self._mac(content)).decode("ascii")
 
     def use(self, nonce: str, count: int) -> bool:
-        """Note that a nonce was used by somebody who knows the password.
-
-        Args:
-            nonce: As the client sent it.
-            count: Its nonce count.
+        """Store the use of a nonce by a client that knows the password.
 
         Returns:
-            False where it is not one of ours, has expired, or was used with that count before.
+            False if it is not a nonce of this process, has expired, or was used with that count before.
         """
         issued, now = self._issued(nonce), self._clock()
         if issued is None:
             return False
         with self._lock:
-            uses = self._uses.get(nonce) or _Uses(issued, issued)
-            if now - uses.last >= LIFETIME or (nonce not in self._uses and issued <= self._forgotten):
+            uses = self._uses.get(nonce) or _NonceUses(issued, issued)
+            if now - uses.last >= LIFETIME or (nonce not in self._uses and issued <= self._dropped):
                 return False
             if not uses.take(count):
                 return False
             uses.last = now
             self._uses[nonce] = uses
             self._uses.move_to_end(nonce)
-            self._forget()
+            self._evict()
             return True
 
-    def _forget(self) -> None:
+    def _evict(self) -> None:
         while len(self._uses) > self._capacity:
             _, uses = self._uses.popitem(last=False)
-            self._forgotten = max(self._forgotten, uses.issued)
+            self._dropped = max(self._dropped, uses.issued)
 
     def _issued(self, nonce: str) -> float | None:
-        """Return when a nonce was made, None for one that this process did not make."""
+        """Return the time at which a nonce was created; None if this process did not create it."""
         try:
             content = base64.b64decode(nonce, altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):

@@ -10,15 +10,15 @@ from davfs.orthanc.access import Access
 
 @dataclass(frozen=True, slots=True)
 class LoginSettings:
-    """What `authentication.Authentication` works with.
+    """Settings and services of `authentication.Authentication`.
 
     Attributes:
-        access: Asks Orthanc.
-        throttle: Tells who has to wait after wrong passwords.
-        digest_users: Passwords of the users that can log in by Digest; with none it is not offered. They are known to
-            be good, and not throttled.
-        realm: What is logged in to, in plain ASCII and without quotes.
-        trusted_proxies: Networks of the proxies that tell who their client is.
+        access: Asks Orthanc for permissions.
+        throttle: Throttles repeated wrong passwords.
+        digest_users: Passwords of the users for Digest, which is offered if there are any. They are known to be right,
+            and not throttled.
+        realm: Realm of the login, in plain ASCII and without quotes.
+        trusted_proxies: Networks of the proxies whose ``X-Forwarded-…`` headers are trusted.
     """
 
     access: Access
