@@ -1,4 +1,4 @@
-"""What a folder of the drive shows: entries, and the content of files."""
+"""Defines the entries of the drive's folders, and the content of files."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -18,7 +18,7 @@ DICOM = "application/dicom"
 
 
 class EntryKind(Enum):
-    """Whether an entry can be opened as a folder."""
+    """Kind of an entry."""
 
     FOLDER = "folder"
     FILE = "file"
@@ -29,16 +29,16 @@ class Entry:
     """One folder or file, as a listing shows it.
 
     Attributes:
-        name: Its segment, in NFC.
+        name: Last segment of its path, in NFC.
         kind: Folder or file.
         modified: Last change, in UTC (``tzinfo`` set).
         size: Bytes of the content; 0 for a folder.
-        etag: Changes whenever the content does; empty where nothing is known.
+        etag: Entity tag, which changes whenever the content does; empty if unknown.
         media_type: MIME type of a file; empty for a folder.
-        resource: Orthanc's id of the resource that it shows, for the audit line; empty for none.
-        steady: Whether its path leads to this very resource until the catalog changes, and it is the resource's DICOM
-            file as stored: it may then be served by the resource's id alone. Never true of a file that the drive makes.
-        implied: Whether it is there for whoever looks at it only, so that it can be made as if nothing was there.
+        resource: Orthanc's id of the resource that it shows, for the audit log; empty for none.
+        steady: True if it is an instance's stored DICOM file, and its path leads to that instance until the catalog
+            changes: it can then be served by the instance's id alone. Never true for derived files.
+        implied: True for a folder that exists when it is opened only, so that it can be created like a new one.
     """
 
     name: str
@@ -53,12 +53,12 @@ class Entry:
 
     @property
     def is_folder(self) -> bool:
-        """True where the entry can be listed."""
+        """True for a folder."""
         return self.kind is EntryKind.FOLDER
 
 
 class Content(Protocol):
-    """The bytes of a file, open for reading: a context manager that gives them back at its end."""
+    """The bytes of an open file: a context manager that closes the file."""
 
     @property
     def entry(self) -> Entry:
@@ -75,10 +75,10 @@ class Content(Protocol):
 
 
 def read_all(content: Content) -> memoryview:
-    """Return all bytes of a file: without a copy where they are one buffer, otherwise with one.
+    """Return all bytes of a file, without a copy if they are one buffer.
 
     Raises:
-        ValueError: They are more or fewer than its entry says.
+        ValueError: They are more or fewer than the size in its entry.
     """
     size = content.entry.size
     buffers = content.buffers()
@@ -114,10 +114,10 @@ class Readable(Protocol):
 
 
 class InMemory:
-    """`Readable` bytes that are one buffer of memory: a context manager over what holds it.
+    """`Readable` bytes in one buffer of memory.
 
     Args:
-        source: Gives the buffer, and takes it back at the end.
+        source: Returns the buffer, and releases it at the end.
     """
 
     def __init__(self, source: AbstractContextManager[memoryview]) -> None:
@@ -130,7 +130,7 @@ class InMemory:
         return len(self._data)
 
     def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
-        """See `Readable`; it is always one."""
+        """See `Readable`; it is always one buffer."""
         yield self._data[start:stop]
 
     def __enter__(self) -> Self:
@@ -144,11 +144,11 @@ class InMemory:
 
 
 class Streamed:
-    """`Content` of a file that is read where it lies.
+    """`Content` that is read from an open source.
 
     Args:
-        entry: What it is; its size is replaced by that of the bytes.
-        source: Gives the bytes; entered at once, so that what cannot be opened raises here.
+        entry: The file's entry; its size is replaced by that of the bytes.
+        source: Returns the bytes; entered at once, so that an error of opening is raised here.
     """
 
     def __init__(self, entry: Entry, source: AbstractContextManager[Readable]) -> None:
@@ -171,12 +171,7 @@ class Streamed:
 
 
 class Opened(Streamed):
-    """`Content` that is one buffer of memory.
-
-    Args:
-        entry: What it is; its size is replaced by that of the bytes.
-        source: Gives the bytes; entered at once, so that what cannot be opened raises here.
-    """
+    """`Content` that is one buffer of memory, see `Streamed`."""
 
     def __init__(self, entry: Entry, source: AbstractContextManager[memoryview]) -> None:
         super().__init__(entry, InMemory(source))

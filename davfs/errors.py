@@ -1,17 +1,17 @@
-"""Every error that this package raises on purpose.
+"""Defines the errors that this package raises.
 
 ::
 
     DavfsError
     ├── PathError                 about one path of the drive
-    │   ├── NotFound              nothing is there
-    │   ├── NotAFolder            a file where a folder is needed
-    │   ├── IsAFolder             a folder where a file is needed
+    │   ├── NotFound              nothing is at the path
+    │   ├── NotAFolder            a file is at the path, and a folder is needed
+    │   ├── IsAFolder             a folder is at the path, and a file is needed
     │   ├── AlreadyExists         the name is taken
-    │   ├── ParentMissing         the folder that should hold it does not exist
-    │   ├── BadName               no such name can be kept on this drive
-    │   ├── Forbidden             this place, or this configuration, does not allow it
-    │   ├── Conflict              it contradicts what Orthanc already holds
+    │   ├── ParentMissing         the folder of the path does not exist
+    │   ├── BadName               the drive cannot keep a file of this name
+    │   ├── Forbidden             this folder, or the configuration, does not allow it
+    │   ├── Conflict              Orthanc has a different file with the same identifiers
     │   ├── Rejected              Orthanc refused the content
     │   ├── NoSpace               the spool's quota, or Orthanc's, is used up
     │   ├── TooLarge              this door cannot serve a file of that size
@@ -24,15 +24,14 @@
     │   └── Unavailable           … because it, or its database, cannot be reached
     ├── NotImported               some content cannot be imported, wherever on the drive it was dropped
     │   ├── Refused               Orthanc will not take it, however often it is tried
-    │   │   └── Contradiction     … because it holds a different file under the same identifiers
+    │   │   └── Contradiction     … because it has a different file with the same identifiers
     │   ├── DamagedZip            a ZIP, or one of its members, cannot be read
     │   └── ZipTooLarge           a ZIP has a larger directory than is read into memory
     └── ConfigurationError        the administrator has to change something
         └── LayoutError           … in a layout file: carries file and line
 
-A path error carries the path and a reason that may be shown to the user, never an HTTP status: each door has one table
-from these classes to its own codes. What is not imported never reaches a door: the inbox knows the path, and raises the
-path error that it means.
+A path error has the path and a reason that can be shown to the user, never an HTTP status: each door has one table from
+these classes to its own codes. `NotImported` never reaches a door: the inbox raises a path error instead.
 """
 
 
@@ -41,7 +40,7 @@ class DavfsError(Exception):
 
 
 class PathError(DavfsError):
-    """Something is wrong with one path of the drive.
+    """An error about one path of the drive.
 
     Args:
         path: Segments below the drive's root.
@@ -55,15 +54,15 @@ class PathError(DavfsError):
 
 
 class NotFound(PathError):
-    """Nothing is there."""
+    """Nothing is at the path."""
 
 
 class NotAFolder(PathError):
-    """A file stands where a folder is needed."""
+    """A file is at the path, and a folder is needed."""
 
 
 class IsAFolder(PathError):
-    """A folder stands where a file is needed."""
+    """A folder is at the path, and a file is needed."""
 
 
 class AlreadyExists(PathError):
@@ -71,19 +70,19 @@ class AlreadyExists(PathError):
 
 
 class ParentMissing(PathError):
-    """The folder that should hold the path does not exist."""
+    """The folder of the path does not exist."""
 
 
 class BadName(PathError):
-    """No such name can be kept on this drive."""
+    """The drive cannot keep a file of this name."""
 
 
 class Forbidden(PathError):
-    """This place, or this configuration, does not allow it."""
+    """This folder, or the configuration, does not allow it."""
 
 
 class Conflict(PathError):
-    """It contradicts what Orthanc already holds."""
+    """Orthanc has a different file with the same identifiers."""
 
 
 class Rejected(PathError):
@@ -145,7 +144,7 @@ class Refused(NotImported):
 
     Args:
         reason: One sentence for the user, without patient data.
-        details: Lines for the text file beside the refused file; may name members of a ZIP, so never for a log.
+        details: Lines for the text file beside the refused file; never logged, for they can name members of a ZIP.
     """
 
     def __init__(self, reason: str, details: tuple[str, ...] = ()) -> None:
@@ -155,7 +154,7 @@ class Refused(NotImported):
 
 
 class Contradiction(Refused):
-    """Orthanc already holds a different file under the same identifiers."""
+    """Orthanc already has a different file with the same identifiers."""
 
 
 class DamagedZip(NotImported):

@@ -1,16 +1,16 @@
-"""Names that every client can keep, and that never lead to another resource than the one they were shown for.
+"""Makes the names of folders and files: names that every client can keep, each of one resource only.
 
-A resource has a *base name* (what its template renders). Alone, it is shown under it. Where several in one folder have
-the same base name, compared without case, each is shown under its *suffixed* name: the base name with `` ~`` and the
-first ten digits of its own Orthanc id before the extension. Three rules make that safe:
+A patient folder, like every other entry, has a *base name*: the text that its template renders, made `safe`. An entry
+whose base name nothing else in the folder has, compared without case, is listed under it. Otherwise each of them is
+listed under its *suffixed name*: the base name with `` ~`` and the first ten digits of its Orthanc id before the
+extension. Three rules ensure that a name never leads to another resource than the one that was listed under it:
 
-1. a base name that already looks suffixed is shown with a suffix of its own, always: so a plain name is never equal to
-   a suffixed one, whoever chose it;
-2. unless the digits are its own (``{id}`` in a template): it is then its own suffixed name;
-3. resources whose suffixed names are equal as well (ten digits of a hash can be forged) get all forty digits, and the
-   short form leads to neither.
+1. a base name that looks suffixed always gets a suffix of its own, so that no plain name equals a suffixed one;
+2. unless the digits are those of the entry itself (``{id}`` in a template): it is then its own suffixed name;
+3. if suffixed names are equal as well (ten digits of a hash can be forged), the entries get all forty digits, and the
+   short form leads to none of them.
 
-What is shown depends on the children and their base names alone, not on order, time or process.
+Names depend on the entries of the folder and their base names only, not on order, time or process.
 """
 
 import re
@@ -26,7 +26,7 @@ LIMIT = 108
 """Bytes of UTF-8 in a base name; with the suffix of ten digits 120, in the forged case of forty digits 150."""
 
 FORBIDDEN = '<>:"/\\|?*'
-"""What Windows, or a URL, takes for something else than a character of a name."""
+"""Characters that Windows or a URL do not allow in a name."""
 
 UNNAMED = "unnamed"
 
@@ -37,30 +37,30 @@ _NONCHARACTERS = "".join(f"\\U{plane << 16 | 0xFFFE:08x}\\U{plane << 16 | 0xFFFF
 _REPLACED = re.compile(
     f"[{re.escape(FORBIDDEN)}" + r"\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef" + _NONCHARACTERS + "]"
 )
-_DROPPED = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_REMOVED = re.compile(r"[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9¹²³])(?= *(?:\.|\Z))", re.IGNORECASE)
-_KEPT = r"[^\x00-\x20.\x7f-\xbf\u0180-\U0010ffff" + re.escape(FORBIDDEN) + "]"
-_PLAIN = re.compile(rf"(?!(?i:{_DEVICE.pattern})){_KEPT}+(?:(?: |\.+){_KEPT}+)*")
-"""Most names: words of letters that have no other normal form, with single spaces or with dots between them."""
+_LETTER = r"[^\x00-\x20.\x7f-\xbf\u0180-\U0010ffff" + re.escape(FORBIDDEN) + "]"
+_PLAIN = re.compile(rf"(?!(?i:{_DEVICE.pattern})){_LETTER}+(?:(?: |\.+){_LETTER}+)*")
+"""Most names: words of letters with only one normal form, and single spaces or dots between them."""
 _EXTENSION = re.compile(r"\.(?=[0-9]*[A-Za-z])[A-Za-z0-9]{1,8}\Z")
 _BEFORE_EXTENSION = re.compile(r" +(?=\.[^. ]*\Z)")  # where a suffix goes, which has a space of its own
 _SUFFIX = re.compile(rf" ~(?:[0-9a-f]{{{_SHORT}}}|[0-9a-f]{{{_FULL}}})\Z")
 
 
 def safe(text: str, limit: int = LIMIT) -> str:
-    r"""Make a name of any text: one that every client can keep, as readable as possible.
+    r"""Return a text as a name that every client can keep, changed as little as possible.
 
     NFC. ``<>:"/\|?*``, control characters, line separators, lone surrogates and noncharacters become ``_`` (what is
-    left can stand in XML 1.0); bidirectional controls and U+FEFF are dropped, for they make a name look like another;
-    white space becomes single spaces. No space or dot at the end, no space or dot (a hidden file) at the beginning,
-    no device name of Windows. ``safe(safe(x)) == safe(x)``.
+    left can stand in XML 1.0). Bidirectional controls and U+FEFF are removed: they make a name look like another one.
+    White space becomes single spaces. A name has no space or dot at its end, none at its beginning (where a dot hides
+    a file), and is no device name of Windows. ``safe(safe(x)) == safe(x)``.
 
     Args:
-        text: Anything, white space and nothing at all included.
-        limit: Bytes of UTF-8, at least 16. Neither a character nor, where avoidable, what combines with it is split.
+        text: Any text, even an empty one.
+        limit: Bytes of UTF-8, at least 16. No character is split from those that combine with it, if possible.
 
     Returns:
-        The name; ``unnamed`` where nothing is left.
+        The name; ``unnamed`` if nothing is left.
     """
     if limit < _LEAST_LIMIT:
         message = f"a name of {limit} bytes cannot be kept safe: at least {_LEAST_LIMIT} are needed"
@@ -69,130 +69,130 @@ def safe(text: str, limit: int = LIMIT) -> str:
 
 
 def safe_file(stem: str, extension: str, limit: int = LIMIT) -> str:
-    """Make a name of any text and an ending that survives the cut.
+    """Return a text as a name with an extension, which is not cut off.
 
     Args:
-        stem: Anything.
-        extension: The ending, already safe and in ASCII: ``.dcm``, or ``""`` for none.
-        limit: Bytes of UTF-8, ending included.
+        stem: Any text.
+        extension: The extension, safe and in ASCII, such as ``.dcm``; or ``""``.
+        limit: Bytes of UTF-8, including the extension.
     """
     return safe(stem, limit - len(extension)) + extension
 
 
 def split(name: str, *, files: bool) -> tuple[str, str]:
-    """Split a name into stem and extension; the suffix belongs between the two.
+    """Split a name into stem and extension, between which a suffix goes.
 
     Args:
         name: The name.
         files: False for folders, which have no extension.
 
     Returns:
-        The stem, and the extension with its dot: one to eight ASCII letters and digits, at least one letter among
-        them, so that the last number of a UID is none.
+        The stem, and the extension with its dot: one to eight ASCII letters and digits, with at least one letter, so
+        that the last number of a UID is no extension.
     """
     match = _EXTENSION.search(name) if files else None
     return (name[: match.start()], match.group()) if match else (name, "")
 
 
 def folded(name: str) -> str:
-    """Return what is compared where case does not count: equal for names that a client may take for the same."""
+    """Return a name as a key that is compared without case: equal for names that a client may take for the same."""
     if name.isascii():
         return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def id_suffix(resource: str, digits: int = _SHORT) -> str:
-    """Return ``~`` and the first digits of an Orthanc id, as a suffix (after a space) and ``{id}`` carry them."""
+    """Return ``~`` and the first digits of an Orthanc id: a suffix without its space, and the value of ``{id}``."""
     return "~" + resource.replace("-", "")[:digits]
 
 
 def unique_names(children: Mapping[Id, str], *, files: bool) -> dict[Id, str]:
-    """Tell the name under which each child of one folder is shown.
+    """Return the name under which each entry of a folder is listed.
 
     Args:
-        children: Base names, each made by `safe` or `safe_file`, of *all* children of the folder.
-        files: Whether the children are files, with extensions.
+        children: Base names of *all* entries of the folder, each made by `safe` or `safe_file`.
+        files: Whether the entries are files, with extensions.
 
     Returns:
-        Safe names, no two of them with the same `folded`.
+        Safe names, no two of them with the same key (`folded`).
     """
     keys = {child: folded(base) for child, base in children.items()}
     claims = Counter(keys.values())
     suffixed = [one for one in claims if "~" in one and _looks_suffixed(one, files=files)]
-    # All others are shown as they are: this spares nearly every child of a large folder the work of _answers().
+    # All other entries, nearly all in a large folder, are listed under their base names without a call of _accepted().
     contested = {one for one, count in claims.items() if count > 1}
     contested.update(other for one in suffixed for other in base_names(one, files=files))
     some = {child: base for child, base in children.items() if keys[child] in contested}
-    return dict(children) | {child: answers[0] for child, answers in _answers(some, files=files).items()}
+    return dict(children) | {child: accepted[0] for child, accepted in _accepted(some, files=files).items()}
 
 
 def base_names(segment: str, *, files: bool) -> tuple[str, ...]:
-    """Return the keys of all base names that decide what a segment leads to, for a look-up in an index by `folded`.
+    """Return the keys (`folded`) of all base names that decide which entry a name leads to, for a search in an index.
 
     Args:
-        segment: What a client asks for, in any normal form.
-        files: Whether the children are files, with extensions.
+        segment: The name that a client sent, in any normal form.
+        files: Whether the entries are files, with extensions.
 
     Returns:
-        The segment's own key and, where the segment ends in a suffix, the key without it.
+        The key of the name and, if it ends in a suffix, the key without it.
     """
-    whole = folded(segment)
-    stem, extension = split(whole, files=files)
+    key = folded(segment)
+    stem, extension = split(key, files=files)
     match = _SUFFIX.search(stem)
-    return (whole, stem[: match.start()] + extension) if match else (whole,)
+    return (key, stem[: match.start()] + extension) if match else (key,)
 
 
 def resolve(segment: str, candidates: Mapping[Id, str], *, files: bool) -> Id | None:
-    """Find the child that a segment leads to.
+    """Return the entry that a name leads to.
 
     Args:
-        segment: What a client asks for, in any normal form (macOS sends NFD).
-        candidates: Base names of all children of the folder whose key is among ``base_names(segment)``; others may be
-            there and change nothing.
-        files: Whether the children are files, with extensions.
+        segment: The name that a client sent, in any normal form (macOS sends NFD).
+        candidates: Base names of all entries of the folder whose keys are among ``base_names(segment)``; further ones
+            make no difference.
+        files: Whether the entries are files, with extensions.
 
     Returns:
-        The child that is shown under exactly this name, or has it as its suffixed name; None where there is none, or
-        where it cannot be told which is meant.
+        The entry that is listed under exactly this name, or has it as its suffixed name; None if there is none, or if
+        the name is ambiguous.
     """
     wanted = unicodedata.normalize("NFC", segment)
-    answers = _answers(candidates, files=files)
-    return next((child for child in answers if wanted in answers[child]), None)
+    accepted = _accepted(candidates, files=files)
+    return next((child for child in accepted if wanted in accepted[child]), None)
 
 
-def _answers(children: Mapping[Id, str], *, files: bool) -> dict[Id, tuple[str, ...]]:
-    """Tell all names that each child answers to, the shown one first."""
+def _accepted(children: Mapping[Id, str], *, files: bool) -> dict[Id, tuple[str, ...]]:
+    """Return all names that lead to each entry, starting with the one under which it is listed."""
     short = {child: _suffixed(child, base, files=files) for child, base in children.items()}
     claims = Counter(map(folded, children.values()))
-    # Claimed even by a child that is shown plain: it answers to its suffixed name too, and was perhaps shown under it.
+    # Also those of entries that are listed without a suffix: they may have been listed with it before.
     short_claims = Counter(map(folded, short.values()))
-    answers = {}
+    accepted = {}
     for child, base in children.items():
         alone = claims[folded(base)] == 1 and not _looks_suffixed(base, files=files)
         unforged = short_claims[folded(short[child])] == 1
-        full = _with_mark(base, id_suffix(child, _FULL), files=files)
-        answers[child] = ((base,) if alone else ()) + ((short[child],) if unforged else ()) + (full,)
-    return answers
+        full = _with_suffix(base, id_suffix(child, _FULL), files=files)
+        accepted[child] = ((base,) if alone else ()) + ((short[child],) if unforged else ()) + (full,)
+    return accepted
 
 
 def _suffixed(child: str, base: str, *, files: bool) -> str:
     stem, _ = split(folded(base), files=files)
-    return base if stem.endswith(f" {id_suffix(child)}") else _with_mark(base, id_suffix(child), files=files)
+    return base if stem.endswith(f" {id_suffix(child)}") else _with_suffix(base, id_suffix(child), files=files)
 
 
-def _with_mark(base: str, digits: str, *, files: bool) -> str:
+def _with_suffix(base: str, digits: str, *, files: bool) -> str:
     stem, extension = split(base, files=files)
     return f"{stem} {digits}{extension}"
 
 
 def _looks_suffixed(base: str, *, files: bool) -> bool:
-    # Asked of the key: a long s in an extension, or a ligature of two f among the digits, would slip through otherwise.
+    # The key is searched, for it has letters in place of a long s in an extension, or of a ligature among the digits.
     return _SUFFIX.search(split(folded(base), files=files)[0]) is not None
 
 
 def _made_safe(text: str, limit: int) -> str:
-    text = _DROPPED.sub("", _REPLACED.sub("_", unicodedata.normalize("NFC", text)))
-    # Once more NFC: what was dropped may have stood between a letter and its accent.
+    text = _REMOVED.sub("", _REPLACED.sub("_", unicodedata.normalize("NFC", text)))
+    # Once more NFC: a removed character may have been between a letter and its accent.
     text = re.sub(r"\s+", " ", unicodedata.normalize("NFC", text))
     while (shaped := _cut(_without_device(_trimmed(text)), limit)) != text:
         text = shaped
@@ -220,5 +220,5 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _is_joined(text: str, at: int) -> bool:
-    """Tell whether the character there combines with the one before it."""
+    """Return True if the character at an index combines with the one before it."""
     return unicodedata.category(text[at]).startswith("M") or "\u200d" in text[at - 1 : at + 1]

@@ -1,7 +1,7 @@
-"""Images that Orthanc deletes as soon as it has stored them, as an Orthanc does that only routes them.
+"""Remembers that Orthanc forwards images: that it deletes them as soon as they are stored, as a DICOM router does.
 
-Such an upload is a success. The client that made it looks for the file then, and takes it for lost where it is not
-listed with its size: so its receipt stays listed for a while, although nothing can be read there any more.
+Such an upload is a success. The client then looks for the file, and reports an error if the file is not listed with its
+size. So the receipt stays listed for a minute, although the file cannot be read any more.
 """
 
 import math
@@ -10,18 +10,17 @@ from collections.abc import Callable
 from datetime import datetime
 
 LISTED = 60.0
-"""Seconds for which the receipt of an image that was handed on is listed."""
-
-
+"""Seconds for which the receipt of a forwarded image is listed."""
 REMEMBERED = 600.0
-"""Seconds for which it is remembered that an image was handed on."""
+"""Seconds for which it is remembered that an image was forwarded."""
 
 
 class ForwardedImages:
-    """Knows whether this Orthanc hands images on.
+    """Decides if the receipts of images that have been deleted are listed.
 
     Args:
-        expected: Its configuration has scripts, which may do so; otherwise it is known after it has happened.
+        expected: True if Orthanc's configuration has scripts, which may forward images; otherwise it is known after the
+            first forwarded image.
         now: Clock, in seconds since the epoch.
     """
 
@@ -30,10 +29,10 @@ class ForwardedImages:
         self._until = math.inf if expected else 0.0
 
     def note(self) -> None:
-        """Remember that an image was gone when its upload ended."""
+        """Remember that an image was deleted before its upload ended."""
         self._until = max(self._until, self._now() + REMEMBERED)
 
     def lists(self, uploaded: datetime) -> bool:
-        """Return True if the receipt of an image that is gone is listed, given when it was uploaded."""
+        """Return True if the receipt of a deleted image is listed, by the time of its upload."""
         now = self._now()
         return now < self._until and now - uploaded.timestamp() < LISTED

@@ -1,6 +1,6 @@
-"""Text files of the inbox that are on no disk: each tells how far the import of the ZIP beside it is.
+"""Text files in the inbox that show the progress of the import of the ZIP beside them.
 
-A file that somebody has really put there goes before them.
+They exist in memory only. An uploaded file of the same name takes precedence.
 """
 
 from contextlib import nullcontext
@@ -13,7 +13,7 @@ _TEXT = "text/plain"
 
 
 class ProgressFiles:
-    """The files, by their paths in the inbox.
+    """The progress files by their paths in the inbox.
 
     Args:
         running: The ZIPs that they tell about.
@@ -23,17 +23,12 @@ class ProgressFiles:
         self._running = running
 
     def find(self, path: Path) -> Opened | None:
-        """Return the file at a path, open; None where there is none, or the import has not taken long so far."""
+        """Open the file at a path; None if there is none, for example because the import began just now."""
         progress = self._running.find(path)
         return _file(path[-1], progress) if progress else None
 
     def in_folder(self, folder: Path, taken: set[str]) -> list[Entry]:
-        """Return the files in a folder.
-
-        Args:
-            folder: Which one.
-            taken: Names of what is really there.
-        """
+        """Return the entries of the files in a folder, except those whose names uploaded files have."""
         names = (name for name in self._running.names(folder) if name not in taken)
         found = (self.find((*folder, name)) for name in names)
         return [file.entry for file in found if file]

@@ -1,4 +1,4 @@
-"""Opens the file of an instance, as Orthanc stores it."""
+"""Opens the stored file of an instance."""
 
 from contextlib import ExitStack
 
@@ -10,17 +10,17 @@ from davfs.orthanc import InstanceFiles, OrthancId
 def open_stored(orthanc: InstanceFiles, entry: Entry, instance: OrthancId) -> Content:
     """Open a file; the caller closes it, as a context manager.
 
-    It has another size than was known where it was replaced in Orthanc, or where it is not Orthanc that has answered: a
-    proxy's page of maintenance must not be taken for an image.
+    If its size is not that of its entry, Orthanc is asked for the size: the instance was replaced, or the response is
+    that of a proxy, whose maintenance page must not be taken for an image.
 
     Args:
-        orthanc: Has it.
-        entry: What is known of it.
-        instance: Which one.
+        orthanc: Has the file.
+        entry: The file's entry.
+        instance: The instance.
 
     Raises:
         UnknownResource: The instance does not exist any more.
-        Unavailable: What came is not that file.
+        Unavailable: The response is not that file.
     """
     with ExitStack() as stack:
         content = stack.enter_context(Streamed(entry, orthanc.open_instance(instance)))

@@ -1,4 +1,4 @@
-"""A mapping whose whole content can be exchanged while others read it."""
+"""A mapping whose content can be swapped as a whole while other threads read it."""
 
 from collections.abc import Iterator, Mapping
 from typing import Generic, TypeVar
@@ -7,17 +7,17 @@ T = TypeVar("T")
 
 
 class Swappable(Mapping[str, T], Generic[T]):
-    """A mapping that is read by many threads; whoever walks over it sees one content to the end.
+    """A mapping for many threads; an iteration sees one content from its beginning to its end.
 
     Args:
-        content: What it holds at first.
+        content: The first content.
     """
 
     def __init__(self, content: Mapping[str, T]) -> None:
         self._content = dict(content)
 
-    def become(self, content: Mapping[str, T]) -> None:
-        """Exchange the content."""
+    def swap(self, content: Mapping[str, T]) -> None:
+        """Replace the content."""
         self._content = dict(content)
 
     def __getitem__(self, name: str) -> T:
