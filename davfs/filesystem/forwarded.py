@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-LISTED = 60.0
+LISTED_SECONDS = 60.0
 """Seconds for which the receipt of a forwarded image is listed."""
-REMEMBERED = 600.0
+REMEMBERED_SECONDS = 600.0
 """Seconds for which it is remembered that an image was forwarded."""
 
 
@@ -28,11 +28,11 @@ class ForwardedImages:
         self._now = now
         self._until = math.inf if expected else 0.0
 
-    def note(self) -> None:
+    def add(self) -> None:
         """Remember that an image was deleted before its upload ended."""
-        self._until = max(self._until, self._now() + REMEMBERED)
+        self._until = max(self._until, self._now() + REMEMBERED_SECONDS)
 
-    def lists(self, uploaded: datetime) -> bool:
+    def is_listed(self, uploaded: datetime) -> bool:
         """Return True if the receipt of a deleted image is listed, by the time of its upload."""
         now = self._now()
-        return now < self._until and now - uploaded.timestamp() < LISTED
+        return now < self._until and now - uploaded.timestamp() < LISTED_SECONDS

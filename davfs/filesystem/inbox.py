@@ -1,27 +1,27 @@
-"""inbox/: write anything here; DICOM files and ZIPs of DICOM are imported into Orthanc.
+"""inbox/: the folder for uploads, from which DICOM files and ZIPs of DICOM files are imported into Orthanc.
 
-1. A complete file goes through the `davfs.imports.upload`. What is no DICOM stays until it expires.
-2. For DICOM that was imported there stands a receipt, which serves Orthanc's bytes.
-3. Files and folders can be renamed and copied. Whatever comes to an ordinary name without having gone through the
-   upload handler goes through it then.
-4. While a ZIP is being imported, a file beside it tells how far that is (`davfs.filesystem.progress_files`).
+1. `davfs.imports.upload` decides what a complete upload is. A file that is not DICOM stays until it expires.
+2. A DICOM file that was imported is replaced by a receipt, which serves Orthanc's bytes.
+3. Files and folders can be renamed and copied. A file that was not imported because of its name, such as that of a
+   temporary file, is imported when it is renamed to an ordinary one.
+4. While a ZIP is being imported, a text file beside it shows the progress (`davfs.filesystem.progress_files`).
 
-Paths, also those in errors, are relative to the inbox.
+Paths, including those of errors, are relative to the inbox.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace as altered
+from collections.abc import Iterable, Mapping
 
 from davfs.entry import Content, Entry, Opened, Path
 from davfs.errors import AlreadyExists, Forbidden, NotFound, PathError, UnknownResource
 from davfs.filesystem.area import QuotaUsage, Upload
 from davfs.filesystem.forwarded import ForwardedImages
 from davfs.filesystem.progress_files import ProgressFiles
+from davfs.filesystem.receipts import Receipts
 from davfs.filesystem.stored import open_stored
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
 from davfs.imports.upload import REJECTED, CompleteBytes, InboxUpload, UploadHandler, is_aside
-from davfs.orthanc import Buffer, Instance, InstanceFiles
+from davfs.orthanc import Buffer, InstanceFiles
 from davfs.spool.dead_properties import DeadProperties
 from davfs.spool.items import Item
 from davfs.spool.spool import Spool
@@ -31,15 +31,15 @@ _OWN = "Only the drive itself puts files here."
 
 
 class Inbox:
-    """The area of the drive that imports what is written into it.
+    """The area of the drive that imports uploads.
 
     Args:
-        orthanc: Serves the files that receipts stand for.
+        orthanc: Serves the imported files.
         spool: Keeps folders, ordinary files and receipts.
-        lanes: Do the imports.
-        importer: What the lanes are made to do.
+        lanes: Run the imports.
+        importer: Imports a file.
         allow_upload: Whether anything can be changed.
-        forwarded: Knows whether Orthanc deletes what it has stored.
+        forwarded: Remembers if Orthanc deletes images as soon as it has stored them.
     """
 
     def __init__(  # noqa: PLR0913  the parts of it
@@ -52,9 +52,9 @@ class Inbox:
         allow_upload: bool = True,
         forwarded: ForwardedImages | None = None,
     ) -> None:
-        self._forwarded = forwarded or ForwardedImages()
         self._orthanc = orthanc
         self._spool = spool
+        self._receipts = Receipts(orthanc, spool, forwarded or ForwardedImages())
         self._uploads = UploadHandler(spool, lanes, importer)
         self._progress = ProgressFiles(self._uploads.running)
         self._allow_upload = allow_upload
@@ -63,28 +63,28 @@ class Inbox:
         """Return the entry at a path; a receipt is checked against Orthanc.
 
         Raises:
-            NotFound: Nothing is there, or Orthanc does not have the instance any more, and has not just handed it on.
+            NotFound: Nothing is there, or Orthanc does not have the instance any more, and has not just forwarded it.
         """
-        told = self._told(path)
-        if told:
-            return told.entry
+        progress_file = self._progress_file(path)
+        if progress_file:
+            return progress_file.entry
         item = self._find(path)
         try:
-            return self._now(item)
+            return self._receipts.entry(item)
         except UnknownResource as error:
-            if self._forwarded.lists(item.entry.modified):
+            if self._receipts.is_listed(item):
                 return item.entry
-            raise self._gone(path, item) from error
+            raise self._receipts.remove(path, item) from error
 
     def list(self, path: Path) -> Iterable[Entry]:
-        """Return the entries of a folder, by name; receipts whose instance Orthanc does not have any more are dropped.
+        """Return the entries of a folder, by name; receipts whose instance Orthanc does not have any more are removed.
 
         Raises:
             NotFound: Nothing is there.
             NotAFolder: It is a file.
         """
         self._find(path)
-        entries = list(self._present(path, self._spool.list(path)))
+        entries = list(self._receipts.entries(path, self._spool.list(path)))
         entries += self._progress.in_folder(path, {entry.name for entry in entries})
         return entries if path else [entry for entry in entries if entry.name != REJECTED or self._has_rejected()]
 
@@ -95,57 +95,57 @@ class Inbox:
             NotFound: Nothing is there, or Orthanc does not have the instance any more.
             IsAFolder: It is a folder.
         """
-        told = self._told(path)
-        if told:
-            return told
+        progress_file = self._progress_file(path)
+        if progress_file:
+            return progress_file
         item = self._find(path)
         if item.receipt is None:
             return self._spool.open(path)
         try:
-            # The entry first: bytes that came meanwhile under an old tag are asked for again, the reverse would not be.
-            entry = self._now(item)
+            # The entry first: newer bytes with an old entity tag are read again, older ones with a new tag are not.
+            entry = self._receipts.entry(item)
             if item.has_original:
                 return self._spool.open(path)
             return open_stored(self._orthanc, entry, item.receipt.instance)
         except UnknownResource as error:
-            raise self._gone(path, item) from error
+            raise self._receipts.remove(path, item) from error
 
     def write(self, path: Path, content: Buffer) -> Entry:
-        """Take a complete file; returns when Orthanc has it, or when it lies on the disk.
+        """Upload a complete file; returns when it is in Orthanc or on the disk.
 
         Args:
-            path: Where to.
+            path: Its path.
             content: All of its bytes; they are not copied, and not used after the return.
 
         Raises:
-            Forbidden: Nothing can be written here.
-            BadName: Such a name cannot be kept.
-            ParentMissing: There is no folder to hold it.
+            Forbidden: No file can be written here.
+            BadName: The drive cannot keep a file of this name.
+            ParentMissing: Its folder does not exist.
             IsAFolder: A folder of this name exists.
             Rejected: Orthanc refused it.
-            Conflict: Orthanc holds a different file with the same identifiers.
+            Conflict: Orthanc has a different file with the same identifiers.
             NoSpace: The quota, or Orthanc's storage, is used up.
             Busy: No worker was free in time; nothing was kept.
-            Unavailable: Orthanc does not answer; nothing was kept.
+            Unavailable: Orthanc does not respond; nothing was kept.
         """
         self._check_changeable(path)
-        return self._uploaded(self._uploads.handle(path, CompleteBytes(self._spool, content)))
+        return self._receipts.entry_after_upload(self._uploads.handle(path, CompleteBytes(self._spool, content)))
 
     def receive(self, path: Path, size: int | None = None) -> Upload:
-        """Begin a file that comes in pieces; see `AcceptsUploads`, and `write` for what `finish` raises.
+        """Begin an upload; see `AcceptsUploads`, and `write` for the errors of `finish`.
 
-        Its bytes go to the disk as they come, and are mapped from there to be imported.
+        Its bytes are written to the disk, and mapped into memory for the import.
         """
         self._check_changeable(path)
-        return InboxUpload(path, self._spool.receive(path, size), self._uploads, self._uploaded)
+        return InboxUpload(path, self._spool.receive(path, size), self._uploads, self._receipts.entry_after_upload)
 
     def make_folder(self, path: Path, *, user: str = "") -> None:  # noqa: ARG002  as `Writable` has it
-        """Make a folder.
+        """Create a folder.
 
         Raises:
-            Forbidden: Nothing can be made here.
-            BadName: Such a name cannot be kept.
-            ParentMissing: There is no folder to hold it.
+            Forbidden: No folder can be created here.
+            BadName: The drive cannot keep a folder of this name.
+            ParentMissing: Its folder does not exist.
             AlreadyExists: The name is taken.
         """
         if not path and self._allow_upload:
@@ -154,10 +154,10 @@ class Inbox:
         self._spool.make_folder(path)
 
     def delete(self, path: Path) -> str:
-        """Remove a file or a folder with all in it; images stay in Orthanc.
+        """Delete a file or a folder with all that is in it; images stay in Orthanc.
 
         Returns:
-            Nothing (``""``): no resource of Orthanc's is deleted.
+            ``""``: no resource of Orthanc is deleted.
 
         Raises:
             Forbidden: Nothing can be deleted here, or it is the inbox itself.
@@ -167,7 +167,7 @@ class Inbox:
             raise Forbidden(path, _NO_UPLOAD)
         if not path:
             raise Forbidden(path, "The inbox itself cannot be deleted.")
-        if self._told(path):
+        if self._progress_file(path):
             self._progress.hide(path)
             return ""
         self._find(path)
@@ -175,20 +175,20 @@ class Inbox:
         return ""
 
     def move(self, source: Path, target: Path, *, replace: bool) -> None:
-        """Give a file, or a folder with all that is in it, another path; see `Movable`.
+        """Rename a file, or a folder with all that is in it; see `Movable`.
 
-        What was kept without being imported (see `is_aside`) and gets an ordinary name is imported as if it was written
-        there: programs save under another name first. Where Orthanc refuses it, it stays where it is.
+        A file whose name kept it from being imported (see `is_aside`), and that gets an ordinary name, is imported like
+        an upload: programs save under another name first. If Orthanc refuses it, it keeps its name.
 
         Raises:
             NotFound, AlreadyExists, ParentMissing, BadName: See `Movable`.
-            Forbidden: This cannot be moved, or not to there.
+            Forbidden: The source cannot be moved, or not to this target.
             IsAFolder: A folder is at the target of a file that is imported.
-            Rejected, Conflict, NoSpace, Busy, Unavailable: As for `write`, where it is imported.
+            Rejected, Conflict, NoSpace, Busy, Unavailable: As for `write`, if the file is imported.
         """
         if source in ((), (REJECTED,)) and self._allow_upload:
             raise Forbidden(source, "The drive's own folders cannot be moved.")
-        if not self._starts_anew(source, target, replace=replace, deep=True):
+        if not self._is_import(source, target, replace=replace, deep=True):
             self._spool.move(source, target, replace=replace)
             return
         with self._spool.adopt(source) as adopted:
@@ -197,11 +197,11 @@ class Inbox:
             self._spool.remove_adopted(source, adopted)
 
     def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:
-        """Copy a file or a folder; see `Movable`, and `move` for what is imported then and what is raised.
+        """Copy a file or a folder; see `Movable`, and `move` for what is imported and which errors are raised.
 
-        A copy takes no room: it is the same file on the disk, with the same date, and expires with it.
+        A copy takes no space: it is the same file on the disk, with the same date, and expires with it.
         """
-        if not self._starts_anew(source, target, replace=replace, deep=deep):
+        if not self._is_import(source, target, replace=replace, deep=deep):
             self._spool.copy(source, target, replace=replace, deep=deep)
             return
         with self._spool.adopt(source) as adopted:
@@ -221,19 +221,19 @@ class Inbox:
         self._spool.set_property(path, name, value, user)
 
     def quota(self) -> QuotaUsage:
-        """Return how full the inbox is, by its quota and its disk; receipts take no room."""
+        """Return how full the inbox is, by its quota and its disk; receipts take no space."""
         return QuotaUsage(self._spool.used, self._spool.available)
 
     def takes_files(self, path: Path) -> bool:
         """Return True if files can be written into a folder of the inbox."""
         return self._allow_upload and path[:1] != (REJECTED,)
 
-    def _starts_anew(self, source: Path, target: Path, *, replace: bool, deep: bool) -> bool:
-        """Check what can be told of a move or a copy before; return whether it is to be imported at the target."""
+    def _is_import(self, source: Path, target: Path, *, replace: bool, deep: bool) -> bool:
+        """Check a move or a copy in advance; return True if the source is to be imported at the target."""
         self._check_changeable(target)
         if not source:
             raise Forbidden(source, "The inbox itself cannot be copied.")
-        if self._told(source):
+        if self._progress_file(source):
             raise Forbidden(source, "This file only tells how far an import is: it can be read.")
         entry = self.stat(source)
         if not replace and self._is_there(target):
@@ -246,7 +246,7 @@ class Inbox:
 
     def _is_there(self, path: Path) -> bool:
         try:
-            self.stat(path)  # which drops a receipt whose instance Orthanc does not have any more
+            self.stat(path)  # which removes a receipt whose instance Orthanc does not have any more
         except NotFound:
             return False
         return True
@@ -265,12 +265,12 @@ class Inbox:
             raise NotFound(path, "Nothing is there.")
         return item
 
-    def _told(self, path: Path) -> Opened | None:
-        """Return the file of this path that tells how far an import is, None where there is none, or another file."""
-        told = self._progress.find(path)
-        if told is None or self._has(path) or not self._has(path[:-1]):
+    def _progress_file(self, path: Path) -> Opened | None:
+        """Return the progress file at a path; None if there is none, or if an uploaded file is there."""
+        progress_file = self._progress.find(path)
+        if progress_file is None or self._has(path) or not self._has(path[:-1]):
             return None
-        return told
+        return progress_file
 
     def _has(self, path: Path) -> bool:
         try:
@@ -279,65 +279,8 @@ class Inbox:
             return False
         return True
 
-    def _now(self, item: Item) -> Entry:
-        """Return what an item shows now; the image of a receipt can have been replaced in Orthanc.
-
-        Raises:
-            UnknownResource: Orthanc does not have the instance any more.
-        """
-        if item.receipt is None:
-            return item.entry
-        found = self._orthanc.instances([item.receipt.instance])
-        if not found:
-            raise UnknownResource("the instance does not exist any more")
-        return _shown(item, found[0])
-
-    def _uploaded(self, item: Item) -> Entry:
-        """Return what an item shows that was uploaded now; its image may be gone: it was stored, and then deleted."""
-        if item.receipt is None:
-            return item.entry
-        if item.uuid:
-            return altered(item.entry, etag=item.uuid)
-        try:
-            return _shown(item, self._orthanc.instance(item.receipt.instance))
-        except UnknownResource:
-            self._forwarded.note()
-            return item.entry
-
-    def _present(self, path: Path, items: Sequence[Item]) -> Iterator[Entry]:
-        instances = [item.receipt.instance for item in items if item.receipt]
-        there = {each.id: each for each in self._orthanc.instances(instances)}
-        for item in items:
-            if item.receipt is None:
-                yield item.entry
-            elif item.receipt.instance in there:
-                yield _shown(item, there[item.receipt.instance])
-            elif self._forwarded.lists(item.entry.modified):
-                yield item.entry
-            else:
-                self._spool.remove_receipt((*path, item.entry.name), item.receipt)
-
     def _has_rejected(self) -> bool:
         try:
             return bool(self._spool.list((REJECTED,)))
         except PathError:
             return False
-
-    def _gone(self, path: Path, item: Item) -> NotFound:
-        """Return the error for the instance of a receipt that Orthanc does not have any more, and drop the receipt."""
-        if item.receipt and not self._forwarded.lists(item.entry.modified):
-            self._spool.remove_receipt(path, item.receipt)
-        return NotFound(path, "Orthanc does not have it any more.")
-
-
-def _shown(item: Item, instance: Instance) -> Entry:
-    """Return a receipt's entry: of what was sent, where it keeps that, else with size, tag and date of Orthanc's file.
-
-    The date is that of the upload, unless the file came later: Orthanc may replace it ("OverwriteInstances"), or it was
-    deleted there and sent once more.
-    """
-    entry = item.entry
-    if item.has_original:
-        return entry
-    modified = max(entry.modified, instance.received or entry.modified)
-    return altered(entry, size=instance.size, etag=instance.uuid or entry.etag, modified=modified)

@@ -57,8 +57,8 @@ class TopFolders:
     def show(self, layouts: Sequence[Layout]) -> None:
         """Show layouts that the index has placed."""
         search = self.searching.areas(layouts, self.catalog, self.store, self.orthanc, self.ranges, self.derived_files)
-        self.areas.become({**{each.title: self._tree(each) for each in layouts}, setup.INBOX: self.inbox, **search})
-        self.descriptions.become({layout.title: about(layout) for layout in layouts})
+        self.areas.swap({**{each.title: self._tree(each) for each in layouts}, setup.INBOX: self.inbox, **search})
+        self.descriptions.swap({layout.title: about(layout) for layout in layouts})
 
     def replace(self, loaded: LoadedLayouts) -> None:
         """Place other layouts in the index, and show them.

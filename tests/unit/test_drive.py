@@ -171,7 +171,7 @@ def test_areas_are_exchanged_while_it_runs(inbox: Inbox) -> None:
     drive = Drive(areas, Readme({}, allow_upload=True, allow_delete=False, progress=lambda: None), SINCE)
     assert not drive.takes_files(("inbox",))
     assert drive.quota(("inbox",)) is None
-    areas.become({"by-date": Archive(), "inbox": inbox})
+    areas.swap({"by-date": Archive(), "inbox": inbox})
     assert [entry.name for entry in drive.list(())] == ["README.txt", "by-date", "inbox"]
     assert drive.stat(("by-date", "Doe")).name == "Doe"
     with pytest.raises(NotFound):

@@ -3,7 +3,7 @@
 import pytest
 
 from davfs.errors import NotFound
-from davfs.filesystem.forwarded import LISTED, REMEMBERED, ForwardedImages
+from davfs.filesystem.forwarded import LISTED_SECONDS, REMEMBERED_SECONDS, ForwardedImages
 from davfs.filesystem.inbox import Inbox
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
@@ -65,7 +65,7 @@ def test_the_receipt_goes_soon(orthanc: MemoryOrthanc, inbox: Inbox, clock: Cloc
     with pytest.raises(NotFound):
         inbox.read(("a.dcm",))
     assert names(inbox) == ["a.dcm"]
-    clock.ahead = LISTED + 1
+    clock.ahead = LISTED_SECONDS + 1
     assert names(inbox) == []
     with pytest.raises(NotFound):
         inbox.stat(("a.dcm",))
@@ -93,7 +93,7 @@ def test_what_was_seen_is_forgotten(orthanc: MemoryOrthanc, inbox: Inbox, clock:
     orthanc.deletes = True
     inbox.write(("a.dcm",), CT)
     orthanc.deletes = False
-    clock.ahead = REMEMBERED + 1
+    clock.ahead = REMEMBERED_SECONDS + 1
     inbox.write(("b.dcm",), MR)
     clock.ahead = 0.0 if expected else clock.ahead
     orthanc.delete(Level.INSTANCE, identify(MR))

@@ -1,0 +1,86 @@
+"""Shows the receipts of the inbox: entries of files that were imported, checked against Orthanc."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from davfs.entry import Entry, Path
+from davfs.errors import NotFound, UnknownResource
+from davfs.filesystem.forwarded import ForwardedImages
+from davfs.orthanc import Instance, InstanceFiles
+from davfs.spool.items import Item
+from davfs.spool.spool import Spool
+
+
+class Receipts:
+    """Returns the entries of items of the spool, and removes receipts whose instance Orthanc does not have any more.
+
+    Args:
+        orthanc: Has the instances.
+        spool: Keeps the receipts.
+        forwarded: Remembers if Orthanc deletes images as soon as it has stored them.
+    """
+
+    def __init__(self, orthanc: InstanceFiles, spool: Spool, forwarded: ForwardedImages) -> None:
+        self._orthanc = orthanc
+        self._spool = spool
+        self._forwarded = forwarded
+
+    def entry(self, item: Item) -> Entry:
+        """Return the entry of an item now; the image of a receipt can have been replaced in Orthanc.
+
+        Raises:
+            UnknownResource: Orthanc does not have the instance any more.
+        """
+        if item.receipt is None:
+            return item.entry
+        found = self._orthanc.instances([item.receipt.instance])
+        if not found:
+            raise UnknownResource("the instance does not exist any more")
+        return _entry(item, found[0])
+
+    def entry_after_upload(self, item: Item) -> Entry:
+        """Return the entry of an item that was just uploaded; Orthanc can have stored its image and deleted it."""
+        if item.receipt is None:
+            return item.entry
+        if item.uuid:
+            return replace(item.entry, etag=item.uuid)
+        try:
+            return _entry(item, self._orthanc.instance(item.receipt.instance))
+        except UnknownResource:
+            self._forwarded.add()
+            return item.entry
+
+    def entries(self, folder: Path, items: Sequence[Item]) -> Iterator[Entry]:
+        """Yield the entries of the items in a folder that exist now."""
+        instances = [item.receipt.instance for item in items if item.receipt]
+        existing = {each.id: each for each in self._orthanc.instances(instances)}
+        for item in items:
+            if item.receipt and item.receipt.instance in existing:
+                yield _entry(item, existing[item.receipt.instance])
+            elif item.receipt is None or self.is_listed(item):
+                yield item.entry
+            else:
+                self._spool.remove_receipt((*folder, item.entry.name), item.receipt)
+
+    def is_listed(self, item: Item) -> bool:
+        """Return True if a receipt is listed although Orthanc does not have its instance any more."""
+        return self._forwarded.is_listed(item.entry.modified)
+
+    def remove(self, path: Path, item: Item) -> NotFound:
+        """Remove the receipt of an instance that Orthanc does not have any more; return the error to raise."""
+        if item.receipt and not self.is_listed(item):
+            self._spool.remove_receipt(path, item.receipt)
+        return NotFound(path, "Orthanc does not have it any more.")
+
+
+def _entry(item: Item, instance: Instance) -> Entry:
+    """Return the entry of a receipt: that of the uploaded file if it is kept, otherwise with Orthanc's size and tag.
+
+    The date is that of the upload, or of Orthanc's file if that is later: Orthanc can have replaced it
+    ("OverwriteInstances"), or it was deleted there and uploaded once more.
+    """
+    entry = item.entry
+    if item.has_original:
+        return entry
+    modified = max(entry.modified, instance.received or entry.modified)
+    return replace(entry, size=instance.size, etag=instance.uuid or entry.etag, modified=modified)
