@@ -13,8 +13,6 @@
 
 #define TICK_NS 1000000L
 
-/* A caller is counted before it looks whether the gate is open. So once the gate is closed and the count is 0, no caller is
-   inside, and none will be. */
 struct gate
 {
   std::atomic<int> open;
@@ -23,21 +21,29 @@ struct gate
 
 static gate calls, context;
 
-static int enter(gate* each)
+/* A caller at a gate, who is counted until the end of its scope. It is counted before it looks whether the gate is open. So
+   once the gate is closed and the count is 0, no caller is inside, and none will be. */
+class caller
 {
-  each->inside.fetch_add(1);
-  if (!each->open)
+public:
+  explicit caller(gate& entered) : entered(entered)
   {
-    each->inside.fetch_sub(1);
-    return 0;
+    entered.inside++;
   }
-  return 1;
-}
 
-static void leave(gate* each)
-{
-  each->inside.fetch_sub(1);
-}
+  ~caller()
+  {
+    entered.inside--;
+  }
+
+  bool may_pass() const
+  {
+    return entered.open;
+  }
+
+private:
+  gate& entered;
+};
 
 /* Closes a gate, and waits for the callers inside. Returns 1, or 0 if some are still inside after so many milliseconds. */
 static int close_gate(gate* each, int milliseconds)
@@ -98,13 +104,8 @@ int davfs_close_core(int milliseconds)
 template <typename Call>
 static int call_core(Call call)
 {
-  if (!enter(&calls))
-  {
-    return DAVFS_STOPPED;
-  }
-  int code = guarded(call);
-  leave(&calls);
-  return code;
+  caller self(calls);
+  return self.may_pass() ? guarded(call) : DAVFS_STOPPED;
 }
 
 int davfs_get(OrthancPluginMemoryBuffer* response, const char* path)
@@ -155,44 +156,31 @@ int davfs_transcode(OrthancPluginMemoryBuffer* file, const void* content, uint32
 
 void davfs_free(OrthancPluginMemoryBuffer* buffer)
 {
-  if (enter(&context)) /* otherwise the process ends */
+  caller self(context);
+  if (self.may_pass()) /* otherwise the process ends */
   {
     OrthancPluginFreeMemoryBuffer(davfs_context, buffer);
-    leave(&context);
   }
 }
 
 const char* davfs_describe(int code)
 {
-  const char* text = NULL;
+  caller self(context);
   if (code == DAVFS_STOPPED)
   {
     return "Orthanc is stopping";
   }
-  if (enter(&context))
-  {
-    text = OrthancPluginGetErrorDescription(davfs_context, (OrthancPluginErrorCode) code);
-    leave(&context);
-  }
-  return text;
+  return self.may_pass() ? OrthancPluginGetErrorDescription(davfs_context, (OrthancPluginErrorCode) code) : NULL;
 }
 
 void davfs_log(int severity, const char* line)
 {
-  if (!enter(&context))
+  caller self(context);
+  auto log = severity == DAVFS_ERROR     ? OrthancPluginLogError
+             : severity == DAVFS_WARNING ? OrthancPluginLogWarning
+                                         : OrthancPluginLogInfo;
+  if (self.may_pass())
   {
-    return;
+    log(davfs_context, line);
   }
-  switch (severity)
-  {
-    case DAVFS_ERROR:
-      OrthancPluginLogError(davfs_context, line);
-      break;
-    case DAVFS_WARNING:
-      OrthancPluginLogWarning(davfs_context, line);
-      break;
-    default:
-      OrthancPluginLogInfo(davfs_context, line);
-  }
-  leave(&context);
 }

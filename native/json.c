@@ -31,32 +31,19 @@ static const char* skip_value(const char* p)
   do
   {
     p = skip_space(p);
+    nesting += (*p == '{' || *p == '[') - (*p == '}' || *p == ']');
     if (*p == '"')
     {
       p = skip_string(p);
-      if (p == NULL)
-      {
-        return NULL;
-      }
-    }
-    else if (*p == '{' || *p == '[')
-    {
-      nesting++;
-      p++;
-    }
-    else if (*p == '}' || *p == ']')
-    {
-      nesting--;
-      p++;
-    }
-    else if (*p == '\0')
-    {
-      return NULL;
     }
     else
     {
       size_t length = strcspn(p, " \t\r\n,:{}[]\"");
-      p += length ? length : 1;
+      p += length > 0 || *p == '\0' ? length : 1;
+    }
+    if (p == NULL || *p == '\0')
+    {
+      return NULL;
     }
   } while (nesting > 0);
   return p;

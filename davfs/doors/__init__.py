@@ -1,1 +1,1 @@
-"""The ways into the drive: `collection` inside Orthanc's own HTTP server."""
+"""The servers of the drive: `collection` at Orthanc's own port, `webdav` at a port of its own."""

@@ -1,5 +1,5 @@
-/* fuzz TARGET ROUNDS SEED: hands random input to one part of the plugin's C. Ends with 0, with 4 where a promise of
-   davfs.h is broken, with 5 where memory was not given back, or as the sanitizers do. */
+/* fuzz TARGET ROUNDS SEED: feeds random input to one part of the plugin's C. Exits with 0, with 4 if a promise of
+   davfs.h is broken, with 5 if memory has leaked, or as the sanitizers do. */
 
 #include "fuzz.h"
 

@@ -18,7 +18,7 @@ char* joined(const char* const* pieces, uint32_t most);
 char* bytes(uint32_t most);
 void release(void);
 
-/* orthanc.c: what the plugin has registered, and what Orthanc would do. */
+/* orthanc.c: the callbacks that the plugin has registered, and those of Orthanc. */
 extern OrthancPluginContext fake_core;
 extern OrthancPluginIncomingHttpRequestFilter2 registered_filter;
 extern OrthancPluginOnChangeCallback registered_change;
@@ -30,6 +30,6 @@ OrthancPluginErrorCode fake_retrieve(OrthancPluginWebDavCollection*, const void*
 OrthancPluginErrorCode fake_add_file(OrthancPluginWebDavCollection*, const char*, uint64_t, const char*, const char*);
 OrthancPluginErrorCode fake_add_folder(OrthancPluginWebDavCollection*, const char*, const char*);
 
-/* Ends the process where a promise of davfs.h is broken. */
+/* Ends the process if a promise of davfs.h is broken. */
 #define PROMISED(condition) ((condition) ? (void) 0 : broken(#condition, __LINE__))
 void broken(const char* condition, int line);

@@ -1,1 +1,1 @@
-"""The first door: a WebDAV collection of Orthanc's own HTTP server."""
+"""The first door: the drive as a WebDAV collection of Orthanc's own HTTP server."""

@@ -3,8 +3,7 @@
 GET and HEAD take twice its size: joined in Python, and copied by the core (`WebDavCollection::GetFileContent`). A
 PROPFIND on the file itself takes it once: the core copies zeros to count them. A listing of its folder takes nothing.
 
-An instance is limited by what Orthanc can send only: it is in Orthanc's memory anyway, whichever way it is
-requested, stored or anonymised.
+An instance may be as large as Orthanc can send: Orthanc has it in memory for any request, stored or anonymised.
 """
 
 import logging
