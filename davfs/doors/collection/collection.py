@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from davfs.audit import audit
 from davfs.doors.collection.error_codes import error_code
-from davfs.doors.collection.memory_limit import LogThrottle, MemoryLimit
+from davfs.doors.collection.log_throttle import LogThrottle
+from davfs.doors.collection.memory_limit import MemoryLimit
 from davfs.entry import Content, Entry, EntryKind, Path
 from davfs.errors import Forbidden, IsAFolder, NoSpace, NotAFolder, NotFound, PathError, TooLarge
 from davfs.filesystem.drive import Drive

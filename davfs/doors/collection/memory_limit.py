@@ -7,10 +7,10 @@ An instance may be as large as Orthanc can send: Orthanc has it in memory for an
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 
+from davfs.doors.collection.log_throttle import LogThrottle
 from davfs.entry import DICOM, Entry, Path
 from davfs.errors import TooLarge
 
@@ -20,32 +20,7 @@ LARGEST = 512 << 20
 LARGEST_IMAGE = (1 << 32) - 1
 """Bytes of an instance that the core passes to plugins: it counts them in 32 bits."""
 
-_QUIET = 60.0
-"""Seconds between two lines in the log."""
-
 _log = logging.getLogger(__name__)
-
-
-class LogThrottle:
-    """Limits a log message to one line a minute, since clients retry.
-
-    Args:
-        now: Clock, in seconds.
-    """
-
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self._lock = threading.Lock()
-        self._quiet_until = -float("inf")
-
-    def is_due(self) -> bool:
-        """Return True if a line may be logged now."""
-        with self._lock:
-            now = self._now()
-            if now < self._quiet_until:
-                return False
-            self._quiet_until = now + _QUIET
-            return True
 
 
 class MemoryLimit:
