@@ -1,4 +1,5 @@
 # make run     Orthanc with the drive, until Ctrl-C    (ORTHANC_PORT=8042 DAV_PORT=8043 DICOM_PORT=4242)
+# make unit    the unit tests, in parallel: needs Python only, neither Orthanc nor Debian packages  (PYTHON=python3.12)
 # make test    all checks and all tests                (ARGS="-k freshness" goes to pytest)
 # make plugin  build the plugin and print its path     (ORTHANC_SDK_ROOT=/usr/include)
 # make check   ruff, mypy, import-linter
@@ -25,11 +26,12 @@ PYTHON ?= /usr/bin/python3
 SHELL  := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help run test test-bookworm test-trixie test-forky test-large test-stop test-attacks test-crash test-differential \
+.PHONY: help run unit test test-bookworm test-trixie test-forky test-large test-stop test-attacks test-crash test-differential \
         test-docker test-lowest test-sanitize plugin check fmt bench lock sbom release clean distclean clean-chroots \
-        packages test-packages chroot-packages
+        packages test-packages chroot-packages venv-package
 
 BIN    := .venv/bin
+LONG   := $(BIN)/pytest --timeout 0
 PLUGIN := build/libOrthancDavfs.so
 STATIC := build/libOrthancStatic.so
 TOOLS  := build/tools
@@ -49,34 +51,37 @@ help:
 run: $(PLUGIN)
 	@$(BIN)/python -m davfs.demo --plugin $(PLUGIN) --folder run
 
+unit: .venv/.dev
+	$(BIN)/pytest --numprocesses auto -m 'not packages' tests/unit $(ARGS)
+
 test: check $(PLUGIN) test-packages
 	tests/run.sh $(ARGS)
 
 test-large: $(PLUGIN) .venv/.dev test-packages
-	DAVFS_TEST_FRAMES=2048 $(BIN)/pytest tests/contract/test_transfer.py $(ARGS)
+	DAVFS_TEST_FRAMES=2048 $(LONG) tests/contract/test_transfer.py $(ARGS)
 
 test-bookworm test-trixie test-forky: chroot-packages
 	tests/chroot.sh $(@:test-%=%) make test $(if $(ARGS),ARGS='$(subst ','\'',$(ARGS))')
 
 test-stop: ROUNDS ?= 50
 test-stop: $(PLUGIN) .venv/.dev test-packages
-	TEST_ROUNDS=$(ROUNDS) TEST_ARCHIVE=build/archive $(BIN)/pytest tests/webdav/test_stopping_under_load.py $(ARGS)
+	TEST_ROUNDS=$(ROUNDS) TEST_ARCHIVE=build/archive $(LONG) tests/webdav/test_stopping_under_load.py $(ARGS)
 
 test-differential: $(PLUGIN) .venv/.dev test-packages
 	$(LOCKED) -r requirements/differential.txt
-	TEST_MUTANTS=5000 $(BIN)/pytest tests/webdav/test_differential.py $(ARGS)
+	TEST_MUTANTS=5000 $(LONG) tests/webdav/test_differential.py $(ARGS)
 
 test-attacks: CLIENTS ?= 1000
 test-attacks: $(PLUGIN) .venv/.dev test-packages
-	TEST_CLIENTS=$(CLIENTS) $(BIN)/pytest tests/webdav/test_stalled.py $(ARGS)
+	TEST_CLIENTS=$(CLIENTS) $(LONG) tests/webdav/test_stalled.py $(ARGS)
 
 test-crash: ROUNDS ?= 60
 test-crash: $(PLUGIN) .venv/.dev test-packages
-	TEST_ROUNDS=$(ROUNDS) $(BIN)/pytest tests/webdav/test_crash.py $(ARGS)
+	TEST_ROUNDS=$(ROUNDS) $(LONG) tests/webdav/test_crash.py $(ARGS)
 
 test-sanitize: ROUNDS ?= 1000000
 test-sanitize: .venv/.dev test-packages
-	TEST_ROUNDS=$(ROUNDS) TEST_SEED=$${TEST_SEED:-$$(date +%Y%m%d)} $(BIN)/pytest tests/native $(ARGS)
+	TEST_ROUNDS=$(ROUNDS) TEST_SEED=$${TEST_SEED:-$$(date +%Y%m%d)} $(LONG) tests/native $(ARGS)
 
 test-lowest: test-packages
 	tests/lowest.sh $(or $(ARGS),tests/unit tests/litmus tests/webdav/test_serve.py)
@@ -146,7 +151,7 @@ $(STATIC): bench/static.c native/json.c native/send.cc native/core.cc native/gua
 	@$(CC) -O2 -fPIC -shared -fvisibility=hidden -Wall -Wextra -Wno-unused-parameter -Wno-deprecated-declarations \
 	  -I"$${ORTHANC_SDK_ROOT:-/usr/include}" -o $@ $(filter %.c %.cc,$^) -lstdc++
 
-.venv/.run: pyproject.toml requirements/davfs.txt requirements/build.txt | packages
+.venv/.run: pyproject.toml requirements/davfs.txt requirements/build.txt | venv-package
 	@echo "installing the virtual environment" >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv >&2
 	@$(LOCKED) -r requirements/davfs.txt -r requirements/build.txt >&2
@@ -157,9 +162,13 @@ $(STATIC): bench/static.c native/json.c native/send.cc native/core.cc native/gua
 	@$(LOCKED) -r requirements/dev.txt >&2
 	@touch $@
 
-$(TOOLS): requirements/release.txt | packages
+$(TOOLS): requirements/release.txt | venv-package
 	@$(PYTHON) -m venv --clear $@
 	@$@/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+
+# Debian has the modules that make virtual environments in a package of their own.
+venv-package:
+	@test -x $(BIN)/python || $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { $(call install,python3-venv); }
 
 packages:
 	@$(call install,$(RUN_PACKAGES))

@@ -20,6 +20,7 @@ from tests.support.clients.mounts import Mounted, davfs2, rclone_mount
 from tests.support.clients.programs import run, wait_until
 from tests.support.doors import STANDALONE, Door
 from tests.support.drive import delete_all, has, import_by_rest, rest_client
+from tests.support.orthanc_server import OrthancServer
 from tests.support.serving import ServeProcess
 from tests.support.webdav import WebDav
 
@@ -72,7 +73,7 @@ def process(
     """An Orthanc with that layout at both doors of the plugin; files may be deleted."""
     (port,) = free_ports(1)
     davfs = {"Layouts": [str(layout)], "AllowDelete": True, "Server": {"Enabled": True, "Port": port}}
-    with OrthancProcess(tmp_path_factory.mktemp("orthanc"), plugins=[plugin], davfs=davfs) as started:
+    with OrthancServer(tmp_path_factory.mktemp("orthanc"), plugins=[plugin], davfs=davfs) as started:
         servers.append(started)
         try:
             yield started

@@ -18,6 +18,7 @@ from davfs.orthanc.http import HttpTransport
 from davfs.orthanc.ranges import RangeCache
 from davfs.orthanc.rest import RestOrthanc
 from tests.support.memory_orthanc import MemoryOrthanc
+from tests.support.orthanc_server import OrthancServer
 
 PYTHON_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancPython.so")
 
@@ -95,7 +96,7 @@ def rest(
     folder = tmp_path_factory.mktemp("contract")
     (folder / "call.py").write_text(SCRIPT)
     settings = {"PythonScript": str(folder / "call.py")}
-    with OrthancProcess(folder / "server", plugins=[plugin, PYTHON_PLUGIN], settings=settings) as server:
+    with OrthancServer(folder / "server", plugins=[plugin, PYTHON_PLUGIN], settings=settings) as server:
         servers.append(server)
         with httpx.Client(base_url=server.url, trust_env=False, timeout=10) as client:
             yield client

@@ -14,6 +14,7 @@ from davfs.demo.ports import LOOPBACK, free_ports
 from davfs.demo.process import OrthancProcess
 from tests.support import dicom
 from tests.support.drive import has, import_by_rest, only_file, place, place_of, resource
+from tests.support.orthanc_server import OrthancServer
 from tests.support.serving import ServeProcess
 from tests.support.webdav import WebDav
 from tests.support.zips import zipped
@@ -53,7 +54,7 @@ def door(
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "standalone":
         with (
-            OrthancProcess(folder / "orthanc") as process,
+            OrthancServer(folder / "orthanc") as process,
             ServeProcess(folder, process.url, "--allow-delete") as serving,
         ):
             servers.append(process)
@@ -62,7 +63,7 @@ def door(
         return
     (port,) = free_ports(1)
     davfs = {"AllowDelete": True, "Server": {"Enabled": True, "Port": port}}
-    with OrthancProcess(folder, plugins=[request.getfixturevalue("plugin")], davfs=davfs) as process:
+    with OrthancServer(folder, plugins=[request.getfixturevalue("plugin")], davfs=davfs) as process:
         servers.append(process)
         url = process.drive_url if request.param == "collection" else f"http://{LOOPBACK}:{port}/"
         yield from _door(request.param, url, process.url)

@@ -11,6 +11,7 @@ from davfs.demo.process import OrthancProcess
 from tests.support import dicom, doors
 from tests.support.doors import Door
 from tests.support.drive import import_by_rest, place, place_of, resource
+from tests.support.orthanc_server import OrthancServer
 
 FILTER = "function ReceivedInstanceFilter(dicom, origin) return dicom.PatientID ~= 'refused' end"
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
@@ -53,7 +54,7 @@ def process(
     script.write_text(FILTER)
     settings = {**SETTINGS[request.param], "LuaScripts": [str(script)]}
     davfs = {"AllowDelete": True, "Server": {"Enabled": True, "Port": free_ports(1)[0]}}
-    with OrthancProcess(folder, plugins=[plugin], davfs=davfs, settings=settings) as each:
+    with OrthancServer(folder, plugins=[plugin], davfs=davfs, settings=settings) as each:
         servers.append(each)
         yield each
         servers.remove(each)

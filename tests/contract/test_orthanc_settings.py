@@ -12,6 +12,7 @@ from davfs.demo.process import OrthancProcess
 from tests.support import dicom, doors
 from tests.support.doors import Door
 from tests.support.drive import import_by_rest, resource
+from tests.support.orthanc_server import OrthancServer
 
 JPEG_LOSSLESS = "1.2.840.10008.1.2.4.70"
 TAKEN = (201, 204)
@@ -28,7 +29,7 @@ def process(
     script.write_text(ROUTER)
     settings = {"IngestTranscoding": JPEG_LOSSLESS, "LuaScripts": [str(script)], "MaximumStorageCacheSize": 0}
     davfs = {"Server": {"Enabled": True, "Port": free_ports(1)[0]}}
-    with OrthancProcess(folder, plugins=[plugin], davfs=davfs, settings=settings) as each:
+    with OrthancServer(folder, plugins=[plugin], davfs=davfs, settings=settings) as each:
         servers.append(each)
         yield each
         servers.remove(each)

@@ -10,6 +10,7 @@ from davfs.demo.process import OrthancProcess
 from tests.support import dicom, doors
 from tests.support.doors import Door
 from tests.support.drive import import_by_rest, place, rest_client
+from tests.support.orthanc_server import OrthancServer
 from tests.support.read_only import read_only
 from tests.support.serving import ServeProcess
 
@@ -23,10 +24,10 @@ def process(
 ) -> Iterator[OrthancProcess]:
     """An Orthanc with one image, that is started once more as read-only; versions before 1.12.5 do not know that."""
     folder = tmp_path_factory.mktemp("orthanc")
-    with OrthancProcess(folder) as process, rest_client(process) as rest:
+    with OrthancServer(folder) as process, rest_client(process) as rest:
         import_by_rest(rest, CONTENT)
     davfs = {"AllowDelete": True, "Server": {"Enabled": True, "Port": free_ports(1)[0]}}
-    with OrthancProcess(folder, plugins=[plugin], davfs=davfs, settings={"ReadOnly": True}) as each:
+    with OrthancServer(folder, plugins=[plugin], davfs=davfs, settings={"ReadOnly": True}) as each:
         servers.append(each)
         yield each
         servers.remove(each)

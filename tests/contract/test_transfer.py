@@ -20,6 +20,7 @@ from davfs.orthanc.http import HttpTransport, connect
 from davfs.orthanc.ranges import RangeCache
 from davfs.orthanc.rest import RestOrthanc
 from tests.support import large
+from tests.support.orthanc_server import OrthancServer
 from tests.support.relay import Relay
 
 ROOT = Path(__file__).parents[2]
@@ -90,7 +91,7 @@ def archive(servers: list[OrthancProcess], tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("transfer")
     file = folder / "large.dcm"
     large.write(file, FRAMES)
-    with OrthancProcess(folder / "server") as server:
+    with OrthancServer(folder / "server") as server:
         servers.append(server)
         yield Archive(server, file, OrthancId(bounded(server.url, "store", str(file))))
         servers.remove(server)

@@ -11,6 +11,7 @@ import pytest
 
 from davfs.demo.process import OrthancProcess
 from tests.support.drive import rest_client
+from tests.support.orthanc_server import OrthancServer
 from tests.support.webdav import WebDav
 
 STOPPING = 5
@@ -30,28 +31,35 @@ RunOrthanc: TypeAlias = Callable[..., AbstractContextManager[OrthancProcess]]
 def run_orthanc(plugin: Path, servers: list[OrthancProcess], tmp_path_factory: pytest.TempPathFactory) -> RunOrthanc:
     """Context manager that runs an Orthanc with the plugin; it takes the arguments of `OrthancProcess`.
 
-    At the end of the block it must still run, and then end within 5 seconds of SIGTERM with exit code 0.
+    At the end of the block it must still run. It is killed then; with ``stops=True`` it must end in order.
     ``folder`` goes on with the data of an earlier server, ``plugins`` replaces the list of plugins.
     """
 
     @contextmanager
-    def run(folder: Path | None = None, **options: Any) -> Iterator[OrthancProcess]:
+    def run(folder: Path | None = None, *, stops: bool = False, **options: Any) -> Iterator[OrthancProcess]:
         folder = folder or tmp_path_factory.mktemp("orthanc")
-        server = OrthancProcess(folder, **{"plugins": [plugin], **options})
+        server = OrthancServer(folder, **{"plugins": [plugin], **options})
         servers.append(server)
         try:
             with server:
                 yield server
-                assert_stops(server)
+                assert_runs(server)
+                if stops:
+                    assert_stops(server)
         finally:
             servers.remove(server)
 
     return run
 
 
+def assert_runs(server: OrthancProcess) -> None:
+    """Assert that the server has not crashed."""
+    assert server.running, f"Orthanc ended with {server.wait()} during the tests:\n{server.log_tail(100)}"
+
+
 def assert_stops(server: OrthancProcess) -> None:
     """Assert that the server still runs, and stops in time and in order."""
-    assert server.running, f"Orthanc ended with {server.wait()} during the tests:\n{server.log_tail(100)}"
+    assert_runs(server)
     asked = time.monotonic()
     code = server.stop(limit=STOPPING)
     assert not server.killed, f"Orthanc did not end within {STOPPING} s of SIGTERM:\n{server.log_tail(100)}"

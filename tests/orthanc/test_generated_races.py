@@ -86,7 +86,7 @@ def place(run_orthanc: RunOrthanc, tmp_path_factory: pytest.TempPathFactory) -> 
         "AllowDelete": True,
         "Server": {"Enabled": True, "Port": port},
     }
-    with run_orthanc(davfs=davfs) as process, rest_client(process) as rest:
+    with run_orthanc(davfs=davfs, stops=True) as process, rest_client(process) as rest:
         own, server = WebDav(process.drive_url, seconds=20), WebDav(process.server_url, seconds=20)
         with own, server:
             yield Place(process, layout, [own, server], rest)
@@ -251,7 +251,7 @@ def test_stop_while_archives_stream(
         "Server": {"Enabled": True, "Port": port},
     }
     readers = []
-    with run_orthanc(tmp_path_factory.mktemp("stop"), davfs=davfs) as process, connected(process) as own:
+    with run_orthanc(tmp_path_factory.mktemp("stop"), davfs=davfs, stops=True) as process, connected(process) as own:
         import_by_rest(own.rest, *large())
         server = WebDav(process.server_url, seconds=20)
         (name,) = server.listing("anonymised")

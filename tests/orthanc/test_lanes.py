@@ -30,7 +30,7 @@ SOON = 60.0
 def process(run_orthanc: RunOrthanc) -> Iterator[OrthancProcess]:
     """An Orthanc with both doors open."""
     (port,) = free_ports(1)
-    with run_orthanc(davfs={"Server": {"Enabled": True, "Port": port}}) as server:
+    with run_orthanc(davfs={"Server": {"Enabled": True, "Port": port}}, stops=True) as server:
         yield server
 
 
@@ -106,13 +106,13 @@ def test_a_stop_in_the_midst(run_orthanc: RunOrthanc, tmp_path: Path) -> None:
     (port,) = free_ports(1)
     options = {"folder": tmp_path, "davfs": {"Server": {"Enabled": True, "Port": port}}}
     with ThreadPoolExecutor(2) as pool:
-        with run_orthanc(**options) as process, rest_client(process) as rest:
+        with run_orthanc(**options, stops=True) as process, rest_client(process) as rest:
             uploads = [pool.submit(put, process, door, members) for door, members in sent.items()]
             while (imported := rest.get("/statistics").json()["CountInstances"]) < 100:
                 assert not any(upload.done() for upload in uploads)
                 time.sleep(0.02)
         assert [upload.result(SOON) for upload in uploads] == [503, 503]
-    with run_orthanc(**options) as process, rest_client(process) as rest:
+    with run_orthanc(**options, stops=True) as process, rest_client(process) as rest:
         assert imported <= rest.get("/statistics").json()["CountInstances"] < MEMBERS
         assert [put(process, door, members) for door, members in sent.items()] == [201, 201]
         assert rest.get("/statistics").json()["CountInstances"] == MEMBERS

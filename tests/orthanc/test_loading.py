@@ -71,7 +71,7 @@ def script(tmp_path: Path) -> Path:
 def guarded(run_orthanc: RunOrthanc) -> Iterator[OrthancProcess]:
     """An Orthanc that asks for a password, allows deleting, and logs at the level of information."""
     users = {"AuthenticationEnabled": True, "RegisteredUsers": {"alice": "secret"}}
-    with run_orthanc(davfs={"AllowDelete": True}, settings=users, arguments=["--verbose"]) as server:
+    with run_orthanc(davfs={"AllowDelete": True}, settings=users, arguments=["--verbose"], stops=True) as server:
         yield server
 
 
@@ -107,7 +107,7 @@ def assert_drive_works(server: OrthancProcess, patient: str) -> None:
 
 def test_alone(run_orthanc: RunOrthanc) -> None:
     """Without other plugins, and without ExtraMainDicomTags in the configuration, the drive works and stops."""
-    with run_orthanc() as server:
+    with run_orthanc(stops=True) as server:
         assert "ExtraMainDicomTags" not in server.configuration()
         assert_drive_works(server, "alone")
         plugin = httpx.get(f"{server.url}/plugins/davfs", trust_env=False).json()
@@ -118,7 +118,7 @@ def test_alone(run_orthanc: RunOrthanc) -> None:
 
 def test_python_has_an_ordinary_stack(run_orthanc: RunOrthanc) -> None:
     """Requests are answered by Python on threads of our own: Orthanc's may have too small a stack (docs/adr/0001)."""
-    with run_orthanc() as server:
+    with run_orthanc(stops=True) as server:
         assert "davfs-http" not in threads(server)
         with WebDav(server.drive_url) as drive:
             assert drive.get("README.txt").status_code == httpx.codes.OK
@@ -129,7 +129,7 @@ def test_python_has_an_ordinary_stack(run_orthanc: RunOrthanc) -> None:
 def test_beside_orthanc_python(run_orthanc: RunOrthanc, plugin: Path, script: Path, *, ours_first: bool) -> None:
     """In either order, the drive works, the script answers its route, and its change callback is called."""
     plugins = [plugin, PYTHON_PLUGIN] if ours_first else [PYTHON_PLUGIN, plugin]
-    with run_orthanc(plugins=plugins, settings={"PythonScript": str(script)}) as server:
+    with run_orthanc(plugins=plugins, settings={"PythonScript": str(script)}, stops=True) as server:
         assert_drive_works(server, "both")
         instance = upload(server, dicom.instance("by REST"))
         end = time.monotonic() + 5
@@ -141,7 +141,7 @@ def test_beside_orthanc_python(run_orthanc: RunOrthanc, plugin: Path, script: Pa
 
 def test_reset(run_orthanc: RunOrthanc) -> None:
     """Orthanc can be reset, more than once, and the drive is there again with the same content."""
-    with run_orthanc() as server:
+    with run_orthanc(stops=True) as server:
         for count in (2, 3):
             assert_drive_works(server, f"before {count}")
             assert httpx.post(f"{server.url}/tools/reset", trust_env=False).status_code == httpx.codes.OK

@@ -14,6 +14,7 @@ import pytest
 
 from davfs.demo.process import OrthancFailed, OrthancProcess
 from tests.orthanc.conftest import REFUSAL, RunOrthanc
+from tests.support.orthanc_server import OrthancServer
 from tests.support.serving import ServeProcess
 from tests.support.webdav import WebDav
 
@@ -243,7 +244,7 @@ def test_spool_or_catalog_in_use(
     links = {"Spool": tmp_path / "spool", "Catalog": tmp_path / "catalog"}
     links["Spool"].symlink_to(first / "storage" / "davfs" / "spool")
     links["Catalog"].symlink_to(first / "storage" / "davfs" / "catalog.sqlite")
-    with OrthancProcess(first, plugins=[plugin]) as server:
+    with OrthancServer(first, plugins=[plugin]) as server:
         servers.append(server)
         owner = f"which another drive uses: Orthanc, process {server.pid} on "
         for key, link in links.items():

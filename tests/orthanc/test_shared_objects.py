@@ -90,7 +90,7 @@ def use(server: OrthancProcess) -> None:
 @pytest.fixture(scope="module")
 def bare(run_orthanc: RunOrthanc) -> set[str]:
     """Shared objects of an Orthanc without the plugin."""
-    with run_orthanc(plugins=[]) as server:
+    with run_orthanc(plugins=[], stops=True) as server:
         assert httpx.post(f"{server.url}/instances", content=dicom.instance("bare"), trust_env=False).is_success
         return mapped(server)
 
@@ -102,7 +102,7 @@ def told(run_orthanc: RunOrthanc, tmp_path_factory: pytest.TempPathFactory) -> t
     with pytest.MonkeyPatch.context() as environment:
         for variable, value in {"LD_DEBUG": "bindings", "LD_DEBUG_OUTPUT": str(output), "LD_BIND_NOW": "1"}.items():
             environment.setenv(variable, value)
-        with run_orthanc(davfs={"Server": {"Enabled": True, "Port": free_ports(1)[0]}}) as server:
+        with run_orthanc(davfs={"Server": {"Enabled": True, "Port": free_ports(1)[0]}}, stops=True) as server:
             use(server)
             return mapped(server), Path(f"{output}.{server.pid}").read_text(errors="replace")
 
@@ -158,7 +158,9 @@ def test_modules(run_orthanc: RunOrthanc, plugin: Path, tmp_path: Path, first: s
     packages = str(Path(str(lxml.__file__)).parent.parent)
     script.write_text(MODULES.format(first=first.format(packages=packages)))
     davfs = {"Server": {"Enabled": True, "Port": free_ports(1)[0]}}
-    with run_orthanc(plugins=[PYTHON_PLUGIN, plugin], settings={"PythonScript": str(script)}, davfs=davfs) as server:
+    with run_orthanc(
+        plugins=[PYTHON_PLUGIN, plugin], settings={"PythonScript": str(script)}, davfs=davfs, stops=True
+    ) as server:
         use(server)
         answer = httpx.get(f"{server.url}/modules", trust_env=False).json()
         assert answer["WsgiDAV with lxml"] is False

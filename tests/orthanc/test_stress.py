@@ -273,7 +273,9 @@ def test_no_deadlock(run_orthanc: RunOrthanc, plugin: Path, tmp_path: Path, seco
         "PythonScript": str(tmp_path / "script.py"),
         "StableAge": 1,
     }
-    with run_orthanc(plugins=[plugin, PYTHON_PLUGIN], davfs={"AllowDelete": True}, settings=settings) as server:
+    with run_orthanc(
+        plugins=[plugin, PYTHON_PLUGIN], davfs={"AllowDelete": True}, settings=settings, stops=True
+    ) as server:
         clients = [Client(server.drive_url, f"c{n}", keep_alive=threads > CLIENTS) for n in range(CLIENTS)]
         modality = Modality(server.dicom_port)
         everybody = {f"client {n}": client.act for n, client in enumerate(clients)} | {"modality": modality.act}
@@ -298,7 +300,7 @@ def resident(server: OrthancProcess) -> int:
 
 def test_memory_stays(run_orthanc: RunOrthanc) -> None:
     """2,000 listings, questions for one file and downloads of 512 KB leave no more than a few megabytes behind."""
-    with run_orthanc() as server, WebDav(server.drive_url) as drive:
+    with run_orthanc(stops=True) as server, WebDav(server.drive_url) as drive:
         for number in range(20):
             answer = drive.put(f"inbox/{number}.dcm", dicom.instance("m", number=number, pixels=dicom.CT_IMAGE))
             assert answer.status_code == httpx.codes.CREATED

@@ -8,10 +8,10 @@ import tempfile
 from pathlib import Path
 
 from davfs.demo.ports import free_ports
-from davfs.demo.process import OrthancProcess
 from davfs.demo.samples import samples
 from tests.support.browser import Browser
 from tests.support.doors import SERVER, opened
+from tests.support.orthanc_server import OrthancServer
 from tests.support.webdav import WebDav
 
 PLUGIN = Path("build/libOrthancDavfs.so")
@@ -27,7 +27,7 @@ def main(target: Path) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         with (
-            OrthancProcess(folder / "orthanc", plugins=[PLUGIN], davfs=davfs) as process,
+            OrthancServer(folder / "orthanc", plugins=[PLUGIN], davfs=davfs) as process,
             opened(SERVER, process) as door,
             Browser(folder) as browser,
         ):

@@ -18,6 +18,7 @@ from davfs.demo.process import OrthancProcess
 from tests.support import loads
 from tests.support.drive import rest_client
 from tests.support.journal import Contents, Journal
+from tests.support.orthanc_server import OrthancServer
 from tests.support.serving import ServeProcess
 from tests.support.webdav import WebDav
 
@@ -120,7 +121,7 @@ def test_the_plugin(plugin: Path, servers: list[OrthancProcess], tmp_path: Path)
 
 def test_serve(servers: list[OrthancProcess], tmp_path: Path) -> None:
     """``davfs serve`` is killed, and starts again."""
-    with OrthancProcess(tmp_path / "orthanc") as orthanc, rest_client(orthanc) as rest:
+    with OrthancServer(tmp_path / "orthanc") as orthanc, rest_client(orthanc) as rest:
         servers.append(orthanc)
         with ServeProcess(tmp_path, orthanc.url, "--allow-delete") as serve, clients(serve.url) as journals:
             for moment, last in moments():

@@ -12,6 +12,7 @@ from davfs.demo.process import OrthancProcess
 from tests.support import doors
 from tests.support.doors import COMPLETE, SERVER, Door
 from tests.support.guarded import certificate
+from tests.support.orthanc_server import OrthancServer
 from tests.support.serving import ServeProcess
 from tests.support.webdav import WebDav
 
@@ -61,7 +62,7 @@ def test_only_tls(servers: list[OrthancProcess], plugin: Path, tmp_path: Path, *
     made, key = certificate(tmp_path)
     davfs = {"Server": {"Enabled": True, "Port": free_ports(1)[0], "Certificate": str(made), "Key": str(key)}}
     settings = {"RemoteAccessAllowed": remote}
-    with OrthancProcess(tmp_path / "orthanc", plugins=[plugin], davfs=davfs, settings=settings) as process:
+    with OrthancServer(tmp_path / "orthanc", plugins=[plugin], davfs=davfs, settings=settings) as process:
         servers.append(process)
         trusting = ssl.create_default_context(cafile=made)
         url = process.server_url.replace("http:", "https:")
@@ -102,7 +103,7 @@ def test_configured_names(servers: list[OrthancProcess], plugin: Path, tmp_path:
     (port,) = free_ports(1)
     davfs = {"Server": {"Enabled": True, "Port": port, "HostNames": ["drive.example.org"]}}
     options = ("--host-name", "drive.example.org", "--host-name", "other.example")
-    with OrthancProcess(tmp_path / "orthanc", plugins=[plugin], davfs=davfs) as process:
+    with OrthancServer(tmp_path / "orthanc", plugins=[plugin], davfs=davfs) as process:
         servers.append(process)
         (tmp_path / "serve").mkdir()
         with (
@@ -120,7 +121,7 @@ def test_configured_names(servers: list[OrthancProcess], plugin: Path, tmp_path:
 def closed(servers: list[OrthancProcess], plugin: Path, tmp_path: Path) -> Iterator[OrthancProcess]:
     """An Orthanc that asks for a password."""
     davfs = {"Server": {"Enabled": True, "Port": free_ports(1)[0]}}
-    with OrthancProcess(tmp_path / "orthanc", plugins=[plugin], davfs=davfs, settings=USERS) as process:
+    with OrthancServer(tmp_path / "orthanc", plugins=[plugin], davfs=davfs, settings=USERS) as process:
         servers.append(process)
         yield process
         servers.remove(process)

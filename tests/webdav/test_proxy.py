@@ -7,6 +7,7 @@ import pytest
 from davfs.demo.process import OrthancProcess
 from tests.support import dicom
 from tests.support.drive import only_file
+from tests.support.orthanc_server import OrthancServer
 from tests.support.proxy import PAGE, Proxy
 from tests.support.serving import ServeProcess
 from tests.support.webdav import WebDav
@@ -17,7 +18,7 @@ IMAGE = dicom.instance("proxied", pixels=dicom.CT_IMAGE)
 @pytest.fixture(scope="module")
 def proxy(servers: list[OrthancProcess], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
     """A proxy before an Orthanc."""
-    with OrthancProcess(tmp_path_factory.mktemp("orthanc")) as orthanc, Proxy(orthanc.url) as proxy:
+    with OrthancServer(tmp_path_factory.mktemp("orthanc")) as orthanc, Proxy(orthanc.url) as proxy:
         servers.append(orthanc)
         yield proxy
         servers.remove(orthanc)

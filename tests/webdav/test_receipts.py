@@ -10,6 +10,7 @@ from davfs.demo.process import OrthancProcess
 from tests.support import dicom, doors
 from tests.support.doors import Door
 from tests.support.drive import import_by_rest
+from tests.support.orthanc_server import OrthancServer
 
 PATH = "inbox/replaced.dcm"
 
@@ -20,7 +21,7 @@ def server(plugin: Path, servers: list[OrthancProcess], tmp_path_factory: pytest
     davfs = {"Server": {"Enabled": True, "Port": free_ports(1)[0]}}
     settings = {"OverwriteInstances": True}
     folder = tmp_path_factory.mktemp("orthanc")
-    with OrthancProcess(folder, plugins=[plugin], davfs=davfs, settings=settings) as process:
+    with OrthancServer(folder, plugins=[plugin], davfs=davfs, settings=settings) as process:
         servers.append(process)
         with doors.opened(doors.SERVER, process) as each:
             yield each

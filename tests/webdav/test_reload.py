@@ -17,6 +17,7 @@ from tests.support.doors import COMPLETE, STANDALONE
 from tests.support.drive import import_by_rest
 from tests.support.guarded import USERS, guarded_orthanc
 from tests.support.local_door import local_door
+from tests.support.orthanc_server import OrthancServer
 from tests.support.serving import ServeProcess
 from tests.support.webdav import WebDav
 
@@ -93,7 +94,7 @@ def _inside(folder: Path, plugin: Path, servers: list[OrthancProcess], home: Pat
     guards = guarded_orthanc(home).configuration()
     kept = ("AuthenticationEnabled", "RegisteredUsers", "LuaScripts")
     settings = {key: guards[key] for key in kept}
-    with OrthancProcess(home, plugins=[plugin], davfs=davfs, settings=settings, arguments=["--verbose"]) as process:
+    with OrthancServer(home, plugins=[plugin], davfs=davfs, settings=settings, arguments=["--verbose"]) as process:
         servers.append(process)
         with WebDav(f"http://{LOOPBACK}:{port}/", auth=ALICE) as drive:
             with httpx.Client(base_url=process.url, auth=ALICE, trust_env=False) as rest:

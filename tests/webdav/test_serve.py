@@ -25,6 +25,7 @@ from davfs.doors.webdav.wire.server import HttpServer
 from tests.support import dicom
 from tests.support.drive import has, import_by_rest, place, rest_client
 from tests.support.guarded import certificate
+from tests.support.orthanc_server import OrthancServer
 from tests.support.serving import SECONDS, ServeProcess
 
 READY = "/davfs-api/ready"
@@ -34,7 +35,7 @@ HEALTH = "/davfs-api/health"
 @pytest.fixture(scope="module")
 def orthanc(servers: list[OrthancProcess], tmp_path_factory: pytest.TempPathFactory) -> Iterator[OrthancProcess]:
     """An Orthanc without any plugin."""
-    with OrthancProcess(tmp_path_factory.mktemp("orthanc")) as process:
+    with OrthancServer(tmp_path_factory.mktemp("orthanc")) as process:
         servers.append(process)
         yield process
         servers.remove(process)
@@ -187,7 +188,7 @@ def test_no_orthanc(served: ServeProcess, tmp_path: Path) -> None:
 def test_a_wrong_password(tmp_path: Path, servers: list[OrthancProcess]) -> None:
     """A password that Orthanc does not take is refused with exit code 2, and not repeated in the log."""
     settings = {"AuthenticationEnabled": True, "RegisteredUsers": {"drive": "right"}}
-    with OrthancProcess(tmp_path / "orthanc", settings=settings) as orthanc:
+    with OrthancServer(tmp_path / "orthanc", settings=settings) as orthanc:
         servers.append(orthanc)
         environment = {"DAVFS_USERNAME": "drive", "DAVFS_PASSWORD": "wr0ng"}
         with ServeProcess(tmp_path, orthanc.url, environment=environment) as process:
@@ -203,7 +204,7 @@ def test_users_are_those_of_orthanc(tmp_path: Path, servers: list[OrthancProcess
     (tmp_path / "password").write_text("right\n")
     settings = {"AuthenticationEnabled": True, "RegisteredUsers": {"drive": "right", "alice": "secret"}}
     login = ("--username", "drive", "--password-file", str(tmp_path / "password"))
-    with OrthancProcess(tmp_path / "orthanc", settings=settings) as orthanc:
+    with OrthancServer(tmp_path / "orthanc", settings=settings) as orthanc:
         servers.append(orthanc)
         with ServeProcess(tmp_path, orthanc.url, *login) as process:
             process.ready()

@@ -17,6 +17,7 @@ from davfs.demo.ports import free_ports
 from davfs.demo.process import OrthancProcess
 from tests.support import dicom
 from tests.support.drive import place
+from tests.support.orthanc_server import OrthancServer
 from tests.support.stalling import STALLS, Honest, Waited, basic, stalled
 from tests.support.webdav import WebDav
 
@@ -52,7 +53,7 @@ def process(
     settings = {"AuthenticationEnabled": True, "RegisteredUsers": {"alice": "secret"}}
     davfs = {"Server": {"Enabled": True, "Port": free_ports(1)[0]}}
     folder = tmp_path_factory.mktemp("stalled")
-    with OrthancProcess(folder, plugins=[plugin], davfs=davfs, settings=settings) as each:
+    with OrthancServer(folder, plugins=[plugin], davfs=davfs, settings=settings) as each:
         servers.append(each)
         resource.prlimit(each.pid, resource.RLIMIT_NOFILE, (FILES, FILES))
         with WebDav(each.server_url, auth=("alice", "secret"), seconds=30) as drive:
