@@ -1,4 +1,4 @@
-"""README.txt at the drive's root: what this drive is, and how far its index is."""
+"""Writes README.txt at the drive's root: what the drive shows and accepts, and the progress of the first index."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -32,7 +32,7 @@ _AS_THEY_ARE = """instances of private classes. What is written in the pixels, a
 
 
 def about(layout: Layout) -> str:
-    """Return what README.txt says of a layout: its description; of an anonymised one, also what is not in it."""
+    """Return the text about a layout: its description and, if it is anonymised, what it does not show."""
     if layout.anonymised is None:
         return layout.description
     chosen = {
@@ -49,12 +49,12 @@ class Readme:
     """Writes the text anew for each reader.
 
     Args:
-        layouts: Folder of each layout, with its description.
-        allow_upload: Whether inbox/ takes files.
+        layouts: Description of each layout, by its title.
+        allow_upload: Whether files can be written into inbox/.
         allow_delete: Whether resources can be deleted.
-        progress: Number of resources indexed and to be indexed; None once the index is complete.
+        progress: Number of resources in the index, and of all; None when the index is complete.
         mistakes: The layouts that are not shown, or not in their newest version.
-        searchable: Whether there is search/.
+        searchable: Whether search/ exists.
     """
 
     def __init__(  # noqa: PLR0913  each is a part of the text
@@ -78,7 +78,7 @@ class Readme:
         """Return the text."""
         return _TEXT.format(
             folders="\n".join(f"{name}/\n    {description}" for name, description in self._layouts.items()),
-            mistakes="".join(map(_told, self._mistakes())),
+            mistakes="".join(map(_mistake, self._mistakes())),
             search=_SEARCH if self._searchable() else "",
             upload=self._upload(),
             delete=self._delete(),
@@ -110,8 +110,8 @@ class Readme:
         return f"The index is being built ({done} of {total} resources): the folders are not complete yet."
 
 
-def _told(mistake: InvalidLayout) -> str:
-    """Say what is wrong, without telling everybody the folders of the server."""
+def _mistake(mistake: InvalidLayout) -> str:
+    """Return the text about an invalid layout; it does not reveal the folders of the server."""
     shown = "is shown as it was before it was changed" if mistake.layout else "is not shown"
     line = f"line {mistake.error.line}: " if mistake.error.line else ""
     return f"{mistake.name}\n    This layout {shown}, for it is wrong: {line}{mistake.error.reason}\n"

@@ -60,7 +60,7 @@ class SearchAssembly:
             layouts: The current layouts.
             catalog: The index.
             store: Facts and placements.
-            index: Tells which studies are gone.
+            index: Knows which studies still exist.
             orthanc: Serves the files.
             derived_files: Makes the files that Orthanc does not store.
         """

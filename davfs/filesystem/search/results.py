@@ -41,7 +41,7 @@ class SearchResults:
         root: The root of that layout.
         catalog: The index.
         studies: Finds studies.
-        orthanc: Tells which of them are gone.
+        orthanc: Knows which studies still exist.
         most: Studies that are shown.
 
     Attributes:
