@@ -21,8 +21,6 @@ _CLASS = re.compile(rb"\x02\x00\x02\x00UI..1\.2\.840\.10008\.1\.3\.10[\x00 \x02]
 """MediaStorageSOPClassUID of a directory."""
 _DIRECTORY = re.compile(rb"\x04\x00\x00\x12(?:UL\x04\x00|\x04\x00\x00\x00)|\x00\x04\x12\x00UL\x00\x04", re.DOTALL)
 """OffsetOfTheFirstDirectoryRecordOfTheRootDirectoryEntity, which every directory has."""
-_LONGEST_END = 22 + 0xFFFF  # bytes of the end of the central directory, with the longest comment
-_FEW = 200
 _BLOCK = 1 << 18
 _LOOKED_THROUGH = 4 << 20
 """Bytes of a ZIP without DICOM that are unpacked before it is left to the importer, which has more time."""
@@ -88,16 +86,6 @@ def looks_like_zip(content: memoryview) -> bool:
     if bytes(content[128:132]) == b"DICM" or of_elements(content, len(content)) is Sign.DICOM:
         return False
     return is_zip(content)  # before its head is looked at, where images may lie as they are
-
-
-def has_few_members(content: memoryview) -> bool:
-    """Return True if a ZIP says that it has few members, as documents do: they can be looked into at once.
-
-    Source: APPNOTE.TXT 4.3.16, the end of the central directory.
-    """
-    tail = bytes(content[-_LONGEST_END:])
-    count = tail[(found := tail.rfind(b"PK\x05\x06")) + 10 : found + 12]
-    return found >= 0 and int.from_bytes(count, "little") <= _FEW
 
 
 def sniff(content: memoryview, check: Callable[[], None] = lambda: None) -> FileType:

@@ -36,7 +36,8 @@ from davfs.imports.lanes import Lanes
 from davfs.imports.progress import Progress, RunningImports
 from davfs.imports.queue import ImportQueue
 from davfs.imports.same_image import SlowComparison
-from davfs.imports.sniff import OFFERED, FileType, has_few_members, is_junk, looks_like_zip, sniff
+from davfs.imports.sniff import OFFERED, FileType, is_junk, looks_like_zip, sniff
+from davfs.imports.zip_directory import has_few_members
 from davfs.imports.zip_import import ZipImporter
 from davfs.orthanc import Buffer
 from davfs.spool.items import LONGEST_NAME, Item, Receipt

@@ -15,6 +15,8 @@ from davfs.errors import DamagedZip, ZipTooLarge
 
 STORED, DEFLATED, BZIP2, LZMA = 0, 8, 12, 14
 
+_FEW, _SMALL = 200, 64 << 10
+"""Members of a small ZIP, and bytes of its directory."""
 _LARGEST = 8 << 20  # bytes of a directory: some eight times of it in objects
 _END = struct.Struct("<4s4H2LH")
 _END64_LOCATOR = struct.Struct("<4sLQL")
@@ -27,6 +29,8 @@ _IN_EXTRA, _EXTRA64 = 0xFFFFFFFF, 0x0001
 _NEXT = re.compile(rb"PK\x03\x04")
 _STARTS = re.compile(rb"(?:PK\x07\x08|PK00)?PK\x03\x04")
 _BLOCK = 1 << 20
+_MEASURED, _RATIO = 1 << 30, 200
+"""Bytes that are unpacked to find the ends of members, and further ones for each byte of the ZIP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,15 @@ def is_zip(content: memoryview) -> bool:
     except DamagedZip:
         return False
     return size > 0
+
+
+def has_few_members(content: memoryview) -> bool:
+    """Return True if a ZIP has few members, as documents do: they can be checked at once."""
+    try:
+        _, size, _ = _directory(content)
+        return size <= _SMALL and len(directory(content)) <= _FEW
+    except DamagedZip:
+        return False
 
 
 def members(content: memoryview) -> Iterable[ZipMember]:
@@ -145,8 +158,8 @@ def _with_extra(extra: bytes, *values: int) -> list[int]:
     while wanted and offset + 4 <= len(extra):
         kind, length = struct.unpack_from("<2H", extra, offset)
         if kind == _EXTRA64:
-            numbers = extra[offset + 4 : offset + 4 + length // 8 * 8]
-            found = struct.unpack(f"<{len(numbers) // 8}Q", numbers)
+            field = extra[offset + 4 : offset + 4 + length]
+            found = struct.unpack_from(f"<{len(field) // 8}Q", field)
             for index, value in zip(wanted, found, strict=False):
                 result[index] = value
             break
@@ -176,38 +189,46 @@ def _data_start(content: memoryview, header: int) -> int:
 def recovered(content: memoryview) -> Iterator[ZipMember]:
     """Yield the members of a ZIP without a directory, by the headers in front of them; the last one may be cut off."""
     found = _NEXT.search(content)
+    most = _MEASURED + _RATIO * len(content)
     while found:
-        member = _local(content, found.start())
+        member, unpacked = _local(content, found.start(), most)
         if member is None:
             return
         yield member
+        most -= unpacked  # or members that lie in one another are unpacked again and again
         stop = _data_start(content, member.header) + member.packed
         found = _NEXT.search(content, min(stop, len(content)))
 
 
-def _local(content: memoryview, header: int) -> ZipMember | None:
+def _local(content: memoryview, header: int, most: int) -> tuple[ZipMember | None, int]:
+    """Return the member whose header is at an offset, and how many bytes were unpacked to find its end."""
     if header + _LOCAL.size > len(content):
-        return None
+        return None, 0
     _, _, flags, method, _, _, crc, packed, size, named, extra = _LOCAL.unpack_from(content, header)
     start = header + _LOCAL.size
     name = _name(bytes(content[start : start + named]), flags)
     size, packed = _with_extra(bytes(content[start + named : start + named + extra]), size, packed)
     member = ZipMember(name, method, crc, packed, size, header, bool(flags & _ENCRYPTED))
     if flags & _DESCRIPTOR and not packed and not member.encrypted:
-        return _measured(content, member, start + named + extra)
-    return member
+        if method != DEFLATED:
+            return replace(member, unknown_end=True), 0
+        return _measured(content, member, start + named + extra, most)
+    return member, 0
 
 
-def _measured(content: memoryview, member: ZipMember, start: int) -> ZipMember:
-    """Return a member with the sizes that only its own end tells; where it does not, nothing of it can be read."""
+def _measured(content: memoryview, member: ZipMember, start: int, most: int) -> tuple[ZipMember, int]:
+    """Return a member with the sizes that only its own end tells, and how many bytes were unpacked.
+
+    If there is no end within ``most`` unpacked bytes, the member cannot be read.
+    """
     unpacker, offset, size, crc = zlib.decompressobj(-zlib.MAX_WBITS), start, 0, 0
     try:
-        while member.method == DEFLATED and not unpacker.eof and (offset < len(content) or unpacker.unconsumed_tail):
+        while not unpacker.eof and size < most and (offset < len(content) or unpacker.unconsumed_tail):
             block = unpacker.unconsumed_tail or content[offset : (offset := min(offset + _BLOCK, len(content)))]
             unpacked = unpacker.decompress(block, _BLOCK)
             size, crc = size + len(unpacked), zlib.crc32(unpacked, crc)
     except zlib.error:
         pass
     if not unpacker.eof:
-        return replace(member, unknown_end=True)
-    return replace(member, packed=offset - len(unpacker.unused_data) - start, size=size, crc=crc)
+        return replace(member, unknown_end=True), size
+    return replace(member, packed=offset - len(unpacker.unused_data) - start, size=size, crc=crc), size

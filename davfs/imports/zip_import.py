@@ -20,7 +20,8 @@ from davfs.orthanc import Buffer
 DEEPEST = 2
 """Levels of ZIPs in a ZIP of which the files are imported."""
 
-_DETAILS = 100  # members that a reason names, and no more
+_DETAILS, _LONGEST_NAME = 100, 200
+"""Members that the details of a refusal name, and characters of a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +173,7 @@ class _Run:
         try:
             self._import(archive, member)
         except (Refused, BadFile, DamagedZip, ZipTooLarge) as error:
-            self._refused.append((archive.path + member.name, _reason(error)))
+            self._refused.append((_printable(archive.path + member.name), _reason(error)))
             self._progress.refused += 1
         else:
             self._progress.ignored += len(self._imported) == before
@@ -198,7 +199,8 @@ class _Run:
         shrunk = outer.shrunk * min(1.0, member.packed / max(1, member.size))
         before = len(self._imported), len(self._refused)
         try:
-            self.import_members(_Archive(content, f"{outer.path}{member.name}/", outer.depth + 1, shrunk))
+            path = f"{outer.path}{member.name}/"[-_LONGEST_NAME - 1 :]
+            self.import_members(_Archive(content, path, outer.depth + 1, shrunk))
         except DamagedZip:
             if (len(self._imported), len(self._refused)) != before:  # or it is a damaged text document, for instance
                 raise
@@ -222,7 +224,7 @@ def _refusal(result: ZipResult, cut: str) -> Refused:
         return Refused(f"{cut} {len(result.imported)} files were imported.")
     total = len(result.refused) + len(result.imported)
     reasons = Counter(reason for _, reason in result.refused).most_common(3)
-    details = [f"{_printable(name)}: {reason}" for name, reason in result.refused[:_DETAILS]]
+    details = [f"{name}: {reason}" for name, reason in result.refused[:_DETAILS]]
     if len(result.refused) > _DETAILS:
         details.append(f"… and {len(result.refused) - _DETAILS} more")
     summary = " ".join(reason for reason, _ in reasons)
@@ -240,4 +242,6 @@ def _reason(error: Refused | BadFile | DamagedZip | ZipTooLarge) -> str:
 
 
 def _printable(name: str) -> str:
-    return "".join(character if character.isprintable() else "?" for character in name)
+    """Return the end of a member's path, without control characters: a path can have hundreds of kilobytes."""
+    shown = "".join(character if character.isprintable() else "?" for character in name[-_LONGEST_NAME:])
+    return f"…{shown}" if len(name) > _LONGEST_NAME else shown

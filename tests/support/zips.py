@@ -1,9 +1,11 @@
 """ZIP archives."""
 
 import io
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 
 def zipped(members: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -36,3 +38,60 @@ def streamed(members: Mapping[str, bytes]) -> bytes:
         for name, content in members.items():
             archive.writestr(name, content)
     return bytes(pipe.written)
+
+
+class RawMember(NamedTuple):
+    """A member of a ZIP as the ZIP describes it, whether that is true or not.
+
+    Attributes:
+        name: Its name, as bytes.
+        data: Its packed bytes.
+        size: Bytes that it is said to have.
+        crc: The CRC-32 that it is said to have.
+        method: How it is said to be packed.
+        packed: Packed bytes that it is said to have; None for the truth.
+        header: Where its local header is said to be; None for the truth. Then it has none of its own.
+        extra: Its extra field, in the directory.
+        attributes: Its external attributes.
+    """
+
+    name: bytes
+    data: bytes = b""
+    size: int = 0
+    crc: int = 0
+    method: int = zipfile.ZIP_STORED
+    packed: int | None = None
+    header: int | None = None
+    extra: bytes = b""
+    attributes: int = 0
+
+    @property
+    def said(self) -> int:
+        """Packed bytes that it is said to have."""
+        return len(self.data) if self.packed is None else self.packed
+
+    def local(self) -> bytes:
+        """Return its local header and its data."""
+        sizes = self.crc, self.said, self.size, len(self.name), 0
+        return struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, self.method, 0, 0, *sizes) + self.name + self.data
+
+    def central(self, header: int) -> bytes:
+        """Return its entry in the directory."""
+        sizes = self.crc, self.said, self.size, len(self.name), len(self.extra), 0, 0, 0, self.attributes, header
+        start = struct.pack("<4s6H3L5H2L", b"PK\1\2", 0x0314, 20, 0, self.method, 0, 0, *sizes)
+        return start + self.name + self.extra
+
+
+def stored(name: bytes, content: bytes, attributes: int = 0) -> RawMember:
+    """Return a member that is what it says, as it is."""
+    return RawMember(name, content, len(content), zlib.crc32(content), attributes=attributes)
+
+
+def raw_zip(*members: RawMember, count: int | None = None) -> bytes:
+    """Return a ZIP of such members; ``count`` is how many it says it has."""
+    content, directory = b"", b""
+    for member in members:
+        directory += member.central(len(content) if member.header is None else member.header)
+        content += member.local() if member.header is None else b""
+    said = len(members) % 65536 if count is None else count
+    return content + directory + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, said, said, len(directory), len(content), 0)

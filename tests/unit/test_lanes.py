@@ -12,7 +12,7 @@ import pytest
 from davfs.entry import Entry
 from davfs.errors import Busy, Conflict, OrthancError
 from davfs.filesystem.inbox import Inbox
-from davfs.imports import elements, sniff
+from davfs.imports import elements, zip_directory
 from davfs.imports import lanes as lanes_module
 from davfs.imports.lanes import SMALL, Lanes
 from davfs.orthanc import Buffer, OrthancId, StoreResult
@@ -171,7 +171,7 @@ def test_many_members_without_images_wait_like_any_zip(
     inbox: Inbox, lanes: Lanes, held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To find out that none of 50,000 members is an image takes seconds, which are those of the lane."""
-    monkeypatch.setattr(sniff, "_FEW", 1)
+    monkeypatch.setattr(zip_directory, "_FEW", 1)
     text = zipped({"a.txt": b"text", "b.txt": b"text"})
     with uploading(inbox, lanes, held, ("a.zip", ZIP), ("b.zip", text)) as uploads:
         assert not uploads[1].done()
