@@ -81,16 +81,16 @@ class Plan:
         read = {(keyword, Level.STUDY) for keyword in in_conditions}
         for level in layout.levels:
             templates = (level.template, *(file.template for file in level.files))
-            read |= {(keyword, level.over) for template in templates for keyword in template.keywords}
+            read |= {(keyword, level.tag_level) for template in templates for keyword in template.keywords}
         return cls(
             layout,
             hashlib.sha256(repr(tree).encode("utf-8", "backslashreplace")).hexdigest()[:16],
             {level: tuple(rule for rule in rules if rule.level in levels) for level, levels in _PLACED_WITH.items()},
             next((rule for rule in rules if rule.level is Level.PATIENT), None),
             conditional=bool(layout.where),
-            relative=any(test.relative for condition in layout.where for test in condition.tests),
+            relative=any(condition.relative for condition in layout.where),
             reads_series=bool(in_conditions - _OF_STUDIES) or any(keyword == MODALITIES for keyword, _ in read),
-            labels=max((min(DEPTHS[over] + 1, 3) for keyword, over in read if keyword == LABELS), default=0),
+            labels=max((min(DEPTHS[level] + 1, 3) for keyword, level in read if keyword == LABELS), default=0),
         )
 
     @property

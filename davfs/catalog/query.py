@@ -20,8 +20,8 @@ from typing import TypeAlias
 
 from davfs import names
 from davfs.layout import tags
-from davfs.layout.condition import Test
-from davfs.layout.criteria import CriterionError, compile_test
+from davfs.layout.condition import Criterion
+from davfs.layout.criteria import CriterionError, parse_criterion
 from davfs.layout.tags import LABELS, MODALITIES, ExtraTags
 from davfs.layout.text import WITHOUT_STROKES
 from davfs.orthanc.model import Level
@@ -56,11 +56,11 @@ class ContainsWords:
 
     @property
     def relative(self) -> bool:
-        """See `Test`."""
+        """See `Criterion`."""
         return False
 
-    def fits(self, value: str, today: date) -> bool:  # noqa: ARG002  as `Test` has it
-        """See `Test`."""
+    def accepts(self, value: str, today: date) -> bool:  # noqa: ARG002  as in `Criterion`
+        """See `Criterion`."""
         text = folded(value)
         return all(word in text for word in self.words)
 
@@ -77,11 +77,11 @@ class EqualsValue:
 
     @property
     def relative(self) -> bool:
-        """See `Test`."""
+        """See `Criterion`."""
         return False
 
-    def fits(self, value: str, today: date) -> bool:  # noqa: ARG002  as `Test` has it
-        """See `Test`."""
+    def accepts(self, value: str, today: date) -> bool:  # noqa: ARG002  as in `Criterion`
+        """See `Criterion`."""
         return any(folded(part) == self.text for part in value.split("\\"))
 
 
@@ -92,13 +92,13 @@ class Term:
     Attributes:
         keyword: The tag, or ``Labels``.
         level: Level of the tag. One and the same series has to meet all conditions on series.
-        test: Accepts values.
+        criterion: Accepts values.
         alone: Whether any series of the study may meet it, independently of the other conditions on series.
     """
 
     keyword: str
     level: Level
-    test: Test
+    criterion: Criterion
     alone: bool = False
 
 
@@ -122,7 +122,7 @@ def keywords(extra: ExtraTags, *, labels: bool) -> Keywords:
     """
     found: dict[str, tuple[str, Level]] = {}
     for level in _LEVELS:
-        for keyword in tags.kept(level, extra):
+        for keyword in tags.indexed(level, extra):
             if tags.representation(keyword) not in (None, "SQ") and (labels or keyword != LABELS):
                 found.setdefault(keyword.lower(), (keyword, level))
     return found
@@ -163,10 +163,10 @@ def _term(part: str, known: Keywords) -> Term:
         raise QueryError(f"nothing is said about {keyword}; write {keyword}=value")
     if keyword == MODALITIES:
         return Term(_MODALITY, Level.SERIES, EqualsValue(folded(value)), alone=True)
-    return Term(keyword, level, _test(keyword, value))
+    return Term(keyword, level, _criterion(keyword, value))
 
 
-def _test(keyword: str, value: str) -> Test:
+def _criterion(keyword: str, value: str) -> Criterion:
     representation = tags.representation(keyword) or ""
     if representation in {"DA", "DT"}:
         return _day(keyword, value)
@@ -177,7 +177,7 @@ def _test(keyword: str, value: str) -> Test:
     return ContainsWords(tuple(dict.fromkeys(folded(value).split())))
 
 
-def _day(keyword: str, value: str) -> Test:
+def _day(keyword: str, value: str) -> Criterion:
     text = _ISO_DAY.sub(lambda day: "".join(day.groups("")), value)
     remedy = "20240131, 202401 or 2024, with 20240101-20241231 from one to the other, or last 30 days"
     if any(len(digits) > _DAY_DIGITS for digits in _digits(text)):
@@ -189,8 +189,8 @@ def _digits(text: str) -> Iterable[str]:
     return re.findall(r"\d+", text, re.ASCII)
 
 
-def _compiled(keyword: str, value: str, representation: str, remedy: str) -> Test:
+def _compiled(keyword: str, value: str, representation: str, remedy: str) -> Criterion:
     try:
-        return compile_test(value, representation)
+        return parse_criterion(value, representation)
     except CriterionError as error:
         raise QueryError(f"{keyword} is written {remedy}") from error

@@ -110,10 +110,10 @@ class StudySearch:
 
 def _comparison(query: Query, today: date) -> Callable[[int, bytes | None], bool]:
     """Return the SQL function that compares a value; it gets bytes, since not all text of Orthanc is valid UTF-8."""
-    tests = [term.test for term in query.terms]
+    criteria = [term.criterion for term in query.terms]
 
     def fits(index: int, value: bytes | None) -> bool:
-        return value is not None and tests[index].fits(value.decode(errors="replace"), today)
+        return value is not None and criteria[index].accepts(value.decode(errors="replace"), today)
 
     return fits
 

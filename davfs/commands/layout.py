@@ -10,7 +10,7 @@ from davfs.commands import options
 from davfs.commands.preview.command import preview
 from davfs.errors import LayoutError
 from davfs.layout import HashKey, load
-from davfs.layout.schema import schema
+from davfs.layout.json_schema import schema
 from davfs.layout.tags import ExtraTags
 
 _FAILED = 1

@@ -6,7 +6,7 @@ reference, and references lead to the files that they are meant for.
 
 from davfs.confidentiality.uids import is_registered
 from davfs.layout.text import HashKey
-from davfs.layout.values import compile_format, read
+from davfs.layout.values import compile_format, formatted_text
 
 
 class Pseudonyms:
@@ -26,7 +26,7 @@ class Pseudonyms:
         Args:
             subject: The person, as `davfs.layout.subject` has it.
         """
-        return read(subject, "UT", self._of_people)
+        return formatted_text(subject, "UT", self._of_people)
 
     def uid(self, uid: str) -> str:
         """Return what stands for a UID: at most 44 characters; one that the standard itself defines stays.

@@ -22,9 +22,9 @@ from davfs.filesystem.image_files import (
 )
 from davfs.filesystem.tree_node import TreeNode
 from davfs.layout import Layout
-from davfs.layout.anonymity import restricted
+from davfs.layout.anonymised_templates import restrict
 from davfs.layout.model import Dates
-from davfs.layout.syntax import parse
+from davfs.layout.syntax import parse_template
 from davfs.layout.tags import DEFAULT
 from davfs.orthanc import InstanceFiles
 from davfs.orthanc.model import Instance, Level, OrthancId
@@ -45,9 +45,9 @@ class Images:
 
     def __init__(self, layout: Layout, catalog: Catalog, orthanc: InstanceFiles, derived_files: DerivedFiles) -> None:
         last = layout.levels[-1]
-        default = parse(DEFAULT_NAME, Level.INSTANCE)
+        default = parse_template(DEFAULT_NAME, Level.INSTANCE)
         if layout.anonymised:
-            default = restricted(default, layout.options, layout.anonymised)
+            default = restrict(default, layout.options, layout.anonymised)
         self._template = last.template if last.resource is Level.INSTANCE else default
         self._layout = layout
         self._anonymised = derived_files.anonymised(layout.anonymised, layout.options) if layout.anonymised else None

@@ -1,4 +1,4 @@
-"""What has to hold for a study to appear in a layout."""
+"""The conditions of ``[where]``, and their evaluation for a study."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,36 +6,36 @@ from datetime import date
 from typing import Protocol
 
 from davfs.layout.tags import LABELS, MODALITIES, representation
-from davfs.layout.values import split
+from davfs.layout.values import split_values
 
 
-class Test(Protocol):
-    """Whether one value of a tag fits."""
+class Criterion(Protocol):
+    """Accepts or rejects single values of a tag."""
 
     @property
     def relative(self) -> bool:
-        """True where the answer depends on today's date."""
+        """True if the result depends on today's date."""
 
-    def fits(self, value: str, today: date) -> bool:
-        """Tell whether a single value fits; an empty one stands for a tag that is missing."""
+    def accepts(self, value: str, today: date) -> bool:
+        """Return True if a single value is accepted; a missing tag has the value ""."""
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A tag of the patient, the study or its series, and what fits.
+    """A condition on a tag of the patient, the study or its series.
 
     Attributes:
-        keyword: The tag; of a series' tag it is enough that one series of the study has a value that fits.
-        tests: One of them has to fit, for one of the tag's values.
+        keyword: The tag; for a tag of series, one series of the study has to meet the condition.
+        criteria: One of them has to accept one of the tag's values.
     """
 
     keyword: str
-    tests: tuple[Test, ...]
+    criteria: tuple[Criterion, ...]
 
     @property
     def relative(self) -> bool:
-        """True where the answer depends on today's date."""
-        return any(test.relative for test in self.tests)
+        """True if the result depends on today's date."""
+        return any(criterion.relative for criterion in self.criteria)
 
 
 def matches(
@@ -45,18 +45,18 @@ def matches(
     series: Sequence[Mapping[str, str]],
     today: date,
 ) -> bool:
-    """Tell whether a study appears.
+    """Return True if a study meets all conditions.
 
     Args:
-        where: The conditions; all of them have to hold.
+        where: The conditions.
         patient: Main DICOM tags of the patient.
-        study: Those of the study, its labels as if they were a tag.
+        study: Those of the study, with its labels as a tag.
         series: Those of each of its series.
-        today: What relative dates start from.
+        today: Today's date, for relative dates.
     """
     for condition in where:
         values = _values(condition.keyword, patient, study, series)
-        if not any(test.fits(value, today) for value in values for test in condition.tests):
+        if not any(criterion.accepts(value, today) for value in values for criterion in condition.criteria):
             return False
     return True
 
@@ -64,10 +64,10 @@ def matches(
 def _values(
     keyword: str, patient: Mapping[str, str], study: Mapping[str, str], series: Sequence[Mapping[str, str]]
 ) -> list[str]:
-    """Return the single values of a tag; one that is empty where there is none."""
+    """Return the single values of a tag; an empty one if it is missing."""
     texts = [tags[keyword] for tags in (patient, study) if keyword in tags]
     if not texts and keyword != LABELS:
         below = "Modality" if keyword == MODALITIES else keyword
         texts = [tags.get(below, "") for tags in series]
-    values = (split(text, representation(keyword) or "") for text in texts or [""])
+    values = (split_values(text, representation(keyword) or "") for text in texts or [""])
     return [" ".join(value.replace("\0", " ").split()) for several in values for value in several]

@@ -1,13 +1,13 @@
-"""What a value in ``[where]`` can ask for, as Orthanc's ``/tools/find`` understands it, and dates before today besides.
+"""Criteria on a value in ``[where]``: those of Orthanc's ``/tools/find``, and dates relative to today.
 
 ::
 
-    "CT"                    this text; case does not count
-    "*head*"  "CT?"         any text, or any character, in place of * and ?
-    ""                      nothing: the tag is missing or empty
-    "20240101-20241231"     a range of dates or times, both ends included; either of them may be left out
-    "last 30 days"          a date from thirty days ago until now; weeks, months and years as well
-    "today"                 a date of today
+    "CT"                    this text, in any case
+    "*head*"  "CT?"         * for any text, ? for any character
+    ""                      the tag is missing or empty
+    "20240101-20241231"     a range of dates or times, including both ends; either end may be left out
+    "last 30 days"          a date since thirty days ago; also weeks, months and years
+    "today"                 today's date
 """
 
 import calendar
@@ -18,9 +18,9 @@ from datetime import date, timedelta
 from functools import cache
 
 from davfs import names
-from davfs.layout.condition import Test
+from davfs.layout.condition import Criterion
 
-_FORMS = {
+_FORMATS = {
     "DA": ("days", re.compile(r"\d{8}", re.ASCII), "20240131"),
     "TM": ("times", re.compile(r"\d{2}(\d{2}(\d{2})?)?", re.ASCII), "143000"),
     "DT": ("moments", re.compile(r"\d{4}(\d{2}(\d{2}(\d{2}(\d{2}(\d{2})?)?)?)?)?", re.ASCII), "202401311430"),
@@ -33,36 +33,36 @@ _DAYS = {"day": 1, "week": 7}
 
 
 class CriterionError(ValueError):
-    """A value of ``[where]`` cannot be read; the loader adds file and line."""
+    """A value of ``[where]`` has a syntax error; the loader adds file and line."""
 
 
 @dataclass(frozen=True, slots=True)
-class Like:
-    """A text, with ``*`` and ``?``.
+class TextPattern:
+    """Accepts a text with the wildcards ``*`` and ``?``.
 
     Attributes:
-        pattern: The text.
+        pattern: The text, with wildcards.
     """
 
     pattern: str
 
     @property
     def relative(self) -> bool:
-        """See `Test`."""
+        """See `Criterion`."""
         return False
 
-    def fits(self, value: str, today: date) -> bool:  # noqa: ARG002  as `Test` has it
-        """See `Test`."""
+    def accepts(self, value: str, today: date) -> bool:  # noqa: ARG002  as in `Criterion`
+        """See `Criterion`."""
         return _compiled(self.pattern).fullmatch(names.folded(value)) is not None
 
 
 @dataclass(frozen=True, slots=True)
-class Between:
-    """A range of dates, times, or both in one.
+class DateRange:
+    """Accepts a range of dates, times, or both in one.
 
     Attributes:
-        first: Digits of where it begins; empty for no beginning.
-        last: Digits of where it ends: all that begins so is still in it; empty for no end.
+        first: Digits of its start; empty for an open start.
+        last: Digits of its end: values that begin with them are included; empty for an open end.
     """
 
     first: str
@@ -70,22 +70,22 @@ class Between:
 
     @property
     def relative(self) -> bool:
-        """See `Test`."""
+        """See `Criterion`."""
         return False
 
-    def fits(self, value: str, today: date) -> bool:  # noqa: ARG002  as `Test` has it
-        """See `Test`."""
+    def accepts(self, value: str, today: date) -> bool:  # noqa: ARG002  as in `Criterion`
+        """See `Criterion`."""
         digits = _digits(value)
         later = digits[: len(self.last)] > self.last if self.last else False
         return bool(digits) and self.first <= digits and not later
 
 
 @dataclass(frozen=True, slots=True)
-class Last:
-    """A date that is not long ago.
+class RecentDate:
+    """Accepts dates from some time ago until today.
 
     Attributes:
-        count: How many units ago it began; 0 for today.
+        count: Number of units before today; 0 for today.
         unit: ``day``, ``week``, ``month`` or ``year``.
     """
 
@@ -94,60 +94,60 @@ class Last:
 
     @property
     def relative(self) -> bool:
-        """See `Test`."""
+        """See `Criterion`."""
         return True
 
-    def fits(self, value: str, today: date) -> bool:
-        """See `Test`; a server with another time zone than the scanner's may still be in the day before."""
-        first, last = (_before(today, self.count, self.unit), _tomorrow(today)) if self.count else (today, today)
-        return Between(f"{first:%Y%m%d}".zfill(8), f"{last:%Y%m%d}".zfill(8)).fits(value, today)
+    def accepts(self, value: str, today: date) -> bool:
+        """See `Criterion`; until tomorrow, since the server may be in another time zone than the scanner."""
+        first, last = (_days_before(today, self.count, self.unit), _tomorrow(today)) if self.count else (today, today)
+        return DateRange(f"{first:%Y%m%d}".zfill(8), f"{last:%Y%m%d}".zfill(8)).accepts(value, today)
 
 
-def compile_test(text: str, representation: str) -> Test:
-    """Read a single value of ``[where]``.
+def parse_criterion(text: str, representation: str) -> Criterion:
+    """Parse a single value of ``[where]``.
 
     Args:
         text: The value.
         representation: Value representation of its tag.
 
     Raises:
-        CriterionError: It is wrong; the message says what is allowed.
+        CriterionError: It has a syntax error; the message says what is allowed.
     """
     if "\\" in text:
         raise CriterionError(f'"{text}": alternatives are written as a list, ["CT", "MR"]')
-    if representation not in _FORMS or text == "":
-        return Like(text)
+    if representation not in _FORMATS or text == "":
+        return TextPattern(text)
     return _relative(text, representation) or _range(text, representation)
 
 
-def _relative(text: str, representation: str) -> Test | None:
+def _relative(text: str, representation: str) -> Criterion | None:
     words = " ".join(text.lower().split())
     if representation == "TM" or not words.startswith(("last", "today")):
         return None
     if words == "today":
-        return Last(0, "day")
+        return RecentDate(0, "day")
     match = _RELATIVE.fullmatch(words)
     if match is None:
         raise CriterionError(f'"{text}" is no time before today; write last 30 days (weeks, months, years), or today')
-    return Last(int(match[1]), match[2])
+    return RecentDate(int(match[1]), match[2])
 
 
-def _range(text: str, representation: str) -> Test:
+def _range(text: str, representation: str) -> Criterion:
     if _WITH_WILDCARDS.fullmatch(text):
-        return Like(text)
+        return TextPattern(text)
     first, dash, last = (part.strip() for part in text.partition("-"))
     ends = [end for end in (first, last) if end]
     if not ends or not all(_is_moment(end, representation) for end in ends):
-        raise CriterionError(_wrong(text, representation))
+        raise CriterionError(_error(text, representation))
     if dash and first and last and last < first[: len(last)]:
         raise CriterionError(f'"{text}" ends before it begins')
-    return Between(first, last if dash else first)
+    return DateRange(first, last if dash else first)
 
 
 def _is_moment(text: str, representation: str) -> bool:
-    _, form, _ = _FORMS[representation]
-    if representation == "TM" or form.fullmatch(text) is None:
-        return form.fullmatch(text) is not None
+    _, pattern, _ = _FORMATS[representation]
+    if representation == "TM" or pattern.fullmatch(text) is None:
+        return pattern.fullmatch(text) is not None
     try:
         date(int(text[:4]), int(text[4:6] or 1), int(text[6:8] or 1))
     except ValueError:
@@ -155,20 +155,20 @@ def _is_moment(text: str, representation: str) -> bool:
     return True
 
 
-def _wrong(text: str, representation: str) -> str:
-    plural, _, example = _FORMS[representation]
+def _error(text: str, representation: str) -> str:
+    plural, _, example = _FORMATS[representation]
     ranges = f"{example}, ranges {example}-, -{example} or with both ends"
     more = "" if representation == "TM" else ", or last 30 days, or today"
     return f'"{text}" cannot be read; {plural} are written {ranges}, wildcards * and ?{more}'
 
 
 def _digits(value: str) -> str:
-    """Return the digits of a date or time without its dots, dashes, colons and time zone; nothing where it is none."""
+    """Return the digits of a date or time without punctuation and time zone; an empty text for any other value."""
     digits = re.sub(r"(?<=\d)[.:-](?=\d)", "", _ZONE.sub(r"\1", value))
     return digits if digits.isascii() and digits.isdigit() else ""
 
 
-def _before(today: date, count: int, unit: str) -> date:
+def _days_before(today: date, count: int, unit: str) -> date:
     try:
         if unit in _DAYS:
             return today - timedelta(days=count * _DAYS[unit])

@@ -1,4 +1,4 @@
-"""``[[level]]``: the folders and files of a layout, from the top down."""
+"""Parses ``[[level]]``: the folders and files of a layout, from the top down."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 from davfs import names
 from davfs.confidentiality.options import Options
 from davfs.errors import LayoutError
-from davfs.layout.anonymity import restricted
+from davfs.layout.anonymised_templates import restrict
+from davfs.layout.document import LayoutDocument
 from davfs.layout.model import ExtraFile, ExtraFileKind, LayoutLevel
-from davfs.layout.position import Key
 from davfs.layout.profile import OPTIONS
-from davfs.layout.source import Source
-from davfs.layout.syntax import parse, parse_file, parse_group
+from davfs.layout.syntax import parse_file_template, parse_group_template, parse_template
 from davfs.layout.tags import ExtraTags
 from davfs.layout.template import Template
 from davfs.layout.text import HashKey, TemplateError
+from davfs.layout.toml_lines import TomlPath
 from davfs.orthanc.model import Level
 
 RESOURCES = {level.name.lower(): level for level in Level}
@@ -22,41 +22,41 @@ GROUP = "group"
 FILES = "files"
 KINDS = (*RESOURCES, GROUP)
 BELOW_LEVEL = dict.fromkeys((*KINDS, FILES), "below [[level]]")
-"""The keys of a level, for those who write them elsewhere."""
+"""The place of the keys of a level, for the error of one that is elsewhere."""
 
 TOP = dict.fromkeys(("title", "description", "dates", "anonymised", *OPTIONS), "above the first [[level]] and [where]")
-"""The keys of a layout that are no tables, for those who write them in one."""
+"""The place of the keys that are no tables, for the error of one that is in a table."""
 
 
-CONTENTS = {
+EXTRA_FILE_KINDS = {
     Level.PATIENT: (ExtraFileKind.ZIP, ExtraFileKind.JSON),
     Level.STUDY: (ExtraFileKind.ZIP, ExtraFileKind.JSON, ExtraFileKind.PREVIEW, ExtraFileKind.REPORT),
     Level.SERIES: (ExtraFileKind.ZIP, ExtraFileKind.JSON, ExtraFileKind.PREVIEW),
 }
-"""Kinds of extra files that there can be in the folder of a resource."""
+"""Kinds of extra files in the folder of a resource."""
 
 
 @dataclass(frozen=True, slots=True)
-class Levels:
-    """Reads the levels of a layout.
+class LevelParser:
+    """Parses the levels of a layout.
 
     Attributes:
         source: The layout's file.
-        extra: Tags that Orthanc keeps besides its usual ones, by level.
-        key: The key of hashes; None where there is none.
-        options: What an anonymised layout keeps; None where nothing has to be hidden.
+        extra: Extra tags in Orthanc's index, by level.
+        key: The key of hashes, if there is one.
+        options: The options of an anonymised layout; None for any other layout.
     """
 
-    source: Source
+    source: LayoutDocument
     extra: ExtraTags
     key: HashKey | None
     options: Options | None
 
-    def read(self) -> tuple[LayoutLevel, ...]:
-        """Return the levels.
+    def parse(self) -> tuple[LayoutLevel, ...]:
+        """Parse the levels.
 
         Raises:
-            LayoutError: One is wrong, or they cannot stand in this order.
+            LayoutError: One has a mistake, or they are in the wrong order.
         """
         tables = self._tables()
         kinds = [self._kind(index, table) for index, table in enumerate(tables)]
@@ -73,7 +73,7 @@ class Levels:
         return tables
 
     def _kind(self, index: int, table: dict[str, Any]) -> str:
-        place: Key = ("level", index)
+        place: TomlPath = ("level", index)
         self.source.check_keys("level", place, table, (*KINDS, FILES), TOP)
         found = [key for key in table if key != FILES]
         if len(found) != 1:
@@ -106,22 +106,22 @@ class Levels:
 
     def _level(self, index: int, table: dict[str, Any], kinds: list[str]) -> LayoutLevel:
         kind = kinds[index]
-        over = RESOURCES[next(below for below in kinds[index:] if below != GROUP)]
-        if kind == GROUP and over is Level.INSTANCE:
-            over = Level.SERIES  # the index has no instances
+        tag_level = RESOURCES[next(below for below in kinds[index:] if below != GROUP)]
+        if kind == GROUP and tag_level is Level.INSTANCE:
+            tag_level = Level.SERIES  # the index has no instances
         try:
-            read = parse_group if kind == GROUP else parse
-            template = self._checked(read(table[kind], over, self.extra, self.key))
+            parse = parse_group_template if kind == GROUP else parse_template
+            template = self._checked(parse(table[kind], tag_level, self.extra, self.key))
         except TemplateError as error:
             raise self.source.error(f"{kind}: {error}", ("level", index, kind), table[kind]) from error
-        return LayoutLevel(RESOURCES.get(kind), over, template, self._files(index, table, kind))
+        return LayoutLevel(RESOURCES.get(kind), tag_level, template, self._files(index, table, kind))
 
     def _files(self, index: int, table: dict[str, Any], kind: str) -> tuple[ExtraFile, ...]:
         texts = table.get(FILES, [])
-        key: Key = ("level", index, FILES)
+        key: TomlPath = ("level", index, FILES)
         level = RESOURCES.get(kind)
-        if FILES in table and level not in CONTENTS:
-            owners = ", ".join(level.name.lower() for level in CONTENTS)
+        if FILES in table and level not in EXTRA_FILE_KINDS:
+            owners = ", ".join(level.name.lower() for level in EXTRA_FILE_KINDS)
             raise self.source.error(f"a level of {kind} has no files of its own; {owners} can have some", key)
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
             raise self.source.error(f'files is a list of names; write files = ["{kind}.zip", "{kind}.json"]', key)
@@ -134,19 +134,19 @@ class Levels:
     def _checked(self, template: Template) -> Template:
         if self.options is None or self.key is None:
             return template
-        return restricted(template, self.options, self.key)
+        return restrict(template, self.options, self.key)
 
-    def _file(self, text: str, level: Level, key: Key) -> ExtraFile:
+    def _file(self, text: str, level: Level, key: TomlPath) -> ExtraFile:
         try:
-            template = self._checked(parse_file(text, level, self.extra, self.key))
+            template = self._checked(parse_file_template(text, level, self.extra, self.key))
         except TemplateError as error:
             raise self.source.error(f"files: {error}", key, text) from error
-        contents = {f".{content.value}": content for content in CONTENTS[level]}
+        contents = {f".{content.value}": content for content in EXTRA_FILE_KINDS[level]}
         content = contents.get(template.extension.lower())
         if self.options is not None and content not in {None, ExtraFileKind.ZIP}:
             allowed = f"write {level.name.lower()}.zip, whose DICOM files are anonymised too"
             raise self.source.error(f'files: "{text}" shows what an anonymised layout hides; {allowed}', key, text)
-        if content is None or not template.pieces:
+        if content is None or not template.parts:
             allowed = ", ".join(f"{level.name.lower()}{ending}" for ending in contents)
             reason = (
                 f'files: "{text}" does not tell what it holds; in the folder of a {level.name.lower()} there can be'

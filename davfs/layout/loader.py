@@ -1,4 +1,4 @@
-"""Layout files, from TOML to a `Layout`; a wrong one is refused with its line and with what is allowed there."""
+"""Loads layout files; an error has the line of the mistake and says what is allowed there."""
 
 import tomllib
 from importlib import resources
@@ -7,39 +7,39 @@ from pathlib import Path
 from davfs import names
 from davfs.confidentiality.options import PROFILE_ALONE
 from davfs.errors import LayoutError
-from davfs.layout.levels import BELOW_LEVEL, TOP, Levels
+from davfs.layout.document import LayoutDocument
+from davfs.layout.levels import BELOW_LEVEL, TOP, LevelParser
 from davfs.layout.model import Dates, Layout
-from davfs.layout.position import line_of_error
 from davfs.layout.profile import profile_options, refuse_options
-from davfs.layout.source import Source
 from davfs.layout.tags import NO_EXTRA_TAGS, ExtraTags
 from davfs.layout.text import HashKey
-from davfs.layout.where import conditions
+from davfs.layout.toml_lines import line_of_error
+from davfs.layout.where import parse_conditions
 
 KEYS = (*TOP, "where", "level")
-"""What a layout file can hold."""
+"""Keys of a layout file."""
 
 RESERVED = ("inbox", "search", "trash", "README.txt", "davfs-api")
-"""Names at the drive's root that no layout can have."""
+"""Names at the drive's root, which no layout can have."""
 
 
 def load(path: Path, *, extra: ExtraTags = NO_EXTRA_TAGS, key: HashKey | None = None) -> Layout:
-    """Read a layout file.
+    """Load a layout file.
 
     Args:
         path: The file.
-        extra: Tags that Orthanc keeps besides its usual ones, by level.
-        key: The key of hashes; None where there is none.
+        extra: Extra tags in Orthanc's index, by level.
+        key: The key of hashes, if there is one.
 
     Raises:
-        LayoutError: It cannot be read, or is wrong.
+        LayoutError: It cannot be read, or has a mistake.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         raise LayoutError(f"the layout cannot be read: {error.strerror}", str(path)) from error
     try:
-        text = content.decode("utf-8-sig")  # some editors of Windows begin a file with U+FEFF
+        text = content.decode("utf-8-sig")  # some editors on Windows begin a file with U+FEFF
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise LayoutError("this is not UTF-8; save the file in that encoding", str(path), line) from error
@@ -47,16 +47,16 @@ def load(path: Path, *, extra: ExtraTags = NO_EXTRA_TAGS, key: HashKey | None = 
 
 
 def load_text(text: str, file: str, *, extra: ExtraTags = NO_EXTRA_TAGS, key: HashKey | None = None) -> Layout:
-    """Read the text of a layout file.
+    """Load a layout from the text of its file.
 
     Args:
         text: The text, in TOML.
         file: Its name, for messages.
-        extra: Tags that Orthanc keeps besides its usual ones, by level.
-        key: The key of hashes; None where there is none.
+        extra: Extra tags in Orthanc's index, by level.
+        key: The key of hashes, if there is one.
 
     Raises:
-        LayoutError: It is wrong.
+        LayoutError: It has a mistake.
     """
     try:
         document = tomllib.loads(text)
@@ -64,15 +64,15 @@ def load_text(text: str, file: str, *, extra: ExtraTags = NO_EXTRA_TAGS, key: Ha
         raise LayoutError(f"no valid TOML: {error}", file, line_of_error(text, error)) from error
     except (ValueError, RecursionError) as error:  # a number, or brackets in brackets, beyond Python's own limits
         raise LayoutError(f"no valid TOML: {error}", file) from error
-    source = Source(text, file, document)
+    source = LayoutDocument(text, file, document)
     source.check_keys("layout", (), document, KEYS, BELOW_LEVEL)
     anonymised = _anonymised(source, key)
     options = profile_options(source) if anonymised else None
     if options is None:
         refuse_options(source)
-    # The tables first: a title that stands in one of them is not missing, it is in the wrong place.
-    levels = Levels(source, extra, key, options).read()
-    where = conditions(source, extra)
+    # The tables first: a title in one of them is not missing, but in the wrong place.
+    levels = LevelParser(source, extra, key, options).parse()
+    where = parse_conditions(source, extra)
     title, description, dates = _title(source), source.string("description", ""), _dates(source)
     return Layout(title, description, levels, file, where, dates, anonymised, options or PROFILE_ALONE)
 
@@ -84,7 +84,7 @@ def shipped(name: str) -> Path | None:
         name: Its name, such as ``by-patient``.
 
     Returns:
-        The file; None where no layout of that name is shipped.
+        The file; None if there is no such layout.
     """
     return _shipped().get(name)
 
@@ -99,7 +99,7 @@ def _shipped() -> dict[str, Path]:
     return {file.stem: file for file in files if isinstance(file, Path) and file.suffix == ".toml"}
 
 
-def _title(source: Source) -> str:
+def _title(source: LayoutDocument) -> str:
     title = source.string("title")
     if names.safe(title) != title:
         reason = f'"{title}" cannot be the name of a folder; "{names.safe(title)}" can'
@@ -109,7 +109,7 @@ def _title(source: Source) -> str:
     return title
 
 
-def _anonymised(source: Source, key: HashKey | None) -> HashKey | None:
+def _anonymised(source: LayoutDocument, key: HashKey | None) -> HashKey | None:
     value = source.document.get("anonymised", False)
     if not isinstance(value, bool):
         reason = "anonymised is neither true nor false; write anonymised = true or leave it out"
@@ -120,7 +120,7 @@ def _anonymised(source: Source, key: HashKey | None) -> HashKey | None:
     return key if value else None
 
 
-def _dates(source: Source) -> Dates:
+def _dates(source: LayoutDocument) -> Dates:
     text = source.string("dates", Dates.RECEPTION.value)
     known = {dates.value: dates for dates in Dates}
     if text not in known:

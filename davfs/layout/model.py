@@ -1,4 +1,4 @@
-"""A layout as a frozen value."""
+"""A layout: a folder tree over the archive, as a value."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -11,12 +11,12 @@ from davfs.orthanc.model import Level
 
 
 class Dates(Enum):
-    """What the dates of folders and files tell."""
+    """Which dates folders and files show."""
 
     RECEPTION = "reception"
-    """When Orthanc got the files."""
+    """When Orthanc received the files."""
     ACQUISITION = "acquisition"
-    """When the images were made, as far as the tags tell; of a group or a patient, the latest of what is in it."""
+    """When the images were acquired, if the tags tell; of a group or a patient, the latest date in it."""
 
 
 _DIGITS, _SHORT = 40, 10
@@ -28,21 +28,21 @@ class LayoutLevel:
     """One level of folders, or of files at the level of the instances.
 
     Attributes:
-        resource: What an entry of this level stands for; None for a group, which is a folder for each value.
-        over: Whose tags and labels the template reads, and those above it: the resource itself, or for a group the next
-            resource below it.
-        template: How it is called. That of a group may have several values for one resource.
-        files: Names of extra files in each folder of this level (patients, studies and series), as templates.
+        resource: Level of the resources; None for groups, which are a folder for each value.
+        tag_level: Level whose tags and labels, and those above it, the template reads: that of the resource, or for a
+            group that of the next resource below.
+        template: Makes the names. That of a group may have several values for one resource.
+        files: Extra files in each folder of this level.
     """
 
     resource: Level | None
-    over: Level
+    tag_level: Level
     template: Template
     files: tuple["ExtraFile", ...] = ()
 
 
 class ExtraFileKind(Enum):
-    """What an extra file holds."""
+    """Content of an extra file."""
 
     ZIP = "zip"
     """The DICOM files below the folder."""
@@ -56,11 +56,11 @@ class ExtraFileKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ExtraFile:
-    """A file beside what is in a folder.
+    """A file that the drive makes beside the content of a folder.
 
     Attributes:
-        kind: What it holds.
-        template: How it is called.
+        kind: Its content.
+        template: Makes its name.
     """
 
     kind: ExtraFileKind
@@ -69,20 +69,20 @@ class ExtraFile:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One tree over the archive.
+    """One folder tree over the archive.
 
     Attributes:
         title: Name of its folder at the drive's root, a safe name.
-        description: One sentence for the people who use the drive; may be empty.
+        description: One sentence for the users of the drive; may be empty.
         levels: From the top down, each resource below the one before it in Orthanc's model, with any number of groups
             before and between them. A resource's level may be left out: its resources are passed through, so instances
             right under a study are those of all its series.
-        file: Where it was read, for messages.
-        where: What has to hold for a study to appear; all of them.
-        dates: What the dates of folders and files tell.
-        anonymised: The key of what stands for names and identifiers, where nothing in the tree may tell who a patient
-            is; None where it may.
-        options: Of an anonymised layout, what it keeps nevertheless, or has cleaned.
+        file: Its file, for messages.
+        where: The conditions; a study has to meet all of them.
+        dates: Which dates folders and files show.
+        anonymised: The key of the hashes that replace names and identifiers, if nothing in the tree may identify a
+            patient; None for any other layout.
+        options: Options of the confidentiality profile, for an anonymised layout.
     """
 
     title: str
@@ -95,10 +95,10 @@ class Layout:
     options: Options = PROFILE_ALONE
 
     def digest(self, node: str) -> str:
-        """Return the hexadecimal digits that suffixes and ``{id}`` are made from.
+        """Return the hexadecimal digits of which suffixes and ``{id}`` are made.
 
-        An Orthanc id is a SHA-1 of the PatientID and UIDs: whoever sees ten digits of it finds the PatientID by trying
-        all, so an anonymised layout shows a keyed hash instead.
+        An Orthanc id is a SHA-1 of the PatientID and UIDs: ten digits of it are enough to find the PatientID by trying
+        all. So an anonymised layout shows a keyed hash instead.
 
         Args:
             node: An Orthanc id, or the node of a group's or a patient's folder (`davfs.catalog.plan`). Of a patient's,

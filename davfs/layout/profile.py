@@ -1,4 +1,4 @@
-"""``retain``, ``clean`` and ``pixels``: which options of the confidentiality profile an anonymised layout chooses."""
+"""Parses ``retain``, ``clean`` and ``pixels``: the options of the confidentiality profile of an anonymised layout."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -10,7 +10,7 @@ from davfs.confidentiality.options import (
     STRUCTURED_CONTENT,
     Options,
 )
-from davfs.layout.source import Source
+from davfs.layout.document import LayoutDocument
 
 RETAIN = (MODIFIED_DATES, PATIENT_CHARACTERISTICS)
 CLEAN = (STRUCTURED_CONTENT,)
@@ -19,11 +19,11 @@ OPTIONS = (*LISTS, "pixels")
 """The keys."""
 
 
-def profile_options(source: Source) -> Options:
-    """Return what an anonymised layout chooses.
+def profile_options(source: LayoutDocument) -> Options:
+    """Return the options of an anonymised layout.
 
     Raises:
-        LayoutError: It chooses what there is not.
+        LayoutError: One is unknown.
     """
     chosen = [word for key, known in LISTS.items() for word in _words(source, key, known)]
     pixels = source.document.get("pixels")
@@ -38,18 +38,18 @@ def profile_options(source: Source) -> Options:
     )
 
 
-def refuse_options(source: Source) -> None:
-    """Refuse the options where a layout is not anonymised: somebody relies on what is not done.
+def refuse_options(source: LayoutDocument) -> None:
+    """Refuse the options in a layout that is not anonymised, where they have no effect.
 
     Raises:
-        LayoutError: There is one.
+        LayoutError: It has one.
     """
     for key in OPTIONS:
         if key in source.document:
             raise source.error(f"{key} is for anonymised layouts; write anonymised = true or leave it out", (key,))
 
 
-def _words(source: Source, key: str, known: tuple[str, ...]) -> list[str]:
+def _words(source: LayoutDocument, key: str, known: tuple[str, ...]) -> list[str]:
     words = source.document.get(key, [])
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise source.error(f'{key} is a list; write {key} = ["{known[0]}"]', (key,))

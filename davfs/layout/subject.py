@@ -1,13 +1,13 @@
-"""Which person a study is of, as far as its own attributes tell: what a pseudonym stands for.
+"""Identifies the person of a study by the study's own patient attributes, for pseudonyms.
 
-The rule looks at one study alone, so that a pseudonym never depends on what else is in the archive:
+Only this study counts, so that a pseudonym never depends on what else is in the archive:
 
 1. Studies are of one person where PatientID, PatientName and PatientBirthDate are the same.
 2. Names are compared without case, accents, punctuation, and the prefix (``Dr``).
-3. An empty PatientID identifies nobody: each study without one is of a person of its own.
+3. An empty PatientID identifies nobody: each study without one is of another person.
 
-So people who share a PatientID by mistake, such as ``0000``, stay apart. One person whose name was spelled in two ways
-becomes two: that loses a link between studies, where the opposite mistake would take two people for one.
+So people who share a PatientID by mistake, such as ``0000``, stay apart. A person whose name is spelled in two ways
+counts as two: that loses a link between studies, while the opposite mistake would take two people for one.
 """
 
 import unicodedata
@@ -21,7 +21,7 @@ _APOSTROPHES = str.maketrans("", "", "'\u2019\u02bc`\u00b4")
 
 
 def subject(tags: Mapping[str, str]) -> str:
-    """Return a text that is the same for all studies of one person, and another one for everybody else.
+    """Return a text that is the same for all studies of one person, and different for each person.
 
     Args:
         tags: The patient attributes of a study, and its StudyInstanceUID, by keyword.
@@ -37,7 +37,7 @@ def subject(tags: Mapping[str, str]) -> str:
 
 
 def _name(value: str) -> str:
-    """Return the first writing of a name that holds any letters, without its prefix where there is more than that."""
+    """Return the first writing of a name with any letters, without its prefix unless there is nothing else."""
     writings = [group.split("^") for group in value.split("=")]
     shortened = (" ".join(part for at, part in enumerate(one) if at != _PREFIX) for one in writings)
     whole = (" ".join(one) for one in writings)
@@ -46,7 +46,7 @@ def _name(value: str) -> str:
 
 
 def _letters(text: str, *, between: str) -> str:
-    """Return the letters and digits of a text in small letters, without accents."""
+    """Return the letters and digits of a text in lower case, without accents."""
     apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text.translate(_APOSTROPHES)).casefold())
     plain = "".join(each for each in apart if not "\u0300" <= each <= "\u036f").translate(WITHOUT_STROKES)
     return between.join("".join(each if _is_letter(each) else " " for each in plain).split())

@@ -1,4 +1,4 @@
-"""Which DICOM tags Orthanc keeps in its index, and so which a template can use without opening a file.
+"""The DICOM tags in Orthanc's index, which templates can use without opening a file.
 
 Source: ``OrthancFramework/Sources/DicomFormat/DicomMap.cpp`` of Orthanc 1.12 (the lists of its main DICOM tags up to
 1.11, which it promises not to change, and ``ResetDefaultMainDicomTags`` for what came after). The keywords are those
@@ -78,7 +78,7 @@ DEFAULT: Mapping[Level, frozenset[str]] = MappingProxyType(
         ),
     }
 )
-"""What every version of Orthanc since 1.4.2 keeps."""
+"""The tags in the index of every Orthanc since 1.4.2."""
 
 SINCE_1_12_5: Mapping[Level, frozenset[str]] = MappingProxyType(
     {
@@ -88,33 +88,33 @@ SINCE_1_12_5: Mapping[Level, frozenset[str]] = MappingProxyType(
         ),
     }
 )
-"""What newer versions keep besides (and RequestAttributesSequence, a sequence: no text); empty in an older Orthanc."""
+"""Tags in newer versions only (besides RequestAttributesSequence, which has no text); empty in an older Orthanc."""
 
 
 MODALITIES = "ModalitiesInStudy"
 LABELS = "Labels"
 SUBJECT = "Subject"
-"""Which person a study is of (`davfs.layout.subject`): the catalog adds it to the tags of studies and of what is below
-them. No template can ask for it: in an anonymised layout, ``{PatientID:hash}`` is its hash."""
+"""The person of a study (`davfs.layout.subject`), which the catalog adds to the tags of studies, series and instances.
+Templates cannot use it, but in an anonymised layout, ``{PatientID:hash}`` is its hash."""
 PSEUDO = frozenset({MODALITIES, LABELS})
-"""What the catalog adds to a study's tags, and to those below it: the modalities of the study's series, and the labels
-that Orthanc 1.12.0 and newer give to resources. Several of them are joined by backslashes, as values of a tag are."""
+"""Tags that the catalog adds to those of studies, series and instances: the modalities of the study's series, and the
+labels of Orthanc 1.12.0 and newer. Several of them are joined by backslashes, as values of a tag are."""
 
 
-def kept(level: Level, extra: ExtraTags = NO_EXTRA_TAGS) -> frozenset[str]:
-    """Tell which keywords there are at exactly this level."""
+def indexed(level: Level, extra: ExtraTags = NO_EXTRA_TAGS) -> frozenset[str]:
+    """Return the keywords at exactly this level."""
     pseudo = PSEUDO if level is Level.STUDY else ()
     return DEFAULT[level].union(SINCE_1_12_5.get(level, ()), extra.get(level, ()), pseudo)
 
 
 def usable(level: Level, extra: ExtraTags = NO_EXTRA_TAGS) -> frozenset[str]:
-    """Tell which keywords a template of this level can use: those kept at the level itself or at one above it."""
+    """Return the keywords that a template of this level can use: those of this level and of the levels above."""
     above = usable(level.parent, extra) if level.parent else frozenset()
-    return above | kept(level, extra)
+    return above | indexed(level, extra)
 
 
 def representation(keyword: str) -> str | None:
-    """Tell a keyword's value representation in DICOM PS3.6 (``DA``, ``US or SS``); None where it is unknown there."""
+    """Return a keyword's value representation in DICOM PS3.6 (``DA``, ``US or SS``); None if it is unknown there."""
     if keyword == LABELS:
         return "LO"
     tag = tag_for_keyword(keyword)

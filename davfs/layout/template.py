@@ -1,24 +1,23 @@
-"""Templates: how a resource is called, out of its DICOM tags.
+"""Makes names from DICOM tags by a template.
 
-::
+The grammar of templates::
 
     {Keyword}                   the tag's value; a person's name as "DOE JOHN"
     {StudyDate:%Y-%m-%d}        a date (DA), time (TM) or both (DT), with %Y %y %m %d %H %M %S
-    {SeriesNumber:03d}          an integer, here with three digits at least
-    {PatientName:family,upper}  parts of a person's name, upper, lower or title case, a number of characters at most
-    {PatientID:hash}            sixteen digits of a hash with a key of one's own; hash8 to hash64
-    {A|B:%Y|literal text}       the first that is not empty; text can only stand last
-    {id}                        ~ and ten digits of the Orthanc id, or of its hash where the layout is anonymised;
-                                whatever else is cut
+    {SeriesNumber:03d}          an integer, here with at least three digits
+    {PatientName:family,upper}  parts of a person's name; upper, lower or title case; a maximum number of characters
+    {PatientID:hash}            sixteen digits of a keyed hash; hash8 to hash64 for fewer or more
+    {A|B:%Y|literal text}       the first alternative that is not empty; only the last can be text
+    {id}                        ~ and ten digits of the Orthanc id, or of its hash in an anonymised layout; never cut
     {{ and }}                   braces
 
-An empty field takes its separators with it (white space, dashes and ``_ , ; . + & ·``): those next to it vanish at
-both ends of the name and of brackets, between two others the longest of them stays, so ``{A} - {B} {C}`` without B
-gives ``A - C``. Round or square brackets right around a field vanish with it. All other text between the fields stays.
+Separators (white space, dashes and ``_ , ; . + & ·``) next to an empty field vanish at both ends of the name and of
+brackets; between two other parts the longest of them stays: ``{A} - {B} {C}`` without B gives ``A - C``. Round or
+square brackets right around an empty field vanish too. All other text stays.
 
-A group is a folder for every value: of a tag that has several, and of combinations where there are several such tags.
+A group has a folder for each value of a tag, and for each combination if several tags have several values.
 
-Values are only ever text: no attribute, index or expression is evaluated, and no value is ever taken for a format.
+Values are text only: no attribute, index or expression is evaluated, and no value is interpreted as a format.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -31,60 +30,60 @@ from davfs import names
 from davfs.confidentiality.shifting import shifted
 from davfs.layout.tags import SUBJECT
 from davfs.layout.text import HashKey
-from davfs.layout.values import Format, parts, read
+from davfs.layout.values import ValueFormat, formatted_text, formatted_values
 
 UNKNOWN = "unknown"
-"""The folder of all that has no value in a group."""
+"""The folder of resources without a value in a group."""
 
-MOST = 64
-"""Folders of one group that one resource can be in."""
+MAX_GROUPS = 64
+"""Folders of one group in which one resource can appear."""
 
-_NAMES, _GROUPS = 500, 2000
-"""Names that a template keeps: groups, and most series, are called as others were before them; patients are not."""
+_CACHED_NAMES, _CACHED_GROUPS = 500, 2000
+"""Names that a template caches: groups and most series have the names of others before them; patients have not."""
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """Text between the fields."""
+class LiteralText:
+    """Text between the fields, which always stays."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Separator:
-    """Text between the fields that has no meaning without them."""
+    """Text between the fields, which vanishes with an empty field."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """``{id}``."""
+    """The field ``{id}``."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tag:
-    """One alternative of a field: a DICOM tag.
+class TagValue:
+    """One alternative of a field: the value of a DICOM tag.
 
     Attributes:
-        keyword: Its keyword.
+        keyword: The tag's keyword.
         representation: Its value representation.
-        how: Format of its values; None for the plain value.
-        shift: The key by which a person's dates are shifted (`davfs.layout.text.HashKey.days`); None where they stay.
+        how: Format of the values; None for the plain value.
+        shift: The key by which a person's dates are shifted (`davfs.layout.text.HashKey.days`); None to keep them.
     """
 
     keyword: str
     representation: str
-    how: Format | None
+    how: ValueFormat | None
     shift: HashKey | None = None
 
     @property
     def keywords(self) -> tuple[str, ...]:
-        """What has to be known for its value."""
+        """The tags from which it is computed."""
         return (self.keyword, SUBJECT) if self.shift else (self.keyword,)
 
     def value(self, tags: Mapping[str, str]) -> str:
-        """Return what it has for a resource; empty where that is no date, and is to be one that is shifted."""
+        """Return the value for a resource; an empty text if it is to be shifted, and is no date."""
         value = tags.get(self.keyword, "")
         if self.shift is None or not value:
             return value
@@ -97,105 +96,105 @@ class Field:
 
     Attributes:
         tags: Tried in this order.
-        default: Text where all of them are empty.
-        brackets: What stands right around the value, ``()``, ``[]`` or nothing.
+        default: Text if all of them are empty.
+        brackets: Brackets right around the value: ``()``, ``[]`` or nothing.
     """
 
-    tags: tuple[Tag, ...]
+    tags: tuple[TagValue, ...]
     default: str
     brackets: str = ""
 
     def render(self, tags: Mapping[str, str]) -> str:
-        """Return the text of the first alternative that has any."""
+        """Return the text of the first alternative that is not empty."""
         for tag in self.tags:
-            if text := read(tag.value(tags), tag.representation, tag.how):
+            if text := formatted_text(tag.value(tags), tag.representation, tag.how):
                 return self._bracketed(text)
         return self._bracketed(self.default)
 
     def texts(self, tags: Mapping[str, str]) -> list[str]:
-        """Return a text for each value of the first alternative that has any; at least one, empty where none has."""
-        found = (parts(tag.value(tags), tag.representation, tag.how) for tag in self.tags)
+        """Return a text for each value of the first alternative that is not empty; at least one, which may be empty."""
+        found = (formatted_values(tag.value(tags), tag.representation, tag.how) for tag in self.tags)
         texts = next((texts for texts in found if texts), [self.default])
-        return [self._bracketed(text) for text in sorted(set(texts))[:MOST]]
+        return [self._bracketed(text) for text in sorted(set(texts))[:MAX_GROUPS]]
 
     def _bracketed(self, text: str) -> str:
         return f"{self.brackets[:1]}{text}{self.brackets[1:]}" if text else ""
 
 
-Piece: TypeAlias = Text | Separator | Identifier | Field
+TemplatePart: TypeAlias = LiteralText | Separator | Identifier | Field
 
 _Values: TypeAlias = tuple[str | None, ...]
-"""What a resource has for each tag that a template reads."""
+"""The values of the tags that a template reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A template that was read and found right.
+    """A parsed template.
 
     Attributes:
-        pieces: What it is made of.
-        extension: Ending of a file's name, dot included; empty for folders.
+        parts: Its parts.
+        extension: Extension of a file, with its dot; empty for folders.
     """
 
-    pieces: tuple[Piece, ...]
+    parts: tuple[TemplatePart, ...]
     extension: str
     _read: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    _marked: bool = field(init=False, repr=False, compare=False)
+    _has_id: bool = field(init=False, repr=False, compare=False)
     _name: Callable[[_Values, str], str] = field(init=False, repr=False, compare=False)
     _names: Callable[[_Values], tuple[str, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        read = (tag.keywords for piece in self.pieces if isinstance(piece, Field) for tag in piece.tags)
+        read = (tag.keywords for part in self.parts if isinstance(part, Field) for tag in part.tags)
         keywords = (keyword for each in read for keyword in each)
         object.__setattr__(self, "_read", tuple(dict.fromkeys(keywords)))
-        object.__setattr__(self, "_marked", Identifier() in self.pieces)
-        object.__setattr__(self, "_name", lru_cache(_NAMES)(self._rendered))
-        object.__setattr__(self, "_names", lru_cache(_GROUPS)(self._grouped))
+        object.__setattr__(self, "_has_id", Identifier() in self.parts)
+        object.__setattr__(self, "_name", lru_cache(_CACHED_NAMES)(self._rendered))
+        object.__setattr__(self, "_names", lru_cache(_CACHED_GROUPS)(self._grouped))
 
     @property
     def keywords(self) -> frozenset[str]:
-        """The tags that it reads."""
+        """The tags that the template reads."""
         return frozenset(self._read)
 
     def render(self, tags: Mapping[str, str], id: str) -> str:  # noqa: A002  the field is called {id}
-        """Make the base name of one resource.
+        """Return the base name of a resource.
 
         Args:
             tags: Main DICOM tags by keyword, of the resource and of those above it.
             id: What ``{id}`` takes its digits from: `davfs.layout.Layout.digest` of the resource.
 
         Returns:
-            A safe name; ``unnamed`` (and the extension) where all the tags are empty.
+            A safe name; ``unnamed`` (and the extension) if all tags are empty.
         """
-        mark = names.id_suffix(id) if self._marked else ""
-        return self._name(tuple(map(tags.get, self._read)), mark)
+        digits = names.id_suffix(id) if self._has_id else ""
+        return self._name(tuple(map(tags.get, self._read)), digits)
 
     def values(self, tags: Mapping[str, str]) -> tuple[str, ...]:
-        """Make the names of all folders of a group that a resource belongs into.
+        """Return the names of all folders of a group in which a resource appears.
 
         Args:
             tags: Main DICOM tags by keyword, of the resource and of those above it.
 
         Returns:
-            Safe names in the order of their `names.folded`, no two with the same one, at least one and at most 64;
-            ``unknown`` where all the tags are empty.
+            One to 64 safe names, sorted by `names.folded`, which differs for all of them; ``unknown`` if all tags are
+            empty.
         """
         return self._names(tuple(map(tags.get, self._read)))
 
-    def _rendered(self, values: _Values, mark: str) -> str:
+    def _rendered(self, values: _Values, digits: str) -> str:
         tags = self._tags(values)
-        text = _join((piece, _word(piece, tags, mark)) for piece in self.pieces)
+        text = _join((part, _word(part, tags, digits)) for part in self.parts)
         name = names.safe_file(text, self.extension)
-        if mark not in name:  # it was cut, and was asked for "for good"
-            return names.safe_file(text, f" {mark}{self.extension}")
+        if digits not in name:  # it was cut off, and must not be
+            return names.safe_file(text, f" {digits}{self.extension}")
         return name
 
     def _grouped(self, values: _Values) -> tuple[str, ...]:
         tags = self._tags(values)
-        rows: list[tuple[tuple[Piece, str], ...]] = [()]
-        for piece in self.pieces:
-            words = piece.texts(tags) if isinstance(piece, Field) else [_word(piece, tags, "")]
-            rows = [(*row, (piece, word)) for row, word in product(rows, words)][:MOST]
+        rows: list[tuple[tuple[TemplatePart, str], ...]] = [()]
+        for part in self.parts:
+            words = part.texts(tags) if isinstance(part, Field) else [_word(part, tags, "")]
+            rows = [(*row, (part, word)) for row, word in product(rows, words)][:MAX_GROUPS]
         found = sorted(_group_name(row) for row in rows)
         unique = {names.folded(name): name for name in reversed(found)}
         return tuple(unique[key] for key in sorted(unique))
@@ -204,22 +203,22 @@ class Template:
         return {keyword: value for keyword, value in zip(self._read, values, strict=True) if value is not None}
 
 
-def _group_name(words: tuple[tuple[Piece, str], ...]) -> str:
-    empty = not any(word for piece, word in words if isinstance(piece, Field))
+def _group_name(words: tuple[tuple[TemplatePart, str], ...]) -> str:
+    empty = not any(word for part, word in words if isinstance(part, Field))
     return UNKNOWN if empty else names.safe(_join(words))
 
 
-def _word(piece: Piece, tags: Mapping[str, str], mark: str) -> str:
-    if isinstance(piece, Field):
-        return piece.render(tags)
-    return mark if isinstance(piece, Identifier) else piece.text
+def _word(part: TemplatePart, tags: Mapping[str, str], digits: str) -> str:
+    if isinstance(part, Field):
+        return part.render(tags)
+    return digits if isinstance(part, Identifier) else part.text
 
 
-def _join(words: Iterable[tuple[Piece, str]]) -> str:
-    """Join what is there; separators wait in the gap until it is known what stands at its other end."""
+def _join(words: Iterable[tuple[TemplatePart, str]]) -> str:
+    """Join the parts; separators are held back in a gap until the part at its other end is known."""
     text, gap, hollow = "", [""], False
-    for piece, word in words:
-        if isinstance(piece, Separator):
+    for part, word in words:
+        if isinstance(part, Separator):
             gap.append(word)
         elif word:
             edge = text[-1:] in {"", "(", "["} or word[0] in {")", "]"}

@@ -1,4 +1,4 @@
-"""How text and the names of people are written: parts, case, length, and keyed hashes."""
+"""Formats text and names of people: parts of a name, case, length, and keyed hashes."""
 
 import hashlib
 import hmac
@@ -12,15 +12,15 @@ GROUPS = ("alphabetic", "ideographic", "phonetic")
 """The writings of one name, in the order of DICOM PS3.5 section 6.2.1.1, split by ``=``."""
 
 COMPONENTS = ("family", "given", "middle", "prefix", "suffix")
-"""The parts of each writing, in the same section's order, split by ``^``."""
+"""The components of each writing, in the same section's order, split by ``^``."""
 
 LONGEST = 100
-"""Characters that a length can ask for; a name has room for 108 bytes."""
+"""Largest number of characters in a format; a name has room for 108 bytes."""
 
 WITHOUT_STROKES = str.maketrans({
     "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ħ": "h", "ŧ": "t", "\u0131": "i",
 })  # fmt: skip
-"""Letters that are written with a stroke or joined, which Unicode does not take apart as it does those with accents."""
+"""Letters with strokes and joined letters, which Unicode does not decompose as it does those with accents."""
 
 _LEAST_DAYS, _MOST_DAYS = 365, 3653
 _DIGITS = 16
@@ -33,17 +33,16 @@ _ZERO_WIDTH_JOINER = "\u200d"
 
 
 class TemplateError(ValueError):
-    """A template, or the format of a tag in it, cannot be read; the loader adds file and line."""
+    """A template, or a format in it, has a mistake; the loader adds file and line."""
 
 
 class HashKey:
-    """The secret that hashes are made with.
+    """The secret key of hashes.
 
-    It shows a fingerprint of itself only, so that a log never tells the key, while what is derived from a layout's
-    ``repr`` still differs where the key does.
+    Its ``repr`` has a fingerprint only, so that no log contains the key, but layouts with different keys differ.
 
     Args:
-        secret: The key; whoever knows it can find out which patient a folder belongs to.
+        secret: The key; with it one can find out which patient a folder belongs to.
     """
 
     __slots__ = ("_secret",)
@@ -52,17 +51,17 @@ class HashKey:
         self._secret = secret
 
     def digest(self, text: str) -> str:
-        """Return HMAC-SHA256 of a text in UTF-8, as 64 hexadecimal digits.
+        """Return the HMAC-SHA256 of a text in UTF-8, as 64 hexadecimal digits.
 
         Source: RFC 2104.
         """
         return hmac.new(self._secret, text.encode(errors="surrogatepass"), hashlib.sha256).hexdigest()
 
     def days(self, subject: str) -> int:
-        """Return by how many days a person's dates are shifted: from one year to ten.
+        """Return the number of days by which a person's dates are shifted: one to ten years.
 
         Args:
-            subject: The person, as `davfs.layout.subject` has it.
+            subject: The person (`davfs.layout.subject`).
         """
         return _LEAST_DAYS + int(self.digest(f"days:{subject}")[:16], 16) % (_MOST_DAYS - _LEAST_DAYS)
 
@@ -99,23 +98,23 @@ class TextFormat:
     key: HashKey | None = None
 
     def write(self, value: str) -> str:
-        """Write the value; empty where it lacks the part that is asked for."""
-        text = person(value, self.group, self.component) if self.person else value
+        """Format the value; return an empty text if it lacks the part of a name."""
+        text = person_name(value, self.group, self.component) if self.person else value
         if text and self.digits and self.key:
             return self.key.digest(unicodedata.normalize("NFC", text))[: self.digits]
-        return shortened(CASES[self.case](text), self.length)
+        return truncated(CASES[self.case](text), self.length)
 
 
 def compile_text(representation: str, text: str, key: HashKey | None) -> TextFormat:
-    """Read a format of text: words and numbers, joined by commas.
+    """Parse a format of text: words and numbers, joined by commas.
 
     Args:
         representation: The tag's value representation.
         text: The format.
-        key: The key of hashes; None where there is none.
+        key: The key of hashes, if there is one.
 
     Raises:
-        TemplateError: It is wrong; the message says what is allowed.
+        TemplateError: It has a mistake; the message says what is allowed.
     """
     found: dict[str, int | str] = {}
     for word in (word.strip() for word in text.split(",")):
@@ -158,8 +157,8 @@ def _known(*, person: bool) -> str:
     return f"{', '.join(words)}, {length}, and hash or hash{_LEAST_DIGITS} to hash{_MOST_DIGITS}"
 
 
-def person(name: str, group: int | None = None, component: int | None = None) -> str:
-    """Join the components of a person's name, family name first.
+def person_name(name: str, group: int | None = None, component: int | None = None) -> str:
+    """Format a person's name: its components joined by spaces, family name first.
 
     Args:
         name: A value of representation PN.
@@ -175,12 +174,12 @@ def person(name: str, group: int | None = None, component: int | None = None) ->
     return " ".join(" ".join(components).split())
 
 
-def shortened(text: str, length: int) -> str:
-    """Cut a text, so that no character loses what combines with it.
+def truncated(text: str, length: int) -> str:
+    """Truncate a text between characters, never before a combining one.
 
     Args:
         text: The text.
-        length: Characters at most, each with all that combines with it; 0 for all.
+        length: Maximum number of characters, each with its combining ones; 0 for no limit.
     """
     text = unicodedata.normalize("NFC", text)
     if not length or len(text) <= length:
@@ -196,9 +195,9 @@ def _combines(text: str, at: int) -> bool:
 
 
 def _title(text: str) -> str:
-    """Write a capital at the beginning of each word: O'Neill, but not Patient'S."""
+    """Capitalize each word: O'Neill, but not Patient'S."""
     return _INITIAL.sub(lambda letter: letter[0].upper(), text.lower())
 
 
 CASES: dict[str, Callable[[str], str]] = {"": str, "upper": str.upper, "lower": str.lower, "title": _title}
-"""What case a text can be written in."""
+"""The cases of text by their names."""

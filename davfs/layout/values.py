@@ -1,4 +1,4 @@
-"""How the value of one DICOM tag reads in a name, by its value representation (DICOM PS3.5 section 6.2)."""
+"""Formats the values of DICOM tags for names, by value representation (DICOM PS3.5 section 6.2)."""
 
 import re
 from collections.abc import Mapping
@@ -7,9 +7,9 @@ from datetime import date
 from functools import lru_cache
 from typing import Protocol
 
-from davfs.layout.text import HashKey, TemplateError, compile_text, person
+from davfs.layout.text import HashKey, TemplateError, compile_text, person_name
 
-_NOT_MULTIPLE = frozenset({"LT", "ST", "UT", "UR"})  # there a backslash is a character like any other
+_NOT_MULTIPLE = frozenset({"LT", "ST", "UT", "UR"})  # a backslash separates nothing in them
 _INTEGERS = frozenset({"IS", "US", "SS", "UL", "SL", "SV", "UV"})
 
 _DAY = r"(?P<Y>\d{4})(?P<dot>[.-]?)(?P<m>\d{2})(?P=dot)(?P<d>\d{2})"  # the dots are those of ACR-NEMA
@@ -29,20 +29,20 @@ _DIRECTIVE = re.compile("%(.)")
 _INTEGER_FORMAT = re.compile(r"(?:0([1-9][0-9]?))?d")
 
 
-_REMEMBERED = 1000
-"""Dates and times of which the parts are kept: a study's stand in several names, and in those of its series."""
+_CACHED_CLOCKS = 1000
+"""Dates and times whose parts are cached: those of a study are in several names, and in those of its series."""
 
 
-class Format(Protocol):
-    """How a single value is written."""
+class ValueFormat(Protocol):
+    """Formats a single value."""
 
     def write(self, value: str) -> str:
-        """Write the value; one that does not parse comes back as it is, for a name must never hide what is there."""
+        """Format the value; return it unchanged if it does not parse, for a name must never hide a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClockFormat:
-    """Dates and times, with the directives of ``strftime`` that no locale changes.
+    """Formats dates and times with those directives of ``strftime`` that do not depend on the locale.
 
     Attributes:
         representation: ``DA``, ``TM`` or ``DT``.
@@ -53,7 +53,7 @@ class ClockFormat:
     text: str
 
     def write(self, value: str) -> str:
-        """Write the value; one that does not hold all that the format asks for comes back as it is."""
+        """Format the value; return it unchanged if it lacks a part that the format needs."""
         parts = _clock_parts(value, self.representation)
         try:
             return _DIRECTIVE.sub(lambda directive: parts[directive[1]], self.text)
@@ -63,26 +63,26 @@ class ClockFormat:
 
 @dataclass(frozen=True, slots=True)
 class IntegerFormat:
-    """Integers with leading zeros.
+    """Formats integers with leading zeros.
 
     Attributes:
-        width: Digits at least, the sign included.
+        width: Minimum number of digits, including the sign.
     """
 
     width: int
 
     def write(self, value: str) -> str:
-        """Write the value; what is no integer comes back as it is."""
+        """Format the value; return it unchanged if it is no integer."""
         return f"{int(value):0{self.width}d}" if re.fullmatch(r"[+-]?[0-9]{1,18}", value) else value
 
 
-def compile_format(representation: str, text: str, key: HashKey | None = None) -> Format:
-    """Read the format behind a keyword's colon.
+def compile_format(representation: str, text: str, key: HashKey | None = None) -> ValueFormat:
+    """Parse the format after a keyword's colon.
 
     Args:
         representation: The tag's value representation.
         text: The format.
-        key: The key of hashes; None where there is none.
+        key: The key of hashes, if there is one.
 
     Raises:
         TemplateError: It does not suit the representation.
@@ -97,38 +97,38 @@ def compile_format(representation: str, text: str, key: HashKey | None = None) -
     return IntegerFormat(int(match[1] or 1))
 
 
-def read(value: str, representation: str, how: Format | None = None) -> str:
-    """Make readable text of a tag's value.
+def formatted_text(value: str, representation: str, how: ValueFormat | None = None) -> str:
+    """Return a tag's value as readable text.
 
     Args:
-        value: As Orthanc's REST API gives it; several values are joined by backslashes, and become a list with commas.
+        value: The value in Orthanc's REST API; several values are joined by backslashes there, by commas in the text.
         representation: The tag's value representation.
-        how: Format of every single value; None for the value itself.
+        how: Format of each single value; None for the plain value.
 
     Returns:
-        Text with single spaces; empty where nothing is there.
+        Text with single spaces; may be empty.
     """
-    return ", ".join(parts(value, representation, how))
+    return ", ".join(formatted_values(value, representation, how))
 
 
-def parts(value: str, representation: str, how: Format | None = None) -> list[str]:
-    """Make readable text of each value of a tag that is not empty; see `read`."""
-    texts = (_single(part, representation, how) for part in split(value, representation))
+def formatted_values(value: str, representation: str, how: ValueFormat | None = None) -> list[str]:
+    """Return each value of a tag that is not empty as readable text; see `formatted_text`."""
+    texts = (_single(part, representation, how) for part in split_values(value, representation))
     return [text for text in texts if text]
 
 
-def split(value: str, representation: str) -> list[str]:
-    """Split what Orthanc gives into single values; in long texts a backslash is a character like any other."""
+def split_values(value: str, representation: str) -> list[str]:
+    """Split a value in Orthanc's REST API into single values; in long texts a backslash separates nothing."""
     return [value] if representation in _NOT_MULTIPLE else value.split("\\")
 
 
 def is_clock(representation: str) -> bool:
-    """Tell whether values of a representation are dates, times, or both in one."""
+    """Return True if values of a representation are dates, times, or both in one."""
     return representation in _CLOCKS
 
 
-def is_genuine(value: str, representation: str) -> bool:
-    """Tell whether a single value is what its representation says.
+def is_valid(value: str, representation: str) -> bool:
+    """Return True if a single value is valid in its representation.
 
     Args:
         value: The value.
@@ -141,11 +141,11 @@ def is_genuine(value: str, representation: str) -> bool:
     return any(_FORMS[one].fullmatch(value) for one in representation.split(" or "))
 
 
-def _single(value: str, representation: str, how: Format | None) -> str:
+def _single(value: str, representation: str, how: ValueFormat | None) -> str:
     text = " ".join(value.replace("\0", " ").split())  # UIDs are padded with NUL
     if how and text:
         return how.write(text)
-    return person(text) if representation == "PN" else text
+    return person_name(text) if representation == "PN" else text
 
 
 def _compile_clock(representation: str, text: str) -> ClockFormat:
@@ -159,24 +159,24 @@ def _compile_clock(representation: str, text: str) -> ClockFormat:
     return ClockFormat(representation, text)
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=_CACHED_CLOCKS)
 def _clock_parts(value: str, representation: str) -> Mapping[str, str]:
-    """Return the parts of a date or time by their directives; none where it is no real one."""
+    """Return the parts of a date or time by their directives; an empty mapping if it is invalid."""
     match = _CLOCKS[representation].fullmatch(value)
     parts = {} if match is None else {name: part for name, part in match.groupdict().items() if part}
-    return _completed(parts) if _is_real(parts) else {}
+    return _completed(parts) if _is_valid_moment(parts) else {}
 
 
 def _completed(parts: Mapping[str, str]) -> Mapping[str, str]:
-    """Add what is no part of its own."""
+    """Add the directives that are no parts: ``%y`` and ``%%``."""
     year = {"y": parts["Y"][2:]} if "Y" in parts else {}
     return {**parts, **year, "%": "%"}
 
 
-def _is_real(parts: Mapping[str, str]) -> bool:
-    """Tell whether the parts make a day of the calendar and a time of the clock (60 is a leap second)."""
+def _is_valid_moment(parts: Mapping[str, str]) -> bool:
+    """Return True if the parts make a day of the calendar and a time of the clock (60 is a leap second)."""
     try:
-        date(*(int(parts.get(name, standin)) for name, standin in (("Y", "2000"), ("m", "1"), ("d", "1"))))
+        date(*(int(parts.get(name, default)) for name, default in (("Y", "2000"), ("m", "1"), ("d", "1"))))
     except ValueError:
         return False
     limits = {"H": 23, "M": 59, "S": 60}

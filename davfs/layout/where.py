@@ -1,23 +1,24 @@
-"""``[where]``: which studies appear in a layout."""
+"""Parses ``[where]``: the conditions that a study has to meet to appear in a layout."""
 
 from typing import Any
 
 from davfs.layout import tags
-from davfs.layout.condition import Condition, Test
-from davfs.layout.criteria import CriterionError, compile_test
+from davfs.layout.condition import Condition, Criterion
+from davfs.layout.criteria import CriterionError, parse_criterion
+from davfs.layout.document import LayoutDocument
 from davfs.layout.levels import TOP
-from davfs.layout.source import Source, nearest_first
+from davfs.layout.suggestions import nearest_first
 from davfs.layout.tags import ExtraTags
 from davfs.orthanc.model import Level
 
 _EXAMPLE = 'Modality = ["CT", "MR"]'
 
 
-def conditions(source: Source, extra: ExtraTags) -> tuple[Condition, ...]:
-    """Read the conditions of a layout.
+def parse_conditions(source: LayoutDocument, extra: ExtraTags) -> tuple[Condition, ...]:
+    """Parse the conditions of a layout.
 
     Raises:
-        LayoutError: One is wrong.
+        LayoutError: One has a mistake.
     """
     table = source.document.get("where", {})
     if not isinstance(table, dict):
@@ -25,7 +26,7 @@ def conditions(source: Source, extra: ExtraTags) -> tuple[Condition, ...]:
     return tuple(_condition(source, keyword, value, extra) for keyword, value in table.items())
 
 
-def _condition(source: Source, keyword: str, value: Any, extra: ExtraTags) -> Condition:
+def _condition(source: LayoutDocument, keyword: str, value: Any, extra: ExtraTags) -> Condition:
     representation = tags.representation(keyword)
     usable = tags.usable(Level.SERIES, extra)
     if keyword in TOP:
@@ -37,12 +38,12 @@ def _condition(source: Source, keyword: str, value: Any, extra: ExtraTags) -> Co
     if not texts or not all(isinstance(text, str) for text in texts):
         reason = f'{keyword} is text, or a list of texts; write {keyword} = "…" or {keyword} = ["…", "…"]'
         raise source.error(reason, ("where", keyword))
-    return Condition(keyword, tuple(_test(source, keyword, text, representation) for text in texts))
+    return Condition(keyword, tuple(_criterion(source, keyword, text, representation) for text in texts))
 
 
-def _test(source: Source, keyword: str, text: str, representation: str) -> Test:
+def _criterion(source: LayoutDocument, keyword: str, text: str, representation: str) -> Criterion:
     try:
-        return compile_test(text, representation)
+        return parse_criterion(text, representation)
     except CriterionError as error:
         raise source.error(f"{keyword}: {error}", ("where", keyword), text) from error
 
@@ -52,6 +53,6 @@ def _unusable(keyword: str, representation: str | None, extra: ExtraTags) -> str
         return f'unknown tag "{keyword}"'
     if representation == "SQ":
         return f"{keyword} is a sequence and has no text"
-    if keyword in tags.kept(Level.INSTANCE, extra):
+    if keyword in tags.indexed(Level.INSTANCE, extra):
         return f"Orthanc keeps {keyword} for each instance, and whole studies are chosen here"
     return f"Orthanc does not keep {keyword} in its index unless its option ExtraMainDicomTags says so"

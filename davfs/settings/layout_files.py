@@ -11,7 +11,7 @@ from typing import TypeAlias
 from davfs import names
 from davfs.errors import ConfigurationError, LayoutError
 from davfs.layout import ExtraTags, HashKey, Layout, load
-from davfs.layout.position import line_in
+from davfs.layout.toml_lines import line_in
 
 FileStates: TypeAlias = tuple[tuple[int, int, int] | None, ...]
 """Date (in ns), size and inode of each file; None for one that cannot be found."""

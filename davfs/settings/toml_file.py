@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from davfs.errors import ConfigurationError
-from davfs.layout.position import Key, line_of, line_of_error
+from davfs.layout.toml_lines import TomlPath, line_of, line_of_error
 from davfs.settings.checks import nearest
 from davfs.settings.configuration import GivenValue
 from davfs.settings.table import SETTINGS, RunMode, keys
@@ -44,7 +44,7 @@ def _parsed(file: Path) -> tuple[str, dict[str, Any]]:
         raise ConfigurationError(f"{file}:{line_of_error(content, error)}: no valid TOML: {error}") from error
 
 
-def _settings(document: Mapping[str, Any]) -> Iterator[tuple[Key, Any]]:
+def _settings(document: Mapping[str, Any]) -> Iterator[tuple[TomlPath, Any]]:
     """Yield the settings in a document; a table that should not be one is a setting itself."""
     tables = {key.partition(".")[0] for key in _KEYS if "." in key}
     for name, value in document.items():

@@ -14,8 +14,8 @@ from davfs import names
 from davfs.catalog.placing import LayoutPlacer, Placement, TaggedResource
 from davfs.catalog.plan import Plan
 from davfs.confidentiality.options import Options
-from davfs.layout import ExtraTags, HashKey, Layout, load_text, parse
-from davfs.layout.anonymity import SHOWN, restricted
+from davfs.layout import ExtraTags, HashKey, Layout, load_text, parse_template
+from davfs.layout.anonymised_templates import PLAIN, restrict
 from davfs.layout.subject import subject
 from davfs.layout.tags import SUBJECT, representation, usable
 from davfs.layout.text import TemplateError
@@ -63,7 +63,7 @@ def anonymised(levels: str, key: HashKey = KEY, extra: ExtraTags = EXTRA) -> Lay
 def is_shown(field: str, level: Level, extra: ExtraTags = EXTRA, options: Options = EVERYTHING) -> bool:
     """Tell whether an anonymised layout may have a field, at a level that knows its tag."""
     try:
-        restricted(parse(f"{{{field}}}", level, extra, KEY), options, KEY)
+        restrict(parse_template(f"{{{field}}}", level, extra, KEY), options, KEY)
     except TemplateError:
         return False
     return True
@@ -90,7 +90,7 @@ def test_what_is_shown() -> None:
 def test_every_tag_of_the_standard() -> None:
     """Whatever Orthanc is told to keep, only a code, a number, or a date that is not of birth or death is shown."""
     kinds = {keyword: representation(keyword) or "" for keyword in keyword_dict if keyword}
-    coarse = {keyword for keyword, kind in kinds.items() if SHOWN.issuperset(kind.split(" or "))}
+    coarse = {keyword for keyword, kind in kinds.items() if PLAIN.issuperset(kind.split(" or "))}
     listed = {keyword: TABLE["attributes"].get(f"{tag_for_keyword(keyword):08x}", {}) for keyword in coarse}
     for options, columns in CHOICES.items():
         found = {one for one in kinds if is_shown(one, Level.PATIENT, {Level.PATIENT: [one]}, options)}

@@ -79,7 +79,7 @@ def test_levels_may_be_left_out(resources: str) -> None:
     """Any levels can stand under each other as long as the order is Orthanc's."""
     text = HEAD + "".join(f'[[level]]\n{resource} = "{{PatientID}}"\n' for resource in resources.split())
     layout = load_text(text, "mine.toml")
-    assert [level.over.name.lower() for level in layout.levels] == resources.split()
+    assert [level.tag_level.name.lower() for level in layout.levels] == resources.split()
     assert layout.description == ""
 
 
@@ -157,7 +157,7 @@ def refusal(text: str) -> LayoutError | None:
 def test_levels_know_what_they_group() -> None:
     """A group reads the tags of the next resource below it, and a resource its own."""
     layout = load_text(GROUPS, "mine.toml")
-    assert [(level.resource, level.over) for level in layout.levels] == [
+    assert [(level.resource, level.tag_level) for level in layout.levels] == [
         (None, Level.STUDY),
         (None, Level.STUDY),
         (Level.STUDY, Level.STUDY),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from davfs.layout import HashKey, load_text, parse, shipped_names
+from davfs.layout import HashKey, load_text, parse_template, shipped_names
 from davfs.orthanc.model import Level, OrthancId
 
 TEXT = (Path(__file__).parents[2] / "docs" / "layouts.md").read_text()
@@ -37,7 +37,7 @@ def test_layouts(text: str) -> None:
 @pytest.mark.parametrize(("template", "name"), TEMPLATES)
 def test_templates(template: str, name: str) -> None:
     """Each example has the name that stands beside it; hashes are those of the key KEY."""
-    read = parse(template.replace(r"\|", "|"), Level.SERIES, key=HashKey(b"KEY"))
+    read = parse_template(template.replace(r"\|", "|"), Level.SERIES, key=HashKey(b"KEY"))
     assert read.render(TAGS, OrthancId("01234567-89abcdef-01234567-89abcdef-01234567")) == name
 
 

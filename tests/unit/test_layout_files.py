@@ -6,7 +6,7 @@ import pytest
 
 from davfs.errors import ConfigurationError
 from davfs.layout import HashKey
-from davfs.layout.position import line_in
+from davfs.layout.toml_lines import line_in
 from davfs.settings.layout_files import LayoutFiles, LoadedLayouts
 
 LAYOUT = 'title = "{title}"\n[[level]]\npatient = "{{{tag}}}"\n'

@@ -17,7 +17,7 @@ TODAY = date(2024, 3, 10)
 def fits(query: str, value: str) -> bool:
     """Tell whether a value fits the only term of a query."""
     (term,) = parse(query, KNOWN).terms
-    return term.test.fits(value, TODAY)
+    return term.criterion.accepts(value, TODAY)
 
 
 @pytest.mark.parametrize(
@@ -171,4 +171,4 @@ def test_any_text(text: str, value: str) -> None:
         query = parse(text, KNOWN)
     except QueryError:
         return
-    assert all(term.test.fits(value, TODAY) in {True, False} for term in query.terms)
+    assert all(term.criterion.accepts(value, TODAY) in {True, False} for term in query.terms)

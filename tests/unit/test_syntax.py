@@ -3,7 +3,7 @@
 import pytest
 from pydicom.datadict import dictionary_VR
 
-from davfs.layout import parse
+from davfs.layout import parse_template
 from davfs.layout.tags import DEFAULT, SINCE_1_12_5
 from davfs.layout.text import TemplateError
 from davfs.orthanc.model import Level
@@ -15,7 +15,7 @@ def test_all_tags_that_orthanc_keeps_are_dicom_keywords(level: Level) -> None:
     """Every tag of the lists can be used in a template of its level."""
     for keyword in (*DEFAULT[level], *SINCE_1_12_5.get(level, ())):
         assert dictionary_VR(keyword)
-        assert parse(f"{{{keyword}}}", level).render({keyword: "7"}, ID) == "7"
+        assert parse_template(f"{{{keyword}}}", level).render({keyword: "7"}, ID) == "7"
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_all_tags_that_orthanc_keeps_are_dicom_keywords(level: Level) -> None:
 def test_wrong_templates_are_refused(template: str, reason: str) -> None:
     """The message tells what is wrong, and what is known there."""
     with pytest.raises(TemplateError) as caught:
-        parse(template, Level.STUDY)
+        parse_template(template, Level.STUDY)
     assert reason in str(caught.value)
 
 
@@ -62,4 +62,4 @@ def test_wrong_templates_are_refused(template: str, reason: str) -> None:
 def test_wrong_formats_of_integers_are_refused(form: str) -> None:
     """Nothing but zeros to a width is known, so nothing else of Python's formats gets through."""
     with pytest.raises(TemplateError, match="write d, or 03d"):
-        parse(f"{{SeriesNumber:{form}}}", Level.SERIES)
+        parse_template(f"{{SeriesNumber:{form}}}", Level.SERIES)

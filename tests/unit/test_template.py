@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from davfs import names
-from davfs.layout import parse, parse_group
-from davfs.layout.syntax import parse_file
+from davfs.layout import parse_group_template, parse_template
+from davfs.layout.syntax import parse_file_template
 from davfs.layout.tags import usable
-from davfs.layout.template import MOST
+from davfs.layout.template import MAX_GROUPS
 from davfs.orthanc.model import Level
 from tests.support.templates import ID, render
 
@@ -41,13 +41,13 @@ A, B, C = "{PatientID}", "{StudyID}", "{Modality}"
 )
 def test_groups_have_a_folder_for_each_value(template: str, tags: dict[str, str], folders: tuple[str, ...]) -> None:
     """One study can be in several folders, and is in one at least."""
-    assert parse_group(template, Level.SERIES, {Level.PATIENT: ["PatientComments"]}).values(tags) == folders
+    assert parse_group_template(template, Level.SERIES, {Level.PATIENT: ["PatientComments"]}).values(tags) == folders
 
 
 @given(st.lists(st.sampled_from("abcABC123"), max_size=9), st.randoms())
 def test_the_order_of_values_does_not_matter(values: list[str], random: Random) -> None:
     """The same values make the same folders, whoever sent them."""
-    template = parse_group("{ModalitiesInStudy}", Level.STUDY)
+    template = parse_group_template("{ModalitiesInStudy}", Level.STUDY)
     shuffled = random.sample(values, len(values))
     first, second = (template.values({"ModalitiesInStudy": "\\".join(each)}) for each in (values, shuffled))
     assert first == second
@@ -57,15 +57,17 @@ def test_the_order_of_values_does_not_matter(values: list[str], random: Random) 
 def test_groups_have_limits() -> None:
     """A tag with thousands of values does not make thousands of folders, nor do two such tags together."""
     many = "\\".join(f"{number:04d}" for number in range(5000))
-    template = parse_group("{OtherPatientIDs} {Labels}", Level.STUDY)
+    template = parse_group_template("{OtherPatientIDs} {Labels}", Level.STUDY)
     found = template.values({"OtherPatientIDs": many, "Labels": many})
-    assert found == tuple(f"0000 {number:04d}" for number in range(MOST))
+    assert found == tuple(f"0000 {number:04d}" for number in range(MAX_GROUPS))
 
 
 def test_further_files_may_be_text_alone() -> None:
     """In the folder of a study there is one study.json, so nothing has to tell it from another."""
-    assert parse_file("study.json", Level.STUDY).render({}, ID) == "study.json"
-    assert parse_file("{StudyDescription}.zip", Level.STUDY).render({"StudyDescription": "CON"}, ID) == "CON_.zip"
+    assert parse_file_template("study.json", Level.STUDY).render({}, ID) == "study.json"
+    assert (
+        parse_file_template("{StudyDescription}.zip", Level.STUDY).render({"StudyDescription": "CON"}, ID) == "CON_.zip"
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,7 @@ def test_names_of_files(template: str, tags: dict[str, str], name: str) -> None:
 
 def test_folders_have_no_extension() -> None:
     """What looks like an extension in a folder's template is text, and is cut like text."""
-    template = parse("{PatientID}.old", Level.PATIENT)
+    template = parse_template("{PatientID}.old", Level.PATIENT)
     assert template.extension == ""
     assert template.render({"PatientID": "x" * 200}, ID) == "x" * names.LIMIT
 
@@ -162,7 +164,7 @@ def test_a_name_with_its_id_is_shown_as_it_is() -> None:
 @given(st.dictionaries(st.sampled_from(sorted(usable(Level.INSTANCE))), st.text(), max_size=8))
 def test_no_value_makes_an_unsafe_name_or_an_error(tags: dict[str, str]) -> None:
     """Whatever the tags hold, braces and format characters included, the name is safe and keeps its extension."""
-    template = parse(
+    template = parse_template(
         "{PatientName} {StudyDate:%Y-%m-%d}T{StudyTime:%H%M} ({SeriesNumber:03d}) "
         "{SeriesDescription|ProtocolName|none} - {ImageComments}_{InstanceNumber:05d}.dcm",
         Level.INSTANCE,
@@ -180,5 +182,5 @@ def test_values_are_never_evaluated(value: str) -> None:
 
 def test_a_template_tells_which_tags_it_reads() -> None:
     """The catalog has to ask Orthanc for exactly these."""
-    template = parse("{StudyDate:%Y|SeriesDate|x} {PatientName} {id}", Level.SERIES)
+    template = parse_template("{StudyDate:%Y|SeriesDate|x} {PatientName} {id}", Level.SERIES)
     assert template.keywords == {"StudyDate", "SeriesDate", "PatientName"}

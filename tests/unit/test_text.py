@@ -2,7 +2,7 @@
 
 import pytest
 
-from davfs.layout import HashKey, parse
+from davfs.layout import HashKey, parse_template
 from davfs.orthanc.model import Level
 from tests.support.templates import ID, render
 
@@ -85,7 +85,7 @@ def test_case_and_length(form: str, value: str, name: str) -> None:
 def test_hashes(form: str, digits: int) -> None:
     """A hash is HMAC-SHA256 (here the second test case of RFC 4231), so that others can compute it too."""
     expected = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-    template = parse(f"{{PatientID:{form}}}", Level.PATIENT, key=HashKey(b"Jefe"))
+    template = parse_template(f"{{PatientID:{form}}}", Level.PATIENT, key=HashKey(b"Jefe"))
     assert template.render({"PatientID": " what do ya want for nothing?\0"}, ID) == expected[:digits]
     assert template.render({"PatientID": ""}, ID) == "unnamed"
 
@@ -93,7 +93,7 @@ def test_hashes(form: str, digits: int) -> None:
 def test_hashes_of_names() -> None:
     """One person has one hash, however the name is padded; a part of it has another."""
     whole, family = (
-        parse(f"{{PatientName:{form}}}", Level.PATIENT, key=HashKey(b"k")) for form in ("hash", "hash,family")
+        parse_template(f"{{PatientName:{form}}}", Level.PATIENT, key=HashKey(b"k")) for form in ("hash", "hash,family")
     )
     names_of = {whole.render({"PatientName": name}, ID) for name in ("DOE^JOHN", "DOE^JOHN^^", " DOE^JOHN ")}
     assert len(names_of) == 1
@@ -103,12 +103,14 @@ def test_hashes_of_names() -> None:
 def test_a_key_is_never_shown() -> None:
     """Logs and signatures tell one key from another without telling the key."""
     first, same, other = (HashKey(secret) for secret in (b"a very secret key", b"a very secret key", b"another key"))
-    template = parse("{PatientID:hash}", Level.PATIENT, key=first)
+    template = parse_template("{PatientID:hash}", Level.PATIENT, key=first)
     assert "secret" not in repr(template)
     assert first == same
     assert hash(first) == hash(same)
-    assert repr(template) == repr(parse("{PatientID:hash}", Level.PATIENT, key=same))
+    assert repr(template) == repr(parse_template("{PatientID:hash}", Level.PATIENT, key=same))
     assert first != other
     assert first != b"a very secret key"
-    assert repr(template) != repr(parse("{PatientID:hash}", Level.PATIENT, key=other))
-    assert repr(parse("{PatientID}", Level.PATIENT, key=first)) == repr(parse("{PatientID}", Level.PATIENT))
+    assert repr(template) != repr(parse_template("{PatientID:hash}", Level.PATIENT, key=other))
+    assert repr(parse_template("{PatientID}", Level.PATIENT, key=first)) == repr(
+        parse_template("{PatientID}", Level.PATIENT)
+    )

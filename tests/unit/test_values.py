@@ -2,7 +2,7 @@
 
 import pytest
 
-from davfs.layout import parse
+from davfs.layout import parse_template
 from davfs.orthanc.model import Level
 from tests.support.templates import ID, render
 
@@ -49,7 +49,7 @@ def test_times(template: str, value: str, name: str) -> None:
 )
 def test_moments(value: str, name: str) -> None:
     """Date and time in one tag take formats of both; nothing is made up for what is missing."""
-    template = parse("{AcquisitionDateTime:%Y-%m %Hh}", Level.SERIES, {Level.SERIES: ["AcquisitionDateTime"]})
+    template = parse_template("{AcquisitionDateTime:%Y-%m %Hh}", Level.SERIES, {Level.SERIES: ["AcquisitionDateTime"]})
     assert template.render({"AcquisitionDateTime": value}, ID) == name
 
 

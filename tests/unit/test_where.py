@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from davfs.layout import load_text, matches
-from davfs.layout.criteria import compile_test
+from davfs.layout.criteria import parse_criterion
 from davfs.orthanc.model import Level
 
 TODAY = date(2024, 3, 31)
@@ -16,7 +16,7 @@ TODAY = date(2024, 3, 31)
 
 def fits(text: str, value: str, representation: str = "LO", today: date = TODAY) -> bool:
     """Ask a single value."""
-    return compile_test(text, representation).fits(value, today)
+    return parse_criterion(text, representation).accepts(value, today)
 
 
 def appears(
@@ -104,14 +104,14 @@ def test_ranges(text: str, representation: str, value: str, expected: bool) -> N
 )
 def test_relative_dates(text: str, first: str) -> None:
     """The day itself is in, the day before it is not, and a month that is too short ends earlier."""
-    test = compile_test(text, "DA")
+    test = parse_criterion(text, "DA")
     before = f"{date(int(first[:4]), int(first[4:6]), int(first[6:])).toordinal() - 1}"
     assert test.relative
-    assert test.fits(first, TODAY)
-    assert not test.fits(date.fromordinal(int(before)).strftime("%Y%m%d"), TODAY)
-    assert test.fits("20240331", TODAY)
-    assert not test.fits("20240402", TODAY)
-    assert not test.fits("", TODAY)
+    assert test.accepts(first, TODAY)
+    assert not test.accepts(date.fromordinal(int(before)).strftime("%Y%m%d"), TODAY)
+    assert test.accepts("20240331", TODAY)
+    assert not test.accepts("20240402", TODAY)
+    assert not test.accepts("", TODAY)
 
 
 def test_scanners_may_be_a_day_ahead() -> None:
@@ -130,7 +130,7 @@ def test_no_date_is_out_of_reach(text: str, today: date) -> None:
 @pytest.mark.parametrize("text", ["CT", "20240101-"])
 def test_other_tests_are_not_relative(text: str) -> None:
     """Only what depends on today has to be looked at again tomorrow."""
-    assert not compile_test(text, "DA" if text[0] == "2" else "CS").relative
+    assert not parse_criterion(text, "DA" if text[0] == "2" else "CS").relative
 
 
 def test_conditions_tell_whether_they_are_relative() -> None:

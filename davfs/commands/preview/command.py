@@ -16,7 +16,7 @@ from davfs.commands.drawing import Extent, draw
 from davfs.commands.preview.folder import DicomFolder
 from davfs.errors import ConfigurationError, LayoutError, OrthancError
 from davfs.layout import ExtraTags, HashKey, Layout, load, shipped
-from davfs.layout.tags import PSEUDO, kept
+from davfs.layout.tags import PSEUDO, indexed
 from davfs.orthanc import system
 from davfs.orthanc.http import HttpTransport, connect
 from davfs.orthanc.model import Level
@@ -111,7 +111,7 @@ def show(drawing: Drawing) -> None:
 
 def keywords(extra: ExtraTags) -> Mapping[Level, frozenset[str]]:
     """Return the main DICOM tags of each level that a new Orthanc keeps."""
-    return {level: kept(level, extra) - PSEUDO for level in Level}
+    return {level: indexed(level, extra) - PSEUDO for level in Level}
 
 
 @contextmanager

@@ -1,22 +1,22 @@
-"""A layout file on its way to a `Layout`, so that every refusal can tell its line."""
+"""A parsed TOML file of a layout, which finds the line of each mistake for its error message."""
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from davfs.errors import LayoutError
-from davfs.layout.position import Key, line_of
+from davfs.layout.suggestions import nearest_first
+from davfs.layout.toml_lines import TomlPath, line_of
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """The text of a file, and what TOML makes of it.
+class LayoutDocument:
+    """The text of a layout file, and the TOML document in it.
 
     Attributes:
         text: The text.
         file: The file's name, for messages.
-        document: The text as tables and values.
+        document: The tables and values.
     """
 
     text: str
@@ -24,10 +24,10 @@ class Source:
     document: dict[str, Any]
 
     def string(self, name: str, default: str | None = None) -> str:
-        """Return a text of the top level.
+        """Return a string of the top level.
 
         Raises:
-            LayoutError: It is missing, or no text.
+            LayoutError: It is missing, or not a string.
         """
         value = self.document.get(name, default)
         if value is None:
@@ -37,16 +37,16 @@ class Source:
         return value
 
     def check_keys(
-        self, kind: str, place: Key, table: Iterable[str], known: Collection[str], elsewhere: Mapping[str, str]
+        self, kind: str, place: TomlPath, table: Iterable[str], known: Collection[str], elsewhere: Mapping[str, str]
     ) -> None:
-        """Refuse keys that mean nothing.
+        """Check the keys of a table.
 
         Args:
-            kind: What the table is.
-            place: Where it is.
+            kind: The kind of table, for messages.
+            place: Its path.
             table: Its keys.
             known: The keys that it can have.
-            elsewhere: Where those belong that other tables have.
+            elsewhere: The places of keys that belong into other tables.
 
         Raises:
             LayoutError: One is unknown.
@@ -57,14 +57,7 @@ class Source:
             if key not in known:
                 raise self.error(f'unknown key "{key}"; a {kind} has {nearest_first(key, known)}', (*place, key))
 
-    def error(self, reason: str, key: Key, value: str = "") -> LayoutError:
-        """Make the error about a key, or about what is wrong in its value."""
-        one_line = " ".join(reason.split())  # keys and templates may hold line ends, the log's lines must not
+    def error(self, reason: str, key: TomlPath, value: str = "") -> LayoutError:
+        """Return the error of a key, or of a part of its value."""
+        one_line = " ".join(reason.split())  # keys and templates may contain line ends, a line of the log must not
         return LayoutError(one_line, self.file, line_of(self.text, key, value))
-
-
-def nearest_first(word: str, known: Collection[str]) -> str:
-    """List what is known, what is most like a word at the front."""
-    lower = {other.lower(): other for other in known}
-    close = [lower[other] for other in difflib.get_close_matches(word.lower(), lower, max(len(known), 1))]
-    return ", ".join([*close, *(other for other in known if other not in close)])

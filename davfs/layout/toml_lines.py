@@ -1,24 +1,24 @@
-"""Where in a TOML file something stands; ``tomllib`` tells lines of syntax errors only."""
+"""Finds the line of a key in a TOML file; ``tomllib`` has lines for syntax errors only."""
 
 import re
 import tomllib
 from pathlib import Path
 from typing import Any, TypeAlias
 
-Key: TypeAlias = tuple[str | int, ...]
-"""A path into a document: keys, and indices in arrays."""
+TomlPath: TypeAlias = tuple[str | int, ...]
+"""A path in a document: keys, and indices of arrays."""
 
 
-def line_of(text: str, key: Key, value: str = "") -> int:
-    """Find the line of a key, or of what is wrong in its value.
+def line_of(text: str, key: TomlPath, value: str = "") -> int:
+    """Find the line of a key, or of a part of its value.
 
-    The document is parsed line by line until it holds the key: where the beginning of a file is a document, a
-    statement has just ended. So there is no second idea here of what TOML's strings, headers and inline tables are.
+    Longer and longer beginnings of the text are parsed until one contains the key: if a beginning is a valid document,
+    a statement has just ended. So TOML's strings, headers and inline tables need no second parser.
 
     Args:
-        text: A document without syntax errors that holds the key.
+        text: A document without syntax errors that contains the key.
         key: The key.
-        value: The value; where the statement runs over several lines and one of them holds it, that is meant.
+        value: A part of the value; of a statement of several lines, the line that contains it is meant.
 
     Returns:
         The line, from 1.
@@ -27,15 +27,15 @@ def line_of(text: str, key: Key, value: str = "") -> int:
     start = 0
     for end in range(1, len(lines) + 1):
         document = _parsed("\n".join(lines[:end]))
-        if document is not None and _holds(document, key):
+        if document is not None and _contains(document, key):
             return 1 + next((at for at in range(start, end) if value in lines[at]), start)
         if document is not None:
             start = end
     return len(lines)
 
 
-def line_in(file: Path, key: Key) -> int | None:
-    """Find the line of a key of a file that was read before; None where it cannot be read any more."""
+def line_in(file: Path, key: TomlPath) -> int | None:
+    """Find the line of a key in a file that was read before; None if it cannot be read any more."""
     try:
         return line_of(file.read_text("utf-8-sig"), key)
     except (OSError, UnicodeDecodeError):
@@ -43,7 +43,7 @@ def line_in(file: Path, key: Key) -> int | None:
 
 
 def line_of_error(text: str, error: tomllib.TOMLDecodeError) -> int:
-    """Tell the line of a syntax error, which Python 3.11 has in its message only."""
+    """Return the line of a syntax error, which Python 3.11 has in its message only."""
     match = re.search(r"\(at line (\d+), column \d+\)", str(error))
     return int(match[1]) if match else len(text.rstrip("\n").split("\n"))
 
@@ -55,7 +55,7 @@ def _parsed(text: str) -> dict[str, Any] | None:
         return None
 
 
-def _holds(document: Any, key: Key) -> bool:
+def _contains(document: Any, key: TomlPath) -> bool:
     for step in key:
         if isinstance(step, str) and (not isinstance(document, dict) or step not in document):
             return False

@@ -1,13 +1,13 @@
-"""A JSON Schema of layout files, for editors: what completes and underlines while somebody types.
+"""A JSON Schema of layout files, with which editors complete and check them.
 
-It knows keys, levels and where they may stand; what is inside of a template only the loader knows.
+It covers keys, levels and their places; templates are checked by the loader only.
 """
 
 from typing import Any
 
 from davfs.confidentiality.options import AS_THEY_ARE
 from davfs.layout import tags
-from davfs.layout.levels import CONTENTS, FILES, GROUP, RESOURCES
+from davfs.layout.levels import EXTRA_FILE_KINDS, FILES, GROUP, RESOURCES
 from davfs.layout.loader import RESERVED
 from davfs.layout.model import Dates
 from davfs.layout.profile import LISTS
@@ -71,8 +71,8 @@ def _resource(name: str) -> dict[str, Any]:
     level = RESOURCES[name]
     known = ", ".join(sorted(tags.usable(level)))
     entry: dict[str, Any] = {name: _template(f"How a {name} is called. Tags that Orthanc keeps: {known}.")}
-    if level in CONTENTS:
-        endings = "|".join(content.value for content in CONTENTS[level])
+    if level in EXTRA_FILE_KINDS:
+        endings = "|".join(kind.value for kind in EXTRA_FILE_KINDS[level])
         file = {"type": "string", "pattern": rf"\.({endings}|{endings.upper()})$"}
         entry[FILES] = {"description": _ABOUT[FILES], "type": "array", "items": file, "uniqueItems": True}
     return _table(entry, name)
