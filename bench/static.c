@@ -24,7 +24,6 @@ typedef struct
   size_t size;
 } static_folder;
 
-OrthancPluginContext* davfs_context = NULL;
 static char* tree = NULL; /* all strings of `folders` point into it */
 static static_folder* folders = NULL;
 static size_t count = 0;

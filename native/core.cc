@@ -13,6 +13,8 @@
 
 #define TICK_NS 1000000L
 
+OrthancPluginContext* davfs_context = NULL;
+
 struct gate
 {
   std::atomic<int> open;
@@ -57,8 +59,9 @@ static int close_gate(gate* each, int milliseconds)
   return each->inside == 0;
 }
 
-void davfs_open_context(void)
+void davfs_open_context(OrthancPluginContext* given)
 {
+  davfs_context = given;
   context.open = 1;
 }
 

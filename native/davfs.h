@@ -1,12 +1,16 @@
-/* The functions of libOrthancDavfs, by file. An arrow leads to the files that a file calls; there are no circles:
+/* The functions of libOrthancDavfs, by file. Each file calls files below it only:
 
-   plugin.c ─→ configuration_check.c, json.c, interpreter.c, change_queue.c
-      └─→ webdav_callbacks.c ─→ request_filter.c ─→ request.c
-             ├─→ python_threads.c ─→ request.c, and davfs/sdk/callbacks.py, which describes the round trip of a request
-             └─→ recent_files.c ─→ send.cc ─→ core.cc ─→ guarded.hh
+   plugin.c                                        entry points of the plugin; start and stop
+   configuration_check.c  json.c  interpreter.c    configuration; start of Python
+   webdav_callbacks.c                              the six callbacks; davfs/sdk/callbacks.py describes the round trip
+   request_filter.c  python_threads.c              before a callback; from Orthanc's threads to Python's
+   change_queue.c                                  from Orthanc's change callback to Python
+   recent_files.c                                  cache of files that are sent without Python
+   request.c  send.cc                              record of a request; sends entries and files to Orthanc
+   core.cc  guarded.hh                             calls into Orthanc's core; C++, since the core may throw
 
-   Orthanc calls this code before Python runs, on a thread where Python must not wait or has too small a stack, or once for
-   each request or entry. What calls Orthanc's core is C++, since the core may throw. */
+   It is C because Orthanc calls it before Python runs, on a thread where Python must not wait or has too small a stack, or once
+   for each request or entry. */
 
 #pragma once
 
@@ -19,16 +23,14 @@
 extern "C" {
 #endif
 
-/* Set by OrthancPluginInitialize, never cleared. */
-extern OrthancPluginContext* davfs_context;
-
 /* core.cc: calls into Orthanc's core, from any thread. They return an OrthancPluginErrorCode, or DAVFS_STOPPED while Orthanc
    is stopping. What only needs the plugin's context works until the plugin is finalized, and does nothing then. */
 #define DAVFS_STOPPED (-2)
 #define DAVFS_ERROR 2
 #define DAVFS_WARNING 1
 #define DAVFS_INFO 0
-void davfs_open_context(void);
+extern OrthancPluginContext* davfs_context; /* set by davfs_open_context, never cleared */
+void davfs_open_context(OrthancPluginContext* context);
 /* Returns 1, or 0 if a call is still under way after so many milliseconds; like davfs_close_core. */
 int davfs_close_context(int milliseconds);
 void davfs_open_core(void);

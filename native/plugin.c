@@ -11,8 +11,6 @@
 
 #define OLDEST_ORTHANC 1, 10, 1 /* the first that has OrthancPluginRegisterWebDavCollection() */
 
-OrthancPluginContext* davfs_context = NULL;
-
 #define PYTHON_MS 2500   /* for Python's threads to end; Orthanc itself takes one to two seconds more */
 #define CALLS_MS 60000   /* for calls into the core that are under way; Orthanc waits for REST requests without a limit */
 #define CONTEXT_MS 1000
@@ -140,8 +138,7 @@ static int32_t initialize(const char* configuration, const char* path)
 
 ORTHANC_PLUGINS_API int32_t OrthancPluginInitialize(OrthancPluginContext* context)
 {
-  davfs_context = context;
-  davfs_open_context();
+  davfs_open_context(context);
   if (OrthancPluginCheckVersionAdvanced(context, OLDEST_ORTHANC) == 0)
   {
     char reason[256];

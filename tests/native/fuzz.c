@@ -264,8 +264,7 @@ static const struct
 
 static void start(void)
 {
-  davfs_context = &fake_core;
-  davfs_open_context();
+  davfs_open_context(&fake_core);
   davfs_open_core();
   davfs_open_changes();
   davfs_register_callbacks("/davfs", "/davfs/drive");

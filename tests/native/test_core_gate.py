@@ -24,7 +24,6 @@ CORE = r"""
 #include <stdexcept>
 #include <unistd.h>
 
-OrthancPluginContext* davfs_context = NULL;
 extern "C" { volatile int core_holds = 0, core_lines = 0, core_throws = 0; }
 
 static OrthancPluginErrorCode invoke(OrthancPluginContext* context, _OrthancPluginService service, const void* params)
@@ -49,8 +48,7 @@ static OrthancPluginContext core = {NULL, "1.10.1", NULL, invoke};
 
 extern "C" void core_start(void)
 {
-  davfs_context = &core;
-  davfs_open_context();
+  davfs_open_context(&core);
   davfs_open_core();
 }
 """

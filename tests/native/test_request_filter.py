@@ -19,8 +19,6 @@ LONGEST_USER = 127
 CORE = r"""
 #include "davfs.h"
 
-OrthancPluginContext* davfs_context = NULL;
-
 static OrthancPluginIncomingHttpRequestFilter2 filter = NULL;
 static OrthancPluginWebDavDeleteItemCallback delete_item = NULL;
 static davfs_request seen;
@@ -54,7 +52,7 @@ int davfs_make_folder(davfs_request* request) { return 0; }
 
 void core_start(const char* outer)
 {
-  davfs_context = &core;
+  davfs_open_context(&core);
   davfs_register_callbacks(outer, outer);
   davfs_open_callbacks();
 }

@@ -8,6 +8,7 @@ import os
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,22 @@ def test_mistakes_are_found(objects: Mapping[str, Path], tmp_path: Path, mistake
     mistaken = {mistake.file: compile_c(tmp_path / mistake.file, tmp_path)}
     done = fuzz({**objects, **mistaken}.values(), tmp_path, mistake.target, 20_000)
     assert done.returncode != 0
+
+
+def symbols(compiled: Path, *options: str) -> set[str]:
+    """Return the plugin's own symbols in an object file, as nm lists them."""
+    done = subprocess.run(["nm", *options, "--format=posix", str(compiled)], capture_output=True, text=True, check=True)
+    return {line.split()[0] for line in done.stdout.splitlines() if line.startswith("davfs_")}
+
+
+def test_files_call_each_other_in_one_direction(objects: Mapping[str, Path]) -> None:
+    """No file of native/ calls a file that calls it, directly or through others."""
+    ours = {name: compiled for name, compiled in objects.items() if (ROOT / "native" / name).exists()}
+    defined_in = {symbol: name for name, compiled in ours.items() for symbol in symbols(compiled, "--defined-only")}
+    calls = {
+        name: {defined_in[symbol] for symbol in symbols(compiled, "--undefined-only") if symbol in defined_in}
+        for name, compiled in ours.items()
+    }
+    order = list(TopologicalSorter(calls).static_order())
+    assert order[-1] == "plugin.c"
+    assert calls["webdav_callbacks.c"] >= {"request.c", "request_filter.c", "recent_files.c"}
