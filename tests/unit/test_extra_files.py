@@ -82,7 +82,7 @@ def listed(shown: Tree, *path: str) -> dict[str, int]:
 
 
 def content(shown: Tree, *path: str) -> bytes:
-    """Read a file, and compare it with what is told of it."""
+    """Read a file, and compare it with its entry."""
     with shown.read(path) as opened:
         data = b"".join(opened.buffers())
         assert len(data) == opened.entry.size == shown.stat(path).size == listed(shown, *path[:-1])[path[-1]]
@@ -107,7 +107,7 @@ def orthanc() -> CountingOrthanc:
 
 
 def test_what_there_is(tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path) -> None:
-    """Each is listed where there is something in it, and is what it is called."""
+    """Each extra file is listed if it has content, and its content is that of its kind."""
     shown = tree(orthanc, tmp_path, ALL)
     assert listed(shown, "p").keys() == {"Series 1", "Series 2", "Study 1.zip", "study.json", "preview.png"}
     assert listed(shown, "p", "Series 1").keys() == {"1.dcm", "2.dcm", "series.json", "series.zip"}
@@ -127,7 +127,7 @@ def test_what_there_is(tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path)
 
 
 def test_they_follow_the_archive(tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path) -> None:
-    """What has come and gone shows in them at once, and in their entity tags."""
+    """Added and deleted images change extra files and their entity tags at once."""
     shown = tree(orthanc, tmp_path, ALL)
     before = {name: shown.stat(("p", name)).etag for name in ("Study 1.zip", "study.json")}
     assert shown.stat(("p", "Study 1.zip")).etag == before["Study 1.zip"]
@@ -146,7 +146,7 @@ def test_they_follow_the_archive(tree: MakeTree, orthanc: CountingOrthanc, tmp_p
 
 
 def test_without_a_level_of_instances(tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path) -> None:
-    """At the end of a layout, archives hold the files under usual names."""
+    """At the end of a layout, archives hold the files under default names."""
     shown = tree(orthanc, tmp_path, STUDIES)
     names = {f"00{series} CT 0000{number}.dcm" for series, number in ((1, 1), (1, 2), (2, 1))}
     assert listed(shown, "p", "Study 1").keys() == {"study.zip", "study.json"}
@@ -155,7 +155,7 @@ def test_without_a_level_of_instances(tree: MakeTree, orthanc: CountingOrthanc, 
 
 
 def test_names_never_lie(tree: MakeTree, tmp_path: Path) -> None:
-    """What has the name of an extra file, and that file, have digits of their own; the plain name leads nowhere."""
+    """A series with the name of an extra file, and that file, get suffixes; the plain name leads to nothing."""
     server = CountingOrthanc()
     server.store(dicom.instance("p", 1, 1, 1, tags={"SeriesDescription": "STUDY.json"}))
     server.store(dicom.instance("p", 1, 2, 1, tags={"SeriesDescription": "other"}))
@@ -176,7 +176,7 @@ def test_names_never_lie(tree: MakeTree, tmp_path: Path) -> None:
 
 
 def test_names_never_lie_beside_images(tree: MakeTree, tmp_path: Path) -> None:
-    """The same where the files of the images are called as an extra file is."""
+    """The same for an image with the name of an extra file."""
     server = CountingOrthanc()
     layout = ALL.replace("{InstanceNumber}.dcm", "{SeriesDescription}.zip")
     server.store(dicom.instance("p", 1, 1, 1, tags={"SeriesDescription": "Series"}))
@@ -212,7 +212,7 @@ def test_steady_names(tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path) 
 
 
 def test_deleting_a_folder_file_by_file(tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path) -> None:
-    """Whoever deletes all that is in a folder finds it empty, and deletes nothing by deleting what the drive makes."""
+    """A client that deletes everything in a folder finds it empty; deleting an extra file deletes no resource."""
     shown = tree(orthanc, tmp_path, ALL, deletes=True)
     before = set(orthanc.files)
     for name in ("study.json", "Study 1.zip", "preview.png"):
@@ -231,7 +231,7 @@ def test_deleting_a_folder_file_by_file(tree: MakeTree, orthanc: CountingOrthanc
 def test_deleted_files_come_back(
     tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that the drive makes is there again a minute after it was deleted, if its folder still is."""
+    """An extra file is listed again a minute after it was deleted, if its folder still exists."""
     moment = 1000.0
     shown = tree(orthanc, tmp_path, ALL, deletes=True)
     monkeypatch.setattr(shown._extra_files.hidden, "_now", lambda: moment)
@@ -246,7 +246,7 @@ def test_deleted_files_come_back(
 def test_where_nothing_can_be_deleted(
     tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path, path: DrivePath
 ) -> None:
-    """Nor can what the drive makes."""
+    """If deleting is not allowed, extra files cannot be deleted either."""
     shown = tree(orthanc, tmp_path, ALL)
     with pytest.raises(Forbidden):
         shown.delete(path)
@@ -273,7 +273,7 @@ instance = "{SeriesNumber} {InstanceNumber}.dcm"
 
 
 class Racing(CountingOrthanc):
-    """Loses a series at the moment when a study's series are asked for."""
+    """Deletes a series at the moment when the series of its study are requested."""
 
     vanishing: OrthancId | None = None
 
@@ -288,7 +288,7 @@ class Racing(CountingOrthanc):
 
 @pytest.mark.parametrize("layout", [ONE.replace("FILES", f'"{file}"') for file in ("p.png", "p.pdf", "p.zip")] + [FLAT])
 def test_series_that_goes_while_its_study_is_listed(tree: MakeTree, tmp_path: Path, layout: str) -> None:
-    """The study is still there, and listed."""
+    """The study still exists, and is listed."""
     server = Racing()
     for series in (1, 2):
         server.store(dicom.instance("p", 1, series, 1, pixels=dicom.ROW))
@@ -304,7 +304,7 @@ def test_series_that_goes_while_its_study_is_listed(tree: MakeTree, tmp_path: Pa
 def test_looking_up_an_image_costs_the_same_in_large_folders(
     tree: MakeTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where the names of all images have digits of their own."""
+    """Also if the names of all images have suffixes."""
     server = CountingOrthanc()
     for number in range(100):
         server.store(dicom.instance("p", 1, 1, number))
@@ -322,6 +322,13 @@ def test_looking_up_an_image_costs_the_same_in_large_folders(
     assert len(asked) < 10
 
 
+def test_two_files_of_one_kind(tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path) -> None:
+    """A folder can have two previews, which show the same image."""
+    shown = tree(orthanc, tmp_path, ONE.replace("FILES", '"a.png", "b.png"'))
+    assert listed(shown, "p").keys() >= {"a.png", "b.png"}
+    assert content(shown, "p", "a.png") == content(shown, "p", "b.png")
+
+
 def test_digits_in_the_name_of_a_file(tree: MakeTree, tmp_path: Path) -> None:
     """A file with `{id}` in its name has the digits of its folder's resource, once."""
     server = CountingOrthanc()
@@ -332,7 +339,7 @@ def test_digits_in_the_name_of_a_file(tree: MakeTree, tmp_path: Path) -> None:
 
 
 def test_members_of_an_anonymised_archive(tree: MakeTree, tmp_path: Path) -> None:
-    """In a layout without a level of instances, what is no code is in no name either."""
+    """In a layout without a level of instances, default names contain codes only."""
     server = CountingOrthanc()
     server.store(dicom.instance("p", tags={"Modality": "DOE^JANE"}))
     text = 'title = "a"\nanonymised = true\n[[level]]\nstudy = "{StudyInstanceUID:hash}"\nfiles = ["study.zip"]'
@@ -342,7 +349,7 @@ def test_members_of_an_anonymised_archive(tree: MakeTree, tmp_path: Path) -> Non
 
 
 def test_a_deleted_file_keeps_its_name(tree: MakeTree, tmp_path: Path) -> None:
-    """Who deletes it once more deletes nothing else that has come to be called so."""
+    """Deleting it once more deletes no other resource that has got its name meanwhile."""
     server = CountingOrthanc()
     server.store(dicom.instance("p"))
     shown = tree(server, tmp_path, ONE.replace("FILES", '"study.json"'), deletes=True)
@@ -370,7 +377,7 @@ def test_an_image_that_is_replaced_while_its_archive_is_read(tree: MakeTree, tmp
 
 
 def test_dates_tell_versions_apart(tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path) -> None:
-    """A file has another date, a later one, whenever its content is another one: also after a deletion."""
+    """The date of a file is later whenever its content changes, also after a deletion."""
     shown = tree(orthanc, tmp_path, ALL)
     files = [("p", "study.json"), ("p", "Study 1.zip")]
     seen = {path: [shown.stat(path)] for path in files}
@@ -390,7 +397,7 @@ def test_dates_tell_versions_apart(tree: MakeTree, orthanc: CountingOrthanc, tmp
 
 
 def test_deleting_bottom_up(tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path) -> None:
-    """A folder that went with the last of its content can be deleted, and what the drive made in it; nothing else."""
+    """A folder that Orthanc deleted with its last image can be deleted, and its extra files; nothing else."""
     shown = tree(orthanc, tmp_path, ALL, deletes=True)
     with pytest.raises(NotFound):
         shown.delete(("p", "Series 3"))

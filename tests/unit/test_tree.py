@@ -51,6 +51,14 @@ def test_folders_without_files(show: Show) -> None:
     assert shown.names() == ["p"]
 
 
+def test_path_deeper_than_the_layout(show: Show) -> None:
+    """A path of any number of segments is not found."""
+    shown = show(WITHOUT_FILES).add("p")
+    for depth in (2, 3, 5000):
+        with pytest.raises(NotFound):
+            shown.tree.stat(("p",) * depth)
+
+
 SERIES = """
 title = "all"
 [[level]]
