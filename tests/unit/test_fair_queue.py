@@ -209,6 +209,14 @@ def test_few_long_requests_compute_at_the_same_time() -> None:
     assert [request.name for request, _ in taken(queue, 2)] == ["d", "e"]
 
 
+@pytest.mark.parametrize("kind", RequestKind)
+def test_one_thread(kind: RequestKind) -> None:
+    """A single thread runs requests of all kinds."""
+    queue: FairQueue[Request] = FairQueue(1)
+    queue.put(Request("a", kind=kind))
+    assert rest(queue) == ["a"]
+
+
 def test_long_kinds_leave_threads_to_quick_requests() -> None:
     """When downloads and changes of many clients have all the threads that they may have, a listing still runs."""
     queue: FairQueue[Request] = FairQueue(THREADS)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from davfs.demo.ports import LOOPBACK
-from davfs.doors.webdav.wire import connection_manager
+from davfs.doors.webdav.wire import connection_manager, transfer_limits
 from davfs.doors.webdav.wire.server import HttpServer
 from tests.support import bare_door
 from tests.support.bare_door import GET, LARGE, SECONDS, Application, ask, connected, raw
@@ -28,7 +28,7 @@ DOWNLOAD = b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n"
 
 def test_transfers_of_one_client(server: HttpServer, application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond a number of transfers that wait for one client, that which has waited longest gives way, with a reason."""
-    monkeypatch.setattr(connection_manager.TransferLimits, "_most_of_client", 3)
+    monkeypatch.setattr(transfer_limits.TransferLimits, "_most_of_owner", 3)
     with ExitStack() as stack:
         uploads = []
         for _ in range(5):
@@ -44,8 +44,8 @@ def test_transfers_of_one_client(server: HttpServer, application: Application, m
 @pytest.mark.parametrize("sent", [UPLOAD, UPLOAD.replace(b"1000000", b"1000"), DOWNLOAD])
 def test_too_slow(server: HttpServer, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
     """A client that goes on with nothing for too long is let go."""
-    too_slow = connection_manager.RateLimit(0.5, 60.0, 1)
-    monkeypatch.setattr(connection_manager, "_RATE_LIMITS", dict.fromkeys(connection_manager._RATE_LIMITS, too_slow))
+    too_slow = transfer_limits.RateLimit(0.5, 60.0, 1)
+    monkeypatch.setattr(connection_manager, "RATE_LIMITS", dict.fromkeys(transfer_limits.RATE_LIMITS, too_slow))
     with connected(server, sent) as connection:
         time.sleep(1.5)
         answer = b""

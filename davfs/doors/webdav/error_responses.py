@@ -14,7 +14,7 @@ from wsgidav.util import SubAppStartResponse, send_status_response
 
 from davfs.doors.webdav.context import Environ, StartResponse
 from davfs.doors.webdav.http_errors import HttpError, to_http_error
-from davfs.doors.webdav.wire.worker_pool import report
+from davfs.doors.webdav.wire.worker_pool import log_error
 from davfs.errors import DavfsError
 
 
@@ -57,5 +57,5 @@ def _dav_error(error: Exception) -> DAVError:
                 return error
             status = HTTPStatus(error.value)
             return HttpError(status, str(error.context_info or status.phrase))
-    report("a request failed")
+    log_error("a request failed")
     return HttpError(HTTPStatus.INTERNAL_SERVER_ERROR, "The drive could not do this.")

@@ -118,7 +118,7 @@ class FairQueue(Generic[T]):
         eighth = max(1, threads // 8)
         kinds = tuple(RequestKind)
         self._threads = dict(zip(kinds, (threads, eighth, 4 * eighth, 4 * eighth), strict=True))
-        self._long_threads = threads - eighth
+        self._long_threads = max(1, threads - eighth)
         self._threads_of_client = dict(zip(kinds, (eighth, eighth, 2 * eighth, 3 * eighth), strict=True))
         self._computing_alone = dict(zip(kinds, (eighth, eighth, 2 * eighth, 2 * eighth), strict=True))
         few = dict(zip(kinds, (2, 4, 4, 4), strict=True))

@@ -1,4 +1,4 @@
-"""The bodies of requests, read from the connection in bounded memory, and without ever waiting for the client.
+"""Request bodies, read from the connection in bounded memory and without waiting for the client.
 
 cheroot's own reader takes each chunk into memory whole, and a single chunk may be the whole file (RFC 9112 §7.1).
 """
@@ -17,34 +17,34 @@ _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?
 
 
 class ByteStream(Protocol):
-    """The connection, as a buffered file; what has not arrived yet is `BlockingIOError`, and nothing is taken then."""
+    """A connection as a buffered file, which raises `BlockingIOError`, and consumes nothing, until bytes arrive."""
 
     def readinto(self, buffer: memoryview, /) -> int:
-        """Take at most as many bytes as fit into a buffer, and return how many; none at the end alone."""
+        """Read at most as many bytes as fit into a buffer; return how many, 0 at the end alone."""
 
     def readline(self, size: int, /) -> bytes:
-        """Return a line, with its end, or its first so many bytes."""
+        """Return a line with its end, at most its first so many bytes."""
 
 
 class RequestBody:
-    """A body: ``wsgi.input`` of a request."""
+    """A request body: ``wsgi.input`` of the application."""
 
     @property
     def left(self) -> int | None:
-        """Bytes of it that are left on the connection; None where the client has not told how many."""
+        """Bytes that are left on the connection; None for a body without a ``Content-Length``."""
         raise NotImplementedError
 
     def readinto(self, buffer: memoryview) -> int:
-        """Take at most as many bytes as fit into a buffer, and return how many; none at the end.
+        """Read at most as many bytes as fit into a buffer; return how many, 0 at the end.
 
         Raises:
             BlockingIOError: Nothing has arrived, and more is to come.
-            HttpError: It ends too early, its framing is wrong, or the client has not sent it in time.
+            HttpError: It ends too early, its framing is wrong, or the client is too slow.
         """
         raise NotImplementedError
 
     def read(self, size: int) -> bytes:
-        """Return at most so many bytes; none at the end. See `readinto`."""
+        """Return at most so many bytes, none at the end. See `readinto`."""
         buffer = bytearray(size)
         count = self.readinto(memoryview(buffer))
         del buffer[count:]
@@ -52,7 +52,7 @@ class RequestBody:
 
 
 class FixedLengthBody(RequestBody):
-    """A body of a length that was announced.
+    """A body with a ``Content-Length``.
 
     Args:
         source: The connection, at the body's first byte.
@@ -86,7 +86,7 @@ class ChunkedBody(RequestBody):
 
     Args:
         source: The connection, at the first chunk.
-        expected: Bytes of the body; None where the client does not tell.
+        expected: Bytes of the body; None if unknown.
     """
 
     def __init__(self, source: ByteStream, expected: int | None = None) -> None:
@@ -118,21 +118,21 @@ class ChunkedBody(RequestBody):
         return count
 
     def _begin_chunk(self, line: bytes) -> None:
-        """Take the line before a chunk."""
+        """Parse the line before a chunk."""
         found = _CHUNK.fullmatch(line)
         if found is None:
             raise HttpError(HTTPStatus.BAD_REQUEST, "A chunk of the body does not begin with its length.")
         self._chunk = int(found[1], 16)
-        self._next = self._end_chunk if self._chunk else self._pass_over
+        self._next = self._end_chunk if self._chunk else self._skip_trailer
 
     def _end_chunk(self, line: bytes) -> None:
-        """Take the end of the line behind a chunk."""
+        """Check the line end behind a chunk."""
         if line != b"\r\n":
             raise HttpError(HTTPStatus.BAD_REQUEST, "A chunk of the body is longer than it says.")
         self._next = self._begin_chunk
 
-    def _pass_over(self, line: bytes) -> None:
-        """Pass over a line of the trailer."""
+    def _skip_trailer(self, line: bytes) -> None:
+        """Skip a line of the trailer."""
         if line == b"\r\n":
             self._finished = True
             return

@@ -1,8 +1,8 @@
-"""The head of a request: what RFC 9112 refuses is refused, and what it demands is taken.
+"""Parses the head of a request by the grammar of RFC 9112: request line and headers.
 
-In place of cheroot's own, which takes control characters and blanks before a colon, joins lines, lets the last of
-several headers win, and refuses absolute targets and paths that begin with two slashes. Where two servers on the way
-could read one head differently, there is one right answer: 400.
+In place of cheroot's parser, which accepts control characters and blanks before a colon, joins lines, lets the last of
+several headers win, and refuses absolute targets and paths that begin with two slashes. A head that two servers on the
+way could parse differently (request smuggling) is refused with 400.
 """
 
 import re
@@ -10,8 +10,9 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from cheroot.server import HTTPRequest
+
 from davfs.doors.webdav.http_errors import HttpError
-from davfs.doors.webdav.wire.connections import ClosingRequest
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _REQUEST = re.compile(rb"(%b) ([\x21-\x7e]+) HTTP/(\d)\.(\d)\r\n" % _TOKEN)
@@ -29,7 +30,7 @@ _ONCE = frozenset({
     b"If-Modified-Since", b"If-Range", b"If-Unmodified-Since", b"Lock-Token", b"Origin", b"Overwrite", b"Range",
     b"Sec-Fetch-Site", b"Transfer-Encoding", b"X-Expected-Entity-Length",
 })  # fmt: skip
-"""Headers that are no lists, so that they cannot come twice (RFC 9110 §5.3), and on which something depends."""
+"""Headers that this server uses and that are no lists, so that they cannot come twice (RFC 9110 §5.3)."""
 
 
 def is_length(value: bytes) -> bool:
@@ -41,7 +42,7 @@ def field(line: bytes) -> tuple[bytes, bytes]:
     """Return the name of a header or trailer, with capitals as ``Content-Length`` has them, and its value.
 
     Raises:
-        HttpError: It is none.
+        HttpError: It is malformed.
     """
     found = _FIELD.fullmatch(line)
     if found is None:
@@ -50,33 +51,33 @@ def field(line: bytes) -> tuple[bytes, bytes]:
     return found[1].title(), found[2].strip(b" \t")
 
 
-class HeadRequest(ClosingRequest):
-    """A request whose head is read here."""
+class RequestHead(HTTPRequest):
+    """Parses the head of a request."""
 
     rfile: Any
     inheaders: dict[bytes, bytes]
 
     def read_request_line(self) -> bool:
-        """Read the first line (RFC 9112 §3); return False where there is none, or it was refused."""
+        """Parse the request line (RFC 9112 §3); return False if there is none, or it was refused."""
         line = self.rfile.readline()
         self.started_request = True
         if line == b"\r\n":  # RFC 9112 §2.2
             line = self.rfile.readline()
-        return bool(line) and self._is_taken(self._take_line, line)
+        return bool(line) and self._accepts(self._parse_line, line)
 
     def read_request_headers(self) -> bool:
-        """Read the headers (RFC 9112 §5 and §6); return False where they were refused."""
-        return self._is_taken(self._take_headers)
+        """Parse the headers (RFC 9112 §5 and §6); return False if they were refused."""
+        return self._accepts(self._parse_headers)
 
-    def _is_taken(self, take: Any, *arguments: bytes) -> bool:
+    def _accepts(self, parse: Any, *arguments: bytes) -> bool:
         try:
-            take(*arguments)
+            parse(*arguments)
         except HttpError as refusal:
             self.simple_response(f"{refusal.value} {HTTPStatus(refusal.value).phrase}", refusal.reason)
             return False
         return True
 
-    def _take_line(self, line: bytes) -> None:
+    def _parse_line(self, line: bytes) -> None:
         found = _REQUEST.fullmatch(line)
         if found is None:
             raise _malformed("The first line is no request line.")
@@ -87,7 +88,7 @@ class HeadRequest(ClosingRequest):
         self.request_protocol = self.response_protocol.encode()
         self.authority, self.path, self.qs = _parts(self.method, self.uri)
 
-    def _take_headers(self) -> None:
+    def _parse_headers(self) -> None:
         headers: dict[bytes, bytes] = {}
         self.inheaders = headers
         left = _MOST_FIELDS
@@ -111,7 +112,7 @@ class HeadRequest(ClosingRequest):
         self.close_connection = b"close" in options or (is_old and b"keep-alive" not in options)
 
     def _check_host(self) -> None:
-        """Refuse a request whose host is in doubt; that of its target comes first (RFC 9112 §3.2)."""
+        """Refuse a request without a clear host; the host of the target wins (RFC 9112 §3.2)."""
         host = self.inheaders.get(b"Host")
         if host is None and self.response_protocol != "HTTP/1.0":
             raise _malformed("The header Host is missing.")
@@ -122,7 +123,7 @@ class HeadRequest(ClosingRequest):
                 raise _malformed("The host of the request is malformed.")
 
     def _check_framing(self) -> None:
-        """Refuse a request if it is in doubt where its body ends (RFC 9112 §6.3)."""
+        """Refuse a request whose body has no clear end (RFC 9112 §6.3)."""
         length, coding = self.inheaders.get(b"Content-Length"), self.inheaders.get(b"Transfer-Encoding")
         if length is not None and not is_length(length):
             raise _malformed("The length of the body is no number.")
@@ -143,10 +144,10 @@ def _malformed(reason: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST) -> Http
 
 
 def _parts(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes]:
-    """Return authority, path and query of a target (RFC 9112 §3.2); the path without percent-encoding, but for slashes.
+    """Return authority, path and query of a target (RFC 9112 §3.2); the path is decoded, but for encoded slashes.
 
     Raises:
-        HttpError: It is none.
+        HttpError: It is malformed.
     """
     authority, rest = b"", target
     if method == b"CONNECT":

@@ -11,24 +11,25 @@ from typing import Any
 
 from cheroot.server import HTTPServer
 
-from davfs.doors.webdav.wire.connection import ClientConnection, Gateway
+from davfs.doors.webdav.wire.connection import ClientConnection
 from davfs.doors.webdav.wire.connection_manager import ConnectionManager
-from davfs.doors.webdav.wire.connections import TlsAdapter
+from davfs.doors.webdav.wire.gateway import Gateway
 from davfs.doors.webdav.wire.socket_reader import LARGEST_HEAD
-from davfs.doors.webdav.wire.worker_pool import WorkerPool, report
+from davfs.doors.webdav.wire.tls_socket import TlsAdapter
+from davfs.doors.webdav.wire.worker_pool import WorkerPool, log_error
 from davfs.errors import ConfigurationError, DavfsError
 
 THREADS = 64
-"""Requests that are answered at the same time; none of them waits for its client."""
+"""Threads that answer requests; none of them waits for its client."""
 _BACKLOG = 4096
-"""Connections that the kernel keeps until they are accepted; where it drops one, the client tries again after 1 s."""
-_INTERVAL = 0.5
+"""Connections that the kernel keeps until they are accepted; when it drops one, the client tries again after 1 s."""
+_EXPIRY_INTERVAL = 0.5
 
 _log = logging.getLogger(__name__)
 
 
 class _CherootServer(HTTPServer):
-    """cheroot, with other parts.
+    """cheroot's server, with our connection manager and worker pool.
 
     Args:
         address: Host and port.
@@ -51,7 +52,7 @@ class _CherootServer(HTTPServer):
         """Listen.
 
         Raises:
-            ConfigurationError: The port cannot be had.
+            ConfigurationError: The port cannot be used.
         """
         try:
             super().prepare()
@@ -62,7 +63,7 @@ class _CherootServer(HTTPServer):
         self._connections = ConnectionManager(self)
 
     def bind(self, family: int, type: int, proto: int = 0) -> socket.socket:  # noqa: A002  cheroot's
-        """Bind to one of the addresses of a host's name; cheroot would leave the socket open where it cannot."""
+        """Bind to one of the addresses of a host name; on failure close the socket, which cheroot leaves open."""
         made: socket.socket = self.prepare_socket(self.bind_addr, family, type, proto, self.nodelay, self.ssl_adapter)
         try:
             made.bind(self.bind_addr)
@@ -76,38 +77,38 @@ class _CherootServer(HTTPServer):
 
     def serve(self) -> None:
         """Serve until `stop`."""
-        self._connections.run(_INTERVAL)
+        self._connections.run(_EXPIRY_INTERVAL)
 
     def forget(self, connection: ClientConnection) -> None:
         """Note that a connection has been closed."""
         self._connections.forget(connection)
 
     def stop_within(self, timeout: float) -> bool:
-        """Stop, and return whether all threads have ended in time; may be called again where they have not."""
+        """Stop; return True if all threads have ended in time, else it may be called again."""
         if self.ready:
             self.ready = False
             self._connections.stop()
             self.socket.close()
-            self._connections.close()  # from here on, what comes back is closed
+            self._connections.close()  # connections that workers return later are closed
         return bool(self.requests.stop(timeout))
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002  cheroot's
-        """Log what cheroot could not cope with; an answer that a foreseen error breaks off is nothing to be mended."""
+        """Log an error; a response that one of the drive's own errors breaks off is no fault of the program."""
         if isinstance(sys.exc_info()[1], DavfsError):
-            report("an answer broke off", logging.INFO)
+            log_error("an answer broke off", logging.INFO)
         else:
-            report("a request failed", level)
+            log_error("a request failed", level)
 
 
 class HttpServer:
-    """Listens on a port, and answers with an application.
+    """Serves a WSGI application on a port.
 
     Args:
         application: A WSGI application.
-        address: Where to listen: a host's name or IP address.
+        address: Host name or IP address to listen on.
         port: TCP port; 0 for a free one.
-        tls: Makes the connections secret; None for plain HTTP.
-        threads: Requests that are answered at the same time.
+        tls: Context with the certificate; None for plain HTTP.
+        threads: Number of workers.
     """
 
     def __init__(
@@ -126,22 +127,22 @@ class HttpServer:
         """Start to listen.
 
         Raises:
-            ConfigurationError: The port cannot be had.
+            ConfigurationError: The port cannot be used.
         """
         self._server.prepare()
         self._thread = threading.Thread(target=self._server.serve, name="davfs-webdav", daemon=True)
         self._thread.start()
 
     def stop(self, timeout: float) -> bool:
-        """Stop listening, and let the requests under way end; connections of those that do not are broken.
+        """Stop listening, and wait for the requests in progress; break the connections of those that take too long.
 
-        Where it returns False it can be called once more, to wait for longer.
+        After False it can be called again, to wait for longer.
 
         Args:
             timeout: Seconds.
 
         Returns:
-            Whether all threads have ended.
+            True if all threads have ended.
         """
         if self._thread is None:
             return True

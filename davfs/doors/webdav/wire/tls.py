@@ -1,4 +1,4 @@
-"""TLS for door 2, with Orthanc's certificate or one of its own."""
+"""TLS contexts for door 2, with Orthanc's certificate or one of its own."""
 
 import ssl
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _NO_KEY = "it needs the certificate and, in the same file or in one of its own, 
 
 
 def context_of_orthanc(orthanc: Mapping[str, Any], home: Path) -> ssl.SSLContext | None:
-    """Return TLS as Orthanc's own HTTP server has it, None where it has none.
+    """Return a context with the TLS settings of Orthanc's HTTP server; None if that has no TLS.
 
     Args:
         orthanc: Orthanc's whole configuration.
@@ -40,8 +40,8 @@ def context(certificate: Path, key: Path | None = None, *, setting: str = "Certi
 
     Args:
         certificate: PEM file; those of its issuers may follow.
-        key: PEM file of the private key, None where it is in the same file.
-        setting: What names the certificate in the configuration, for errors.
+        key: PEM file of the private key; None if it is in the same file.
+        setting: Key of the certificate in the configuration, for errors.
 
     Raises:
         ConfigurationError: They cannot be read, do not belong together, or the key is encrypted.
@@ -64,7 +64,7 @@ def context(certificate: Path, key: Path | None = None, *, setting: str = "Certi
 
 
 class _Encrypted(Exception):
-    """The private key has a password, and nobody is there to type it."""
+    """The private key has a password, which cannot be asked for."""
 
 
 def _no_password() -> str:

@@ -1,18 +1,24 @@
-"""TLS on a socket that does not block, of which each read costs a bounded time.
+"""TLS on a socket that does not block; each read takes a bounded time.
 
 `ssl.SSLSocket` reads on until it has a byte of content, or nothing more has arrived: OpenSSL takes key updates of
 TLS 1.3 (RFC 8446 §4.6.3) and the like as long as they come, 2 MB of them in 1.5 s, in one call. Here OpenSSL is given
-one record at a time, and who sends too many without content is not listened to any more.
+one record at a time, and a connection with too many records without content is closed.
 """
 
 import socket
 import ssl
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
+
+from cheroot.ssl import Adapter
+from cheroot.ssl.builtin import BuiltinSSLAdapter
+
+WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+"""Errors of a socket that would have to wait."""
 
 _HEADER = 5
-"""Bytes before each record, of which the last two tell its length (RFC 8446 §5.1)."""
+"""Bytes before each record; the last two are its length (RFC 8446 §5.1)."""
 _MOST_EMPTY = 32
 """Records in a row that bring no content: a handshake has fewer than ten."""
 _MOST_UNSENT = 64 * 1024
@@ -20,11 +26,11 @@ _MOST_UNSENT = 64 * 1024
 
 
 class TlsSocket:
-    """A connection to a client by TLS; in all that is not here, like a socket.
+    """The server's side of a TLS connection, with the methods of a socket.
 
     Args:
-        plain: Does not block.
-        context: Of a server, with its certificate.
+        plain: A socket that does not block.
+        context: Context with the server's certificate.
     """
 
     def __init__(self, plain: socket.socket, context: ssl.SSLContext) -> None:
@@ -41,7 +47,7 @@ class TlsSocket:
         self.pending = self._tls.pending
 
     def shake_hands(self) -> bool:
-        """Go on with the handshake as far as that goes now; return whether it is done.
+        """Continue the handshake as far as that goes now; return True if it is done.
 
         Raises:
             OSError: As `recv` does.
@@ -58,20 +64,20 @@ class TlsSocket:
 
         Raises:
             BlockingIOError: There are none now.
-            OSError: The connection has ended, is no TLS, or has too many records without content.
+            OSError: The connection has ended, is not TLS, or has too many records without content.
         """
         buffer = memoryview(bytearray(size))
         return bytes(buffer[: self.recv_into(buffer)])
 
     def recv_into(self, buffer: memoryview) -> int:
-        """Fill a buffer with content that has arrived, as `recv` does; return how many bytes that are."""
+        """Fill a buffer with content that has arrived, as `recv` does; return how many bytes."""
         return int(self._advance(partial(self._tls.read, len(buffer), buffer)))
 
     def send(self, block: memoryview) -> int:
-        """Send as much of a block as goes now, and return how many bytes that are.
+        """Send as much of a block as goes now; return how many bytes.
 
         Raises:
-            ssl.SSLWantReadError, ssl.SSLWantWriteError: Nothing goes now; what is sent next begins with the same bytes.
+            ssl.SSLWantReadError, ssl.SSLWantWriteError: Nothing goes now; the next block has to begin alike.
         """
         self._send_unsent()
         if not self._unsent and not self._encrypted:
@@ -83,7 +89,7 @@ class TlsSocket:
         return count
 
     def _advance(self, step: Callable[[], Any]) -> Any:
-        """Have OpenSSL do something that needs what arrives, and return the result."""
+        """Run a step of OpenSSL, feed it with records until it has a result, and return the result."""
         while True:
             try:
                 done = step()
@@ -91,14 +97,14 @@ class TlsSocket:
                 self._send_unsent()
                 self._receive_some()
             except ssl.SSLError:
-                self._send_unsent()  # it tells the client what is wrong
+                self._send_unsent()  # the alert for the client
                 raise
             else:
                 self._empty_records = 0
                 return done
 
     def _receive_some(self) -> None:
-        """Give OpenSSL what has arrived of the next record's header, or of the rest of a record."""
+        """Feed OpenSSL with what has arrived of the next record's header, or of the rest of a record."""
         block = self._plain.recv(self._left_of_record or _HEADER - len(self._header))
         if not block or self._outgoing.pending > _MOST_UNSENT:
             raise ConnectionAbortedError
@@ -115,10 +121,32 @@ class TlsSocket:
                 raise ConnectionAbortedError
 
     def _send_unsent(self) -> None:
-        """Send what OpenSSL has made, as far as that goes now."""
+        """Send the records that OpenSSL has written, as far as that goes now."""
         while self._unsent or self._outgoing.pending:
             self._unsent = self._unsent or memoryview(self._outgoing.read())
             try:
                 self._unsent = self._unsent[self._plain.send(self._unsent) :]
             except BlockingIOError:
                 break
+
+
+Socket: TypeAlias = socket.socket | TlsSocket
+
+
+class TlsAdapter(BuiltinSSLAdapter):
+    """Wraps accepted connections for ``ssl_adapter`` of cheroot's server.
+
+    Workers do the handshake. cheroot's own adapter does it on the thread that accepts connections, where a client that
+    sends nothing stops all others until it times out.
+
+    Args:
+        context: Context with the server's certificate.
+    """
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        Adapter.__init__(self, "", "")  # BuiltinSSLAdapter's own would read a certificate from a file
+        self.context = context
+
+    def wrap(self, sock: Any) -> tuple[TlsSocket, dict[str, str]]:
+        """Return the socket of a new connection, and the WSGI variables of its requests."""
+        return TlsSocket(sock, self.context), {"wsgi.url_scheme": "https", "HTTPS": "on"}

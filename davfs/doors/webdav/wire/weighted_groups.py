@@ -1,4 +1,4 @@
-"""Connections by whom they belong to, so that whoever has many of them loses one first."""
+"""Groups of connections, by address or user, to find the group that has most and its oldest connection."""
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable
@@ -8,7 +8,7 @@ T = TypeVar("T", bound=Hashable)
 
 
 class WeightedGroups(Generic[T]):
-    """Members of groups, each with a weight; in each group, those that were added last are at the end."""
+    """Members of groups, each with a weight, in the order in which they were added."""
 
     def __init__(self) -> None:
         self._groups: defaultdict[str, OrderedDict[T, int]] = defaultdict(OrderedDict)
@@ -20,11 +20,11 @@ class WeightedGroups(Generic[T]):
 
     @property
     def weight(self) -> int:
-        """Weight of all members together."""
+        """Total weight of all members."""
         return sum(self._weights.values())
 
     def size_of(self, group: str) -> tuple[int, int]:
-        """Return the number of members of a group, and their weight together."""
+        """Return the number of members of a group, and their total weight."""
         return len(self._groups.get(group, ())), self._weights.get(group, 0)
 
     def add(self, group: str, member: T, weight: int = 0) -> None:
@@ -43,13 +43,13 @@ class WeightedGroups(Generic[T]):
             del self._groups[group], self._weights[group]
 
     def first(self, group: str, suits: Callable[[T], bool] = lambda _: True) -> T | None:
-        """Return the member of a group that was added before all others of it that suit; None where it has none."""
+        """Return the oldest member of a group that suits; None for none."""
         return next(filter(suits, self._groups.get(group, ())), None)
 
     def largest(self) -> str:
-        """Return the group of the most members."""
+        """Return the group with the most members."""
         return max(self._groups, key=lambda group: len(self._groups[group]))
 
     def heaviest(self) -> str:
-        """Return the group of the most weight."""
+        """Return the group with the largest weight."""
         return max(self._weights, key=lambda group: self._weights[group])

@@ -1,4 +1,4 @@
-"""The threads that answer requests, and never wait for a client for longer than a moment."""
+"""The worker pool: threads that answer requests, and never wait for a client for longer than a moment."""
 
 import logging
 import socket
@@ -17,10 +17,10 @@ _log = logging.getLogger(__name__)
 
 
 class WorkerPool:
-    """What cheroot calls its thread pool.
+    """In place of cheroot's thread pool.
 
     Args:
-        server: Takes connections back.
+        server: Takes connections back that wait for their clients.
         count: Number of threads.
     """
 
@@ -39,10 +39,10 @@ class WorkerPool:
             thread.start()
 
     def put(self, connection: ClientConnection) -> None:
-        """Have a connection go on."""
+        """Queue a connection that can go on."""
         self._queue.put(connection)
 
-    def may_wait(self) -> bool:
+    def has_idle_threads(self) -> bool:
         """Return True if enough threads are idle for one of them to wait briefly for a client."""
         return not self._queue.waiting and self._queue.busy <= len(self._threads) * 3 // 4
 
@@ -57,13 +57,15 @@ class WorkerPool:
             timeout: Seconds.
 
         Returns:
-            Whether all of them have ended.
+            True if all of them have ended.
         """
         end = time.monotonic() + timeout
         self._queue.stop()
         self._join(end - timeout / 4)
         for connection in list(self._busy):
-            _break(connection)
+            connection.unread = False
+            with suppress(OSError):
+                connection.socket.shutdown(socket.SHUT_RDWR)
         self._join(end)
         return not any(thread.is_alive() for thread in self._threads)
 
@@ -74,46 +76,40 @@ class WorkerPool:
 
     def _work(self) -> None:
         while (taken := self._queue.take()) is not None:
-            connection, turn = taken
+            connection, running = taken
             self._busy.add(connection)
             try:
-                turn = self._serve(connection, turn)
+                running = self._serve(connection, running)
             finally:
                 self._busy.discard(connection)
-                self._queue.done(turn)
-                self._let_go(connection)
+                self._queue.done(running)
+                self._give_back(connection)
 
-    def _serve(self, connection: ClientConnection, turn: RunningTask) -> RunningTask:
-        """Have a connection go on until its client has to be waited for, or others have to go first."""
+    def _serve(self, connection: ClientConnection, running: RunningTask) -> RunningTask:
+        """Serve a connection until its client has to be waited for, or others come first."""
         try:
-            while connection.proceed() and connection.soon():
-                changed = self._queue.exchange(turn, connection)
-                if changed is None:
+            while connection.proceed() and connection.has_next_request():
+                following = self._queue.exchange(running, connection)
+                if following is None:
                     break
-                turn = changed
-        except Exception:  # noqa: BLE001  the thread has others to answer
-            report("a connection broke")
-            connection.waits = None
-        return turn
+                running = following
+        except Exception:  # noqa: BLE001  the thread has other connections to serve
+            log_error("a connection broke")
+            connection.state = None
+        return running
 
-    def _let_go(self, connection: ClientConnection) -> None:
+    def _give_back(self, connection: ClientConnection) -> None:
         try:
-            connection.close() if connection.waits is None else self._server.put_conn(connection)
+            connection.close() if connection.state is None else self._server.put_conn(connection)
         except OSError:  # it was broken already
             pass
         except Exception:  # noqa: BLE001  as above
-            report("a connection could not be closed")
+            log_error("a connection could not be closed")
 
 
-def _break(connection: ClientConnection) -> None:
-    connection.unread = False
-    with suppress(OSError):
-        connection.socket.shutdown(socket.SHUT_RDWR)
-
-
-def report(what: str, level: int = logging.ERROR) -> None:
-    """Log the error that is being handled: its type and where it came from, for its text may name patients."""
+def log_error(event: str, level: int = logging.ERROR) -> None:
+    """Log the error that is being handled, by type and stack, without its message, which may name patients."""
     kind, error, trace = sys.exc_info()
     where = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(traceback.extract_tb(trace)[-5:]))
-    _log.log(level, "%s: %s in %s", what, kind.__name__ if kind else "nothing", where)
+    _log.log(level, "%s: %s in %s", event, kind.__name__ if kind else "nothing", where)
     del error, trace
