@@ -37,7 +37,7 @@ class CrossSiteProtection(BaseMiddleware):
         self._closed_until = 0.0
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Decision a request (PEP 3333)."""
+        """Answer a request, or pass it on (PEP 3333)."""
         host = environ.get("HTTP_HOST")
         if host is not None and not context_of(self.config).host_names.include(host) and self._is_open():
             raise HttpError(HTTPStatus.MISDIRECTED_REQUEST, _UNKNOWN)

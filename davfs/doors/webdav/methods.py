@@ -77,7 +77,7 @@ class DriveMethods(RequestServer):
         self._check_conditions(environ)
         self._provider.check_locks(path[:-1], environ)
         self._provider.check_locks(path, environ, deep=True)
-        with self._provider.releasing_locks(path), self._changing(environ, path):
+        with self._provider.releasing_locks(path), self._paths_locked(environ, path):
             resource = self._drive.delete(path)
         self._audit(environ, "delete", resource)
         return send_empty(start_response, HTTPStatus.NO_CONTENT)
@@ -102,7 +102,7 @@ class DriveMethods(RequestServer):
         source, target = self._existing(path, environ), destination(environ)
         deep = is_deep(environ, source)
         replaced = self._check_target(target, environ)
-        with self._changing(environ, path, target):
+        with self._paths_locked(environ, path, target):
             self._drive.copy(path, target, replace=may_replace(environ), deep=deep)
         self._audit(environ, "copy", source.resource)
         return send_empty(start_response, _status(replaced=replaced))
@@ -116,7 +116,7 @@ class DriveMethods(RequestServer):
         replaced = self._check_target(target, environ)
         self._provider.check_locks(path, environ, deep=True)
         self._provider.check_locks(path[:-1], environ)
-        with self._provider.releasing_locks(path), self._changing(environ, path, target):
+        with self._provider.releasing_locks(path), self._paths_locked(environ, path, target):
             self._drive.move(path, target, replace=may_replace(environ))
         self._audit(environ, "move", source.resource)
         return send_empty(start_response, _status(replaced=replaced))
@@ -160,7 +160,7 @@ class DriveMethods(RequestServer):
         try:
             with self._drive.receive(path, size) as upload:
                 yield from copy_body(environ, upload, size)
-                with self._changing(environ, path):
+                with self._paths_locked(environ, path):
                     stored = upload.finish(replace=not conditions.creates_only(environ))
             resource = stored.resource
             return stored
@@ -168,7 +168,7 @@ class DriveMethods(RequestServer):
             self._audit(environ, "write", resource)
 
     @contextmanager
-    def _changing(self, environ: Environ, *changed: Path) -> Iterator[None]:
+    def _paths_locked(self, environ: Environ, *changed: Path) -> Iterator[None]:
         """Lock paths against other requests, and check the conditions of this one again.
 
         Raises:

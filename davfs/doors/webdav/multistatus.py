@@ -63,8 +63,8 @@ class ListedResource(NamedTuple):  # made in half the time of a dataclass
     """One resource of the response.
 
     Attributes:
-        href: Its path as it stands in a URL.
-        entry: What is there.
+        href: Its path in a URL.
+        entry: Its entry.
         lockable: Whether it can be locked.
         quota: Usage of its area; None if the area has no quota.
         locks: Its locks, as the content of ``lockdiscovery``.

@@ -22,7 +22,7 @@ class DriveResource(_DAVResource):
     Args:
         path: Its path.
         environ: The request.
-        entry: What is there.
+        entry: Its entry.
     """
 
     provider: Any
