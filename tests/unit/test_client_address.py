@@ -1,4 +1,4 @@
-"""The address of a client: what a trusted proxy says, and nothing that the client says itself."""
+"""The address of a client is taken from trusted proxies, never from the client itself."""
 
 from ipaddress import ip_network
 

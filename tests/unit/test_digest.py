@@ -1,4 +1,4 @@
-"""Digest: which passwords a proof stands for."""
+"""Digest: passwords that a response proves."""
 
 import hashlib
 import re
@@ -42,7 +42,7 @@ def test_passwords(password: str) -> None:
 @pytest.mark.parametrize("password", ["пароль", "日本語", "a€b", "e\u0301"])
 @pytest.mark.parametrize("errors", ["replace", "ignore", "xmlcharrefreplace", "backslashreplace"])
 def test_what_an_encoding_makes_of_a_password(password: str, errors: str) -> None:
-    """What is left of a password in an encoding that does not have its characters, question marks, is a wrong one."""
+    """A password in an encoding that lacks its characters, with question marks in their place, is wrong."""
     for encoding in ("latin-1", "ascii", "cp1252"):
         tried = password.encode(encoding, errors)
         if tried.decode(encoding) != password:

@@ -1,4 +1,4 @@
-"""The page of a folder: what stands in it, and in which order."""
+"""The page of a folder: its content and its order."""
 
 import base64
 import hashlib
@@ -30,7 +30,7 @@ HOSTILE = (
 
 @dataclass(frozen=True)
 class Shown:
-    """What a browser makes of a page."""
+    """A page as a browser reads it."""
 
     tree: html.HtmlElement
     url: str
@@ -92,7 +92,7 @@ def test_order_of_any_names(names: list[str]) -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("slash", [True, False])
 def test_hostile_names(name: str, slash: bool) -> None:  # noqa: FBT001  a parameter of the test
-    """Whatever a name holds is text, and leads to what it names."""
+    """Names are text, whatever characters they contain, and link to their files."""
     path = ("inbox", name)
     seen = shown(path, file(name), folder(name), slash=slash)
     targets = [unquote_to_bytes(urlsplit(url).path).decode() for _, url in seen.links("tbody")]
@@ -151,7 +151,7 @@ def test_readable_sizes(size: int, text: str) -> None:
 
 
 def test_caption() -> None:
-    """How much there is stands below the list."""
+    """The number and size of files stand below the list."""
     assert shown((), folder("a"), file("b", 1500), file("c", 500)).text("caption") == [
         "1 folder, 2 files (2.0\N{NO-BREAK SPACE}kB)"
     ]

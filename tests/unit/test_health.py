@@ -1,4 +1,4 @@
-"""Health checks and readiness, and the answers before there is a drive."""
+"""Health checks, and responses before the drive has started."""
 
 import io
 import threading
@@ -67,7 +67,7 @@ def test_nothing_but_reading(path: str) -> None:
 
 
 def test_orthanc_is_not_asked_each_time() -> None:
-    """Whoever asks often is told what was found out a moment ago."""
+    """Frequent checks are answered from the cache."""
     now, looks = [0.0], []
     readiness = Readiness(lambda: looks.append(1) or f"look {len(looks)}", clock=lambda: now[0])  # type: ignore[func-returns-value]  # to count
     assert {readiness.obstacle() for _ in range(100)} == {"look 1"}

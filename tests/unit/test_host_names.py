@@ -1,4 +1,4 @@
-"""Names by which the drive may be asked for where nobody has to log in, and what counts as the page of another site."""
+"""Host names that requests may use where nobody has to log in, and requests of other sites' pages."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -81,7 +81,7 @@ def test_network_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     "value", ["drive", ["http://drive"], ["drive:8043"], ["a b"], [""], [1], [".drive"], ["drive."], ["*"], {}, None]
 )
 def test_bad_setting(value: object) -> None:
-    """What is no list of names is refused with what is allowed."""
+    """A setting that is no list of names is refused with what is allowed."""
     with pytest.raises(ConfigurationError, match=r"HostNames .* must be a list of names"):
         host_names("Davfs.Server.HostNames", value)
 

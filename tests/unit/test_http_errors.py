@@ -28,13 +28,13 @@ def test_every_error(kind: type[errors.DavfsError]) -> None:
 
 
 def test_busy() -> None:
-    """Who shall come back is told when."""
+    """A response of 503 has Retry-After."""
     with pytest.raises(HttpError) as caught, as_http_errors():
         raise errors.Busy((), "Too much to do.")
     assert caught.value.add_headers == [("Retry-After", "5")]
 
 
 def test_unknown_error() -> None:
-    """What the drive raises by mistake is no error of its own, and is not hidden."""
+    """Exceptions that are no errors of the drive are not converted."""
     with pytest.raises(ZeroDivisionError), as_http_errors():
         1 / 0  # noqa: B018  raises

@@ -66,7 +66,7 @@ def test_expiry_while_looking_below(kept: LockStorage) -> None:
 
 
 def test_any(kept: LockStorage) -> None:
-    """Whether there is a lock at all is told without a search."""
+    """The storage knows without a search if there is any lock."""
     assert not kept.any
     token = kept.create("/inbox/x", lock())["token"]
     assert kept.any

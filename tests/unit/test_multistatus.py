@@ -1,4 +1,4 @@
-"""The answer to a PROPFIND, read back by a parser."""
+"""The response to a PROPFIND, read back by a parser."""
 
 from datetime import UTC, datetime
 from urllib.parse import quote, unquote
@@ -53,7 +53,7 @@ def test_all_of_a_file() -> None:
 
 
 def test_named() -> None:
-    """What an entry lacks is answered as missing, whatever its namespace, and never as empty."""
+    """Properties that an entry lacks are answered as missing, in any namespace, and never as empty."""
     names = (f"{DAV}getcontentlength", f"{DAV}quota-used-bytes", EXECUTABLE, "plain", "{urn:100%25s&'a}x")
     file, folder = answered(
         RequestedProperties(PropfindMode.NAMED, names),
@@ -88,7 +88,7 @@ def test_more_than_all() -> None:
 @example(name="a\r\nb\r", folder=False)
 @given(name=st.text(st.characters(exclude_categories=["Cs"]), min_size=1), folder=st.booleans())
 def test_any_name(*, name: str, folder: bool) -> None:
-    """Whatever a name holds, the answer is well-formed, and shows it unless XML cannot."""
+    """With any name, the response is well-formed, and shows the name as far as XML can."""
     entry = Entry(name, EntryKind.FOLDER if folder else EntryKind.FILE, WHEN)
     body = b"".join(
         multistatus(RequestedProperties(PropfindMode.ALL), [ListedResource("/" + quote(name, safe=""), entry)])

@@ -1,4 +1,4 @@
-"""A nonce is good for a while, and once for each count."""
+"""A nonce is valid for a while, and once for each count."""
 
 from davfs.doors.webdav.login.nonces import LIFETIME, Nonces
 from tests.support import clocks
@@ -32,7 +32,7 @@ def test_lifetime(clock: Clock) -> None:
 
 
 def test_only_our_own(clock: Clock) -> None:
-    """What this process did not make is no nonce."""
+    """Nonces of another process are not accepted."""
     nonces = Nonces(clock=clock)
     nonce = nonces.fresh()
     assert nonce != nonces.fresh()

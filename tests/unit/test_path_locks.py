@@ -1,4 +1,4 @@
-"""Locks of those who change one path."""
+"""Locks on paths."""
 
 import threading
 import time

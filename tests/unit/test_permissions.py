@@ -1,4 +1,4 @@
-"""What a request needs from Orthanc, by its method and its path."""
+"""Permissions that a request requires, by its method and its path."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def test_reading(method: str, path: Path) -> None:
 @pytest.mark.parametrize("path", [(), INBOX, LAYOUT])
 @pytest.mark.parametrize("method", ["PUT", "MKCOL", "PROPPATCH", "LOCK", "UNLOCK", "COPY", "POST", "get", "WHATEVER"])
 def test_writing(method: str, path: Path) -> None:
-    """What changes something, or may, needs writing."""
+    """Methods that change something, and unknown ones, require the permission to write."""
     assert required_permissions(method, path) == (WRITE,)
 
 
@@ -38,6 +38,6 @@ def test_writing(method: str, path: Path) -> None:
     ],
 )
 def test_removing(path: Path, deleting: tuple[Permission, ...], moving: tuple[Permission, ...]) -> None:
-    """What goes away in the inbox is the drive's own; elsewhere it is Orthanc's."""
+    """Deleting in the inbox requires the permission to write; elsewhere it requires that to delete."""
     assert required_permissions("DELETE", path) == deleting
     assert required_permissions("MOVE", path) == moving

@@ -1,4 +1,4 @@
-"""Headers of door 2: what they mean, or a clear refusal."""
+"""Request headers of door 2 are parsed, or refused with a reason."""
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/")
 
 @given(st.lists(NAMES, max_size=4).map(tuple))
 def test_any_destination(path: Path) -> None:
-    """Whatever is in a name, the destination is what the client quoted, in NFC."""
+    """The destination is the name that the client quoted, in NFC, whatever characters it contains."""
     expected = paths.segments(paths.joined(path))
     for prefix in ("", "http://Host:8043", "https://host:8043"):
         asked = {"HTTP_DESTINATION": prefix + paths.quoted(path, folder=False), "HTTP_HOST": "host:8043"}
@@ -58,7 +58,7 @@ def test_same_server(value: str, host: str) -> None:
     ],
 )
 def test_no_destination(value: str, status: int) -> None:
-    """What leads nowhere, or to another server, is refused."""
+    """A missing or malformed destination, or one on another server, is refused."""
     with pytest.raises(HttpError) as caught:
         destination({"HTTP_DESTINATION": value, "HTTP_HOST": "host"})
     assert caught.value.value == status
@@ -89,7 +89,7 @@ def test_conditions(value: str) -> None:
     "value", ["", "()", "(<t:1>", "<t:1>)", "((<t:1>))", "<t:1>", "Not (<t:1>)", "(x)", "(<t:1>) x"]
 )
 def test_no_conditions(value: str) -> None:
-    """What is no condition is refused."""
+    """A malformed condition is refused."""
     with pytest.raises(HttpError):
         check({"HTTP_IF": value})
 

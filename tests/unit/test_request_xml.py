@@ -1,4 +1,4 @@
-"""The XML of requests: what is taken, what is refused, and that the rest costs what it is worth."""
+"""XML of requests: accepted and refused documents, and the cost of parsing them."""
 
 import subprocess
 import sys
@@ -64,7 +64,7 @@ def refusal(body: str | bytes) -> int:
 )  # fmt: skip
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_taken(document: str, encoding: str) -> None:
-    """What is well-formed is what another parser makes of it, in both encodings of RFC 4918 §8.2."""
+    """Well-formed documents are parsed as by another parser, in both encodings of RFC 4918 §8.2."""
     other = lxml.etree.fromstring(document.encode())
     assert as_told(parsed(document.encode(encoding))) == as_told(parsed(lxml.etree.tostring(other)))
     assert [each.tag for each in parsed(document.encode(encoding)).iter()] == [each.tag for each in other.iter()]
@@ -88,7 +88,7 @@ def test_left_out() -> None:
     ],
 )  # fmt: skip
 def test_refused(body: str | bytes) -> None:
-    """What is not well-formed, has a document type, or is in an encoding that only Python knows, is a bad request."""
+    """A document that is not well-formed, or has a document type or an encoding of Python's, is a bad request."""
     assert refusal(body) == 400
 
 
@@ -100,13 +100,13 @@ def test_refused(body: str | bytes) -> None:
     ],
 )  # fmt: skip
 def test_too_much(body: str) -> None:
-    """What is made of too much is refused, before the rest of it is read."""
+    """A document with too many elements is refused before the rest of it is parsed."""
     assert refusal(body) == 413
 
 
 @given(st.binary(max_size=200) | st.text("<>/&#;!?[]'\"= \r\nabxmlns:\x00é", max_size=60).map(str.encode))
 def test_anything(body: bytes) -> None:
-    """Whatever the body is, it is a tree or a refusal."""
+    """Any body is parsed or refused."""
     with suppress(HttpError):
         assert isinstance(parsed(body), Element)
 

@@ -1,4 +1,4 @@
-"""Whoever guesses passwords is throttled, and who has proven to know one is not."""
+"""Repeated wrong passwords are throttled; verified credentials are not."""
 
 from collections.abc import Iterator
 
@@ -81,7 +81,7 @@ def test_one_try_at_a_time(throttle: Throttle, time: Time) -> None:
 
 
 def test_known_credentials_are_never_throttled(throttle: Throttle) -> None:
-    """Whoever has logged in goes on, at that address and at others, however much is guessed at any of them."""
+    """Users who have logged in can do so again, at any address, however many attempts are made there."""
     throttle.succeeded(HERE, GOOD)
     attack(throttle, 100_000, address=HERE)
     assert throttle.admit("alice", HERE, GOOD) == 0
@@ -144,7 +144,7 @@ def test_many_names_from_many_addresses(throttle: Throttle) -> None:
 
 
 def test_an_account_of_ones_own_is_no_pass(throttle: Throttle) -> None:
-    """Whoever knows a password is throttled for others all the same."""
+    """A user with an account is throttled when trying the passwords of others."""
     own = Credentials.of("mallory", "own")
     tried = 0
     for guess, _ in zip(guesses(), range(300), strict=False):
@@ -158,7 +158,7 @@ def test_an_account_of_ones_own_is_no_pass(throttle: Throttle) -> None:
 
 @pytest.mark.parametrize("address", ["2001:db8:0:1::{}", "2001:db8:0:{}::1", "::ffff:10.0.0.1", "10.0.0.1"])
 def test_one_customer_is_one_address(throttle: Throttle, address: str) -> None:
-    """Whoever has a network of IPv6 addresses has one address here; IPv4 is the same in both of its spellings."""
+    """All addresses of one IPv6 network count as one; IPv4 is the same in both of its spellings."""
     tried = sum(attack(throttle, 1, user=f"user{n}", address=address.format(f"{n:x}")) for n in range(500))
     assert tried <= 21
 
@@ -201,7 +201,7 @@ def test_refused_names_displace_no_others(time: Time) -> None:
 
 
 def test_passwords_are_not_kept(throttle: Throttle) -> None:
-    """What is kept of credentials is another thing in each process, and tells nothing without its key."""
+    """Credentials are stored as digests under a key that differs in each process."""
     throttle.succeeded(HERE, GOOD)
     other = Throttle()
     other.succeeded(HERE, GOOD)

@@ -1,4 +1,4 @@
-"""When a client's copy counts as the same."""
+"""Entity tags and dates: conditions that a client's copy meets."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

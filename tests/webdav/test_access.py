@@ -1,4 +1,4 @@
-"""Permissions are those that Orthanc gives, at the time."""
+"""Permissions are those that Orthanc grants at the moment."""
 
 import base64
 from collections.abc import Callable, Iterable, Iterator
@@ -42,12 +42,12 @@ def test_permissions(access: Access, user: str, permission: Permission) -> None:
 @pytest.mark.parametrize("permission", Permission)
 @pytest.mark.parametrize("given", [None, ("alice", "wrong"), ("nobody", "secret"), ("", ""), ("alice", "secret\n")])
 def test_strangers(access: Access, given: tuple[str, str] | None, permission: Permission) -> None:
-    """Whoever gives no password or a wrong one is not known."""
+    """A user without a password, or with a wrong one, is unknown."""
     assert access.ask(permission, given and Credentials.of(*given)) is Decision.UNKNOWN
 
 
 def test_asking_leaves_no_trace(orthanc: OrthancProcess, access: Access) -> None:
-    """What is asked changes nothing in Orthanc, and its log stays as it is."""
+    """Asking for permissions changes nothing in Orthanc, and adds nothing to its log."""
     before = orthanc.log.read_text()
     for permission in Permission:
         assert access.ask(permission, ALICE) is Decision.GRANTED
@@ -130,7 +130,7 @@ def test_sessions_are_not_shared() -> None:
     [("200 OK", b"<h1>Log in</h1>"), ("200 OK", b"1"), ("302 Found", b""), ("404 Not Found", b""), ("502 Bad", b"")],
 )
 def test_only_orthanc_is_believed(status: str, body: bytes) -> None:
-    """What is not Orthanc's answer is no yes."""
+    """Responses of other servers than Orthanc grant nothing."""
 
     def other(_: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         start_response(status, [("Content-Length", str(len(body))), ("Location", "/login")])

@@ -1,4 +1,4 @@
-"""Who comes in at door 2, and for what: a bare application behind the door's authentication, and a real Orthanc."""
+"""Login and permissions at door 2: a bare application behind the door's authentication, and a real Orthanc."""
 
 import base64
 import http.client
@@ -108,7 +108,7 @@ def test_wrong_password(client: httpx.Client, auth: tuple[str, str], caplog: pyt
 
 
 def test_names_do_not_forge_the_log(client: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever is sent as a name is one short line of the log."""
+    """Any name is logged as one short line."""
     token = base64.b64encode(b"eve\n\x1b[2Jlogin:" + b"x" * 1000).decode("ascii")
     assert client.get("/", headers={"Authorization": f"Basic {token}"}).status_code == 401
     (line,) = caplog.messages
@@ -130,7 +130,7 @@ def test_names_do_not_forge_the_log(client: httpx.Client, caplog: pytest.LogCapt
     ],
 )
 def test_senseless_headers(client: httpx.Client, header: str) -> None:
-    """What cannot be read as credentials counts as none."""
+    """Malformed credentials count as none."""
     assert client.get("/", headers={b"Authorization": header.encode("latin-1")}).status_code == 401
 
 
@@ -202,7 +202,7 @@ def test_guessing_is_throttled(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("auth", [httpx.BasicAuth(*ALICE), httpx.DigestAuth(*ALICE)])
 def test_nobody_is_locked_out_by_guesses(door: str, auth: httpx.Auth) -> None:
-    """Whoever has logged in goes on at the same address, by Basic and by Digest, on old and new connections."""
+    """Users who have logged in can go on at the same address, by Basic and by Digest, on old and new connections."""
     with (
         httpx.Client(base_url=door, trust_env=False) as honest,
         httpx.Client(base_url=door, trust_env=False) as guessing,
@@ -235,7 +235,7 @@ def test_spraying_is_throttled(client: httpx.Client) -> None:
 
 
 def test_an_old_digest_login_is_no_guess(client: httpx.Client) -> None:
-    """What is right and comes twice is answered with a new nonce, however often."""
+    """A right login that comes twice is answered with a new nonce, however often."""
     auth = httpx.DigestAuth(*ALICE)
     header = {"Authorization": client.get("/", auth=auth).request.headers["Authorization"]}
     assert [client.get("/", headers=header).status_code for _ in range(20)] == [401] * 20
@@ -339,7 +339,7 @@ def test_bodies_of_any_framing(door: str) -> None:
 
 @pytest.mark.parametrize("framing", [{"Content-Length": str(10**12)}, {"Transfer-Encoding": "chunked"}])
 def test_endless_bodies_are_not_read_to_their_end(door: str, framing: dict[str, str]) -> None:
-    """Whoever has not logged in cannot keep the server reading: it answers, and closes the connection."""
+    """Without a login, a body without end is not read: the server answers, and closes the connection."""
     host, port = urlsplit(door).netloc.split(":")
     lines = ["PUT /inbox/a HTTP/1.1", f"Host: {host}", *(f"{name}: {value}" for name, value in framing.items()), "", ""]
     with socket.create_connection((host, int(port)), timeout=20) as connection:

@@ -109,7 +109,7 @@ def test_dates_are_local(browser: Browser, inbox: str) -> None:
 
 
 def test_names_are_text(browser: Browser, inbox: str) -> None:
-    """Whatever a name holds is shown, and leads to its file."""
+    """Names are shown as text, whatever characters they contain, and link to their files."""
     assert httpx.put(inbox + quote(HOSTILE), content=b"here", trust_env=False).status_code == 201
     browser.open(inbox)
     assert browser.run(NAMES) == [HOSTILE]
@@ -202,7 +202,7 @@ def test_new_folder(browser: Browser, inbox: str) -> None:
 
 
 def test_a_file_in_the_place_of_the_folder(browser: Browser, inbox: str) -> None:
-    """What somebody else has put where the folder was does not become a part of its page."""
+    """A file that took the place of the folder does not become a part of its page."""
     browser.open(inbox)
     httpx.delete(inbox, trust_env=False)
     content = b"<table><tbody><tr><td><a href='//evil.example'>mine</a></td></tr></tbody></table>"

@@ -34,7 +34,7 @@ def shown(drive: WebDav, path: str) -> str:
 )
 @pytest.mark.parametrize("method", ["PUT", "MKCOL", "LOCK"])
 def test_nothing_there(server: Door, method: str, headers: dict[str, str]) -> None:
-    """What is meant for something that is there makes nothing where nothing is."""
+    """A condition on an existing resource fails where nothing is, and nothing is created."""
     assert server.drive.request(method, "inbox/nothing", headers=headers).status_code == 412
     assert server.drive.status("inbox/nothing") == 404
 
@@ -51,7 +51,7 @@ def test_tagged_conditions(server: Door, condition: str) -> None:
 
 
 def test_met_conditions(server: Door) -> None:
-    """What is met is met, in any of several lists, also about another resource."""
+    """One of several lists is enough, also if it is about another resource."""
     server.drive.put("inbox/met", b"first")
     tag = server.drive.head("inbox/met").headers["ETag"]
     for headers in (
@@ -70,7 +70,7 @@ def test_met_conditions(server: Door) -> None:
 
 @pytest.mark.parametrize("method", ["COPY", "MOVE"])
 def test_conditions_are_about_the_source(server: Door, method: str) -> None:
-    """What is said about the source of a COPY or MOVE is not held against its target."""
+    """Conditions on the source of a COPY or MOVE are not applied to its target."""
     server.drive.put("inbox/source", b"source")
     server.drive.put("inbox/target", b"target")
     tag, token = server.drive.head("inbox/source").headers["ETag"], locked(server.drive, "inbox/source")
@@ -145,7 +145,7 @@ def test_depth_of_what_is_locked(server: Door) -> None:
 
 @pytest.mark.parametrize("name", ["plain.txt", "a (1).txt", "it's, 1!.txt", "x&y;z=1.txt", "naïve~$.txt", "50%.txt"])
 def test_properties_go_with_their_file(server: Door, name: str) -> None:
-    """What was set at a file is shown, moved and copied with it, whatever its name is made of."""
+    """Properties of a file are shown, moved and copied with it, whatever characters its name contains."""
     server.drive.put(f"inbox/{name}", b"x")
     set_property(server.drive, f"inbox/{name}", "mine")
     assert "urn:z" in shown(server.drive, f"inbox/{name}")
@@ -174,7 +174,7 @@ def test_all_properties_or_none(server: Door) -> None:
 
 
 def test_large_owner(server: Door) -> None:
-    """What a client writes into its lock about itself has a bound: it is kept in memory, ten thousand times."""
+    """The owner element of a lock is limited, since up to ten thousand are kept in memory."""
     server.drive.put("inbox/owned", b"x")
     assert lock(server.drive, "inbox/owned", owner="x" * 10_000).status_code == 413
     assert server.drive.put("inbox/owned", b"y").status_code == 204
@@ -228,7 +228,7 @@ COMMENTED = {
 @pytest.mark.parametrize(("method", "body"), COMMENTED.items())
 @pytest.mark.parametrize("path", ["", "inbox", "inbox/commented", "README.txt"])
 def test_comments(server: Door, method: str, body: str, path: str) -> None:
-    """What XML may have between its elements is no element."""
+    """Comments and processing instructions in XML are ignored."""
     server.drive.put("inbox/commented", b"x")
     answer = server.drive.request(method, path, content=body.format('xmlns:D="DAV:"'))
     assert answer.status_code in (200, 207, 403, 423)
@@ -245,7 +245,7 @@ def test_timeout_without_end(server: Door) -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "MKCOL", "DELETE", "LOCK", "MOVE", "COPY", "PROPPATCH", "UNLOCK"])
 def test_root_stays(server: Door, method: str) -> None:
-    """What would change the root of the drive is refused with a reason."""
+    """Requests that would change the root of the drive are refused with a reason."""
     answer = server.drive.request(method, "", headers={"Destination": "/inbox/root"})
     assert 400 <= answer.status_code < 500
     assert answer.content

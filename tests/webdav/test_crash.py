@@ -1,4 +1,4 @@
-"""What was acknowledged outlives a crash: of Orthanc with the plugin, of ``davfs serve``, and of the Orthanc beside it.
+"""Acknowledged uploads outlive a crash of Orthanc with the plugin, of ``davfs serve``, and of the Orthanc beside it.
 
 ``make test-crash ROUNDS=60`` crashes each of them so many times.
 """
@@ -60,7 +60,7 @@ def wait_until_ready(drive: WebDav) -> None:
 
 
 def work(journals: list[Journal], seconds: float) -> None:
-    """Let clients work for a while, and until enough was acknowledged that can be lost."""
+    """Run clients for a while, and until enough uploads were acknowledged."""
     before, deadline = sum(each.acknowledged for each in journals), time.monotonic() + 30
     time.sleep(seconds)
     while sum(each.acknowledged for each in journals) < before + ENOUGH:

@@ -1,4 +1,4 @@
-"""What the page of another site can have a browser do at door 2: nothing that changes anything, or tells anything."""
+"""Pages of other sites can change and read nothing at door 2."""
 
 import ssl
 from collections.abc import Iterator
@@ -72,7 +72,7 @@ def test_only_tls(servers: list[OrthancProcess], plugin: Path, tmp_path: Path, *
 
 
 def test_health(door: Door) -> None:
-    """Whoever watches the server may use any name: it tells nothing."""
+    """Health checks may use any host name: they reveal nothing."""
     assert door.drive.request("GET", "davfs-api/health", headers=FOREIGN).status_code == 200
 
 
@@ -128,7 +128,7 @@ def closed(servers: list[OrthancProcess], plugin: Path, tmp_path: Path) -> Itera
 
 
 def test_any_host_with_a_password(closed: OrthancProcess) -> None:
-    """Who has to log in may use any name: a browser knows no password for a foreign one."""
+    """With a login, any host name may be used: a browser has no password for a foreign one."""
     with WebDav(closed.server_url, auth=("alice", "secret")) as drive, WebDav(closed.server_url) as stranger:
         for _ in range(2):
             assert ask(drive, "PROPFIND", "", FOREIGN).status_code == 207

@@ -1,4 +1,4 @@
-"""What a page of another site gets from door 2 with Chromium's help, where nobody has to log in."""
+"""Pages of other sites in Chromium get nothing from door 2 where nobody has to log in."""
 
 from collections.abc import Iterator
 

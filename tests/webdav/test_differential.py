@@ -1,4 +1,4 @@
-"""Hundreds of files, whole and damaged, by ``POST /instances`` and by each door: what Orthanc takes, the drive has too.
+"""Files, whole and damaged, by ``POST /instances`` and by each door: the drive imports whatever Orthanc takes.
 
 ``TEST_MUTANTS`` says how many damaged ones (`make test-differential`: thousands). From 1000 on a bare Orthanc is
 given also those that should end it, and is started anew where they do.
@@ -135,7 +135,7 @@ def says_dicom(content: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an upload: its status, and what Orthanc and rejected/ have of it."""
+    """The result of an upload: its status, and the files in Orthanc and in rejected/."""
 
     status: int
     held: list[bytes]
@@ -176,7 +176,7 @@ def judged(content: bytes, outcome: Outcome, *, taken: bool | None) -> str:
 
 
 def test_what_orthanc_takes_is_imported(all_doors: list[Door], bare: Bare, corpus: list[bytes]) -> None:
-    """What it does not take is refused and kept, or an ordinary file where nothing in it says DICOM."""
+    """Files that Orthanc does not take are refused and kept, or ordinary files if they do not look like DICOM."""
     wrong = []
     with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as another:
         for number, content in enumerate(corpus):

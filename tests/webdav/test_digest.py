@@ -1,4 +1,4 @@
-"""Digest logins: the password stays with the client, and what was overheard is good for nothing."""
+"""Digest logins: the password is not sent, and an overheard login cannot be replayed."""
 
 import hashlib
 import re
@@ -26,7 +26,7 @@ REALM = "Orthanc"
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """What time the nonces of the door have."""
+    """The clock of the door's nonces."""
     wound = SimpleNamespace(now=0.0)
     monkeypatch.setattr(authentication, "Nonces", lambda: Nonces(clock=lambda: wound.now))
     return wound
@@ -131,7 +131,7 @@ def test_wrong_proofs(client: httpx.Client, changed: dict[str, str]) -> None:
 
 
 def test_replays(client: httpx.Client) -> None:
-    """What was overheard is refused; a client that counts on, even a little out of order, is not."""
+    """A replayed login is refused; one with the next count, even a little out of order, is not."""
     known = nonce(client)
     for count in (1, 3, 2):
         assert client.get("/", headers=proof(known, count=count)).status_code == 200

@@ -89,7 +89,7 @@ def test_if_range(door: LocalDoor) -> None:
 
 
 def test_not_modified(door: LocalDoor) -> None:
-    """Who has the file already gets no bytes, and one connection serves the next request."""
+    """A client that has the file already gets no bytes, and the connection serves the next request."""
     tag = door.drive.head(FILE).headers["etag"]
     answer = get(door, If_None_Match=tag)
     assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", tag)
@@ -98,7 +98,7 @@ def test_not_modified(door: LocalDoor) -> None:
 
 
 def test_precondition(door: LocalDoor) -> None:
-    """Who asks for one version alone gets no other."""
+    """A client that requires one version gets no other."""
     answer = get(door, If_Match='"other"')
     assert (answer.status_code, answer.content) == (412, b"")
     assert get(door, If_Match=door.drive.head(FILE).headers["etag"]).content == CONTENT

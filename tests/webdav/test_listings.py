@@ -75,7 +75,7 @@ def test_depths(door: LocalDoor) -> None:
 
 
 def test_hrefs(door: LocalDoor) -> None:
-    """What a listing shows can be asked for as it is written, and folders end in a slash."""
+    """Each href of a listing can be requested as it is, and those of folders end in a slash."""
     for href in propfind(door, "inbox"):
         assert href.isascii()
         answer = door.drive.http.request("PROPFIND", href, headers={"Depth": "0"})
@@ -117,7 +117,7 @@ def test_entity_tags(door: LocalDoor) -> None:
 
 
 def test_dead_properties(door: LocalDoor) -> None:
-    """What a client has set is shown again, with all others, by name, and among names."""
+    """Dead properties are shown with all others, by name, and among the names."""
     assert door.drive.request("PROPPATCH", "inbox/a.dcm", content=SET).status_code == 207
     for body, text in ((b"", "red"), (ASKED % b"<x:colour xmlns:x='urn:x'/>", "red")):
         answer = door.drive.request("PROPFIND", "inbox", content=body, headers={"Depth": "1"})
@@ -159,7 +159,7 @@ def test_lock_on_a_folder(door: LocalDoor) -> None:
     ("names", "status"), [(["a"] * 900, 207), ([f"a{n}" for n in range(101)], 413), (["a" * 2000, "b" * 2100], 413)]
 )
 def test_many_names(door: LocalDoor, names: list[str], status: int) -> None:
-    """What a folder's answer would repeat for each of its entries is bounded."""
+    """The names in a request, which a response repeats for each entry, are limited."""
     body = ASKED % "".join(f"<{name}/>" for name in names).encode()
     assert door.drive.request("PROPFIND", "inbox", content=body, headers={"Depth": "1"}).status_code == status
 
@@ -172,7 +172,7 @@ def test_long_answer(door: LocalDoor, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_large_properties(door: LocalDoor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What clients have set is shown up to a bound: one of them cannot make a folder too large for all others."""
+    """Dead properties are shown up to a limit: one client cannot make a folder too large for all others."""
     monkeypatch.setattr(answers, "_DEAD", 10)
     for name in NAMES:
         assert door.drive.request("PROPPATCH", f"inbox/{name}", content=SET).status_code == 207
@@ -192,7 +192,7 @@ def test_locks(door: LocalDoor) -> None:
 
 
 def test_nothing(door: LocalDoor) -> None:
-    """What is not there is 404, and the connection goes on."""
+    """A missing resource is 404, and the connection goes on."""
     answer = door.drive.request("PROPFIND", "inbox/._a.dcm", headers={"Depth": "0"})
     assert answer.status_code == 404
     assert door.drive.status("inbox") == 207

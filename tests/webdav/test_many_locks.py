@@ -42,7 +42,7 @@ def test_a_refused_lock_leaves_nothing(
 
 
 def test_a_lock_is_refreshed_while_there_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever holds a lock keeps it."""
+    """A lock can be refreshed while no other one is granted."""
     with local_door(tmp_path) as door:
         token = locked(door.drive, "inbox/a.txt")
         monkeypatch.setattr(lock_storage, "MOST_LOCKS", 1)

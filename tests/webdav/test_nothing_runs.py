@@ -1,4 +1,4 @@
-"""Files that somebody put into the inbox, in Chromium: none of them runs in the origin of Orthanc or of the drive.
+"""Uploaded files in Chromium: none of them runs in the origin of Orthanc or of the drive.
 
 Whether a script ran is told by what only a script of that very origin can leave behind: an item of its local storage.
 """
@@ -134,7 +134,7 @@ def test_spellings(door: Door, spelling: str) -> None:
 
 
 def test_visited(door: Door, browser: Browser) -> None:
-    """Whoever opens such a file gets a download, or a text or picture without any script."""
+    """Such a file is saved, or shown as a text or picture without any script."""
     for name in FILES:
         assert visit(browser, address(door, name)) in {"", *HARMLESS}, name
     assert left(browser, origin(door)) is None
@@ -216,7 +216,7 @@ def _carelessly(types: dict[str, tuple[str, bytes]]) -> Iterator[str]:
             self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)

@@ -1,4 +1,4 @@
-"""Who may do what where: each method at each part of the drive, for each kind of user, over HTTP."""
+"""Permissions: each method at each part of the drive, for each kind of user, over HTTP."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -66,7 +66,7 @@ def client(serve: ServeProcess, user: str) -> WebDav:
 
 
 def all_there(alice: WebDav) -> bool:
-    """Tell whether everything is as it was."""
+    """Return True if everything is as it was."""
     return (
         alice.get("inbox/kept").content == b"kept"
         and alice.get(_SHOWN).content == IMAGE
@@ -82,7 +82,7 @@ def attempt(drive: WebDav, method: str, path: str) -> httpx.Response:
 
 @pytest.mark.parametrize("user", ["", "blind"])
 def test_nobody(alice: WebDav, served: tuple[OrthancProcess, ServeProcess], user: str) -> None:
-    """Whoever may not read images gets nothing at all, and is told nothing."""
+    """A user who may not read images gets nothing, and learns nothing."""
     with client(served[1], user) as drive:
         for method, path in product((*READING, *WRITING), (*PLACES, "by-patient/nothing")):
             answer = attempt(drive, method, path)
@@ -92,7 +92,7 @@ def test_nobody(alice: WebDav, served: tuple[OrthancProcess, ServeProcess], user
 
 
 def test_reader(alice: WebDav, served: tuple[OrthancProcess, ServeProcess]) -> None:
-    """Whoever may only read is refused everything else, everywhere."""
+    """A user who may only read is refused everything else, everywhere."""
     with client(served[1], "reader") as drive:
         for method, path in product(WRITING, PLACES):
             assert attempt(drive, method, path).status_code == 403, (method, path)
@@ -101,7 +101,7 @@ def test_reader(alice: WebDav, served: tuple[OrthancProcess, ServeProcess]) -> N
 
 
 def test_feeder(alice: WebDav, served: tuple[OrthancProcess, ServeProcess]) -> None:
-    """Whoever may not delete images keeps them where they are; what lies in the inbox is the drive's own."""
+    """A user who may not delete can delete no images, but files in the inbox."""
     with client(served[1], "feeder") as drive:
         for method, level in product(("DELETE", "MOVE"), range(1, len(LEVELS) + 2)):
             path = "/".join(_SHOWN.split("/")[:level])

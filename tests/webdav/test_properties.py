@@ -1,4 +1,4 @@
-"""Properties that clients set, and those that are shown beside them."""
+"""Dead properties, and live ones beside them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,7 +83,7 @@ def test_gone_with_the_file(drive: WebDav) -> None:
 
 
 def test_gone_without_a_request_to_this_door(process: OrthancProcess, server: Door, drive: WebDav) -> None:
-    """What is deleted at the other door, or in Orthanc, takes its properties along; a new file has none."""
+    """A file that is deleted at the other door, or in Orthanc, loses its properties; a new file has none."""
     image = dicom.instance("annotated")
     drive.put("inbox/image", image)
     assert drive.request("PROPPATCH", "inbox/image", content=SET).status_code == 207
@@ -111,7 +111,7 @@ def test_kept_where_the_file_stays(drive: WebDav) -> None:
 
 
 def test_of_the_inbox_itself(drive: WebDav) -> None:
-    """What is set at the inbox is shown there, and in the listing of the root."""
+    """Properties of the inbox itself are shown there, and in the listing of the root."""
     assert drive.request("PROPPATCH", "inbox", content=SET).status_code == 207
     assert found(propfind(drive, "inbox", ALL))["{urn:x}colour"] == "blue"
     assert drive.listing()["inbox"].raw.findtext(".//{urn:x}colour") == "blue"

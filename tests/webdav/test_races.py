@@ -1,4 +1,4 @@
-"""Two clients at once: one of them is told that the other was faster, and nothing acknowledged is lost."""
+"""Two clients at once: the slower one is refused, and nothing acknowledged is lost."""
 
 import socket
 from collections.abc import Callable, Iterator

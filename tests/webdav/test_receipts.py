@@ -1,4 +1,4 @@
-"""What the inbox says of an image agrees with what it serves, also where Orthanc was given another one meanwhile."""
+"""Size, date and tag of an image in the inbox match its content, also after Orthanc got another one."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Layout files change while the drive runs: it shows what they say, and keeps what it had where they are wrong."""
+"""Layout files change while the drive runs: it shows the new version, or the former one if the new one is invalid."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -179,7 +179,7 @@ def test_other_methods(running: Running, method: str) -> None:
     ],
 )
 def test_who_may(running: Running, auth: tuple[str, str] | None, status: int) -> None:
-    """Whoever Orthanc lets upload; nobody else changes what others see."""
+    """Users whom Orthanc lets upload may reload layouts, and no others."""
     running.write("mine.toml", "changed")
     assert running.reload(auth).status_code == status
     running.write("mine.toml", "mine")
@@ -200,7 +200,7 @@ def test_names_lead_to_what_is_shown(running: Running) -> None:
 
 
 def test_each_is_audited(running: Running) -> None:
-    """Who asked is in the log."""
+    """The user is in the audit log."""
     count = running.log().count("action=reload")
     running.reload(("feeder", USERS["feeder"]))
     lines = [line for line in running.log().splitlines() if "action=reload" in line]
@@ -210,7 +210,7 @@ def test_each_is_audited(running: Running) -> None:
 
 
 def test_the_catalog_is_away(tmp_path: Path) -> None:
-    """Whoever asks is told to come again."""
+    """While the catalog is away, the response is 503."""
 
     def reload() -> LoadedLayouts:
         raise Unavailable("the catalog was damaged")

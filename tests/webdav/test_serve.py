@@ -49,7 +49,7 @@ def served(orthanc: OrthancProcess, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_it_shows_the_archive(orthanc: OrthancProcess, served: ServeProcess) -> None:
-    """What Orthanc has is on the drive, and what is dropped into the inbox is in Orthanc."""
+    """Images of Orthanc are on the drive, and images dropped into the inbox are in Orthanc."""
     first, second = dicom.instance("serve-1"), dicom.instance("serve-2")
     with rest_client(orthanc) as rest, served.drive() as drive:
         import_by_rest(rest, first)
@@ -283,7 +283,7 @@ def test_an_orthanc_with_a_certificate(orthanc: OrthancProcess, tmp_path: Path) 
 def test_misconfigured(
     orthanc: OrthancProcess, tmp_path: Path, options: list[str], environment: dict[str, str], message: str
 ) -> None:
-    """What cannot work is said in one line, named as it was given, with exit code 2."""
+    """A wrong configuration is reported in one line, under the name of the option, with exit code 2."""
     with ServeProcess(tmp_path, orthanc.url, *options, environment=environment) as process:
         process.start()
         assert process.end() == 2
@@ -351,7 +351,7 @@ def test_at_a_terminal(orthanc: OrthancProcess, tmp_path: Path) -> None:
 
 
 def test_the_steps_for_rclone_work(served: ServeProcess, tmp_path: Path) -> None:
-    """What ``davfs mount-help`` prints can be typed as it stands."""
+    """The commands that ``davfs mount-help`` prints work as they are."""
     printed = subprocess.run(
         [sys.executable, "-m", "davfs", "mount-help", "--os", "rclone", "--url", served.url],
         capture_output=True,

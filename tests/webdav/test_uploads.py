@@ -1,4 +1,4 @@
-"""What the answer to an upload means, at every door: in Orthanc in full, or an error with the file in rejected/."""
+"""The response to an upload, at every door: all of it is in Orthanc, or an error with the file in rejected/."""
 
 import struct
 import zipfile
@@ -56,7 +56,7 @@ def is_hazard(content: bytes) -> bool:
 
 
 def test_a_file_on_which_orthanc_stumbles_is_refused(door: Door) -> None:
-    """Whatever Orthanc's code says: it cannot have this file, so the client learns it, and the file is kept aside."""
+    """Whatever Orthanc's error code is, the client gets an error, and the file is kept in rejected/."""
     answer = door.rest.post("/instances", content=strange(GOOD))
     assert answer.json()["OrthancStatus"] == 3, answer.text
     assert door.drive.put("inbox/strange.dcm", strange(GOOD)).status_code == UNSUPPORTED
@@ -142,7 +142,7 @@ def test_members_that_would_end_orthanc(door: Door) -> None:
 
 
 def test_zips_of_all_kinds(door: Door) -> None:
-    """What can be read is imported, and what may be DICOM and cannot be read is refused; text is neither."""
+    """Readable members are imported, unreadable ones that may be DICOM are refused; text is neither."""
     images = zipped({"1": GOOD, "notes.txt": b"text"})
     with_password = bytearray(images)
     for place in (6, images.index(b"PK\x01\x02") + 8):
