@@ -1,1 +1,1 @@
-"""What the standard says of attributes that may tell whose an image is: DICOM PS3.15, Annex E."""
+"""De-identification by the Basic Application Level Confidentiality Profile: the rules (DICOM PS3.15, Annex E)."""

@@ -1,12 +1,12 @@
-"""Writes table.json from the standard's own text: ``python -m davfs.confidentiality.build part15.xml HIGHDICOM``.
+"""Generates table.json from the text of the standard: ``python -m davfs.confidentiality.build part15.xml HIGHDICOM``.
 
 1. ``part15.xml`` is DICOM PS3.15 in DocBook, as NEMA publishes it for each edition under
-   ``…/medical/dicom/<edition>/source/docbook/part15/part15.xml``. Table E.1-1 tells what becomes of each attribute,
-   Table E.3.4-1 what becomes of the content items of structured reports. The edition and the file's SHA-256 are kept.
+   ``…/medical/dicom/<edition>/source/docbook/part15/part15.xml``. Table E.1-1 has the action on each attribute, Table
+   E.3.4-1 that on the content items of structured reports. The edition and the file's SHA-256 are recorded.
 2. ``HIGHDICOM`` is the folder ``highdicom/_standard`` of that package (PyPI, MIT licence): the attributes of PS3.3's
-   modules with their types, as JSON. Where Table E.1-1 leaves a choice, ``X/Z/D``, the type decides (Table E.1-1a).
+   modules with their types, as JSON. If Table E.1-1 leaves a choice, ``X/Z/D``, the type decides (Table E.1-1a).
 
-Nothing else is taken over but these facts. A table whose columns are not those that are known here is refused.
+Only these facts are used. A table with other columns than expected is refused.
 """
 
 import hashlib
@@ -37,11 +37,11 @@ def table(part15: bytes, modules: Path, types: str) -> dict[str, Any]:
 
     Args:
         part15: The standard's part 15.
-        modules: The folder of the attributes' types.
-        types: Where those are from.
+        modules: The folder with the attributes' types.
+        types: Source of the types.
 
     Raises:
-        ValueError: The text is not as it was known.
+        ValueError: The text has an unknown structure.
     """
     root = ET.fromstring(part15)  # noqa: S314  see above
     edition = re.search(r"PS3\.15 \d{4}[a-z]", _text(root.find(f"{_DOCBOOK}subtitle")))
@@ -71,7 +71,7 @@ def _concepts(root: ET.Element) -> Iterator[list[str]]:
 
 
 def _types(modules: Path, classes: Mapping[str, str], tags: set[str]) -> dict[str, dict[str, Any]]:
-    """Return, by tag and by type (1 or 2), the SOP classes whose data sets must have an attribute at their top."""
+    """Return, by tag and by type (1 or 2), the SOP classes whose data sets must have an attribute at the top level."""
     iods = json.loads((modules / "iod_module_map.json").read_bytes())
     attributes = json.loads((modules / "module_attribute_map.json").read_bytes())
     found: dict[str, dict[str, Any]] = {tag: {} for tag in tags}
@@ -91,7 +91,7 @@ _KEYWORDS = {keyword: tag for tag in keyword_dict.values() if (keyword := keywor
 
 
 def keyword_tag(keyword: str) -> int:
-    """Return the tag of a keyword; 0 for one that this pydicom does not know."""
+    """Return the tag of a keyword; 0 for one that is unknown to this pydicom."""
     return _KEYWORDS.get(keyword, 0)
 
 
@@ -116,8 +116,8 @@ def _text(element: ET.Element | None) -> str:
     return "" if element is None else " ".join("".join(element.itertext()).replace("\u200b", "").split())
 
 
-def _written(found: Mapping[str, Any]) -> str:
-    """Return JSON with a line for each attribute and concept, so that editions can be compared."""
+def _json_lines(found: Mapping[str, Any]) -> str:
+    """Return JSON with a line for each attribute and concept, so that a diff compares two editions."""
     lines = [f"{json.dumps(key)}: {json.dumps(value)}" for key, value in found.items() if isinstance(value, str)]
     lines.append(f'"classes": {json.dumps(found["classes"])}')
     attributes = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in found["attributes"].items())
@@ -130,5 +130,5 @@ def _written(found: Mapping[str, Any]) -> str:
 if __name__ == "__main__":
     _part15, _modules = map(Path, sys.argv[1:])
     Path(__file__).with_name("table.json").write_text(
-        _written(table(_part15.read_bytes(), _modules, f"highdicom {metadata.version('highdicom')}"))
+        _json_lines(table(_part15.read_bytes(), _modules, f"highdicom {metadata.version('highdicom')}"))
     )

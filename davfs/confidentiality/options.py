@@ -1,4 +1,4 @@
-"""Options of the Basic Application Level Confidentiality Profile: what a layout keeps, or has cleaned.
+"""Options of the Basic Application Level Confidentiality Profile, which anonymised layouts choose.
 
 Source: DICOM PS3.15 section E.3; the codes are those of PS3.16, CID 7050.
 """
@@ -13,14 +13,14 @@ AS_THEY_ARE = "as they are"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a layout says besides that it is anonymised.
+    """The options of an anonymised layout.
 
     Attributes:
         modified_dates: Retain Longitudinal Temporal Information With Modified Dates: dates are shifted by a number of
-            days that is the patient's own, so that the time between them stays.
+            days for each patient, so that the time between them stays.
         patient_characteristics: Retain Patient Characteristics: age, sex, size, weight.
-        structured_content: Clean Structured Content: reports keep what is coded and measured, and lose their texts.
-        pixels_as_they_are: Images are served that may show whose they are. No option of the standard.
+        structured_content: Clean Structured Content: reports keep codes and measurements, and lose their texts.
+        pixels_as_they_are: Images that may show a name are served. This is no option of the standard.
     """
 
     modified_dates: bool = False
@@ -30,7 +30,7 @@ class Options:
 
     @property
     def codes(self) -> tuple[tuple[str, str], ...]:
-        """Value and meaning of the codes (scheme DCM) of the profile and these options."""
+        """Values and meanings of the codes (scheme DCM) of the profile and these options."""
         chosen = {
             ("113104", "Clean Structured Content Option"): self.structured_content,
             ("113107", "Retain Longitudinal Temporal Information Modified Dates Option"): self.modified_dates,

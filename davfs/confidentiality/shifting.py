@@ -1,7 +1,7 @@
-"""Dates that are shifted by a number of days, so that the time between them stays.
+"""Shifts dates by a number of days, so that the time between them stays.
 
-Times of the day stay as they are, so that what is measured in seconds and minutes, such as the uptake of a tracer, can
-still be computed; a day is shifted as a whole, so nothing passes midnight by it.
+Times of the day stay, so that intervals of seconds and minutes, such as the uptake of a tracer, can still be computed.
+A shift by whole days moves nothing past midnight.
 
 Source: DICOM PS3.15 section E.3.6; the forms are those of PS3.5 section 6.2.
 """
@@ -26,20 +26,20 @@ _STAND_INS = frozenset(
         "99991231",
     ]
 )
-"""Days that devices write where they know none: shifted, they would tell by how many days."""
+"""Days that devices write for an unknown date: shifted, they would reveal the number of days."""
 _TIME = re.compile(r"\d\d(?::?\d\d(?::?\d\d(?:\.\d{1,6})?)?)?", re.ASCII)
 
 
-def shifted(value: str, representation: str, days: int) -> str | None:
-    """Return a date, or the dates of a multiple value, that many days earlier.
+def shift_dates(value: str, representation: str, days: int) -> str | None:
+    """Return a date, or the dates of a multiple value, shifted to earlier days.
 
     Args:
-        value: What is stored, several joined by backslashes.
+        value: The value; several are joined by backslashes.
         representation: ``DA``, ``DT`` or ``TM``.
-        days: How many.
+        days: Number of days.
 
     Returns:
-        The value; None where one is no date of its representation, stands for none, or would be before the year 1.
+        The value; None if one is no date of its representation, stands for an unknown date, or would be before year 1.
     """
     found = [_shifted(one.strip(" \0"), representation, days) for one in value.split("\\")]
     known = [one for one in found if one is not None]

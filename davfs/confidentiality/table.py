@@ -1,9 +1,8 @@
-"""What becomes of each attribute: Table E.1-1 of DICOM PS3.15, and Table E.3.4-1 for content items of reports.
+"""Looks up the action on an attribute in DICOM PS3.15, Table E.1-1, and in Table E.3.4-1 for content items of reports.
 
-``table.json`` is made of the standard's own text by `davfs.confidentiality.build`. Where the standard leaves a choice,
-the type that the attribute has at the top of the SOP class's data sets decides (PS3.3). In items of sequences, and for
-SOP classes that the table does not know, that choice is taken with which the file is valid whatever the type is: the
-last one of ``X/Z/D``.
+`davfs.confidentiality.build` generates ``table.json`` from the text of the standard. If the standard leaves a choice,
+the type of the attribute at the top level of the SOP class's data sets decides (PS3.3). In items of sequences, and for
+unknown SOP classes, it is the last one of ``X/Z/D``, with which the file is valid for any type.
 """
 
 import json
@@ -21,23 +20,23 @@ _REFERENCES = "U*"
 
 
 class Action(Enum):
-    """What becomes of an attribute: the codes of Table E.1-1a."""
+    """Action on an attribute: the codes of Table E.1-1a."""
 
     REMOVE = "X"
     EMPTY = "Z"
     DUMMY = "D"
     UID = "U"
     KEEP = "K"
-    """Unchanged; of a sequence, the rules hold for each of its items."""
+    """Unchanged; of a sequence, the rules apply to each item."""
     CLEAN = "C"
     """Structured content: the items of a sequence are content items, and are cleaned."""
     SHIFT = "dates"
-    """A date, which is shifted: how ``C`` is done for dates."""
+    """A date that is shifted: the way of ``C`` for dates."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where an attribute is.
+class AttributePlace:
+    """The place of an attribute in a file.
 
     Attributes:
         sop_class: SOPClassUID of the instance.
@@ -57,16 +56,16 @@ _concepts = {tuple(one[:3]): one[3:] for one in _loaded["concepts"]}
 
 
 @lru_cache(maxsize=10_000)
-def listed(tag: int, options: Options, place: Place) -> Action | None:
-    """Return what the table says of an attribute; None where it does not list it.
+def listed_action(tag: int, options: Options, place: AttributePlace) -> Action | None:
+    """Return the action on an attribute; None if the table does not list it.
 
     Args:
         tag: Its tag.
-        options: What is kept, or cleaned.
-        place: Where it is.
+        options: The options.
+        place: Its place.
     """
     if tag >> 16 & 1 or tag >> 16 & _REPEATING in {_CURVES, _OVERLAYS}:
-        return Action.REMOVE  # of an overlay, all goes with its data
+        return Action.REMOVE  # all attributes of an overlay are removed with its data
     row = _attributes.get(f"{tag:08x}")
     if row is None:
         return None
@@ -75,17 +74,17 @@ def listed(tag: int, options: Options, place: Place) -> Action | None:
     if options.modified_dates and row.get("dates"):
         return Action.SHIFT
     if options.patient_characteristics and row.get("patient") == Action.KEEP.value:
-        return Action.KEEP  # what is to be cleaned is text, and goes: nobody can tell what a text says
+        return Action.KEEP  # texts that were to be cleaned are not kept: a program cannot tell what a text says
     return _of_profile(row, place)
 
 
-def without_options(tag: int, place: Place) -> Action:
-    """Return what the profile alone says of an attribute, for a date that cannot be shifted."""
+def profile_action(tag: int, place: AttributePlace) -> Action:
+    """Return the action of the profile without options, for a date that cannot be shifted."""
     row = _attributes.get(f"{tag:08x}")
     return Action.DUMMY if row is None else _of_profile(row, place)
 
 
-def _of_profile(row: dict[str, Any], place: Place) -> Action:
+def _of_profile(row: dict[str, Any], place: AttributePlace) -> Action:
     choices = row["action"].split("/")
     if choices[-1] == _REFERENCES:
         return Action.KEEP  # its items hold references, whose UIDs are replaced
@@ -99,14 +98,14 @@ def _of_profile(row: dict[str, Any], place: Place) -> Action:
     return Action(choices[0])
 
 
-def is_hidden(code: str, scheme: str, value_type: str, options: Options) -> bool | None:
-    """Return whether the value of a content item is replaced; None where the table does not list its concept.
+def hides_value(code: str, scheme: str, value_type: str, options: Options) -> bool | None:
+    """Return True if the value of a content item is replaced; None if the table does not list its concept.
 
     Args:
         code: CodeValue of its concept name.
         scheme: CodingSchemeDesignator of its concept name.
         value_type: Its ValueType.
-        options: What is kept.
+        options: The options.
     """
     row = _concepts.get((code, scheme, value_type))
     if row is None:

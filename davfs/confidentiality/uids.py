@@ -1,4 +1,4 @@
-"""UIDs that the standard itself defines: they are nobody's."""
+"""UIDs that the standard defines, which identify no person."""
 
 from pydicom.config import IGNORE
 from pydicom.uid import UID
@@ -10,6 +10,6 @@ def is_registered(uid: str) -> bool:
 
 
 def class_name(sop_class: str) -> str:
-    """Return the standard's name of a SOP class; empty for one that the standard does not know."""
+    """Return the standard's name of a SOP class; an empty text for a private one."""
     uid = UID(sop_class, IGNORE)
     return uid.name if uid.type == "SOP Class" else ""

@@ -1,15 +1,15 @@
-"""What becomes of attributes that the standard's table does not list.
+"""Actions on attributes that the standard's Table E.1-1 does not list.
 
-Table E.1-1 names what is known to identify somebody, and leaves open what becomes of all else (PS3.15 E.1.1). Here only
-what is known to be harmless stays:
+The table has attributes that are known to identify somebody, and leaves all others open (PS3.15 E.1.1). Here only those
+are kept that are known to be harmless:
 
-- **numbers, codes and pointers**: values that are what their representation says;
-- **texts** that equipment writes by itself, or that come with a code: those named here. All others may hold what
-  somebody typed, and are replaced;
-- **UIDs** of classes, transfer syntaxes and coding schemes, which are nobody's. All others are replaced;
-- **bytes** that are samples: those named here;
-- **dates and times** are replaced or shifted, as those that are listed;
-- what the dictionary does not know is removed.
+- **numbers, codes and pointers** that are valid in their representation;
+- **texts** that equipment writes, or that come with a code, as listed below. All others may be free text, and are
+  replaced;
+- **UIDs** of classes, transfer syntaxes and coding schemes, which identify no person. All others are replaced;
+- **bytes** that are samples, as listed below;
+- **dates and times** are replaced or shifted, as those in the table;
+- attributes that are not in the dictionary are removed.
 """
 
 from davfs.confidentiality.options import Options
@@ -140,13 +140,13 @@ _KEPT_BYTES = frozenset(
 )
 
 
-def unlisted(keyword: str, representation: str, options: Options) -> Action:
-    """Return what becomes of an attribute that Table E.1-1 does not list.
+def unlisted_action(keyword: str, representation: str, options: Options) -> Action:
+    """Return the action on an attribute that Table E.1-1 does not list.
 
     Args:
         keyword: Its keyword.
-        representation: Its value representation in the dictionary, one of several where there are some.
-        options: What is kept.
+        representation: Its value representation in the dictionary, or one of several.
+        options: The options.
     """
     if representation in TEXTS:
         return Action.KEEP if keyword in _KEPT_TEXTS else Action.DUMMY

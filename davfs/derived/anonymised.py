@@ -25,7 +25,7 @@ from davfs import __version__
 from davfs.cache import LruCache
 from davfs.confidentiality import pixels
 from davfs.confidentiality.options import PROFILE_ALONE, Options
-from davfs.confidentiality.table import EDITION, Place
+from davfs.confidentiality.table import EDITION, AttributePlace
 from davfs.confidentiality.uids import class_name
 from davfs.derived import part10
 from davfs.derived.buffers import Buffers
@@ -117,9 +117,9 @@ class AnonymisedFiles:
         Raises:
             Unavailable: Orthanc cannot answer.
         """
-        if pixels.cannot_be(instance.sop_class):
+        if pixels.unsupported_reason(instance.sop_class):
             return False
-        if self._options.pixels_as_they_are or not pixels.is_suspect(instance.sop_class, modality):
+        if self._options.pixels_as_they_are or not pixels.may_show_text(instance.sop_class, modality):
             return True
         try:
             return not self._refusal(instance)
@@ -178,7 +178,7 @@ class AnonymisedFiles:
         known = self._refusals.get(instance.uuid)
         if known is None:
             seen = _seen_by_orthanc(self._orthanc.all_tags(instance.id))
-            known = pixels.refusal(seen, as_they_are=self._options.pixels_as_they_are)
+            known = pixels.refusal_reason(seen, as_they_are=self._options.pixels_as_they_are)
             self._refusals.put(instance.uuid, known)
         return known
 
@@ -207,13 +207,13 @@ class AnonymisedFiles:
     def _deidentify(self, dataset: Dataset, tags: Mapping[str, str]) -> None:
         if missing := [keyword for keyword in _IDENTIFIERS if keyword not in dataset]:
             raise ValueError(f"a data set lacks {missing[0]}")
-        if reason := pixels.refusal(_seen(dataset), as_they_are=self._options.pixels_as_they_are):
+        if reason := pixels.refusal_reason(_seen(dataset), as_they_are=self._options.pixels_as_they_are):
             raise NotAnonymised(reason)
         if _has_graphics_in_pixels(dataset) and not self._options.pixels_as_they_are:
             raise NotAnonymised("an image with graphics in unused bits of its pixels cannot be anonymised")
         who = _subject(tags)
         person = Person(self._pseudonyms.patient(who), self._key.days(who), Identity.of(dataset, tags))
-        place = Place(_text(dataset, "SOPClassUID"))
+        place = AttributePlace(_text(dataset, "SOPClassUID"))
         Deidentifier(self._options, person, self._pseudonyms.uid, place).deidentify(dataset)
 
 
@@ -232,7 +232,7 @@ def _is_image(sop_class: str) -> bool:
 
 
 def _seen(dataset: Dataset) -> dict[str, str]:
-    return {keyword: _text(dataset, keyword) for keyword in pixels.SEEN if keyword in dataset}
+    return {keyword: _text(dataset, keyword) for keyword in pixels.ATTRIBUTES if keyword in dataset}
 
 
 def _text(dataset: Dataset, keyword: str) -> str:
@@ -241,6 +241,6 @@ def _text(dataset: Dataset, keyword: str) -> str:
 
 def _seen_by_orthanc(tags: Mapping[str, Any]) -> dict[str, str]:
     """Return the same from tags as `davfs.orthanc.DerivedContent.all_tags` has them."""
-    numbers = {keyword: tag_for_keyword(keyword) or 0 for keyword in pixels.SEEN}
+    numbers = {keyword: tag_for_keyword(keyword) or 0 for keyword in pixels.ATTRIBUTES}
     names = {keyword: f"{number >> 16:04x},{number & 0xFFFF:04x}" for keyword, number in numbers.items()}
     return {keyword: str(tags[name] or "") for keyword, name in names.items() if name in tags}

@@ -34,7 +34,7 @@ def is_hidden(item: Dataset, options: Options) -> bool:
         options: What is kept.
     """
     kind, code, scheme = _text(item, "ValueType"), *_concept(item)
-    listed = table.is_hidden(code, scheme, kind, options)
+    listed = table.hides_value(code, scheme, kind, options)
     if listed is None:
         return (code, scheme) in _CHARACTERISTICS and not options.patient_characteristics
     return listed

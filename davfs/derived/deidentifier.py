@@ -17,9 +17,9 @@ from pydicom.tag import BaseTag, Tag
 
 from davfs import __version__
 from davfs.confidentiality.options import Options
-from davfs.confidentiality.shifting import shifted
-from davfs.confidentiality.table import EDITION, Action, Place, listed, without_options
-from davfs.confidentiality.unlisted import BYTES, CLOCKS, CODES, NUMBERS, NUMBERS_IN_TEXT, TEXTS, unlisted
+from davfs.confidentiality.shifting import shift_dates
+from davfs.confidentiality.table import EDITION, Action, AttributePlace, listed_action, profile_action
+from davfs.confidentiality.unlisted import BYTES, CLOCKS, CODES, NUMBERS, NUMBERS_IN_TEXT, TEXTS, unlisted_action
 from davfs.derived import content_items, dummies
 from davfs.derived.elements import Element, elements
 from davfs.derived.identity import COMMON, Identity, encodings_of
@@ -133,7 +133,7 @@ class Deidentifier:
     options: Options
     person: Person
     uid: Callable[[str], str]
-    place: Place
+    place: AttributePlace
     encodings: tuple[str, ...] = COMMON
     structured: bool = False
 
@@ -201,12 +201,12 @@ class Deidentifier:
 
     def _shift(self, element: Element, kind: str) -> None:
         value = "\\".join(_values(element))
-        moved = shifted(value, kind, self.person.days) if kind in CLOCKS else None
+        moved = shift_dates(value, kind, self.person.days) if kind in CLOCKS else None
         if moved is not None:
             if moved != value:  # times stay as they are stored
                 element.put(DataElement(element.tag, kind, moved))
             return
-        action = without_options(element.tag, self.place)
+        action = profile_action(element.tag, self.place)
         if action is Action.REMOVE:
             element.remove()
         else:
@@ -233,11 +233,11 @@ class Deidentifier:
 
 
 @lru_cache(maxsize=10_000)
-def _action(tag: BaseTag, kind: str, options: Options, place: Place) -> Action:
-    found = listed(tag, options, place)
+def _action(tag: BaseTag, kind: str, options: Options, place: AttributePlace) -> Action:
+    found = listed_action(tag, options, place)
     if found is Action.SHIFT and kind not in CLOCKS:
-        return without_options(tag, place)  # such as the bytes of a time stamp
-    return found or unlisted(keyword_for_tag(tag), kind, options)
+        return profile_action(tag, place)  # such as the bytes of a time stamp
+    return found or unlisted_action(keyword_for_tag(tag), kind, options)
 
 
 @lru_cache(maxsize=10_000)

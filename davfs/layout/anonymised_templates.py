@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pydicom.datadict import tag_for_keyword
 
 from davfs.confidentiality.options import MODIFIED_DATES, PATIENT_CHARACTERISTICS, Options
-from davfs.confidentiality.table import Action, Place, listed
-from davfs.confidentiality.unlisted import unlisted
+from davfs.confidentiality.table import Action, AttributePlace, listed_action
+from davfs.confidentiality.unlisted import unlisted_action
 from davfs.layout.tags import MODALITIES, SUBJECT
 from davfs.layout.template import Field, TagValue, Template
 from davfs.layout.text import HashKey, TemplateError, TextFormat
@@ -16,7 +16,7 @@ PLAIN = frozenset({"CS", "AS", "DA", "TM", "DT", "IS", "US", "SS", "UL", "SL", "
 """Value representations whose values may be shown (DICOM PS3.5 section 6.2): all others may hold a name, an identifier,
 or free text."""
 
-_ANY = Place("")
+_ANY = AttributePlace("")
 """No particular SOP class."""
 _RETAINED = {
     MODIFIED_DATES: Options(modified_dates=True),
@@ -83,7 +83,7 @@ def _action(tag: TagValue, options: Options) -> Action:
         return Action.KEEP
     number = tag_for_keyword(tag.keyword) or 0
     kind = tag.representation.split(" or ")[0]
-    return listed(number, options, _ANY) or unlisted(tag.keyword, kind, options)
+    return listed_action(number, options, _ANY) or unlisted_action(tag.keyword, kind, options)
 
 
 def _refusal(tag: TagValue) -> str:

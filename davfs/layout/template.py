@@ -27,7 +27,7 @@ from itertools import product
 from typing import TypeAlias
 
 from davfs import names
-from davfs.confidentiality.shifting import shifted
+from davfs.confidentiality.shifting import shift_dates
 from davfs.layout.tags import SUBJECT
 from davfs.layout.text import HashKey
 from davfs.layout.values import ValueFormat, formatted_text, formatted_values
@@ -87,7 +87,7 @@ class TagValue:
         value = tags.get(self.keyword, "")
         if self.shift is None or not value:
             return value
-        return shifted(value, self.representation, self.shift.days(tags[SUBJECT])) or "" if SUBJECT in tags else ""
+        return shift_dates(value, self.representation, self.shift.days(tags[SUBJECT])) or "" if SUBJECT in tags else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from davfs.confidentiality.options import Options
-from davfs.confidentiality.table import Place
+from davfs.confidentiality.table import AttributePlace
 from davfs.derived.deidentifier import Deidentifier, Person
 from davfs.derived.identity import Identity, encodings_of
 from davfs.derived.pseudonyms import Pseudonyms
@@ -37,7 +37,7 @@ def stored(dataset: Dataset, *, implicit: bool = False) -> Dataset:
 def deidentified(dataset: Dataset, identity: Identity) -> Dataset:
     """Return what becomes of a data set."""
     person = Person("a pseudonym", 0, identity)
-    Deidentifier(Options(), person, Pseudonyms(KEY).uid, Place("")).deidentify(dataset)
+    Deidentifier(Options(), person, Pseudonyms(KEY).uid, AttributePlace("")).deidentify(dataset)
     return dataset
 
 

@@ -10,8 +10,8 @@ from pydicom.uid import BasicTextSRStorage, CTImageStorage, EnhancedCTImageStora
 
 from davfs.confidentiality import pixels, table
 from davfs.confidentiality.options import Options
-from davfs.confidentiality.shifting import shifted
-from davfs.confidentiality.table import Action, Place, listed
+from davfs.confidentiality.shifting import shift_dates
+from davfs.confidentiality.table import Action, AttributePlace, listed_action
 from davfs.derived.deidentifier import Deidentifier, Person
 from davfs.derived.dummies import sequence
 from davfs.derived.identity import Identity
@@ -36,13 +36,13 @@ def made(data: Dataset, options: Options = Options(), sop_class: str = CTImageSt
 
 def made_of(read: Dataset, options: Options = Options(), sop_class: str = CTImageStorage) -> Dataset:  # noqa: B008  frozen
     """Change a data set that was read."""
-    Deidentifier(options, NOBODY, PSEUDONYMS.uid, Place(sop_class)).deidentify(read)
+    Deidentifier(options, NOBODY, PSEUDONYMS.uid, AttributePlace(sop_class)).deidentify(read)
     return read
 
 
 def of(keyword: str, sop_class: str = CTImageStorage, *, nested: bool = False) -> Action | None:
     """Return what becomes of an attribute."""
-    return listed(Tag(keyword), Options(), Place(sop_class, nested=nested))
+    return listed_action(Tag(keyword), Options(), AttributePlace(sop_class, nested=nested))
 
 
 def test_types_decide() -> None:
@@ -94,7 +94,7 @@ def test_every_sequence_that_needs_one_has_a_dummy() -> None:
 )
 def test_shifted_dates(value: str, kind: str, expected: str | None) -> None:
     """A day is a day of the calendar 400 days before; what is no date, or stands for none, is not shifted."""
-    assert shifted(value, kind, 400) == expected
+    assert shift_dates(value, kind, 400) == expected
 
 
 def test_days_are_a_persons_own() -> None:
@@ -260,7 +260,7 @@ def test_structured_content_with_dates_and_patient() -> None:
 )  # fmt: skip
 def test_kinds_that_may_show_a_name(sop_class: str, modality: str, suspect: bool) -> None:  # noqa: FBT001
     """Ultrasound, screenshots and photographs are suspect, whatever they call themselves."""
-    assert pixels.is_suspect(sop_class, modality) == suspect
+    assert pixels.may_show_text(sop_class, modality) == suspect
 
 
 @pytest.mark.parametrize(
@@ -278,15 +278,15 @@ def test_kinds_that_may_show_a_name(sop_class: str, modality: str, suspect: bool
 )
 def test_what_is_refused_for_its_pixels(seen: dict[str, str], refused: bool) -> None:  # noqa: FBT001
     """What may show a name is not served, unless it says that it does not, or the layout takes pixels as they are."""
-    assert bool(pixels.refusal(seen, as_they_are=False)) == refused
-    assert not pixels.refusal(seen, as_they_are=True)
+    assert bool(pixels.refusal_reason(seen, as_they_are=False)) == refused
+    assert not pixels.refusal_reason(seen, as_they_are=True)
 
 
 @pytest.mark.parametrize("sop_class", [PDF, VOICE, "1.3.12.2.1107.5.9.1"])
 def test_what_is_never_served(sop_class: str) -> None:
     """Documents, voices, and what only one maker knows, cannot be anonymised."""
-    assert pixels.cannot_be(sop_class)
-    assert pixels.refusal({"SOPClassUID": sop_class}, as_they_are=True)
+    assert pixels.unsupported_reason(sop_class)
+    assert pixels.refusal_reason({"SOPClassUID": sop_class}, as_they_are=True)
 
 
 def test_sizes_are_steps() -> None:
@@ -302,6 +302,6 @@ def test_sizes_are_steps() -> None:
 
 def test_concepts_are_those_of_the_standard() -> None:
     """Of listed concepts the table decides, of others nothing is known."""
-    assert table.is_hidden("121032", "DCM", "CODE", Options()) is True
-    assert table.is_hidden("121032", "DCM", "CODE", Options(patient_characteristics=True)) is False
-    assert table.is_hidden("1", "DCM", "CODE", Options()) is None
+    assert table.hides_value("121032", "DCM", "CODE", Options()) is True
+    assert table.hides_value("121032", "DCM", "CODE", Options(patient_characteristics=True)) is False
+    assert table.hides_value("1", "DCM", "CODE", Options()) is None
