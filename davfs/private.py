@@ -1,4 +1,4 @@
-"""Files that hold patients' names are for their owner alone, whatever the umask of whoever started this process."""
+"""Makes files with patients' names readable for their owner only, regardless of the umask."""
 
 import os
 import stat
@@ -10,15 +10,14 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def make_private(file: Path, *, create: bool = True) -> None:
-    """Make an empty file that only its owner can read, or take the rights of others away from one that is there.
+    """Create an empty file that only its owner can read, or remove the rights of others from an existing one.
 
-    A file that is there is not opened: to close it would end the locks that SQLite holds on it in this process
-    (https://sqlite.org/howtocorrupt.html, section 2.2). Nothing is raised where its mode cannot be changed: whoever
-    opens it next meets the same error.
+    An existing file is not opened, since closing it would release the locks that SQLite holds on it in this process
+    (https://sqlite.org/howtocorrupt.html, section 2.2). Errors are ignored: opening the file next raises the same one.
 
     Args:
-        file: The file; of a symbolic link, that to which it leads.
-        create: Whether it is made where it is not there.
+        file: The file; symbolic links are followed.
+        create: False to change an existing file only.
     """
     with suppress(OSError):
         if create:

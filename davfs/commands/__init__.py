@@ -1,7 +1,7 @@
 """The command ``davfs``.
 
-- `application`: its subcommands.
-- `serve`, `mount_help`: one each.
-- `console`: what an administrator reads while a drive runs, at a terminal or in a log.
-- `mounting`, `windows`: how each system mounts a drive.
+- `application` has its subcommands: `serve`, `mount_help`, `layout` with `preview`.
+- `options` makes the options of settings.
+- `console` prints what an administrator reads while a drive runs, at a terminal or in a log.
+- `mounting` and `windows` have the steps to mount a drive on each system.
 """

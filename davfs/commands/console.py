@@ -1,6 +1,6 @@
-"""What an administrator reads while a drive runs: in colour at a terminal, as plain lines in a log or a journal.
+"""Prints what an administrator reads while a drive runs: in colour at a terminal, as plain lines in a log or journal.
 
-All of it goes to standard error, the log's lines with it, so that neither breaks the other.
+All of it goes to standard error, as the log does, so that the two do not overwrite each other.
 """
 
 import logging
@@ -21,13 +21,13 @@ _EVERY = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """What is said once the drive is there.
+    """The message that the drive has been opened.
 
     Attributes:
-        orthanc: Its name, version and address.
-        layouts: The folders that show the archive.
-        writing: What can be changed.
-        url: The address to mount.
+        orthanc: Name, version and URL of Orthanc.
+        layouts: The folders of the layouts.
+        writing: The changes that are allowed.
+        url: The URL to mount.
         mount: The command that mounts it on this system.
     """
 
@@ -42,8 +42,8 @@ class Console:
     """Prints what an administrator reads, and sets up logging.
 
     Args:
-        environment: Tells whether standard error is a journal.
-        verbose: Whether more is logged than is needed every day.
+        environment: Shows whether standard error is a systemd journal.
+        verbose: Log more.
     """
 
     def __init__(self, environment: Mapping[str, str], *, verbose: bool) -> None:
@@ -57,7 +57,7 @@ class Console:
         self._log.propagate = False
 
     def announce(self, drive: Announcement) -> None:
-        """Say that the drive is there."""
+        """Print that the drive has been opened."""
         if not self._terminal.is_terminal:
             self._log.info("Orthanc %s; folders: %s; %s", drive.orthanc, drive.layouts, drive.writing)
             self._log.info("the drive is at %s; mount it here with: %s", drive.url, drive.mount)
@@ -75,11 +75,11 @@ class Console:
         self._terminal.print(table, soft_wrap=True)
 
     def indexing(self, done: int, total: int, now: float) -> None:
-        """Say how far the first index is.
+        """Print the progress of the first index.
 
         Args:
-            done: Resources that are in it.
-            total: All resources; 0 as long as nobody knows.
+            done: Number of resources in the index.
+            total: Number of all resources; 0 while unknown.
             now: Monotonic time in seconds.
         """
         if self._terminal.is_terminal:
@@ -89,7 +89,7 @@ class Console:
             self._log.info("the first index is being built: %d of %d resources", done, total)
 
     def quiet(self) -> None:
-        """Take what moves off the terminal."""
+        """Remove the progress bar from the terminal."""
         if self._progress:
             self._progress.stop()
             self._progress = None
@@ -117,7 +117,7 @@ class Console:
 
 
 class _Lines(logging.Formatter):
-    """One line for each record, with the date, or with the priority where a journal adds the date itself.
+    """Formats each record as one line, with its date; for a journal, which adds the date, with its priority.
 
     Source: sd-daemon(3) for the priorities.
     """

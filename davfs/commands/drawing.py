@@ -1,4 +1,4 @@
-"""A layout as a tree in the terminal, made by the parts that the drive itself is made of."""
+"""Draws the tree of a layout in the terminal, with the classes that the drive itself uses."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ from davfs.orthanc import ReadableOrthanc
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How much is drawn.
+    """Limits of a drawing.
 
     Attributes:
         depth: Levels of folders and files; 0 for all.
@@ -43,14 +43,14 @@ def draw(
     progress: Callable[[int, int], None] = lambda _done, _total: None,
     today: Callable[[], date] = date.today,
 ) -> Drawing:
-    """Draw a layout over an archive, which is only read.
+    """Draw the tree of a layout over an archive, which is only read.
 
     Args:
         layout: The layout.
         orthanc: The archive.
-        extent: How much of it.
-        progress: Told how many patients, studies and series are known, and how many there are.
-        today: What relative dates start from.
+        extent: Limits of the drawing.
+        progress: Called with the number of patients, studies and series that are indexed, and of all.
+        today: Returns the date that relative dates start from.
 
     Raises:
         OrthancError: The archive cannot be read.

@@ -1,4 +1,4 @@
-"""``davfs layout``: layout files are checked, and seen at work, before they are deployed."""
+"""``davfs layout``: checks layout files, and previews them, before they are deployed."""
 
 import json
 from pathlib import Path
@@ -29,10 +29,9 @@ def check(
     tag: options.TagOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a list with file, line and reason.")] = False,
 ) -> None:
-    """Tell what is wrong in layout files, as the drive would.
+    """Check layout files, as the drive does.
 
-    Prints file:line: reason for the first mistake of each file. Exits with 0 where there is none, with 1 where there is
-    one.
+    Prints file:line: reason for the first mistake of each file. Exits with 0 if there is none, with 1 if there is one.
     """
     extra = options.extra_tags(tag)
     mistakes = [error for error in (_mistake(file, extra) for file in files) if error]
@@ -51,7 +50,7 @@ def print_schema() -> None:
 
 
 def written_schema() -> str:
-    """Return the schema as it stands in the documentation."""
+    """Return the text of docs/layout.schema.json."""
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""``davfs mount-help``: how to mount a drive."""
+"""``davfs mount-help``: prints the steps to mount a drive."""
 
 from pathlib import Path
 from typing import Annotated

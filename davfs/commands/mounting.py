@@ -1,8 +1,8 @@
-"""How each system mounts a drive.
+"""The steps to mount a drive, for each system and client.
 
 Sources: mount_webdav(8) of macOS; davfs2.conf(5) and mount.davfs(8) of davfs2 1.6; https://rclone.org/webdav/ and
-https://rclone.org/commands/rclone_mount/; for Windows see `windows`. What is said of kernels, caches and locks was
-observed with these clients.
+https://rclone.org/commands/rclone_mount/; for Windows see `windows`. Statements about kernels, caches and locks
+were observed with these clients.
 """
 
 import os
@@ -16,11 +16,11 @@ from davfs.commands import windows
 
 _PORTS = {"http": 80, "https": 443}
 _BUFFER = "grep -q ^buf_size /etc/davfs2/davfs2.conf || echo buf_size 256 | sudo tee -a /etc/davfs2/davfs2.conf"
-"""What davfs2 has to know before its first mount; see `_davfs2`."""
+"""Sets an option that davfs2 needs before its first mount; see `_davfs2`."""
 
 
 class System(StrEnum):
-    """What mounts a drive."""
+    """Systems and clients that mount drives."""
 
     MACOS = "macos"
     WINDOWS = "windows"
@@ -69,7 +69,7 @@ class DriveUrl:
 
 
 def this_system(platform: str = sys.platform, environment: Mapping[str, str] = os.environ) -> System:
-    """Tell what somebody at this machine would mount a drive with.
+    """Return the client that users of this machine would mount a drive with.
 
     Source: freedesktop.org's Desktop Entry Specification 1.5 for ``XDG_CURRENT_DESKTOP``.
     """
@@ -84,7 +84,7 @@ def this_system(platform: str = sys.platform, environment: Mapping[str, str] = o
 
 
 def command(system: System, drive_url: DriveUrl) -> str:
-    """Return the one line that mounts a drive."""
+    """Return the command that mounts a drive."""
     other = _other_scheme(drive_url, system)
     return {
         System.MACOS: f"open {drive_url.url}",
@@ -97,7 +97,7 @@ def command(system: System, drive_url: DriveUrl) -> str:
 
 
 def steps(system: System, drive_url: DriveUrl) -> str:
-    """Return all that somebody has to do to mount a drive."""
+    """Return all steps to mount a drive."""
     written = _STEPS[system](drive_url)
     return f"{written}\n\n{_LIMITS}" if not drive_url.own else written
 

@@ -1,4 +1,4 @@
-"""``davfs serve``: the drive beside an Orthanc."""
+"""``davfs serve``: serves the drive beside an Orthanc."""
 
 import logging
 import os
@@ -74,7 +74,7 @@ def _follow_index(drive: Standalone, console: Console, stopping: threading.Event
 
 
 class _Reminder:
-    """Says that Orthanc is away: at once, and then once in a while."""
+    """Logs that Orthanc does not answer: at once, and then every minute."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -101,14 +101,14 @@ def _announcement(configuration: StandaloneConfiguration, found: ServerInfo, fol
 
 
 def _url(server: ServerSettings) -> str:
-    """Return the address under which this machine reaches the server."""
+    """Return the URL of the server for clients on this machine."""
     host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(server.address, server.address)  # noqa: S104  to compare
     host = f"[{host}]" if ":" in host and not host.startswith("[") else host
     return f"{'https' if server.certificate else 'http'}://{host}:{server.port}/"
 
 
 def warn(configuration: StandaloneConfiguration) -> None:
-    """Say what is less safe than it could be."""
+    """Log a warning for each setting that is less safe than it could be."""
     server = configuration.drive.server
     if not is_loopback(server.address) and not server.certificate:
         _log.warning("images and passwords cross the network unencrypted: give the server a certificate")

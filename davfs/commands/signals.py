@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM, as an event that the main thread waits for."""
+"""Turns SIGINT and SIGTERM into an event that the main thread waits for."""
 
 import _thread
 import signal

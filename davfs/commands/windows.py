@@ -1,9 +1,9 @@
-r"""How Windows mounts a drive: its WebClient service, and the registry values that stand in the way.
+r"""The steps to mount a drive on Windows: its WebClient service, and the limits in the registry.
 
 All values are below ``HKLM\SYSTEM\CurrentControlSet\Services\WebClient\Parameters``:
 
 ============================  ============  ==========================================================================
-value                         default       what it means
+value                         default       meaning
 ============================  ============  ==========================================================================
 FileSizeLimitInBytes          50 000 000    the largest file; at most 4 294 967 295, since it has 32 bits
 FileAttributesLimitInBytes    1 000 000     the largest listing of a folder: about 1 000 files with their properties
@@ -25,14 +25,14 @@ _BASIC_ALWAYS = 2
 
 
 def steps(url: str, host: str, port: int, path: str, *, secure: bool) -> str:
-    """Return all that somebody has to do on Windows.
+    """Return all steps on Windows.
 
     Args:
-        url: The address of the drive.
-        host: Its server.
-        port: Its TCP port.
-        path: Its path on that server.
-        secure: Whether it is encrypted.
+        url: The URL of the drive; the other arguments are its parts.
+        host: Name or address of the server.
+        port: TCP port.
+        path: Path of the drive on that server.
+        secure: True for HTTPS.
     """
     unc = rf"\\{host}{'@SSL' if secure else ''}@{port}\DavWWWRoot{path.rstrip('/').replace('/', chr(92))}"
     return rf"""Windows
@@ -62,14 +62,14 @@ def _basic(*, secure: bool) -> str:
 
 
 def write_registry_file(file: Path, *, secure: bool) -> None:
-    """Write a file that sets the values when it is opened.
+    """Write a registry file, which sets the values when it is opened.
 
     Args:
-        file: Where to; what is there is replaced.
-        secure: Whether the drive is encrypted; if not, Basic is allowed without.
+        file: Path of the file; an existing one is replaced.
+        secure: True for HTTPS; otherwise passwords are allowed over plain HTTP.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     lines = (
         "Windows Registry Editor Version 5.00",

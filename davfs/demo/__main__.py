@@ -26,7 +26,7 @@ HIGHEST_PORT = 65535
 
 
 def main() -> int:
-    """Run the demo and return its exit code: 0 after Ctrl-C, 1 where Orthanc could not do its work."""
+    """Run the demo and return its exit code: 0 after Ctrl-C, 1 if Orthanc fails."""
     parser = ArgumentParser(prog="python -m davfs.demo", description=__doc__)
     parser.add_argument("--plugin", type=Path, required=True, help="libOrthancDavfs.so")
     parser.add_argument("--folder", type=Path, default=Path("run"), help="where the data are kept (run)")
@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def run(plugin: Path, folder: Path) -> int:
-    """Serve the drive until a signal comes, and return the exit code.
+    """Serve the drive until SIGINT, SIGTERM or SIGHUP, and return the exit code.
 
     Raises:
         ConfigurationError: A port is no number, or two are the same.
@@ -72,7 +72,7 @@ def run(plugin: Path, folder: Path) -> int:
 
 
 def serve(orthanc: OrthancProcess) -> None:
-    """Import the samples, say how to mount the drive, and stay.
+    """Import the samples, print how to mount the drive, and wait.
 
     Raises:
         OrthancFailed: Orthanc ended by itself.
@@ -85,7 +85,7 @@ def serve(orthanc: OrthancProcess) -> None:
 
 
 def first_import(orthanc: OrthancProcess) -> None:
-    """Put the sample files into an Orthanc that never had them; what was deleted later does not come back."""
+    """Import the sample files once; those that users delete later are not imported again."""
     done = orthanc.folder / "samples-imported"
     if done.exists():
         return
@@ -95,13 +95,13 @@ def first_import(orthanc: OrthancProcess) -> None:
 
 
 def show_progress(done: int, total: int) -> None:
-    """Rewrite one line at a terminal; stay silent elsewhere."""
+    """Print the progress of the import, if this is a terminal."""
     if sys.stdout.isatty():
         print(f"\rimporting sample files: {done} of {total}", end="", flush=True)
 
 
 def chosen_ports() -> dict[str, int]:
-    """Return the TCP ports by what they are for.
+    """Return the TCP ports by purpose.
 
     Raises:
         ConfigurationError: One is no port number, or two are the same.
@@ -127,7 +127,7 @@ def port(variable: str, default: int) -> int:
 
 
 def advice(taken: PortTaken) -> str:
-    """Say what can be done about ports that are taken."""
+    """Return advice about ports that are taken."""
     others = zip(taken.ports, free_ports(len(taken.ports)), strict=True)
     assignments = " ".join(f"{VARIABLES[purpose]}={free}" for purpose, free in others)
     other_ports = f"make run {assignments}"
@@ -140,7 +140,7 @@ def advice(taken: PortTaken) -> str:
 
 
 def complain(message: str) -> int:
-    """Say on standard error why it cannot go on, and return the exit code for that."""
+    """Print an error to standard error, and return the exit code."""
     print(f"davfs: {message}", file=sys.stderr)
     return 1
 

@@ -1,4 +1,4 @@
-"""What a person reads once the drive is there."""
+"""The text that ``make run`` prints once the drive is open."""
 
 import shlex
 import sys
@@ -29,7 +29,7 @@ Ctrl-C stops it. Its data stay in {folder}."""
 
 
 def how_to_mount(orthanc: OrthancProcess) -> str:
-    """Return the text that ``make run`` prints about an Orthanc with both doors open."""
+    """Return the text for an Orthanc with both doors."""
     return _TEXT.format(
         server=orthanc.server_url,
         port=orthanc.dav_port,
@@ -44,6 +44,6 @@ def how_to_mount(orthanc: OrthancProcess) -> str:
 
 
 def _python() -> str:
-    """Return this interpreter as a shell takes it: ``.venv/bin/python`` where make has started it."""
+    """Return the command of this interpreter: ``.venv/bin/python`` if make has started it."""
     program, here = Path(sys.executable), Path.cwd()
     return shlex.quote(str(program.relative_to(here) if program.is_relative_to(here) else program))

@@ -1,4 +1,4 @@
-"""TCP ports of this machine: finding free ones, and telling which are taken."""
+"""Finds free TCP ports of this machine."""
 
 import atexit
 import secrets
@@ -10,18 +10,18 @@ from contextlib import suppress
 LOOPBACK = "127.0.0.1"
 
 _LOWEST, _CLIENTS = 10_000, 32_768
-"""From the first on few services have a port of their own; from the second on Linux gives ports to clients."""
+"""The range: few services have fixed ports above the first; Linux assigns ports to clients from the second on."""
 _BLOCK = 64
-"""Ports that belong to one process for a while."""
+"""Number of ports that a process reserves at once."""
 _KEPT = 4
-"""Blocks that a process keeps: servers with ports of an older one listen by now."""
+"""Blocks that a process keeps reserved: servers with ports of older blocks have started by now."""
 
 
 class _Ports:
-    """The ports of this process: no other process that goes by the same rule is given one of them.
+    """Reserves ports for this process against other processes that use this class.
 
-    A server needs a while until it listens on a port that it was given. So a process takes blocks of ports: it listens
-    on the first of each.
+    A server needs a while until it listens on its port. So a process reserves blocks of ports, by listening on the
+    first port of each.
     """
 
     def __init__(self) -> None:
@@ -31,14 +31,14 @@ class _Ports:
         atexit.register(self.close)
 
     def next(self) -> int:
-        """Return a port on which nobody listens; each is returned once for as long as its block is kept."""
+        """Return a free port; none is returned twice while its block is reserved."""
         with self._lock:
             while (port := next((port for port in self._rest if not is_taken(port)), 0)) == 0:
                 self._take_block()
             return port
 
     def close(self, keep: int = 0) -> None:
-        """Let others have the blocks that were taken first."""
+        """Release all blocks but the newest `keep`."""
         while len(self._guards) > keep:
             self._guards.popleft().close()
 
@@ -62,15 +62,12 @@ _ports = _Ports()
 
 
 def free_ports(count: int) -> tuple[int, ...]:
-    """Return so many different TCP ports that nobody listens on.
-
-    None of them is one that the system gives to clients: a connection would keep a server from listening on it later.
-    """
+    """Return different TCP ports that are free, outside the range that the system assigns to clients."""
     return tuple(_ports.next() for _ in range(count))
 
 
 def is_taken(port: int) -> bool:
-    """Tell whether a server could not listen on this TCP port, because another one does."""
+    """Return True if another server listens on this TCP port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as Orthanc: closed connections do not count
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""One Orthanc server as a child process, with a folder of its own."""
+"""Runs Orthanc as a child process, with a folder of its own."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from davfs.errors import DavfsError
 from davfs.settings.table import DEFAULT_PORT
 
 LOCAL_MODALITIES = ("DAVFS", "STORESCU", "PYNETDICOM")
-"""AE titles from which files are taken by C-STORE; Orthanc's DICOM port cannot be bound to loopback alone."""
+"""AE titles that may send by C-STORE; Orthanc's DICOM port cannot be bound to loopback alone."""
 
 
 class OrthancFailed(DavfsError):
@@ -30,7 +30,7 @@ class PortTaken(DavfsError):
     """Other programs listen on ports that Orthanc needs.
 
     Args:
-        ports: Those TCP ports by what they are for: ``HTTP``, ``DICOM`` or ``DAV``.
+        ports: Those TCP ports by purpose: ``HTTP``, ``DICOM`` or ``DAV``.
     """
 
     def __init__(self, ports: Mapping[str, int]) -> None:
@@ -40,7 +40,7 @@ class PortTaken(DavfsError):
 
 
 def merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``base`` with ``overrides`` on top, section by section."""
+    """Merge ``overrides`` into a copy of ``base``, section by section."""
     result = dict(base)
     for key, value in overrides.items():
         both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
@@ -51,11 +51,11 @@ def merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, A
 class OrthancProcess:
     """An Orthanc of Debian's package, in a process group of its own; as a context manager, started and stopped.
 
-    The folder holds its configuration (``orthanc.json``, written anew at each start), its log (``orthanc.log``) and
-    its data (``storage/``); a second process with the same folder goes on with the same data.
+    The folder holds its configuration (``orthanc.json``, written at each start), its log (``orthanc.log``) and its data
+    (``storage/``); a second process with the same folder has the same data.
 
     Args:
-        folder: Where all that belongs to this server is kept; made where it is missing.
+        folder: Its folder; created if it is missing.
         plugins: Shared libraries and scripts folders, as in Orthanc's ``Plugins``.
         davfs: The ``Davfs`` section; ``Python`` is this interpreter unless given.
         settings: Further keys of Orthanc's configuration, which win over the defaults here; ``HttpPort`` and
@@ -87,17 +87,17 @@ class OrthancProcess:
 
     @property
     def url(self) -> str:
-        """Orthanc's own address, without a slash at its end."""
+        """Orthanc's own URL, without a trailing slash."""
         return f"http://{LOOPBACK}:{self.http_port}"
 
     @property
     def drive_url(self) -> str:
-        """The address of the drive on Orthanc's own port, with a slash at its end."""
+        """The URL of the drive on Orthanc's own port, with a trailing slash."""
         return f"{self.url}{self._davfs.get('Uri', '/davfs')}/drive/"
 
     @property
     def server_url(self) -> str:
-        """The address of the drive's own server, with a slash at its end; empty where there is none."""
+        """The URL of the drive's own server, with a trailing slash; empty if it is not enabled."""
         return f"http://{LOOPBACK}:{self.dav_port}/" if self.dav_port else ""
 
     @property
@@ -115,7 +115,7 @@ class OrthancProcess:
         return self._process is not None and self._process.poll() is None
 
     def configuration(self) -> dict[str, Any]:
-        """Return Orthanc's configuration: open to this machine alone, and without passwords."""
+        """Return Orthanc's configuration: for clients on this machine only, without passwords."""
         storage = str(self.folder / "storage")
         modalities = {title: [title, LOOPBACK, 104] for title in LOCAL_MODALITIES}
         base = {
@@ -137,11 +137,11 @@ class OrthancProcess:
         """Start Orthanc and return once it answers.
 
         Args:
-            deadline: Seconds that it may take.
+            deadline: Time limit in seconds.
 
         Raises:
             PortTaken: Another program listens on one or more of its ports.
-            OrthancFailed: It ended, or did not answer in time; then it was stopped.
+            OrthancFailed: It ended, or did not answer in time and was stopped.
         """
         if missing := [str(path) for path in self._plugins if not path.exists()]:
             raise OrthancFailed(f"no such plugin: {', '.join(missing)}")  # Orthanc would start without it
@@ -186,9 +186,9 @@ class OrthancProcess:
         return self._started().wait()
 
     def stop(self, limit: float = 20) -> int:
-        """Ask Orthanc to end (SIGTERM), and return its exit code (negative: the signal that ended it).
+        """Stop Orthanc by SIGTERM, and return its exit code (negative: the signal that ended it).
 
-        Where it does not obey, it is killed and ``killed`` says so. A process that has ended already is left alone.
+        If it does not end in time, it is killed and ``killed`` is set. A process that has ended is left alone.
 
         Args:
             limit: Seconds after which it is killed.
@@ -205,7 +205,7 @@ class OrthancProcess:
         return self.wait()
 
     def kill(self) -> None:
-        """End Orthanc at once (SIGKILL), with all processes that it started."""
+        """Kill Orthanc (SIGKILL), with all processes that it started."""
         self.killed = True
         os.killpg(self.pid, signal.SIGKILL)
         self.wait()
@@ -238,7 +238,7 @@ class OrthancProcess:
 
 
 def _dav_port(davfs: Mapping[str, Any]) -> int | None:
-    """Return the TCP port of the drive's own server; None where it has none, or where the plugin would refuse it."""
+    """Return the TCP port of the drive's own server; None if it is not enabled, or refused by the plugin."""
     server = davfs.get("Server")
     if not isinstance(server, Mapping) or server.get("Enabled") is not True:
         return None
@@ -247,7 +247,7 @@ def _dav_port(davfs: Mapping[str, Any]) -> int | None:
 
 
 def _executable() -> str:
-    """Return the path of Orthanc's program; Debian keeps it in /usr/sbin, which is not on every user's PATH."""
+    """Return the path of Orthanc; Debian installs it in /usr/sbin, which is not on every user's PATH."""
     found = shutil.which("Orthanc", path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin")))
     if found is None:
         raise OrthancFailed("Orthanc is not installed: apt-get install orthanc")
@@ -255,7 +255,7 @@ def _executable() -> str:
 
 
 def _answers(client: httpx.Client) -> bool:
-    """Tell whether Orthanc's REST API answers; with authentication switched on, 401 is an answer too."""
+    """Return True if Orthanc's REST API answers; with authentication, 401 is an answer too."""
     try:
         return client.get("/system").status_code in {httpx.codes.OK, httpx.codes.UNAUTHORIZED}
     except httpx.TransportError:
@@ -263,7 +263,7 @@ def _answers(client: httpx.Client) -> bool:
 
 
 def _catches_sigterm(pid: int) -> bool:
-    """Tell whether SIGTERM would be obeyed rather than kill: HTTP answers a moment before Orthanc minds signals."""
+    """Return True if Orthanc handles SIGTERM, which begins a moment after HTTP answers."""
     status = Path(f"/proc/{pid}/status").read_text()
     caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
     return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)

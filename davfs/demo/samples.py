@@ -1,4 +1,4 @@
-"""Real DICOM files of several patients and modalities, as pydicom ships them for its own tests."""
+"""Imports real DICOM files of several patients and modalities, which pydicom ships for its own tests."""
 
 import warnings
 from collections.abc import Callable
@@ -26,8 +26,8 @@ def import_samples(url: str, progress: Callable[[int, int], None]) -> int:
     Files that Orthanc cannot read are left out: some of the samples are broken on purpose.
 
     Args:
-        url: Orthanc's address.
-        progress: Is told after each file how many are done, and of how many.
+        url: Orthanc's URL.
+        progress: Called after each file with the number of files done, and of all.
 
     Raises:
         httpx.HTTPError: Orthanc cannot be reached, or failed in another way.

@@ -1,1 +1,1 @@
-"""Puts the drive together, starts it, and ends it: inside Orthanc, and beside it."""
+"""Assembles, starts and stops the drive, inside Orthanc (`plugin`) and beside it (`standalone`)."""

@@ -57,11 +57,9 @@ class Standalone:
         self._settings = configuration.drive
         self._wait = configuration.wait
         remote = configuration.orthanc
-        verify = (remote.certificate or True) if remote.verify_peer else False
-        self._client = connect(remote.url, remote.username, remote.password, verify=verify)
-        self._access = Access(
-            remote.url, verify=ssl.create_default_context(cafile=remote.certificate) if verify else False
-        )
+        self._client = connect(remote.url, remote.username, remote.password, verify=remote.verify)
+        trust = ssl.create_default_context(cafile=remote.certificate) if remote.verify_peer else False
+        self._access = Access(remote.url, verify=trust)
         self._application = StartingApplication()
         self._assembly: Assembly | None = None
         self._closing = ExitStack()

@@ -49,6 +49,11 @@ class OrthancSettings:
     certificate: Path | None
     verify_peer: bool
 
+    @property
+    def verify(self) -> Path | bool:
+        """Certificates to verify Orthanc's with; True for those of this system, False for no verification."""
+        return (self.certificate or True) if self.verify_peer else False
+
 
 @dataclass(frozen=True, slots=True)
 class StandaloneConfiguration:

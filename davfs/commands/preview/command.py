@@ -1,4 +1,4 @@
-"""``davfs layout preview``: what a layout makes of an archive, or of files that lie in a folder."""
+"""``davfs layout preview``: draws the tree of a layout over an archive, or over DICOM files in a folder."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +26,7 @@ from davfs.settings.standalone import StandaloneConfiguration, read
 
 _FAILED, _MISCONFIGURED = 1, 2
 _SECONDS = 10.0
-"""Time that Orthanc gets to say what it is."""
+"""Time limit for Orthanc's answer to the question for its version."""
 _WIDE = 10_000
 _SAMPLE_KEY = HashKey(b"pseudonyms of a preview without a key")
 
@@ -78,7 +78,7 @@ def preview(
 
 
 def _given(context: typer.Context, *, whole: bool) -> dict[str, GivenValue]:
-    """Return what is given; without what is said of an Orthanc where none is asked."""
+    """Return the values of options and variables; without those about Orthanc if none is asked."""
     found = options.found(context, os.environ)
     return {key: given for key, given in found.items() if whole or not key.startswith("Orthanc.")}
 
@@ -95,9 +95,8 @@ def _of_server(
     settings: StandaloneConfiguration, load_with: Callable[[ExtraTags], Layout], extra: ExtraTags, extent: Extent
 ) -> Drawing:
     remote = settings.orthanc
-    verify = (remote.certificate or True) if remote.verify_peer else False
     with (
-        connect(remote.url, remote.username, remote.password, verify=verify) as client,
+        connect(remote.url, remote.username, remote.password, verify=remote.verify) as client,
         _progress("reading the index") as tell,
     ):
         found = system.ask(client, _SECONDS)
@@ -105,18 +104,18 @@ def _of_server(
 
 
 def show(drawing: Drawing) -> None:
-    """Print a tree to standard output; names are left whole, however narrow the terminal is."""
+    """Print a tree to standard output, without shortening names to the width of the terminal."""
     Console(width=_WIDE).print(drawing, soft_wrap=True)
 
 
 def keywords(extra: ExtraTags) -> Mapping[Level, frozenset[str]]:
-    """Return the main DICOM tags of each level that a new Orthanc keeps."""
+    """Return the main DICOM tags that a new Orthanc keeps, by level."""
     return {level: indexed(level, extra) - PSEUDO for level in Level}
 
 
 @contextmanager
 def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield what is told how far something is; it is shown at a terminal only."""
+    """Yield a function that shows progress, if this is a terminal."""
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn(what), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:

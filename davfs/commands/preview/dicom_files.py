@@ -1,4 +1,4 @@
-"""What a DICOM file says, with texts as Orthanc has them."""
+"""Reads tags of DICOM files, with texts as Orthanc decodes them."""
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,20 +20,20 @@ from davfs.orthanc.model import Level, OrthancId
 
 _IDENTIFIERS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 _LATIN = "ISO_IR 100"
-"""What Orthanc takes texts for whose encoding is not told (its option ``DefaultEncoding``)."""
+"""Encoding that Orthanc assumes for texts without one (its option ``DefaultEncoding``)."""
 _TEXTS = frozenset({"LO", "LT", "SH", "ST", "UC", "UT"})
 _NUMBERS = frozenset({"AT", "FD", "FL", "SL", "SS", "SV", "UL", "US", "UV"})
 _BYTES = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN"})
 _LONGEST = 256
-"""Characters of the longest text among all tags of an instance; Orthanc leaves out what is longer."""
+"""Characters of the longest text that Orthanc has among all tags of an instance; it leaves out longer ones."""
 _PADDING = 0xFFFCFFFC
-"""The tag DataSetTrailingPadding, which Orthanc passes over."""
+"""The tag DataSetTrailingPadding, which Orthanc ignores."""
 _DOCUMENT = ("SOPClassUID", "MIMETypeOfEncapsulatedDocument", "EncapsulatedDocument")
 
 
 @dataclass(frozen=True, slots=True)
 class DicomFile:
-    """What there is to know of a file: identifiers, tags of each level, and where it is."""
+    """A DICOM instance: identifiers, tags of each level, and its file."""
 
     ids: Mapping[Level, OrthancId]
     tags: Mapping[Level, Mapping[str, str]]
@@ -44,10 +44,10 @@ class DicomFile:
 
 
 def read(path: Path, keywords: Mapping[Level, Iterable[str]]) -> DicomFile | None:
-    """Return what there is to know of a file, None where it is no DICOM instance.
+    """Read a file; return None if it is no DICOM instance.
 
     Args:
-        path: Where it is.
+        path: The file.
         keywords: Main DICOM tags of each level.
     """
     wanted = ["SpecificCharacterSet", "SOPClassUID", *_IDENTIFIERS]
@@ -68,7 +68,7 @@ def read(path: Path, keywords: Mapping[Level, Iterable[str]]) -> DicomFile | Non
 
 
 def document(file: Path | BinaryIO) -> bytes | None:
-    """Return the PDF that a DICOM file encapsulates, None where there is none."""
+    """Return the PDF that a DICOM file encapsulates, or None."""
     data = pydicom.dcmread(file, specific_tags=list(_DOCUMENT))
     kind, media_type, content = (data.get(keyword) for keyword in _DOCUMENT)
     if kind != EncapsulatedPDFStorage or media_type != "application/pdf" or not content:
@@ -121,7 +121,7 @@ def _text(data: Dataset, keyword: str, encodings: list[str]) -> str:
 
 
 def _value(data: Dataset, tag: int, encodings: list[str]) -> str:
-    """Return a value as Orthanc has it: decoded, several joined by backslashes, without the white space at its end."""
+    """Return a value as Orthanc has it: decoded, several joined by backslashes, without trailing white space."""
     value = data.get_item(tag).value
     if value is None or value in (b"", ""):
         return ""
@@ -129,7 +129,7 @@ def _value(data: Dataset, tag: int, encodings: list[str]) -> str:
 
 
 def _representation(data: Dataset, tag: int) -> str:
-    """Return a value's representation; a file with implicit ones tells none."""
+    """Return the value representation; files with implicit ones do not contain it."""
     told = data.get_item(tag).VR
     return told or (dictionary_VR(tag) if dictionary_has_tag(tag) else "UN")
 

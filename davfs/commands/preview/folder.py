@@ -1,4 +1,4 @@
-"""DICOM files in a folder of this machine, as Orthanc would have them once they were imported: to be read only."""
+"""Shows the DICOM files in a folder as an Orthanc that has imported them; read-only."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,18 +16,18 @@ from davfs.orthanc.model import Changes, Counts, Instance, Level, OrthancId, Res
 
 
 class DicomFolder:
-    """`davfs.orthanc.ReadableOrthanc` over a folder and all folders in it, as they were when this was made.
+    """`davfs.orthanc.ReadableOrthanc` over the files of a folder and its subfolders, as they are now.
 
-    What is not DICOM, or has no identifiers, is passed over; of two files of one instance the first counts, and the
-    first file decides the tags of a patient, study and series, as in Orthanc.
+    Files that are not DICOM, or have no identifiers, are skipped. As in Orthanc, the first file of an instance wins,
+    and the first file of a patient, study or series decides its tags.
 
     Args:
         folder: The folder.
         keywords: Main DICOM tags of each level.
-        progress: Told the number of files looked at.
+        progress: Called with the number of files read.
 
     Attributes:
-        skipped: Number of files that were passed over.
+        skipped: Number of files that were skipped.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class DicomFolder:
             parent = one
 
     def last_change(self) -> int:
-        """See `ReadableOrthanc`; nothing changes any more."""
+        """See `ReadableOrthanc`; there are no changes."""
         return 1
 
     def changes(self, since: int, limit: int = 1000) -> Changes:  # noqa: ARG002  as `ReadableOrthanc` has it
@@ -130,12 +130,12 @@ class DicomFolder:
         yield memoryview(self._path(instance).read_bytes())
 
     def description(self, level: Level, resource: OrthancId) -> bytes:
-        """See `ReadableOrthanc`; with as much of it as files tell."""
+        """See `ReadableOrthanc`; without the fields that are not in the files."""
         children = self._children_of(level, resource)
         return described(self._resources[resource], children)
 
     def picture(self, instance: OrthancId) -> bytes | None:
-        """See `ReadableOrthanc`; nothing is rendered here: pydicom alone cannot."""
+        """See `ReadableOrthanc`; always None, since pydicom alone cannot render pictures."""
         self._path(instance)
         return None
 
