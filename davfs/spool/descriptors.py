@@ -11,6 +11,7 @@ from pathlib import Path as DiskPath
 from davfs.entry import Path
 from davfs.orthanc import Buffer
 
+_DEEPEST = 100
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # O_NONBLOCK: a pipe must not hang its reader
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -109,11 +110,15 @@ def write_synced(target: DiskPath, content: Buffer) -> None:
 
 
 def walk(folder: int, path: Path = ()) -> Iterator[tuple[int, Path, os.stat_result]]:
-    """Yield all below an open folder, leaves first: the folder it is in, its path, its status before the descent."""
+    """Yield all below an open folder, leaves first: its parent folder, its path, and its status before the descent.
+
+    Folders that are nested deeper than clients can nest them are not descended into.
+    """
     for name in os.listdir(folder):
         try:
             status = os.lstat(name, dir_fd=folder)
-            inner = open_folder(name, folder) if stat.S_ISDIR(status.st_mode) else None
+            descend = stat.S_ISDIR(status.st_mode) and len(path) < _DEEPEST
+            inner = open_folder(name, folder) if descend else None
         except OSError:  # gone meanwhile
             continue
         if inner is not None:

@@ -10,6 +10,8 @@ import secrets
 from contextlib import suppress
 from pathlib import Path as DiskPath
 
+from davfs.spool.descriptors import open_file
+
 _LENGTH = 32
 _DIGEST = 16
 
@@ -32,8 +34,8 @@ class EntityTags:
 
 
 def _read(file: DiskPath) -> bytes:
-    with suppress(OSError):
-        key = file.read_bytes()
+    with suppress(OSError), open_file(None, str(file)) as opened:  # neither a link nor a pipe
+        key = opened.read(_LENGTH + 1)
         return key if len(key) == _LENGTH else b""
     return b""
 

@@ -326,7 +326,7 @@ def test_damaged_file(tmp_path: DiskPath, content: bytes) -> None:
 
 def test_another_process_holds_the_file(spool: Spool, tmp_path: DiskPath) -> None:
     """While it cannot be written, files go all the same, and no new one shows what an old one had."""
-    spool._disk.properties._database.execute("pragma busy_timeout = 10")  # type: ignore[union-attr]
+    spool._disk.properties._database._connection.execute("pragma busy_timeout = 10")  # type: ignore[union-attr]
     other = sqlite3.connect(tmp_path / FILE, isolation_level=None)
     other.execute("begin immediate")
     spool.delete(A)
