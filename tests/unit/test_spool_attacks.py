@@ -1,4 +1,4 @@
-"""What another process of this machine puts into the spool's folder: nothing follows it, hangs over it or ends."""
+"""Attacks by another process of this machine on the spool's folder: no link is followed, nothing hangs or ends."""
 
 import os
 import sqlite3
