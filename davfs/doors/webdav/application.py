@@ -19,7 +19,6 @@ from davfs.doors.webdav.http_errors import HttpError, as_http_errors
 from davfs.doors.webdav.lock_storage import LockStorage
 from davfs.doors.webdav.login.authentication import Authentication
 from davfs.doors.webdav.methods import MethodDispatcher
-from davfs.doors.webdav.property_manager import PropertyManager
 from davfs.doors.webdav.propfind import Propfind
 from davfs.doors.webdav.provider import DriveProvider
 from davfs.doors.webdav.reload import LayoutReload
@@ -50,7 +49,6 @@ def application(context: Context) -> Application:
                 MethodDispatcher,
             ],
             "lock_storage": LockStorage(),
-            "property_manager": PropertyManager(context.drive),
             "add_header_MS_Author_Via": True,
             "suppress_version_info": True,
             "logging": {"enable": False},

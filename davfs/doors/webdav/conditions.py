@@ -7,7 +7,6 @@ apply what was said about the source of a COPY or MOVE to its target.
 import re
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
-from urllib.parse import unquote_to_bytes, urlsplit
 
 from davfs.doors.webdav import paths
 from davfs.doors.webdav.context import Environ
@@ -54,7 +53,7 @@ def check_versions(environ: Environ, find: FindEntry) -> None:
         given = {name: environ[name] for name in _OF_A_CHANGE if name in environ}
         failed = creates_only(environ) or unmet(given, entry) is not None
     if failed:
-        raise HttpError(HTTPStatus.PRECONDITION_FAILED, "What is there is not what the request is meant for.")
+        raise HttpError(HTTPStatus.PRECONDITION_FAILED, "The request requires another version than the current one.")
 
 
 def check_if(environ: Environ, find: FindEntry, lock_tokens: LockTokens) -> None:
@@ -102,7 +101,7 @@ def _lists(environ: Environ) -> Iterator[tuple[str | None, list[re.Match[str]]]]
 def _path(address: str) -> Path | None:
     """Return the path of an address, whatever host a proxy made of it; None if it cannot be one of the drive."""
     try:
-        path = paths.decoded(unquote_to_bytes(urlsplit(address).path.encode("latin-1")).decode("latin-1"))
-    except (ValueError, BadName):
+        path = paths.of_url(address)
+    except BadName:
         return None
     return paths.segments(path) if path.startswith("/") else None

@@ -14,6 +14,8 @@ Environ: TypeAlias = dict[str, Any]
 StartResponse: TypeAlias = Callable[..., Any]
 Application: TypeAlias = Callable[[Environ, StartResponse], Iterable[bytes]]
 
+READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND"})
+"""Methods that change nothing."""
 KEY = "davfs"
 """The key of the `Context` in WsgiDAV's configuration, which each request carries."""
 

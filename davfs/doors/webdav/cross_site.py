@@ -16,12 +16,11 @@ from urllib.parse import urlsplit
 
 from wsgidav.mw.base_mw import BaseMiddleware
 
-from davfs.doors.webdav.context import Environ, StartResponse, context_of
+from davfs.doors.webdav.context import READING_METHODS, Environ, StartResponse, context_of
 from davfs.doors.webdav.http_errors import HttpError
 from davfs.doors.webdav.request_headers import own_hosts, plain_host
 from davfs.orthanc.access import LIFETIME, Decision, Permission
 
-_READING = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND"})
 _OWN = frozenset({"same-origin", "none"})
 _UNKNOWN = (
     "This drive asks for no password, and so it answers only to names that it knows. "
@@ -41,7 +40,7 @@ class CrossSiteProtection(BaseMiddleware):
         host = environ.get("HTTP_HOST")
         if host is not None and not context_of(self.config).host_names.include(host) and self._is_open():
             raise HttpError(HTTPStatus.MISDIRECTED_REQUEST, _UNKNOWN)
-        if environ["REQUEST_METHOD"] not in _READING and is_foreign(environ):
+        if environ["REQUEST_METHOD"] not in READING_METHODS and is_foreign(environ):
             raise HttpError(HTTPStatus.FORBIDDEN, "The page of another site cannot change anything here.")
         response: Iterable[bytes] = self.next_app(environ, start_response)
         return response

@@ -58,9 +58,9 @@ class LockStorage(LockStorageDict):
         """
         user = lock["principal"]
         self.check_quota(user)
-        there = self.get_lock_list(path, include_root=True, include_children=False, token_only=False)
-        own = sum(other["principal"] == user for other in there)
-        if len(there) >= MOST_SHARED or own >= MOST_SHARED_OF_ONE_USER:
+        others = self.get_lock_list(path, include_root=True, include_children=False, token_only=False)
+        own = sum(other["principal"] == user for other in others)
+        if len(others) >= MOST_SHARED or own >= MOST_SHARED_OF_ONE_USER:
             raise HttpError(HTTPStatus.INSUFFICIENT_STORAGE, f"It has too many locks. {_TOO_MANY}")
         lock["timeout"] = _timeout(lock["timeout"])
         stored: dict[str, Any] = super().create(path, lock)

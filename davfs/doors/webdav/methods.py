@@ -14,7 +14,7 @@ from wsgidav.request_server import RequestServer
 
 from davfs.doors.webdav import conditions, paths
 from davfs.doors.webdav.body_buffer import body_xml, check_no_body
-from davfs.doors.webdav.context import Environ, StartResponse, user_of
+from davfs.doors.webdav.context import READING_METHODS, Environ, StartResponse, user_of
 from davfs.doors.webdav.http_errors import HttpError
 from davfs.doors.webdav.provider import DriveProvider
 from davfs.doors.webdav.request_headers import destination, is_deep, may_replace
@@ -23,8 +23,6 @@ from davfs.doors.webdav.upload_body import announced_length, copy_body
 from davfs.doors.webdav.validators import entity_tag
 from davfs.entry import Entry, Path
 from davfs.errors import AlreadyExists
-
-_READING = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND"})
 
 
 class MethodDispatcher(RequestResolver):
@@ -221,7 +219,7 @@ def _read_only(start_response: StartResponse) -> StartResponse:
 
     def start(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> object:
         kept = dict(headers) | {"DAV": "1"}
-        kept["Allow"] = ", ".join(method for method in kept.get("Allow", "").split(", ") if method in _READING)
+        kept["Allow"] = ", ".join(method for method in kept.get("Allow", "").split(", ") if method in READING_METHODS)
         return start_response(status, list(kept.items()), exc_info)
 
     return start

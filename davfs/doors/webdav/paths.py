@@ -1,7 +1,7 @@
 """Converts paths of requests (percent-decoded UTF-8) to paths of the drive (NFC segments) and back."""
 
 import unicodedata
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from davfs.entry import Path
 from davfs.errors import BadName
@@ -27,6 +27,19 @@ def decoded(path_info: str) -> str:
     if not _DOTS.isdisjoint(path.split("/")):
         raise BadName((), "The path has dots for a segment.")
     return path
+
+
+def of_url(url: str) -> str:
+    """Return the path of a URL or of a reference, percent-decoded.
+
+    Raises:
+        BadName: The URL is malformed, or its path is one that `decoded` refuses.
+    """
+    try:
+        path = unquote_to_bytes(urlsplit(url).path.encode("latin-1"))
+    except ValueError as error:
+        raise BadName((), "The address is malformed.") from error
+    return decoded(path.decode("latin-1"))
 
 
 def segments(path: str) -> Path:

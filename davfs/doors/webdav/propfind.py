@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from http import HTTPStatus
+from urllib.parse import unquote
 from xml.etree.ElementTree import Element
 
 from wsgidav.mw.base_mw import BaseMiddleware
@@ -107,7 +108,7 @@ def _descendants(drive: Drive, path: Path) -> Iterator[ListedResource]:
             for resource in _FolderLister(drive, folder).entries():
                 count += 1
                 if count >= LARGEST_RESPONSE:
-                    reason = "There is too much below this folder for one answer."
+                    reason = "There is too much below this folder for one response."
                     raise HttpError(HTTPStatus.FORBIDDEN, reason, condition="{DAV:}propfind-finite-depth")
                 if resource.entry.is_folder:
                     folders.append((*folder, resource.entry.name))
@@ -162,28 +163,33 @@ class _ClientData:
         takes_files = not path or provider.context.drive.takes_files(path[:1])
         of_locks = requested.mode is PropfindMode.ALL or f"{DAV}lockdiscovery" in requested.names
         self._names = set(requested.names) - LIVE if requested.mode is PropfindMode.NAMED else None
-        manager, properties = provider.lock_manager, provider.prop_manager
+        self._drive, manager = provider.context.drive, provider.lock_manager
         self._locks = manager if takes_files and of_locks and manager.storage.any else None
-        any_dead = takes_files and self._names != set() and properties.any_below(paths.quoted(path, folder=False))
-        self._properties = properties if any_dead else None
-        self._left = _DEAD
+        area = self._drive.properties_area(path)
+        any_dead = not path or (area is not None and area.properties().any_below(path[1:]))
+        self._left = _DEAD if takes_files and self._names != set() and any_dead else 0
 
     @property
     def exists(self) -> bool:
         """True if there can be any of it."""
-        return bool(self._locks or self._properties)
+        return bool(self._locks or self._left)
 
     def add(self, resource: ListedResource, *, inherited: bool = False) -> ListedResource:
         """Return a resource with its locks and dead properties; ``inherited`` adds the locks on folders above."""
         if self._locks:
             find = self._locks.get_indirect_url_lock_list if inherited else self._locks.get_url_lock_list
             resource = resource._replace(locks=lock_storage.lockdiscovery(find(resource.href), resource.href))
-        if self._properties and self._left > 0:
-            dead = self._properties.all_of(resource.href)
-            kept = {name: value for name, value in dead.items() if self._names is None or name in self._names}
-            self._left -= sum(map(len, kept.values()))
-            resource = resource._replace(dead=tuple(kept.items()))
+        if self._left > 0:
+            dead = tuple(self._dead_properties(paths.segments(unquote(resource.href))))
+            self._left -= sum(len(value) for _, value in dead)
+            resource = resource._replace(dead=dead)
         return resource
+
+    def _dead_properties(self, path: Path) -> Iterator[tuple[str, str]]:
+        area = self._drive.properties_area(path)
+        for name, value in area.properties().all(path[1:]).items() if area else ():
+            if self._names is None or name in self._names:
+                yield name, value.decode()
 
 
 @lru_cache(maxsize=_NAMES)

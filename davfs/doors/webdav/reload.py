@@ -21,7 +21,7 @@ RELOAD = "/davfs-api/reload"
 
 
 class LayoutReload(BaseMiddleware):
-    """Answers that request, which `login` has let in."""
+    """Answers the request; stands behind the login."""
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request, or pass it on (PEP 3333)."""

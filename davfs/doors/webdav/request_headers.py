@@ -2,13 +2,13 @@
 
 import re
 from http import HTTPStatus
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import urlsplit
 
-from davfs import errors
 from davfs.doors.webdav import paths
 from davfs.doors.webdav.context import Environ
 from davfs.doors.webdav.http_errors import HttpError
 from davfs.entry import Entry, Path
+from davfs.errors import BadName
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<open>\()|(?P<close>\))|(?P<item><[^<>]*>|\[[^\[\]]*\])|(?P<not>Not\b))""", re.IGNORECASE
@@ -45,14 +45,15 @@ def destination(environ: Environ) -> Path:
 
     Source: RFC 4918 §10.3.
     """
+    url = environ.get("HTTP_DESTINATION", "")
     try:
-        url = urlsplit(environ.get("HTTP_DESTINATION", ""))
-        path = paths.decoded(unquote_to_bytes(url.path.encode("latin-1")).decode("latin-1"))
-    except (ValueError, errors.BadName) as error:
+        path = paths.of_url(url)
+    except BadName as error:
         raise HttpError(HTTPStatus.BAD_REQUEST, "The header Destination cannot be understood.") from error
     if not path.startswith("/"):
         raise HttpError(HTTPStatus.BAD_REQUEST, "The header Destination is missing, or has no absolute path.")
-    if url.netloc and plain_host(url.netloc) not in own_hosts(environ):
+    host = plain_host(urlsplit(url).netloc)
+    if host and host not in own_hosts(environ):
         raise HttpError(HTTPStatus.BAD_GATEWAY, "The destination is on another server.")
     return paths.segments(path)
 

@@ -2,17 +2,20 @@
 
 from http import HTTPStatus
 from typing import Any
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, tostring
 
 from wsgidav.dav_provider import _DAVResource
 
 from davfs.doors.webdav import paths
-from davfs.doors.webdav.context import Environ
-from davfs.doors.webdav.http_errors import HttpError
+from davfs.doors.webdav.context import Environ, user_of
+from davfs.doors.webdav.http_errors import HttpError, as_http_errors
 from davfs.entry import Entry, Path
 from davfs.errors import AlreadyExists
+from davfs.filesystem.area import HasProperties
 from davfs.filesystem.drive import Drive
 
+_PLANNED = "davfs.properties"
+"""Key of the properties that a request is going to set."""
 _WIN32 = "{urn:schemas-microsoft-com:}"
 
 
@@ -47,19 +50,39 @@ class DriveResource(_DAVResource):
     def prevent_locking(self) -> bool:
         return not is_lockable(self._drive, self._segments, self._entry)
 
-    def set_property_value(self, name: str, value: object, *, dry_run: bool = False) -> object:
-        """Set a dead property; ignore those that Explorer sets after each upload.
+    def set_property_value(self, name: str, value: Element | None, *, dry_run: bool = False) -> None:
+        """Set a dead property (RFC 4918 §4), or remove it; ignore those that Explorer sets after each upload.
+
+        Args:
+            name: In Clark's notation.
+            value: Its element; None to remove it, which is no error if it does not exist.
+            dry_run: Check it together with the others of the request, and change nothing.
 
         Raises:
-            DAVError: The property is protected, or nothing is kept here.
+            DAVError: The property is protected, nothing can be set here, or there is no space for it.
         """
         if name.startswith(_WIN32):
-            return True
-        if not _takes_files(self._drive, self._segments, self._entry):
+            return
+        area = self._drive.properties_area(self._segments)
+        if area is None or not _takes_files(self._drive, self._segments, self._entry):
             raise HttpError(HTTPStatus.FORBIDDEN, "Properties can be set in inbox/ only.")
-        if isinstance(value, Element):
-            value.tail = None  # text that follows it in the request
-        return super().set_property_value(name, value, dry_run=dry_run)
+        if name.startswith("{DAV:}"):
+            super().set_property_value(name, value)  # which refuses it
+        with as_http_errors():
+            if value is not None:
+                self._set_property(area, name, value, dry_run=dry_run)
+            elif not dry_run:
+                area.properties().drop(self._segments[1:], name)
+
+    def _set_property(self, area: HasProperties, name: str, value: Element, *, dry_run: bool) -> None:
+        value.tail = None  # text that follows it in the request
+        path, user = self._segments[1:], user_of(self.environ)
+        if not dry_run:
+            area.set_property(path, name, tostring(value), user)
+            return
+        planned: dict[str, bytes] = self.environ.setdefault(_PLANNED, {})
+        planned[name] = tostring(value)  # each by itself would pass, and some fail in the end (§9.2)
+        area.check_properties(path, planned, user)
 
     def create_empty_resource(self, name: str) -> "DriveResource":
         """Create the empty file for a LOCK on a free name (RFC 4918 §9.10.4)."""

@@ -39,8 +39,8 @@ def is_secret(environ: Mapping[str, Any], trusted: Sequence[Network]) -> bool:
     if environ["wsgi.url_scheme"] == "https":
         return True
     peer = _parsed(str(environ.get("REMOTE_ADDR", "")))
-    told = str(environ.get("HTTP_X_FORWARDED_PROTO", "")).rpartition(",")[2].strip().lower()
-    return peer is not None and is_trusted(peer, trusted) and told == "https"
+    scheme = str(environ.get("HTTP_X_FORWARDED_PROTO", "")).rpartition(",")[2].strip().lower()
+    return peer is not None and is_trusted(peer, trusted) and scheme == "https"
 
 
 def network(address: str, bits: int = SITE) -> str:

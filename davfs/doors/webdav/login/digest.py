@@ -59,7 +59,7 @@ class DigestAuthenticator:
         self._users = dict(users)
         self._realm = realm
         self._nonces = nonces
-        self._nobody = secrets.token_hex()
+        self._unknown = secrets.token_hex()  # for unknown users, who take as long as others
 
     def challenge(self, *, stale: bool = False) -> str:
         """Return a value of WWW-Authenticate (RFC 7616 §3.3)."""
@@ -76,9 +76,9 @@ class DigestAuthenticator:
             target: The request's target, as in the request line.
         """
         password = self._users.get(login.user)
-        right = self._is_right(login.parameters, method, password if password is not None else self._nobody)
-        meant = login.parameters["realm"] == self._realm and same_resource(login.parameters["uri"], target)
-        if password is None or not right or not meant or not _COUNT.fullmatch(login.parameters["nc"]):
+        is_right = self._is_right(login.parameters, method, self._unknown if password is None else password)
+        is_for_target = login.parameters["realm"] == self._realm and same_resource(login.parameters["uri"], target)
+        if password is None or not is_right or not is_for_target or not _COUNT.fullmatch(login.parameters["nc"]):
             return None
         return Credentials.of(login.user, password)
 
@@ -92,12 +92,12 @@ class DigestAuthenticator:
         resource = _md5(f"{method}:{sent['uri']}".encode("latin-1"))
         proof = ":".join([sent["nonce"], sent["nc"], sent["cnonce"], sent["qop"], resource]).encode("latin-1")
         spellings = (password.encode(), _in_latin_1(password))  # UTF-8 is offered, which some clients ignore
-        right = False
+        is_right = False
         for spelling in spellings:
             secret = _md5(b"%b:%b:%b" % (name, self._realm.encode(), spelling))
             expected = _md5(secret.encode("ascii") + b":" + proof).encode("ascii")
-            right |= hmac.compare_digest(expected, sent["response"].lower().encode("latin-1"))
-        return right
+            is_right |= hmac.compare_digest(expected, sent["response"].lower().encode("latin-1"))
+        return is_right
 
 
 def _in_latin_1(password: str) -> bytes:

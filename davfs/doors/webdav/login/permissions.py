@@ -1,10 +1,10 @@
 """Permissions that requests require, beside reading, which all do."""
 
+from davfs.doors.webdav.context import READING_METHODS
 from davfs.entry import Path
 from davfs.orthanc.access import Permission
 from davfs.settings.setup import INBOX
 
-_READING = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND"})
 _OUTSIDE_INBOX = {"DELETE": (Permission.DELETE,), "MOVE": (Permission.WRITE, Permission.DELETE)}
 
 
@@ -14,7 +14,7 @@ def required_permissions(method: str, path: Path) -> tuple[Permission, ...]:
     Files in the inbox are the drive's own, and deleting a receipt deletes no image; elsewhere, deleting and moving
     deletes a resource of Orthanc.
     """
-    if method in _READING:
+    if method in READING_METHODS:
         return ()
     if path[:1] == (INBOX,) and ".." not in path:
         return (Permission.WRITE,)
