@@ -6,7 +6,7 @@ Orthanc's own list (`folder_contents`, `hierarchy`). A name is resolved in the i
 no other one.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from davfs.cache import LruCache
 from davfs.catalog.folder_contents import FolderContents
@@ -16,7 +16,7 @@ from davfs.catalog.plan import Folder
 from davfs.catalog.reconciler import Reconciler
 from davfs.catalog.rows import Row
 from davfs.catalog.store import Store
-from davfs.catalog.synchronizer import Synchronizer
+from davfs.catalog.synchronizer import IndexCallbacks, Synchronizer
 from davfs.orthanc import ResourceIndex
 from davfs.orthanc.model import Instance, Level, OrthancId
 
@@ -31,34 +31,22 @@ class Catalog:
         orthanc: The server.
         store: The index's file.
         instances: The cache of instances.
-        reconcile_soon: Called if the log of changes has a gap, so that the whole index has to be compared.
-        wait_for_first_index: Called by a request while the first index is being built; waits a moment.
-        changed: Called after each change of a resource or instance.
+        callbacks: Told what the index needs, and that it changed.
 
     Attributes:
         synchronizer: Keeps the index in step with Orthanc.
         reconciler: Compares the whole index with Orthanc.
     """
 
-    def __init__(  # noqa: PLR0913  what it reads, and three callbacks
+    def __init__(
         self,
         orthanc: ResourceIndex,
         store: Store,
         instances: InstanceCache,
-        *,
-        reconcile_soon: Callable[[], object] = lambda: None,
-        wait_for_first_index: Callable[[], object] = lambda: None,
-        changed: Callable[[], object] = lambda: None,
+        callbacks: IndexCallbacks = IndexCallbacks(),  # noqa: B008  it is immutable
     ) -> None:
         self._store = store
-        self.synchronizer = Synchronizer(
-            orthanc,
-            store,
-            instances,
-            reconcile_soon=reconcile_soon,
-            wait_for_first_index=wait_for_first_index,
-            changed=changed,
-        )
+        self.synchronizer = Synchronizer(orthanc, store, instances, callbacks)
         self.reconciler = Reconciler(orthanc, store, self.synchronizer)
         self._hierarchy = Hierarchy(orthanc, store, instances, self.synchronizer)
         self._contents = FolderContents(orthanc, store, self.synchronizer, self._hierarchy)

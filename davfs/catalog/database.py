@@ -43,14 +43,10 @@ class DatabaseMoved(Unavailable):
 
 
 class PrepareDatabase(Protocol):
-    """Prepares a database: creates a missing schema, and loads what its user keeps in memory."""
+    """Creates a missing schema, checks for damage, and loads what the database's user keeps in memory."""
 
     def __call__(self, db: sqlite3.Connection, /, *, check_damage: bool) -> None:
-        """Prepare the database, inside a transaction.
-
-        Args:
-            db: The connection.
-            check_damage: Whether to check for damage first.
+        """Prepare a database, inside a transaction.
 
         Raises:
             sqlite3.DatabaseError: It is damaged, or has another schema.

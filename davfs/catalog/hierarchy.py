@@ -109,7 +109,7 @@ class Hierarchy:
         """
         if level is wanted or level.child is None:
             return [resource]
-        ids = self.studies_of(resource) if level is Level.PATIENT else self._children(level, resource)
+        ids = self.studies_of(resource) if level is Level.PATIENT else self._fetch(level, resource).children
         level = level.child
         while level is not wanted and level.child:
             ids = [child for one in ids for child in self._children_left(level, one)]
@@ -130,7 +130,7 @@ class Hierarchy:
         known = self._instances.get(series)
         if known is not None and not fresh and self._instances.is_complete(series):
             return known
-        wanted = self._children(Level.SERIES, series)
+        wanted = self._fetch(Level.SERIES, series).children
         if known is not None and known.keys() == set(wanted):
             self._instances.confirm(series, arrivals)
             return known
@@ -164,12 +164,9 @@ class Hierarchy:
 
     def _children_left(self, level: Level, resource: OrthancId) -> Sequence[OrthancId]:
         try:
-            return self._children(level, resource)
+            return self._fetch(level, resource).children
         except UnknownResource:
             return []
-
-    def _children(self, level: Level, resource: OrthancId) -> Sequence[OrthancId]:
-        return self._fetch(level, resource).children
 
     def _fetch(self, level: Level, resource: OrthancId) -> WithChildren:
         """Fetch a resource with its children, and compare its tags with the index."""

@@ -25,12 +25,7 @@ class IndexWriter:
         self._revisions = revisions
 
     def save(self, found: Sequence[Resource], revision: int) -> ResourceChanges:
-        """Save resources, and place them.
-
-        Args:
-            found: The resources, patients first, series last.
-            revision: `Revisions.current` before Orthanc was asked for them.
-        """
+        """Save resources, given in the order of their levels, and place them; see `Store.save`."""
         unknown = self._resources.unknown(resource.id for resource in found)
         differences, outdated = self._save_resources(found, revision)
         changed = [resource for resource in found if differences.get(resource.id) is Difference.TAGS]
@@ -64,12 +59,7 @@ class IndexWriter:
         return differences, tuple(outdated)
 
     def delete(self, ids: Iterable[OrthancId], revision: int | None) -> list[OrthancId]:
-        """Delete resources, and the series of studies; return those that are kept, as they changed since ``revision``.
-
-        Args:
-            ids: The resources. Of a patient only the labels are deleted: a study is deleted by its own id.
-            revision: `Revisions.current` before they were missed; None to keep none.
-        """
+        """Delete resources, and the series of studies; return those that are kept; see `Store.delete`."""
         pending, studies, patients = list(ids), set[str](), set[str]()
         kept, deleted = list[OrthancId](), list[OrthancId]()
         while pending:

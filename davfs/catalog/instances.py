@@ -16,6 +16,10 @@ class InstanceCache:
 
     Args:
         capacity: Number of instances; the series that was used least recently is evicted first.
+
+    Attributes:
+        epoch: Number of ids forgotten so far: read before a request to Orthanc, it shows `put` what changed meanwhile.
+        arrivals: Number of changed instances so far whose series is not cached: read before a request, for `confirm`.
     """
 
     def __init__(self, capacity: int = 200_000) -> None:
@@ -24,24 +28,14 @@ class InstanceCache:
         self._series: OrderedDict[OrthancId, Mapping[OrthancId, Instance]] = OrderedDict()
         self._owner: dict[OrthancId, OrthancId] = {}
         self._former: OrderedDict[OrthancId, OrthancId] = OrderedDict()
-        self._epoch = 0
-        self._arrivals = 0
+        self.epoch = 0
+        self.arrivals = 0
         self._complete: dict[OrthancId, int] = {}
         self._forgotten: deque[str] = deque(maxlen=_REMEMBERED)
 
-    @property
-    def epoch(self) -> int:
-        """Number of ids forgotten so far: read before a request to Orthanc, it shows `put` what changed meanwhile."""
-        return self._epoch
-
-    @property
-    def arrivals(self) -> int:
-        """Number of changed instances so far whose series is not cached: read before a request, for `confirm`."""
-        return self._arrivals
-
     def is_complete(self, series: OrthancId) -> bool:
         """Return True if no such instance came since the series was confirmed: each one may belong to it."""
-        return self._complete.get(series, -1) == self._arrivals
+        return self._complete.get(series, -1) == self.arrivals
 
     def confirm(self, series: OrthancId, arrivals: int) -> None:
         """Record that a cached series was complete when `arrivals` had this value."""
@@ -73,24 +67,24 @@ class InstanceCache:
         """Evict series, or the series of instances."""
         with self._lock:
             for one in ids:
-                self._epoch += 1
+                self.epoch += 1
                 self._forgotten.append(one)
                 resource = OrthancId(one)
                 owner = self._owner.get(resource) or self._former.get(resource, resource)
-                self._arrivals += owner not in self._series
+                self.arrivals += owner not in self._series
                 self._evict(owner)
 
     def clear(self) -> None:
         """Evict everything."""
         with self._lock:
-            self._epoch += _REMEMBERED + 1
+            self.epoch += _REMEMBERED + 1
             self._series.clear()
             self._complete.clear()
             self._owner.clear()
             self._former.clear()
 
     def _is_unchanged(self, series: OrthancId, kept: Mapping[OrthancId, Instance], epoch: int) -> bool:
-        since = self._epoch - epoch
+        since = self.epoch - epoch
         recent = itertools.islice(reversed(self._forgotten), since)
         return since <= _REMEMBERED and not any(one == series or one in kept for one in recent)
 

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice, product
-from typing import Protocol
 
 from davfs import names
 from davfs.catalog.acquisition import shown_date
@@ -65,30 +64,16 @@ class Placement:
     date: datetime | None
 
 
-class Placer(Protocol):
-    """Computes placements."""
-
-    @property
-    def plans(self) -> Sequence[Plan]:
-        """The layouts."""
-
-    @property
-    def relative(self) -> bool:
-        """Whether a condition of one of them depends on today's date."""
-
-    def today(self) -> date:
-        """Return today's date, for conditions."""
-
-    def place(self, plan: Plan, lineage: Sequence[TaggedResource]) -> Iterable[Placement]:
-        """Return the placements of the last resource of a lineage, which is a study, or a study and its series."""
-
-
-class LayoutPlacer:
+class Placer:
     """Places studies and series by layouts; instances get their names when their folder is listed.
 
     Args:
         layouts: The layouts.
-        today: Returns today's date, in local time.
+        today: Returns today's date, in local time, for conditions.
+
+    Attributes:
+        plans: The layouts as plans.
+        relative: Whether a condition of one of them depends on today's date.
     """
 
     def __init__(self, layouts: Iterable[Layout], today: Callable[[], date] = date.today) -> None:
@@ -97,7 +82,7 @@ class LayoutPlacer:
         self.today = today
 
     def place(self, plan: Plan, lineage: Sequence[TaggedResource]) -> Iterator[Placement]:
-        """See `Placer`."""
+        """Yield the placements of the last resource of a lineage, which is a study, or a study and its series."""
         resource = lineage[-1]
         rules = plan.rules[resource.level]
         if not rules or (plan.conditional and not self._matches(plan, lineage[0])):

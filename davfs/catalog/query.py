@@ -13,10 +13,10 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from davfs import names
 from davfs.layout import tags
@@ -53,11 +53,7 @@ class ContainsWords:
     """
 
     words: tuple[str, ...]
-
-    @property
-    def relative(self) -> bool:
-        """See `Criterion`."""
-        return False
+    relative: ClassVar[bool] = False
 
     def accepts(self, value: str, today: date) -> bool:  # noqa: ARG002  as in `Criterion`
         """See `Criterion`."""
@@ -74,11 +70,7 @@ class EqualsValue:
     """
 
     text: str
-
-    @property
-    def relative(self) -> bool:
-        """See `Criterion`."""
-        return False
+    relative: ClassVar[bool] = False
 
     def accepts(self, value: str, today: date) -> bool:  # noqa: ARG002  as in `Criterion`
         """See `Criterion`."""
@@ -102,15 +94,8 @@ class Term:
     alone: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A parsed query.
-
-    Attributes:
-        terms: The conditions; a study has to meet all of them.
-    """
-
-    terms: tuple[Term, ...]
+Query: TypeAlias = tuple[Term, ...]
+"""A parsed query: a study has to meet all conditions."""
 
 
 def keywords(extra: ExtraTags, *, labels: bool) -> Keywords:
@@ -140,7 +125,7 @@ def parse(text: str, known: Keywords) -> Query:
     """
     if names.safe(text, LONGEST) != text:
         raise QueryError(f"a search is a name of at most {LONGEST} bytes, without {' '.join(names.FORBIDDEN)}")
-    return Query(tuple(_term(part.strip(), known) for part in text.split(",")))
+    return tuple(_term(part.strip(), known) for part in text.split(","))
 
 
 def folded(text: str) -> str:
@@ -180,13 +165,9 @@ def _criterion(keyword: str, value: str) -> Criterion:
 def _day(keyword: str, value: str) -> Criterion:
     text = _ISO_DAY.sub(lambda day: "".join(day.groups("")), value)
     remedy = "20240131, 202401 or 2024, with 20240101-20241231 from one to the other, or last 30 days"
-    if any(len(digits) > _DAY_DIGITS for digits in _digits(text)):
+    if any(len(digits) > _DAY_DIGITS for digits in re.findall(r"\d+", text, re.ASCII)):
         raise QueryError(f"{keyword} is written {remedy}")
     return _compiled(keyword, text, "DT", remedy)  # of a moment, as of a day here, the end may be left out
-
-
-def _digits(text: str) -> Iterable[str]:
-    return re.findall(r"\d+", text, re.ASCII)
 
 
 def _compiled(keyword: str, value: str, representation: str, remedy: str) -> Criterion:

@@ -62,7 +62,7 @@ class Reconciler:
     def _check_log(self) -> None:
         """Begin to follow the log of changes, or check that it is the one that was read: `refresh` reads its end."""
         position = self._store.position
-        if self._store.seen == 0:
+        if position.seen == 0:
             self._store.begin(end_of_log(self._orthanc))
         elif position.unread(self._orthanc.changes(position.since)) is None:
             self._synchronizer.resume_log(position)
@@ -74,7 +74,7 @@ class Reconciler:
         """
         last = self._orthanc.last_change()
         theirs = self._orthanc.counts()
-        if self._store.seen < last or self._orthanc.last_change() != last:
+        if self._store.position.seen < last or self._orthanc.last_change() != last:
             return False  # a change is coming in at this moment
         ours = tuple(self._store.count(level) for level in (Level.STUDY, Level.SERIES))
         return ours != (theirs.studies, theirs.series)

@@ -110,7 +110,7 @@ class StudySearch:
 
 def _comparison(query: Query, today: date) -> Callable[[int, bytes | None], bool]:
     """Return the SQL function that compares a value; it gets bytes, since not all text of Orthanc is valid UTF-8."""
-    criteria = [term.criterion for term in query.terms]
+    criteria = [term.criterion for term in query]
 
     def fits(index: int, value: bytes | None) -> bool:
         return value is not None and criteria[index].accepts(value.decode(errors="replace"), today)
@@ -120,7 +120,7 @@ def _comparison(query: Query, today: date) -> Callable[[int, bytes | None], bool
 
 def _condition(query: Query) -> tuple[str, list[Any]]:
     """Return the SQL condition that a study has to meet, and its parameters."""
-    places = list(enumerate(query.terms))
+    places = list(enumerate(query))
     groups = [
         (level, [(index, term) for index, term in places if term.level is level and not term.alone])
         for level in (Level.STUDY, Level.PATIENT, Level.SERIES)

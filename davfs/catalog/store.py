@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from pathlib import Path
+from typing import TypeVar
 
 from davfs.catalog import change_log, rows, schema
 from davfs.catalog.change_log import LogPosition
@@ -19,6 +20,8 @@ from davfs.catalog.rows import Row
 from davfs.catalog.schema import read_state, write_state
 from davfs.orthanc.model import Change, Level, OrthancId, Resource
 
+T = TypeVar("T")
+
 _NOT_MAINTAINED = ""
 """Day of a layout whose placements do not change any more."""
 
@@ -30,14 +33,18 @@ class Store:
         file: The SQLite file; its folder exists.
         placer: Computes placements.
         lost: Called after a damaged file was replaced by an empty one.
+
+    Attributes:
+        position: The position up to which the index has all changes of Orthanc's log.
+        generation: Number of changes of the index, counted after each can be read.
     """
 
     def __init__(self, file: Path, placer: Placer, lost: Callable[[], object] = lambda: None) -> None:
         self._placer = placer
         self._day = placer.today()
-        self._position = LogPosition()
+        self.position = LogPosition()
         self._log_replacements = self._compared_after = 0
-        self._generation = 0
+        self.generation = 0
         self._revisions = Revisions()
         self._database = Database(file, self._prepare, lost)
         self._database.open()
@@ -45,13 +52,13 @@ class Store:
     def _prepare(self, db: sqlite3.Connection, *, check_damage: bool) -> None:
         schema.create_or_check(db, check_damage=check_damage)
         write_state(db, "opened", "yes")  # a file that cannot be written is found at once
-        self._position = LogPosition(int(read_state(db, "seen") or 0), change_log.load(db))
+        self.position = LogPosition(int(read_state(db, "seen") or 0), change_log.load(db))
         self._log_replacements = int(read_state(db, "doubts") or 0)
         self._compared_after = int(read_state(db, "trusted") or 0)
         self._day = self._place_by(db, self._placer)
         self._delete_unused(db)
         self._revisions.record_all()
-        self._generation += 1
+        self.generation += 1
 
     # Layouts
 
@@ -66,7 +73,7 @@ class Store:
             with self._database.write() as db:
                 day = self._place_by(db, placer)
             self._placer, self._day = placer, day
-            self._generation += 1
+            self.generation += 1
 
     def place_for_today(self) -> None:
         """Place all studies again by layouts with relative dates, such as ``last 30 days``, once a day."""
@@ -117,36 +124,26 @@ class Store:
 
     # The position in Orthanc's log of changes
 
-    @property
-    def position(self) -> LogPosition:
-        """The position up to which the index has all changes of Orthanc's log."""
-        return self._position
-
-    @property
-    def seen(self) -> int:
-        """Sequence number of that position."""
-        return self._position.seen
-
     @retry_if_moved
     def advance(self, entries: Sequence[Change]) -> None:
         """Record that the index has the changes of these entries of the log."""
         with self._database.writing:
-            old, new = self._position, self._position.after(entries)
+            old, new = self.position, self.position.after(entries)
             if new is old:
                 return
             with self._database.write() as db:
                 change_log.append(db, (entry for entry in entries if entry.seq > old.seen), new.entries[0].seq)
                 write_state(db, "seen", str(new.seen))
-            self._position = new
+            self.position = new
 
     @retry_if_moved
     def shorten_log(self, old: LogPosition, new: LogPosition) -> None:
         """Record that entries were deleted from the log, unless another thread has read on meanwhile."""
         with self._database.writing:
-            if self._position is old:
+            if self.position is old:
                 with self._database.write() as db:
                     change_log.save(db, new.entries)
-                self._position = new
+                self.position = new
 
     @retry_if_moved
     def replace_log(self, old: LogPosition, new: LogPosition) -> bool:
@@ -156,13 +153,13 @@ class Store:
             False if another thread has read on from ``old`` meanwhile, or has replaced the log.
         """
         with self._database.writing:
-            if self._position is not old:
+            if self.position is not old:
                 return False
             with self._database.write() as db:
                 write_state(db, "doubts", str(self._log_replacements + 1))
                 _save_position(db, new)
             self._log_replacements += 1
-            self._position = new
+            self.position = new
         return True
 
     @retry_if_moved
@@ -173,8 +170,8 @@ class Store:
                 schema.delete_all(db)
                 _save_position(db, new)
                 self._revisions.record_all()
-            self._position = new
-            self._generation += 1
+            self.position = new
+            self.generation += 1
 
     @property
     def staleness(self) -> int:
@@ -194,11 +191,6 @@ class Store:
     # Reading
 
     @property
-    def generation(self) -> int:
-        """Number of changes of the index, counted after each can be read."""
-        return self._generation
-
-    @property
     def revision(self) -> int:
         """Number of changes of resources: to be read before Orthanc is asked, for `save` and `delete`."""
         return self._revisions.current
@@ -210,59 +202,48 @@ class Store:
         return tuple(Level)[:deepest]
 
     @retry_if_moved
+    def _query(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        with self._database.read() as db:
+            return query(db)
+
     def rows(self, folder: Folder) -> list[Row]:
         """Return all rows of a folder; see `davfs.catalog.rows.in_folder`."""
-        with self._database.read() as db:
-            return rows.in_folder(db, folder)
+        return self._query(lambda db: rows.in_folder(db, folder))
 
-    @retry_if_moved
     def rows_with(self, folder: Folder, keys: Sequence[str]) -> list[Row]:
         """Return the rows of a folder whose name has one of the keys (`davfs.names.folded`), in every spelling."""
-        with self._database.read() as db:
-            return rows.with_keys(db, folder, keys)
+        return self._query(lambda db: rows.with_keys(db, folder, keys))
 
-    @retry_if_moved
     def members(self, folder: Folder) -> set[OrthancId]:
         """Return the members of all groups or patients in a folder."""
-        with self._database.read() as db:
-            return rows.members(db, folder)
+        return self._query(lambda db: rows.members(db, folder))
 
-    @retry_if_moved
     def ids(self, level: Level) -> set[OrthancId]:
         """Return the ids of all indexed resources of a level; for patients, those of all studies."""
-        with self._database.read() as db:
-            return ResourceTable(db).patients() if level is Level.PATIENT else ResourceTable(db).ids(level)
+        if level is Level.PATIENT:
+            return self._query(lambda db: ResourceTable(db).patients())
+        return self._query(lambda db: ResourceTable(db).ids(level))
 
-    @retry_if_moved
     def count(self, level: Level) -> int:
         """Return the number of indexed resources of a level."""
-        with self._database.read() as db:
-            return ResourceTable(db).count(level)
+        return self._query(lambda db: ResourceTable(db).count(level))
 
-    @retry_if_moved
     def tags(self, node: str) -> Mapping[str, str]:
         """Return the tags of a resource and of those above it; of a patient, those that all studies agree on."""
-        with self._database.read() as db:
-            return PlacementTable(db, self._placer).tags(node)
+        return self._query(lambda db: PlacementTable(db, self._placer).tags(node))
 
-    @retry_if_moved
     def studies_of(self, node: str) -> list[OrthancId]:
         """Return the studies in a patient's folder, by its node."""
-        with self._database.read() as db:
-            return PlacementTable(db, self._placer).studies_of(node)
+        return self._query(lambda db: PlacementTable(db, self._placer).studies_of(node))
 
-    @retry_if_moved
     def unknown(self, ids: Iterable[OrthancId]) -> set[OrthancId]:
         """Return those of the ids that are not indexed."""
         wanted = list(ids)
-        with self._database.read() as db:
-            return ResourceTable(db).unknown(wanted)
+        return self._query(lambda db: ResourceTable(db).unknown(wanted))
 
-    @retry_if_moved
     def is_current(self, resource: Resource) -> bool:
         """Return True if the index has the tags and labels of a resource as they are."""
-        with self._database.read() as db:
-            return ResourceTable(db).difference(resource) is not Difference.TAGS
+        return self._query(lambda db: ResourceTable(db).difference(resource)) is not Difference.TAGS
 
     # Writing
 
@@ -276,7 +257,7 @@ class Store:
         with self._database.writing:
             with self._database.write() as db:
                 yield db
-            self._generation += 1
+            self.generation += 1
 
     @retry_if_moved
     def save(self, found: Iterable[Resource], revision: int) -> ResourceChanges:

@@ -8,6 +8,7 @@ thread has changed since Orthanc was asked is fetched again (`Store.save`, `Stor
 
 import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 from davfs.cache import LruCache
@@ -31,6 +32,21 @@ _ATTEMPTS = 20
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class IndexCallbacks:
+    """Functions that the index calls.
+
+    Attributes:
+        reconcile_soon: Called if the log of changes has a gap, so that everything has to be compared.
+        wait_for_first_index: Called by a request while the first index is being built; waits a moment.
+        changed: Called after each change of a resource or instance.
+    """
+
+    reconcile_soon: Callable[[], object] = lambda: None
+    wait_for_first_index: Callable[[], object] = lambda: None
+    changed: Callable[[], object] = lambda: None
+
+
 class Synchronizer:
     """Fetches resources from Orthanc into the index, and deletes them there.
 
@@ -38,30 +54,19 @@ class Synchronizer:
         orthanc: The server.
         store: The index.
         instances: The cache of instances.
-        reconcile_soon: Called if the log of changes has a gap, so that everything has to be compared.
-        wait_for_first_index: Called by a request while there is no index yet; waits a moment.
-        changed: Called after each change of a resource or instance.
+        callbacks: Told what the index needs, and that it changed.
 
     Attributes:
         building: Whether the first index is being built.
     """
 
-    def __init__(  # noqa: PLR0913  what it synchronizes, and three callbacks
-        self,
-        orthanc: ResourceIndex,
-        store: Store,
-        instances: InstanceCache,
-        *,
-        reconcile_soon: Callable[[], object],
-        wait_for_first_index: Callable[[], object],
-        changed: Callable[[], object],
+    def __init__(
+        self, orthanc: ResourceIndex, store: Store, instances: InstanceCache, callbacks: IndexCallbacks
     ) -> None:
         self._orthanc = orthanc
         self._store = store
         self._instances = instances
-        self._reconcile_soon = reconcile_soon
-        self._wait_for_first_index = wait_for_first_index
-        self._changed = changed
+        self._callbacks = callbacks
         self._verified: LruCache[OrthancId, tuple[int, WithChildren]] = LruCache(_VERIFIED)
         self._verified_batches: LruCache[OrthancId, tuple[int, Sequence[Resource]]] = LruCache(_VERIFIED_BATCHES)
         self._fetched_while_stale: tuple[int, set[OrthancId]] = 0, set()
@@ -86,14 +91,14 @@ class Synchronizer:
     def refresh(self) -> None:
         """Index all that Orthanc's log of changes has and the index does not."""
         if self.building:
-            self._wait_for_first_index()
+            self._callbacks.wait_for_first_index()
         self._store.place_for_today()
-        if self._store.seen == 0 and self.building:
+        if self._store.position.seen == 0 and self.building:
             return  # the first index, which is about to be built, will have everything
         for _ in range(_PAGES):
             if self._read_page():
                 return
-        self._reconcile_soon()
+        self._callbacks.reconcile_soon()
 
     def _read_page(self) -> bool:
         """Read a page of the log, and index its changes; return True if it was the last page."""
@@ -107,7 +112,7 @@ class Synchronizer:
             return False
         if new:
             if new[0].seq > position.seen + 1:
-                self._reconcile_soon()  # entries are missing: a resource was deleted
+                self._callbacks.reconcile_soon()  # entries are missing: a resource was deleted
             self._index_changes(new)
             self._store.advance(new)
         else:
@@ -121,12 +126,12 @@ class Synchronizer:
             self._store.shorten_log(position, shortened)
         elif self._store.replace_log(position, end_of_log(self._orthanc)):
             self._instances.clear()
-            self._changed()
-            self._reconcile_soon()
+            self._callbacks.changed()
+            self._callbacks.reconcile_soon()
 
     def _index_changes(self, entries: Sequence[Change]) -> None:
         self._instances.forget(change.id for change in entries if change.level is Level.INSTANCE)
-        self._changed()
+        self._callbacks.changed()
         indexed = {Level.STUDY, Level.SERIES, *self._store.labelled}
         self.fetch({change.id for change in entries if change.level in indexed})
 
@@ -139,20 +144,18 @@ class Synchronizer:
         for batch in batches(ids):
             wanted: Sequence[OrthancId] = batch
             for _ in range(_ATTEMPTS):
-                wanted = self._fetch_once(wanted)
+                revision, staleness = self._store.revision, self._store.staleness
+                response = self._orthanc.resources(wanted)
+                wanted = self._save_with_parents(wanted, response, revision, staleness)
                 if not wanted:
                     break
             else:
-                self._reconcile_soon()
-
-    def _fetch_once(self, wanted: Sequence[OrthancId]) -> Sequence[OrthancId]:
-        """Fetch resources; return those that have to be fetched again."""
-        revision, staleness = self._store.revision, self._store.staleness
-        return self._save_with_parents(wanted, self._orthanc.resources(wanted), revision, staleness)
+                self._callbacks.reconcile_soon()
 
     def _save_with_parents(
         self, wanted: Sequence[OrthancId], response: Iterable[Resource], revision: int, staleness: int
     ) -> Sequence[OrthancId]:
+        """Save resources and their unknown parents, forget missing ones; return those that have to be fetched again."""
         found = {resource.id: resource for resource in response}
         if missing := {each for each in wanted if each not in found}:
             self.forget(missing - self._store.unknown(missing), revision)
@@ -177,7 +180,7 @@ class Synchronizer:
         series = {each.id for each in found if each.level is Level.SERIES}
         self._instances.forget(each for each in changes.retagged if each in series)
         if changes.changed:
-            self._changed()
+            self._callbacks.changed()
         if staleness:
             if self._fetched_while_stale[0] != staleness:
                 self._fetched_while_stale = staleness, set()
@@ -200,7 +203,7 @@ class Synchronizer:
         while gone:
             self._instances.forget(gone)
             kept = self._store.delete(gone, revision)
-            self._changed()
+            self._callbacks.changed()
             revision = self._store.revision
             gone = self._missing(kept)
 
@@ -241,7 +244,7 @@ class Synchronizer:
     def forget_instances(self) -> None:
         """Clear the cache of instances, so that their tags are fetched again."""
         self._instances.clear()
-        self._changed()
+        self._callbacks.changed()
 
     def end_staleness(self, staleness: int) -> None:
         """Record that everything was compared since `Store.staleness` had this value."""

@@ -12,7 +12,7 @@ from rich.tree import Tree as Drawing
 from davfs import entry, names
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
-from davfs.catalog.placing import LayoutPlacer
+from davfs.catalog.placing import Placer
 from davfs.catalog.store import Store
 from davfs.derived.files import DerivedFiles
 from davfs.entry import Entry
@@ -56,7 +56,7 @@ def draw(
         OrthancError: The archive cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="davfs-") as folder:
-        store = Store(Path(folder, "catalog.sqlite"), LayoutPlacer([layout], today))
+        store = Store(Path(folder, "catalog.sqlite"), Placer([layout], today))
         try:
             catalog = Catalog(orthanc, store, InstanceCache())
             catalog.reconciler.reconcile(progress)

@@ -16,6 +16,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
+from typing import ClassVar
 
 from davfs import names
 from davfs.layout.condition import Criterion
@@ -45,11 +46,7 @@ class TextPattern:
     """
 
     pattern: str
-
-    @property
-    def relative(self) -> bool:
-        """See `Criterion`."""
-        return False
+    relative: ClassVar[bool] = False
 
     def accepts(self, value: str, today: date) -> bool:  # noqa: ARG002  as in `Criterion`
         """See `Criterion`."""
@@ -67,11 +64,7 @@ class DateRange:
 
     first: str
     last: str
-
-    @property
-    def relative(self) -> bool:
-        """See `Criterion`."""
-        return False
+    relative: ClassVar[bool] = False
 
     def accepts(self, value: str, today: date) -> bool:  # noqa: ARG002  as in `Criterion`
         """See `Criterion`."""
@@ -91,11 +84,7 @@ class RecentDate:
 
     count: int
     unit: str
-
-    @property
-    def relative(self) -> bool:
-        """See `Criterion`."""
-        return True
+    relative: ClassVar[bool] = True
 
     def accepts(self, value: str, today: date) -> bool:
         """See `Criterion`; until tomorrow, since the server may be in another time zone than the scanner."""

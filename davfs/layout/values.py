@@ -122,11 +122,6 @@ def split_values(value: str, representation: str) -> list[str]:
     return [value] if representation in _NOT_MULTIPLE else value.split("\\")
 
 
-def is_clock(representation: str) -> bool:
-    """Return True if values of a representation are dates, times, or both in one."""
-    return representation in _CLOCKS
-
-
 def is_valid(value: str, representation: str) -> bool:
     """Return True if a single value is valid in its representation.
 
@@ -136,7 +131,7 @@ def is_valid(value: str, representation: str) -> bool:
 
     Source: DICOM PS3.5 section 6.2.
     """
-    if is_clock(representation):
+    if representation in _CLOCKS:
         return bool(_clock_parts(value, representation))
     return any(_FORMS[one].fullmatch(value) for one in representation.split(" or "))
 

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.indexer import Indexer
 from davfs.catalog.instances import InstanceCache
-from davfs.catalog.placing import LayoutPlacer
+from davfs.catalog.placing import Placer
 from davfs.catalog.store import Store
+from davfs.catalog.synchronizer import IndexCallbacks
 from davfs.comparison.images import Decoder
 from davfs.derived.files import DerivedFiles
 from davfs.errors import ConfigurationError
@@ -84,15 +85,9 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     layouts = checked.layout_files.loaded.layouts
     indexer, lanes = Indexer(next_change), Lanes()
     searching = SearchAssembly(settings, checked.layout_files.extra, since)
-    spool, store = _open(settings, LayoutPlacer(searching.placed(layouts)), indexer)
-    catalog = Catalog(
-        orthanc,
-        store,
-        InstanceCache(),
-        reconcile_soon=indexer.reconcile_soon,
-        wait_for_first_index=indexer.wait_for_first_index,
-        changed=changed,
-    )
+    spool, store = _open(settings, Placer(searching.placed(layouts)), indexer)
+    callbacks = IndexCallbacks(indexer.reconcile_soon, indexer.wait_for_first_index, changed)
+    catalog = Catalog(orthanc, store, InstanceCache(), callbacks)
     ranges = RangeCache(orthanc, open_files=open_files)
     derived_files = DerivedFiles(orthanc)
     importer = Importer(orthanc, SameImage(orthanc, decode, spool.scratch), may_alter=checked.may_alter)
@@ -113,7 +108,7 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     return Assembly(_drive(checked, folders, indexer, since), indexer, shutdown, reloader.reload)
 
 
-def _open(settings: Configuration, placer: LayoutPlacer, indexer: Indexer) -> tuple[Spool, Store]:
+def _open(settings: Configuration, placer: Placer, indexer: Indexer) -> tuple[Spool, Store]:
     """Open the spool and the index."""
     root = settings.spool
     try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from davfs.catalog.catalog import Catalog
-from davfs.catalog.placing import LayoutPlacer
+from davfs.catalog.placing import Placer
 from davfs.catalog.store import Store
 from davfs.derived.files import DerivedFiles
 from davfs.filesystem.area import Area
@@ -66,7 +66,7 @@ class TopFolders:
         Raises:
             Unavailable: The index cannot be used at the moment.
         """
-        self.store.change_layouts(LayoutPlacer(self.searching.placed(loaded.layouts)))
+        self.store.change_layouts(Placer(self.searching.placed(loaded.layouts)))
         self.show(loaded.layouts)
         self.changed()
 

@@ -10,9 +10,10 @@ import pytest
 
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
-from davfs.catalog.placing import LayoutPlacer
+from davfs.catalog.placing import Placer
 from davfs.catalog.plan import Folder, Plan, patient_of
 from davfs.catalog.store import Store
+from davfs.catalog.synchronizer import IndexCallbacks
 from davfs.layout import load_text
 from davfs.orthanc import Changes, Level, OrthancId, Resource
 from tests.support.memory_orthanc import MemoryOrthanc
@@ -68,8 +69,10 @@ class Index:
     def __post_init__(self) -> None:
         layout = load_text(LAYOUT.format(patient=self.patient), "test.toml")
         self.root = Folder(Plan.of(layout))
-        self.store = Store(self.file, LayoutPlacer([layout]))
-        self.catalog = Catalog(self.orthanc, self.store, InstanceCache(), reconcile_soon=self._compare_soon)
+        self.store = Store(self.file, Placer([layout]))
+        self.catalog = Catalog(
+            self.orthanc, self.store, InstanceCache(), IndexCallbacks(reconcile_soon=self._compare_soon)
+        )
 
     def _compare_soon(self) -> None:
         self.comparisons += 1

@@ -10,7 +10,7 @@ import pytest
 
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
-from davfs.catalog.placing import LayoutPlacer
+from davfs.catalog.placing import Placer
 from davfs.catalog.store import Store
 from davfs.derived.files import DerivedFiles
 from davfs.entry import Entry
@@ -65,9 +65,9 @@ class Shown:
         self.catalog = Catalog(self.orthanc, self.store, InstanceCache())
         self.tree = self.tree_of(self.text)
 
-    def placer(self, *texts: str) -> LayoutPlacer:
+    def placer(self, *texts: str) -> Placer:
         """Return what places by these layouts."""
-        return LayoutPlacer([load_text(text, "test.toml") for text in texts], lambda: self.day)
+        return Placer([load_text(text, "test.toml") for text in texts], lambda: self.day)
 
     def tree_of(self, text: str) -> Tree:
         """Return a tree over the same catalog."""

@@ -9,7 +9,7 @@ import pytest
 
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
-from davfs.catalog.placing import LayoutPlacer
+from davfs.catalog.placing import Placer
 from davfs.catalog.plan import Folder, Plan
 from davfs.catalog.query import keywords
 from davfs.catalog.search import StudySearch, scope_of
@@ -43,7 +43,7 @@ def opened(
         labels: Whether labels can be searched.
     """
     by_study = setup.study_layout()
-    store = Store(folder / "catalog.sqlite", LayoutPlacer([by_study, *layouts]))
+    store = Store(folder / "catalog.sqlite", Placer([by_study, *layouts]))
     catalog = Catalog(orthanc, store, InstanceCache())
     studies = StudySearch(store, scope_of(layouts or [by_study]), lambda: TODAY)
     try:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydicom.datadict import keyword_dict, tag_for_keyword
 
 from davfs import names
-from davfs.catalog.placing import LayoutPlacer, Placement, TaggedResource
+from davfs.catalog.placing import Placement, Placer, TaggedResource
 from davfs.catalog.plan import Plan
 from davfs.confidentiality.options import Options
 from davfs.layout import ExtraTags, HashKey, Layout, load_text, parse_template
@@ -164,7 +164,7 @@ def test_marks() -> None:
 
 def placed(layout: Layout, tags: dict[str, str]) -> Iterator[Placement]:
     """Place one study and one series, with their patient, all of one id."""
-    placer = LayoutPlacer([layout])
+    placer = Placer([layout])
     levels = (Level.STUDY, Level.SERIES)
     merged = {**tags, SUBJECT: subject(tags)}
     lineage = tuple(TaggedResource(ID, level, ID, tags, merged, 0, tags, (tags,)) for level in levels)

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from davfs.catalog import connections, database, file_digest
-from davfs.catalog.file_digest import DigestCheck
+from davfs.catalog import connections, database
 from davfs.errors import ConfigurationError, Unavailable
 from davfs.orthanc import Level, OrthancId
 from davfs.running import assembly
@@ -248,18 +247,3 @@ def test_mistake_of_the_program_costs_nothing(index: Index) -> None:
     index.orthanc.asked = 0
     assert index.names() == ["a"]
     assert index.orthanc.asked == 0
-
-
-def test_seal(tmp_path: Path) -> None:
-    """A digest holds once, and only for the very bytes; a file that takes too long goes without."""
-    file = tmp_path / "file"
-    file.write_bytes(b"a" * 3_000_000)
-    assert file_digest.check(file) is DigestCheck.MISSING
-    file_digest.write(file)
-    assert [file_digest.check(file), file_digest.check(file)] == [DigestCheck.SAME, DigestCheck.MISSING]
-    file_digest.write(file)
-    file.write_bytes(b"a" * 2_999_999 + b"b")
-    assert file_digest.check(file) is DigestCheck.DIFFERENT
-    clock = iter([0.0, 1.0, 2.0])
-    file_digest.write(file, lambda: next(clock))
-    assert file_digest.check(file) is DigestCheck.MISSING

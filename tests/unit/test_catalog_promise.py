@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
-from davfs.catalog.placing import LayoutPlacer
+from davfs.catalog.placing import Placer
 from davfs.catalog.plan import Plan, group_node, patient_node
 from davfs.catalog.store import Store
 from davfs.derived.files import DerivedFiles
@@ -131,7 +131,7 @@ class Promise(RuleBasedStateMachine):
 
     def open(self) -> None:
         """Open the catalog's file, and a tree for each layout."""
-        self.store = Store(self.folder / "catalog.sqlite", LayoutPlacer(self.layouts))
+        self.store = Store(self.folder / "catalog.sqlite", Placer(self.layouts))
         self.catalog = Catalog(self.orthanc, self.store, InstanceCache(capacity=6))
         self.catalog.synchronizer.building = True  # as Indexer has it, until everything was compared once
         since, derived_files = datetime(2024, 2, 29, tzinfo=UTC), DerivedFiles(self.orthanc)
@@ -167,7 +167,7 @@ class Promise(RuleBasedStateMachine):
     )
     def rename(self, name: str, chance: int) -> None:
         """A study turns out to be somebody else's: the paths of what is in it are others then."""
-        followed = self.store.seen  # until then, the log is not read: everything is going to be
+        followed = self.store.position.seen  # until then, the log is not read: everything is going to be
         if followed and (ids := sorted(self.orthanc.ids(Level.STUDY))):
             study = ids[chance % len(ids)]
             self.orthanc.rename(study, {"PatientName": name})

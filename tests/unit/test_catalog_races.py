@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
-from davfs.catalog.placing import LayoutPlacer
+from davfs.catalog.placing import Placer
 from davfs.catalog.plan import Folder, Plan, patient_node
 from davfs.catalog.store import Store
 from davfs.errors import UnknownResource
@@ -56,7 +56,7 @@ class Archive:
     def __post_init__(self) -> None:
         layouts = [load_text(text, "test.toml") for text in (BY_PATIENT, BY_MODALITY)]
         self.patients, self.modalities = (Folder(Plan.of(layout)) for layout in layouts)
-        self.store = Store(self.folder / "catalog.sqlite", LayoutPlacer(layouts))
+        self.store = Store(self.folder / "catalog.sqlite", Placer(layouts))
         self.catalog = Catalog(self.orthanc, self.store, InstanceCache())
 
     def compare(self) -> None:
@@ -206,7 +206,7 @@ class Races(RuleBasedStateMachine):
     @rule(chance=st.integers(0, 9), name=st.sampled_from(("Roe", "Poe")))
     def rename(self, chance: int, name: str) -> None:
         """A patient gets another name."""
-        followed = self.archive.store.seen  # until then, the log is not read: everything is going to be
+        followed = self.archive.store.position.seen  # until then, the log is not read: everything is going to be
         if followed and (ids := self.archive.orthanc.ids(Level.PATIENT)):
             with self.archive.touching():
                 self.archive.orthanc.retag(ids[chance % len(ids)], {"PatientName": name})

@@ -14,7 +14,7 @@ import pytest
 from davfs import names as naming
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
-from davfs.catalog.placing import LayoutPlacer
+from davfs.catalog.placing import Placer
 from davfs.catalog.store import Store
 from davfs.derived.files import DerivedFiles
 from davfs.entry import Path as DrivePath
@@ -57,7 +57,7 @@ MakeTree = Callable[..., Tree]
 def opened(orthanc: CountingOrthanc, folder: Path, layout: str, *, deletes: bool = False) -> Iterator[Tree]:
     """Put a tree together as the plugin does."""
     loaded = load_text(layout, "test.toml", key=KEY)
-    with closing(Store(folder / "catalog.sqlite", LayoutPlacer([loaded]))) as store:
+    with closing(Store(folder / "catalog.sqlite", Placer([loaded]))) as store:
         catalog = Catalog(orthanc, store, InstanceCache())
         yield Tree(
             loaded,

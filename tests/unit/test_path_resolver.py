@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from davfs import names
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
-from davfs.catalog.placing import LayoutPlacer
+from davfs.catalog.placing import Placer
 from davfs.catalog.store import Store
 from davfs.derived.files import DerivedFiles
 from davfs.entry import DICOM, Entry
@@ -146,7 +146,7 @@ class Drive:
     def __init__(self, orthanc: MemoryOrthanc, folder: Path) -> None:
         layouts = [load_text(text, "test.toml", key=KEY) for text in LAYOUTS]
         self.orthanc = orthanc
-        self.store = Store(folder / "catalog.sqlite", LayoutPlacer(layouts))
+        self.store = Store(folder / "catalog.sqlite", Placer(layouts))
         self.catalog = Catalog(orthanc, self.store, InstanceCache(capacity=8))
         self.derived_files = DerivedFiles(orthanc)
         deletions = Deletions(orthanc, lambda act: act())

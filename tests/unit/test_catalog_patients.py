@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from davfs.catalog.placing import LayoutPlacer
+from davfs.catalog.placing import Placer
 from davfs.derived.files import DerivedFiles
 from davfs.errors import OrthancError, Unavailable
 from davfs.filesystem.tree import Tree
@@ -133,7 +133,7 @@ def test_suffix_of_an_anonymised_folder_tells_no_shared_id(show: Show) -> None:
     """Folders of the same name have digits of their own, also where both people are one patient of Orthanc's."""
     shown = show(PATIENTS)
     layout = load_text(ANONYMISED, "research.toml", key=HashKey(b"a key"))
-    shown.store.change_layouts(LayoutPlacer([layout]))
+    shown.store.change_layouts(Placer([layout]))
     shown.add("", 1, PatientSex="F").add("", 2, PatientSex="F")
     shown.tree = Tree(layout, shown.catalog, shown.orthanc, None, SINCE, DerivedFiles(shown.orthanc))
     one, other = shown.names()

@@ -16,7 +16,7 @@ TODAY = date(2024, 3, 10)
 
 def fits(query: str, value: str) -> bool:
     """Tell whether a value fits the only term of a query."""
-    (term,) = parse(query, KNOWN).terms
+    (term,) = parse(query, KNOWN)
     return term.criterion.accepts(value, TODAY)
 
 
@@ -94,7 +94,7 @@ def test_codes(query: str, fitting: str, other: str) -> None:
 
 def test_keywords() -> None:
     """Keywords count without case, blanks around the parts do not count, and each has its level."""
-    terms = parse("patientname=doe, MODALITY = CT,ModalitiesInStudy=PT", KNOWN).terms
+    terms = parse("patientname=doe, MODALITY = CT,ModalitiesInStudy=PT", KNOWN)
     assert [(term.keyword, term.level, term.alone) for term in terms] == [
         ("PatientName", Level.PATIENT, False),
         ("Modality", Level.SERIES, False),
@@ -147,7 +147,7 @@ def test_labels_that_are_not_followed() -> None:
 def test_extra_tags() -> None:
     """Tags can be searched that this Orthanc keeps besides its usual ones."""
     known = keywords({Level.STUDY: ["PatientWeight"]}, labels=False)
-    assert parse("PatientWeight=80", known).terms[0].level is Level.STUDY
+    assert parse("PatientWeight=80", known)[0].level is Level.STUDY
 
 
 @given(st.text())
@@ -171,4 +171,4 @@ def test_any_text(text: str, value: str) -> None:
         query = parse(text, KNOWN)
     except QueryError:
         return
-    assert all(term.criterion.accepts(value, TODAY) in {True, False} for term in query.terms)
+    assert all(term.criterion.accepts(value, TODAY) in {True, False} for term in query)
