@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from davfs.doors.webdav.login.address import client_address, is_secret, network
+from davfs.doors.webdav.login.client_address import client_address, is_secret, network
 
 PROXIES = tuple(map(ip_network, ("10.0.0.0/8", "2001:db8:1::/48", "127.0.0.1")))
 

@@ -89,7 +89,7 @@ class DriveProvider(DAVProvider):
             raise DAVError(HTTPStatus.LOCKED, err_condition=conflict)
 
     def check_refresh(self, environ: Environ) -> None:
-        """Refuse to refresh the lock of another user, as Apache does (mod_dav, dav_validate_resource_state).
+        """Refuse to refresh the lock of another user (RFC 4918 §6.4); like Apache's mod_dav, with 403.
 
         Raises:
             HttpError: A submitted token is that of such a lock.

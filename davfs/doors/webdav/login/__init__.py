@@ -3,5 +3,5 @@
 - `authentication`: the middleware; `settings`: its settings and services.
 - `digest`, `nonces`: the login by Digest.
 - `permissions`: the permissions that a request requires.
-- `throttle`: throttles repeated wrong passwords, by name and by `address`.
+- `throttle`: throttles repeated wrong passwords, by name and by `client_address`.
 """

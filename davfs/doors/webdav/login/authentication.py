@@ -20,7 +20,7 @@ from wsgidav.mw.base_mw import BaseMiddleware
 
 from davfs.doors.webdav import paths
 from davfs.doors.webdav.context import Environ, StartResponse, context_of
-from davfs.doors.webdav.login.address import client_address, is_secret
+from davfs.doors.webdav.login.client_address import client_address, is_secret
 from davfs.doors.webdav.login.digest import DigestAuthenticator, DigestLogin
 from davfs.doors.webdav.login.nonces import Nonces
 from davfs.doors.webdav.login.permissions import required_permissions

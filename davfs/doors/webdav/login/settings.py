@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from davfs.doors.webdav.login.address import Network
+from davfs.doors.webdav.login.client_address import Network
 from davfs.doors.webdav.login.throttle import Throttle
 from davfs.orthanc.access import Access
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from davfs.doors.webdav.login.address import SITE, network
+from davfs.doors.webdav.login.client_address import SITE, network
 from davfs.orthanc.access import Credentials
 
 _MEMORY = 600.0

@@ -19,7 +19,7 @@ from typing import Any
 from cheroot.errors import FatalSSLAlert
 
 from davfs.doors.webdav.http_errors import HttpError
-from davfs.doors.webdav.login.address import network
+from davfs.doors.webdav.login.client_address import network
 from davfs.doors.webdav.wire.connection import ClientConnection
 from davfs.doors.webdav.wire.connection_state import ConnectionState
 from davfs.doors.webdav.wire.transfer_limits import RATE_LIMITS, RateLimit, TransferLimits
