@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from pydicom.datadict import keyword_for_tag
 
 from davfs.comparison.encoding import Unreadable
-from davfs.comparison.parsing import DataSet, Element, sequence
+from davfs.comparison.parsing import DataSet, ParsedElement, sequence
 from davfs.comparison.values import CHARACTER_SET, character_sets, equal
 
 ABOUT_TRANSPORT = frozenset(
@@ -59,7 +59,9 @@ def _differences(
             yield name(tag)
 
 
-def _difference(tag: int, one: Element, other: Element, sets: tuple[Sequence[str], Sequence[str]]) -> Iterator[str]:
+def _difference(
+    tag: int, one: ParsedElement, other: ParsedElement, sets: tuple[Sequence[str], Sequence[str]]
+) -> Iterator[str]:
     if one.fragments is not None or other.fragments is not None:
         if one.fragments != other.fragments:
             yield name(tag)
@@ -82,12 +84,12 @@ def _sets(data: DataSet, inherited: Sequence[str]) -> Sequence[str]:
     return inherited
 
 
-def _is_empty(element: Element) -> bool:
+def _is_empty(element: ParsedElement) -> bool:
     """Return True if an element has no value: nothing is known then, as where it is missing (PS3.5 section 7.4.3)."""
     return not element.value and not element.items and element.fragments is None
 
 
-def _items(element: Element) -> tuple[DataSet, ...] | None:
+def _items(element: ParsedElement) -> tuple[DataSet, ...] | None:
     """Return the items of a sequence, also of one that was not known to be one; None for anything else."""
     if element.items is not None:
         return element.items

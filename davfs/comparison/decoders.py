@@ -12,13 +12,14 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
 from davfs.comparison.encoding import EXPLICIT_LITTLE
-from davfs.comparison.parsing import PIXEL_DATA, DataSet, Element, File
+from davfs.comparison.parsing import DataSet, ParsedElement, ParsedFile
 from davfs.comparison.pixels import PHOTOMETRIC, PLANAR, NotDecodedError, are_compressed
+from davfs.elements.headers import PIXEL_DATA
 
 _ICON = 0x00880200
 
 
-def decoded_by_pydicom(content: memoryview, file: File) -> File:
+def decoded_by_pydicom(content: memoryview, file: ParsedFile) -> ParsedFile:
     """Decode the pixels of a file, and its icon: RLE always, anything else where a package for it is installed.
 
     Raises:
@@ -33,28 +34,28 @@ def decoded_by_pydicom(content: memoryview, file: File) -> File:
             data |= _decoded_icon(dataset, file)
     except Exception as error:  # pydicom raises errors of many kinds
         raise NotDecodedError from error
-    return File(EXPLICIT_LITTLE, data)
+    return ParsedFile(EXPLICIT_LITTLE, data)
 
 
 def _decoded(dataset: Dataset, syntax: str) -> DataSet:
     """Return the elements that hold pixels, and those that say how they are written."""
     frames: list[bytes] = []
-    found: dict[int, Element] = {}
+    found: dict[int, ParsedElement] = {}
     for frame, about in get_decoder(syntax).iter_buffer(dataset, raw=True):
         frames.append(bytes(frame))
-        found[PHOTOMETRIC] = Element("CS", memoryview(str(about["photometric_interpretation"]).encode()))
+        found[PHOTOMETRIC] = ParsedElement("CS", memoryview(str(about["photometric_interpretation"]).encode()))
         if int(about["samples_per_pixel"]) > 1:
             planar = int(about["planar_configuration"]).to_bytes(2, "little")
-            found[PLANAR] = Element("US", memoryview(planar))
-    return {**found, PIXEL_DATA: Element("OW", memoryview(b"".join(frames)))}
+            found[PLANAR] = ParsedElement("US", memoryview(planar))
+    return {**found, PIXEL_DATA: ParsedElement("OW", memoryview(b"".join(frames)))}
 
 
-def _decoded_icon(dataset: Dataset, file: File) -> DataSet:
+def _decoded_icon(dataset: Dataset, file: ParsedFile) -> DataSet:
     icon = file.data.get(_ICON)
-    if icon is None or not icon.items or not are_compressed(File(file.syntax, icon.items[0])):
+    if icon is None or not icon.items or not are_compressed(ParsedFile(file.syntax, icon.items[0])):
         return {}
     item = dataset[_ICON].value[0]
     item.file_meta = FileMetaDataset()
     item.file_meta.TransferSyntaxUID = UID(file.syntax)
     items = ({**icon.items[0], **_decoded(item, file.syntax)}, *icon.items[1:])
-    return {_ICON: Element("SQ", icon.value, items=items)}
+    return {_ICON: ParsedElement("SQ", icon.value, items=items)}

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from davfs.comparison.datasets import ABOUT_TRANSPORT, first_difference, name
 from davfs.comparison.encoding import Unreadable, is_lossy
-from davfs.comparison.parsing import PIXEL_DATA, DataSet, File, parse
+from davfs.comparison.parsing import DataSet, ParsedFile, parse
 from davfs.comparison.pixels import (
     PHOTOMETRIC,
     PLANAR,
@@ -21,8 +21,9 @@ from davfs.comparison.pixels import (
     same_fragments,
     same_pixels,
 )
+from davfs.elements.headers import PIXEL_DATA
 
-Decoder: TypeAlias = Callable[[memoryview, File], File]
+Decoder: TypeAlias = Callable[[memoryview, ParsedFile], ParsedFile]
 """Returns a file with its pixels not compressed, given its bytes and its elements; raises `NotDecodedError`."""
 
 _PIXELS = frozenset({PIXEL_DATA, 0x7FE00001, 0x7FE00002, 0x7FE00003})  # and where the frames begin in them
@@ -59,7 +60,7 @@ def difference(sent: memoryview, held: memoryview, decode_sent: Decoder, decode_
     return found and f"They differ in {found}."
 
 
-def _first_difference(one: File, other: File, decode: Callable[[], tuple[File, File]]) -> str:
+def _first_difference(one: ParsedFile, other: ParsedFile, decode: Callable[[], tuple[ParsedFile, ParsedFile]]) -> str:
     """Return the name of the first attribute in which two files differ, empty where there is none."""
     if PIXEL_DATA not in one.data or PIXEL_DATA not in other.data:
         return first_difference(one.data, other.data, ABOUT_TRANSPORT)
@@ -75,12 +76,12 @@ def _first_difference(one: File, other: File, decode: Callable[[], tuple[File, F
     return _difference_in_compression(one, other, *decode())
 
 
-def _written_alike(one: File, other: File) -> bool:
+def _written_alike(one: ParsedFile, other: ParsedFile) -> bool:
     same_syntax = one.syntax == other.syntax or "" in (one.syntax, other.syntax)
     return same_syntax and same_fragments(one.data[PIXEL_DATA], other.data[PIXEL_DATA])
 
 
-def _difference_in_compression(one: File, other: File, plain: File, other_plain: File) -> str:
+def _difference_in_compression(one: ParsedFile, other: ParsedFile, plain: ParsedFile, other_plain: ParsedFile) -> str:
     if not same_pixels(plain, other_plain, padded=True):
         return name(PIXEL_DATA)
     if not _extended(one.data, other.data):

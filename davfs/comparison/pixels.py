@@ -6,8 +6,9 @@ Source: DICOM PS3.5 section 8, PS3.3 section C.7.6.3.1.
 from collections.abc import Iterator
 from typing import Literal
 
-from davfs.comparison.parsing import PIXEL_DATA, DataSet, Element, File
+from davfs.comparison.parsing import DataSet, ParsedElement, ParsedFile
 from davfs.comparison.values import in_little_endian, same
+from davfs.elements.headers import PIXEL_DATA
 
 PHOTOMETRIC = 0x00280004
 """The tag PhotometricInterpretation."""
@@ -24,7 +25,7 @@ class NotDecodedError(Exception):
     """Nothing here can decode these pixels."""
 
 
-def are_compressed(file: File) -> bool:
+def are_compressed(file: ParsedFile) -> bool:
     """Return True if a file has pixels, and they are compressed."""
     return PIXEL_DATA in file.data and file.data[PIXEL_DATA].fragments is not None
 
@@ -40,7 +41,7 @@ def check_size(data: DataSet) -> None:
         raise NotDecodedError
 
 
-def same_fragments(one: Element, other: Element) -> bool:
+def same_fragments(one: ParsedElement, other: ParsedElement) -> bool:
     """Return True if compressed pixels are the same as they are.
 
     The first fragment is the table of offsets, which may be empty (PS3.5 section A.4).
@@ -50,7 +51,7 @@ def same_fragments(one: Element, other: Element) -> bool:
     return all(map(same, one.fragments[1:], other.fragments[1:]))
 
 
-def same_pixels(one: File, other: File, *, padded: bool = False) -> bool:
+def same_pixels(one: ParsedFile, other: ParsedFile, *, padded: bool = False) -> bool:
     """Return True if the pixels of two files are the same; the data sets describe them alike.
 
     Args:
@@ -73,7 +74,7 @@ def same_pixels(one: File, other: File, *, padded: bool = False) -> bool:
     return _same_colours(*(pixels if planar[0] else pixels[::-1]), one.data)
 
 
-def _native(file: File) -> memoryview:
+def _native(file: ParsedFile) -> memoryview:
     pixels = file.data.get(PIXEL_DATA)
     if pixels is None or pixels.fragments is not None or pixels.items is not None:
         raise NotDecodedError

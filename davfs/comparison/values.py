@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from pydicom.charset import python_encoding
 
-from davfs.comparison.parsing import Element
+from davfs.comparison.parsing import ParsedElement
 
 CHARACTER_SET = 0x00080005
 """The tag SpecificCharacterSet."""
@@ -32,7 +32,7 @@ _PADDING = b" \0"
 _BLOCK = 1 << 20
 
 
-def character_sets(element: Element | None) -> tuple[str, ...]:
+def character_sets(element: ParsedElement | None) -> tuple[str, ...]:
     """Return the character sets that an element names, those of ASCII as an empty name."""
     if element is None:
         return ("",)
@@ -40,7 +40,7 @@ def character_sets(element: Element | None) -> tuple[str, ...]:
     return tuple("" if name in ("ISO_IR 6", "ISO 2022 IR 6") else name for name in (one.strip(" \0") for one in names))
 
 
-def equal(one: Element, other: Element, sets: tuple[Sequence[str], Sequence[str]]) -> bool:
+def equal(one: ParsedElement, other: ParsedElement, sets: tuple[Sequence[str], Sequence[str]]) -> bool:
     """Return True if two values say the same; neither of them is a sequence.
 
     Args:
@@ -63,7 +63,7 @@ def equal(one: Element, other: Element, sets: tuple[Sequence[str], Sequence[str]
     return None not in decoded and decoded[0] == decoded[1]
 
 
-def in_little_endian(element: Element) -> memoryview:
+def in_little_endian(element: ParsedElement) -> memoryview:
     """Return the value of an element in little endian."""
     size = 1 if element.little else _SIZES.get(element.vr, 1)
     value = element.value

@@ -30,12 +30,12 @@ from davfs.confidentiality.uids import class_name
 from davfs.derived import part10
 from davfs.derived.buffers import Buffers
 from davfs.derived.deidentifier import Deidentifier, Person
-from davfs.derived.elements import Element
 from davfs.derived.file import DerivedFile
 from davfs.derived.identity import Identity
 from davfs.derived.pseudonyms import Pseudonyms
 from davfs.derived.readers import PrefixReader
 from davfs.derived.sizes import padded
+from davfs.derived.stored_elements import StoredElement
 from davfs.derived.streams import ForwardStream, StreamedFile, StreamPool
 from davfs.entry import DICOM, Readable
 from davfs.errors import NotAnonymised, OrthancError, Unavailable, UnknownResource
@@ -220,7 +220,7 @@ class AnonymisedFiles:
 def _has_graphics_in_pixels(dataset: Dataset) -> bool:
     """Return True for overlays of the form that was retired in 2004: in those bits of the pixels that no value uses."""
     places = (tag for tag in dataset.keys() if tag.group & _REPEATING == _OVERLAYS and tag.element == _BIT_POSITION)  # noqa: SIM118  a data set iterates over its elements
-    return any(any(Element(dataset, tag).value) for tag in places)
+    return any(any(StoredElement(dataset, tag).value) for tag in places)
 
 
 def _subject(tags: Mapping[str, str]) -> str:
@@ -236,7 +236,7 @@ def _seen(dataset: Dataset) -> dict[str, str]:
 
 
 def _text(dataset: Dataset, keyword: str) -> str:
-    return Element(dataset, Tag(keyword)).value[:1024].decode("latin-1").strip(" \0")
+    return StoredElement(dataset, Tag(keyword)).value[:1024].decode("latin-1").strip(" \0")
 
 
 def _seen_by_orthanc(tags: Mapping[str, Any]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pydicom.tag import Tag
 from davfs.confidentiality import table
 from davfs.confidentiality.options import Options
 from davfs.derived.dummies import dummy, unknown_code
-from davfs.derived.elements import Element
+from davfs.derived.stored_elements import StoredElement
 
 _CHARACTERISTICS = {
     ("8302-2", "LN"), ("50373000", "SCT"),  # height
@@ -50,15 +50,15 @@ def replace_value(item: Dataset) -> None:
     elif kind == "CONTAINER" and _CONTENT in item:
         del item[_CONTENT]
     elif kind in _CLOCKS and (tag := _CLOCKS[kind]) in item:
-        item[tag] = dummy(tag, Element(item, tag).representation)
+        item[tag] = dummy(tag, StoredElement(item, tag).representation)
 
 
 def _concept(item: Dataset) -> tuple[str, str]:
     tag = Tag("ConceptNameCodeSequence")
-    names = Element(item, tag).items if tag in item else ()
+    names = StoredElement(item, tag).items if tag in item else ()
     return (_text(names[0], "CodeValue"), _text(names[0], "CodingSchemeDesignator")) if names else ("", "")
 
 
 def _text(dataset: Dataset, keyword: str) -> str:
     tag = Tag(keyword)
-    return Element(dataset, tag).value.decode("latin-1").strip(" \0") if tag in dataset else ""
+    return StoredElement(dataset, tag).value.decode("latin-1").strip(" \0") if tag in dataset else ""

@@ -21,8 +21,8 @@ from davfs.confidentiality.shifting import shift_dates
 from davfs.confidentiality.table import EDITION, Action, AttributePlace, listed_action, profile_action
 from davfs.confidentiality.unlisted import BYTES, CLOCKS, CODES, NUMBERS, NUMBERS_IN_TEXT, TEXTS, unlisted_action
 from davfs.derived import content_items, dummies
-from davfs.derived.elements import Element, elements
 from davfs.derived.identity import COMMON, Identity, encodings_of
+from davfs.derived.stored_elements import StoredElement, elements
 
 _PIXELS = 0x7FE0
 _REPEATING, _VARIABLE_PIXELS = 0xFF00, 0x7F00
@@ -162,7 +162,7 @@ class Deidentifier:
         if hidden:
             content_items.replace_value(dataset)
 
-    def _act(self, element: Element) -> None:
+    def _act(self, element: StoredElement) -> None:
         tag = element.tag
         is_other_image = tag.group & _REPEATING == _VARIABLE_PIXELS and (self.place.nested or tag.group != _PIXELS)
         kind = None if is_other_image else _known(tag, element.representation)
@@ -179,7 +179,7 @@ class Deidentifier:
         else:
             self._act_on_value(element, action, kind)
 
-    def _act_on_sequence(self, element: Element, action: Action) -> None:
+    def _act_on_sequence(self, element: StoredElement, action: Action) -> None:
         if action is Action.DUMMY and element.tag != _REFERENCES:
             element.put(dummies.sequence(element.tag))
             return
@@ -187,7 +187,7 @@ class Deidentifier:
         for item in element.items:
             replace(below, encodings=encodings_of(item, self.encodings)).apply(item)
 
-    def _act_on_value(self, element: Element, action: Action, kind: str) -> None:
+    def _act_on_value(self, element: StoredElement, action: Action, kind: str) -> None:
         if action is Action.SHIFT:
             self._shift(element, kind)
         elif kind == "UI" and action is not Action.KEEP:
@@ -199,7 +199,7 @@ class Deidentifier:
             if kind == "CS":
                 _clean_codes(element)
 
-    def _shift(self, element: Element, kind: str) -> None:
+    def _shift(self, element: StoredElement, kind: str) -> None:
         value = "\\".join(_values(element))
         moved = shift_dates(value, kind, self.person.days) if kind in CLOCKS else None
         if moved is not None:
@@ -214,10 +214,10 @@ class Deidentifier:
                 dummies.dummy(element.tag, kind) if action is Action.DUMMY else DataElement(element.tag, kind, None)
             )
 
-    def _replace_uids(self, element: Element) -> None:
+    def _replace_uids(self, element: StoredElement) -> None:
         element.put(DataElement(element.tag, "UI", [self.uid(one) if one else "" for one in _values(element)]))
 
-    def _may_stay(self, element: Element, kind: str) -> bool:
+    def _may_stay(self, element: StoredElement, kind: str) -> bool:
         """Return True where a value is what its representation says, and names nobody."""
         if kind in NUMBERS or kind in BYTES:
             return True
@@ -260,13 +260,13 @@ def _known(tag: BaseTag, stored: str) -> str | None:
     return same if same in TEXTS | CODES | CLOCKS | NUMBERS_IN_TEXT else None
 
 
-def _check_character_set(element: Element) -> None:
+def _check_character_set(element: StoredElement) -> None:
     """Remove what is no character set: texts are read by it, so it may be anything but something else."""
     if not all(one in python_encoding for one in _values(element)):
         element.remove()
 
 
-def _clean_codes(element: Element) -> None:
+def _clean_codes(element: StoredElement) -> None:
     """Replace those values of a code that are no codes: what somebody typed has small letters, or is long."""
     found = _values(element)
     if not all(map(_CODE.fullmatch, found)):
@@ -275,18 +275,18 @@ def _clean_codes(element: Element) -> None:
 
 
 def _has_known_scheme(dataset: Dataset) -> bool:
-    return _SCHEME in dataset and _values(Element(dataset, _SCHEME))[0] in _SCHEMES
+    return _SCHEME in dataset and _values(StoredElement(dataset, _SCHEME))[0] in _SCHEMES
 
 
 def _is_uid(value: str) -> bool:
     return len(value) <= _LONGEST_UID and all(part.isdecimal() for part in value.split(".") if value)
 
 
-def _values(element: Element) -> list[str]:
+def _values(element: StoredElement) -> list[str]:
     return [one.strip(" \0") for one in _text(element).split("\\")]
 
 
-def _text(element: Element) -> str:
+def _text(element: StoredElement) -> str:
     return element.value.decode("latin-1")
 
 

@@ -12,7 +12,7 @@ from pydicom import Dataset
 from pydicom.charset import python_encoding
 from pydicom.tag import Tag
 
-from davfs.derived.elements import Element, elements
+from davfs.derived.stored_elements import StoredElement, elements
 
 COMMON = ("utf-8", "latin-1")
 """Encodings that texts may have whatever their data set says."""
@@ -74,7 +74,7 @@ def encodings_of(dataset: Dataset, above: tuple[str, ...]) -> tuple[str, ...]:
     """Return the encodings that a data set's texts may have: those above it, where it names none."""
     if _CHARACTER_SET not in dataset:
         return above
-    terms = re.split(r"[^\w ]+", Element(dataset, _CHARACTER_SET).value.decode("latin-1"))
+    terms = re.split(r"[^\w ]+", StoredElement(dataset, _CHARACTER_SET).value.decode("latin-1"))
     named = (python_encoding.get(term.strip()) for term in terms)
     return tuple(dict.fromkeys([*filter(None, named), *COMMON]))
 

@@ -18,12 +18,24 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.filereader import read_dataset
 from pydicom.tag import Tag
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
 from davfs import __version__
-from davfs.derived.crowds import Crowd
-from davfs.derived.elements import Element
-from davfs.derived.readers import ForwardReader, PrefixReader
+from davfs.derived.element_count import ElementCounter
+from davfs.derived.readers import AHEAD, ForwardReader, PrefixReader
+from davfs.derived.stored_elements import StoredElement
+from davfs.elements.files import DEFLATED, encoding_at, read_meta_header
+from davfs.elements.headers import (
+    EXPLICIT,
+    IMPLICIT,
+    ITEM,
+    LONG,
+    LONGEST_HEADER,
+    SEQUENCE_END,
+    UNDEFINED,
+    Encoding,
+    HeaderReader,
+    has_representation,
+)
 from davfs.errors import NotAnonymised
 
 BLOCK = 1 << 20
@@ -33,20 +45,17 @@ _PIXELS = 0x7FE0
 _OF_PIXELS = {0x0001, 0x0002, 0x0003, 0x0008, 0x0009, 0x0010}
 """Elements of that group: offsets and lengths of frames, and pixels (PS3.6)."""
 _PADDING = Tag("DataSetTrailingPadding")
-_ITEM, _END_OF_ITEMS = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
-_UNDEFINED = 0xFFFFFFFF
-_AHEAD = 1 << 16
-"""Bytes that are read at once."""
-_META = 132
-"""Where file meta information begins: behind preamble and prefix."""
-_TAG = 12
-"""Bytes of the longest header of an element."""
 _STOPS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
 """Pixels: floating point numbers, such of double precision, and integers or what is compressed."""
 _MOST = 500_000
 """Elements and items that a data set may have: they take up to 350 MB. An image of 10,000 frames has as many."""
 _UID = re.compile(r"[0-9.]{1,64}")
-_DEFLATED = {"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205", "1.2.840.10008.1.2.8.1"}
+_DEFLATED = DEFLATED | {"1.2.840.10008.1.2.8.1"}
+_SYNTAXES = {
+    IMPLICIT: ImplicitVRLittleEndian,
+    EXPLICIT: ExplicitVRLittleEndian,
+    Encoding(implicit=False, little=False): ExplicitVRBigEndian,
+}
 _IMPLEMENTATION = UID("2.25.119137463953204264871126925236953914797")
 """Our own ImplementationClassUID: a UUID that was drawn once."""
 
@@ -58,15 +67,13 @@ class DicomHead:
     Attributes:
         dataset: The data set.
         syntax: Its transfer syntax.
-        implicit: Whether value representations are implicit.
-        order: The byte order, as `struct` names it.
+        encoding: Its encoding.
         shown: Bytes of all frames, where they are not compressed.
     """
 
     dataset: Dataset
     syntax: UID
-    implicit: bool
-    order: str
+    encoding: Encoding
     shown: int
 
     def written(self) -> bytes:
@@ -92,12 +99,12 @@ class DicomHead:
         Raises:
             NotAnonymised: That is too short for one.
         """
-        header = struct.pack(f"{self.order}HH", _PADDING.group, _PADDING.element)
-        header += b"" if self.implicit else b"OB\0\0"
+        header = struct.pack(f"{self.encoding.order}HH", _PADDING.group, _PADDING.element)
+        header += b"" if self.encoding.implicit else b"OB\0\0"
         left = size - len(header) - 4
         if left < 0 or left % 2:
             raise NotAnonymised("an anonymised file has no room in the size that it was to have")
-        yield header + struct.pack(f"{self.order}I", left)
+        yield header + struct.pack(f"{self.encoding.order}I", left)
         for start in range(0, left, BLOCK):
             yield bytes(min(BLOCK, left - start))
 
@@ -112,67 +119,36 @@ def read_head(prefix: PrefixReader) -> DicomHead:
             elements.
         Exception: Whatever pydicom and `struct` raise for what is no DICOM file, or is damaged.
     """
-    file = io.BufferedReader(prefix, _AHEAD)
-    syntax = _read_syntax(file)
-    if not syntax:
-        start = file.tell()
-        syntax = _guessed_syntax(file.read(_TAG))
-        file.seek(start)
+    start, name = read_meta_header(prefix.peek)
+    if name and not _UID.fullmatch(name):
+        raise ValueError("a transfer syntax is none")
+    syntax = name or _SYNTAXES[encoding_at(memoryview(prefix.peek(start, LONGEST_HEADER)), 0)]
     if syntax in _DEFLATED:
         raise NotAnonymised("a file in a deflated transfer syntax cannot be padded to a size that is known before")
-    encoding = syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian
-    _check_count(file, *encoding)
-    dataset = read_dataset(file, *encoding, stop_when=lambda tag, _kind, _length: tag in _STOPS)
+    encoding = Encoding(syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian)
+    _check_elements(prefix, start, encoding)
+    prefix.seek(start)
+    file = io.BufferedReader(prefix, AHEAD)
+    as_pydicom = encoding.implicit, encoding.little
+    dataset = read_dataset(file, *as_pydicom, stop_when=lambda tag, _kind, _length: tag in _STOPS)
     prefix.seek(file.tell())
     file.detach()
-    if dataset.original_encoding != encoding:
+    if dataset.original_encoding != as_pydicom:
         raise ValueError("a data set is not in its transfer syntax")
     dataset.pop(_PADDING, None)
-    order = "<" if encoding[1] else ">"
-    return DicomHead(dataset, UID(syntax), encoding[0], order, _decoded_size(dataset, order))
+    return DicomHead(dataset, UID(syntax), encoding, _decoded_size(dataset, encoding))
 
 
-def _check_count(file: "io.BufferedReader[PrefixReader]", implicit: bool, little: bool) -> None:  # noqa: FBT001  as pydicom
-    """Raise an error where a data set has too many elements; the file stays where it is.
+def _check_elements(prefix: PrefixReader, start: int, encoding: Encoding) -> None:
+    """Raise an error if a data set has too many elements.
 
-    How values are represented is guessed by the first element where pydicom would: so another guess is an error, too.
+    pydicom guesses the encoding by the first element: so another guess is an error, too.
     """
-    start = file.tell()
-    if (representation := file.read(_TAG)[4:6]) and implicit == (representation.isalpha() and representation.isupper()):
+    header = prefix.peek(start, LONGEST_HEADER)
+    if header[4:6] and encoding.implicit == has_representation(header):
         raise ValueError("a data set is not in its transfer syntax")
-    file.seek(start)
-    if Crowd(file, "<" if little else ">", _STOPS, implicit=implicit).exceeds(_MOST):
+    if ElementCounter(prefix, start, encoding, _STOPS).exceeds(_MOST):
         raise NotAnonymised("a data set has too many elements to be de-identified")
-    file.seek(start)
-
-
-def _read_syntax(file: "io.BufferedReader[PrefixReader]") -> str:
-    """Read preamble and meta information, where there are some, and return the transfer syntax; empty for none.
-
-    Source: PS3.10 section 7.1; elements of group 0002 are explicit, little endian.
-    """
-    if file.read(_META)[128:] != b"DICM":
-        file.seek(0)
-    syntax, start = "", file.tell()
-    while (header := file.read(_TAG))[:2] == b"\x02\0":
-        is_long = header[4:6].decode("latin-1") in EXPLICIT_VR_LENGTH_32
-        length = struct.unpack_from("<I" if is_long else "<H", header, 8 if is_long else 6)[0]
-        start = file.seek(start + (12 if is_long else 8))
-        value = file.read(length)
-        start = file.seek(start + length)
-        if header[:4] == b"\x02\0\x10\0":
-            syntax = value.rstrip(b"\0 ").decode("ascii")
-    file.seek(start)
-    if syntax and not _UID.fullmatch(syntax):
-        raise ValueError("a transfer syntax is none")
-    return syntax
-
-
-def _guessed_syntax(start: bytes) -> str:
-    """Return the transfer syntax of a data set that stands alone, by its first element."""
-    if not start[4:6].isalpha():
-        return ImplicitVRLittleEndian
-    return ExplicitVRLittleEndian if start[0] else ExplicitVRBigEndian
 
 
 def pixels(file: ForwardReader, head: DicomHead) -> Generator[bytes, None, None]:
@@ -188,38 +164,27 @@ def pixels(file: ForwardReader, head: DicomHead) -> Generator[bytes, None, None]
     Raises:
         ValueError: The file ends within them.
     """
-    while (tag := file.read(4)) and len(tag) == 4:  # noqa: PLR2004  a group and an element
-        group, number = struct.unpack(f"{head.order}HH", tag)
-        if group != _PIXELS:
-            return
-        header, length = _header(file, head)
-        value = _fragments(file, head.order) if length == _UNDEFINED else _frames(file, length, head.shown)
-        for block in chain([tag + header], value):
-            if number in _OF_PIXELS:
+    group, read = struct.pack(f"{head.encoding.order}H", _PIXELS), head.encoding.read_header
+    while len(header := file.read(4)) == 4 and header.startswith(group):  # noqa: PLR2004  a group and a number
+        header += file.exactly(4)
+        if not head.encoding.implicit and header[4:6] in LONG:
+            header += file.exactly(4)
+        tag, _, length, _ = read(header, 0)
+        value = _fragments(file, read) if length == UNDEFINED else _frames(file, length, head.shown)
+        for block in chain([header], value):
+            if tag & 0xFFFF in _OF_PIXELS:
                 yield block
 
 
-def _header(file: ForwardReader, head: DicomHead) -> tuple[bytes, int]:
-    """Read the rest of an element's header, and return the length of its value in bytes."""
-    if head.implicit:
-        found = file.exactly(4)
-        return found, struct.unpack(f"{head.order}I", found)[0]
-    found = file.exactly(4)
-    if found[:2].decode("latin-1") in EXPLICIT_VR_LENGTH_32:
-        found += file.exactly(4)
-        return found, struct.unpack_from(f"{head.order}I", found, 4)[0]
-    return found, struct.unpack_from(f"{head.order}H", found, 2)[0]
-
-
-def _fragments(file: ForwardReader, order: str) -> Iterator[bytes]:
+def _fragments(file: ForwardReader, read: HeaderReader) -> Iterator[bytes]:
     """Yield the fragments of encapsulated pixels, and their end."""
     while True:
         header = file.exactly(8)
-        *tag, length = struct.unpack(f"{order}HHI", header)
+        tag, _, length, _ = read(header, 0)
         yield header
-        if tuple(tag) == _END_OF_ITEMS:
+        if tag == SEQUENCE_END:
             return
-        if tuple(tag) != _ITEM:
+        if tag != ITEM:
             raise ValueError("fragments of pixels cannot be read")
         yield from _passed(file, length)
 
@@ -230,24 +195,24 @@ def _frames(file: ForwardReader, length: int, shown: int) -> Iterator[bytes]:
         yield bytes(len(block))
 
 
-def _decoded_size(dataset: Dataset, order: str) -> int:
+def _decoded_size(dataset: Dataset, encoding: Encoding) -> int:
     """Return how many bytes all frames have that are not compressed (PS3.3 C.7.6.3); a large number for unknown.
 
     Args:
         dataset: The data set, as it was read.
-        order: The byte order, as `struct` names it.
+        encoding: Its encoding.
     """
     frames = _raw(dataset, "NumberOfFrames").strip(b" \0") or b"1"
     number = int(frames) if frames.isdigit() else 0
     rows, columns, bits, samples = (
-        int.from_bytes(_raw(dataset, keyword)[:2], "little" if order == "<" else "big")
+        int.from_bytes(_raw(dataset, keyword)[:2], "little" if encoding.little else "big")
         for keyword in ("Rows", "Columns", "BitsAllocated", "SamplesPerPixel")
     )
-    return -(-number * rows * columns * bits * max(1, samples) // 8) or _UNDEFINED
+    return -(-number * rows * columns * bits * max(1, samples) // 8) or UNDEFINED
 
 
 def _raw(dataset: Dataset, keyword: str) -> bytes:
-    return Element(dataset, Tag(keyword)).value if keyword in dataset else b""
+    return StoredElement(dataset, Tag(keyword)).value if keyword in dataset else b""
 
 
 def _passed(file: ForwardReader, length: int) -> Iterator[bytes]:

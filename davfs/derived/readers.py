@@ -9,6 +9,8 @@ from davfs.errors import NotAnonymised
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
+AHEAD = 1 << 16
+"""Bytes that are read at once."""
 LARGEST = 256 << 20
 """Bytes that are kept at most: those of the largest data set, without its pixels, that is de-identified."""
 
@@ -62,6 +64,12 @@ class PrefixReader(io.RawIOBase):
     def tell(self) -> int:
         """See `io.RawIOBase`."""
         return self._position
+
+    def peek(self, offset: int, size: int) -> bytearray:
+        """Return so many bytes at an offset, fewer at the end of the file; the position stays."""
+        if offset + size > len(self._kept):
+            self._fill(min(offset + max(size, AHEAD), self._size))
+        return self._kept[offset : offset + size]
 
     def _fill(self, stop: int) -> None:
         while (missing := stop - len(self._kept)) > 0:

@@ -8,7 +8,7 @@
 - `zip_import`: imports the DICOM files in a ZIP.
 - `zip_directory`: which members a ZIP has.
 - `zip_members`: unpacks them.
-- `elements`: how many data elements a file has, by which it can cost Orthanc much, and how deep they are nested.
+- `element_budget`: limits the number of data elements in the files of a ZIP.
 - `progress`: how far the import of a ZIP is.
 - `hazards`: what Orthanc's parser would not survive.
 - `lanes`: the queues in which that is done, one for each kind of work.

@@ -16,13 +16,12 @@ thousand steps.
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import IntEnum, auto
 from functools import lru_cache
 
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
 
-from davfs.imports.elements import DELIMITERS, LONG, SHORT, UNDEFINED
+from davfs.elements.headers import DELIMITERS, LONG, SHORT, UNDEFINED, Encoding
 
 _PREFIX = re.compile(rb"DICM(?:[\x02\x08]\x00|\x00[\x02\x08])")
 _UID = rb"[0-2]\.[0-9][0-9.]"
@@ -61,64 +60,41 @@ def of_elements(content: memoryview, size: int) -> Sign:
         content: The file, or its beginning.
         size: Bytes of the whole file.
     """
-    return max(_followed(content, size, syntax) for syntax in _SYNTAXES)
+    return max(_followed(content, size, encoding) for encoding in _ENCODINGS)
 
 
-@dataclass(frozen=True, slots=True)
-class _Syntax:
-    order: str
-    explicit: bool
+_ENCODINGS = tuple(Encoding(implicit, little) for implicit in (False, True) for little in (True, False))
 
 
-_SYNTAXES = (
-    _Syntax("<", explicit=True),
-    _Syntax(">", explicit=True),
-    _Syntax("<", explicit=False),
-    _Syntax(">", explicit=False),
-)
-
-
-def _followed(content: memoryview, size: int, syntax: _Syntax) -> Sign:
+def _followed(content: memoryview, size: int, encoding: Encoding) -> Sign:
     """Follow data elements from the first byte on, until they say enough or make no sense."""
     known: set[int] = set()
     identifiers: set[int] = set()
     end = 0
-    for tag, representation, stop in _elements(content, size, syntax):
+    for tag, representation, stop in _elements(content, size, encoding):
         end = stop
         identifiers |= _ASKED_FOR & {tag}
         if _is_known(tag, representation):
             known.add(tag)
-        if len(known) >= (1 if syntax.explicit else _ENOUGH_IMPLICIT) or identifiers == _ASKED_FOR:
+        if len(known) >= (_ENOUGH_IMPLICIT if encoding.implicit else 1) or identifiers == _ASKED_FOR:
             return Sign.DICOM
     return Sign.OPEN if 0 < len(content) <= end < size else Sign.NONE
 
 
-def _elements(content: memoryview, size: int, syntax: _Syntax) -> Iterator[tuple[int, bytes, int]]:
-    """Yield tag, value representation (empty where it is implicit) and end of each element that lies in the file."""
+def _elements(content: memoryview, size: int, encoding: Encoding) -> Iterator[tuple[int, bytes, int]]:
+    """Yield tag, value representation (empty if it is implicit) and end of each element that lies in the file."""
     offset, last = 0, None
     for _ in range(_STEPS):
-        if offset + 8 > len(content):
+        try:
+            tag, representation, length, start = encoding.read_header(content, offset)
+        except struct.error:  # the content ends
             return
-        group, number = struct.unpack_from(f"{syntax.order}HH", content, offset)
-        tag = group << 16 | number
-        representation, start, length = _value(content, offset, syntax, delimiter=group == DELIMITERS)
         stop = start if length == UNDEFINED else start + length
-        if stop > size or tag == last or (syntax.explicit and not representation and group != DELIMITERS):
+        is_unknown = not encoding.implicit and representation not in LONG | SHORT and tag >> 16 != DELIMITERS
+        if stop > size or tag == last or is_unknown:
             return
         yield tag, representation, stop
         offset, last = stop, tag
-
-
-def _value(content: memoryview, offset: int, syntax: _Syntax, *, delimiter: bool) -> tuple[bytes, int, int]:
-    """Return value representation, start and length of the value of the element at an offset."""
-    if delimiter or not syntax.explicit:
-        return b"", offset + 8, int(struct.unpack_from(f"{syntax.order}I", content, offset + 4)[0])
-    representation = bytes(content[offset + 4 : offset + 6])
-    if representation in LONG and offset + 12 <= len(content):
-        return representation, offset + 12, int(struct.unpack_from(f"{syntax.order}I", content, offset + 8)[0])
-    if representation in SHORT:
-        return representation, offset + 8, int(struct.unpack_from(f"{syntax.order}H", content, offset + 6)[0])
-    return b"", offset + 8, 0
 
 
 @lru_cache(maxsize=4096)

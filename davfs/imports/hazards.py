@@ -14,20 +14,10 @@ Source: DICOM PS3.10 §7.1; observed on Orthanc 1.10.1.
 
 import struct
 
+from davfs.elements.files import META, encoding_at, find_data_set, is_ambiguous
+from davfs.elements.headers import DELIMITERS, SHORT, UNDEFINED
+from davfs.elements.walk import DEEPEST, INFLATED, Walk
 from davfs.errors import Refused
-from davfs.imports.elements import (
-    BIG_ENDIAN,
-    DEEPEST,
-    DELIMITERS,
-    IMPLICIT,
-    INFLATED,
-    META,
-    SHORT,
-    UNDEFINED,
-    Walk,
-    data_set,
-    is_ambiguous,
-)
 
 _START = b"DICM\x02\x00\x00\x00UL\x04\x00"
 """What Orthanc's own parser looks for behind the preamble: without it, it does not begin."""
@@ -58,7 +48,7 @@ def check_hazards(content: memoryview, walk: Walk | None = None) -> None:
         _check_meta_header(content)
     if is_ambiguous(content):
         raise Refused("Orthanc cannot read it: its meta header names several transfer syntaxes.")
-    found = (walk or Walk(content)).shape()
+    found = (walk or Walk(content)).structure()
     if found.unseen:
         raise Refused(f"It unpacks to more than {INFLATED >> 20} MB: send it in another transfer syntax.")
     if found.steps > _STEPS:
@@ -107,11 +97,11 @@ def _asks(content: memoryview) -> bool:
 
     To that parser the length behind it has four bytes; to the one that reads the file afterwards, two.
     """
-    offset, syntax = data_set(content)
-    order = ">" if syntax == BIG_ENDIAN else "<"
-    while syntax != IMPLICIT and offset + 12 <= len(content):
-        group, _, representation, size = struct.unpack_from(f"{order}HH2sH", content, offset)
-        (length,) = struct.unpack_from(f"{order}I", content, offset + (4 if group == DELIMITERS else 8))
+    offset, syntax = find_data_set(content)
+    encoding = encoding_at(content, offset, syntax)
+    while not encoding.implicit and offset + 12 <= len(content):
+        group, _, representation, size = struct.unpack_from(f"{encoding.order}HH2sH", content, offset)
+        (length,) = struct.unpack_from(f"{encoding.order}I", content, offset + (4 if group == DELIMITERS else 8))
         if representation in SHORT and group != DELIMITERS:
             offset += 8 + size
         elif size and group != DELIMITERS:

@@ -3,8 +3,8 @@
 from contextlib import suppress
 from dataclasses import dataclass
 
+from davfs.elements.walk import Walk
 from davfs.errors import BadFile, Refused, Unavailable, UnknownResource
-from davfs.imports.elements import Walk
 from davfs.imports.hazards import check_hazards
 from davfs.imports.same_image import SameImage
 from davfs.orthanc import Buffer, ImportTarget, OrthancId, StoreResult, StoreStatus

@@ -13,7 +13,8 @@ half a second for a megabyte of hostile content, and milliseconds for all of an 
 
 from time import monotonic
 
-from davfs.imports.elements import Walk, is_deflated
+from davfs.elements.files import is_deflated
+from davfs.elements.walk import Walk
 from davfs.imports.queue import ImportQueue
 
 SMALL = 4 << 20

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path as DiskPath
 
 from davfs.comparison.images import Decoder, difference
-from davfs.comparison.parsing import File, parse
+from davfs.comparison.parsing import ParsedFile, parse
 from davfs.comparison.pixels import NotDecodedError, are_compressed, decoded_size
+from davfs.elements.files import is_deflated
+from davfs.elements.walk import SHORTEST, Walk
 from davfs.errors import Contradiction, OrthancError, Unavailable, UnknownResource
-from davfs.imports.elements import Walk, is_deflated
 from davfs.orthanc import Buffer, ImportTarget, Level, OrthancId
 from davfs.orthanc.codes import is_lost
 
@@ -25,9 +26,8 @@ LOST = (
 _QUICK = 32 << 20
 """Bytes of decoded pixels that are compared within half a second."""
 
-
-_MOST, _SHORTEST = 500_000, 8
-"""Data elements of a file that is compared, and bytes of an element: each takes up to 400 bytes of memory."""
+_MOST = 500_000
+"""Data elements of a file that is compared: each takes up to 400 bytes of memory."""
 
 
 class SlowComparison(Exception):
@@ -87,7 +87,7 @@ class SameImage:
         if has_too_many_elements(sent) or has_too_many_elements(held):
             raise Contradiction(f"{DIFFERENT} They have too many data elements to be compared.")
 
-        def decode(content: memoryview, file: File) -> File:
+        def decode(content: memoryview, file: ParsedFile) -> ParsedFile:
             if quick and decoded_size(file.data) > _QUICK:
                 raise SlowComparison
             return self._decoded(content, file, instance if content is held else None)
@@ -97,7 +97,7 @@ class SameImage:
             raise Contradiction(f"{DIFFERENT} {found}")
         return False
 
-    def _decoded(self, content: memoryview, file: File, instance: OrthancId | None) -> File:
+    def _decoded(self, content: memoryview, file: ParsedFile, instance: OrthancId | None) -> ParsedFile:
         if not are_compressed(file):
             return file
         try:
@@ -133,7 +133,7 @@ class SameImage:
 
 def has_too_many_elements(content: memoryview) -> bool:
     """Return True if a file has more data elements than are compared in bounded memory."""
-    may_have = is_deflated(content) or len(content) > _MOST * _SHORTEST
+    may_have = is_deflated(content) or len(content) > _MOST * SHORTEST
     return may_have and Walk(content).count(_MOST) == _MOST
 
 

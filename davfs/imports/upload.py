@@ -17,6 +17,7 @@ from pathlib import PurePosixPath
 from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
+from davfs.elements.walk import Walk
 from davfs.entry import Entry, Path
 from davfs.errors import (
     AlreadyExists,
@@ -30,7 +31,6 @@ from davfs.errors import (
     Rejected,
     StorageFull,
 )
-from davfs.imports.elements import Walk
 from davfs.imports.importer import UNREADABLE, Imported, Importer
 from davfs.imports.lanes import Lanes
 from davfs.imports.progress import Progress, RunningImports

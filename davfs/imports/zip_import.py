@@ -8,8 +8,9 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path as DiskPath
 
+from davfs.elements.walk import Walk
 from davfs.errors import BadFile, DamagedZip, Refused, ZipTooLarge
-from davfs.imports.elements import ElementBudget, Walk
+from davfs.imports.element_budget import ElementBudget
 from davfs.imports.importer import LARGEST_FILE, UNREADABLE, Imported, Importer
 from davfs.imports.progress import Progress
 from davfs.imports.sniff import OFFERED, FileType, check_whole, sniff, sniff_head, sniff_member

@@ -20,7 +20,7 @@ from pydicom.uid import (
 from davfs.comparison.decoders import decoded_by_pydicom
 from davfs.comparison.encoding import Unreadable
 from davfs.comparison.images import difference
-from davfs.comparison.parsing import Element, File, parse
+from davfs.comparison.parsing import ParsedElement, ParsedFile, parse
 from davfs.comparison.pixels import NotDecodedError, are_compressed
 from davfs.comparison.values import equal
 from tests.support.inbox import CT, TEST_FILES
@@ -239,7 +239,7 @@ def test_padding_of_texts(padded: bytes) -> None:
 )
 def test_numbers(one: bytes, other: bytes, *, same: bool) -> None:
     """Numbers in decimal text are the same in another notation."""
-    first, second = (Element("DS", memoryview(text)) for text in (one, other))
+    first, second = (ParsedElement("DS", memoryview(text)) for text in (one, other))
     assert equal(first, second, (("",), ("",))) is same
 
 
@@ -269,7 +269,7 @@ def test_loss() -> None:
 def test_what_cannot_be_decoded() -> None:
     """Without a decoder nothing can be said, and that is said."""
 
-    def decode(content: memoryview, file: File) -> File:
+    def decode(content: memoryview, file: ParsedFile) -> ParsedFile:
         if are_compressed(file):
             raise NotDecodedError(content)
         return file

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from davfs.elements.walk import DEEPEST, INFLATED, Walk
 from davfs.errors import Refused
-from davfs.imports.elements import DEEPEST, INFLATED, Walk
 from davfs.imports.hazards import check_hazards
 from tests.support import dicom
 from tests.support.inbox import CT, TEST_FILES

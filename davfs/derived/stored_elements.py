@@ -17,7 +17,7 @@ _UNDEFINED = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
-class Element:
+class StoredElement:
     """One element of a data set.
 
     Attributes:
@@ -77,7 +77,7 @@ class Element:
         del self.dataset[self.tag]
 
 
-def elements(dataset: Dataset) -> list[Element]:
+def elements(dataset: Dataset) -> list[StoredElement]:
     """Return the elements of a data set, in the order of their tags, without those in its sequences.
 
     Raises:
@@ -88,4 +88,4 @@ def elements(dataset: Dataset) -> list[Element]:
         stored = dataset.get_item(tag)
         if isinstance(stored, RawDataElement) and stored.length not in {len(stored.value or b""), _UNDEFINED}:
             raise ValueError("a data set ends within an element")
-    return [Element(dataset, tag) for tag in tags]
+    return [StoredElement(dataset, tag) for tag in tags]

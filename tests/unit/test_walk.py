@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_fragments
 
+from davfs.elements.files import is_deflated
+from davfs.elements.walk import Walk
 from davfs.errors import Refused
-from davfs.imports.elements import ElementBudget, Walk, is_deflated
+from davfs.imports.element_budget import ElementBudget
 from tests.support import dicom
 from tests.support.inbox import CT, NO_PREAMBLE, TEST_FILES
 

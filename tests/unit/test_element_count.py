@@ -9,13 +9,14 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from davfs.derived import part10
-from davfs.derived.crowds import Crowd
+from davfs.derived.element_count import ElementCounter
 from davfs.derived.part10 import read_head
 from davfs.derived.readers import PrefixReader
+from davfs.elements.headers import Encoding
 from davfs.errors import NotAnonymised
 from tests.support import dicom
 from tests.support.filled import file_of
-from tests.unit.test_elements import frame
+from tests.unit.test_walk import frame
 
 ITEM = struct.pack("<HHI", 0xFFFE, 0xE000, 0)
 HALF_A_MILLION = 500_000
@@ -80,11 +81,11 @@ def test_a_count_is_that_of_pydicom(syntax: pydicom.uid.UID) -> None:
     data.PerFrameFunctionalGroupsSequence = [frame(number) for number in range(20)]
     content = file_of(data, syntax)
     start = 144 + int.from_bytes(content[140:144], "little")
-    order = ">" if syntax == ExplicitVRBigEndian else "<"
+    encoding = Encoding(syntax == ImplicitVRLittleEndian, syntax != ExplicitVRBigEndian)
 
     def exceeds(most: int) -> bool:
-        file = io.BytesIO(content[start:])
-        return Crowd(file, order, {0x7FE00010}, implicit=syntax == ImplicitVRLittleEndian).exceeds(most)
+        file = PrefixReader(iter([memoryview(content)]), len(content))
+        return ElementCounter(file, start, encoding, {0x7FE00010}).exceeds(most)
 
     assert exceeds(counted(data))
     assert not exceeds(counted(data) + 1)
