@@ -12,8 +12,8 @@ import pytest
 from davfs.entry import Entry
 from davfs.errors import Busy, Conflict, OrthancError
 from davfs.filesystem.inbox import Inbox
-from davfs.imports import elements, zip_directory
 from davfs.imports import lanes as lanes_module
+from davfs.imports import zip_directory
 from davfs.imports.lanes import SMALL, Lanes
 from davfs.orthanc import Buffer, OrthancId, StoreResult
 from tests.support import dicom
@@ -107,7 +107,7 @@ def test_a_file_that_is_hard_to_parse_delays_no_other_one(
     inbox: Inbox, lanes: Lanes, held: Held, hard: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of very many data elements, or of nobody knows how many: Orthanc may need seconds, whatever its size."""
-    monkeypatch.setattr(elements, "_HEAD", len(MR) + 100)
+    monkeypatch.setattr(files, "_HEAD", len(MR) + 100)
     with uploading(inbox, lanes, held, ("hard.dcm", hard)) as uploads:
         inbox.write(("small.dcm",), CT)
         inbox.write(("large.dcm",), dicom.instance("large", pixels=SMALL + 1024))
