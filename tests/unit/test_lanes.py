@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from davfs.elements import files
 from davfs.entry import Entry
 from davfs.errors import Busy, Conflict, OrthancError
 from davfs.filesystem.inbox import Inbox
