@@ -6,7 +6,7 @@ Source: DICOM PS3.10 §7.1, PS3.5 annex A.
 import zlib
 from collections.abc import Callable
 
-from davfs.elements.headers import EXPLICIT, IMPLICIT, LONGEST_HEADER, Buffer, Encoding, has_representation
+from davfs.elements.headers import EXPLICIT, IMPLICIT, LONGEST_HEADER, ByteBuffer, Encoding, has_representation
 
 META = 0x0002
 """The group of the meta header."""
@@ -23,7 +23,7 @@ def find_data_set(content: memoryview) -> tuple[int, str]:
     return read_meta_header(lambda offset, size: content[offset : offset + size])
 
 
-def read_meta_header(peek: Callable[[int, int], Buffer]) -> tuple[int, str]:
+def read_meta_header(peek: Callable[[int, int], ByteBuffer]) -> tuple[int, str]:
     """Return the same as `find_data_set`, given a function that returns so many bytes at an offset."""
     offset = _PREAMBLE + len(_PREFIX) if peek(_PREAMBLE, len(_PREFIX)) == _PREFIX else 0
     syntax, read = b"", EXPLICIT.read_header

@@ -24,10 +24,10 @@ ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 PIXEL_DATA = 0x7FE00010
 LONGEST_HEADER = 12
 
-Buffer: TypeAlias = bytes | bytearray | memoryview
+ByteBuffer: TypeAlias = bytes | bytearray | memoryview
 Header: TypeAlias = tuple[int, bytes, int, int]
 """Tag (the group in its upper 16 bits); value representation, empty if there is none; length; offset of the value."""
-HeaderReader: TypeAlias = Callable[[Buffer, int], Header]
+HeaderReader: TypeAlias = Callable[[ByteBuffer, int], Header]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ IMPLICIT = Encoding(implicit=True, little=True)
 EXPLICIT = Encoding(implicit=False, little=True)
 
 
-def has_representation(start: Buffer, offset: int = 0) -> bool:
+def has_representation(start: ByteBuffer, offset: int = 0) -> bool:
     """Return True if the element at an offset has a value representation, known or not."""
     representation = bytes(start[offset + 4 : offset + 6])
     return representation.isalpha() and representation.isupper()
@@ -85,7 +85,7 @@ def is_sequence(tag: int) -> bool:
 def _implicit_reader(order: str) -> HeaderReader:
     unpack = struct.Struct(f"{order}HHI").unpack_from
 
-    def read(content: Buffer, offset: int) -> Header:
+    def read(content: ByteBuffer, offset: int) -> Header:
         group, number, length = unpack(content, offset)
         return group << 16 | number, b"", length, offset + 8
 
@@ -95,7 +95,7 @@ def _implicit_reader(order: str) -> HeaderReader:
 def _explicit_reader(order: str) -> HeaderReader:
     unpack, unpack_length = struct.Struct(f"{order}HH2sH").unpack_from, struct.Struct(f"{order}I").unpack_from
 
-    def read(content: Buffer, offset: int) -> Header:
+    def read(content: ByteBuffer, offset: int) -> Header:
         group, number, representation, length = unpack(content, offset)
         if group == DELIMITERS:
             return group << 16 | number, b"", unpack_length(content, offset + 4)[0], offset + 8

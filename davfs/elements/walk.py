@@ -69,7 +69,7 @@ class FileStructure:
 
 
 @dataclass(slots=True)
-class _Level:
+class _SequenceLevel:
     """A sequence that has not ended yet, or the data set.
 
     Attributes:
@@ -103,7 +103,7 @@ class Walk:
     def __init__(self, content: memoryview, deepest: int = DEEPEST) -> None:
         self._content = content
         self._deepest = deepest
-        self._levels: list[_Level] = []
+        self._levels: list[_SequenceLevel] = []
         self._in_fragments = self._strange = self._counts = self._unseen = False
         self._offset = self._found = self._most = self._steps = 0
 
@@ -130,7 +130,7 @@ class Walk:
             self._content, self._unseen = inflated(self._content[self._offset :], INFLATED)
             self._offset = 0
         self._read_implicit = Encoding(implicit=True, little=encoding.little).read_header
-        self._levels.append(_Level(None, encoding.read_header))
+        self._levels.append(_SequenceLevel(None, encoding.read_header))
 
     def _go(self, most: int) -> None:
         """Go on until so many elements were found, or to the end, or until it is too deep."""
@@ -178,12 +178,12 @@ class Walk:
         else:
             self._offset += length
 
-    def _leave_sequences(self) -> _Level:
+    def _leave_sequences(self) -> _SequenceLevel:
         while (end := self._levels[-1].end) is not None and end <= self._offset:
             self._levels.pop()
         return self._levels[-1]
 
-    def _pass_delimiter(self, level: _Level, tag: int, length: int) -> None:
+    def _pass_delimiter(self, level: _SequenceLevel, tag: int, length: int) -> None:
         if tag == ITEM:
             level.items, level.elements, level.last = level.items + 1, 0, -1
             self._steps += level.items
@@ -206,11 +206,11 @@ class Walk:
         if is_image:
             self._in_fragments = True
         elif length == UNDEFINED:
-            self._levels.append(_Level(None, read))
+            self._levels.append(_SequenceLevel(None, read))
         elif length < _SMALLEST * (self._deepest + 2 - len(self._levels)) or self._offset + length > len(self._content):
             self._pass_over(length, read)  # too short for as many levels as are left, or cut
         else:
-            self._levels.append(_Level(self._offset + length, read))
+            self._levels.append(_SequenceLevel(self._offset + length, read))
 
     def _pass_over(self, length: int, read: HeaderReader) -> None:
         """Pass over the content of a sequence or an item; only the number of its elements can matter."""
