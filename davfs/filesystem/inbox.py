@@ -18,9 +18,11 @@ from davfs.filesystem.forwarded import ForwardedImages
 from davfs.filesystem.progress_files import ProgressFiles
 from davfs.filesystem.receipts import Receipts
 from davfs.filesystem.stored import open_stored
+from davfs.imports.complete_file import CompleteBytes
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
-from davfs.imports.upload import REJECTED, CompleteBytes, InboxUpload, UploadHandler, is_aside
+from davfs.imports.rejected import REJECTED
+from davfs.imports.upload import InboxUpload, UploadHandler, is_never_imported
 from davfs.orthanc import Buffer, InstanceFiles
 from davfs.spool.dead_properties import DeadProperties
 from davfs.spool.items import Item
@@ -177,8 +179,8 @@ class Inbox:
     def move(self, source: Path, target: Path, *, replace: bool) -> None:
         """Rename a file, or a folder with all that is in it; see `Movable`.
 
-        A file whose name kept it from being imported (see `is_aside`), and that gets an ordinary name, is imported like
-        an upload: programs save under another name first. If Orthanc refuses it, it keeps its name.
+        A file whose name kept it from being imported (see `is_never_imported`), and that gets an ordinary name, is
+        imported like an upload: programs save under another name first. If Orthanc refuses it, it keeps its name.
 
         Raises:
             NotFound, AlreadyExists, ParentMissing, BadName: See `Movable`.
@@ -238,7 +240,7 @@ class Inbox:
         entry = self.stat(source)
         if not replace and self._is_there(target):
             raise AlreadyExists(target, "The name is taken.")
-        if not is_aside(source) or is_aside(target) or (entry.is_folder and not deep):
+        if not is_never_imported(source) or is_never_imported(target) or (entry.is_folder and not deep):
             return False
         if entry.is_folder:
             raise Forbidden(source, "What is in this folder was never imported: take the files out of it one by one.")

@@ -89,7 +89,7 @@ class Importer:
             # Orthanc declined our copy in favour of one that was deleted meanwhile: it holds neither now.
         raise Unavailable("the instance was deleted again and again during its import")
 
-    def import_maybe(self, content: Buffer, walk: Walk | None = None, *, quick: bool = False) -> Imported | None:
+    def import_if_readable(self, content: Buffer, walk: Walk | None = None, *, quick: bool = False) -> Imported | None:
         """Import what is hardly DICOM, as `import_dicom` does; None where Orthanc cannot read it."""
         walk = walk or Walk(memoryview(content))
         try:

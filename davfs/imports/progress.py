@@ -1,4 +1,4 @@
-"""Progress of the import of a ZIP: shown to users, and checked between two members so that a stopping drive ends it."""
+"""The progress of ZIP imports, which a text file in the inbox shows; it also ends an import when the drive stops."""
 
 import threading
 import time
@@ -11,28 +11,28 @@ from davfs.errors import Unavailable
 from davfs.spool.items import is_name
 
 SUFFIX = ".progress.txt"
-"""Follows the name of a ZIP in the name of the file that tells how far it is."""
+"""Suffix of a progress file, behind the name of the ZIP."""
 
 _QUICK = 1.0
-"""Seconds in which an import is over so soon that nobody needs to be told."""
+"""Seconds before a progress file is shown."""
 _STRETCH, _PAUSE = 16, 1e-4
-"""Members after which there is a pause, and its seconds: other threads need the interpreter for a moment only."""
+"""Members between two pauses, and the seconds of a pause, in which other threads get the interpreter."""
 _SIZE = 600
-"""Bytes of the text, whatever it says: clients read as many as a listing told."""
+"""Bytes of every text: clients read as many as a listing showed before."""
 
 
 class Progress:
-    """How far the import of one ZIP is.
+    """The progress of the import of one ZIP.
 
     Args:
         stopping: Whether the drive is stopping.
         now: Clock, in seconds since the epoch.
 
     Attributes:
-        total: Members of the ZIP, those of ZIPs in it included; 0 as long as nobody has looked into it.
-        imported: Members that Orthanc has.
-        refused: Members that it did not take.
-        ignored: Members that are no DICOM.
+        total: Members of the ZIP, those of ZIPs in it included; 0 until its directory was read.
+        imported: Members that were imported.
+        refused: Members that Orthanc refused.
+        ignored: Members that are not DICOM.
     """
 
     def __init__(self, stopping: Callable[[], bool] = lambda: False, now: Callable[[], float] = time.time) -> None:
@@ -46,10 +46,10 @@ class Progress:
         self.ignored = 0
 
     def check(self) -> None:
-        """Go on, unless the drive is stopping; to be asked between two members, and now and then inside a large one.
+        """Check that the drive is not stopping; called between two members, and from time to time in a large one.
 
         Raises:
-            Unavailable: It is; what was imported stays so, and a client that sends the ZIP again loses nothing.
+            Unavailable: It is. Imported members stay imported; the client can send the ZIP again.
         """
         self._checks += 1
         if not self._checks % _STRETCH:
@@ -61,7 +61,7 @@ class Progress:
 
     @property
     def is_long(self) -> bool:
-        """Whether it takes so long that people want to know."""
+        """Whether it takes so long that a progress file is shown."""
         return self._now() - self._started > _QUICK
 
     @property
@@ -70,24 +70,20 @@ class Progress:
         return int(self._now() - self._started)
 
     def text(self, name: str) -> bytes:
-        """Return the text of the progress file; it has the same length for all ZIPs.
-
-        Args:
-            name: How the ZIP is called.
-        """
+        """Return the text of the progress file of a ZIP of this name; all texts have the same length."""
         began = datetime.fromtimestamp(self._started, UTC).isoformat(sep=" ", timespec="seconds").removesuffix("+00:00")
         lines = [
-            *self._told(),
+            *self._counts(),
             f"It began at {began} UTC, {self.seconds} seconds ago.",
             "",
             "This file goes when the import has ended.",
         ]
-        told = "\n".join(lines).encode()
+        text = "\n".join(lines).encode()
         heading = f"{name} is being imported."
-        shown = heading.encode()[: _SIZE - len(told) - 3].decode(errors="ignore")
-        return f"{shown}\n\n".encode() + told.ljust(_SIZE - len(shown.encode()) - 3) + b"\n"
+        shown = heading.encode()[: _SIZE - len(text) - 3].decode(errors="ignore")
+        return f"{shown}\n\n".encode() + text.ljust(_SIZE - len(shown.encode()) - 3) + b"\n"
 
-    def _told(self) -> list[str]:
+    def _counts(self) -> list[str]:
         if not self.total:
             return ["It waits for others, or is being looked through."]
         done = self.imported + self.refused + self.ignored
@@ -98,41 +94,41 @@ class Progress:
 
 
 class RunningImports:
-    """The ZIPs that are being imported, by the paths that they will have."""
+    """The ZIPs that are being imported, by the paths of their progress files."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._all: dict[Path, Progress] = {}
 
     @contextmanager
-    def entered(self, path: Path, progress: Progress) -> Iterator[None]:
-        """Show a ZIP until the end of the context, or until another upload to this path."""
-        shown = (*path[:-1], f"{path[-1]}{SUFFIX}")
-        if not is_name(shown[-1]):
+    def shown(self, path: Path, progress: Progress) -> Iterator[None]:
+        """Show the progress of a ZIP until the end of the context, or until another upload to this path."""
+        file = (*path[:-1], f"{path[-1]}{SUFFIX}")
+        if not is_name(file[-1]):
             yield
             return
         with self._lock:
-            self._all[shown] = progress
+            self._all[file] = progress
         try:
             yield
         finally:
             with self._lock:
-                if self._all.get(shown) is progress:
-                    del self._all[shown]
+                if self._all.get(file) is progress:
+                    del self._all[file]
 
     def find(self, path: Path) -> Progress | None:
-        """Return what a path of such a file tells about; None for nothing that takes long."""
+        """Return the progress that the file at a path shows; None if there is none, or none yet."""
         found = self._all.get(path)
         return found if found is not None and found.is_long else None
 
     def names(self, folder: Path) -> list[str]:
-        """Return the names of such files in a folder."""
+        """Return the names of the progress files in a folder."""
         with self._lock:
             paths = [path for path in self._all if path[:-1] == folder]
         return sorted(path[-1] for path in paths if self.find(path))
 
     def hide(self, path: Path) -> bool:
-        """Show a ZIP no more, which is imported all the same; return whether it was shown."""
+        """Hide a progress file, which changes nothing in the import; return True if it was there."""
         with self._lock:
             found = self._all.get(path)
             if found is None or not found.is_long:

@@ -72,7 +72,7 @@ class FileType(Enum):
 
 
 _BY_SIGN = {Sign.NONE: FileType.NOTHING, Sign.OPEN: FileType.UNLIKELY_DICOM, Sign.DICOM: FileType.MAYBE_DICOM}
-OFFERED = frozenset({FileType.DICOM, FileType.MAYBE_DICOM, FileType.UNLIKELY_DICOM})
+IMPORTABLE = frozenset({FileType.DICOM, FileType.MAYBE_DICOM, FileType.UNLIKELY_DICOM})
 """What Orthanc is asked to import."""
 
 
@@ -195,4 +195,4 @@ def _is_wanted(content: memoryview, member: ZipMember, most: int) -> bool:
             check_whole(content, member, most)
     except DamagedZip:
         return True  # the importer looks again, and refuses it aloud
-    return found in (*OFFERED, FileType.ZIP)
+    return found in (*IMPORTABLE, FileType.ZIP)

@@ -13,7 +13,7 @@ from davfs.errors import BadFile, DamagedZip, Refused, ZipTooLarge
 from davfs.imports.element_budget import ElementBudget
 from davfs.imports.importer import LARGEST_FILE, UNREADABLE, Imported, Importer
 from davfs.imports.progress import Progress
-from davfs.imports.sniff import OFFERED, FileType, check_whole, sniff, sniff_head, sniff_member
+from davfs.imports.sniff import IMPORTABLE, FileType, check_whole, sniff, sniff_head, sniff_member
 from davfs.imports.zip_directory import ZipMember, directory, recovered
 from davfs.imports.zip_members import unpacked
 from davfs.orthanc import Buffer
@@ -183,7 +183,7 @@ class _Run:
         found = sniff_member(archive.content, member)
         if found is FileType.NOTHING:
             check_whole(archive.content, member, self._limits.member_size, self._progress.check)
-        if found is FileType.ZIP or found in OFFERED:
+        if found is FileType.ZIP or found in IMPORTABLE:
             if member.size > self._limits.member_size:
                 raise Refused(f"It is larger than {self._limits.member_size} bytes.")
             with unpacked(archive.content, member, self._scratch, self._progress.check) as content:
@@ -213,7 +213,7 @@ class _Run:
             found = sniff_head(content, len(content))
         if found is FileType.NOTHING:
             return
-        offer = self._importer.import_maybe if found is FileType.UNLIKELY_DICOM else self._importer.import_dicom
+        offer = self._importer.import_if_readable if found is FileType.UNLIKELY_DICOM else self._importer.import_dicom
         if imported := offer(content, walk):
             self._imported.append(imported)
             self._progress.imported += 1

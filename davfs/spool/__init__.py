@@ -1,19 +1,15 @@
-"""The folder on the disk behind ``inbox/``: ordinary files, folders, and receipts for what Orthanc holds.
+"""The folder on the disk behind ``inbox/``: ordinary files, folders, and receipts for files that Orthanc holds.
 
-- `spool`: the real folder behind the inbox: what is written into it, in one piece or in several.
-- `reading`: what of it is shown, and until when.
-- `moving`: renaming and copying in it.
-- `property_tracker`: lets dead properties follow the names on the disk.
-- `upload_file`: a file that is on its way into it.
-- `disk`: that folder on the disk, and the steps that change it, each in full or not at all.
-- `renaming`: the two system calls behind those steps.
-- `descriptors`: open folders and files of the disk; no link is followed.
-- `disk_errors`: what the disk says, as errors about a path.
-- `originals`: which ordinary files are receipts that keep what was sent.
-- `dead_properties`: dead properties: what clients keep at files and folders of the inbox (RFC 4918 §4), in an SQLite
-  file beside them.
-- `entity_tags`: entity tags of the files in the inbox: they change whenever a file does, and tell nothing else of it.
-- `items`: what one name in it stands for: a folder, an ordinary file, or a receipt.
-- `quota`: how many bytes it holds.
-- `sweeper`: the thread that removes what has expired.
+- `spool`: writes files and uploads into it; `reading`: lists and opens them; `moving`: renames and copies them.
+- `upload_file`: an unfinished upload.
+- `items`: a name in it: a folder, an ordinary file, or a receipt.
+- `originals`: uploaded files that are kept because Orthanc stored other bytes.
+- `quota`: counts bytes and names.
+- `disk`: the steps that change it, each in full or not at all; `folders`: where its folders are.
+- `renaming`: system calls that rename; `descriptors`: open files and folders, without following links.
+- `disk_errors`: errors of the disk as errors about a path.
+- `dead_properties`: properties that clients keep at files and folders (RFC 4918 §4); `property_database`: their SQLite
+  file; `property_tracker`: renames and removes them together with files.
+- `entity_tags`: entity tags of files.
+- `sweeper`: the thread that removes expired files.
 """

@@ -113,11 +113,11 @@ def test_errors_of_orthanc_pass(orthanc: MemoryOrthanc, error: Unavailable | Sto
 def test_what_may_be_dicom_may_be_none(orthanc: MemoryOrthanc) -> None:
     """Orthanc has the last word on files without preamble."""
     importer = Importer(orthanc)
-    assert importer.import_maybe(NO_PREAMBLE) == Imported(identify(NO_PREAMBLE), len(NO_PREAMBLE))
-    assert importer.import_maybe(BROKEN) is None
+    assert importer.import_if_readable(NO_PREAMBLE) == Imported(identify(NO_PREAMBLE), len(NO_PREAMBLE))
+    assert importer.import_if_readable(BROKEN) is None
     orthanc.failure = Unavailable("down")
     with pytest.raises(Unavailable):
-        importer.import_maybe(BROKEN)
+        importer.import_if_readable(BROKEN)
 
 
 def test_a_deletion_right_after_the_import_does_not_undo_its_success(orthanc: MemoryOrthanc) -> None:
