@@ -18,7 +18,7 @@ def md5(text: bytes) -> bytes:
 
 
 def logged_in(password: str, tried: bytes) -> Credentials | None:
-    """Return the credentials of a user of some password for a client that tries another one, in its own encoding."""
+    """Return the result of a login with the bytes of a password, for a user with a password."""
     digest = DigestAuthenticator({USER: password}, REALM, Nonces())
     found = re.search('nonce="([^"]+)"', digest.challenge())
     assert found

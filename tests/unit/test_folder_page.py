@@ -104,7 +104,7 @@ def test_hostile_names(name: str, slash: bool) -> None:  # noqa: FBT001  a param
 
 
 def test_names_are_isolated() -> None:
-    """A name that is written from right to left does not turn what stands around it."""
+    """A right-to-left name does not change the direction of the text around it."""
     seen = shown(("inbox", "משה"), file("\u202egpj.exe"))
     assert seen.text("tbody//bdi") == ["\u202egpj.exe"]
     assert seen.text("nav//bdi") == ["Drive", "inbox", "משה"]

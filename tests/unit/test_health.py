@@ -33,7 +33,7 @@ def health(obstacle: str | None = None) -> HealthChecks:
 
 
 def test_health_is_the_process() -> None:
-    """The process lives, whatever is in the drive's way."""
+    """The health check succeeds while the drive cannot be used."""
     assert send(health("no Orthanc"), HEALTH)[::2] == (200, b"ok\n")
 
 
@@ -54,7 +54,7 @@ def test_not_ready() -> None:
     "path", ["/", "/davfs-api", "/davfs-api/", "/davfs-api/healthy", "/by-patient/davfs-api/health"]
 )
 def test_everything_else_is_the_drive(path: str) -> None:
-    """No other path is taken away from the drive."""
+    """All other paths are passed to the drive."""
     assert send(health("no Orthanc"), path)[2] == b"the drive"
 
 
@@ -76,7 +76,7 @@ def test_orthanc_is_not_asked_each_time() -> None:
 
 
 def test_a_slow_look_is_made_once() -> None:
-    """Those who ask while somebody looks wait for that answer."""
+    """Concurrent checks wait for the first one, and share its result."""
     looking, looks = threading.Event(), []
 
     def look() -> str | None:
@@ -95,7 +95,7 @@ def test_a_slow_look_is_made_once() -> None:
 
 
 def test_before_there_is_a_drive() -> None:
-    """All requests are told to come again, until there is something to hand them to."""
+    """All requests get 503 until the drive has started."""
     starting = StartingApplication()
     status, headers, _ = send(starting, "/by-patient/")
     assert (status, headers["Retry-After"]) == (503, "5")

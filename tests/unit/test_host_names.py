@@ -36,12 +36,12 @@ def test_own(host: str) -> None:
     ],
 )  # fmt: skip
 def test_foreign(host: str) -> None:
-    """Any other name may have been given this machine's address by whoever owns it."""
+    """Any other name may be resolved to this machine's address by its owner."""
     assert not NAMES.include(host)
 
 
 def test_full_name_is_asked_for_once() -> None:
-    """The network is asked for this machine's full name where nothing else helps, and once."""
+    """The full name of this machine is resolved only if needed, and once."""
     asked: list[int] = []
 
     def full_name() -> str:
@@ -58,7 +58,7 @@ def test_full_name_is_asked_for_once() -> None:
 
 
 def test_network_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While one request waits for the network, which may take long, the others do not."""
+    """While one request resolves the name, which may take long, others do not wait."""
     monkeypatch.setattr(module, "_PATIENCE", 0.01)
     answered, asked = threading.Event(), threading.Event()
 
@@ -108,12 +108,12 @@ def test_bad_setting(value: object) -> None:
     ],
 )
 def test_foreign_pages(headers: dict[str, str], *, foreign: bool) -> None:
-    """A browser's own word comes first, then whether the page is of this host and port; other clients say nothing."""
+    """Sec-Fetch-Site comes first, then host and port of Origin; other clients send neither."""
     environ = {"HTTP_HOST": "d:8043", **{f"HTTP_{name}": value for name, value in headers.items()}}
     assert is_foreign(environ) is foreign
 
 
 def test_origin_without_a_host() -> None:
-    """A page has to be of some host."""
+    """An Origin without a host is foreign."""
     assert is_foreign({"HTTP_ORIGIN": "null"})
     assert is_foreign({"HTTP_HOST": "", "HTTP_ORIGIN": "http://"})

@@ -18,7 +18,7 @@ CARRIED = [
 
 @pytest.mark.parametrize("kind", CARRIED)
 def test_every_error(kind: type[errors.DavfsError]) -> None:
-    """No error that can reach a door is missing in the table, and each status has its words."""
+    """The table has all errors that can reach a door, and each status has its phrase."""
     assert kind in STATUSES
     error = kind(("inbox", "x"), "Why.") if issubclass(kind, errors.PathError) else kind("Why.")
     answer = to_http_error(error)

@@ -45,7 +45,7 @@ def lock(seconds: float = 600, user: str = "me", scope: str = "exclusive") -> di
 
 
 def test_bound(kept: LockStorage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One too many is refused; where some have expired, they make room."""
+    """A lock beyond the limit is refused; expired locks are removed first."""
     monkeypatch.setattr(lock_storage, "MOST_LOCKS", 3)
     for number in range(3):
         kept.create(f"/inbox/{number}", lock(0.05 if number == 1 else 600))
@@ -57,7 +57,7 @@ def test_bound(kept: LockStorage, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_expiry_while_looking_below(kept: LockStorage) -> None:
-    """Asking for the locks below a folder while some of them expire finds the others."""
+    """The locks below a folder are found while some of them expire."""
     for number in range(5):
         kept.create(f"/inbox/{number}", lock(0.01 if number % 2 else 600))
     time.sleep(0.02)
@@ -103,7 +103,7 @@ def test_expiry_on_several_threads(kept: LockStorage) -> None:
 
 
 def test_bound_of_one_user(kept: LockStorage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One user has so many locks at most, and others have theirs; those that have expired or gone do not count."""
+    """The number of locks of one user is limited; expired and released ones do not count."""
     monkeypatch.setattr(lock_storage, "MOST_OF_ONE_USER", 3)
     tokens = [kept.create(f"/inbox/{number}", lock(0.01 if number == 1 else 600))["token"] for number in range(3)]
     with pytest.raises(HttpError) as caught:

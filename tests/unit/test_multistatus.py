@@ -37,7 +37,7 @@ def answered(wanted: RequestedProperties, *shown: ListedResource) -> list[dict[s
 
 
 def test_all_of_a_file() -> None:
-    """A file shows what there is of it, and nothing that there is not."""
+    """A file has its live properties, and no others."""
     (found,) = answered(RequestedProperties(PropfindMode.ALL), ListedResource("/a", FILE))
     assert found == {
         "200 OK": {
@@ -75,7 +75,7 @@ def test_names_alone() -> None:
 
 
 def test_more_than_all() -> None:
-    """With an include element, what all properties leave out comes too (RFC 4918 §14.8)."""
+    """An include element adds properties to allprop (RFC 4918 §14.8)."""
     (found,) = answered(
         RequestedProperties(PropfindMode.ALL, (f"{DAV}quota-used-bytes",)),
         ListedResource("/f/", FOLDER, quota=QuotaUsage(7, 8)),
@@ -101,7 +101,7 @@ def test_any_name(*, name: str, folder: bool) -> None:
 
 
 def test_many() -> None:
-    """A long answer comes in blocks, and is complete."""
+    """A long response comes in blocks, and is complete."""
     shown = [ListedResource(f"/{number}", FILE) for number in range(3001)]
     blocks = list(multistatus(RequestedProperties(PropfindMode.ALL), shown))
     assert len(blocks) > 1
@@ -121,7 +121,7 @@ def test_many() -> None:
     ],
 )
 def test_requests(inner: str, expected: RequestedProperties) -> None:
-    """Requests are understood as RFC 4918 §9.1 says; elements that are not known are skipped (§17)."""
+    """Requests are parsed by RFC 4918 §9.1; unknown elements are ignored (§17)."""
     assert parse_propfind(parsed(f"<propfind xmlns='DAV:'>{inner}</propfind>".encode())) == expected
 
 

@@ -9,7 +9,7 @@ clock = clocks.clock
 
 
 def test_each_count_once(clock: Clock) -> None:
-    """Counts may overtake each other a little, and none is taken twice."""
+    """Counts may come a little out of order, and none is accepted twice."""
     nonces = Nonces(clock=clock)
     nonce = nonces.fresh()
     for count in (1, 3, 2, 70, 69, 7, 1_000_000, 999_937):
@@ -42,7 +42,7 @@ def test_only_our_own(clock: Clock) -> None:
 
 
 def test_what_was_forgotten_has_expired(clock: Clock) -> None:
-    """Where memory is full the oldest goes, and is never good again, used or not."""
+    """A nonce that was evicted is never accepted again, used or not."""
     nonces = Nonces(clock=clock, capacity=10)
     old = [nonces.fresh() for _ in range(2)]
     assert nonces.use(old[0], 1)

@@ -13,7 +13,7 @@ PATH, OTHER = ("inbox", "a.zip"), ("inbox", "b")
 
 
 def test_one_at_a_time() -> None:
-    """Nobody comes between a look and a step; other paths are free."""
+    """One request at a time holds the lock of a path; other paths are free."""
     locks, inside = PathLocks(waiting=20), 0
 
     def change() -> None:
@@ -31,7 +31,7 @@ def test_one_at_a_time() -> None:
 
 
 def test_nobody_waits_for_ever() -> None:
-    """A ZIP takes minutes to import: whoever wants to change its path meanwhile is told to come back."""
+    """A ZIP takes minutes to import: requests that change its path meanwhile get 503."""
     locks = PathLocks(patience=0.05)
     with locks.hold(PATH):
         with pytest.raises(Busy, match="takes long") as caught, locks.hold(OTHER, PATH):
@@ -45,7 +45,7 @@ def test_nobody_waits_for_ever() -> None:
 
 
 def test_few_wait_for_one_path() -> None:
-    """Each keeps one of the door's threads: a further one is told at once."""
+    """Waiting requests occupy threads: beyond a limit, they fail at once."""
     locks, entered = PathLocks(patience=10, waiting=2), threading.Event()
 
     def wait() -> None:

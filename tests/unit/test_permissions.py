@@ -14,7 +14,7 @@ WRITE, DELETE = Permission.WRITE, Permission.DELETE
 @pytest.mark.parametrize("path", [(), INBOX, LAYOUT])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PROPFIND"])
 def test_reading(method: str, path: Path) -> None:
-    """Looking needs nothing beyond reading."""
+    """Reading methods require no further permission."""
     assert required_permissions(method, path) == ()
 
 

@@ -37,7 +37,7 @@ def test_any_destination(path: Path) -> None:
     ],
 )
 def test_same_server(value: str, host: str) -> None:
-    """The usual ports are no other server (RFC 3986 §6.2.3), and who asks is no part of it: lftp writes it there."""
+    """The default ports and a user, which lftp sends, do not make another server (RFC 3986 §6.2.3)."""
     assert destination({"HTTP_DESTINATION": value, "HTTP_HOST": host}) == ("inbox", "x")
 
 
@@ -65,7 +65,7 @@ def test_no_destination(value: str, status: int) -> None:
 
 
 def test_behind_a_proxy() -> None:
-    """The name that a proxy has outside is as good as the own one."""
+    """The external name of a proxy counts as the own one."""
     asked = {"HTTP_DESTINATION": "https://drive.example/inbox/x", "HTTP_HOST": "localhost:8043"}
     assert destination({**asked, "HTTP_X_FORWARDED_HOST": "drive.example"}) == ("inbox", "x")
 

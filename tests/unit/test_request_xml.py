@@ -43,12 +43,12 @@ COSTS: dict[str, Callable[[int], str]] = {
 
 
 def as_told(element: Element) -> str:
-    """Return an element in the canonical form, by a parser that is not ours."""
+    """Return an element in canonical form, by another parser."""
     return lxml.etree.tostring(lxml.etree.fromstring(tostring(element)), method="c14n2").decode()
 
 
 def refusal(body: str | bytes) -> int:
-    """Return the status by which a body is refused."""
+    """Return the status with which a body is refused."""
     with pytest.raises(HttpError) as caught:
         parsed(body.encode() if isinstance(body, str) else body)
     return int(caught.value.value)
@@ -113,27 +113,27 @@ def test_anything(body: bytes) -> None:
 
 @pytest.mark.parametrize("kind", COSTS)
 def test_costs(kind: str) -> None:
-    """Eight times the bytes cost about eight times the work; of what is quadratic it would be 64 times."""
+    """Eight times the bytes take about eight times the time; quadratic work would take 64 times."""
     small, large = (min(work(COSTS[kind](size).encode()) for _ in range(3)) for size in (LARGEST, LARGEST * 8))
     assert large < 24 * small + 0.01
     assert small < 0.1
 
 
 def work(body: bytes) -> float:
-    """Return the seconds of a processor that a body takes."""
+    """Return the CPU seconds for parsing a body."""
     before = time.process_time()
     parsed(body)
     return time.process_time() - before
 
 
 def test_wsgidav() -> None:
-    """WsgiDAV does without lxml, which is installed, and which others can still import."""
+    """WsgiDAV does not use lxml, which is installed, and which other code can import."""
     assert xml_tools.use_lxml is False
     assert sys.modules["lxml"] is lxml
 
 
 def test_wsgidav_imported_before() -> None:
-    """Where WsgiDAV has chosen lxml before, the drive does not start, and says why."""
+    """If WsgiDAV has chosen lxml before, the drive does not start, and reports why."""
     program = "import wsgidav.xml_tools; import davfs.doors.webdav"
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert ended.returncode == 1

@@ -30,7 +30,7 @@ def time() -> Time:
 
 @pytest.fixture
 def throttle(time: Time) -> Throttle:
-    """A throttle that lives in it."""
+    """A throttle with that clock."""
     return Throttle(clock=time)
 
 
@@ -43,7 +43,7 @@ def guesses() -> Iterator[Credentials]:
 
 
 def attack(throttle: Throttle, times: int, user: str = "alice", address: str = HERE) -> int:
-    """Try wrong passwords one right after the other; return how many were looked at."""
+    """Try wrong passwords without a pause; return how many were checked."""
     tried = 0
     for _ in range(times):
         guess = Credentials.of(user, f"guess{tried}")
@@ -60,7 +60,7 @@ def test_mistakes_are_free(throttle: Throttle) -> None:
 
 
 def test_delays_double_up_to_two_seconds(throttle: Throttle, time: Time) -> None:
-    """They are told in whole seconds, and none is longer than two."""
+    """Delays are returned in whole seconds, up to two."""
     attack(throttle, 6)
     waited = []
     for guess in [next(guesses()) for _ in range(6)]:
@@ -73,7 +73,7 @@ def test_delays_double_up_to_two_seconds(throttle: Throttle, time: Time) -> None
 
 
 def test_one_try_at_a_time(throttle: Throttle, time: Time) -> None:
-    """Of many that come at once, one is let through at the end of each delay."""
+    """Of many concurrent attempts, one is let through at the end of each delay."""
     for _ in range(20):
         throttle.failed("alice", HERE, None)
     time.now += 2
@@ -92,7 +92,7 @@ def test_known_credentials_are_never_throttled(throttle: Throttle) -> None:
 
 
 def test_known_credentials_are_not_guessed_faster(throttle: Throttle, time: Time) -> None:
-    """From an address where they were never used, guesses meet them no sooner than the delays let guesses through."""
+    """From a new address, guessing verified credentials is no faster than guessing others."""
     throttle.succeeded(HERE, GOOD)
     for guess, _ in zip(guesses(), range(UNPROVEN), strict=False):
         throttle.admit("alice", ELSEWHERE, guess)
@@ -103,7 +103,7 @@ def test_known_credentials_are_not_guessed_faster(throttle: Throttle, time: Time
 
 
 def test_credentials_of_the_configuration_are_known(throttle: Throttle, time: Time) -> None:
-    """They need no first login, and no other one after any time, until Orthanc refuses them."""
+    """Credentials of the configuration need no first login, and never expire, until Orthanc refuses them."""
     throttle.expect(GOOD)
     attack(throttle, UNPROVEN - 1)
     assert throttle.admit("alice", HERE, GOOD) == 0
@@ -116,7 +116,7 @@ def test_credentials_of_the_configuration_are_known(throttle: Throttle, time: Ti
 
 
 def test_changed_credentials_are_not_known(throttle: Throttle) -> None:
-    """A password that Orthanc does not take any more is a guess like others from then on."""
+    """A password that Orthanc refuses is not verified any more."""
     throttle.succeeded(HERE, GOOD)
     attack(throttle, 20)
     assert throttle.admit("alice", HERE, GOOD) == 0
@@ -125,19 +125,19 @@ def test_changed_credentials_are_not_known(throttle: Throttle) -> None:
 
 
 def test_one_name_from_many_addresses(throttle: Throttle) -> None:
-    """A name is throttled wherever the guesses come from; other names are not."""
+    """A name is throttled for all addresses; other names are not."""
     assert sum(attack(throttle, 1, address=f"10.0.1.{number}") for number in range(100)) <= 6
     assert throttle.admit("bob", "10.0.2.1", Credentials.of("bob", "x")) == 0
 
 
 def test_many_names_from_one_address(throttle: Throttle) -> None:
-    """An address is throttled whatever the names are; other addresses are not."""
+    """An address is throttled for all names; other addresses are not."""
     assert sum(attack(throttle, 1, user=f"user{number}") for number in range(1000)) <= 21
     assert throttle.admit("bob", ELSEWHERE, Credentials.of("bob", "x")) == 0
 
 
 def test_many_names_from_many_addresses(throttle: Throttle) -> None:
-    """All together are throttled, but for those that come from an address without any mistake."""
+    """All attempts together are throttled, except from addresses without a wrong password."""
     tried = sum(attack(throttle, 3, user=f"user{n}", address=f"10.1.{n % 250}.1") for n in range(1000))
     assert tried < 500
     assert throttle.admit("bob", "10.2.0.1", Credentials.of("bob", "x")) == 0
@@ -164,7 +164,7 @@ def test_one_customer_is_one_address(throttle: Throttle, address: str) -> None:
 
 
 def test_a_client_that_changes_its_address(throttle: Throttle) -> None:
-    """Where credentials were used, another IPv6 address of the same network is as good; another network is not."""
+    """Verified credentials may be used from another IPv6 address of the same network, and not of another network."""
     throttle.succeeded("2001:db8:0:1::5", GOOD)
     attack(throttle, UNPROVEN, address="2001:db8:0:1::6")
     assert throttle.admit("alice", "2001:db8:0:1:abcd::7", GOOD) == 0
@@ -172,14 +172,14 @@ def test_a_client_that_changes_its_address(throttle: Throttle) -> None:
 
 
 def test_failures_are_forgotten(throttle: Throttle, time: Time) -> None:
-    """Ten minutes later the count starts anew."""
+    """Wrong passwords are forgotten after ten minutes."""
     attack(throttle, 20)
     time.now += 600
     assert attack(throttle, 20) == 6
 
 
 def test_memory_is_bounded(time: Time) -> None:
-    """However many fail, so many names and addresses are remembered: those that came last."""
+    """The number of names and addresses is limited; the most recent ones stay."""
     throttle = Throttle(clock=time, capacity=100)
     for number in range(1000):
         throttle.failed(f"user{number}" * 100, f"10.0.{number % 256}.{number // 256}", None)
@@ -192,7 +192,7 @@ def test_memory_is_bounded(time: Time) -> None:
 
 
 def test_refused_names_displace_no_others(time: Time) -> None:
-    """A name stays throttled while its guesser makes up as many others as there is room for."""
+    """A name stays throttled while many other names are tried."""
     throttle = Throttle(clock=time, capacity=100)
     attack(throttle, 20)
     for number in range(1000):

@@ -58,7 +58,7 @@ def test_conditions(headers: dict[str, str], expected: HTTPStatus | None) -> Non
 
 
 def test_without_a_tag() -> None:
-    """Of a file whose versions cannot be told apart nothing is said to be the same."""
+    """A file without an entity tag never counts as unmodified."""
     entry = replace(ENTRY, etag="")
     assert unmet({"HTTP_IF_MODIFIED_SINCE": NOW, "HTTP_IF_NONE_MATCH": '""'}, entry) is None
     assert not same_version(NOW, entry)
@@ -78,12 +78,12 @@ def test_without_a_tag() -> None:
     ],
 )
 def test_if_range(header: str, *, expected: bool) -> None:
-    """A part continues another one of exactly the same version alone."""
+    """If-Range is met by exactly the current version."""
     assert same_version(header, replace(ENTRY, resource="an image", media_type=DICOM)) is expected
 
 
 def test_a_date_is_not_enough() -> None:
-    """An ordinary file, or one that the drive makes, can have been replaced within its second: its date does not do."""
+    """The date of an ordinary or derived file is no strong validator: files may be replaced within a second."""
     assert not same_version(NOW, ENTRY)
     assert not same_version(NOW, replace(ENTRY, resource="a study", media_type="application/zip"))
     assert same_version('"tag"', ENTRY)

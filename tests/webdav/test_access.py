@@ -169,7 +169,7 @@ def test_bytes_go_through_unchanged() -> None:
 
 
 def test_over_tls(tmp_path: Path) -> None:
-    """Orthanc is believed with its own certificate, whoever signed it, and with no other.
+    """Orthanc is trusted with its own certificate, whoever signed it, and with no other.
 
     Another server stands in for it: Orthanc 1.10.1 of Debian 12 dies of the first HTTPS request (its CivetWeb does not
     know OpenSSL 3).

@@ -220,7 +220,7 @@ def test_nobody_is_locked_out_by_guesses(door: str, auth: httpx.Auth) -> None:
 
 
 def test_nobody_is_locked_out_before_the_first_login(client: httpx.Client) -> None:
-    """A user of Orthanc's configuration logs in while somebody guesses at the same address."""
+    """A user of Orthanc's configuration logs in during an attack from the same address."""
     for number in range(100):
         client.get("/", auth=("alice", f"guess{number}"))
     assert client.get("/", auth=("alice", "guess")).status_code == 429

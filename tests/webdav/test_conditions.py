@@ -180,7 +180,7 @@ def test_large_owner(server: Door) -> None:
     assert server.drive.put("inbox/owned", b"y").status_code == 204
 
 
-def test_unlock_by_somebody_else(server: Door) -> None:
+def test_unlock_by_another_token(server: Door) -> None:
     """A lock ends with its own token, at its own place."""
     server.drive.put("inbox/mine", b"x")
     server.drive.put("inbox/other", b"x")

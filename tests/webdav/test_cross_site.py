@@ -37,7 +37,7 @@ def ask(door: WebDav, method: str, path: str, headers: dict[str, str]) -> httpx.
 
 @pytest.mark.parametrize("method", [*READS, *CHANGES])
 def test_foreign_host(door: Door, method: str) -> None:
-    """Under a name that somebody else gave this machine, nothing is told or changed; the answer names the setting."""
+    """Under a foreign host name, nothing is revealed or changed; the response names the setting."""
     for headers in (FOREIGN, FOREIGN | {"Authorization": "Basic YTpi"}, {"Host": "evil.example"}, {"Host": ""}):
         answer = ask(door.drive, method, "inbox/rebound", headers)
         assert answer.status_code == 421
@@ -90,7 +90,7 @@ def test_foreign_page(door: Door, method: str, browser: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("browser", [{"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {}])
 def test_own_page(door: Door, browser: dict[str, str]) -> None:
-    """The drive's own page, and what is no browser, changes what it may; whoever comes by a link reads."""
+    """The drive's own page, and clients that are no browser, may change things; a link to the drive may be followed."""
     origin = {"Origin": door.url.rstrip("/")} if browser else {}
     assert door.drive.request("PUT", "inbox/own", content=b"x", headers=browser | origin).is_success
     assert door.drive.request("POST", "davfs-api/reload", headers=browser | origin).status_code == 200

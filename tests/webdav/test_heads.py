@@ -24,7 +24,7 @@ SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 class Head(NamedTuple):
-    """What a client sends.
+    """The head of a request.
 
     Attributes:
         sent: Its bytes; a head alone, or with a body.
@@ -185,7 +185,7 @@ def statuses(port: int, sent: bytes) -> list[int]:
 
 @pytest.mark.parametrize("name", HEADS)
 def test_head(port: int, name: str) -> None:
-    """What may be sent is answered, what may not is refused, and then nothing behind it is taken for a request."""
+    """Valid heads are answered, others are refused, and nothing behind them is parsed as a request."""
     head = HEADS[name]
     found = statuses(port, head.sent + SMUGGLED)
     closed = head.status != 200 or b"HTTP/1.0" in head.sent
@@ -194,7 +194,7 @@ def test_head(port: int, name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name, head in HEADS.items() if head.status == 200])
 def test_llhttp(node: int, name: str) -> None:
-    """What is taken here, Node takes too: its parser refuses nearly all that is refused here."""
+    """Node accepts every head that door 2 accepts, and its parser refuses nearly all that door 2 refuses."""
     assert statuses(node, HEADS[name].sent)[:1] == [200]
 
 

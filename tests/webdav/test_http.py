@@ -35,7 +35,7 @@ def test_connection_is_kept(server: HttpServer, header: str) -> None:
 
 
 def test_large_answers(server: HttpServer) -> None:
-    """What does not fit into the buffers arrives whole, at a client that takes its time too."""
+    """Responses larger than the buffers arrive whole, also at a slow client."""
     with client(server) as connection:
         connection.request("GET", "/large")
         time.sleep(0.2)
@@ -85,7 +85,7 @@ def test_last_chunk_is_missing(server: HttpServer) -> None:
 
 
 def test_body_that_nobody_reads(server: HttpServer) -> None:
-    """What was sent but not wanted is not taken for the next request."""
+    """A body that the application does not read is not parsed as the next request."""
     with client(server) as connection:
         for _ in range(2):
             assert ask(connection, "PUT", "/unread", body=GET + LARGE) == (200, b"hello")
@@ -115,7 +115,7 @@ def test_body_that_nobody_reads(server: HttpServer) -> None:
     ],
 )
 def test_bad_requests(server: HttpServer, request_: bytes, status: int) -> None:
-    """What is no request, or leaves its end in doubt, is refused and the connection closed."""
+    """A malformed request, or one with an ambiguous end, is refused, and the connection is closed."""
     assert raw(server, request_).startswith(b"HTTP/1.1 %d " % status)
 
 
@@ -200,7 +200,7 @@ def test_names_of_threads(server: HttpServer, application: Application) -> None:
 
 
 def test_port_is_taken(application: Application) -> None:
-    """Who configures a port that is in use is told which one, and by what key to change it."""
+    """A port that is in use is reported, with the setting that changes it."""
     with socket.socket() as taken:
         taken.bind((LOOPBACK, 0))
         taken.listen()

@@ -35,7 +35,7 @@ class Running:
     Attributes:
         folder: Where they are.
         url: The drive's address.
-        drive: A client of the drive, as somebody who may do everything.
+        drive: A client of the drive whose user has all permissions.
         log: Returns what was logged so far.
     """
 
@@ -146,7 +146,7 @@ def test_on_demand(running: Running) -> None:
 
 
 def test_a_bad_version_is_not_shown(running: Running) -> None:
-    """The version before stays, and everybody is told why: the log, the answer, and whoever reads README.txt."""
+    """The former version stays; the log, the response and README.txt say why."""
     running.write("mine.toml", "broken", BAD)
     running.write("other.toml", "better")
     answer = running.reload().json()
@@ -163,7 +163,7 @@ def test_a_bad_version_is_not_shown(running: Running) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PROPFIND", "OPTIONS"])
 def test_other_methods(running: Running, method: str) -> None:
-    """They are refused, and what would do is told."""
+    """They are refused, with what is allowed."""
     answer = running.reload(method=method)
     assert answer.status_code == httpx.codes.METHOD_NOT_ALLOWED
     assert answer.headers["Allow"] == "POST"

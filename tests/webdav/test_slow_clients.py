@@ -1,4 +1,4 @@
-"""Slow clients of the HTTP server of door 2: what is waited for, how long, and what gives way."""
+"""Slow clients of the HTTP server of door 2: time limits, and the connections that are closed for others."""
 
 import http.client
 import socket

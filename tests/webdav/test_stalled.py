@@ -1,4 +1,4 @@
-"""Clients that stall, whatever they are in the middle of, make nobody wait at door 2, and cost bounded memory.
+"""Stalled clients, at any point of a request, block no other client at door 2, and take bounded memory.
 
 They come from the address of the honest client, and have its login: no limit of a client may hit what is quick.
 ``make test-attacks`` has a thousand of each kind.
@@ -108,7 +108,7 @@ def descriptors(process: OrthancProcess) -> int:
 def held_for_clients(process: OrthancProcess) -> int:
     """Return how many connections to door 2 are open at its end, and files of the inbox, together.
 
-    Not what a process keeps for whoever comes next, as connections to its catalog and, for logins, to Orthanc.
+    Without those that a process keeps open, such as connections to its catalog and, for logins, to Orthanc.
     """
     table = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]  # proc(5)
     here = f":{port(process):04X}"
@@ -154,7 +154,7 @@ def check_nobody_waits(process: OrthancProcess, honest: Honest, kinds: list[str]
 
 @pytest.mark.parametrize("kind", STALLS)
 def test_with_login(process: OrthancProcess, honest: Honest, report: Report, kind: str) -> None:
-    """Whatever somebody who has a login does not go on with."""
+    """Clients with a login stall at any point of a request."""
     check_nobody_waits(process, honest, [kind], ALICE, report)
 
 

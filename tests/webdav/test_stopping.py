@@ -1,4 +1,4 @@
-"""Clients that go away, a disk that is full, and servers that stop in the middle: nothing is left over, or lost."""
+"""Clients that disconnect, a full disk, and servers that stop during a request: nothing is left behind or lost."""
 
 import os
 import socket
@@ -186,7 +186,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_full_disk(process: OrthancProcess, small_disk: Path, tmp_path: Path) -> None:
-    """What does not fit is refused, and leaves nothing behind; all that needs no room still works."""
+    """Uploads that do not fit are refused, and leave nothing behind; requests that need no space still work."""
     options = ("--spool", str(small_disk / "spool"))
     with ServeProcess(tmp_path, process.url, *options) as serve, serve.ready().drive() as drive:
         assert drive.put("inbox/kept", b"k" * 100_000).status_code == 201

@@ -1,4 +1,4 @@
-"""Orthanc ends in order and in time, whatever the drive is doing when it is told to.
+"""Orthanc stops in order and in time, whatever the drive is doing at that moment.
 
 ``make test-stop ROUNDS=50`` repeats each case, with an archive of 30,000 patients.
 """

@@ -1,4 +1,4 @@
-"""The door under TLS: who speaks it is answered, who does not holds up nobody."""
+"""Door 2 under TLS: clients without TLS block no others."""
 
 import os
 import socket
@@ -69,7 +69,7 @@ def test_strangers_to_tls(tmp_path: Path) -> None:
 
 
 def test_key_updates(tmp_path: Path) -> None:
-    """Who sends one key update after the other, and no request, is not listened to for ever (RFC 8446 §4.6.3)."""
+    """A client that sends key updates and no request is disconnected in the end (RFC 8446 §4.6.3)."""
     files = certificate(tmp_path)
     with serving(scheme, tls.context(*files)) as url:
         command = ["openssl", "s_client", "-connect", urlsplit(url).netloc, "-tls1_3", "-brief"]
