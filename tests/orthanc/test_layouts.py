@@ -71,7 +71,7 @@ def wait_for(drive: WebDav, wanted: dict[str, list[str]]) -> None:
 
 
 def shows(drive: WebDav, path: str, depth: int) -> bool:
-    """Tell whether what is at this depth of a path is in the listing of the folder above it."""
+    """Return True if the entry at this depth of a path is in the listing of the folder above it."""
     segments = path.split("/")
     above = "/".join(segments[:depth])
     return drive.status(above) == 207 and segments[depth] in drive.listing(above)

@@ -61,7 +61,7 @@ def anonymised(levels: str, key: HashKey = KEY, extra: ExtraTags = EXTRA) -> Lay
 
 
 def is_shown(field: str, level: Level, extra: ExtraTags = EXTRA, options: Options = EVERYTHING) -> bool:
-    """Tell whether an anonymised layout may have a field, at a level that knows its tag."""
+    """Return True if an anonymised layout may have a field, at a level that has its tag."""
     try:
         restrict(parse_template(f"{{{field}}}", level, extra, KEY), options, KEY)
     except TemplateError:

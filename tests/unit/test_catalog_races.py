@@ -182,7 +182,7 @@ class Races(RuleBasedStateMachine):
         self.events: list[OrthancId] = []
 
     def teardown(self) -> None:
-        """Let all come to their end, and compare."""
+        """Finish all threads, and compare."""
         self.settle()
         self.archive.store.close()
         shutil.rmtree(self.archive.folder)

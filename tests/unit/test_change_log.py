@@ -1,4 +1,4 @@
-"""The catalog notices that Orthanc's log of changes is another one, or was emptied, and doubts what it knows."""
+"""The catalog notices that Orthanc's log of changes is another one, or was emptied, and is stale then."""
 
 from collections.abc import Callable
 from contextlib import suppress

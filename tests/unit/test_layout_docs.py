@@ -1,4 +1,4 @@
-"""What docs/layouts.md shows is what the program does."""
+"""The examples in docs/layouts.md agree with the program."""
 
 import re
 from pathlib import Path

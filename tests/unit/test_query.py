@@ -1,4 +1,4 @@
-"""The language of search/: what can be asked, and what fits."""
+"""The query language of search/."""
 
 from datetime import date
 
@@ -15,7 +15,7 @@ TODAY = date(2024, 3, 10)
 
 
 def fits(query: str, value: str) -> bool:
-    """Tell whether a value fits the only term of a query."""
+    """Return True if the only term of a query accepts a value."""
     (term,) = parse(query, KNOWN)
     return term.criterion.accepts(value, TODAY)
 

@@ -1,4 +1,4 @@
-"""Which studies are of one person, for pseudonyms."""
+"""Identification of the person of a study, for pseudonyms."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What can be written in a template, and what is said about the rest."""
+"""The syntax of templates, and the messages about mistakes."""
 
 import pytest
 from pydicom.datadict import dictionary_VR

@@ -1,4 +1,4 @@
-"""How dates, times and numbers read in a name."""
+"""Dates, times and numbers in names."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is known is compared with Orthanc, whose tags can change without a word in its log of changes."""
+"""The index is compared with Orthanc, whose tags can change without an entry in its log of changes."""
 
 import itertools
 from collections.abc import Iterator
