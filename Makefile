@@ -52,7 +52,7 @@ run: $(PLUGIN)
 	@$(BIN)/python -m davfs.demo --plugin $(PLUGIN) --folder run
 
 unit: .venv/.dev
-	$(BIN)/pytest --numprocesses auto -m 'not packages' tests/unit $(ARGS)
+	$(BIN)/pytest --numprocesses auto -m 'not packages and not slow' tests/unit $(ARGS)
 
 test: check $(PLUGIN) test-packages
 	tests/run.sh $(ARGS)

@@ -17,7 +17,7 @@ _ROUNDS = 3
 
 
 def put(file: Path, title: str) -> None:
-    """Let a layout's file hold a shipped layout, under a title of its own."""
+    """Write a shipped layout into a layout file, under a title of its own."""
     source = shipped(title)
     assert source is not None
     file.write_text(_OF_FILE.sub(f'title = "{_TITLE}"', source.read_text("utf-8")), "utf-8")

@@ -1,4 +1,4 @@
-"""What is compared with what."""
+"""Compares the drive with Orthanc's REST API and Orthanc's own WebDAV."""
 
 from collections.abc import Mapping, Sequence
 
@@ -106,7 +106,7 @@ def _listings(own: Places, built_in: Places, rounds: int) -> list[Race]:
 
 
 def walks(contestants: Mapping[str, Sequence[Question]], clients: int = 1) -> dict[str, Questions]:
-    """Let everybody walk over its own requests, round and round, each from a start of its own.
+    """Return endless iterators over the requests, each with a start of its own.
 
     So none of them finds what another one has just brought into Orthanc's cache.
     """

@@ -20,7 +20,7 @@ SERVERS = pytest.StashKey[list[OrthancProcess]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let tests/contract/test_filesystem.py run against servers that run already, and documentation be made anew."""
+    """Add options to run tests/contract/test_filesystem.py against running servers, and to write documentation."""
     parser.addoption("--drive", help="address of a drive")
     parser.addoption("--orthanc", help="address of the Orthanc behind it")
     parser.addoption("--user", help="NAME:PASSWORD for both")

@@ -34,7 +34,7 @@ CLIENTS: dict[str, Connect] = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the table in the documentation be written instead of compared."""
+    """Add an option that writes the table in the documentation instead of comparing it."""
     parser.addoption("--write-table", action="store_true", help="write the table in docs/clients.md")
 
 

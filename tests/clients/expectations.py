@@ -1,4 +1,4 @@
-"""How each client's operations are expected to end: well, but for what is listed here with its reason."""
+"""Expected outcomes of each client's operations: success, except for those listed here with their reason."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How an operation of a client can end, and letting it end."""
+"""Outcomes of a client's operation, and running it."""
 
 import time
 from enum import Enum
@@ -18,7 +18,7 @@ class Outcome(Enum):
 
 
 def outcome(step: Step, client: Client, desk: Desk) -> tuple[Outcome, str]:
-    """Let a client do one operation, and judge it; the text is the client's error, empty where there is none."""
+    """Run one operation of a client, and return its outcome and the client's error; empty for none."""
     try:
         seen = step.act(client, desk)
     except NoCommand:
@@ -30,7 +30,7 @@ def outcome(step: Step, client: Client, desk: Desk) -> tuple[Outcome, str]:
 
 
 def _done(step: Step, desk: Desk, seen: object, seconds: float) -> bool:
-    """Tell whether the server's state is right, or becomes so in time."""
+    """Return True if the server's state is right, or becomes so in time."""
     end = time.monotonic() + seconds
     while not (done := step.check(desk, seen)) and time.monotonic() < end:
         time.sleep(0.05)

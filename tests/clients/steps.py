@@ -1,4 +1,4 @@
-"""What every client is asked to do, and how the server's own state tells whether it was done."""
+"""Operations that every client runs, with the server's state that proves that they were done."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -62,7 +62,7 @@ class Desk:
         return dicom.instance(f"{self.door.name} {self.folder}", number=number, pixels=96 * dicom.ROW)
 
     def has(self, number: int) -> bool:
-        """Tell whether Orthanc has that image."""
+        """Return True if Orthanc has that image."""
         return has(self.door.rest, self.image(number))
 
     def content(self, name: str = NAME) -> bytes | None:

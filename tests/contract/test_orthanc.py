@@ -1,4 +1,4 @@
-"""What every implementation of `davfs.orthanc.Orthanc` answers."""
+"""Tests of every implementation of `davfs.orthanc.Orthanc`."""
 
 import json
 from collections.abc import Callable

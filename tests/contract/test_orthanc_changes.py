@@ -1,4 +1,4 @@
-"""What every implementation of `davfs.orthanc.Orthanc` tells of the log of changes."""
+"""Tests of the log of changes, over every implementation of `davfs.orthanc.Orthanc`."""
 
 from davfs.orthanc import Change, Level, Orthanc
 from tests.support.five_images import FIRST, OTHER, SAME_SERIES, fill, instance, path

@@ -1,4 +1,4 @@
-"""What every implementation of `davfs.orthanc.Orthanc` gives of an instance: file, picture, report and tags."""
+"""Tests of an instance's file, picture, report and tags, over every implementation of `davfs.orthanc.Orthanc`."""
 
 import hashlib
 import struct

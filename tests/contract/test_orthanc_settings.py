@@ -1,4 +1,4 @@
-"""What an upload's answer means where Orthanc's own settings change, delete or lose what it has stored."""
+"""Responses to uploads if Orthanc's own settings change, delete or lose stored files."""
 
 import subprocess
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What Orthanc has by C-STORE, or in another encoding, is dropped as a file: each door takes it as the same image."""
+"""Uploads of an image that Orthanc has by C-STORE, or in another encoding: both doors accept it as the same image."""
 
 import subprocess
 import warnings

@@ -64,7 +64,7 @@ def desk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def give_password(home: Path, environment: pytest.MonkeyPatch, host: str, name: str, password: str) -> None:
-    """Tell all clients who the user is."""
+    """Configure user and password for all clients."""
     (home / ".netrc").write_text(f'machine {host} login {name} password "{password}"\n')
     (home / ".curlrc").write_text(f'user = "{name}:{password}"\n')
     obscured = subprocess.check_output(["rclone", "obscure", password], text=True).strip()

@@ -1,4 +1,4 @@
-"""What the harness makes of litmus's results."""
+"""Tests of the harness's evaluation of litmus's results."""
 
 from tests.docker.litmus import flaws
 from tests.litmus.expectations import VERSIONS

@@ -1,4 +1,4 @@
-"""What each version of litmus finds at the doors, with the reason of each failure at Orthanc's own port."""
+"""Expected results of each version of litmus, with the reason of each failure at Orthanc's own port."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -56,6 +56,6 @@ def test_layouts_are_read_only(door: Door, known: Litmus, tmp_path: Path) -> Non
 
 
 def ends_at_its_folder(suite: Suite) -> bool:
-    """Tell whether nothing else failed than making the folder, which is forbidden."""
+    """Return True if only the creation of the folder failed, which is forbidden."""
     ((test, reason),) = suite.failures
     return test == "begin" and "Could not create new collection" in reason and "403 Forbidden" in reason

@@ -73,7 +73,7 @@ def made(look: str, number: int) -> File:
 
 
 def shows(drive: WebDav, look: str, wanted: File) -> bool:
-    """Look once, and tell whether the file is there; where it can be got, it has to be the right one."""
+    """Return True if a listing shows the file; its content must be right if it can be read."""
     if look == "propfind":
         return drive.status(wanted.at(5)) == 207
     if look == "get":

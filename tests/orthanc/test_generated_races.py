@@ -64,7 +64,7 @@ class Place:
     seen: Counter[str] = field(default_factory=Counter)
 
     def reload(self, version: int) -> None:
-        """Let the drive read another version of the layout."""
+        """Write another version of the layout, and have the drive reload it."""
         new = self.layout.with_suffix(".new")
         new.write_text(OPEN.format(version=version), encoding="utf-8")
         new.replace(self.layout)

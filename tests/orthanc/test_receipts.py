@@ -1,4 +1,4 @@
-"""What lies in the inbox beside the images: receipts, quota and expiry; and the status of each refusal."""
+"""Receipts, quota and expiry of the inbox, and the status of each refusal."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What stops the plugin from starting stops Orthanc, with one line for the administrator."""
+"""A plugin that cannot start stops Orthanc, with one line for the administrator."""
 
 import shutil
 import subprocess

@@ -1,1 +1,1 @@
-"""What the tests, the benchmark and nobody else need: DICOM instances, C-STORE, and a thin WebDAV client."""
+"""Fixtures and fakes for tests and benchmarks: DICOM instances, C-STORE, a thin WebDAV client, servers."""

@@ -1,4 +1,4 @@
-"""What tests of a running server ask of it: where a file stands on the drive, and what Orthanc has."""
+"""Helpers for tests of a running server: paths of files on the drive, and the content of Orthanc."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -85,6 +85,6 @@ def delete_all(rest: httpx.Client) -> None:
 
 
 def has(rest: httpx.Client, content: bytes) -> bool:
-    """Tell whether Orthanc holds exactly this file."""
+    """Return True if Orthanc has exactly this file."""
     answer = rest.get(f"{resource(content, 'instances')}/file")
     return answer.status_code == 200 and answer.content == content

@@ -1,4 +1,4 @@
-"""What an Orthanc in memory knows of a DICOM file."""
+"""Identifiers and tags of a DICOM file, as an Orthanc in memory indexes them."""
 
 import hashlib
 import io

@@ -108,7 +108,7 @@ def _entry(name: str) -> Entry:
 
 
 def add_area() -> None:
-    """Let every drive that is assembled from now on have the area."""
+    """Add the area to every drive that is assembled from now on."""
     assemble = assembly.assemble
 
     def with_area(*arguments: Any, **options: Any) -> assembly.Assembly:

@@ -44,7 +44,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_DELETE = do_PUT = _answer  # noqa: N815  http.server's
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  http.server's
-        """Say nothing."""
+        """Log nothing."""
 
 
 class _Server(ThreadingHTTPServer):

@@ -1,4 +1,4 @@
-"""What Orthanc makes of DICOM files, for `tests.support.memory_orthanc`: as much of it as tests look at."""
+"""Renders DICOM files as Orthanc does, for `tests.support.memory_orthanc`, as far as tests need it."""
 
 import io
 import struct

@@ -71,6 +71,7 @@ def test_table_is_that_of_the_standard() -> None:
     assert set(TABLE["attributes"]["00080023"]["required"]) == {"1", "2"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "syntax"),
     list(zip(CHOICES, [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRLittleEndian], strict=True)),
@@ -86,6 +87,7 @@ def test_every_attribute(options: Options, syntax: UID) -> None:
     assert named(read(made)) <= SAMPLES
 
 
+@pytest.mark.slow
 def test_what_may_hold_a_name_nobody_knows() -> None:
     """Where a file does not say what its people are called, a text stays only where equipment writes it."""
     left = named(read(anonymised(file_of(filled(with_names=False))))) - SAMPLES
@@ -96,6 +98,7 @@ def test_what_may_hold_a_name_nobody_knows() -> None:
     assert len(left) < 90  # of 1,400
 
 
+@pytest.mark.slow
 def test_attributes_of_unknown_representation() -> None:
     """What some system on the way did not know, and stored as UN, is what the dictionary says, sequences too."""
     data = filled(with_names=True)
@@ -171,6 +174,7 @@ def files() -> Iterator[str]:
     yield from (path.name for path in sorted(folder.glob("*.dcm")) if path.stat().st_size < 1 << 20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", CHOICES)
 def test_samples(options: Options) -> None:
     """Of pydicom's files, an independent checker finds nothing wrong with what is made of any."""

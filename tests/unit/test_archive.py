@@ -25,6 +25,7 @@ from tests.support.archives import DATE, MEBI, Bytes, Source, Zeros, read, unzip
 source, kept = archives.source, archives.kept
 
 
+@pytest.mark.packages
 def test_contents(source: Source, kept: StreamPool, tmp_path: Path) -> None:
     """Names, dates and bytes are those of the members, in the order of their paths."""
     contents = {"CT/b.dcm": b"two" * 99, "CT/a.dcm": b"", "Größe/µ 心.dcm": bytes(3 * MEBI), "z": b"one"}
@@ -156,6 +157,7 @@ def test_consecutive_ranges(source: Source, kept: StreamPool) -> None:
     assert (source.open, source.most, kept._pool._idle) == ([], 1, [])
 
 
+@pytest.mark.slow
 def test_one_member_at_a_time(source: Source, kept: StreamPool) -> None:
     """Nothing is open before its bytes come, and each member is closed before the next one is opened."""
     made = archive(source.members(10, size=2 * MEBI), kept)

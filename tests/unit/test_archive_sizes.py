@@ -21,6 +21,7 @@ LIMIT = (1 << 31) - 1
 source, kept = archives.source, archives.kept
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [65_534, 65_535, 65_536])
 def test_size_of_many(kept: StreamPool, count: int) -> None:
     """From 65,535 members on there is another end of the directory, and it is counted."""
@@ -57,6 +58,7 @@ def test_size_of_large(source: Source, kept: StreamPool, monkeypatch: pytest.Mon
         assert sum(len(block) for block in file.buffers()) == made.size
 
 
+@pytest.mark.slow
 def test_size_of_many_and_large(source: Source, kept: StreamPool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The end that large archives have is counted once where there are 65,535 members."""
     monkeypatch.setattr(zipstream.ng, "crc32", lambda *_: 0)

@@ -197,6 +197,7 @@ def test_other_bytes_in_a_closed_file(tmp_path: Path) -> None:
             assert index.store.ids(Level.SERIES) == set(orthanc.ids(Level.SERIES))
 
 
+@pytest.mark.slow
 def test_other_bytes_in_an_open_file(tmp_path: Path) -> None:
     """Damage that is met while the catalog is in use costs one answer, and never the next ones."""
     orthanc = catalogs.CountingOrthanc()

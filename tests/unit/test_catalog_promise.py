@@ -9,6 +9,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
@@ -343,5 +344,5 @@ def test_spelling_that_went_with_its_content() -> None:
     promise.teardown()
 
 
-TestPromise = Promise.TestCase
+TestPromise = pytest.mark.slow(Promise.TestCase)
 TestPromise.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

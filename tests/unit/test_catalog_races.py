@@ -275,5 +275,5 @@ def _without(found: dict[str, str], touched: set[str]) -> dict[str, str]:
     return {each: name for each, name in found.items() if each not in touched}
 
 
-TestRaces = Races.TestCase
+TestRaces = pytest.mark.slow(Races.TestCase)
 TestRaces.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

@@ -1,4 +1,4 @@
-"""What Orthanc's error codes mean, whichever way they come."""
+"""Tests of the meaning of Orthanc's error codes, inside Orthanc and over HTTP."""
 
 import json
 import os

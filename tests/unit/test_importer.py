@@ -1,4 +1,4 @@
-"""What Orthanc's answers to an upload mean."""
+"""Tests of the meaning of Orthanc's responses to an upload."""
 
 import mmap
 

@@ -1,4 +1,4 @@
-"""What the folder that imports turns away, and what it keeps of it."""
+"""Tests of uploads that the inbox refuses, and of inbox/rejected/."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""What is installed: requirements/ has a hash for every file, agrees with pyproject.toml, and nothing else is taken."""
+"""Tests of requirements/: a hash for every file, in agreement with pyproject.toml, and nothing else is installed."""
 
 import re
 import tomllib

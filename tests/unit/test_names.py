@@ -335,5 +335,5 @@ class Folder(RuleBasedStateMachine):
         )
 
 
-TestFolder = Folder.TestCase
+TestFolder = pytest.mark.slow(Folder.TestCase)
 TestFolder.settings = settings(max_examples=200, stateful_step_count=20, deadline=None)

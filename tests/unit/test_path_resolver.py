@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
@@ -293,5 +294,5 @@ class Promise(RuleBasedStateMachine):
         self.drive = self.another()
 
 
-TestPromiseOfFiles = Promise.TestCase
+TestPromiseOfFiles = pytest.mark.slow(Promise.TestCase)
 TestPromiseOfFiles.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)

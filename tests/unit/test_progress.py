@@ -1,4 +1,4 @@
-"""What tells how far the import of a ZIP is, and what ends it."""
+"""Tests of the progress of a ZIP's import, and of its interruption."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What Orthanc's own settings mean to the drive."""
+"""Tests of the settings of Orthanc that the drive depends on."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""How ``davfs serve`` learns that it has to stop, at whatever moment the signal comes."""
+"""``davfs serve`` stops on a signal, at whatever moment it comes."""
 
 import subprocess
 import sys

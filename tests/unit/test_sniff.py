@@ -1,4 +1,4 @@
-"""What a file is, from its first bytes."""
+"""Tests of the detection of a file's type from its first bytes."""
 
 import random
 import struct

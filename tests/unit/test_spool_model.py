@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path as DiskPath
 from typing import TypeAlias
 
+import pytest
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -207,5 +208,5 @@ def _cost(path: Path, value: bytes) -> int:
     return len("/".join(path)) + len(NAME) + len(value) + 128
 
 
-TestModel = Model.TestCase
+TestModel = pytest.mark.slow(Model.TestCase)
 TestModel.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

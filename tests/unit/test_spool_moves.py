@@ -268,6 +268,7 @@ def test_a_copy_of_what_became_a_folder_is_busy(filled: Spool) -> None:
         filled._disk.duplicate((parent, ("d",)), (parent, ("new",)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["file", "folder"])
 @pytest.mark.parametrize("act", [Spool.move, Spool.copy])
 def test_the_target_is_missing_at_no_moment(tmp_path: DiskPath, act: Relocate, kind: str) -> None:

@@ -55,6 +55,7 @@ def change(spool: Spool, seed: int) -> None:
             act()
 
 
+@pytest.mark.slow
 def test_all_at_once(spool: Spool, tmp_path: DiskPath) -> None:
     """Files and properties count as long as they are there, and no longer."""
     threads = [threading.Thread(target=change, args=(spool, seed)) for seed in range(6)]

@@ -1,4 +1,4 @@
-"""What an Orthanc tells of itself, and what stands for none."""
+"""Tests of the question for Orthanc's version and settings."""
 
 import ssl
 from collections.abc import Callable

@@ -15,6 +15,7 @@ def test_none_where_orthanc_has_none(tmp_path: Path) -> None:
     assert tls.context_of_orthanc({"SslCertificate": "missing.pem"}, tmp_path) is None
 
 
+@pytest.mark.packages
 def test_orthancs_certificate(tmp_path: Path) -> None:
     """Certificate and key come from one file beside the configuration, in any order; TLS 1.2 is the least."""
     public, key = certificate(tmp_path)
@@ -26,6 +27,7 @@ def test_orthancs_certificate(tmp_path: Path) -> None:
             assert made.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
+@pytest.mark.packages
 def test_orthancs_own_demands(tmp_path: Path) -> None:
     """Where Orthanc demands a newer version, or certain ciphers, so does the door."""
     public, key = certificate(tmp_path)
@@ -46,12 +48,14 @@ def test_orthancs_own_demands(tmp_path: Path) -> None:
             tls.context_of_orthanc(settings | {"SslCiphersAccepted": wrong}, tmp_path)
 
 
+@pytest.mark.packages
 def test_own_certificate(tmp_path: Path) -> None:
     """Certificate and key may be files of their own."""
     made = tls.context(*certificate(tmp_path))
     assert made.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
+@pytest.mark.packages
 def test_mistakes_are_named(tmp_path: Path) -> None:
     """Each mistake is told with the setting, the file, and what to do."""
     public, key = certificate(tmp_path, "one")

@@ -1,4 +1,4 @@
-"""What becomes of the members of a ZIP."""
+"""Tests of the import of a ZIP's members."""
 
 import random
 import zipfile

@@ -1,4 +1,4 @@
-"""What the clients that do not run here send, over one connection that is kept open, as theirs is."""
+"""Replays the requests of clients that do not run here, over one persistent connection, like theirs."""
 
 import http.client
 from collections.abc import Iterable, Mapping
