@@ -68,12 +68,13 @@ def test_an_exception_of_a_job_reaches_its_caller() -> None:
 
 def test_the_threads_have_names_and_are_daemons() -> None:
     """They show up as davfs-import-N, and do not keep the interpreter."""
+    before = set(threading.enumerate())  # another test of this process may have left queues
     queue = ImportQueue(workers=2)
     names = {queue.run(lambda: threading.current_thread().name) for _ in range(50)}
     assert names <= {"davfs-import-1", "davfs-import-2"}
     assert queue.run(lambda: threading.current_thread().daemon)
     assert queue.stop(SOON)
-    assert not any(thread.name.startswith("davfs-import") for thread in threading.enumerate())
+    assert not any(thread.name.startswith("davfs-import") for thread in set(threading.enumerate()) - before)
 
 
 def test_a_job_that_is_not_started_in_time_never_starts(gate: threading.Event, callers: ThreadPoolExecutor) -> None:
