@@ -4,6 +4,7 @@ import logging
 import re
 import unicodedata
 from collections.abc import Iterable
+from typing import Any
 
 from wsgidav.util import send_status_response
 from wsgidav.wsgidav_app import WsgiDAVApp
@@ -23,9 +24,6 @@ from davfs.doors.webdav.propfind import Propfind
 from davfs.doors.webdav.provider import DriveProvider
 from davfs.doors.webdav.reload import LayoutReload
 
-_BLOCK = 256 * 1024
-"""Bytes that WsgiDAV reads and writes at once."""
-
 _ONLY_TLS = ("Strict-Transport-Security", "max-age=31536000")  # a year (RFC 6797)
 _SLASHES = re.compile("/{2,}")
 
@@ -33,46 +31,56 @@ _SLASHES = re.compile("/{2,}")
 def application(context: Context) -> Application:
     """Return the application."""
     _silence()
-    dav = WsgiDAVApp(
-        {
-            KEY: context,
-            "provider_mapping": {"/": DriveProvider(context)},
-            "middleware_stack": [
-                ErrorResponses,
-                Authentication,
-                CrossSiteProtection,
-                LayoutReload,
-                BodyBuffer,
-                Propfind,
-                FileDownload,
-                FolderPage,
-                MethodDispatcher,
-            ],
-            "lock_storage": LockStorage(),
-            "add_header_MS_Author_Via": True,
-            "suppress_version_info": True,
-            "logging": {"enable": False},
-            "verbose": 0,
-            "block_size": _BLOCK,
-        }
-    )
+    dav = WsgiDAVApp(_configuration(context))
 
     def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         start_response = _with_security_headers(start_response, only_tls=context.only_tls)
         try:
             with as_http_errors():
-                path = unicodedata.normalize("NFC", paths.decoded(environ["PATH_INFO"]))
-                path = _SLASHES.sub("/", path)  # some clients join an address that ends in one and a path
+                environ["PATH_INFO"] = _normalized(environ["PATH_INFO"])
             request_headers.check(environ)
         except HttpError as error:
             refused: Iterable[bytes] = send_status_response(environ, start_response, error)
             return refused
-        path = "/" if path == "*" else path  # OPTIONS about the server as such (RFC 9110 §9.3.7): WsgiDAV fails
-        environ["PATH_INFO"] = path.encode().decode("latin-1")  # as PEP 3333 has it
         response: Iterable[bytes] = dav(environ, start_response)
         return response
 
     return answer
+
+
+def _configuration(context: Context) -> dict[str, Any]:
+    """Return WsgiDAV's configuration."""
+    return {
+        KEY: context,
+        "provider_mapping": {"/": DriveProvider(context)},
+        "middleware_stack": [
+            ErrorResponses,
+            Authentication,
+            CrossSiteProtection,
+            LayoutReload,
+            BodyBuffer,
+            Propfind,
+            FileDownload,
+            FolderPage,
+            MethodDispatcher,
+        ],
+        "lock_storage": LockStorage(),
+        "add_header_MS_Author_Via": True,
+        "suppress_version_info": True,
+        "logging": {"enable": False},
+        "verbose": 0,
+    }
+
+
+def _normalized(path_info: str) -> str:
+    """Return ``PATH_INFO`` in NFC, without empty segments, which some clients write.
+
+    Raises:
+        BadName: The path is malformed.
+    """
+    path = _SLASHES.sub("/", unicodedata.normalize("NFC", paths.decoded(path_info)))
+    path = "/" if path == "*" else path  # OPTIONS about the server as such (RFC 9110 §9.3.7): WsgiDAV fails
+    return path.encode().decode("latin-1")  # as PEP 3333 has it
 
 
 def _with_security_headers(start_response: StartResponse, *, only_tls: bool) -> StartResponse:

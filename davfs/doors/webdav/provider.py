@@ -10,14 +10,11 @@ from wsgidav.dav_provider import DAVProvider
 
 from davfs import errors
 from davfs.doors.webdav import conditions, paths
-from davfs.doors.webdav.context import Context, Environ, user_of
+from davfs.doors.webdav.context import READING_METHODS, Context, Environ, user_of
 from davfs.doors.webdav.http_errors import HttpError
 from davfs.doors.webdav.path_locks import PathLocks
 from davfs.doors.webdav.resources import DriveResource
 from davfs.entry import Entry, Path
-
-_READING = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PROPFIND"})
-"""Methods that find entries which nobody has made yet (`Entry.implied`)."""
 
 
 class DriveProvider(DAVProvider):
@@ -44,9 +41,9 @@ class DriveProvider(DAVProvider):
         return DriveResource(segments, environ, entry) if entry else None
 
     def find(self, path: Path, environ: Environ) -> Entry | None:
-        """Return the entry at a path, None if there is none, or if it may be created because it is only implied."""
+        """Return the entry at a path; None if there is none, or if a change may create it (`Entry.implied`)."""
         entry = self.entry_at(path)
-        return None if entry and entry.implied and environ["REQUEST_METHOD"] not in _READING else entry
+        return None if entry and entry.implied and environ["REQUEST_METHOD"] not in READING_METHODS else entry
 
     def entry_at(self, path: Path) -> Entry | None:
         """Return the entry at a path; None if there is none, and then its locks are released.
