@@ -11,21 +11,10 @@ from datetime import date, timedelta
 
 _DATE = re.compile(r"(\d{4})([.-]?)(\d\d)\2(\d\d)", re.ASCII)
 _MOMENT = re.compile(r"(\d{8})((?:\d\d){0,3}(?:\.\d{1,6})?(?:[+-]\d{4})?)", re.ASCII)
-_STAND_INS = frozenset(
-    [
-        "00010101",
-        "18581117",
-        "18991230",
-        "18991231",
-        "19000101",
-        "19010101",
-        "19700101",
-        "19800101",
-        "19800106",
-        "20000101",
-        "99991231",
-    ]
-)
+_STAND_INS = frozenset({
+    "00010101", "18581117", "18991230", "18991231", "19000101", "19010101", "19700101", "19800101", "19800106",
+    "20000101", "99991231",
+})  # fmt: skip
 """Days that devices write for an unknown date: shifted, they would reveal the number of days."""
 _TIME = re.compile(r"\d\d(?::?\d\d(?::?\d\d(?:\.\d{1,6})?)?)?", re.ASCII)
 

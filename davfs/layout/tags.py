@@ -18,66 +18,27 @@ ExtraTags: TypeAlias = Mapping[Level, Collection[str]]
 
 NO_EXTRA_TAGS: ExtraTags = MappingProxyType({})
 
-DEFAULT: Mapping[Level, frozenset[str]] = MappingProxyType(
-    {
-        Level.PATIENT: frozenset({"PatientName", "PatientBirthDate", "PatientSex", "OtherPatientIDs", "PatientID"}),
-        Level.STUDY: frozenset(
-            {
-                "StudyDate",
-                "StudyTime",
-                "StudyID",
-                "StudyDescription",
-                "AccessionNumber",
-                "StudyInstanceUID",
-                "RequestedProcedureDescription",
-                "InstitutionName",
-                "RequestingPhysician",
-                "ReferringPhysicianName",
-            }
-        ),
-        Level.SERIES: frozenset(
-            {
-                "SeriesDate",
-                "SeriesTime",
-                "Modality",
-                "Manufacturer",
-                "StationName",
-                "SeriesDescription",
-                "BodyPartExamined",
-                "SequenceName",
-                "ProtocolName",
-                "SeriesNumber",
-                "CardiacNumberOfImages",
-                "ImagesInAcquisition",
-                "NumberOfTemporalPositions",
-                "NumberOfSlices",
-                "NumberOfTimeSlices",
-                "SeriesInstanceUID",
-                "ImageOrientationPatient",
-                "SeriesType",
-                "OperatorsName",
-                "PerformedProcedureStepDescription",
-                "AcquisitionDeviceProcessingDescription",
-                "ContrastBolusAgent",
-            }
-        ),
-        Level.INSTANCE: frozenset(
-            {
-                "InstanceCreationDate",
-                "InstanceCreationTime",
-                "AcquisitionNumber",
-                "ImageIndex",
-                "InstanceNumber",
-                "NumberOfFrames",
-                "TemporalPositionIdentifier",
-                "SOPInstanceUID",
-                "ImagePositionPatient",
-                "ImageComments",
-                "ImageOrientationPatient",
-            }
-        ),
-    }
-)
+DEFAULT: Mapping[Level, frozenset[str]] = MappingProxyType({
+    Level.PATIENT: frozenset({
+        "PatientName", "PatientBirthDate", "PatientSex", "OtherPatientIDs", "PatientID",
+    }),
+    Level.STUDY: frozenset({
+        "StudyDate", "StudyTime", "StudyID", "StudyDescription", "AccessionNumber", "StudyInstanceUID",
+        "RequestedProcedureDescription", "InstitutionName", "RequestingPhysician", "ReferringPhysicianName",
+    }),
+    Level.SERIES: frozenset({
+        "SeriesDate", "SeriesTime", "Modality", "Manufacturer", "StationName", "SeriesDescription",
+        "BodyPartExamined", "SequenceName", "ProtocolName", "SeriesNumber", "CardiacNumberOfImages",
+        "ImagesInAcquisition", "NumberOfTemporalPositions", "NumberOfSlices", "NumberOfTimeSlices",
+        "SeriesInstanceUID", "ImageOrientationPatient", "SeriesType", "OperatorsName",
+        "PerformedProcedureStepDescription", "AcquisitionDeviceProcessingDescription", "ContrastBolusAgent",
+    }),
+    Level.INSTANCE: frozenset({
+        "InstanceCreationDate", "InstanceCreationTime", "AcquisitionNumber", "ImageIndex", "InstanceNumber",
+        "NumberOfFrames", "TemporalPositionIdentifier", "SOPInstanceUID", "ImagePositionPatient", "ImageComments",
+        "ImageOrientationPatient",
+    }),
+})  # fmt: skip
 """The tags in the index of every Orthanc since 1.4.2."""
 
 SINCE_1_12_5: Mapping[Level, frozenset[str]] = MappingProxyType(
