@@ -132,7 +132,7 @@ def _folders(
 def _patient(
     plan: Plan, rule: PlacementRule, folder: str, study: TaggedResource, moment: datetime | None = None
 ) -> Placement:
-    """Place the patient folder of a study; the study's own patient attributes give the patient folder's name."""
+    """Place the patient folder of a study; the patient folder name comes from the study's own patient attributes."""
     owner = study.parent
     if plan.layout.anonymised:  # that several people are one patient of Orthanc's tells something about their IDs
         person = study.merged[SUBJECT].encode(errors="surrogatepass")

@@ -30,17 +30,17 @@ class ValidFormat:
 
     Attributes:
         representation: The value representation.
-        how: ValueFormat of the values; None for the plain value.
+        value_format: Format of the values; None for the plain value.
     """
 
     representation: str
-    how: ValueFormat | None
+    value_format: ValueFormat | None
 
-    def write(self, value: str) -> str:
+    def apply(self, value: str) -> str:
         """Format the value; return an empty text if it is no code, number or date."""
         if not is_valid(value, self.representation):
             return ""
-        return self.how.write(value) if self.how else value
+        return self.value_format.apply(value) if self.value_format else value
 
 
 def restrict(template: Template, options: Options, key: HashKey) -> Template:
@@ -64,7 +64,7 @@ def restrict(template: Template, options: Options, key: HashKey) -> Template:
 
 
 def _restrict_tag(tag: TagValue, options: Options, key: HashKey) -> TagValue:
-    if isinstance(tag.how, TextFormat) and tag.how.digits:
+    if isinstance(tag.value_format, TextFormat) and tag.value_format.digits:
         # The PatientID alone identifies nobody: it may be empty, or shared by several people.
         return replace(tag, keyword=SUBJECT, representation="UT") if tag.keyword == "PatientID" else tag
     representations = tag.representation.split(" or ")
@@ -74,7 +74,11 @@ def _restrict_tag(tag: TagValue, options: Options, key: HashKey) -> TagValue:
     action = _action(tag, options)
     if action not in {Action.KEEP, Action.SHIFT}:
         raise TemplateError(_refusal(tag))
-    return replace(tag, how=ValidFormat(tag.representation, tag.how), shift=key if action is Action.SHIFT else None)
+    return replace(
+        tag,
+        value_format=ValidFormat(tag.representation, tag.value_format),
+        shift=key if action is Action.SHIFT else None,
+    )
 
 
 def _action(tag: TagValue, options: Options) -> Action:

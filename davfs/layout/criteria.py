@@ -88,7 +88,7 @@ class RecentDate:
 
     def accepts(self, value: str, today: date) -> bool:
         """See `Criterion`; until tomorrow, since the server may be in another time zone than the scanner."""
-        first, last = (_days_before(today, self.count, self.unit), _tomorrow(today)) if self.count else (today, today)
+        first, last = (_date_before(today, self.count, self.unit), _tomorrow(today)) if self.count else (today, today)
         return DateRange(f"{first:%Y%m%d}".zfill(8), f"{last:%Y%m%d}".zfill(8)).accepts(value, today)
 
 
@@ -157,7 +157,7 @@ def _digits(value: str) -> str:
     return digits if digits.isascii() and digits.isdigit() else ""
 
 
-def _days_before(today: date, count: int, unit: str) -> date:
+def _date_before(today: date, count: int, unit: str) -> date:
     try:
         if unit in _DAYS:
             return today - timedelta(days=count * _DAYS[unit])

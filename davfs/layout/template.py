@@ -68,13 +68,13 @@ class TagValue:
     Attributes:
         keyword: The tag's keyword.
         representation: Its value representation.
-        how: Format of the values; None for the plain value.
+        value_format: Format of the values; None for the plain value.
         shift: The key by which a person's dates are shifted (`davfs.layout.text.HashKey.days`); None to keep them.
     """
 
     keyword: str
     representation: str
-    how: ValueFormat | None
+    value_format: ValueFormat | None
     shift: HashKey | None = None
 
     @property
@@ -107,13 +107,13 @@ class Field:
     def render(self, tags: Mapping[str, str]) -> str:
         """Return the text of the first alternative that is not empty."""
         for tag in self.tags:
-            if text := formatted_text(tag.value(tags), tag.representation, tag.how):
+            if text := formatted_text(tag.value(tags), tag.representation, tag.value_format):
                 return self._bracketed(text)
         return self._bracketed(self.default)
 
     def texts(self, tags: Mapping[str, str]) -> list[str]:
         """Return a text for each value of the first alternative that is not empty; at least one, which may be empty."""
-        found = (formatted_values(tag.value(tags), tag.representation, tag.how) for tag in self.tags)
+        found = (formatted_values(tag.value(tags), tag.representation, tag.value_format) for tag in self.tags)
         texts = next((texts for texts in found if texts), [self.default])
         return [self._bracketed(text) for text in sorted(set(texts))[:MAX_GROUPS]]
 

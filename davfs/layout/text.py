@@ -77,7 +77,7 @@ class HashKey:
 
 @dataclass(frozen=True, slots=True)
 class TextFormat:
-    """How a text is written, or a person's name.
+    """Formats text, or a person's name.
 
     Attributes:
         person: Whether it is a person's name.
@@ -97,7 +97,7 @@ class TextFormat:
     digits: int = 0
     key: HashKey | None = None
 
-    def write(self, value: str) -> str:
+    def apply(self, value: str) -> str:
         """Format the value; return an empty text if it lacks the part of a name."""
         text = person_name(value, self.group, self.component) if self.person else value
         if text and self.digits and self.key:

@@ -36,7 +36,7 @@ _CACHED_CLOCKS = 1000
 class ValueFormat(Protocol):
     """Formats a single value."""
 
-    def write(self, value: str) -> str:
+    def apply(self, value: str) -> str:
         """Format the value; return it unchanged if it does not parse, for a name must never hide a value."""
 
 
@@ -52,7 +52,7 @@ class ClockFormat:
     representation: str
     text: str
 
-    def write(self, value: str) -> str:
+    def apply(self, value: str) -> str:
         """Format the value; return it unchanged if it lacks a part that the format needs."""
         parts = _clock_parts(value, self.representation)
         try:
@@ -71,7 +71,7 @@ class IntegerFormat:
 
     width: int
 
-    def write(self, value: str) -> str:
+    def apply(self, value: str) -> str:
         """Format the value; return it unchanged if it is no integer."""
         return f"{int(value):0{self.width}d}" if re.fullmatch(r"[+-]?[0-9]{1,18}", value) else value
 
@@ -97,23 +97,23 @@ def compile_format(representation: str, text: str, key: HashKey | None = None) -
     return IntegerFormat(int(match[1] or 1))
 
 
-def formatted_text(value: str, representation: str, how: ValueFormat | None = None) -> str:
+def formatted_text(value: str, representation: str, value_format: ValueFormat | None = None) -> str:
     """Return a tag's value as readable text.
 
     Args:
         value: The value in Orthanc's REST API; several values are joined by backslashes there, by commas in the text.
         representation: The tag's value representation.
-        how: Format of each single value; None for the plain value.
+        value_format: Format of each single value; None for the plain value.
 
     Returns:
         Text with single spaces; may be empty.
     """
-    return ", ".join(formatted_values(value, representation, how))
+    return ", ".join(formatted_values(value, representation, value_format))
 
 
-def formatted_values(value: str, representation: str, how: ValueFormat | None = None) -> list[str]:
+def formatted_values(value: str, representation: str, value_format: ValueFormat | None = None) -> list[str]:
     """Return each value of a tag that is not empty as readable text; see `formatted_text`."""
-    texts = (_single(part, representation, how) for part in split_values(value, representation))
+    texts = (_single(part, representation, value_format) for part in split_values(value, representation))
     return [text for text in texts if text]
 
 
@@ -136,10 +136,10 @@ def is_valid(value: str, representation: str) -> bool:
     return any(_FORMS[one].fullmatch(value) for one in representation.split(" or "))
 
 
-def _single(value: str, representation: str, how: ValueFormat | None) -> str:
+def _single(value: str, representation: str, value_format: ValueFormat | None) -> str:
     text = " ".join(value.replace("\0", " ").split())  # UIDs are padded with NUL
-    if how and text:
-        return how.write(text)
+    if value_format and text:
+        return value_format.apply(text)
     return person_name(text) if representation == "PN" else text
 
 
