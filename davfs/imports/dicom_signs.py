@@ -1,12 +1,12 @@
-"""Looks for signs of DICOM in a file without the DICOM prefix at its place (PS3.10 §7.1).
+"""Searches files that lack the DICOM prefix (PS3.10 §7.1) for other signs of DICOM.
 
-Orthanc reads such files too, where they are nothing but data elements. Any of these is a sign:
+Orthanc reads such files too, if they consist of data elements. Any of these is a sign:
 
 1. ``DICM`` in front of a group of the meta header or of the identification, anywhere in the head: the preamble is too
    short, too long or missing.
-2. An element in the head whose value is a UID, in any of the three ways to write one: of a SOP class, of an instance.
+2. An element in the head whose value is a UID, in any of the three encodings: of a SOP class, of an instance.
 3. Data elements from the first byte on that the standard's dictionary knows: one with its value representation, or two
-   without, since two bytes more are as good as a signature.
+   without, since two more bytes are as good as a signature.
 4. Data elements from the first byte on, known or not, among which are the three UIDs that Orthanc asks for.
 
 None of them holds for text, pictures, sound, archives, programs or zeros, and none costs more than the head and a few
@@ -37,12 +37,12 @@ _LAST_KNOWN_GROUP = 0x0020
 
 
 class Sign(IntEnum):
-    """What the bytes say; the greater, the more."""
+    """Whether there is a sign of DICOM; the greater, the surer."""
 
     NONE = auto()
     """No DICOM."""
     OPEN = auto()
-    """As far as it was given, it could be a sequence of data elements."""
+    """The bytes so far could be a sequence of data elements."""
     DICOM = auto()
     """A sign of DICOM."""
 
@@ -67,7 +67,7 @@ _ENCODINGS = tuple(Encoding(implicit, little) for implicit in (False, True) for 
 
 
 def _followed(content: memoryview, size: int, encoding: Encoding) -> Sign:
-    """Follow data elements from the first byte on, until they say enough or make no sense."""
+    """Parse data elements from the first byte on, until there is a sign of DICOM or they make no sense."""
     known: set[int] = set()
     identifiers: set[int] = set()
     end = 0

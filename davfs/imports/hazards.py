@@ -1,13 +1,13 @@
-"""Refuses files that would end or hang Orthanc: its parser reads past a header that contradicts itself.
+"""Refuses files that would crash or hang Orthanc, before Orthanc sees them.
 
-Before it reads a file as DICOM, Orthanc walks through it by a parser of its own. Up to version 1.12.10 that one copies
-as many bytes as an element of the meta header says it has, also where the file ends before; asks for as much memory as
-an element says it has; and waits for ever in front of a rest that is too short for a header. Deeply nested sequences
-exhaust the stack of the thread that reads them, long ones keep it for hours, and kilobytes can unpack to more than its
-memory. Any of it ends or stops the whole server, for everybody.
+Before it reads a file as DICOM, Orthanc walks through it by a parser of its own. Up to version 1.12.10 that parser
+copies as many bytes as an element of the meta header claims to have, even past the end of the file; allocates as much
+memory as an element claims to need; and loops for ever at a rest that is too short for a header. Deeply nested
+sequences exhaust the stack of the thread that reads them, long ones keep it for hours, and kilobytes can unpack to more
+than its memory. Any of it ends or stops the whole server.
 
-What is refused here Orthanc cannot import either, apart from headers on which its parser would wait for ever (newer
-versions pass over them), and a meta header that claims 4 GB: where a machine can spare as much, Orthanc takes it.
+Orthanc could not import these files either, except for headers on which its parser would loop for ever (newer versions
+skip them), and a meta header that claims 4 GB, which Orthanc accepts if it can allocate as much.
 
 Source: DICOM PS3.10 §7.1; observed on Orthanc 1.10.1.
 """
@@ -20,15 +20,15 @@ from davfs.elements.walk import DEEPEST, INFLATED, Walk
 from davfs.errors import Refused
 
 _START = b"DICM\x02\x00\x00\x00UL\x04\x00"
-"""What Orthanc's own parser looks for behind the preamble: without it, it does not begin."""
+"""The bytes behind the preamble without which Orthanc's own parser does not begin."""
 _GROUP_LENGTH, _META_HEADER = 140, 144
 _LONG = frozenset(b"OB OD OF OL OW SQ UC UN UR UT".split())
 _ENDLESS = 0xFFFFFFF4
-"""A length with which Orthanc's parser stays where it is, in 32 bits."""
+"""A length with which Orthanc's parser does not move on, in 32 bits."""
 _MEMORY = 64 << 20
-"""Bytes that Orthanc may ask for in vain: it makes room for an element before it finds that the file ends."""
+"""Bytes that Orthanc may allocate in vain: it allocates an element before it finds that the file ends."""
 _STEPS = 5_000_000_000
-"""Places by which Orthanc may go along its lists, each of a nanosecond: as in a sequence of 100,000 items."""
+"""Steps of a nanosecond that Orthanc may take along its lists: as in a sequence of 100,000 items."""
 _FAR = 64 << 10
 """Bytes that may be read past the meta header: as many as an element with a short length can have."""
 
@@ -38,10 +38,10 @@ def check_hazards(content: memoryview, walk: Walk | None = None) -> None:
 
     Args:
         content: All of the file.
-        walk: A walk through it that has begun; None for one of its own.
+        walk: A walk through its elements that has begun; None for a new one.
 
     Raises:
-        Refused: It would not.
+        Refused: It does not.
     """
     has_meta_header = bytes(content[128:_GROUP_LENGTH]) == _START and len(content) >= _META_HEADER
     if has_meta_header:
@@ -93,7 +93,7 @@ def _checked(content: memoryview, stop: int, end: int) -> int:
 
 
 def _asks(content: memoryview) -> bool:
-    """Return True if Orthanc's own parser asks for memory in vain where a value representation is unknown.
+    """Return True if Orthanc's own parser would allocate memory in vain at an unknown value representation.
 
     To that parser the length behind it has four bytes; to the one that reads the file afterwards, two.
     """

@@ -1,4 +1,4 @@
-"""Hands DICOM files to Orthanc, and distinguishes a success from a refusal."""
+"""Imports DICOM files into Orthanc, and distinguishes a success from a refusal."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from davfs.imports.same_image import SameImage
 from davfs.orthanc import Buffer, ImportTarget, OrthancId, StoreResult, StoreStatus
 
 UNREADABLE = "Orthanc cannot read it as a DICOM file."
-"""What `BadFile` means to a user."""
+"""The reason that users see for `BadFile`."""
 
 LARGEST_FILE = (1 << 32) - 1
-"""Bytes of a file that plugins can hand to Orthanc, and that Orthanc can hand to plugins: it counts them in 32 bits."""
+"""Bytes of the largest file that plugins and Orthanc can exchange: the SDK counts them in 32 bits."""
 
 _ATTEMPTS = 3
 _REASONS = {
@@ -24,13 +24,13 @@ _REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """One DICOM file that Orthanc has taken.
+    """A DICOM file that was imported.
 
     Attributes:
         id: Orthanc's identifier of the instance.
-        size: Bytes of the file as Orthanc stores it, which is what it will serve.
-        altered: What Orthanc stores are not the bytes that it was given.
-        uuid: Orthanc's name for the stored file, where it was asked for that; empty otherwise.
+        size: Bytes of the file as Orthanc stores and serves it.
+        altered: Orthanc stores other bytes than it was given.
+        uuid: Orthanc's name of the stored file, if it is known; empty otherwise.
     """
 
     id: OrthancId
@@ -40,12 +40,12 @@ class Imported:
 
 
 class Importer:
-    """Imports complete DICOM files into one Orthanc; every method may be called from several threads at once.
+    """Imports complete DICOM files; thread-safe.
 
     Args:
-        orthanc: Where to.
-        same_image: Compares files with what it holds; None for one that decodes what Orthanc decodes.
-        may_alter: Whether what Orthanc stores can be other bytes of the same size.
+        orthanc: The Orthanc that imports them.
+        same_image: Compares files with images in Orthanc; None for one that decodes what Orthanc decodes.
+        may_alter: Whether Orthanc can store other bytes of the same size.
     """
 
     def __init__(self, orthanc: ImportTarget, same_image: SameImage | None = None, *, may_alter: bool = True) -> None:
@@ -59,7 +59,7 @@ class Importer:
         Args:
             content: All of the file.
             walk: A walk through its elements that has begun; None for a new one.
-            quick: Whether to give up where large images have to be compared: see `SlowComparison`.
+            quick: Whether to give up if large images have to be compared; see `SlowComparison`.
 
         Raises:
             SlowComparison: It was given up.
@@ -67,7 +67,7 @@ class Importer:
             Contradiction: Orthanc holds another image with the same SOPInstanceUID, or cannot read the one it holds.
             BadFile: Orthanc cannot read it.
             StorageFull: Orthanc has no room for it.
-            Unavailable: Nothing is known; the caller may try again.
+            Unavailable: The result is not known; the caller may try again.
         """
         if len(content) > LARGEST_FILE:
             raise Refused(f"It is larger than {LARGEST_FILE:,} bytes, which is more than Orthanc can take.")
@@ -90,7 +90,7 @@ class Importer:
         raise Unavailable("the instance was deleted again and again during its import")
 
     def import_if_readable(self, content: Buffer, walk: Walk | None = None, *, quick: bool = False) -> Imported | None:
-        """Import what is hardly DICOM, as `import_dicom` does; None where Orthanc cannot read it."""
+        """Import a file that is hardly DICOM, as `import_dicom` does; return None if Orthanc cannot read it."""
         walk = walk or Walk(memoryview(content))
         try:
             check_hazards(memoryview(content), walk)
@@ -102,7 +102,7 @@ class Importer:
             return None
 
     def _is_copy(self, content: Buffer, stored: StoreResult, *, quick: bool) -> bool | None:
-        """Return whether Orthanc holds the bytes that it was given; None where the size alone tells.
+        """Return True if Orthanc holds the bytes that it was given; None if only the size needs to be compared.
 
         The MD5 takes a tenth of an upload's time.
         """

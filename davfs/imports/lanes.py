@@ -1,12 +1,12 @@
-"""The queues of the drive, one for each kind of work: what takes long never makes what is short wait.
+"""The lanes: queues for imports and deletions, so that short jobs never wait for long ones.
 
-An upload waits only for uploads of its own kind. The kinds go by what a file can cost Orthanc, whose parser takes up to
-half a second for a megabyte of hostile content, and milliseconds for all of an ordinary image:
+An upload waits only for uploads of its own kind. The kinds are those of the time that a file can take
+Orthanc's parser: up to half a second for a megabyte of hostile content, milliseconds for an ordinary image.
 
 - ``small``: DICOM files of up to `SMALL` bytes;
 - ``large``: larger ones;
-- ``complex``: those of very many data elements, or of nobody knows how many, and those whose many pixels have to be
-  decoded, to be compared with the ones that Orthanc has;
+- ``complex``: files with very many data elements, or an unknown number of them, and those whose many pixels have to be
+  decoded and compared with Orthanc's;
 - ``zips``: ZIPs, each of which can be thousands of files;
 - ``deletions``: of single files, and of patients with thousands of them.
 """
@@ -18,27 +18,27 @@ from davfs.elements.walk import Walk
 from davfs.imports.queue import ImportQueue
 
 SMALL = 4 << 20
-"""Bytes of the largest DICOM file in the lane of small ones: the images of CT and MR are smaller."""
+"""Bytes of the largest DICOM file in the lane ``small``: images of CT and MR are smaller."""
 
 _UNCOUNTED = 128 << 10
-"""Bytes up to which a file is parsed so soon that its elements need not be counted."""
+"""Bytes up to which a file is parsed so fast that its elements need not be counted."""
 _COMPLEX = 30_000
 """Data elements of a file for which Orthanc's parser takes half a second; an ordinary image has a few hundred."""
 _WAITING = 4
-"""Jobs that may wait in the lanes where each takes long: who waits keeps one of the door's threads."""
+"""Jobs that may wait in the lanes of long jobs: each waiting request occupies a thread of its door."""
 
 
 class Lanes:
     """The queues of imports and deletions.
 
     Args:
-        workers: Threads of each lane; fewer of those where a single job is thousands of files.
-        patience: Seconds in which a job has to be started.
+        workers: Threads of each lane; half as many for ``complex`` and ``zips``.
+        patience: Seconds within which a job has to be started.
 
     Attributes:
         small: Imports small DICOM files.
         large: Imports large DICOM files.
-        complex: Imports DICOM files that are hard to parse, or to compare.
+        complex: Imports DICOM files that take long to parse or to compare.
         zips: Imports ZIPs.
         deletions: Deletes resources of Orthanc.
     """
@@ -54,11 +54,11 @@ class Lanes:
         self.deletions = ImportQueue("delete", workers=workers, patience=patience)
 
     def of_dicom(self, content: memoryview, walk: Walk) -> ImportQueue:
-        """Return the lane for a DICOM file; one that is deflated can be of any size when Orthanc unpacks it.
+        """Return the lane for a DICOM file; a deflated one can unpack to any size.
 
         Args:
             content: The file.
-            walk: A walk through it, which begins here.
+            walk: A walk through its elements, which begins here.
         """
         size = len(content)
         if is_deflated(content) or (size > _UNCOUNTED and walk.count(_COMPLEX) == _COMPLEX):
@@ -66,7 +66,7 @@ class Lanes:
         return self.small if size <= SMALL else self.large
 
     def refuse(self) -> None:
-        """Refuse new jobs, and have those that take long end early."""
+        """Refuse new jobs, and make long ones end early."""
         for lane in self._all:
             lane.refuse()
 

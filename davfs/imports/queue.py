@@ -1,11 +1,11 @@
-"""One lane of imports or deletions: a bounded queue of jobs, and the named threads that do them.
+"""A lane: a bounded queue of jobs, and the named threads that run them.
 
 1. `ImportQueue.run` puts a job into a bounded queue and waits for that job.
-2. A worker starts it. From here on the caller waits for the end, however long: the job reads the caller's memory.
-3. A job that nobody started in time is withdrawn, and the caller is told to come back.
+2. A worker starts it. From then on the caller waits for its end, however long: the job reads the caller's memory.
+3. A job that no worker started in time is withdrawn, and the caller gets `Busy`.
 
-A `concurrent.futures.Future` decides between "started" and "withdrawn"; there is no executor around it, because that
-one's hook at exit would keep the interpreter alive until the last job is done.
+A `concurrent.futures.Future` decides between "started" and "withdrawn"; there is no executor around it, because its
+hook at exit would keep the interpreter alive until the last job has ended.
 """
 
 import threading
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class _Ticket(Generic[T]):
-    """A job and the place for its result."""
+    """A job and its future result."""
 
     __slots__ = ("future", "job")
 
@@ -36,7 +36,7 @@ class _Ticket(Generic[T]):
             return
         try:
             result = self.job()
-        except BaseException as error:  # noqa: BLE001  the caller gets whatever it is; the worker lives on
+        except BaseException as error:  # noqa: BLE001  it is raised in the caller's thread
             self.future.set_exception(error)
             del self  # as in `ImportQueue.run`
         else:
@@ -44,14 +44,14 @@ class _Ticket(Generic[T]):
 
 
 class ImportQueue:
-    """A bounded queue of jobs and the threads that do them.
+    """A bounded queue of jobs and the threads that run them.
 
     Args:
-        name: What it does; part of its threads' names.
+        name: Part of its threads' names.
         workers: Number of threads.
         capacity: Jobs that may wait for a thread.
-        patience: Seconds in which a job has to be started.
-        waits_for_room: Whether a caller waits for room in a full queue, with the same patience, or is refused at once.
+        patience: Seconds within which a job has to be started.
+        waits_for_room: Whether a caller waits while the queue is full, with the same patience, or is refused at once.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class ImportQueue:
         self._waits_for_room = waits_for_room
         self._waiting: deque[_Ticket[object]] = deque()
         self._stopping = False
-        # Two conditions of one lock: a job wakes one worker, not all of them and everyone who waits for room.
+        # Two conditions of one lock: a job wakes one worker, and no caller that waits for room.
         lock = threading.Lock()
         self._arrived = threading.Condition(lock)
         self._room = threading.Condition(lock)
@@ -81,51 +81,51 @@ class ImportQueue:
 
     @property
     def stopping(self) -> bool:
-        """Whether the drive is stopping: a job that takes long has to end now."""
+        """Whether the drive is stopping: long jobs have to end now."""
         return self._stopping
 
     def run(self, job: Callable[[], T]) -> T:
-        """Have a worker do a job, and wait for its result; not to be called from a job.
+        """Run a job in a worker, and wait for its result; not to be called from a job.
 
         Returns:
             What the job returned.
 
         Raises:
-            Busy: No worker could start it in time, or the queue is stopping; it never will be started. The queue knows
-                no path: that of the error is empty.
-            BaseException: Whatever the job raised.
+            Busy: No worker could start it in time, or the queue is stopping; it never will be started. The error's path
+                is empty.
+            BaseException: Anything that the job raised.
         """
         ticket = _Ticket(job)
         deadline = monotonic() + self._patience
         self._submit(ticket)
         with suppress(TimeoutError, CancelledError):  # what the job raises is returned here, and raised below
             ticket.future.exception(max(0.0, deadline - monotonic()))
-        # A future can be cancelled as long as no worker started it: this line decides between the two of them.
+        # A future can be cancelled until a worker starts it: this line decides between the two of them.
         if ticket.future.cancel():
             self._withdraw(ticket)
             raise Busy((), "the queue of imports and deletions is busy")
         try:
             return ticket.future.result()
         finally:
-            # An error's traceback leads to this variable, and the ticket to the error. The circle would keep hold of
-            # the caller's memory; and where that is cffi's, collecting it crashes the process (seen on Python 3.11).
+            # An error's traceback refers to this variable, and the ticket to the error. The cycle would keep the
+            # caller's memory; if that is cffi's, collecting it crashes the process (seen on Python 3.11).
             del ticket
 
     def refuse(self) -> None:
-        """Refuse new jobs, and tell those under way that the drive is stopping (`stopping`); to be joined by `stop`."""
+        """Refuse new jobs, and set `stopping` for those that run; `stop` joins the threads."""
         with self._arrived:
             self._stopping = True
             self._arrived.notify_all()
             self._room.notify_all()
 
     def stop(self, timeout: float) -> bool:
-        """Refuse new jobs, let the workers finish what waits, and join them; what is not started then is withdrawn.
+        """Refuse new jobs, let the workers finish the waiting ones, and join them; then withdraw those that wait still.
 
         Args:
             timeout: Seconds for all of it.
 
         Returns:
-            True when all threads ended in time. The others are daemons, and do not keep the interpreter.
+            True if all threads ended in time. The others are daemons, and do not keep the interpreter alive.
         """
         deadline = monotonic() + timeout
         self.refuse()
@@ -148,7 +148,7 @@ class ImportQueue:
             self._arrived.notify()
 
     def _withdraw(self, ticket: "_Ticket[T]") -> None:
-        """Forget a job, and with it the caller's memory; a worker may have taken it, and then drops it itself."""
+        """Remove a job, and with it the reference to the caller's memory, unless a worker has taken it."""
         with self._room:
             if ticket in self._waiting:
                 self._waiting.remove(ticket)  # type: ignore[arg-type]  # as above
@@ -163,7 +163,7 @@ class ImportQueue:
     def _work(self) -> None:
         while (ticket := self._next()) is not None:
             ticket.perform()
-            del ticket  # or an idle worker would hold on to its last caller's memory
+            del ticket  # or an idle worker would keep its last caller's memory
 
     def _next(self) -> "_Ticket[object] | None":
         with self._arrived:

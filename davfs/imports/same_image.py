@@ -24,23 +24,23 @@ LOST = (
 
 
 _QUICK = 32 << 20
-"""Bytes of decoded pixels that are compared within half a second."""
+"""Bytes of decoded pixels that can be compared within half a second."""
 
 _MOST = 500_000
 """Data elements of a file that is compared: each takes up to 400 bytes of memory."""
 
 
 class SlowComparison(Exception):
-    """To tell whether two images are the same takes seconds; nothing is wrong with them."""
+    """The comparison of two images would take seconds; nothing is wrong with them."""
 
 
 class SameImage:
-    """Compares files with what Orthanc holds; its methods may be called from several threads at once.
+    """Compares files with images in Orthanc; thread-safe.
 
     Args:
-        orthanc: Which Orthanc.
-        decode: Decodes compressed pixels that Orthanc does not; None for nothing that does.
-        scratch: Folder for large files while they are compared; None for the system's own.
+        orthanc: Holds the images.
+        decode: Decodes compressed pixels that Orthanc cannot decode; None for no further decoder.
+        scratch: Folder for temporary files; None for the system's own.
     """
 
     def __init__(self, orthanc: ImportTarget, decode: Decoder | None = None, scratch: DiskPath | None = None) -> None:
@@ -49,7 +49,7 @@ class SameImage:
         self._scratch = scratch
 
     def is_copy(self, content: Buffer, instance: OrthancId) -> bool:
-        """Return True if Orthanc holds the very bytes of a file, by the MD5 that it keeps.
+        """Return True if Orthanc holds exactly these bytes, by the MD5 that it keeps.
 
         Raises:
             UnknownResource: The instance is gone, or Orthanc keeps no MD5.
@@ -57,12 +57,12 @@ class SameImage:
         return md5([content]) == self._orthanc.instance_md5(instance).lower()
 
     def check(self, content: Buffer, instance: OrthancId, *, quick: bool = False) -> bool:
-        """Check that Orthanc holds the image of a file; return True if it holds the very bytes.
+        """Check that Orthanc holds the image of a file; return True if it holds exactly these bytes.
 
         Args:
             content: The file.
             instance: Orthanc's identifier of the image.
-            quick: Whether to give up where large images have to be decoded.
+            quick: Whether to give up if large images have to be decoded.
 
         Raises:
             SlowComparison: It was given up.
@@ -111,7 +111,7 @@ class SameImage:
 
     @contextmanager
     def _held(self, instance: OrthancId) -> Iterator[memoryview]:
-        """Return the bytes that Orthanc holds: its own memory, or a file on the disk."""
+        """Yield the bytes that Orthanc holds: in its own memory, or in a temporary file."""
         try:
             with self._orthanc.open_instance(instance) as file, tempfile.TemporaryFile(dir=self._scratch) as copy:
                 blocks = file.buffers()
@@ -138,7 +138,7 @@ def has_too_many_elements(content: memoryview) -> bool:
 
 
 def md5(blocks: Iterable[Buffer]) -> str:
-    """Return the MD5 of some bytes, as Orthanc keeps it: a check of identity among well-meaning files, no signature."""
+    """Return the MD5 of some bytes, as Orthanc keeps it; it protects against nothing that was made on purpose."""
     digest = hashlib.md5(usedforsecurity=False)
     for block in blocks:
         digest.update(block)

@@ -1,7 +1,7 @@
 """Detects the type of a file: DICOM, a ZIP that holds DICOM, or anything else.
 
-Little more than the first bytes decides, and nothing here raises on garbage. Without the DICOM preamble a file has to
-say otherwise that it is DICOM, see `davfs.imports.dicom_signs`; the last word on it is Orthanc's.
+Little more than the first bytes is read, and nothing here raises on garbage. A file without the DICOM preamble needs
+another sign of DICOM (`davfs.imports.dicom_signs`); the last word on it is Orthanc's.
 """
 
 import re
@@ -15,24 +15,24 @@ from davfs.imports.zip_directory import ZipMember, is_zip, members, starts_as_zi
 from davfs.imports.zip_members import MemberFile
 
 HEAD = 4096
-"""Bytes from the start of a file that are looked at."""
+"""Bytes at the start of a file that are searched."""
 
 _CLASS = re.compile(rb"\x02\x00\x02\x00UI..1\.2\.840\.10008\.1\.3\.10[\x00 \x02]", re.DOTALL)
-"""MediaStorageSOPClassUID of a directory."""
+"""MediaStorageSOPClassUID of a DICOMDIR."""
 _DIRECTORY = re.compile(rb"\x04\x00\x00\x12(?:UL\x04\x00|\x04\x00\x00\x00)|\x00\x04\x12\x00UL\x00\x04", re.DOTALL)
-"""OffsetOfTheFirstDirectoryRecordOfTheRootDirectoryEntity, which every directory has."""
+"""OffsetOfTheFirstDirectoryRecordOfTheRootDirectoryEntity, which every DICOMDIR has."""
 _BLOCK = 1 << 18
 _LOOKED_THROUGH = 4 << 20
-"""Bytes of a ZIP without DICOM that are unpacked before it is left to the importer, which has more time."""
+"""Bytes of a ZIP without DICOM that are unpacked here; the importer, which has more time, checks the rest."""
 _SMALLEST = 132
-"""Bytes that say whether a file begins with the DICOM prefix."""
+"""Bytes at the start of a file that end with the DICOM prefix."""
 _NO_IMAGE = re.compile(
     r"\.(?:txt|md|rtf|pdf|docx?|xlsx?|pptx?|od[tspg]|html?|xml|xsl|json|ya?ml|csv|tsv|log|css|js|ts|py|c|h|cpp|java|class|jar"
     r"|jpe?g|png|gif|bmp|tiff?|svg|webp|ico|mp3|mp4|m4a|m4v|avi|mov|mkv|wav|ogg|wmv|flac|exe|dll|so|com|bat|cmd|sh|msi|inf|ini"
     r"|ttf|otf|woff2?|properties|manifest|mf|rels|lnk|url|eml|msg)$",
     re.IGNORECASE,
 )
-"""Names of files of which nobody has to be told that they were no DICOM, where they cannot be read."""
+"""Names of files that are never DICOM: they are ignored if they cannot be read, and not refused."""
 _JUNK = (
     "._*",
     ".ds_store",
@@ -55,25 +55,25 @@ _IS_JUNK = re.compile("|".join(map(translate, _JUNK)))
 
 
 class FileType(Enum):
-    """What a file turned out to be."""
+    """The detected type of a file."""
 
     NOTHING = auto()
     """An ordinary file."""
     DICOM = auto()
     """A DICOM file (PS3.10 §7.1)."""
     MAYBE_DICOM = auto()
-    """It has no preamble, and says otherwise that it is DICOM: Orthanc may be able to read it."""
+    """It has no preamble, but another sign of DICOM: Orthanc may be able to read it."""
     UNLIKELY_DICOM = auto()
-    """It is hardly DICOM: whatever Orthanc does not take is an ordinary file."""
+    """It is hardly DICOM: an ordinary file if Orthanc cannot read it."""
     DICOMDIR = auto()
-    """The directory of a medium: an ordinary file here, since CDs are dragged in whole."""
+    """The directory of a medium: an ordinary file here, since users upload whole CDs."""
     ZIP = auto()
-    """A ZIP that may hold DICOM, or has too many members to tell."""
+    """A ZIP that may hold DICOM, or has too many members to know."""
 
 
 _BY_SIGN = {Sign.NONE: FileType.NOTHING, Sign.OPEN: FileType.UNLIKELY_DICOM, Sign.DICOM: FileType.MAYBE_DICOM}
 IMPORTABLE = frozenset({FileType.DICOM, FileType.MAYBE_DICOM, FileType.UNLIKELY_DICOM})
-"""What Orthanc is asked to import."""
+"""Types of files that Orthanc is asked to import."""
 
 
 def is_junk(name: str) -> bool:
@@ -82,24 +82,24 @@ def is_junk(name: str) -> bool:
 
 
 def looks_like_zip(content: memoryview) -> bool:
-    """Return True if a file may be a ZIP: then `sniff` looks into each of its members, which can take seconds."""
+    """Return True if a file may be a ZIP: then `sniff` reads each of its members, which can take seconds."""
     if bytes(content[128:132]) == b"DICM" or of_elements(content, len(content)) is Sign.DICOM:
         return False
-    return is_zip(content)  # before its head is looked at, where images may lie as they are
+    return is_zip(content)  # before its head is searched, which may contain uncompressed images
 
 
 def sniff(content: memoryview, check: Callable[[], None] = lambda: None) -> FileType:
-    """Return what a complete file is; never raises, whatever the bytes.
+    """Return the type of a complete file; never raises, whatever the bytes.
 
     Args:
-        content: All of the file, as plain bytes.
-        check: Is called before each member of a ZIP, and may raise to end it.
+        content: All of the file.
+        check: Called before each member of a ZIP; may raise to end the search.
     """
     return _sniff_zip(content, check) if looks_like_zip(content) else sniff_head(content, len(content))
 
 
 def sniff_head(content: memoryview, size: int) -> FileType:
-    """Return what a file is by its data elements, so never `FileType.ZIP`.
+    """Return the type of a file by its data elements, so never `FileType.ZIP`.
 
     Args:
         content: The file's first `HEAD` bytes at least, or all of it.
@@ -119,7 +119,7 @@ def _is_directory(content: memoryview) -> bool:
 
 
 def sniff_member(content: memoryview, member: ZipMember) -> FileType:
-    """Return what a member of a ZIP is, by its first bytes; `FileType.ZIP` for any ZIP in it.
+    """Return the type of a ZIP's member by its first bytes; `FileType.ZIP` for any ZIP.
 
     Raises:
         DamagedZip: It may be DICOM, and cannot be read.
@@ -136,13 +136,13 @@ def sniff_member(content: memoryview, member: ZipMember) -> FileType:
 
 
 def check_whole(content: memoryview, member: ZipMember, most: int, check: Callable[[], None] = lambda: None) -> None:
-    """Check that a member which looks like no DICOM is what it was: damage can make anything of an image.
+    """Check the checksum of a member that seems not to be DICOM: it may be a damaged image.
 
     Args:
         content: The ZIP.
-        member: Which member; one that is no image by its name passes.
-        most: Bytes that may be unpacked for it.
-        check: Is called now and then, and may end it.
+        member: The member; one that is no image by its name passes.
+        most: Bytes that may be unpacked.
+        check: Called from time to time; may raise to end it.
 
     Raises:
         DamagedZip: It is damaged, or larger.
@@ -162,7 +162,7 @@ def _is_ignored(name: str) -> bool:
 
 
 def _head(content: memoryview, member: ZipMember) -> tuple[memoryview, DamagedZip | None]:
-    """Return the first bytes of a member, and why there are no more of them where they cannot be read."""
+    """Return the first bytes of a member, and the error if it cannot be read further."""
     blocks: list[bytes] = []
     wanted = HEAD
     try:
@@ -184,7 +184,7 @@ def _sniff_zip(content: memoryview, check: Callable[[], None]) -> FileType:
                 return FileType.ZIP
             unpacked += member.size
     except ZipTooLarge:
-        return FileType.ZIP  # never kept in silence: the importer refuses it aloud
+        return FileType.ZIP  # the importer refuses it
     return FileType.NOTHING
 
 
@@ -194,5 +194,5 @@ def _is_wanted(content: memoryview, member: ZipMember, most: int) -> bool:
         if found is FileType.NOTHING:
             check_whole(content, member, most)
     except DamagedZip:
-        return True  # the importer looks again, and refuses it aloud
+        return True  # the importer refuses it
     return found in (*IMPORTABLE, FileType.ZIP)

@@ -1,6 +1,6 @@
-"""Reads the directory of a ZIP, or, where that is missing, what stands in front of each member.
+"""Lists the members of a ZIP: by its directory or, if that is missing, by the header of each member.
 
-More is read than the standard library reads: names that are no UTF-8 although they say so, and ZIPs that were cut off.
+Unlike the standard library, it reads names that are not the UTF-8 they claim to be, and ZIPs that were cut off.
 
 Source: APPNOTE.TXT, PKWARE, version 6.3.
 """
@@ -35,17 +35,17 @@ _MEASURED, _RATIO = 1 << 30, 200
 
 @dataclass(frozen=True, slots=True)
 class ZipMember:
-    """A file in a ZIP, as the ZIP describes it.
+    """A file in a ZIP, as described by the ZIP.
 
     Attributes:
-        name: What it is called, folders included.
+        name: Its name, folders included.
         method: How it is compressed.
         crc: CRC-32 of its bytes.
-        packed: Bytes that it takes in the ZIP.
-        size: Bytes that it has.
-        header: Where its header stands, in bytes.
+        packed: Its bytes in the ZIP.
+        size: Its bytes when unpacked.
+        header: Offset of its header, in bytes.
         encrypted: It needs a password.
-        unknown_end: Nobody can tell where it ends: it cannot be read.
+        unknown_end: Its end cannot be found: it cannot be read.
     """
 
     name: str
@@ -59,12 +59,12 @@ class ZipMember:
 
 
 def starts_as_zip(content: memoryview) -> bool:
-    """Return True if a file begins with a member, or with what ZIPs in several parts have in front of it."""
+    """Return True if a file begins with a member, or with the marker of ZIPs in several parts."""
     return _STARTS.match(content[:8]) is not None
 
 
 def is_zip(content: memoryview) -> bool:
-    """Return True if a file is a ZIP, whatever stands in front of it: a program that unpacks it, for instance."""
+    """Return True if a file is a ZIP, whatever comes before it, such as a program that unpacks it."""
     if starts_as_zip(content):
         return True
     try:
@@ -84,7 +84,7 @@ def has_few_members(content: memoryview) -> bool:
 
 
 def members(content: memoryview) -> Iterable[ZipMember]:
-    """Return the members of a ZIP: those in its directory or, where that is missing or damaged, those that it has.
+    """Return the members of a ZIP: those in its directory or, if that is missing or damaged, those with a header.
 
     Raises:
         ZipTooLarge: The directory is larger than is read into memory.
@@ -96,7 +96,7 @@ def members(content: memoryview) -> Iterable[ZipMember]:
 
 
 def directory(content: memoryview) -> list[ZipMember]:
-    """Return the members that the directory of a ZIP names; anything may stand in front of the ZIP, and behind it.
+    """Return the members in the directory of a ZIP; anything may come before the ZIP, and after it.
 
     Raises:
         DamagedZip: There is no directory.
@@ -114,7 +114,7 @@ def directory(content: memoryview) -> list[ZipMember]:
 
 
 def _directory(content: memoryview) -> tuple[int, int, int]:
-    """Return where the directory starts, its size, and what all its offsets have to be shifted by; in bytes."""
+    """Return the offset of the directory, its size, and the shift of all offsets in it; in bytes."""
     tail = max(0, len(content) - _END.size - _LONGEST_COMMENT)
     found = bytes(content[tail:]).rfind(b"PK\x05\x06")
     if found < 0 or tail + found + _END.size > len(content):
@@ -133,7 +133,7 @@ def _directory(content: memoryview) -> tuple[int, int, int]:
 
 
 def _central(block: bytes, offset: int, shift: int) -> tuple[ZipMember, int]:
-    """Return the member whose entry begins at an offset of the directory, and where the next one does."""
+    """Return the member at an offset of the directory, and the offset of the next one."""
     if offset + _CENTRAL.size > len(block):
         raise DamagedZip("its directory is damaged")
     signature, *fields = _CENTRAL.unpack_from(block, offset)
@@ -152,7 +152,7 @@ def _name(raw: bytes, flags: int) -> str:
 
 
 def _with_extra(extra: bytes, *values: int) -> list[int]:
-    """Return sizes and offset, those that did not fit from the field that follows the name."""
+    """Return sizes and offset; those that do not fit into 32 bits from the ZIP64 field."""
     wanted = [index for index, value in enumerate(values) if value == _IN_EXTRA]
     result, offset = list(values), 0
     while wanted and offset + 4 <= len(extra):
@@ -171,7 +171,7 @@ def data(content: memoryview, member: ZipMember) -> memoryview:
     """Return the packed bytes of a member.
 
     Raises:
-        DamagedZip: There is no header where the directory says, or the ZIP ends before.
+        DamagedZip: There is no header at the member's offset, or the ZIP ends before.
     """
     start = _data_start(content, member.header)
     if member.unknown_end or start + member.packed > len(content):
@@ -187,7 +187,7 @@ def _data_start(content: memoryview, header: int) -> int:
 
 
 def recovered(content: memoryview) -> Iterator[ZipMember]:
-    """Yield the members of a ZIP without a directory, by the headers in front of them; the last one may be cut off."""
+    """Yield the members of a ZIP without a directory, by their headers; the last one may be cut off."""
     found = _NEXT.search(content)
     most = _MEASURED + _RATIO * len(content)
     while found:
@@ -195,7 +195,7 @@ def recovered(content: memoryview) -> Iterator[ZipMember]:
         if member is None:
             return
         yield member
-        most -= unpacked  # or members that lie in one another are unpacked again and again
+        most -= unpacked  # members that overlap would be unpacked again and again
         stop = _data_start(content, member.header) + member.packed
         found = _NEXT.search(content, min(stop, len(content)))
 
@@ -217,7 +217,7 @@ def _local(content: memoryview, header: int, most: int) -> tuple[ZipMember | Non
 
 
 def _measured(content: memoryview, member: ZipMember, start: int, most: int) -> tuple[ZipMember, int]:
-    """Return a member with the sizes that only its own end tells, and how many bytes were unpacked.
+    """Unpack a member to find its end; return it with its sizes, and how many bytes were unpacked.
 
     If there is no end within ``most`` unpacked bytes, the member cannot be read.
     """

@@ -1,7 +1,7 @@
-"""Imports the DICOM files in a ZIP, and in the ZIPs in it, member by member, within limits.
+"""Imports the DICOM files in a ZIP, and in ZIPs inside it, member by member, within limits.
 
-A member that Orthanc does not take costs no other one. What may be DICOM and cannot be read (encrypted, damaged, cut
-off, packed in a way that is not read) is refused by its name; what is no DICOM is passed over.
+A refused member does not affect the others. A member that may be DICOM and cannot be read (encrypted, damaged, cut off,
+or packed by an unsupported method) is refused by name; one that is not DICOM is ignored.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from davfs.imports.zip_members import unpacked
 from davfs.orthanc import Buffer
 
 DEEPEST = 2
-"""Levels of ZIPs in a ZIP of which the files are imported."""
+"""Levels of ZIPs inside a ZIP whose files are imported."""
 
 _DETAILS, _LONGEST_NAME = 100, 200
 """Members that the details of a refusal name, and characters of a name."""
@@ -27,12 +27,12 @@ _DETAILS, _LONGEST_NAME = 100, 200
 
 @dataclass(frozen=True, slots=True)
 class ZipResult:
-    """What became of the members of a ZIP.
+    """The result of importing a ZIP.
 
     Attributes:
-        imported: The members that Orthanc holds now.
-        refused: Name and reason of those that it did not take.
-        ignored: How many are no DICOM.
+        imported: The imported members.
+        refused: Name and reason of each refused member.
+        ignored: How many members are not DICOM.
     """
 
     imported: tuple[Imported, ...]
@@ -42,14 +42,14 @@ class ZipResult:
 
 @dataclass(frozen=True, slots=True)
 class ZipLimits:
-    """How much a ZIP may ask for, with the ZIPs in it.
+    """The limits of a ZIP, together with all ZIPs inside it.
 
     Attributes:
         members: Number of members.
         member_size: Unpacked bytes of one DICOM file.
         total_size: Unpacked bytes of all members.
-        ratio: Unpacked bytes for a byte of the ZIP; deflate reaches 1032.
-        spare: Unpacked bytes that are allowed at any ratio: blank images shrink to nothing.
+        ratio: Unpacked bytes for each byte of the ZIP; deflate reaches 1032.
+        spare: Unpacked bytes that are allowed at any ratio, for blank images.
     """
 
     members: int = 50_000
@@ -74,16 +74,16 @@ class ZipImporter:
         self._scratch = scratch
 
     def import_zip(self, content: Buffer, progress: Progress | None = None) -> ZipResult:
-        """Import the DICOM files in a ZIP, one after another; those before a failure stay imported.
+        """Import the DICOM files in a ZIP one by one; those before a failure stay imported.
 
         Args:
             content: The ZIP.
-            progress: Is told how far it is, and may end it; None where nobody wants to know.
+            progress: Counts the members, and may end the import; None for no progress.
 
         Raises:
-            Refused: At least one member was refused, the ZIP asks for too much, or it was cut off.
-            StorageFull: Orthanc, or the disk on which members are unpacked, is full.
-            Unavailable: Nothing is known, or the drive is stopping; the caller may try again.
+            Refused: At least one member was refused, the ZIP exceeds the limits, or it was cut off.
+            StorageFull: Orthanc, or the disk for unpacked members, is full.
+            Unavailable: Orthanc does not answer, or the drive is stopping; the caller may try again.
         """
         progress = progress or Progress()
         progress.check()
@@ -101,12 +101,12 @@ class ZipImporter:
 
 @dataclass(frozen=True, slots=True)
 class _Archive:
-    """A ZIP, which may lie in another one.
+    """A ZIP, which may be inside another one.
 
     Attributes:
         content: All of it.
-        path: The name of the member that it is, with a slash at its end; empty for the outermost.
-        depth: How many ZIPs are around it.
+        path: Its path in the outermost ZIP, with a slash at its end; empty for that one itself.
+        depth: How many ZIPs it is inside of.
         shrunk: Bytes of the outermost ZIP for each byte of this one.
     """
 
@@ -117,7 +117,7 @@ class _Archive:
 
 
 class _Run:
-    """The import of one ZIP: what it may still ask for, and what became of its members so far."""
+    """The import of one ZIP: its limits, and the members so far."""
 
     def __init__(
         self, importer: Importer, limits: ZipLimits, scratch: DiskPath | None, progress: Progress, packed: int
@@ -134,7 +134,7 @@ class _Run:
         self._refused: list[tuple[str, str]] = []
 
     def result(self) -> ZipResult:
-        """Return what became of the members."""
+        """Return the result."""
         ignored = self._members - len(self._imported) - len(self._refused)
         return ZipResult(tuple(self._imported), tuple(self._refused), max(0, ignored))
 
@@ -142,8 +142,8 @@ class _Run:
         """Import the members of a ZIP.
 
         Raises:
-            Refused: It asks for too much; nothing of it was unpacked.
-            DamagedZip: Its directory is missing; what could be found without it was imported.
+            Refused: It exceeds the limits; nothing of it was unpacked.
+            DamagedZip: Its directory is missing; the members that could be found without it were imported.
             ZipTooLarge: Its directory is too large.
         """
         try:
@@ -158,7 +158,7 @@ class _Run:
             self._try(archive, member)
 
     def _admit(self, members: list[ZipMember]) -> None:
-        """Count members before they are unpacked: they never unpack to more than they say here."""
+        """Count members before they are unpacked: they are never unpacked beyond the size that they claim."""
         total = self._total + sum(member.size for member in members)
         if self._members + len(members) > self._limits.members:
             raise Refused(f"The ZIP has more than {self._limits.members} members.")
@@ -209,7 +209,7 @@ class _Run:
     def _import_dicom(self, content: memoryview, packed: int, found: FileType) -> None:
         walk = Walk(content)
         self._budget.check(content, packed, walk)
-        if found is FileType.UNLIKELY_DICOM:  # by its first bytes, which is all that was known
+        if found is FileType.UNLIKELY_DICOM:  # by its first bytes
             found = sniff_head(content, len(content))
         if found is FileType.NOTHING:
             return
@@ -220,7 +220,7 @@ class _Run:
 
 
 def _refusal(result: ZipResult, cut: str) -> Refused:
-    """Sum up for the user which members were refused; names go to the details only."""
+    """Return the error for refused members; names are in the details only."""
     if not result.refused:
         return Refused(f"{cut} {len(result.imported)} files were imported.")
     total = len(result.refused) + len(result.imported)

@@ -1,4 +1,4 @@
-"""Unpacks members of ZIPs in bounded memory, whatever they unpack to."""
+"""Unpacks members of ZIPs in bounded memory, however large they are."""
 
 import bz2
 import errno
@@ -31,11 +31,11 @@ class _Unpacker(Protocol):
     """Unpacks one stream, a limited number of bytes at a time."""
 
     def unpack(self, block: memoryview, most: int) -> bytes:
-        """Take the next packed bytes, none where it still has some, and return up to ``most`` bytes."""
+        """Take the next packed bytes, none unless it is hungry, and return up to ``most`` bytes."""
 
     @property
     def hungry(self) -> bool:
-        """Whether it needs more packed bytes before it can return any."""
+        """Whether it needs more packed bytes."""
 
 
 class MemberFile:
@@ -43,10 +43,10 @@ class MemberFile:
 
     Args:
         content: The ZIP.
-        member: Which member.
+        member: The member.
 
     Raises:
-        DamagedZip: It is encrypted, cut off, or compressed by a method that is not read.
+        DamagedZip: It is encrypted, cut off, or compressed by an unsupported method.
     """
 
     def __init__(self, content: memoryview, member: ZipMember) -> None:
@@ -60,10 +60,10 @@ class MemberFile:
         self._unpacker = self._opened()
 
     def read(self, most: int) -> bytes:
-        """Return the next bytes, up to ``most`` of them; none at the end, where the whole is checked.
+        """Return the next bytes, up to ``most`` of them; none at the end, where size and checksum are verified.
 
         Raises:
-            DamagedZip: It is not what the ZIP says.
+            DamagedZip: Its content differs from what the ZIP claims.
         """
         try:
             block = self._next(min(most, self._member.size - self._given))
@@ -118,7 +118,7 @@ class MemberFile:
 
 
 class _StoredReader:
-    """Returns what it takes."""
+    """Reads stored members."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -136,7 +136,7 @@ class _StoredReader:
 
 
 class _DeflateReader:
-    """Unpacks what is deflated."""
+    """Reads deflated members."""
 
     def __init__(self) -> None:
         self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -152,7 +152,7 @@ class _DeflateReader:
 
 
 class _LibraryReader:
-    """Unpacks by what the standard library has for bzip2 and LZMA."""
+    """Reads members packed by bzip2 or LZMA."""
 
     def __init__(self, stream: bz2.BZ2Decompressor | lzma.LZMADecompressor) -> None:
         self._stream = stream
@@ -175,12 +175,12 @@ def unpacked(
 
     Args:
         content: The ZIP.
-        member: Which member.
+        member: The member.
         scratch: Folder for large members; None for the system's own.
-        check: Is called now and then, and may end it.
+        check: Called from time to time; may raise to end it.
 
     Raises:
-        DamagedZip: It is not what the ZIP says.
+        DamagedZip: Its content differs from what the ZIP claims.
         StorageFull: The disk is full.
     """
     if member.size <= _IN_MEMORY:
@@ -190,7 +190,7 @@ def unpacked(
         return
     with _full_disk(), tempfile.TemporaryFile(dir=scratch) as file:
         _unpack(content, member, file, check)
-        # Left to the garbage collector: closing it would raise while a traceback still holds a view of it.
+        # Left to the garbage collector: closing it would raise while a traceback still refers to a view of it.
         yield memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
@@ -199,7 +199,7 @@ def _unpack(content: memoryview, member: ZipMember, target: IO[bytes], check: Ca
     while block := source.read(_AT_ONCE):
         check()
         target.write(block)
-    target.flush()  # before it is mapped: a full disk has to show here, and not as a signal
+    target.flush()  # before it is mapped: a full disk must raise here, and not be a signal later
 
 
 @contextmanager

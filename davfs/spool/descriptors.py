@@ -1,4 +1,4 @@
-"""Folders and files of the disk that are open: nothing here follows a link, whoever changes the disk meanwhile."""
+"""Opens files and folders by descriptors; no link is followed, even if another process changes the disk meanwhile."""
 
 import errno
 import io
@@ -30,7 +30,7 @@ def open_folder(name: str | DiskPath, parent: int | None = None) -> int:
     """Open a folder, by its name in an open one or by its whole path; the caller closes the descriptor.
 
     Raises:
-        OSError: It is not there, or no folder.
+        OSError: It does not exist, or is not a folder.
     """
     return os.open(name, _FOLDER, dir_fd=parent)
 
@@ -39,7 +39,7 @@ def open_below(root: DiskPath, path: Path) -> int:
     """Open a folder below another one, segment by segment; the caller closes the descriptor.
 
     Raises:
-        OSError: A part of the path is not there, or no folder.
+        OSError: A part of the path does not exist, or is not a folder.
     """
     descriptor = open_folder(root)
     for name in path:
@@ -49,15 +49,15 @@ def open_below(root: DiskPath, path: Path) -> int:
 
 
 def current_path(root: DiskPath, folder: int, name: str) -> Path | None:
-    """Return the path of a name in an open folder below another one, where the folder is now: it may have been moved.
+    """Return the path of a name in an open folder, relative to a root: the folder may have been moved meanwhile.
 
     Args:
-        root: The other folder, without a link in its path.
+        root: The root, without a link in its path.
         folder: The open one.
         name: The name.
 
     Returns:
-        The path, None where the folder is not below the other one any more.
+        The path; None if the folder is not below the root any more.
     """
     where = os.readlink(f"/proc/self/fd/{folder}")  # noqa: PTH115  six times as fast, at every name that goes
     above, _, below = where.partition(str(root))
@@ -68,7 +68,7 @@ def open_file(parent: int | None, name: str) -> io.FileIO:
     """Open a regular file for reading; the caller closes it.
 
     Raises:
-        OSError: It is not there, or no regular file.
+        OSError: It does not exist, or is not a regular file.
     """
     descriptor = os.open(name, _READ, dir_fd=parent)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -87,7 +87,7 @@ def new_file(target: DiskPath) -> io.FileIO:
 
 
 def write_all(file: io.FileIO, content: Buffer) -> None:
-    """Append all of a buffer, which the system may take in several parts.
+    """Append all of a buffer, by several system calls if necessary.
 
     Raises:
         OSError: It could not be written.
@@ -99,7 +99,7 @@ def write_all(file: io.FileIO, content: Buffer) -> None:
 
 
 def write_synced(target: DiskPath, content: Buffer) -> None:
-    """Make a file; when this returns, its content has reached the disk.
+    """Make a file, and synchronise its content to the disk.
 
     Raises:
         OSError: It could not be written.
@@ -140,7 +140,7 @@ def empty(folder: DiskPath) -> None:
 
 
 def unlink(parent: int | None, name: str, status: os.stat_result) -> None:
-    """Remove what had this status: an empty folder, or anything else.
+    """Remove a name that had this status: an empty folder, or anything else.
 
     Raises:
         OSError: It is gone, replaced or filled meanwhile.

@@ -25,7 +25,7 @@ REASONS: dict[type[PathError], str] = {
     AlreadyExists: "The name is taken.",
     ParentMissing: "The folder that should hold it does not exist.",
 }
-"""What the errors tell the user."""
+"""The reasons of errors that users see."""
 
 FULL_DISK = "The disk of the inbox is full."
 
@@ -35,7 +35,7 @@ def check_names(path: Path, below: int = 0) -> None:
 
     Args:
         path: Where.
-        below: How many levels it has below itself.
+        below: Levels of folders below it.
 
     Raises:
         BadName: A name, or the depth, does not allow it.
@@ -48,7 +48,7 @@ def check_names(path: Path, below: int = 0) -> None:
 
 @contextmanager
 def missing(path: Path, error: type[PathError]) -> Iterator[None]:
-    """Raise ``error`` where a part of the path is not there, is no folder, or is a link."""
+    """Raise ``error`` if a part of the path does not exist, is no folder, or is a link."""
     try:
         yield
     except OSError as cause:
@@ -59,12 +59,12 @@ def missing(path: Path, error: type[PathError]) -> Iterator[None]:
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Raise what the limits of the disk mean for a path.
+    """Raise errors of the disk as errors about a path.
 
     Raises:
-        NoSpace: The disk is full, or keeps no more names of one file.
+        NoSpace: The disk is full, or supports no more copies of this file.
         BadName: The name is too long.
-        Busy: Somebody else removed a folder of the spool, which is made again.
+        Busy: Another process removed a folder of the spool, which is made again.
     """
     try:
         yield

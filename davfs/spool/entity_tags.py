@@ -1,7 +1,7 @@
-"""Entity tags of the files in the inbox: they change whenever a file does, and tell nothing else of it.
+"""Makes the entity tags of files in the inbox: they change whenever the file changes, and reveal nothing about it.
 
-What changes with a file is its date, its size and its number on the disk (inode). As they are, they tell to the
-nanosecond when it came, and how many others came after it; so they go through a keyed hash.
+A tag is a keyed hash of the file's date, size and inode. Unhashed, they would reveal to the nanosecond when a file was
+uploaded, and how many files followed it.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ class EntityTags:
     """Makes entity tags, which stay the same over restarts.
 
     Args:
-        file: Holds the key; made where it is missing. Where that is not possible, tags last until the next start.
+        file: Holds the key; made if it is missing. If that is not possible, tags last until the next start.
     """
 
     def __init__(self, file: DiskPath) -> None:

@@ -1,7 +1,7 @@
 """Reads one name of the spool's folder: a folder, an ordinary file, or a receipt for a file that Orthanc holds.
 
-A receipt is a dangling symbolic link at the place of the file: its target names an instance of Orthanc and a size. So
-listing, renaming and deleting need no second database, and replacing a file by its receipt is one atomic rename.
+A receipt is a dangling symbolic link in the file's place: its target names an instance of Orthanc and a size. So
+listing, renaming and deleting need no database, and replacing a file by its receipt is one atomic rename.
 """
 
 import io
@@ -21,14 +21,14 @@ from davfs.orthanc import OrthancId
 from davfs.spool.entity_tags import EntityTags
 
 LONGEST_NAME = 255
-"""Bytes of UTF-8 that a name may have, which is what Linux keeps."""
+"""Bytes of UTF-8 that a name may have, as on Linux."""
 
 DEEPEST = 64
 """Segments that a path may have."""
 
 _BLOCK = 1 << 20
 _RECEIPT = re.compile(r"orthanc-instance:([0-9a-f]{8}(?:-[0-9a-f]{8}){4})\?size=(0|[1-9][0-9]{0,18})")
-# Separators, control characters, and what XML 1.0 §2.2 cannot carry.
+# Separators, control characters, and characters that XML 1.0 §2.2 does not allow.
 _ILLEGAL = re.compile("[\x00-\x1f\x7f-\x9f/\\\\\ud800-\udfff\ufffe\uffff]")
 
 
@@ -55,10 +55,10 @@ class Item:
     """A folder, an ordinary file, or a receipt.
 
     Attributes:
-        entry: What is shown.
-        receipt: What it stands for, where it is a receipt.
-        has_original: The receipt has a file of its own, with what was sent.
-        uuid: Orthanc's name for the file that a receipt stands for, where Orthanc has just told it; empty otherwise.
+        entry: Its entry.
+        receipt: The receipt, if it is one.
+        has_original: The receipt has the uploaded file itself.
+        uuid: Orthanc's name of the imported file, if it was imported just now; empty otherwise.
     """
 
     entry: Entry
@@ -90,7 +90,7 @@ class OpenFile:
         self._counted.__exit__(None, None, None)
 
     def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
-        """Yield the bytes in blocks. Not mapped: a file that is cut off on the disk would end the process."""
+        """Yield the bytes in blocks. The file is not mapped: truncating it on the disk would end the process."""
         stop = self.entry.size if stop is None else min(stop, self.entry.size)
         while start < stop:
             block = os.pread(self._file.fileno(), min(_BLOCK, stop - start), start)
@@ -103,7 +103,7 @@ class OpenFile:
 def is_name(name: str) -> bool:
     """Return True if a name can be kept on the disk and shown by WebDAV.
 
-    Names end without a dot: Orthanc's core strips those from requests, so such a name could never be asked for.
+    Names do not end with a dot: Orthanc's core strips dots from requests, so such a file could never be requested.
     """
     return (
         not name.endswith(".")
@@ -115,18 +115,18 @@ def is_name(name: str) -> bool:
 
 
 def folder_item(name: str, status: os.stat_result) -> Item:
-    """Return a folder."""
+    """Return the item of a folder."""
     return Item(Entry(name, EntryKind.FOLDER, _modified(status)))
 
 
 def file_item(name: str, status: os.stat_result, tags: EntityTags) -> Item:
-    """Return an ordinary file."""
+    """Return the item of an ordinary file."""
     media_type = media_types.of_name(name)
     return Item(Entry(name, EntryKind.FILE, _modified(status), status.st_size, tags.of(status), media_type))
 
 
 def receipt_item(name: str, receipt: Receipt, status: os.stat_result, tags: EntityTags) -> Item:
-    """Return a receipt, which looks like the file that it stands for."""
+    """Return the item of a receipt, which looks like the imported file."""
     # With the receipt's date: Orthanc's "OverwriteInstances" may put another content under the same id.
     instance = receipt.instance
     etag = tags.of(status, instance)
@@ -139,7 +139,7 @@ def original_item(item: Item, receipt: Receipt) -> Item:
 
 
 def read_item(parent: int, name: str, status: os.stat_result, tags: EntityTags) -> Item | None:
-    """Return what a name in an open folder stands for; None for what is neither folder, regular file nor receipt."""
+    """Return the item of a name in an open folder; None if it is neither a folder, a regular file nor a receipt."""
     if stat.S_ISDIR(status.st_mode):
         return folder_item(name, status)
     if stat.S_ISREG(status.st_mode):
@@ -149,7 +149,7 @@ def read_item(parent: int, name: str, status: os.stat_result, tags: EntityTags) 
 
 
 def read_receipt(parent: int, name: str) -> Receipt | None:
-    """Return the receipt of this name in an open folder, None where there is none."""
+    """Return the receipt of this name in an open folder; None if there is none."""
     try:
         return parse_receipt(os.readlink(name, dir_fd=parent))
     except OSError:  # no link (any more)
@@ -157,7 +157,7 @@ def read_receipt(parent: int, name: str) -> Receipt | None:
 
 
 def parse_receipt(target: str) -> Receipt | None:
-    """Return the receipt that the target of a link is, None where it is none."""
+    """Parse the target of a link; return None if it is no receipt."""
     parsed = _RECEIPT.fullmatch(target)
     return Receipt(OrthancId(parsed[1]), int(parsed[2])) if parsed else None
 

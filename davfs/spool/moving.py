@@ -1,12 +1,11 @@
-"""Renaming and copying within the spool: in full, or not at all.
+"""Renames and copies files and folders within the spool: in full, or not at all.
 
-A copy is made in incoming/ and gets its path in one step when it is complete. A copied file is a second name of the
-same inode, and so is the copy of a receipt: no file is ever changed in its place. It has the original's date, and
-expires with it.
+A copy is made in incoming/ and is renamed to its path when it is complete. A copied file is a second name of the same
+inode, and so is the copy of a receipt: no file is ever changed in place. It has the source's date, and expires with it.
 
-Where a folder is replaced, or replaces something, the two change places in one step, so that the target is missing at
-no moment; until the old one is removed, which comes next, it stands at the source of a move. A process that is killed
-just then leaves it there.
+If a folder is replaced, or replaces something, the two are exchanged in one step, so that the target is missing at no
+moment. The old one is at the source of the move until it is removed. A process that is killed just then leaves it
+there.
 """
 
 import os
@@ -23,11 +22,11 @@ from davfs.spool.renaming import Location
 
 
 class FileMover:
-    """Moves and copies what is shown of a disk.
+    """Renames and copies the visible files of a spool.
 
     Args:
-        disk: What it is kept on.
-        reader: Reads what is there.
+        disk: Holds the files.
+        reader: Reads them.
     """
 
     def __init__(self, disk: Disk, reader: SpoolReader) -> None:
@@ -35,19 +34,19 @@ class FileMover:
         self._reader = reader
 
     def move(self, source: Path, target: Path, *, replace: bool) -> None:
-        """Give a file, a receipt, or a folder with all in it, another path.
+        """Rename a file, a receipt, or a folder with all in it.
 
         Args:
             source: What.
             target: Where to.
-            replace: Whether what is at the target gives way, a folder with all in it.
+            replace: Whether the target is replaced, a folder with all in it.
 
         Raises:
             NotFound: Nothing is at the source.
             BadName: Such a name cannot be kept.
             ParentMissing: There is no folder to hold it.
             AlreadyExists: The name is taken and must not be replaced.
-            Forbidden: One lies in the other, or this disk cannot let them change places.
+            Forbidden: One is inside the other, or this disk cannot exchange them.
         """
         with self._disk.parent(source, NotFound) as parent:
             self._check(parent, source, target, replace=replace, deep=True)
@@ -58,12 +57,12 @@ class FileMover:
                 os.fsync(parent)
 
     def copy(self, source: Path, target: Path, *, replace: bool, deep: bool, with_properties: bool) -> None:
-        """Copy a file, a receipt or a folder, without what is not shown.
+        """Copy a file, a receipt or a folder, without hidden files.
 
         Args:
             source: What.
             target: Where to.
-            replace: Whether what is at the target gives way, a folder with all in it.
+            replace: Whether the target is replaced, a folder with all in it.
             deep: Whether a folder is copied with all in it, or empty.
             with_properties: Whether dead properties are copied.
 
@@ -90,7 +89,7 @@ class FileMover:
                 os.fsync(target_parent)
 
     def _check(self, parent: int, source: Path, target: Path, *, replace: bool, deep: bool) -> bool:
-        """Raise what can be told before anything is done; return whether the source is a folder."""
+        """Check the paths before anything is changed; return True if the source is a folder."""
         is_folder = self._reader.find(parent, source).entry.is_folder
         if target[: len(source)] == source or (replace and source[: len(target)] == target):
             raise Forbidden(target, "It cannot be put into itself, or in the place of a folder that it lies in.")
@@ -115,7 +114,7 @@ class FileMover:
             for name in filter(is_name, os.listdir(folder)):  # noqa: PTH208  pathlib knows no descriptors
                 found = self._reader.item(folder, name)
                 if found:
-                    with suppress(NotFound):  # gone meanwhile, and so not in the copy
+                    with suppress(NotFound):  # removed meanwhile, and so not in the copy
                         self._copy_one(found, (folder, (*path, name)), (copied, (*target_path, name)))
 
     def _copy_one(self, found: Item, source: Location, target: Location) -> None:

@@ -1,9 +1,9 @@
-"""Lets dead properties follow the names on the disk.
+"""Moves and removes dead properties together with their files.
 
-A folder can be moved while somebody has it open. So what is done through a descriptor is done at the path that the
-folder has now, and not at the one by which it was opened: `davfs.spool.descriptors.current_path`.
+A folder can be renamed while a request has it open. So properties are changed at the path that the folder has now, and
+not at the one by which it was opened (`davfs.spool.descriptors.current_path`).
 
-All is to be called under the lock under which names change.
+All methods are called under the lock under which names change.
 """
 
 import os
@@ -18,54 +18,54 @@ from davfs.spool.renaming import Location
 
 
 class PropertyTracker:
-    """Changes dead properties as names change.
+    """Changes dead properties when names change.
 
     Args:
         files: The folder that paths are relative to.
-        properties: What is changed.
+        properties: The dead properties.
     """
 
     def __init__(self, files: DiskPath, properties: DeadProperties) -> None:
         self._files = files
         self._properties = properties
 
-    def set(self, spot: Location, name: str, value: bytes, user: str) -> None:
-        """Keep a property of what is there, which a user sets; without a folder it is the inbox itself.
+    def set(self, location: Location, name: str, value: bytes, user: str) -> None:
+        """Set a property for a user; a location without a folder is the inbox itself.
 
         Raises:
-            NotFound: It is nowhere any more.
+            NotFound: The file does not exist any more.
             NoSpace: It cannot be written.
         """
-        path = self._now(spot) if spot[0] is not None else ()
+        path = self._current(location) if location[0] is not None else ()
         if path is None:
-            raise NotFound(spot[1], REASONS[NotFound])
+            raise NotFound(location[1], REASONS[NotFound])
         self._properties.set(path, name, value, user)
 
     def gone(self, parent: int | None, name: str) -> None:
         """Forget the properties of a name in an open folder."""
-        if self._properties.size and (path := self._now((parent, (name,)))):
+        if self._properties.size and (path := self._current((parent, (name,)))):
             self._properties.forget(path)
 
     def moved(self, source: Location, target: Location) -> None:
-        """Give the target the properties of the source, which has got its name; none where that had none."""
+        """Move the properties of the source, which was renamed, to the target."""
         if self._properties.size:
-            old, new = self._now(source), self._now(target)
+            old, new = self._current(source), self._current(target)
             if old and new:
                 self._properties.move(old, new)
             elif path := old or new:
                 self._properties.forget(path)
 
     def copied(self, source: Path, target: Location, *, deep: bool) -> None:
-        """Give the target the properties of what it is a copy of, as far as that was copied."""
-        if self._properties.size and (path := self._now(target)):
+        """Copy the properties of the source to the target; ``deep`` with all below it that was copied."""
+        if self._properties.size and (path := self._current(target)):
             self._properties.copy(source, path, deep=deep)
             if deep:
                 self.clean_up(path)
 
     def clean_up(self, below: Path = ()) -> None:
-        """Forget the properties of what is not there."""
+        """Remove the properties of files that do not exist."""
         self._properties.forget_absent(lambda path: os.path.lexists(self._files / path), below)
 
-    def _now(self, spot: Location) -> Path | None:
-        parent, path = spot
+    def _current(self, location: Location) -> Path | None:
+        parent, path = location
         return None if parent is None else current_path(self._files, parent, path[-1])

@@ -1,4 +1,4 @@
-"""Giving what is on the disk another name, each in one step of the file system."""
+"""Renames files and folders, each by one system call."""
 
 import ctypes
 import errno
@@ -9,7 +9,7 @@ from davfs.entry import Path
 from davfs.errors import Forbidden
 
 Location: TypeAlias = tuple[int | None, Path]
-"""An open folder, and a path whose last segment is a name in it; no folder where that segment is an absolute path."""
+"""An open folder, and a path whose last segment is a name in it; no folder if that segment is an absolute path."""
 
 _CURRENT_FOLDER = -100  # AT_FDCWD, which an absolute path ignores
 _EXCHANGE = 2  # RENAME_EXCHANGE
@@ -17,10 +17,10 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def rename(source: Location, target: Location) -> None:
-    """Give a file, link or folder another name; a file or link of that name is replaced.
+    """Rename a file, link or folder; a file or link of that name is replaced.
 
     Raises:
-        Forbidden: It is a folder, and the target lies in it.
+        Forbidden: It is a folder, and the target is inside it.
         OSError: Anything else.
     """
     (parent, path), (target_parent, target_path) = source, target
@@ -36,7 +36,7 @@ def exchange(one: Location, other: Location) -> None:
     """Exchange two names, of files or folders; neither is missing at any moment.
 
     Raises:
-        Forbidden: One lies in the other, or the file system cannot do it.
+        Forbidden: One is inside the other, or the file system cannot do it.
         OSError: Anything else.
     """
     try:
@@ -53,10 +53,10 @@ def _exchange(one: Location, other: Location) -> None:
         renameat2 = _LIBC.renameat2
     except AttributeError:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from None
-    if renameat2(*_place(one), *_place(other), ctypes.c_uint(_EXCHANGE)):
+    if renameat2(*_arguments(one), *_arguments(other), ctypes.c_uint(_EXCHANGE)):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-def _place(spot: Location) -> tuple[int, bytes]:
-    parent, path = spot
+def _arguments(location: Location) -> tuple[int, bytes]:
+    parent, path = location
     return _CURRENT_FOLDER if parent is None else parent, os.fsencode(path[-1])

@@ -1,4 +1,4 @@
-"""The thread that removes from the spool what has expired."""
+"""The thread that removes expired files from the spool."""
 
 import logging
 import threading
@@ -7,29 +7,29 @@ from davfs.spool.spool import Spool
 
 _log = logging.getLogger(__name__)
 
-_SWEEPS = 100  # in the life of a file
+_SWEEPS = 100  # per lifetime of a file
 _LONGEST = 600.0
 _SHORTEST = 1.0
 
 
 class Sweeper:
-    """Sweeps a spool, a hundred times in the life of a file and at least every ten minutes.
+    """Removes expired files from a spool, a hundred times in the lifetime of a file and at least every ten minutes.
 
     Args:
-        spool: What is swept.
-        maximum_age: Seconds that a file lives; 0 for ever, and then there is nothing to sweep.
+        spool: The spool.
+        maximum_age: Seconds after which a file expires; 0 for never, and then there is no thread.
     """
 
     def __init__(self, spool: Spool, maximum_age: float) -> None:
         self._spool = spool
         self._needed = maximum_age > 0
-        # Bounded before it is divided: the configuration takes numbers that no float can hold.
+        # Bounded before it is divided: the configuration allows numbers that no float can hold.
         self._pause = min(_LONGEST * _SWEEPS, max(_SHORTEST * _SWEEPS, maximum_age)) / _SWEEPS
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="davfs-sweeper", daemon=True)
 
     def start(self) -> None:
-        """Start sweeping where something expires."""
+        """Start the thread, if files expire."""
         if self._needed:
             self._thread.start()
 
