@@ -1,4 +1,4 @@
-"""The first attribute in which two data sets differ."""
+"""Finds the first attribute in which two data sets differ."""
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -27,24 +27,24 @@ ABOUT_TRANSPORT = frozenset(
         0x00201209,  # NumberOfSeriesRelatedInstances
     }
 )
-"""Attributes of answers to queries, which some archives leave in the images that they send: they say where an image can
-be got and what else there is, and belong to no image (DICOM PS3.4 sections C.3.4 and C.4.1.1.3.2; PS3.18 section 10.6
-for the last of the first half)."""
+"""Attributes of responses to queries, which some archives leave in the images that they send. They tell where an image
+can be retrieved and what else there is, and belong to no image (DICOM PS3.4 sections C.3.4 and C.4.1.1.3.2; PS3.18
+section 10.6 for the last of the first half)."""
 
 
 def first_difference(one: DataSet, other: DataSet, ignored: AbstractSet[int]) -> str:
-    """Return the first attribute in which two data sets differ: keywords, never values; empty where there is none.
+    """Return the first attribute in which two data sets differ: keywords, never values; empty if there is none.
 
     Args:
         one: The first.
         other: The second.
-        ignored: Tags that are passed over at the top.
+        ignored: Tags that are ignored at the top.
     """
     return next(_differences(one, other, ignored, ((), ())), "")
 
 
 def name(tag: int) -> str:
-    """Return an attribute's keyword, or its tag where it has none."""
+    """Return an attribute's keyword, or its tag if it has none."""
     return keyword_for_tag(tag) or f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
 
 
@@ -85,12 +85,12 @@ def _sets(data: DataSet, inherited: Sequence[str]) -> Sequence[str]:
 
 
 def _is_empty(element: ParsedElement) -> bool:
-    """Return True if an element has no value: nothing is known then, as where it is missing (PS3.5 section 7.4.3)."""
+    """Return True if an element has no value, which means the same as a missing one (PS3.5 section 7.4.3)."""
     return not element.value and not element.items and element.fragments is None
 
 
 def _items(element: ParsedElement) -> tuple[DataSet, ...] | None:
-    """Return the items of a sequence, also of one that was not known to be one; None for anything else."""
+    """Return the items of a sequence, known or unknown; None for anything else."""
     if element.items is not None:
         return element.items
     try:

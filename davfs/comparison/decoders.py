@@ -1,6 +1,6 @@
-"""Decoders of compressed pixels that need no Orthanc: those of pydicom, and of the packages that it finds.
+"""Decodes compressed pixels without Orthanc: by pydicom, and the packages that it finds.
 
-Not to be used inside Orthanc: their libraries would meet those that Orthanc has loaded.
+Not to be used inside Orthanc: their libraries would conflict with those that Orthanc has loaded.
 """
 
 import io
@@ -20,7 +20,7 @@ _ICON = 0x00880200
 
 
 def decoded_by_pydicom(content: memoryview, file: ParsedFile) -> ParsedFile:
-    """Decode the pixels of a file, and its icon: RLE always, anything else where a package for it is installed.
+    """Decode the pixels of a file, and its icon: RLE always, other forms if a package for them is installed.
 
     Raises:
         NotDecodedError: There is no decoder, or the pixels are damaged.
@@ -38,7 +38,7 @@ def decoded_by_pydicom(content: memoryview, file: ParsedFile) -> ParsedFile:
 
 
 def _decoded(dataset: Dataset, syntax: str) -> DataSet:
-    """Return the elements that hold pixels, and those that say how they are written."""
+    """Return the pixel data, and the attributes of its encoding."""
     frames: list[bytes] = []
     found: dict[int, ParsedElement] = {}
     for frame, about in get_decoder(syntax).iter_buffer(dataset, raw=True):

@@ -24,23 +24,23 @@ from davfs.comparison.pixels import (
 from davfs.elements.headers import PIXEL_DATA
 
 Decoder: TypeAlias = Callable[[memoryview, ParsedFile], ParsedFile]
-"""Returns a file with its pixels not compressed, given its bytes and its elements; raises `NotDecodedError`."""
+"""Returns a file with its pixels decompressed, given its bytes and its elements; raises `NotDecodedError`."""
 
-_PIXELS = frozenset({PIXEL_DATA, 0x7FE00001, 0x7FE00002, 0x7FE00003})  # and where the frames begin in them
-_HOW_WRITTEN = frozenset({PHOTOMETRIC, PLANAR})
+_PIXELS = frozenset({PIXEL_DATA, 0x7FE00001, 0x7FE00002, 0x7FE00003})  # and the offsets of frames
+_ENCODING = frozenset({PHOTOMETRIC, PLANAR})
 _ICON = 0x00880200
 _DERIVATION = 0x00082111
-_HOW_COMPRESSED = frozenset({_ICON, _DERIVATION, 0x00282110, 0x00282112, 0x00282114})
-"""The icon, which is compressed along with the image, and what programs that compress write down about it:
+_COMPRESSION = frozenset({_ICON, _DERIVATION, 0x00282110, 0x00282112, 0x00282114})
+"""The icon, which is compressed along with the image, and the attributes that programs write when they compress:
 DerivationDescription, LossyImageCompression and its ratio and method (PS3.3 sections C.7.6.1.1.3 and C.7.6.1.1.5)."""
 
 
 def difference(sent: memoryview, held: memoryview, decode_sent: Decoder, decode_held: Decoder) -> str:
-    """Return why two files are not the same image, empty where they are.
+    """Return the first difference of two files, empty if they are the same image.
 
     Args:
-        sent: The bytes of the one that was sent.
-        held: The bytes of the one that Orthanc holds.
+        sent: The uploaded file.
+        held: The file that Orthanc stores.
         decode_sent: Decodes the first.
         decode_held: Decodes the second.
 
@@ -61,13 +61,13 @@ def difference(sent: memoryview, held: memoryview, decode_sent: Decoder, decode_
 
 
 def _first_difference(one: ParsedFile, other: ParsedFile, decode: Callable[[], tuple[ParsedFile, ParsedFile]]) -> str:
-    """Return the name of the first attribute in which two files differ, empty where there is none."""
+    """Return the name of the first attribute in which two files differ, empty if there is none."""
     if PIXEL_DATA not in one.data or PIXEL_DATA not in other.data:
         return first_difference(one.data, other.data, ABOUT_TRANSPORT)
-    alike = _written_alike(one, other)
-    ignored = ABOUT_TRANSPORT | _PIXELS | _HOW_WRITTEN
-    found = first_difference(one.data, other.data, ignored if alike else ignored | _HOW_COMPRESSED)
-    if found or alike:
+    same = _same_encoding(one, other)
+    ignored = ABOUT_TRANSPORT | _PIXELS | _ENCODING
+    found = first_difference(one.data, other.data, ignored if same else ignored | _COMPRESSION)
+    if found or same:
         return found
     if not are_compressed(one) and not are_compressed(other):
         return "" if same_pixels(one, other) else name(PIXEL_DATA)
@@ -76,7 +76,7 @@ def _first_difference(one: ParsedFile, other: ParsedFile, decode: Callable[[], t
     return _difference_in_compression(one, other, *decode())
 
 
-def _written_alike(one: ParsedFile, other: ParsedFile) -> bool:
+def _same_encoding(one: ParsedFile, other: ParsedFile) -> bool:
     same_syntax = one.syntax == other.syntax or "" in (one.syntax, other.syntax)
     return same_syntax and same_fragments(one.data[PIXEL_DATA], other.data[PIXEL_DATA])
 
@@ -94,7 +94,7 @@ def _icon(data: DataSet) -> DataSet:
 
 
 def _extended(one: DataSet, other: DataSet) -> bool:
-    """Return True if one description of a derivation is the other one, to which something was added at an end."""
+    """Return True if one description of a derivation contains the other one."""
     texts = [bytes(data[_DERIVATION].value).strip(b" \0") if _DERIVATION in data else b"" for data in (one, other)]
     short, long = sorted(texts, key=len)
     return short in long

@@ -22,7 +22,7 @@ _TYPES: dict[int, Literal["B", "H", "I", "Q"]] = {1: "B", 2: "H", 4: "I", 8: "Q"
 
 
 class NotDecodedError(Exception):
-    """Nothing here can decode these pixels."""
+    """The pixels cannot be decoded."""
 
 
 def are_compressed(file: ParsedFile) -> bool:
@@ -31,18 +31,18 @@ def are_compressed(file: ParsedFile) -> bool:
 
 
 def decoded_size(data: DataSet) -> int:
-    """Return how many bytes the pixels of a data set take when they are decoded, as its other attributes tell."""
+    """Return the bytes of the decoded pixels of a data set, by its other attributes."""
     return _frame_size(data) * _frames(data)
 
 
 def check_size(data: DataSet) -> None:
-    """Raise `NotDecodedError` where the pixels of a data set are larger than 512 MB when decoded, or make no sense."""
+    """Raise `NotDecodedError` if the decoded pixels of a data set are larger than 512 MB, or their size is invalid."""
     if not 0 < decoded_size(data) <= _LARGEST:
         raise NotDecodedError
 
 
 def same_fragments(one: ParsedElement, other: ParsedElement) -> bool:
-    """Return True if compressed pixels are the same as they are.
+    """Return True if compressed pixels are the same byte by byte.
 
     The first fragment is the table of offsets, which may be empty (PS3.5 section A.4).
     """
@@ -52,12 +52,12 @@ def same_fragments(one: ParsedElement, other: ParsedElement) -> bool:
 
 
 def same_pixels(one: ParsedFile, other: ParsedFile, *, padded: bool = False) -> bool:
-    """Return True if the pixels of two files are the same; the data sets describe them alike.
+    """Return True if the pixels of two files with equal data sets are the same.
 
     Args:
-        one: A file whose pixels are not compressed.
+        one: A file with uncompressed pixels.
         other: Another one.
-        padded: What stands behind the last frame does not count.
+        padded: Bytes behind the last frame are ignored.
 
     Raises:
         NotDecodedError: They cannot be compared.
@@ -101,7 +101,7 @@ def _frame_size(data: DataSet) -> int:
 
 
 def _same_colours(by_plane: memoryview, by_pixel: memoryview, data: DataSet) -> bool:
-    """Compare frames whose samples are stored one plane after the other with others that have them pixel by pixel."""
+    """Compare frames with samples plane by plane with others that have them pixel by pixel."""
     size, width = _frame_size(data), _number(data, _BITS) // _BYTE
     if width not in _TYPES or not size:
         raise NotDecodedError
@@ -114,7 +114,7 @@ def _same_colours(by_plane: memoryview, by_pixel: memoryview, data: DataSet) -> 
 
 
 def _planes(pixels: memoryview, frame: int, samples: int, kind: Literal["B", "H", "I", "Q"]) -> Iterator[memoryview]:
-    """Yield the planes of each frame: all red samples, and so on."""
+    """Yield the planes of each frame: first all red samples."""
     for start in range(0, len(pixels) - frame + 1, frame):
         values = pixels[start : start + frame].cast("B").cast(kind)
         for sample in range(samples):
@@ -122,6 +122,6 @@ def _planes(pixels: memoryview, frame: int, samples: int, kind: Literal["B", "H"
 
 
 def _same_but_padding(one: memoryview, other: memoryview) -> bool:
-    """Compare frames behind which there may be a byte that makes the length even."""
+    """Compare frames, one of which may have a byte of padding that makes the length even."""
     short, long = sorted((one, other), key=len)
     return len(long) - len(short) <= 1 and same(long[: len(short)], short) and not any(long[len(short) :])

@@ -33,7 +33,7 @@ _BLOCK = 1 << 20
 
 
 def character_sets(element: ParsedElement | None) -> tuple[str, ...]:
-    """Return the character sets that an element names, those of ASCII as an empty name."""
+    """Return the names of an element's character sets, those of ASCII as an empty name."""
     if element is None:
         return ("",)
     names = bytes(element.value).decode("latin-1").split("\\")
@@ -41,7 +41,7 @@ def character_sets(element: ParsedElement | None) -> tuple[str, ...]:
 
 
 def equal(one: ParsedElement, other: ParsedElement, sets: tuple[Sequence[str], Sequence[str]]) -> bool:
-    """Return True if two values say the same; neither of them is a sequence.
+    """Return True if two values are equal; neither of them is a sequence.
 
     Args:
         one: The first.
@@ -85,7 +85,7 @@ def _same_bytes(one: memoryview, other: memoryview) -> bool:
 
 
 def same(one: memoryview, other: memoryview) -> bool:
-    """Return True if two views hold the same bytes; a view's own comparison looks at one after another, and is slow."""
+    """Return True if two views hold the same bytes; a view's own comparison goes byte by byte, and is slow."""
     if len(one) != len(other):
         return False
     blocks = range(0, len(one), _BLOCK)
@@ -93,7 +93,7 @@ def same(one: memoryview, other: memoryview) -> bool:
 
 
 def _trimmed(value: memoryview, *, whole: bool) -> bytes:
-    """Return a text without the spaces that mean nothing: at its end; and around each value where there are several."""
+    """Return a text without insignificant spaces: at its end, or around each of several values."""
     text = bytes(value)
     if whole:
         return text.rstrip(_PADDING)
@@ -118,7 +118,7 @@ def _is_plain(text: bytes) -> bool:
 
 
 def _decoded(text: bytes, names: Sequence[str]) -> str | None:
-    """Return a text in Unicode; None where it is not in its character set, or changes between several of them."""
+    """Return a text in Unicode; None if it does not conform to its character set, or changes between several."""
     if _is_plain(text):
         return text.decode("ascii")
     codec = python_encoding.get(names[0]) if len(names) == 1 else None

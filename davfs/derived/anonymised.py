@@ -47,8 +47,8 @@ from davfs.orthanc.file_cache import FileCache
 from davfs.orthanc.idle import EvictionTimer
 from davfs.orthanc.model import Instance
 
-_REMEMBERED = 100_000
-"""Files of which it is remembered whether they can be anonymised."""
+_CACHED_REFUSALS = 100_000
+"""Number of files for which a refusal is cached."""
 _REPEATING, _OVERLAYS, _BIT_POSITION = 0xFF00, 0x6000, 0x0102
 _IDENTIFIERS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 
@@ -84,16 +84,16 @@ class AnonymisedFiles:
         self._files = FileCache(largest, capacity, now)
         self._streams = StreamPool(idle=idle, now=now)
         self._largest = largest
-        self._refusals: LruCache[str, str] = LruCache(_REMEMBERED)
-        self._begun: LruCache[str, bool] = LruCache(_REMEMBERED)
+        self._refusals: LruCache[str, str] = LruCache(_CACHED_REFUSALS)
+        self._begun: LruCache[str, bool] = LruCache(_CACHED_REFUSALS)
         self._idle = idle
         self._now = now
         self._timer = EvictionTimer("davfs-anonymised", idle, self.evict_idle)
 
     def file(self, instance: Instance, tags: Mapping[str, str]) -> DerivedFile:
-        """Return the anonymised file of an instance; Orthanc is not asked before it is opened.
+        """Return the anonymised file of an instance; no request is sent to Orthanc before it is opened.
 
-        Opening it raises `NotAnonymised` where that cannot be done.
+        Opening it raises `NotAnonymised` if the file cannot be anonymised.
 
         Args:
             instance: The original.
@@ -106,16 +106,16 @@ class AnonymisedFiles:
         return DerivedFile(size, etag, DICOM, opened, check=check)
 
     def can_be(self, instance: Instance, modality: str) -> bool:
-        """Return True for an instance that can be anonymised, as far as it shows from outside.
+        """Return True for an instance that can be anonymised, by its index entry.
 
-        Orthanc is asked where it is of a kind that is wont to have writing in its pixels.
+        Its tags are requested only if images of its kind usually have text in their pixels.
 
         Args:
-            instance: Which one.
+            instance: The original.
             modality: Its series' Modality.
 
         Raises:
-            Unavailable: Orthanc cannot answer.
+            Unavailable: Orthanc does not answer.
         """
         if pixels.unsupported_reason(instance.sop_class):
             return False
@@ -126,7 +126,7 @@ class AnonymisedFiles:
         except Unavailable:
             raise
         except OrthancError:
-            return False  # it has just gone, or its file cannot be read
+            return False  # it was just deleted, or its file cannot be read
 
     def evict_idle(self) -> bool:
         """Evict the files that were idle for too long; return True if others are left. A timer does so."""
@@ -162,7 +162,7 @@ class AnonymisedFiles:
         return StreamedFile(size, etag, self._streams, make)
 
     def _check_unchanged(self, instance: Instance) -> None:
-        """Raise an error where Orthanc does not have this very file any more."""
+        """Raise an error if Orthanc does not have this very file any more."""
         found = self._orthanc.instances([instance.id])
         if found and found[0].uuid == instance.uuid:
             return
@@ -174,7 +174,7 @@ class AnonymisedFiles:
             raise NotAnonymised(reason)
 
     def _refusal(self, instance: Instance) -> str:
-        """Return why an instance cannot be served; what was found is remembered by its stored file."""
+        """Return the reason if an instance cannot be served, from the cache or by its tags; empty if it can."""
         known = self._refusals.get(instance.uuid)
         if known is None:
             seen = _seen_by_orthanc(self._orthanc.all_tags(instance.id))
@@ -187,19 +187,19 @@ class AnonymisedFiles:
             if file.size != instance.size:
                 raise UnknownResource("an instance was replaced while it was opened")
             try:
-                yield from self._made(PrefixReader(file.buffers(), file.size), tags, size)
+                yield from self._anonymised(PrefixReader(file.buffers(), file.size), tags, size)
             except OrthancError:
                 raise
             except Exception:  # noqa: BLE001  pydicom raises errors of many kinds where a file is damaged
                 raise NotAnonymised("an anonymised file cannot be read") from None  # the cause may tell values
 
-    def _made(self, prefix: PrefixReader, tags: Mapping[str, str], size: int) -> Generator[bytes, None, None]:
+    def _anonymised(self, prefix: PrefixReader, tags: Mapping[str, str], size: int) -> Generator[bytes, None, None]:
         head = part10.read_head(prefix)
         self._deidentify(head.dataset, tags)
         first = head.written()
         left = size - len(first)
         yield first
-        for block in part10.pixels(prefix.following(), head):
+        for block in part10.pixels(prefix.rest(), head):
             left -= len(block)
             yield block
         yield from head.padding(left)
@@ -218,7 +218,7 @@ class AnonymisedFiles:
 
 
 def _has_graphics_in_pixels(dataset: Dataset) -> bool:
-    """Return True for overlays of the form that was retired in 2004: in those bits of the pixels that no value uses."""
+    """Return True for overlays in unused bits of the pixels, a form that was retired in 2004."""
     places = (tag for tag in dataset.keys() if tag.group & _REPEATING == _OVERLAYS and tag.element == _BIT_POSITION)  # noqa: SIM118  a data set iterates over its elements
     return any(any(StoredElement(dataset, tag).value) for tag in places)
 
@@ -240,7 +240,7 @@ def _text(dataset: Dataset, keyword: str) -> str:
 
 
 def _seen_by_orthanc(tags: Mapping[str, Any]) -> dict[str, str]:
-    """Return the same from tags as `davfs.orthanc.DerivedContent.all_tags` has them."""
+    """Return the same as `_seen` from tags in the form of `davfs.orthanc.DerivedContent.all_tags`."""
     numbers = {keyword: tag_for_keyword(keyword) or 0 for keyword in pixels.ATTRIBUTES}
     names = {keyword: f"{number >> 16:04x},{number & 0xFFFF:04x}" for keyword, number in numbers.items()}
     return {keyword: str(tags[name] or "") for keyword, name in names.items() if name in tags}

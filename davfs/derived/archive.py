@@ -1,9 +1,9 @@
-"""ZIP archives of DICOM files: stored, made while they are read, and of a size that is known before.
+"""Makes ZIP archives of DICOM files while they are read; their size is known before.
 
 Nothing is compressed, so the size follows from the names and sizes of the members. The CRC-32 of a member is known when
-it was read; it stands behind it, and in the directory at the end. So an archive can be made from its beginning only:
-who asks for a range waits until all before it was read from Orthanc, members that are passed over too. Consecutive
-ranges are read from one stream (see `davfs.derived.streams`).
+it was read; it is written behind the member, and in the directory at the end. So an archive is made from its beginning
+only: a request for a range waits until everything before it was read from Orthanc. Consecutive ranges are read from one
+stream (see `davfs.derived.streams`).
 
 Source: APPNOTE.TXT, .ZIP File Format Specification 6.3.10.
 """
@@ -26,9 +26,9 @@ from davfs.errors import Unavailable
 from davfs.orthanc.model import Instance
 
 _BLOCK = 1 << 20
-"""Bytes that are handed on at most at a time."""
+"""Bytes of the largest block."""
 _BATCH = 100
-"""Members of which it is found out at once whether they were replaced after they were read."""
+"""Members for which one request finds out if they were replaced after they were read."""
 _FIRST, _LAST = datetime(1980, 1, 1, tzinfo=UTC), datetime(2107, 12, 31, 23, 59, 58, tzinfo=UTC)
 """The dates that a member can have."""
 _IN_FILE_HEADER, _IN_DIRECTORY = 10, 12
@@ -47,13 +47,13 @@ class ArchiveMember:
     """One file in an archive.
 
     Attributes:
-        path: Where it is in the archive: safe names, in NFC.
+        path: Its path in the archive: safe names, in NFC.
         size: Bytes.
-        version: Another one for another content.
+        version: Differs for another content.
         date: Last change, in UTC; the archive holds it to two seconds, from 1980 to 2107.
-        open: Gives its bytes; entered when they are due, and left after the last of them.
-        instance: What these bytes are, where nobody but the archive finds out that it is replaced meanwhile.
-        check: Raises what opening would raise, as far as that can be told; the archive asks all when it is opened.
+        open: Opens its content; entered before the first byte, and left after the last one.
+        instance: The instance with this content, if the archive has to find out that it is replaced meanwhile.
+        check: Raises the errors of opening, as far as they are known before; called when the archive is opened.
     """
 
     path: tuple[str, ...]
@@ -72,10 +72,10 @@ def archive(
 ) -> DerivedFile:
     """Return the ZIP archive of some files: for the same members always the same bytes, sorted by path.
 
-    Reading raises `Unavailable` where a member was replaced since then, and what opening or reading it raises.
+    Reading raises `Unavailable` if a member was replaced since then, and the errors of opening or reading a member.
 
     Args:
-        members: No two of them with the same path.
+        members: The files, each with another path.
         streams: Where its streams wait between two ranges.
         unchanged: Returns True if no instance was replaced or deleted.
     """

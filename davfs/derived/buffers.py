@@ -1,4 +1,4 @@
-"""Bytes in several buffers, as if they were one."""
+"""Serves bytes in several buffers as one file."""
 
 from collections.abc import Iterator, Sequence
 from types import TracebackType
@@ -9,7 +9,7 @@ class Buffers:
     """`davfs.entry.Readable` bytes in several buffers: a context manager that has nothing to close.
 
     Args:
-        size: Bytes of all of them.
+        size: Bytes of all buffers.
         parts: The buffers, in their order.
     """
 

@@ -1,7 +1,7 @@
-"""Content items of structured reports, cleaned: what is coded or measured stays, unless it tells who somebody is.
+"""Cleans content items of structured reports: codes and measurements stay, unless they identify a person.
 
-No item is removed, since items are referred to by their places; its value is replaced. Texts, names, dates and UIDs of
-content items are attributes like others, and are replaced by the rules for these; here is what only the concept tells.
+No item is removed, since items are referenced by their positions; its value is replaced. Texts, names, dates and UIDs
+of content items are attributes like others, with their own rules; this module goes by the concept of an item.
 
 Source: DICOM PS3.15 section E.3.4, Table E.3.4-1; the items' values are those of PS3.3 C.17.3.2.
 """
@@ -27,11 +27,11 @@ _CODE, _MEASURED, _CONTENT = Tag("ConceptCodeSequence"), Tag("MeasuredValueSeque
 
 
 def is_hidden(item: Dataset, options: Options) -> bool:
-    """Return True for a content item whose concept is one that tells who somebody is.
+    """Return True for a content item with an identifying concept.
 
     Args:
-        item: The content item, as it was.
-        options: What is kept.
+        item: The original content item.
+        options: The options of the profile.
     """
     kind, code, scheme = _text(item, "ValueType"), *_concept(item)
     listed = table.hides_value(code, scheme, kind, options)
@@ -41,7 +41,7 @@ def is_hidden(item: Dataset, options: Options) -> bool:
 
 
 def replace_value(item: Dataset) -> None:
-    """Replace the value of a content item, which is changed: by a code for what is not known, or by nothing."""
+    """Replace the value of a content item by the code for "unknown", a dummy, or nothing."""
     kind = _text(item, "ValueType")
     if kind == "CODE" and _CODE in item:
         item[_CODE] = DataElement(_CODE, "SQ", [unknown_code()])

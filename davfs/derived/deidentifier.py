@@ -1,8 +1,8 @@
-"""A data set without what tells whose it is: the Basic Application Level Confidentiality Profile (DICOM PS3.15 E.2).
+"""De-identifies data sets by the Basic Application Level Confidentiality Profile (DICOM PS3.15 E.2).
 
-Each attribute, in every item of every sequence, has an action: of the standard's table (`davfs.confidentiality.table`),
-or, where that does not list it, of rules of our own (`davfs.confidentiality.unlisted`). What is not changed stays as it
-was stored, byte for byte.
+Each attribute, in every item of every sequence, has an action: of the standard's table (`davfs.confidentiality.table`)
+or, if it is not listed there, of rules of our own (`davfs.confidentiality.unlisted`). Unchanged values stay as they
+were stored, byte for byte.
 """
 
 import re
@@ -30,7 +30,7 @@ _REPEATING, _VARIABLE_PIXELS = 0xFF00, 0x7F00
 _NO_DATA_SETS = {0x0000, 0x0002, 0x0004}
 """Groups of commands, file meta information and media directories, which no data set has."""
 _REFERENCES = Tag("ReferencedPerformedProcedureStepSequence")
-"""A sequence for which a dummy is needed that says nothing: references do, as their UIDs are replaced."""
+"""A sequence that needs a dummy: its references serve, since their UIDs are replaced."""
 _CHARACTER_SET, _MEANING = Tag("SpecificCharacterSet"), Tag("CodeMeaning")
 _SCHEME = Tag("CodingSchemeDesignator")
 _SCHEMES = frozenset(
@@ -83,13 +83,13 @@ _SCHEMES = frozenset(
         "UNS",
     ]
 )
-"""Coding schemes whose meanings were written by their makers (PS3.16 section 8), and not in the hospital."""
+"""Coding schemes with published meanings (PS3.16 section 8), which nobody in the hospital wrote."""
 _FIGURES = re.compile(rb"[0-9+\-.eE \\]*\0?")
-"""What numbers are written with; nobody's name is."""
+"""The characters of numbers; no name consists of them."""
 _CODE = re.compile("[A-Z0-9_ ]{0,16}")
 _AGE = re.compile("(?:[0-9]{3}[DWMY])?")
 _CODED = {0x0008, 0x0028}
-"""Groups whose codes stay where somebody has the name of one: without them an image could not be shown as it is."""
+"""Groups whose codes stay even if they are somebody's name: an image could not be shown correctly without them."""
 _LONGEST_UID = 64
 _KINDS = {
     **dict.fromkeys(TEXTS, "text"),
@@ -104,12 +104,12 @@ _KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Whose instance it is.
+    """The patient.
 
     Attributes:
-        pseudonym: What stands for name and PatientID.
-        days: By how many days dates are shifted.
-        identity: What names the patient, and others.
+        pseudonym: Replaces the name and the PatientID.
+        days: Number of days by which dates are shifted.
+        identity: The names of the patient, and of other people in the instance.
     """
 
     pseudonym: str
@@ -122,12 +122,12 @@ class Deidentifier:
     """De-identifies the data set of one instance.
 
     Attributes:
-        options: What is kept, or cleaned.
-        person: Whose it is.
-        uid: Returns what stands for a UID.
-        place: Where attributes are: at the top, or in an item.
-        encodings: Those of texts.
-        structured: Whether the data set is a content item.
+        options: The options of the profile.
+        person: The patient.
+        uid: Returns the replacement of a UID.
+        place: The position of attributes: at the top, or in an item.
+        encodings: The encodings of texts.
+        structured: True if the data set is a content item.
     """
 
     options: Options
@@ -138,10 +138,10 @@ class Deidentifier:
     structured: bool = False
 
     def deidentify(self, dataset: Dataset) -> None:
-        """Change the data set of an instance, at whose top it then says what was done.
+        """De-identify the data set of an instance, and document that at its top.
 
         Raises:
-            Exception: What pydicom raises for a damaged one.
+            Exception: pydicom's errors for a damaged data set.
         """
         replace(self, encodings=encodings_of(dataset, self.encodings)).apply(dataset)
         dataset.PatientName = dataset.PatientID = self.person.pseudonym
@@ -151,7 +151,7 @@ class Deidentifier:
         dataset.LongitudinalTemporalInformationModified = "MODIFIED" if self.options.modified_dates else "REMOVED"
 
     def apply(self, dataset: Dataset) -> None:
-        """Change a data set, or an item, that says nothing of it."""
+        """De-identify a data set, or an item, without documenting it."""
         hidden = self.structured and content_items.is_hidden(dataset, self.options)
         has_known_scheme = _has_known_scheme(dataset)
         for element in elements(dataset):
@@ -218,7 +218,7 @@ class Deidentifier:
         element.put(DataElement(element.tag, "UI", [self.uid(one) if one else "" for one in _values(element)]))
 
     def _may_stay(self, element: StoredElement, kind: str) -> bool:
-        """Return True where a value is what its representation says, and names nobody."""
+        """Return True if a value conforms to its representation, and names nobody."""
         if kind in NUMBERS or kind in BYTES:
             return True
         if kind == "UI":
@@ -242,10 +242,10 @@ def _action(tag: BaseTag, kind: str, options: Options, place: AttributePlace) ->
 
 @lru_cache(maxsize=10_000)
 def _known(tag: BaseTag, stored: str) -> str | None:
-    """Return the value representation of an element; None where it is removed whatever its value is.
+    """Return the value representation of an element; None if it is removed, whatever its value.
 
-    Such is what the dictionary does not know, and what says that it is of another kind: who reads the file would take
-    the one for the other.
+    That is an element that the dictionary does not know, or with a representation of another kind: readers of the file
+    could interpret it in either way.
     """
     if tag.is_private or tag.group in _NO_DATA_SETS or tag.element == 0:
         return None
@@ -261,13 +261,13 @@ def _known(tag: BaseTag, stored: str) -> str | None:
 
 
 def _check_character_set(element: StoredElement) -> None:
-    """Remove what is no character set: texts are read by it, so it may be anything but something else."""
+    """Remove an unknown character set; a known one stays, since texts are decoded by it."""
     if not all(one in python_encoding for one in _values(element)):
         element.remove()
 
 
 def _clean_codes(element: StoredElement) -> None:
-    """Replace those values of a code that are no codes: what somebody typed has small letters, or is long."""
+    """Replace the values of a code that look typed by a person: with small letters, or long."""
     found = _values(element)
     if not all(map(_CODE.fullmatch, found)):
         cleaned = [one if _CODE.fullmatch(one) else dummies.TEXT for one in found]

@@ -19,12 +19,12 @@ from davfs.orthanc.description import agreed, described
 from davfs.orthanc.rest import parse_date
 
 _TRIED = 3
-"""Series of which it is tried to render an image: a study of none but reports must not cost a request for each."""
+"""Series from which an image is tried: a study of reports only must not cost a request for each."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """What Orthanc makes of an instance: a name, the media type, and how it is asked for."""
+    """A rendition of an instance by Orthanc: its name, its media type, and the function that requests it."""
 
     name: str
     media_type: str
@@ -32,7 +32,7 @@ class _Form:
 
 
 class Documents:
-    """Makes descriptions, pictures and reports; the latter two are kept by the name of the stored file.
+    """Makes descriptions, pictures and reports; the latter two are cached by the name of the stored file.
 
     Args:
         orthanc: Renders them.
@@ -46,21 +46,21 @@ class Documents:
         self._report = _Form("report", "application/pdf", orthanc.report)
 
     def description(self, level: Level, resource: OrthancId) -> DerivedFile:
-        """Return what Orthanc tells of a study or series now: what is opened is what it told here.
+        """Return Orthanc's description of a study or series, as it is now.
 
         Raises:
-            UnknownResource: It is gone.
+            UnknownResource: It does not exist any more.
         """
         return _description(self._orthanc.description(level, resource))
 
     def patient(self, patient: OrthancId, studies: Sequence[OrthancId]) -> DerivedFile:
-        """Return what some studies of a patient tell of the patient now, in the form of Orthanc's own description.
+        """Return a description of a patient by some of the patient's studies, in the form of Orthanc's own.
 
-        Orthanc's is of all studies under the same PatientID, and has the name of whoever came first.
+        Orthanc's describes all studies with the same PatientID, and has the name of the first person among them.
 
         Args:
             patient: Orthanc's id of the patient.
-            studies: Those studies.
+            studies: The studies.
         """
         found = self._orthanc.resources(studies)
         tags, updated = agreed([one.patient for one in found]), [one.updated for one in found if one.updated]
@@ -71,10 +71,10 @@ class Documents:
         """Return a picture of the image in the middle of the first series that can be rendered.
 
         Args:
-            instances: Those of each series; of the first three that have any, one instance each is tried.
+            instances: The instances of each series; one instance of each of the first three series is tried.
 
         Raises:
-            Unavailable: Orthanc cannot be asked.
+            Unavailable: Orthanc does not answer.
         """
         series = islice((one for one in instances if one), _TRIED)
         return self._first(self._picture, (_in_order(one.values())[len(one) // 2] for one in series))
@@ -83,10 +83,10 @@ class Documents:
         """Return the first PDF that is encapsulated in an instance.
 
         Args:
-            instances: Those of each series.
+            instances: The instances of each series.
 
         Raises:
-            Unavailable: Orthanc cannot be asked.
+            Unavailable: Orthanc does not answer.
         """
         kind = EncapsulatedPDFStorage
         series = ([each for each in one.values() if each.sop_class == kind] for one in instances)
@@ -101,7 +101,7 @@ class Documents:
         except Unavailable:
             raise
         except OrthancError:
-            return None  # it has just gone, or its file cannot be read: no reason not to list the folder
+            return None  # just deleted, or unreadable: no reason not to list the folder
         if not size:
             return None
         opened = partial(self._content, form, instance, size)

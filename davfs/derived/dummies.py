@@ -1,7 +1,4 @@
-"""Values that stand where something was that told whose an image is.
-
-They say nothing, and are legal: a file needs them where its attributes may not be empty (DICOM PS3.15 E.1.1).
-"""
+"""Dummy values for attributes that identify a person, and must not be empty (DICOM PS3.15 E.1.1)."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -27,7 +24,7 @@ _VALUES: Mapping[str, Any] = {
 
 
 def dummy(tag: BaseTag, representation: str) -> DataElement:
-    """Return an element that says nothing.
+    """Return an element with a dummy value.
 
     Args:
         tag: Its tag.
@@ -37,13 +34,13 @@ def dummy(tag: BaseTag, representation: str) -> DataElement:
 
 
 def sequence(tag: BaseTag) -> DataElement:
-    """Return a sequence of one item that says nothing; the item is empty where none of that tag is known."""
+    """Return a sequence of one item with dummy values; the item is empty if nothing is defined for the tag."""
     make = _ITEMS.get(tag, Dataset)
     return DataElement(tag, "SQ", [make()])
 
 
 def unknown_code() -> Dataset:
-    """Return a coded value that means that nothing is known."""
+    """Return the code for "unknown"."""
     return _item(CodeValue="261665006", CodingSchemeDesignator="SCT", CodeMeaning="Unknown")
 
 

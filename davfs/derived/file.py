@@ -1,4 +1,4 @@
-"""A file that is made when it is asked for."""
+"""Describes a file that is made when it is read."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -10,16 +10,16 @@ from davfs.entry import Readable
 
 @dataclass(frozen=True, slots=True)
 class DerivedFile:
-    """A file that can be made.
+    """A file that the drive makes from what Orthanc stores.
 
     Attributes:
-        size: Bytes that it will have: known before any of them is made.
-        etag: Changes whenever the bytes do.
+        size: Its bytes, known before the first one is made.
+        etag: Its entity tag, which changes whenever the bytes do.
         media_type: Its MIME type.
-        open: Gives the bytes. Entering the context raises the errors of `davfs.orthanc.Orthanc`; so does reading, which
-            never ends early without an error.
-        modified: When what it shows was changed last, as far as that is known, in UTC.
-        check: Raises what opening would raise, as far as that can be told without making the file.
+        open: Opens it. Entering the context raises the errors of `davfs.orthanc.Orthanc`; so does reading, which never
+            ends early without an error.
+        modified: Last change of its content, in UTC, if that is known.
+        check: Raises the errors of opening, as far as they are known without making the file.
     """
 
     size: int

@@ -13,10 +13,10 @@ from davfs.orthanc import DerivedContent, Instance
 
 
 class DerivedFiles:
-    """Make files, and keep for a while what was dear to make.
+    """Makes derived files, and caches the expensive ones for a while.
 
     Args:
-        orthanc: From what it has.
+        orthanc: Has the originals.
 
     Attributes:
         documents: Tags, pictures and reports.
@@ -37,16 +37,16 @@ class DerivedFiles:
         return all(now.get(one.id) == one.uuid for one in instances)
 
     def anonymised(self, key: HashKey, options: Options) -> AnonymisedFiles:
-        """Return what serves DICOM files without what tells whose they are.
+        """Return the anonymised files for a key and options.
 
         Args:
-            key: What pseudonyms are made with.
-            options: What is kept, or cleaned.
+            key: The key of pseudonyms.
+            options: The options of the profile.
         """
         return self._anonymised.setdefault((key, options), AnonymisedFiles(self._orthanc, key, options))
 
     def close(self) -> None:
-        """Drop all that is kept."""
+        """Evict everything from the caches."""
         self._streams.close()
         for one in self._anonymised.values():
             one.close()

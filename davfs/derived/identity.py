@@ -1,6 +1,6 @@
-"""Names and numbers of the people in an instance, to be found in texts that stay: a device may have somebody's name.
+"""Finds names and numbers of the people in an instance in texts that stay: a device may have somebody's name.
 
-Most texts do not stay (`davfs.confidentiality.unlisted`); this is the second net under those that do.
+Most texts are replaced (`davfs.confidentiality.unlisted`); this is a second check of the others.
 """
 
 import re
@@ -15,11 +15,11 @@ from pydicom.tag import Tag
 from davfs.derived.stored_elements import StoredElement, elements
 
 COMMON = ("utf-8", "latin-1")
-"""Encodings that texts may have whatever their data set says."""
+"""Encodings that texts may have, whatever character set their data set names."""
 
 _NUMBERS = {Tag(keyword) for keyword in ("PatientID", "OtherPatientIDs", "PatientBirthDate", "AccessionNumber")}
 _GROUPS = {0x0008, 0x0010, 0x0032, 0x0040, 0x0400}
-"""Groups of the sequences in which people are named; those of frames are many, and name nobody."""
+"""Groups of the sequences that name people; the sequences of frames are many, and name nobody."""
 _CHARACTER_SET = Tag("SpecificCharacterSet")
 _ESCAPE = re.compile(rb"\x1b[\x20-\x2f]+[\x30-\x7e]")
 _LEAST_BYTES, _LEAST_LETTERS = 3, 2
@@ -29,7 +29,7 @@ _LEAST_WORD = 4
 
 
 class Identity:
-    """What is known of people.
+    """The names and numbers of people.
 
     Args:
         names: Values of representation PN.
@@ -58,7 +58,7 @@ class Identity:
         return cls([*names, tags.get("PatientName", "")], [*numbers, tags.get("PatientID", "")])
 
     def is_in(self, value: bytes, encodings: tuple[str, ...]) -> bool:
-        """Return True if a text, as it is stored, holds one of them.
+        """Return True if a stored text contains one of them.
 
         A name is found whole, its parts in any order, and its family name as a word.
         """
@@ -71,7 +71,7 @@ class Identity:
 
 
 def encodings_of(dataset: Dataset, above: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the encodings that a data set's texts may have: those above it, where it names none."""
+    """Return the possible encodings of a data set's texts: those of the data set above, if it names none."""
     if _CHARACTER_SET not in dataset:
         return above
     terms = re.split(r"[^\w ]+", StoredElement(dataset, _CHARACTER_SET).value.decode("latin-1"))
@@ -80,7 +80,7 @@ def encodings_of(dataset: Dataset, above: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _values(dataset: Dataset, encodings: tuple[str, ...]) -> Iterator[tuple[str, bool]]:
-    """Yield names and, as such, numbers, in every reading that they may have."""
+    """Yield names and numbers, in all possible encodings, and True for numbers."""
     encodings = encodings_of(dataset, encodings)
     for element in elements(dataset):
         kind, tag = element.representation, element.tag
@@ -93,7 +93,7 @@ def _values(dataset: Dataset, encodings: tuple[str, ...]) -> Iterator[tuple[str,
 
 
 def _writings(name: str) -> list[str]:
-    """Return the ways in which a name may be written: all of it, and family and given name in both orders."""
+    """Return the forms of a name: all of it, and family and given name in both orders."""
     found = []
     for group in name.split("="):
         family, given, *_ = [*group.split("^"), "", ""]
@@ -113,7 +113,7 @@ def _plain(text: str) -> str:
 
 
 def _readings(value: bytes, encodings: tuple[str, ...]) -> set[str]:
-    """Return what a value may say, in every encoding that it may have: files do not always name the right one."""
+    """Return a value in all possible encodings: files do not always name the right one."""
     if value.isascii() and b"\x1b" not in value:
         return {value.decode("ascii")}
     bare = _ESCAPE.sub(b"", value)

@@ -1,6 +1,4 @@
-"""DICOM files in two parts: the data set before the pixels, which is changed, and the pixels, which are passed on.
-
-The pixels are never in memory as a whole.
+"""Reads DICOM files in two parts: the data set before the pixels, and the pixels, which are streamed.
 
 Source: DICOM PS3.10 section 7, PS3.5 section 7.
 """
@@ -39,14 +37,14 @@ from davfs.elements.headers import (
 from davfs.errors import NotAnonymised
 
 BLOCK = 1 << 20
-"""Bytes that are handed on at most at a time."""
+"""Bytes of the largest block."""
 
 _PIXELS = 0x7FE0
 _OF_PIXELS = {0x0001, 0x0002, 0x0003, 0x0008, 0x0009, 0x0010}
 """Elements of that group: offsets and lengths of frames, and pixels (PS3.6)."""
 _PADDING = Tag("DataSetTrailingPadding")
 _STOPS = {0x7FE00008, 0x7FE00009, 0x7FE00010}
-"""Pixels: floating point numbers, such of double precision, and integers or what is compressed."""
+"""Pixel data: floating point numbers, such of double precision, and integers or compressed ones."""
 _MOST = 500_000
 """Elements and items that a data set may have: they take up to 350 MB. An image of 10,000 frames has as many."""
 _UID = re.compile(r"[0-9.]{1,64}")
@@ -62,13 +60,13 @@ _IMPLEMENTATION = UID("2.25.119137463953204264871126925236953914797")
 
 @dataclass(frozen=True, slots=True)
 class DicomHead:
-    """What comes before the pixels of a file.
+    """The part of a file before its pixels.
 
     Attributes:
         dataset: The data set.
         syntax: Its transfer syntax.
         encoding: Its encoding.
-        shown: Bytes of all frames, where they are not compressed.
+        shown: Bytes of all frames, if they are not compressed.
     """
 
     dataset: Dataset
@@ -77,10 +75,10 @@ class DicomHead:
     shown: int
 
     def written(self) -> bytes:
-        """Return it as the beginning of a file.
+        """Return the beginning of a new file.
 
-        Its meta information and preamble are made anew, since both have room for anything (PS3.15 E.1.1): they tell
-        what is needed to read the file, and who made it.
+        Preamble and meta information are made anew, since both may contain anything (PS3.15 E.1.1): only what is needed
+        to read the file, and the program that made it.
         """
         meta = FileMetaDataset()
         meta.MediaStorageSOPClassUID = self.dataset.SOPClassUID
@@ -97,7 +95,7 @@ class DicomHead:
         """Yield trailing padding of so many bytes, its header among them (PS3.10 section 7.2).
 
         Raises:
-            NotAnonymised: That is too short for one.
+            NotAnonymised: The size is too small for a header.
         """
         header = struct.pack(f"{self.encoding.order}HH", _PADDING.group, _PADDING.element)
         header += b"" if self.encoding.implicit else b"OB\0\0"
@@ -117,7 +115,7 @@ def read_head(prefix: PrefixReader) -> DicomHead:
     Raises:
         NotAnonymised: Its data set is compressed as a whole, so that nothing can be appended to it, or has too many
             elements.
-        Exception: Whatever pydicom and `struct` raise for what is no DICOM file, or is damaged.
+        Exception: The errors of pydicom and `struct` for a file that is damaged, or not DICOM.
     """
     start, name = read_meta_header(prefix.peek)
     if name and not _UID.fullmatch(name):
@@ -152,14 +150,14 @@ def _check_elements(prefix: PrefixReader, start: int, encoding: Encoding) -> Non
 
 
 def pixels(file: ForwardReader, head: DicomHead) -> Generator[bytes, None, None]:
-    """Yield the elements of group 7FE0 as they lie in the file, in blocks; others, and what follows, are left out.
+    """Yield the elements of group 7FE0 unchanged, in blocks, without other elements and everything behind the group.
 
-    That is padding, signatures that hold no more, and private elements. What stands behind the last frame of pixels
-    that are not compressed becomes zeros: nobody sees it, and it may be anything.
+    That is padding, signatures that are not valid any more, and private elements. Bytes behind the last frame of
+    uncompressed pixels become zeros: no program shows them, and they may be anything.
 
     Args:
-        file: The file from where they begin.
-        head: What comes before them.
+        file: The file, at the first of these elements.
+        head: The part before.
 
     Raises:
         ValueError: The file ends within them.
@@ -196,10 +194,10 @@ def _frames(file: ForwardReader, length: int, shown: int) -> Iterator[bytes]:
 
 
 def _decoded_size(dataset: Dataset, encoding: Encoding) -> int:
-    """Return how many bytes all frames have that are not compressed (PS3.3 C.7.6.3); a large number for unknown.
+    """Return the bytes of all uncompressed frames (PS3.3 C.7.6.3); a large number if unknown.
 
     Args:
-        dataset: The data set, as it was read.
+        dataset: The data set.
         encoding: Its encoding.
     """
     frames = _raw(dataset, "NumberOfFrames").strip(b" \0") or b"1"

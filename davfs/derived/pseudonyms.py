@@ -10,7 +10,7 @@ from davfs.layout.values import compile_format, formatted_text
 
 
 class Pseudonyms:
-    """Makes them.
+    """Makes pseudonyms.
 
     Args:
         key: The key of the hashes.
@@ -21,7 +21,7 @@ class Pseudonyms:
         self._of_people = compile_format("UT", "hash", key)
 
     def patient(self, subject: str) -> str:
-        """Return what stands for a person: what an anonymised layout shows for ``{PatientID:hash}``.
+        """Return the pseudonym of a person: the same as ``{PatientID:hash}`` in an anonymised layout.
 
         Args:
             subject: The person, as `davfs.layout.subject` has it.
@@ -29,9 +29,7 @@ class Pseudonyms:
         return formatted_text(subject, "UT", self._of_people)
 
     def uid(self, uid: str) -> str:
-        """Return what stands for a UID: at most 44 characters; one that the standard itself defines stays.
-
-        Such a UID, as that of a well-known frame of reference, is nobody's.
+        """Return the replacement of a UID: at most 44 characters; a UID that the standard itself defines stays.
 
         Source: DICOM PS3.5 B.2; the 128 bits are of the hash, instead of a UUID.
         """

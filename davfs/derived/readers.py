@@ -1,4 +1,4 @@
-"""A file that is read from its beginning, once: only what a parser may go back to is kept."""
+"""Readers of a stream: one that a parser may rewind, and one that only goes forward."""
 
 import io
 from collections.abc import Iterator
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
 AHEAD = 1 << 16
 """Bytes that are read at once."""
 LARGEST = 256 << 20
-"""Bytes that are kept at most: those of the largest data set, without its pixels, that is de-identified."""
+"""Bytes that can be rewound: the largest data set, without its pixels, that is de-identified."""
 
 
 class PrefixReader(io.RawIOBase):
-    """Bytes that come in their order, as a file.
+    """A stream as a seekable file, which keeps all bytes that were read.
 
     Args:
         buffers: The bytes.
-        size: How many they are.
+        size: Number of bytes.
         largest: Bytes that are kept at most.
     """
 
     name = ""
-    """What pydicom asks each buffered file for."""
+    """An attribute that pydicom expects of buffered files."""
 
     def __init__(self, buffers: Iterator[memoryview], size: int, largest: int = LARGEST) -> None:
         self._buffers = buffers
@@ -47,7 +47,7 @@ class PrefixReader(io.RawIOBase):
         """See `io.RawIOBase`.
 
         Raises:
-            NotAnonymised: More would have to be kept than is.
+            NotAnonymised: More bytes would have to be kept.
         """
         target = memoryview(buffer).cast("B")
         self._fill(min(self._position + len(target), self._size))
@@ -82,18 +82,18 @@ class PrefixReader(io.RawIOBase):
             self._kept += self._rest[:missing]
             self._rest = self._rest[missing:]
 
-    def following(self) -> "ForwardReader":
-        """Return what follows the position, to be read once; this file cannot be read any more."""
+    def rest(self) -> "ForwardReader":
+        """Return a reader of the bytes behind the position; this one cannot be used any more."""
         kept, self._kept = memoryview(bytes(self._kept[self._position :])), bytearray()
         rest, self._rest = self._rest, memoryview(b"")
         return ForwardReader(iter((kept, rest)), self._buffers)
 
 
 class ForwardReader:
-    """Bytes that come in their order, of which none are kept.
+    """A stream that keeps nothing.
 
     Args:
-        sources: Give them, one after the other.
+        sources: The bytes, one source after the other.
     """
 
     def __init__(self, *sources: Iterator[memoryview]) -> None:

@@ -1,7 +1,7 @@
-"""Elements of a data set as they are stored: pydicom's raw ones, so that what nobody changes is written back as it was.
+"""Accesses elements of a pydicom data set as they are stored, so that unchanged values are written back unchanged.
 
-Nothing here converts a value. pydicom would check each one that it converts, and warn with the value in the warning;
-warnings go to Orthanc's log, where no patient's data may be.
+No value is converted. pydicom would check each value that it converts, and write it into a warning; warnings go to
+Orthanc's log, where no patient's data may be.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class StoredElement:
 
     @property
     def representation(self) -> str:
-        """Its value representation: the dictionary's where the file has none, UN where neither knows."""
+        """Its value representation: the dictionary's if the file has none, UN if neither knows it."""
         stored = self.dataset.get_item(self.tag).VR
         if stored not in {None, "UN"}:
             return str(stored)
@@ -45,7 +45,7 @@ class StoredElement:
         stored = self.dataset.get_item(self.tag)
         if isinstance(stored, RawDataElement):
             return stored.value or b""
-        # What pydicom read already: the character set, and what has no value.
+        # Already converted by pydicom: the character set, and elements without a value.
         values = [] if stored.value is None else stored.value if stored.VM > 1 else [stored.value]
         return "\\".join(map(str, values)).encode(errors="surrogateescape")
 
@@ -54,10 +54,10 @@ class StoredElement:
         """The items of a sequence.
 
         Raises:
-            Exception: It is none.
+            Exception: It is no sequence.
         """
         value = self.dataset[self.tag].value or ()
-        if isinstance(value, bytes):  # PS3.5 section 6.2.2: what some system did not know, its items are implicit
+        if isinstance(value, bytes):  # PS3.5 section 6.2.2: the items of an unknown sequence are implicit
             self.put(DataElement(self.tag, "SQ", convert_SQ(value, True, True)))  # noqa: FBT003  positions of pydicom's
             value = self.dataset[self.tag].value
         return list(value)
@@ -73,7 +73,7 @@ class StoredElement:
             self.dataset[self.tag] = stored._replace(VR=representation)
 
     def remove(self) -> None:
-        """Take it out of its data set."""
+        """Remove it from its data set."""
         del self.dataset[self.tag]
 
 
@@ -81,7 +81,7 @@ def elements(dataset: Dataset) -> list[StoredElement]:
     """Return the elements of a data set, in the order of their tags, without those in its sequences.
 
     Raises:
-        ValueError: The data set ends within one of them; pydicom takes what there is for the whole value.
+        ValueError: The data set ends within one of them, which pydicom accepts.
     """
     tags = sorted(dataset.keys())
     for tag in tags:

@@ -2,7 +2,7 @@
 
 Orthanc knows more than its list of users: an ``IncomingHttpRequestFilter`` in Lua, or a plugin, can refuse a method or
 a path to some of them. So a permission is not looked up, it is tried, with requests that do nothing where they are
-allowed. What Orthanc 1.10.1 answers, and logs at its default level:
+allowed. The responses of Orthanc 1.10.1, and what it logs at its default level:
 
 =========================================  =======  ==============  ===========  =====================
 request                                    allowed  wrong password  by a filter  log
@@ -15,14 +15,14 @@ POST /instances, an empty body             400      401             403         
 DELETE /instances/… of such an id          404      401             403          nothing
 =========================================  =======  ==============  ===========  =====================
 
-A 404 alone would be a poor witness, since any server that is not Orthanc gives one: so ``/system`` is asked first, and
-has to be Orthanc's. Patients' names are as worth guarding as images, and each of Orthanc's four levels has paths of its
-own that a filter can name: so reading and deleting are tried on each.
+A 404 alone proves little, since any other server gives one: so ``/system`` is requested first, and has to be Orthanc's.
+Patients' names need as much protection as images, and each of Orthanc's four levels has paths of its own that a filter
+can name: so reading and deleting are tried on each.
 
-With ``"ReadOnly": true`` (since 1.12.5) POST and DELETE are answered 405, whoever asks.
+With ``"ReadOnly": true`` (since 1.12.5) the response to POST and DELETE is 405 for all users.
 
-What three permissions cannot follow: a filter that lets a user see some patients and not others, and one that goes by
-the client's address, which in these requests is that of the drive.
+Three permissions cannot represent a filter that shows a user some patients and not others, nor one that goes by the
+client's address, which in these requests is that of the drive.
 """
 
 import base64
@@ -46,14 +46,14 @@ import httpx
 from davfs.errors import Unavailable
 
 LIFETIME = 60.0
-"""Seconds for which a permission that was given holds without asking again."""
+"""Seconds for which a granted permission is cached."""
 
 _CAPACITY = 4096
 _TIMEOUT = 10.0
 _KEEP_ALIVE = 0.5  # Orthanc closes an idle connection after 1 s: a request must not cross with that
 
 _NOBODY = "00000000-00000000-00000000-00000000-00000000"
-"""A well-formed id, for filters that look at it, and of nothing: it would be the SHA-1 of a resource's identifiers."""
+"""A well-formed id of no resource: it would be the SHA-1 of a resource's identifiers."""
 
 
 def _empty_zip() -> bytes:
@@ -65,7 +65,7 @@ def _empty_zip() -> bytes:
 
 
 class Permission(Enum):
-    """What a user may do with Orthanc's resources."""
+    """An operation on Orthanc's resources."""
 
     READ = auto()
     WRITE = auto()
@@ -73,15 +73,15 @@ class Permission(Enum):
 
 
 class Decision(Enum):
-    """What Orthanc says to a request for a permission."""
+    """Orthanc's decision about a permission."""
 
     GRANTED = auto()
     REFUSED = auto()
-    """It knows the user, and does not let them (403)."""
+    """The user is known, and not allowed (403)."""
     UNKNOWN = auto()
-    """It wants a name and a password, or others than these (401)."""
+    """A name and a password are missing or wrong (401)."""
     READ_ONLY = auto()
-    """It does this for nobody: its setting ReadOnly is on (405)."""
+    """Nobody is allowed: the setting ReadOnly is on (405)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Credentials:
 
     @classmethod
     def from_basic(cls, token: str) -> Self | None:
-        """Return what stands behind ``Basic`` in an Authorization header, None where that is nothing sensible."""
+        """Parse the token behind ``Basic`` in an Authorization header; return None if it is malformed."""
         try:
             secret = base64.b64decode(token, validate=True)
         except (binascii.Error, ValueError):
@@ -150,14 +150,14 @@ _PROBES: dict[Permission, tuple[_Probe, ...]] = {
 
 
 class Access:
-    """Asks Orthanc what a user may do, and remembers each yes for a while; a no is never remembered.
+    """Asks Orthanc for users' permissions, and caches granted ones for a while; refusals are never cached.
 
     Args:
         url: Orthanc's address; a name and a password in it are left out, they are not the users'.
-        verify: How Orthanc's certificate is checked, as httpx takes it.
-        lifetime: Seconds for which a yes holds.
+        verify: The check of Orthanc's certificate, as httpx takes it.
+        lifetime: Seconds for which a granted permission is cached.
         clock: Monotonic time in seconds.
-        capacity: How many answers are remembered at most.
+        capacity: Number of cached permissions.
     """
 
     def __init__(
@@ -185,14 +185,14 @@ class Access:
         self._granted: OrderedDict[bytes, float] = OrderedDict()
 
     def ask(self, permission: Permission, credentials: Credentials | None) -> Decision:
-        """Return whether Orthanc lets this user.
+        """Return Orthanc's decision about a user.
 
         Args:
-            permission: What for.
-            credentials: Name and password; None for somebody who gave none.
+            permission: The operation.
+            credentials: Name and password; None if the client sent none.
 
         Raises:
-            Unavailable: Orthanc does not answer, or not as Orthanc does.
+            Unavailable: Orthanc does not answer, or another server does.
         """
         key, asked = self._key(permission, credentials), self._clock()
         with self._lock:

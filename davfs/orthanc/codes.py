@@ -1,10 +1,10 @@
-"""Orthanc's error codes and what each of them means to the drive: one table for both ways of asking Orthanc.
+"""Maps Orthanc's error codes to the errors of the drive: one table for Orthanc's SDK and for HTTP.
 
-Inside Orthanc a call of the SDK returns a code; over HTTP the code stands in the body of the answer, unless
-``HttpDescribeErrors`` is off or a proxy has answered: then the status has to do.
+Inside Orthanc a call of the SDK returns a code; over HTTP the code is in the body of the response, unless
+``HttpDescribeErrors`` is off or a proxy has answered: then the status is mapped.
 
-Only an upload has a content that can be refused. Whatever is neither temporary nor a matter of room or rights speaks of
-that content there, codes that nobody has heard of included: such a file can be sent again and again in vain.
+Only an upload has a content that can be refused. Any code that is neither temporary nor about space or permissions,
+unknown codes included, means a refusal of that content: it would be in vain to send the same file again.
 
 Source: ``OrthancPluginErrorCode`` in ``orthanc/OrthancCPlugin.h``.
 """
@@ -16,7 +16,7 @@ from davfs.errors import BadFile, OrthancError, StorageFull, Unavailable, Unknow
 
 
 class Meaning(Enum):
-    """What an error code, or a status of HTTP, means."""
+    """The meaning of an error code, or of an HTTP status."""
 
     CONTENT = auto()
     """Orthanc cannot do this with what it was given."""
@@ -25,7 +25,7 @@ class Meaning(Enum):
     TEMPORARY = auto()
     """The same request may succeed later."""
     FULL = auto()
-    """There is no room for it."""
+    """Orthanc's storage is full."""
     DENIED = auto()
     """The drive itself is not allowed to, or does not reach Orthanc: a matter for the administrator."""
 
@@ -109,7 +109,7 @@ _STATUSES: dict[int, Meaning] = {
     HTTPStatus.GATEWAY_TIMEOUT: Meaning.TEMPORARY,
     HTTPStatus.INSUFFICIENT_STORAGE: Meaning.FULL,
 }
-"""The statuses that are no mere `Meaning.CONTENT`."""
+"""HTTP statuses; all others mean `Meaning.CONTENT`."""
 
 _ERRORS: dict[Meaning, type[OrthancError]] = {
     Meaning.CONTENT: OrthancError,
@@ -121,28 +121,28 @@ _ERRORS: dict[Meaning, type[OrthancError]] = {
 
 
 _LOST = frozenset({13, 20, 2006})
-"""InexistentFile, CorruptedFile, RegularFileExpected: what the storage says where a file is gone."""
+"""InexistentFile, CorruptedFile, RegularFileExpected: the storage's errors if a file is missing."""
 
 
 def error_of(reason: str, code: int) -> OrthancError:
-    """Return the error that an answer of Orthanc is.
+    """Return the error for a code.
 
     Args:
-        reason: What Orthanc said, without patient data.
-        code: Orthanc's own code or, where it told none, the status of HTTP.
+        reason: Orthanc's message, without patient data.
+        code: Orthanc's own code or, without one, the HTTP status.
     """
     return _ERRORS[_meaning(code)](reason, code)
 
 
 def upload_error(error: OrthancError) -> OrthancError:
-    """Return what an error means where it answers an upload: `BadFile` where it is a matter of the content."""
+    """Return the error for the response to an upload: `BadFile` if Orthanc refuses its content."""
     if error.code is None or _meaning(error.code) not in (Meaning.CONTENT, Meaning.GONE):
         return error
     return BadFile(error.reason, error.code)
 
 
 def is_lost(error: OrthancError) -> bool:
-    """Return True if an error that answers the reading of a stored file says that it is not there, or damaged."""
+    """Return True if an error that was raised by reading a stored file means that it is missing or damaged."""
     return error.code in _LOST or not isinstance(error, Unavailable)
 
 

@@ -1,4 +1,4 @@
-"""JSON of the form in which Orthanc describes a patient, study or series, where Orthanc is not asked for it."""
+"""Builds JSON in the form in which Orthanc describes a patient, study or series."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,8 @@ DATE = "%Y%m%dT%H%M%S"
 """Orthanc's form of a date in UTC."""
 NAMES = {Level.PATIENT: "Patient", Level.STUDY: "Study", Level.SERIES: "Series", Level.INSTANCE: "Instance"}
 """The type of a resource of each level."""
+LEVELS = {name: level for level, name in NAMES.items()}
+"""The level of each type."""
 PARENTS = {Level.STUDY: "ParentPatient", Level.SERIES: "ParentStudy", Level.INSTANCE: "ParentSeries"}
 """Key of the resource above."""
 CHILDREN = {Level.PATIENT: "Studies", Level.STUDY: "Series", Level.SERIES: "Instances"}
@@ -17,25 +19,25 @@ CHILDREN = {Level.PATIENT: "Studies", Level.STUDY: "Series", Level.SERIES: "Inst
 
 
 def described(resource: Resource, children: Sequence[OrthancId]) -> bytes:
-    """Return JSON of the form that ``GET /{level}/{id}`` has, with as much of it as is known.
+    """Return JSON in the form of ``GET /{level}/{id}``, with as much of it as is known.
 
     Args:
-        resource: What is told of.
-        children: Those right below it.
+        resource: A patient, study or series.
+        children: The ids right below it.
     """
-    told: dict[str, Any] = {
+    found: dict[str, Any] = {
         "ID": resource.id,
         "Type": NAMES[resource.level],
         "MainDicomTags": dict(resource.tags),
         CHILDREN[resource.level]: list(children),
     }
     if resource.parent:
-        told[PARENTS[resource.level]] = resource.parent
+        found[PARENTS[resource.level]] = resource.parent
     if resource.updated:
-        told["LastUpdate"] = resource.updated.strftime(DATE)
+        found["LastUpdate"] = resource.updated.strftime(DATE)
     if resource.level is Level.STUDY:
-        told["PatientMainDicomTags"] = dict(resource.patient)
-    return json.dumps(told, ensure_ascii=False, indent=3, sort_keys=True).encode()
+        found["PatientMainDicomTags"] = dict(resource.patient)
+    return json.dumps(found, ensure_ascii=False, indent=3, sort_keys=True).encode()
 
 
 def agreed(people: Sequence[Mapping[str, str]]) -> Mapping[str, str]:

@@ -16,11 +16,11 @@ from davfs.orthanc.proxies import check_origin, parse_errors
 from davfs.orthanc.responses import check_status, httpx_errors
 
 _TIMEOUT = httpx.Timeout(60, connect=5)
-"""Seconds without a byte: Orthanc reads a whole file from its storage before the first one of it."""
+"""Seconds without a byte: Orthanc reads a whole file from its storage before it sends the first one."""
 _LIMITS = httpx.Limits(max_connections=40, max_keepalive_connections=10, keepalive_expiry=0.8)
-"""Fewer than the 50 requests that Orthanc serves at once; and idle for less than the second after which it hangs up."""
+"""Fewer than the 50 requests that Orthanc serves at once; it closes a connection that is idle for a second."""
 _SLOWEST = 5_000_000
-"""Bytes a second at which Orthanc writes at least: it answers an upload when it has stored all of it."""
+"""Bytes a second that Orthanc writes at least: it responds to an upload when it has stored all of it."""
 _BLOCK = 1 << 18
 
 
@@ -29,13 +29,13 @@ def connect(
 ) -> httpx.Client:
     """Return a client for `HttpTransport`; nothing is sent yet.
 
-    Proxies that the environment names are not used: what is sent are patients' data, and the password.
+    Proxies of the environment are not used: requests have patients' data, and the password.
 
     Args:
         url: Orthanc's root, such as ``https://pacs.example.org:8042`` or ``https://example.org/orthanc/``.
         username: A user of Orthanc; empty for none.
         password: That user's password.
-        verify: Whether its certificate has to be one that this system trusts; or a file of certificates to trust.
+        verify: True if this system has to trust its certificate; or a file of certificates to trust.
         timeout: Seconds that each step of a request may take.
 
     Raises:
@@ -90,7 +90,7 @@ class HttpTransport:
         return self._send("GET", path)
 
     def post(self, path: str, body: Buffer) -> bytes:
-        """See `davfs.orthanc.rest.Transport`; the body is sent as it lies in memory, never as a whole copy."""
+        """See `davfs.orthanc.rest.Transport`; the body is never copied as a whole."""
         with memoryview(body) as view, closing(_blocks(view)) as blocks:
             return self._send("POST", path, blocks, len(view))
 

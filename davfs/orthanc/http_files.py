@@ -1,11 +1,10 @@
-"""DICOM files over HTTP, in bounded memory.
+"""Reads DICOM files over HTTP, in bounded memory.
 
-1. Opening a file asks for it and reads no further than the header, which tells the size.
-2. Its bytes come off the one connection as they are asked for, and never end early without an error.
-3. A place further on is reached with ``Range`` where Orthanc knows it (since 1.12.5, by ``…/attachments/dicom/data``
-   alone), which is known by what it answers; elsewhere what comes before is read and dropped. Up to 64 MB are one
-   range, which comes to its end even if the instance is deleted; more are several, and a deletion ends them with an
-   error.
+1. Opening a file sends the request and reads the header of the response, which has the size.
+2. The bytes come off the one connection as they are read, and never end early without an error.
+3. A position further on is reached with ``Range`` if Orthanc supports it (since 1.12.5, by ``…/attachments/dicom/data``
+   alone; its response shows it); otherwise the bytes before are read and discarded. Up to 64 MB are one range, which
+   comes to its end even if the instance is deleted; more are several, and a deletion ends them with an error.
 4. Closing it before its end closes the connection, so that the rest is not transferred.
 """
 
@@ -25,14 +24,14 @@ from davfs.orthanc.proxies import check_origin, check_type, is_proxied, parse_er
 from davfs.orthanc.responses import check_status, httpx_errors
 
 _BLOCK = 1 << 18
-"""Bytes that are handed on at once: what comes off the network is a quarter of that or less."""
+"""Bytes of a block: what comes off the network at once is a quarter of that or less."""
 _WINDOW = 1 << 23
-"""Bytes that are asked for at once by range: Orthanc reads all of them before it sends the first one."""
+"""Bytes of a range: Orthanc reads all of them before it sends the first one."""
 _LARGEST = 1 << 26
-"""Bytes of the largest range: so much is asked for at once where it is all that is going to be read."""
+"""Bytes of the largest range, if it is all that is going to be read."""
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _AS_STORED = {"Accept-Encoding": "identity"}
-"""Without it Orthanc compresses even DICOM files, and tells the compressed size (``HttpCompressionEnabled``)."""
+"""Without it Orthanc compresses even DICOM files, and sends the compressed size (``HttpCompressionEnabled``)."""
 
 
 class HttpFiles:
@@ -44,7 +43,7 @@ class HttpFiles:
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
-        self.may_know_ranges = True
+        self.may_support_ranges = True
 
     def size(self, instance: OrthancId) -> int:
         """Return the size of a file, in bytes."""
@@ -52,7 +51,7 @@ class HttpFiles:
             return int(self._attachment(instance, "size"))
 
     def md5(self, instance: OrthancId) -> str | None:
-        """Return the MD5 of a file, None where Orthanc keeps none (``StoreMD5ForAttachments``)."""
+        """Return the MD5 of a file, None if Orthanc keeps none (``StoreMD5ForAttachments``)."""
         try:
             return self._attachment(instance, "md5").lower()
         except UnknownResource:
@@ -66,17 +65,17 @@ class HttpFiles:
         return response.text
 
     def begin(self, instance: OrthancId, start: int = 0, stop: int = 0) -> "HttpStream":
-        """Ask for a file from ``start`` to before ``stop``; all of it comes where that is 0, or ranges are not known.
+        """Request a file from ``start`` to before ``stop``; the whole file if that is 0, or ranges are not supported.
 
         Raises:
             UnknownResource: There is no such instance.
             Unavailable: Orthanc does not answer.
-            OrthancError: Its answer makes no sense.
+            OrthancError: Its response is malformed.
         """
-        if start and self.may_know_ranges:
+        if start and self.may_support_ranges:
             data = f"/instances/{instance}/attachments/dicom/data"
             stream = self._send(data, {"Range": f"bytes={start}-{stop - 1}"}, start)
-            self.may_know_ranges = stream.position == start
+            self.may_support_ranges = stream.position == start
             return stream
         return self._send(f"/instances/{instance}/file", {}, 0)
 
@@ -100,10 +99,10 @@ class HttpStream:
 
     Args:
         response: Its body is read.
-        start: Where it was asked to begin.
+        start: The requested offset.
 
     Raises:
-        OrthancError: The answer does not tell how long the file is, or is another part of it.
+        OrthancError: The response lacks the size of the file, or is another part of it.
     """
 
     def __init__(self, response: httpx.Response, start: int) -> None:
@@ -129,12 +128,12 @@ class HttpStream:
         return taken
 
     def skip(self, position: int) -> None:
-        """Read on to a position, and drop what comes before."""
+        """Read on to a position, and discard the bytes before."""
         while self.position < position:
             self.take(position - self.position)
 
     def close(self) -> None:
-        """End the answer; the connection can be used again where the whole of it was read."""
+        """End the response; the connection can be used again if all of it was read."""
         if self.position == self.end:
             with suppress(httpx.RequestError):
                 next(self._blocks, None)  # the end of the response, which has no bytes
@@ -145,16 +144,16 @@ class HttpFile:
     """`davfs.entry.Readable` file: a context manager that holds one connection until its end.
 
     Args:
-        files: Asks for it.
-        instance: Which one.
-        start: Where reading is going to begin, in bytes.
+        files: Sends the requests.
+        instance: The instance.
+        start: Offset of the first read, in bytes.
     """
 
     def __init__(self, files: HttpFiles, instance: OrthancId, start: int) -> None:
         self._files = files
         self._instance = instance
         self._stream: HttpStream | None
-        if start and files.may_know_ranges:
+        if start and files.may_support_ranges:
             self._stream, self.size = None, files.size(instance)
         else:
             self._stream = files.begin(instance)
@@ -164,7 +163,7 @@ class HttpFile:
         """See `davfs.entry.Readable`.
 
         Raises:
-            UnknownResource: The instance was deleted before all that is to be read was asked for.
+            UnknownResource: The instance was deleted before the last range was requested.
             Unavailable: The connection ended too early, or a proxy sent another file.
             OrthancError: The file was replaced by one of another size after it was opened.
         """
@@ -182,11 +181,11 @@ class HttpFile:
             yield block
 
     def _is_doubtful(self, first: memoryview) -> bool:
-        """Return True for a file that does not begin as DICOM does, or that can be out of another server's cache."""
+        """Return True for a file that does not begin like DICOM, or that may be from another server's cache."""
         return bytes(first[128:132]) != b"DICM" or (self._stream is not None and self._stream.proxied)
 
     def _check(self, digest: str) -> None:
-        """Raise `Unavailable` before the last block is handed on, where the file is not that of Orthanc."""
+        """Raise `Unavailable`, before the last block is yielded, if the file is not Orthanc's."""
         if self._files.md5(self._instance) not in (digest, None):
             raise Unavailable("another server sent other bytes in Orthanc's place")
 
@@ -205,7 +204,7 @@ class HttpFile:
 
     def _leads_to(self, stream: HttpStream, start: int) -> bool:
         """Return True if reading on to a position is cheaper than another request."""
-        far = start - stream.position > _BLOCK and self._files.may_know_ranges
+        far = start - stream.position > _BLOCK and self._files.may_support_ranges
         return stream.position <= start < stream.end and not far
 
     def _close(self) -> None:
@@ -222,14 +221,14 @@ class HttpFile:
 
 
 def _extent(response: httpx.Response, start: int) -> tuple[int, int, int]:
-    """Return where the body of an answer begins and ends in the file, and the size of the whole file."""
+    """Return the start and the end of the body in the file, and the size of the whole file."""
     if "Content-Encoding" in response.headers or not response.headers.get("Content-Length", "").isdigit():
         raise OrthancError("Orthanc, or a proxy before it, does not tell the size of a file")
     length = int(response.headers["Content-Length"])
     if response.status_code != HTTPStatus.PARTIAL_CONTENT:
         return 0, length, length
-    told = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
-    first, last, size = map(int, told.groups()) if told else (0, 0, 0)
+    parts = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    first, last, size = map(int, parts.groups()) if parts else (0, 0, 0)
     if (first, last + 1) != (start, start + length) or not 0 < length <= size - start:
         raise OrthancError("Orthanc answered with another part of a file than was asked for")
     return start, start + length, size

@@ -34,7 +34,7 @@ class InsideTransport:
         _call(core.delete, path)
 
     def open_file(self, instance: OrthancId, start: int) -> InMemory:  # noqa: ARG002  Transport's form
-        """See `davfs.orthanc.rest.Transport`; the bytes stay where the core put them, all of them."""
+        """See `davfs.orthanc.rest.Transport`; the bytes are the core's own memory."""
         return InMemory(_call(core.CoreBuffer.of_instance, instance))
 
 

@@ -11,7 +11,7 @@ _ADDRESS = "127.0.0.1"
 _PORT = 8042
 _CERTIFICATE = "certificate.pem"
 _NO_CHECK_TIME = 0x200000
-"""``X509_V_FLAG_NO_CHECK_TIME`` of OpenSSL: users judge for themselves how old it is."""
+"""``X509_V_FLAG_NO_CHECK_TIME`` of OpenSSL: an expired certificate is accepted."""
 
 
 def address(orthanc: Mapping[str, Any], home: Path) -> tuple[str, ssl.SSLContext | bool]:
@@ -38,7 +38,7 @@ def address(orthanc: Mapping[str, Any], home: Path) -> tuple[str, ssl.SSLContext
 
 
 def _only(certificate: Path) -> ssl.SSLContext:
-    """Return a context that trusts this one certificate, whatever name it is for and whoever signed it."""
+    """Return a context that trusts this one certificate, for any host name and with any issuer."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | _NO_CHECK_TIME

@@ -18,7 +18,7 @@ class Level(Enum):
     SERIES = "series"
     INSTANCE = "instances"
 
-    __hash__ = object.__hash__  # there is one of each: what is looked up by them takes half the time
+    __hash__ = object.__hash__  # there is one object of each: a lookup by them takes half the time
 
     @property
     def child(self) -> "Level | None":
@@ -44,10 +44,10 @@ class Resource:
         level: Patient, study or series.
         parent: Identifier of the resource above; None for a patient.
         tags: Main DICOM tags of this very level, by DICOM keyword.
-        updated: Last change, in UTC (Orthanc's ``LastUpdate``); None where Orthanc does not tell.
+        updated: Last change, in UTC (Orthanc's ``LastUpdate``); None if unknown.
         labels: Its labels; none before Orthanc 1.12.0.
         patient: Of a study, its own patient attributes (``PatientMainDicomTags``), by DICOM keyword. They tell whose it
-            is: the tags of Orthanc's patient are those of whoever came first under the same PatientID.
+            is: the tags of Orthanc's patient are those of the first person with the same PatientID.
     """
 
     id: OrthancId
@@ -76,9 +76,9 @@ class Instance:
         series: Identifier of its series.
         tags: Main DICOM tags of the instance, by DICOM keyword.
         size: Bytes of its DICOM file.
-        received: Reception by Orthanc, in UTC; None where Orthanc does not tell.
+        received: Reception by Orthanc, in UTC; None if unknown.
         uuid: Orthanc's name for the stored file: another content has another one.
-        sop_class: Its SOPClassUID; empty where Orthanc does not tell.
+        sop_class: Its SOPClassUID; empty if unknown.
     """
 
     id: OrthancId
@@ -97,9 +97,9 @@ class Change:
     Attributes:
         seq: Its number: a later change has a higher one.
         kind: Orthanc's ``ChangeType``.
-        level: Level of what was changed.
-        id: What was changed.
-        date: When, as Orthanc writes it: to the second, in UTC.
+        level: Level of the changed resource.
+        id: Its id.
+        date: Date and time as Orthanc writes them: to the second, in UTC.
     """
 
     seq: int
@@ -126,7 +126,7 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many resources of each level there are."""
+    """The number of resources of each level."""
 
     patients: int
     studies: int
@@ -135,7 +135,7 @@ class Counts:
 
 
 class StoreStatus(Enum):
-    """What became of an uploaded instance (POST ``/instances``)."""
+    """The outcome of an upload (POST ``/instances``)."""
 
     SUCCESS = "Success"
     ALREADY_STORED = "AlreadyStored"
@@ -145,7 +145,7 @@ class StoreStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class StoreResult:
-    """Orthanc's answer to the upload of one DICOM file."""
+    """Orthanc's response to the upload of one DICOM file."""
 
     id: OrthancId
     status: StoreStatus

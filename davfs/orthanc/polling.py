@@ -1,9 +1,9 @@
 """Polls an Orthanc over HTTP for changes, and turns them into events.
 
-1. Additions and updates move the last number of the log of changes, which is asked for every second.
-2. Deletions are in no log: they show in the counts of ``/statistics``, where those are not what they were and what the
-   log tells of as new. Orthanc counts its rows for them, so they are asked for as often as their measured cost allows.
-3. Whatever else may have been missed, as while Orthanc was away, is found by comparing everything: that event is LOST.
+1. Additions and updates increase the last number of the log of changes, which is requested every second.
+2. Deletions are in no log: they show in the counts of ``/statistics``, if those are not the earlier ones plus the log's
+   new resources. Orthanc counts its rows for them, so they are requested as often as their measured cost allows.
+3. Other changes, such as while Orthanc was unreachable, are found by comparing everything: that event is LOST.
 """
 
 import logging
@@ -18,13 +18,13 @@ from davfs.orthanc import ChangeLog, Counts
 _log = logging.getLogger(__name__)
 
 _PERIOD = 1.0
-"""Seconds between two looks at the log of changes: a listing looks by itself, this only prepares it."""
+"""Seconds between two requests for the log of changes: a listing reads it by itself, this only prepares it."""
 _LONGEST = 30.0
-"""Seconds between two attempts to reach an Orthanc that has been away for a while."""
+"""Longest time in seconds between two attempts to reach an Orthanc that does not answer."""
 _SHARE = 0.05
-"""Largest part of the time that Orthanc spends on counting."""
+"""Largest share of the time that Orthanc spends on counting."""
 _UNSETTLED = 5
-"""Counts in a row that mean nothing, for something was stored meanwhile; then everything is compared."""
+"""Inconclusive counts in a row, since something was stored meanwhile; then everything is compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class Polling:
     """Source of events for `davfs.catalog.indexer.Indexer` beside an Orthanc, for one thread.
 
     Args:
-        orthanc: Is asked.
+        orthanc: The Orthanc.
         now: Clock, in seconds.
-        sleep: Waits that many seconds.
+        sleep: Waits for some seconds.
     """
 
     def __init__(
@@ -65,24 +65,24 @@ class Polling:
         """Wait for the next event; nothing is ever raised.
 
         Args:
-            timeout: Seconds; an Orthanc that does not answer takes longer, by its client's time limits.
+            timeout: Seconds; longer if Orthanc does not answer, by its client's timeouts.
 
         Returns:
-            STARTED when Orthanc answers for the first time, and again with LOST when it was away; OTHER where something
-            was added or changed; LOST where something was deleted; None after the time limit.
+            STARTED when Orthanc answers for the first time, and again with LOST after it was unreachable; OTHER if a
+            resource was added or changed; LOST if one was deleted; None after the timeout.
         """
         if not self._ready:
             until_next = self._next - self._now()
             self._sleep(max(0.0, min(timeout, until_next)))
             if until_next > timeout:
                 return None
-            self._look()
+            self._poll()
         return ResourceEvent(self._ready.popleft(), "") if self._ready else None
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         try:
             self._ask()
-        except Exception as error:  # noqa: BLE001  what answers at that address may be no Orthanc at all
+        except Exception as error:  # noqa: BLE001  the server at that address may be no Orthanc at all
             if not self._failures:
                 _log.warning("Orthanc does not answer as it should, and is asked again: %s", type(error).__name__)
             self._next = self._now() + min(_PERIOD * 2**self._failures, _LONGEST)
@@ -106,7 +106,7 @@ class Polling:
             self._count()
 
     def _count(self) -> None:
-        """Count, and see whether the log explains what is different from the last time."""
+        """Compare the counts with the last ones, and the differences with the log."""
         started = self._now()
         try:
             before = self._orthanc.last_change()
@@ -119,13 +119,13 @@ class Polling:
         self._unsettled = 0 if settled else self._unsettled + 1
         if not settled and self._unsettled < _UNSETTLED:
             return
-        if expected is not None and (not settled or expected != _folders(counts)):
+        if expected is not None and (not settled or expected != _studies_and_series(counts)):
             self._ready.append(EventKind.LOST)
         self._unsettled = 0
         self._counted = _Count(before, counts)
 
     def _expected(self, last: int) -> tuple[int, int] | None:
-        """Return how many studies and series there have to be if none was deleted; None at first."""
+        """Return the numbers of studies and series if none was deleted; None at first."""
         if self._counted is None:
             return None
         new = Counter[str]()
@@ -134,10 +134,10 @@ class Polling:
             page = self._orthanc.changes(since)
             new.update(change.kind for change in page.entries if change.seq <= last)
             done, since = page.done or page.last <= since, page.last
-        studies, series = _folders(self._counted.counts)
+        studies, series = _studies_and_series(self._counted.counts)
         return studies + new["NewStudy"], series + new["NewSeries"]
 
 
-def _folders(counts: Counts) -> tuple[int, int]:
-    """Return the counts of what is in the catalog; an instance that is gone shows in its series' own listing."""
+def _studies_and_series(counts: Counts) -> tuple[int, int]:
+    """Return the counts of studies and series; a deleted instance shows in its series' own listing."""
     return counts.studies, counts.series

@@ -15,18 +15,18 @@ from davfs.errors import Unavailable
 from davfs.orthanc.responses import error_body, httpx_errors
 
 _PAGE, _TEXT = "text/html", "text/"
-_FOR_THE_ADMINISTRATOR = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED}
+_ABOUT_PERMISSIONS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED}
 _PROXIES = ("Age", "Server", "Via", "X-Cache")
-"""Headers of answers that have passed through another server: Orthanc itself sends none of them."""
+"""Headers that Orthanc itself never sends."""
 
 
 def check_origin(response: httpx.Response) -> None:
-    """Raise `Unavailable` for an HTML page, and for a 404 in plain text: Orthanc answers with neither.
+    """Raise `Unavailable` for an HTML page, and for a 404 in plain text: Orthanc sends neither.
 
-    What it says about rights, or that Orthanc has moved, is left to whoever looks at the status; and so is what a text
-    says of an upload, which is not gone because of it.
+    Responses about permissions, and redirections, are left to the check of the status; and so is a text in response to
+    an upload, which does not prove that a resource is gone.
     """
-    if response.is_redirect or response.status_code in _FOR_THE_ADMINISTRATOR:
+    if response.is_redirect or response.status_code in _ABOUT_PERMISSIONS:
         return
     kind = response.headers.get("Content-Type", "")
     nothing = response.status_code == HTTPStatus.NOT_FOUND and not _is_upload(response.request)
@@ -46,19 +46,19 @@ def _is_upload(request: httpx.Request) -> bool:
 
 
 def check_type(response: httpx.Response, kind: str) -> None:
-    """Raise `Unavailable` for an answer that says to be of another media type than what was asked for."""
+    """Raise `Unavailable` for a response of another media type than the requested one."""
     if not response.headers.get("Content-Type", kind).startswith(kind):
         raise Unavailable("an answer in Orthanc's place is of another kind")
 
 
 def is_proxied(response: httpx.Response) -> bool:
-    """Return True if an answer has passed through another server, which may have kept an older one."""
+    """Return True if a response has passed through another server, which may have cached an older one."""
     return any(name in response.headers for name in _PROXIES)
 
 
 @contextmanager
 def parse_errors() -> Iterator[None]:
-    """Raise `Unavailable` where an answer is not what Orthanc answers."""
+    """Raise `Unavailable` for a response that does not parse as one of Orthanc."""
     try:
         yield
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
@@ -66,10 +66,10 @@ def parse_errors() -> Iterator[None]:
 
 
 def as_list(response: Any) -> list[Any]:
-    """Return an answer that has to be a list.
+    """Return a response that has to be a list.
 
     Raises:
-        TypeError: It is none.
+        TypeError: It is no list.
     """
     if not isinstance(response, list):
         raise TypeError("no list")

@@ -1,4 +1,4 @@
-"""Answers that Orthanc gives again and again: read once, for as long as it gives the same bytes."""
+"""Caches parsed responses of Orthanc: a response with the same bytes as the last one is not parsed again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 from davfs.cache import LruCache
 
 _MOST = 256
-"""Answers that are kept."""
-_ROOM = 8 << 20
-"""Bytes of them all, unless told otherwise; what was read from them takes about twice that."""
+"""Number of cached responses."""
+_CAPACITY = 8 << 20
+"""Bytes of all cached responses; the objects that were parsed from them take about twice that."""
 
 T = TypeVar("T")
 
@@ -21,22 +21,22 @@ class _ParsedResponse:
 
 
 class ResponseCache:
-    """What the last answers of Orthanc were read as.
+    """The last response to each request, and the object that was parsed from it.
 
     Args:
-        room: Bytes of the answers that are kept.
+        capacity: Bytes of all cached responses.
     """
 
-    def __init__(self, room: int = _ROOM) -> None:
-        self._kept: LruCache[str, _ParsedResponse] = LruCache(_MOST, room)
+    def __init__(self, capacity: int = _CAPACITY) -> None:
+        self._kept: LruCache[str, _ParsedResponse] = LruCache(_MOST, capacity)
 
     def read(self, path: str, body: bytes, read: Callable[[bytes], T]) -> T:
-        """Return what an answer says; the same object where the last one to this path had the same bytes.
+        """Return a parsed response; the same object if the last one to this request had the same bytes.
 
         Args:
-            path: What was asked for, with the body of a POST; it is read in the same way each time.
-            body: The answer.
-            read: Reads it.
+            path: The path of the request, or the body of a POST; its responses are all parsed in the same way.
+            body: The body of the response.
+            read: Parses it.
         """
         kept = self._kept.get(path)
         if kept is not None and kept.body == body:

@@ -12,7 +12,7 @@ from davfs.orthanc.codes import error_of
 
 @contextmanager
 def httpx_errors() -> Iterator[None]:
-    """Raise `Unavailable` for whatever keeps a request or its answer from arriving whole."""
+    """Raise `Unavailable` if a request or its response does not arrive whole."""
     try:
         yield
     except httpx.RequestError as error:
@@ -20,26 +20,26 @@ def httpx_errors() -> Iterator[None]:
 
 
 def check_status(response: httpx.Response) -> None:
-    """Raise the error that an answer tells of; one that is being streamed is read first.
+    """Raise the error of a response that is no success; a streamed one is read first.
 
     Raises:
-        OrthancError: It is no success.
+        OrthancError: By `davfs.orthanc.codes`.
     """
     if response.is_success:
         return
     with httpx_errors():
         response.read()
-    told = error_body(response)
-    description = told.get("OrthancError")  # not "Details": they may name what is in the file
-    said = f"Orthanc answered {response.status_code}" + (f": {description}" if isinstance(description, str) else "")
-    code = told.get("OrthancStatus")
-    raise error_of(said, code if isinstance(code, int) and code else response.status_code)
+    body = error_body(response)
+    description = body.get("OrthancError")  # not "Details": they may name what is in the file
+    reason = f"Orthanc answered {response.status_code}" + (f": {description}" if isinstance(description, str) else "")
+    code = body.get("OrthancStatus")
+    raise error_of(reason, code if isinstance(code, int) and code else response.status_code)
 
 
 def error_body(response: httpx.Response) -> dict[str, Any]:
-    """Return what Orthanc wrote into the body of an error; empty where it is not Orthanc's."""
+    """Return the JSON in the body of an error; empty if it is not Orthanc's."""
     try:
-        told = response.json()
+        body = response.json()
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return body if isinstance(body, dict) else {}

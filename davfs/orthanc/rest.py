@@ -1,4 +1,4 @@
-"""Orthanc's REST API over any transport: turns its JSON into the values of `davfs.orthanc.model`.
+"""Calls Orthanc's REST API over any transport, and parses its JSON into the values of `davfs.orthanc.model`.
 
 Source: https://orthanc.uclouvain.be/api/; the routes behave alike on Orthanc 1.10.1 and 1.12.
 """
@@ -15,7 +15,7 @@ from davfs.errors import BadFile, OrthancError, UnknownResource
 from davfs.orthanc import Buffer
 from davfs.orthanc.batches import Batches
 from davfs.orthanc.codes import is_lost, upload_error
-from davfs.orthanc.description import CHILDREN, DATE, NAMES, PARENTS
+from davfs.orthanc.description import CHILDREN, DATE, LEVELS, PARENTS
 from davfs.orthanc.model import (
     Change,
     Changes,
@@ -32,25 +32,24 @@ from davfs.orthanc.proxies import as_list, parse_errors
 from davfs.orthanc.response_cache import ResponseCache
 
 _LISTS = 2 << 20
-"""Bytes of answers about many resources that are kept."""
+"""Bytes of cached responses about many resources."""
 _UNCOMPRESSED = "1.2.840.10008.1.2.1"
 _IDENTIFIERS = ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]
 _DOCUMENT = "0042-0011"
 """The tag EncapsulatedDocument."""
 _NO_SUCH_FORM = {HTTPStatus.UNSUPPORTED_MEDIA_TYPE, 3000}
-"""What Orthanc answers where it cannot render an instance: the status, or ``OrthancPluginErrorCode`` inside Orthanc
-1.12.9 and newer. Inside older ones, and where an instance has no PDF, it answers as for an unknown resource."""
-_LEVELS = {name: level for level, name in NAMES.items()}
+"""Orthanc's codes if it cannot render an instance: the HTTP status, or ``OrthancPluginErrorCode`` inside Orthanc 1.12.9
+and newer. Inside older ones, and if an instance has no PDF, the code is that for an unknown resource."""
 
 
 class Transport(Protocol):
-    """Carries requests to Orthanc; raises the subclasses of `OrthancError` for whatever fails."""
+    """Sends requests to Orthanc; raises subclasses of `OrthancError`."""
 
     def get(self, path: str) -> bytes:
-        """Return the body of the answer to a GET."""
+        """Return the body of the response to a GET."""
 
     def post(self, path: str, body: Buffer) -> bytes:
-        """Return the body of the answer to a POST."""
+        """Return the body of the response to a POST."""
 
     def transcoded(self, content: Buffer, syntax: str) -> bytes:
         """Return any DICOM file in another transfer syntax."""
@@ -68,7 +67,7 @@ class RestOrthanc:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._responses = ResponseCache()
-        self._list_responses = ResponseCache(_LISTS)  # most of them come once, and would fill the other one
+        self._list_responses = ResponseCache(_LISTS)  # most of them are requested once, and would fill the other cache
         self._batches = Batches()
 
     @parse_errors()
@@ -87,23 +86,23 @@ class RestOrthanc:
         return int(self._json("/changes?last")["Last"])
 
     def changes(self, since: int, limit: int = 1000) -> Changes:
-        """See `davfs.orthanc.Orthanc`; the same object where Orthanc answers the same as before."""
+        """See `davfs.orthanc.Orthanc`; the same object if the response has not changed."""
         body = self._transport.get(f"/changes?since={since}&limit={limit}")
         return self._responses.read("/changes", body, _changes)
 
     @parse_errors()
     def counts(self) -> Counts:
         """See `davfs.orthanc.Orthanc`."""
-        told = self._json("/statistics")
-        return Counts(told["CountPatients"], told["CountStudies"], told["CountSeries"], told["CountInstances"])
+        found = self._json("/statistics")
+        return Counts(*(found[f"Count{name}"] for name in ("Patients", "Studies", "Series", "Instances")))
 
     def ids(self, level: Level) -> Sequence[OrthancId]:
-        """See `davfs.orthanc.Orthanc`; the same object where Orthanc answers the same as before."""
+        """See `davfs.orthanc.Orthanc`; the same object if the response has not changed."""
         path = f"/{level.value}"
         return self._responses.read(path, self._transport.get(path), _ids)
 
     def with_children(self, level: Level, resource: OrthancId) -> WithChildren:
-        """See `davfs.orthanc.Orthanc`; the same object where Orthanc answers the same as before."""
+        """See `davfs.orthanc.Orthanc`; the same object if the response has not changed."""
         path = f"/{level.value}/{resource}"
         return self._responses.read(path, self._transport.get(path), _with_children)
 
@@ -122,7 +121,7 @@ class RestOrthanc:
         return {OrthancId(item["ID"]) for item in self._bulk(ids, metadata=False)}
 
     def resources(self, ids: Iterable[OrthancId]) -> list[Resource]:
-        """See `davfs.orthanc.Orthanc`; the same objects where Orthanc answers the same as before."""
+        """See `davfs.orthanc.Orthanc`; the same objects if the response has not changed."""
         found: list[Resource] = []
         for request, body in self._bulk_responses(list(ids), metadata=False):
             found += self._list_responses.read(request, body, _resources)
@@ -220,7 +219,7 @@ class RestOrthanc:
         self._transport.delete(f"/{level.value}/{resource}")
 
     def _rendition(self, instance: OrthancId, form: str) -> bytes | None:
-        """Return an instance in another form, None where it has no such form."""
+        """Return an instance in another form, None if it has no such form."""
         try:
             return self._transport.get(f"/instances/{instance}/{form}")
         except OrthancError as error:
@@ -240,14 +239,14 @@ class RestOrthanc:
         return found
 
     def _bulk_responses(self, ids: Sequence[OrthancId], *, metadata: bool) -> Iterator[tuple[str, bytes]]:
-        """Ask for many resources; yield each request and its answer."""
-        for some in self._batches.split(ids):
-            request = json.dumps({"Resources": list(some), "Metadata": metadata})
+        """Request many resources in batches; yield the body of each request, and of its response."""
+        for batch in self._batches.split(ids):
+            request = json.dumps({"Resources": list(batch), "Metadata": metadata})
             yield request, self._transport.post("/tools/bulk-content", request.encode())
 
 
 def _resource(item: dict[str, Any]) -> Resource:
-    level = _LEVELS[item["Type"]]
+    level = LEVELS[item["Type"]]
     parent = OrthancId(item[PARENTS[level]]) if level in PARENTS else None
     return Resource(
         OrthancId(item["ID"]),
@@ -267,12 +266,12 @@ def _changes(body: bytes) -> Changes:
         Change(
             entry["Seq"],
             entry["ChangeType"],
-            _LEVELS[entry["ResourceType"]],
+            LEVELS[entry["ResourceType"]],
             OrthancId(entry["ID"]),
             entry["Date"],
         )
         for entry in page["Changes"]
-        if entry["ResourceType"] in _LEVELS
+        if entry["ResourceType"] in LEVELS
     )
     return Changes(entries, int(page["Last"]), bool(page["Done"]))
 
@@ -290,8 +289,8 @@ def _ids(body: bytes) -> Sequence[OrthancId]:
 
 @parse_errors()
 def _with_children(body: bytes) -> WithChildren:
-    resource = _resource(told := json.loads(body))
-    return WithChildren(resource, as_list(told[CHILDREN[resource.level]]))
+    resource = _resource(found := json.loads(body))
+    return WithChildren(resource, as_list(found[CHILDREN[resource.level]]))
 
 
 def _instance(item: dict[str, Any]) -> Instance:

@@ -10,10 +10,10 @@ import httpx
 from pydicom.datadict import keyword_for_tag
 
 from davfs.errors import ConfigurationError, OrthancError, Unavailable, UnknownResource
+from davfs.orthanc.description import LEVELS
 from davfs.orthanc.model import Level
 from davfs.orthanc.responses import check_status, httpx_errors
 
-_LEVELS = {"Patient": Level.PATIENT, "Study": Level.STUDY, "Series": Level.SERIES, "Instance": Level.INSTANCE}
 _GATEWAY = frozenset({httpx.codes.BAD_GATEWAY, httpx.codes.GATEWAY_TIMEOUT})
 _ADVICE: dict[int | None, str] = {
     httpx.codes.UNAUTHORIZED: "does not take this user name and password (401)",
@@ -23,13 +23,13 @@ _ADVICE: dict[int | None, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ServerInfo:
-    """An Orthanc.
+    """The answer of an Orthanc to ``GET /system``.
 
     Attributes:
         name: Its ``Name``; may be empty.
         version: Its version, such as ``1.12.7``.
-        tags: Keywords of the main DICOM tags that it keeps, by level; empty where it does not tell, before 1.11.
-        read_only: It refuses all that would change anything; False where it does not tell, before 1.12.5.
+        tags: Keywords of the main DICOM tags in its index, by level; empty before 1.11.
+        read_only: It refuses all changes; False before 1.12.5.
     """
 
     name: str
@@ -39,15 +39,15 @@ class ServerInfo:
 
 
 def ask(client: httpx.Client, seconds: float) -> ServerInfo:
-    """Ask an Orthanc what it is (``GET /system``).
+    """Request ``/system``.
 
     Args:
         client: A client of it.
-        seconds: How long each step of the request may take.
+        seconds: Timeout of each step of the request.
 
     Raises:
-        Unavailable: It does not answer; it may do so later.
-        ConfigurationError: It will not answer later either: the administrator has to change something.
+        Unavailable: It does not answer, and may do so later.
+        ConfigurationError: A retry would not help: the administrator has to change something.
     """
     url = str(client.base_url).rstrip("/")
     try:
@@ -76,7 +76,7 @@ def _system(found: Mapping[str, Any]) -> ServerInfo:
     return ServerInfo(
         name=str(found.get("Name", "")),
         version=str(found["Version"]),
-        tags={_LEVELS[level]: _keywords(listed) for level, listed in tags.items() if level in _LEVELS},
+        tags={LEVELS[level]: _keywords(listed) for level, listed in tags.items() if level in LEVELS},
         read_only=bool(found.get("ReadOnly")),
     )
 

@@ -38,7 +38,8 @@ from davfs.orthanc.ranges import RangeCache
 from davfs.orthanc.rest import RestOrthanc
 
 url, work, argument, growth = sys.argv[1:]
-orthanc = RangeCache(RestOrthanc(HttpTransport(connect(url))))
+orthanc = RestOrthanc(HttpTransport(connect(url)))
+ranges = RangeCache(orthanc)
 orthanc.last_change()
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 limit = int(status["VmData"].split()[0]) * 1024 + int(growth)
@@ -47,13 +48,13 @@ if work == "store":
     with open(argument, "rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as content:
         print(orthanc.store(memoryview(content)).id)
 else:
-    with orthanc.open_instance(OrthancId(argument)) as file:
+    with ranges.open_instance(OrthancId(argument)) as file:
         digest = hashlib.sha256()
         for block in file.buffers(int(work)):
             assert len(block) <= 1 << 20
             digest.update(block)
         print(digest.hexdigest())
-orthanc.close()
+ranges.close()
 """
 
 

@@ -88,5 +88,5 @@ def test_what_stands_behind_the_last_frame(syntax: UID, frames: int | None) -> N
     prefix = PrefixReader(iter([memoryview(content)]), len(content))
     head = part10.read_head(prefix)
     head.written()
-    found = b"".join(part10.pixels(prefix.following(), head))
+    found = b"".join(part10.pixels(prefix.rest(), head))
     assert found.endswith(shown + bytes(8))
