@@ -54,6 +54,7 @@ int davfs_transcode(OrthancPluginMemoryBuffer* file, const void* content, uint32
 void davfs_free(OrthancPluginMemoryBuffer* buffer);
 const char* davfs_describe(int code);
 void davfs_log(int severity, const char* line);
+void davfs_audit(const char* user, const char* action, const char* resource, const char* result);
 int davfs_next_change(davfs_change* change, int milliseconds);
 uint64_t davfs_recent_generation(void);
 void davfs_clear_recent(void);

@@ -4,7 +4,6 @@ import logging
 import unicodedata
 from collections.abc import Sequence
 
-from davfs.audit import audit
 from davfs.doors.collection.error_codes import error_code
 from davfs.doors.collection.log_throttle import LogThrottle
 from davfs.doors.collection.memory_limit import MemoryLimit
@@ -14,6 +13,7 @@ from davfs.filesystem.drive import Drive
 from davfs.filesystem.recent_paths import RecentPaths
 from davfs.sdk import core
 from davfs.sdk.core import ErrorCode
+from davfs.sdk.log import audit
 
 MOUNT = "drive"
 """The one folder of the collection's root, which people mount: a request for the root itself kills Orthanc's core."""
