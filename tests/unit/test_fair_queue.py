@@ -54,8 +54,9 @@ def test_quick_requests_are_first() -> None:
     queue.put(Request("import", kind=RequestKind.CHANGE))
     queue.put(Request("image", kind=RequestKind.DOWNLOAD))
     queue.put(Request("end", kind=RequestKind.ABORT))
+    queue.put(Request("handshake", kind=RequestKind.HANDSHAKE))
     queue.put(Request("listing"))
-    assert rest(queue) == ["listing", "end", "image", "import"]
+    assert rest(queue) == ["listing", "handshake", "end", "image", "import"]
 
 
 @pytest.mark.parametrize("kind", RequestKind)
@@ -67,7 +68,7 @@ def test_an_address_does_not_get_all_threads(kind: RequestKind) -> None:
     ((_, turn),) = taken(queue)
     running = 1 + len(rest(queue))
     assert 1 <= running <= THREADS // 4
-    if kind is not RequestKind.ABORT:
+    if kind not in {RequestKind.ABORT, RequestKind.HANDSHAKE}:
         queue.put(Request("b", "b", kind))
         assert rest(queue) == ["b"]
     queue.done(turn)

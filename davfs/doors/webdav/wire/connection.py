@@ -92,6 +92,8 @@ class ClientConnection(HTTPConnection):
         """See `Task`."""
         if self.rfile.refusal:
             return RequestKind.ABORT
+        if self.state is ConnectionState.TLS_HANDSHAKE:
+            return RequestKind.HANDSHAKE
         if self.state is ConnectionState.REQUEST:
             self._kind = _KINDS.get(self.rfile.method(), RequestKind.CHANGE)
         return self._kind

@@ -19,6 +19,7 @@ class RequestKind(Enum):
     """Kinds of requests, by the time that they may take, in the order in which they are served."""
 
     QUICK = "little, whatever Orthanc does"
+    HANDSHAKE = "that of a signature"
     ABORT = "that of closing the files of a client that is not waited for any longer"
     DOWNLOAD = "that of reading or generating a file"
     CHANGE = "that of an import, or of waiting for a lock on the path"
@@ -41,6 +42,8 @@ class Task(Protocol):
 
 
 T = TypeVar("T", bound=Task)
+_SHORT = (RequestKind.QUICK, RequestKind.HANDSHAKE)
+"""Kinds for which an eighth of the threads is kept free of all others."""
 _WINDOW = 0.02
 """Seconds, for each busy thread, after which a thread that has used no CPU time counts as waiting."""
 _PROGRESS = 0.001
@@ -117,12 +120,13 @@ class FairQueue(Generic[T]):
     ) -> None:
         eighth = max(1, threads // 8)
         kinds = tuple(RequestKind)
-        self._threads = dict(zip(kinds, (threads, eighth, 4 * eighth, 4 * eighth), strict=True))
+        few = max(1, eighth // 2)
+        self._threads = dict(zip(kinds, (threads, few, eighth, 4 * eighth, 4 * eighth), strict=True))
         self._long_threads = max(1, threads - eighth)
-        self._threads_of_client = dict(zip(kinds, (eighth, eighth, 2 * eighth, 3 * eighth), strict=True))
-        self._computing_alone = dict(zip(kinds, (eighth, eighth, 2 * eighth, 2 * eighth), strict=True))
-        few = dict(zip(kinds, (2, 4, 4, 4), strict=True))
-        self._computing_shared = {kind: min(count, self._computing_alone[kind]) for kind, count in few.items()}
+        self._threads_of_client = dict(zip(kinds, (eighth, few, eighth, 2 * eighth, 3 * eighth), strict=True))
+        self._computing_alone = dict(zip(kinds, (eighth, few, eighth, 2 * eighth, 2 * eighth), strict=True))
+        shared = dict(zip(kinds, (2, 2, 4, 4, 4), strict=True))
+        self._computing_shared = {kind: min(count, self._computing_alone[kind]) for kind, count in shared.items()}
         self._latest = ""
         self._shared_until = 0.0
         self._clock = clock
@@ -248,8 +252,8 @@ class FairQueue(Generic[T]):
     def _has_thread(self, kind: RequestKind) -> bool:
         """Return True if a thread is left for a kind."""
         is_full = len(self._running[kind]) >= self._threads[kind]
-        long = self.busy - len(self._running[RequestKind.QUICK])
-        return not is_full and (kind is RequestKind.QUICK or long < self._long_threads)
+        long = self.busy - sum(len(self._running[each]) for each in _SHORT)
+        return not is_full and (kind in _SHORT or long < self._long_threads)
 
     def _computing_quick(self, kind: RequestKind) -> int:
         """Return how many quick requests compute, where another one is to run and several clients send requests."""
