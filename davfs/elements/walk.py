@@ -52,19 +52,19 @@ class FileStructure:
     """The structure of the data elements of a file.
 
     Attributes:
-        too_deep: Sequences are nested in more levels than allowed; the other attributes are unknown then.
+        is_too_deep: Sequences are nested in more levels than allowed; the other attributes are unknown then.
         missing: Bytes by which the last element is longer than the file.
-        whole: The last element ends where the file does, outside of all sequences.
-        strange: An element has an unknown value representation.
-        unseen: It decompresses to more bytes than were looked at.
+        is_whole: The last element ends at the end of the file, outside of all sequences.
+        has_unknown: An element has an unknown value representation.
+        is_too_large: It decompresses to more bytes than `INFLATED`.
         steps: Number of steps that Orthanc takes along its lists of items and of elements, altogether.
     """
 
-    too_deep: bool
+    is_too_deep: bool
     missing: int
-    whole: bool
-    strange: bool
-    unseen: bool = False
+    is_whole: bool
+    has_unknown: bool
+    is_too_large: bool = False
     steps: int = 0
 
 
@@ -104,7 +104,7 @@ class Walk:
         self._content = content
         self._deepest = deepest
         self._levels: list[_SequenceLevel] = []
-        self._in_fragments = self._strange = self._counts = self._unseen = False
+        self._in_fragments = self._has_unknown = self._counts = self._is_too_large = False
         self._offset = self._found = self._most = self._steps = 0
 
     def count(self, most: int) -> int:
@@ -119,15 +119,15 @@ class Walk:
         self._go(sys.maxsize)
         self._leave_sequences()
         beyond = self._offset - len(self._content)
-        whole = beyond == 0 and len(self._levels) == 1
-        too_deep = len(self._levels) > self._deepest + 1
-        return FileStructure(too_deep, max(0, beyond), whole, self._strange, self._unseen, self._steps)
+        is_whole = beyond == 0 and len(self._levels) == 1
+        is_too_deep = len(self._levels) > self._deepest + 1
+        return FileStructure(is_too_deep, max(0, beyond), is_whole, self._has_unknown, self._is_too_large, self._steps)
 
     def _begin(self) -> None:
         self._offset, syntax = find_data_set(self._content)
         encoding = encoding_at(self._content, self._offset, syntax)
         if syntax in DEFLATED:
-            self._content, self._unseen = inflated(self._content[self._offset :], INFLATED)
+            self._content, self._is_too_large = inflated(self._content[self._offset :], INFLATED)
             self._offset = 0
         self._read_implicit = Encoding(implicit=True, little=encoding.little).read_header
         self._levels.append(_SequenceLevel(None, encoding.read_header))
@@ -170,7 +170,7 @@ class Walk:
             self._offset += length
 
     def _pass_long(self, tag: int, representation: bytes, length: int) -> None:
-        self._strange |= representation not in LONG
+        self._has_unknown |= representation not in LONG
         if representation == b"SQ" or length == UNDEFINED:
             # Elements of an unknown sequence are implicit (PS3.5 §6.2.2); fragments of an image look like items.
             read = self._read_implicit if representation == b"UN" else self._levels[-1].read

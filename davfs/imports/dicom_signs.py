@@ -37,7 +37,7 @@ _LAST_KNOWN_GROUP = 0x0020
 
 
 class Sign(IntEnum):
-    """Whether there is a sign of DICOM; the greater, the surer."""
+    """The evidence of DICOM; the greater, the surer."""
 
     NONE = auto()
     """No DICOM."""

@@ -49,13 +49,15 @@ def check_hazards(content: memoryview, walk: Walk | None = None) -> None:
     if is_ambiguous(content):
         raise Refused("Orthanc cannot read it: its meta header names several transfer syntaxes.")
     found = (walk or Walk(content)).structure()
-    if found.unseen:
+    if found.is_too_large:
         raise Refused(f"It unpacks to more than {INFLATED >> 20} MB: send it in another transfer syntax.")
     if found.steps > _STEPS:
         raise Refused("Orthanc cannot read it in a reasonable time: it has too many items in a sequence, or elements.")
-    if found.too_deep:
+    if found.is_too_deep:
         raise Refused(f"Orthanc cannot read it: its sequences are nested in more than {DEEPEST} levels.")
-    if has_meta_header and (found.missing > _MEMORY or (found.strange and not found.whole and _asks(content))):
+    if has_meta_header and (
+        found.missing > _MEMORY or (found.has_unknown and not found.is_whole and _allocates_in_vain(content))
+    ):
         raise Refused("Orthanc cannot read it: it ends in the middle of an element.")
 
 
@@ -92,7 +94,7 @@ def _checked(content: memoryview, stop: int, end: int) -> int:
     return stop
 
 
-def _asks(content: memoryview) -> bool:
+def _allocates_in_vain(content: memoryview) -> bool:
     """Return True if Orthanc's own parser would allocate memory in vain at an unknown value representation.
 
     To that parser the length behind it has four bytes; to the one that reads the file afterwards, two.
