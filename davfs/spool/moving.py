@@ -8,30 +8,24 @@ moment. The old one is at the source of the move until it is removed. A process 
 there.
 """
 
+import logging
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 from davfs.entry import Path
-from davfs.errors import Forbidden, NotFound, ParentMissing
+from davfs.errors import Forbidden, NoSpace, NotFound, ParentMissing
 from davfs.spool.descriptors import closing, open_folder, walk
-from davfs.spool.disk import Disk
 from davfs.spool.disk_errors import check_names, disk_errors, missing
 from davfs.spool.items import Item, is_name
 from davfs.spool.reading import SpoolReader
 from davfs.spool.renaming import Location
 
+_log = logging.getLogger(__name__)
 
-class FileMover:
-    """Renames and copies the visible files of a spool.
 
-    Args:
-        disk: Holds the files.
-        reader: Reads them.
-    """
-
-    def __init__(self, disk: Disk, reader: SpoolReader) -> None:
-        self._disk = disk
-        self._reader = reader
+class SpoolMover(SpoolReader):
+    """A spool in which files and folders can be renamed and copied, without hidden ones."""
 
     def move(self, source: Path, target: Path, *, replace: bool) -> None:
         """Rename a file, a receipt, or a folder with all in it.
@@ -51,12 +45,13 @@ class FileMover:
         with self._disk.parent(source, NotFound) as parent:
             self._check(parent, source, target, replace=replace, deep=True)
             with disk_errors(target), self._disk.parent(target, ParentMissing) as target_parent:
-                self._reader.remove_hidden(target_parent, target)
+                self.remove_hidden(target_parent, target)
                 self._disk.move((parent, source), (target_parent, target), replace=replace)
                 os.fsync(target_parent)
                 os.fsync(parent)
+        self._disk.properties.shrink()
 
-    def copy(self, source: Path, target: Path, *, replace: bool, deep: bool, with_properties: bool) -> None:
+    def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:
         """Copy a file, a receipt or a folder, without hidden files.
 
         Args:
@@ -64,12 +59,35 @@ class FileMover:
             target: Where to.
             replace: Whether the target is replaced, a folder with all in it.
             deep: Whether a folder is copied with all in it, or empty.
-            with_properties: Whether dead properties are copied.
 
         Raises:
-            NoSpace: The disk does not allow it.
+            NoSpace: The quota, or the disk, does not allow it.
             PathError: As for `move`.
         """
+        with self._reserved_properties(source, target, deep=deep) as with_properties:
+            self._copy(source, target, replace=replace, deep=deep, with_properties=with_properties)
+        self._disk.properties.shrink()
+
+    def copy_properties(self, source: Path, target: Path) -> None:
+        """Give a file the dead properties of another one, if there is room for them."""
+        with self._reserved_properties(source, target, deep=False) as with_properties:
+            if with_properties:
+                self._disk.copy_properties(source, target)
+
+    @contextmanager
+    def _reserved_properties(self, source: Path, target: Path, *, deep: bool) -> Iterator[bool]:
+        """Reserve room for copies of dead properties; yields False if there is none: the copy is made without them."""
+        with ExitStack() as reserved:
+            try:
+                growth = self._disk.properties.growth_by_copy(source, target, deep=deep)
+                reserved.enter_context(self._quota.reserve(target, growth))
+            except NoSpace:
+                _log.info("a copy in the inbox has no dead properties, for which there was no room")
+                yield False
+            else:
+                yield True
+
+    def _copy(self, source: Path, target: Path, *, replace: bool, deep: bool, with_properties: bool) -> None:
         with self._disk.parent(source, NotFound) as parent:
             is_folder = self._check(parent, source, target, replace=replace, deep=deep)
             with (
@@ -82,7 +100,7 @@ class FileMover:
                     self._copy_folder((parent, source), draft, deep=deep)
                 else:
                     self._disk.duplicate((parent, source), draft)
-                self._reader.remove_hidden(target_parent, target)
+                self.remove_hidden(target_parent, target)
                 self._disk.move(
                     draft, (target_parent, target), replace=replace, copied=source if with_properties else (), deep=deep
                 )
@@ -90,7 +108,7 @@ class FileMover:
 
     def _check(self, parent: int, source: Path, target: Path, *, replace: bool, deep: bool) -> bool:
         """Check the paths before anything is changed; return True if the source is a folder."""
-        is_folder = self._reader.find(parent, source).entry.is_folder
+        is_folder = self.find(parent, source).entry.is_folder
         if target[: len(source)] == source or (replace and source[: len(target)] == target):
             raise Forbidden(target, "It cannot be put into itself, or in the place of a folder that it lies in.")
         deeper = is_folder and deep and len(target) > len(source)
@@ -112,7 +130,7 @@ class FileMover:
             folder = open_folder(path[-1], parent)
         with closing(folder), closing(open_folder(target_path[-1], target_parent)) as copied:
             for name in filter(is_name, os.listdir(folder)):  # noqa: PTH208  pathlib knows no descriptors
-                found = self._reader.item(folder, name)
+                found = self.item(folder, name)
                 if found:
                     with suppress(NotFound):  # removed meanwhile, and so not in the copy
                         self._copy_one(found, (folder, (*path, name)), (copied, (*target_path, name)))

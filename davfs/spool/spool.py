@@ -22,10 +22,9 @@ from davfs.spool.descriptors import new_file, open_file, write_synced
 from davfs.spool.disk import Disk
 from davfs.spool.disk_errors import FULL_DISK, REASONS, check_names, disk_errors, missing
 from davfs.spool.items import Item, Receipt, file_item, read_receipt, receipt_item
-from davfs.spool.moving import FileMover
+from davfs.spool.moving import SpoolMover
 from davfs.spool.originals import key
 from davfs.spool.quota import Reservation, Shortage, SpoolQuota
-from davfs.spool.reading import SpoolReader
 from davfs.spool.upload_file import UploadFile
 
 _log = logging.getLogger(__name__)
@@ -36,7 +35,7 @@ _PAUSE = 60.0
 """Seconds in which receipts are not searched again after none was found: until then there are a few names too many."""
 
 
-class Spool(SpoolReader):
+class Spool(SpoolMover):
     """The files of the inbox.
 
     Args:
@@ -57,7 +56,6 @@ class Spool(SpoolReader):
     ) -> None:
         quota = SpoolQuota(maximum_size)
         super().__init__(Disk(root, quota), quota, maximum_age, now)
-        self._mover = FileMover(self._disk, self)
         self._quota.free_space = self._free_space
         self._no_receipts_until = 0.0
         self.scratch = self._disk.scratch
@@ -225,17 +223,6 @@ class Spool(SpoolReader):
             self._disk.make_folder((parent, path))
             os.fsync(parent)
 
-    def move(self, source: Path, target: Path, *, replace: bool) -> None:
-        """See `davfs.spool.moving.FileMover.move`."""
-        self._mover.move(source, target, replace=replace)
-        self._disk.properties.shrink()
-
-    def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:
-        """See `davfs.spool.moving.FileMover.copy`."""
-        with self._reserved_properties(source, target, deep=deep) as with_properties:
-            self._mover.copy(source, target, replace=replace, deep=deep, with_properties=with_properties)
-        self._disk.properties.shrink()
-
     def delete(self, path: Path) -> None:
         """Remove a file, a receipt, or a folder with all in it, from the leaves up.
 
@@ -286,25 +273,6 @@ class Spool(SpoolReader):
         """
         with self._quota.reserve(path, self.check_properties(path, {name: value}, user)):
             self._disk.set_property(path, name, value, user)
-
-    def copy_properties(self, source: Path, target: Path) -> None:
-        """Give a file the dead properties of another one, if there is room for them."""
-        with self._reserved_properties(source, target, deep=False) as with_properties:
-            if with_properties:
-                self._disk.copy_properties(source, target)
-
-    @contextmanager
-    def _reserved_properties(self, source: Path, target: Path, *, deep: bool) -> Iterator[bool]:
-        """Reserve room for copies of dead properties; yields False if there is none: the copy is made without them."""
-        with ExitStack() as reserved:
-            try:
-                growth = self._disk.properties.growth_by_copy(source, target, deep=deep)
-                reserved.enter_context(self._quota.reserve(target, growth))
-            except NoSpace:
-                _log.info("a copy in the inbox has no dead properties, for which there was no room")
-                yield False
-            else:
-                yield True
 
     def close(self) -> None:
         """Close the file of dead properties."""
