@@ -142,6 +142,22 @@ def test_too_many_connections(server: HttpServer, monkeypatch: pytest.MonkeyPatc
             assert not second.recv(1)
 
 
+def test_a_queued_request_among_stalled_clients(application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that waits for a worker is not evicted while more connections of its address have sent no request."""
+    monkeypatch.setattr(connection_manager, "MOST", 6)
+    with serving(application, threads=1) as server, ExitStack() as stack:
+        application.gate.clear()
+        stack.enter_context(connected(server, GET))
+        assert application.entered.acquire(timeout=SECONDS)
+        stalled = [stack.enter_context(connected(server, b"GET")) for _ in range(4)]
+        honest = stack.enter_context(connected(server, GET))
+        time.sleep(0.2)  # it has been queued
+        stack.enter_context(connected(server, b"GET"))
+        assert stalled[0].recv(100).startswith(b"HTTP/1.1 503 ")
+        application.gate.set()
+        assert answered(honest)
+
+
 def test_the_rest_of_a_refused_body(server: HttpServer) -> None:
     """It is thrown away at once or late, and the connection goes on behind it."""
     with connected(server, UPLOAD.replace(b"/echo", b"/unread")) as connection:

@@ -32,7 +32,7 @@ _IDLE_SECONDS = 75.0
 _HEAD_SECONDS = 20.0
 _LINGER_SECONDS = 2.0
 _FRESH_SECONDS = 5.0
-"""Time for which an idle connection is not evicted while others of its address are queued."""
+"""Time for which an idle connection is not evicted while more requests are queued than connections are idle."""
 _LINGER_BYTES = 64 * 1024
 """Bytes that are discarded before other connections get their turn."""
 _WITHOUT_REQUEST = (ConnectionState.TLS_HANDSHAKE, ConnectionState.REQUEST)
@@ -254,7 +254,8 @@ class ConnectionManager:
         with self._lock:
             address = self._open.largest()
         waiting = self._waiting_by_network.first(address, lambda one: not one.has_unread_request())
-        if waiting is None or time.monotonic() - waiting.since < _FRESH_SECONDS:
+        is_flood = self._server.requests.waiting > self._waiting_by_network.size_of(address)[0]
+        if waiting is None or (is_flood and time.monotonic() - waiting.since < _FRESH_SECONDS):
             queued = self._server.requests.drop(lambda one: one.network == address and one.state in _WITHOUT_REQUEST)
             if queued is not None:
                 queued.refuse(HTTPStatus.SERVICE_UNAVAILABLE)

@@ -42,6 +42,11 @@ class WorkerPool:
         """Queue a connection that can go on."""
         self._queue.put(connection)
 
+    @property
+    def waiting(self) -> int:
+        """Number of connections that wait for a thread."""
+        return self._queue.waiting
+
     def has_idle_threads(self) -> bool:
         """Return True if enough threads are idle for one of them to wait briefly for a client."""
         return not self._queue.waiting and self._queue.busy <= len(self._threads) * 3 // 4
