@@ -31,10 +31,8 @@ import hashlib
 import io
 import secrets
 import ssl
-import threading
 import time
 import zipfile
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -43,6 +41,7 @@ from typing import Self
 
 import httpx
 
+from davfs.cache import LruCache
 from davfs.errors import Unavailable
 
 LIFETIME = 60.0
@@ -179,10 +178,8 @@ class Access:
         )
         self._lifetime = lifetime
         self._clock = clock
-        self._capacity = capacity
         self._salt = secrets.token_bytes(hashlib.blake2b.MAX_KEY_SIZE)
-        self._lock = threading.Lock()
-        self._granted: OrderedDict[bytes, float] = OrderedDict()
+        self._granted: LruCache[bytes, float] = LruCache(capacity)
 
     def ask(self, permission: Permission, credentials: Credentials | None) -> Decision:
         """Return Orthanc's decision about a user.
@@ -195,12 +192,12 @@ class Access:
             Unavailable: Orthanc does not answer, or another server does.
         """
         key, asked = self._key(permission, credentials), self._clock()
-        with self._lock:
-            if asked < self._granted.get(key, asked):
-                return Decision.GRANTED
+        until = self._granted.get(key)
+        if until is not None and asked < until:
+            return Decision.GRANTED
         decision = self._try(permission, credentials)
         if decision is Decision.GRANTED:
-            self._remember(key, asked + self._lifetime)
+            self._granted.put(key, asked + self._lifetime)
         return decision
 
     def close(self) -> None:
@@ -212,13 +209,6 @@ class Access:
         if credentials is not None:
             salted.update(b"\0" + credentials.secret)
         return salted.digest()
-
-    def _remember(self, key: bytes, until: float) -> None:
-        with self._lock:
-            self._granted[key] = until
-            self._granted.move_to_end(key)
-            if len(self._granted) > self._capacity:
-                self._granted.popitem(last=False)
 
     def _try(self, permission: Permission, credentials: Credentials | None) -> Decision:
         headers = {} if credentials is None else {b"Authorization": credentials.authorization}

@@ -94,8 +94,8 @@ def test_memory_is_bounded_and_keeps_no_password(tmp_path: Path) -> None:
         access = Access(server.url, capacity=10)
         for number in range(30):
             assert access.ask(Permission.WRITE, Credentials.of(f"user{number}", "password")) is Decision.GRANTED
-        assert len(access._granted) == 10
-        assert {len(key) for key in access._granted} == {64}
+        assert len(access._granted._entries) == 10
+        assert {len(key) for key in access._granted._entries} == {64}
         assert "password" not in repr(Credentials.of("user", "password"))
         access.close()
 
