@@ -49,17 +49,15 @@ class Writable(Protocol):
             ParentMissing: Its folder does not exist.
             IsAFolder: A folder is at the path.
             BadName: The drive cannot keep a file of this name.
-            Rejected, Conflict: Orthanc does not accept the content.
-            NoSpace: The quota is used up.
-            Busy: The file could not be imported in time; nothing was changed.
+            Rejected: Orthanc refuses the content.
+            Conflict: Orthanc has a different file with the same identifiers.
+            NoSpace: The quota, or Orthanc's storage, is used up.
+            Busy: No worker was free in time; nothing was kept.
+            Unavailable: Orthanc does not respond; nothing was kept.
         """
 
     def make_folder(self, path: Path, *, user: str = "") -> None:
-        """Create a folder.
-
-        Args:
-            path: Its path.
-            user: Name of the user who creates it; may be empty.
+        """Create a folder, for a user whose name may be empty.
 
         Raises:
             AlreadyExists: The name is taken.
@@ -82,10 +80,7 @@ class Upload(Protocol):
         """
 
     def finish(self, *, replace: bool = True) -> Entry:
-        """Store the bytes as the file, once.
-
-        Args:
-            replace: Whether to replace a file at the path.
+        """Store the bytes as the file, once; with ``replace``, in place of a file at the path.
 
         Raises:
             PathError: As for `Writable.write`.
@@ -107,11 +102,7 @@ class AcceptsUploads(Protocol):
         """Return True if files can be written into a folder."""
 
     def receive(self, path: Path, size: int | None = None) -> Upload:
-        """Begin the upload of a file.
-
-        Args:
-            path: Its path.
-            size: Number of bytes that will come; None if unknown.
+        """Begin the upload of a file of so many bytes; None if the size is unknown.
 
         Raises:
             PathError: As for `Writable.write`, as far as it is known before the first byte.
@@ -122,16 +113,11 @@ class AcceptsUploads(Protocol):
 class Movable(Protocol):
     """An area within which files and folders can be renamed and copied; raises `Forbidden` if that is not allowed.
 
-    Both are done completely or not at all; with ``replace``, the target exists at every moment.
+    Both are done completely or not at all. With ``replace``, the target is replaced, and exists at every moment.
     """
 
     def move(self, source: Path, target: Path, *, replace: bool) -> None:
         """Rename a file, or a folder with all that is in it.
-
-        Args:
-            source: Its path.
-            target: Its new path.
-            replace: Whether to replace what is at the target.
 
         Raises:
             NotFound: Nothing is at the source.
@@ -142,13 +128,7 @@ class Movable(Protocol):
         """
 
     def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:
-        """Copy a file or a folder; arguments and errors are those of `move`.
-
-        Args:
-            source: Its path.
-            target: Path of the copy.
-            replace: Whether to replace what is at the target.
-            deep: Whether to copy a folder with all that is in it, or empty.
+        """Copy a file or a folder, with all that is in it or empty; errors are those of `move`.
 
         Raises:
             NoSpace: The quota is used up.
@@ -191,13 +171,7 @@ class HasProperties(Protocol):
         """
 
     def set_property(self, path: Path, name: str, value: bytes, user: str) -> None:
-        """Set a property.
-
-        Args:
-            path: The file or folder.
-            name: In Clark's notation.
-            value: As XML.
-            user: Name of the user who sets it; may be empty.
+        """Set a property for a user: its name in Clark's notation, its value as XML.
 
         Raises:
             NotFound: Nothing is at the path.

@@ -28,6 +28,7 @@ from davfs.layout.model import ExtraFileKind
 from davfs.orthanc.model import Instance, Level, OrthancId
 
 _DIGITS = 10
+_ALWAYS_EXIST = {ExtraFileKind.ZIP, ExtraFileKind.JSON}
 _FOLDERS = 1000
 """Folders whose extra files are cached until the catalog changes."""
 _DATES = 10_000
@@ -79,7 +80,11 @@ class ExtraFiles:
     def existing(self, owner: TreeNode, some: NamedKinds) -> Mapping[str, str]:
         """Return the base names of those that exist now, by id."""
         with suppress(UnknownResource):
-            return {one: base for one, (kind, base) in some.items() if self._exists(owner, kind)}
+            return {
+                one: base
+                for one, (kind, base) in some.items()
+                if kind in _ALWAYS_EXIST or self._derive_now(owner, kind) is not None
+            }
         return {}
 
     def derive_all(self, owner: TreeNode) -> Mapping[str, tuple[str, DerivedFile]]:
@@ -105,25 +110,13 @@ class ExtraFiles:
     def entries(
         self, owner: TreeNode, unique: Mapping[str, str], derived: Mapping[str, tuple[str, DerivedFile]]
     ) -> Iterator[Entry]:
-        """Yield the entries of those that are not hidden.
-
-        Args:
-            owner: The folder.
-            unique: Their names in it, by id.
-            derived: The result of `derive_all`.
-        """
+        """Yield the entries of those that are not hidden, by their names in the folder and their files."""
         for one, name in unique.items():
             if not self.hidden.is_hidden(owner, one):
                 yield entry_of(_entry(owner, name), derived[one][1])
 
     def node(self, owner: TreeNode, file: str, name: str) -> TreeNode:
-        """Return the node of an extra file.
-
-        Args:
-            owner: Its folder.
-            file: Its id.
-            name: Its name.
-        """
+        """Return the node of an extra file, by its folder, id and name."""
         hide = partial(self.hidden.hide, owner, file)
         return TreeNode(None, None, _entry(owner, name), None, partial(self._derive_one, owner, file), hide)
 
@@ -133,10 +126,6 @@ class ExtraFiles:
         if derived is None:
             raise UnknownResource("there is nothing any more that this file could show")
         return self._dated(owner, file, derived)
-
-    def _exists(self, owner: TreeNode, kind: ExtraFileKind) -> bool:
-        always = kind in {ExtraFileKind.ZIP, ExtraFileKind.JSON}
-        return always or self._derive_now(owner, kind) is not None
 
     def _derive_now(self, owner: TreeNode, kind: ExtraFileKind) -> DerivedFile | None:
         return self._derive(owner, kind, self._instances(owner, fresh=True))

@@ -26,7 +26,7 @@ class _HiddenFile:
 
 
 class HiddenFiles:
-    """The extra files of one layout that are hidden, by their ids.
+    """The hidden extra files of one layout, by their ids.
 
     Args:
         catalog: The index.

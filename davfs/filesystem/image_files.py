@@ -9,15 +9,10 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from davfs import names
-from davfs.cache import LruCache
 from davfs.derived.file import DerivedFile
 from davfs.entry import DICOM, Entry, EntryKind
 from davfs.orthanc.model import Instance, OrthancId
 
-_FOLDERS = 10_000
-"""Folders whose files are cached."""
-_FILES = 100_000
-"""Files in all of them, those of the folders that people have open: some 100 MB."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 SeriesTags: TypeAlias = Mapping[OrthancId, Mapping[str, str]]
@@ -125,25 +120,3 @@ class ImageFiles:
         if (file := shown.derived) is not None:
             return Entry(name, EntryKind.FILE, date, file.size, file.etag, file.media_type, resource=instance.id)
         return Entry(name, EntryKind.FILE, date, instance.size, instance.uuid, DICOM, resource=instance.id, steady=True)
-
-
-class ImageFilesCache:
-    """The `ImageFiles` of the folders that were used last."""
-
-    def __init__(self) -> None:
-        self._cache: LruCache[str | None, ImageFiles] = LruCache(_FOLDERS, _FILES)
-
-    def get(
-        self, folder: str | None, instances: Sequence[Mapping[OrthancId, Instance]], naming: ImageNaming
-    ) -> ImageFiles:
-        """Return the files of a folder; they are named anew only if its instances or their naming changed."""
-        cached = self._cache.get(folder)
-        if cached is not None and cached.naming == naming and _are_identical(cached.instances, instances):
-            return cached
-        files = ImageFiles(instances, naming)
-        self._cache.put(folder, files, len(files.entries))
-        return files
-
-
-def _are_identical(some: Sequence[object], others: Sequence[object]) -> bool:
-    return len(some) == len(others) and all(one is other for one, other in zip(some, others, strict=True))

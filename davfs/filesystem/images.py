@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from davfs.cache import LruCache
 from davfs.catalog.acquisition import shown_date
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder
@@ -12,14 +13,7 @@ from davfs.derived.file import DerivedFile
 from davfs.derived.files import DerivedFiles
 from davfs.entry import Entry, Path
 from davfs.errors import UnknownResource
-from davfs.filesystem.image_files import (
-    NO_EXTRA_FILES,
-    ImageFiles,
-    ImageFilesCache,
-    ImageNaming,
-    SeriesTags,
-    ShownImage,
-)
+from davfs.filesystem.image_files import NO_EXTRA_FILES, ImageFiles, ImageNaming, SeriesTags, ShownImage
 from davfs.filesystem.tree_node import TreeNode
 from davfs.layout import Layout
 from davfs.layout.anonymised_templates import restrict
@@ -29,6 +23,10 @@ from davfs.layout.tags import DEFAULT
 from davfs.orthanc import InstanceFiles
 from davfs.orthanc.model import Instance, Level, OrthancId
 
+_FOLDERS = 10_000
+"""Folders whose files are cached."""
+_FILES = 100_000
+"""Files in all of them, those of the folders that people have open: some 100 MB."""
 DEFAULT_NAME = "{SeriesNumber:03d} {Modality} {InstanceNumber:05d}.dcm"
 """Template of the file names in the archives of a layout that has no level of instances."""
 
@@ -55,7 +53,7 @@ class Images:
         self._needs_series = needs_more_tags or layout.dates is Dates.ACQUISITION or self._anonymised is not None
         self._catalog = catalog
         self._orthanc = orthanc
-        self._cache = ImageFilesCache()
+        self._cache: LruCache[str | None, ImageFiles] = LruCache(_FOLDERS, _FILES)
 
     def of(self, folder: Folder, *, fresh: bool, extra_bases: Mapping[str, str] = NO_EXTRA_FILES) -> ImageFiles:
         """Return the files of a folder that shows instances.
@@ -69,7 +67,7 @@ class Images:
             UnknownResource: The folder's resource has been deleted.
         """
         instances = self._catalog.instances(folder, fresh=fresh)
-        files = self._cache.get(folder.id, instances, self._naming(instances))
+        files = self._named(folder.id, instances)
         if not files.conflicts_with(extra_bases):
             return files
         return ImageFiles(instances, replace(files.naming, extra_bases=extra_bases))
@@ -94,7 +92,7 @@ class Images:
             UnknownResource: The resource has been deleted.
         """
         instances = list(self._catalog.instances_below(level, resource, fresh=True))
-        return self._cache.get(resource, instances, self._naming(instances))
+        return self._named(resource, instances)
 
     def member(self, files: ImageFiles, entry: Entry, path: Path) -> ArchiveMember:
         """Return a file as a member of an archive.
@@ -116,8 +114,15 @@ class Images:
             raise UnknownResource("it has been deleted")
         return derived
 
-    def _naming(self, instances: Sequence[Mapping[OrthancId, Instance]]) -> ImageNaming:
-        return ImageNaming(self._show, self._layout.digest, self._series_tags(instances))
+    def _named(self, folder: str | None, instances: Sequence[Mapping[OrthancId, Instance]]) -> ImageFiles:
+        """Return the files of a folder; they are named anew only if its instances or their naming changed."""
+        naming = ImageNaming(self._show, self._layout.digest, self._series_tags(instances))
+        cached = self._cache.get(folder)
+        if cached is not None and cached.naming == naming and _are_identical(cached.instances, instances):
+            return cached
+        files = ImageFiles(instances, naming)
+        self._cache.put(folder, files, len(files.entries))
+        return files
 
     def _series_tags(self, instances: Sequence[Mapping[OrthancId, Instance]]) -> SeriesTags:
         """Return the tags of the series; none if the tags of the instances suffice."""
@@ -133,3 +138,7 @@ class Images:
         base = self._template.render(tags, OrthancId(self._layout.digest(instance.id)))
         date = shown_date(self._layout, Level.INSTANCE, tags)
         return ShownImage(base, date, self._anonymised.file(instance, tags) if self._anonymised else None)
+
+
+def _are_identical(some: Sequence[object], others: Sequence[object]) -> bool:
+    return len(some) == len(others) and all(one is other for one, other in zip(some, others, strict=True))

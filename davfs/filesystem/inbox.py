@@ -62,11 +62,7 @@ class Inbox:
         self._allow_upload = allow_upload
 
     def stat(self, path: Path) -> Entry:
-        """Return the entry at a path; a receipt is checked against Orthanc.
-
-        Raises:
-            NotFound: Nothing is there, or Orthanc does not have the instance any more, and has not just forwarded it.
-        """
+        """See `Area`; a receipt is not found if Orthanc does not have the instance, and has not just forwarded it."""
         progress_file = self._progress_file(path)
         if progress_file:
             return progress_file.entry
@@ -79,24 +75,14 @@ class Inbox:
             raise self._receipts.remove(path, item) from error
 
     def list(self, path: Path) -> Iterable[Entry]:
-        """Return the entries of a folder, by name; receipts whose instance Orthanc does not have any more are removed.
-
-        Raises:
-            NotFound: Nothing is there.
-            NotAFolder: It is a file.
-        """
+        """See `Area`; receipts whose instance Orthanc does not have any more are removed."""
         self._find(path)
         entries = list(self._receipts.entries(path, self._spool.list(path)))
         entries += self._progress.in_folder(path, {entry.name for entry in entries})
         return entries if path else [entry for entry in entries if entry.name != REJECTED or self._has_rejected()]
 
     def read(self, path: Path) -> Content:
-        """Open a file; the caller closes it, as a context manager.
-
-        Raises:
-            NotFound: Nothing is there, or Orthanc does not have the instance any more.
-            IsAFolder: It is a folder.
-        """
+        """See `Area`; a receipt is not found if Orthanc does not have the instance any more."""
         progress_file = self._progress_file(path)
         if progress_file:
             return progress_file
@@ -113,23 +99,7 @@ class Inbox:
             raise self._receipts.remove(path, item) from error
 
     def write(self, path: Path, content: Buffer) -> Entry:
-        """Upload a complete file; returns when it is in Orthanc or on the disk.
-
-        Args:
-            path: Its path.
-            content: All of its bytes; they are not copied, and not used after the return.
-
-        Raises:
-            Forbidden: No file can be written here.
-            BadName: The drive cannot keep a file of this name.
-            ParentMissing: Its folder does not exist.
-            IsAFolder: A folder of this name exists.
-            Rejected: Orthanc refused it.
-            Conflict: Orthanc has a different file with the same identifiers.
-            NoSpace: The quota, or Orthanc's storage, is used up.
-            Busy: No worker was free in time; nothing was kept.
-            Unavailable: Orthanc does not respond; nothing was kept.
-        """
+        """See `Writable`; returns when the file is in Orthanc or on the disk. The bytes are not copied."""
         self._check_changeable(path)
         return self._receipts.entry_after_upload(self._uploads.handle(path, CompleteBytes(self._spool, content)))
 
@@ -142,29 +112,14 @@ class Inbox:
         return InboxUpload(path, self._spool.receive(path, size), self._uploads, self._receipts.entry_after_upload)
 
     def make_folder(self, path: Path, *, user: str = "") -> None:  # noqa: ARG002  as `Writable` has it
-        """Create a folder.
-
-        Raises:
-            Forbidden: No folder can be created here.
-            BadName: The drive cannot keep a folder of this name.
-            ParentMissing: Its folder does not exist.
-            AlreadyExists: The name is taken.
-        """
+        """See `Writable`."""
         if not path and self._allow_upload:
             raise AlreadyExists(path, "The inbox exists.")
         self._check_changeable(path)
         self._spool.make_folder(path)
 
     def delete(self, path: Path) -> str:
-        """Delete a file or a folder with all that is in it; images stay in Orthanc.
-
-        Returns:
-            ``""``: no resource of Orthanc is deleted.
-
-        Raises:
-            Forbidden: Nothing can be deleted here, or it is the inbox itself.
-            NotFound: Nothing is there.
-        """
+        """See `Deletable`; imported images stay in Orthanc, so no ids are returned."""
         if not self._allow_upload:
             raise Forbidden(path, _NO_UPLOAD)
         if not path:
@@ -227,7 +182,7 @@ class Inbox:
         return QuotaUsage(self._spool.used, self._spool.available)
 
     def takes_files(self, path: Path) -> bool:
-        """Return True if files can be written into a folder of the inbox."""
+        """See `AcceptsUploads`."""
         return self._allow_upload and path[:1] != (REJECTED,)
 
     def _is_import(self, source: Path, target: Path, *, replace: bool, deep: bool) -> bool:

@@ -11,7 +11,6 @@
 import unicodedata
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 from davfs import names
@@ -30,14 +29,6 @@ _CACHED = 10_000
 """Paths that are cached: more than people have open, a few MB."""
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class _FolderCache:
-    """The folders of paths in one generation of the catalog; a thread that still uses an older cache fills that one."""
-
-    generation: int
-    folders: dict[Path, TreeNode | None] = field(default_factory=dict)
 
 
 class PathResolver:
@@ -67,7 +58,7 @@ class PathResolver:
         self._images = images
         self._extra_files = extra_files
         self._deepest = len(layout.levels) + 1  # an extra file in a folder at the end of the layout
-        self._cache = _FolderCache(catalog.generation)
+        self._cache: tuple[int, dict[Path, TreeNode | None]] = catalog.generation, {}
 
     def use(self, path: Path, action: Callable[[TreeNode], T]) -> T:
         """Resolve a path, and call an action with its node.
@@ -85,21 +76,29 @@ class PathResolver:
         self._catalog.refresh()
         if self._catalog.needs_comparison:
             self._compare_folders(path)
-        node = self.find(path) or self._find_in_orthanc(path)
-        try:
-            return action(node)
-        except UnknownResource:
-            self._forget(node)
-        node = self._find_in_orthanc(path)
-        try:
-            return action(node)
-        except UnknownResource:
-            self._forget(node)
-            raise NotFound(path, "it has been deleted") from None
+        for fresh in (False, True):
+            node = self.find(path, fresh=fresh) or self.find(path, fresh=True)
+            if node is None:
+                raise NotFound(path, "there is nothing of that name")
+            try:
+                return action(node)
+            except UnknownResource:
+                self._forget(node)
+        raise NotFound(path, "it has been deleted")
 
     def inspect(self, path: Path, action: Callable[[TreeNode], T]) -> T:
         """As `use`, for an action that asks Orthanc about the resource: its tags, and so its name, can have changed."""
-        return self.use(path, lambda node: self._inspected(path, node, action))
+
+        def inspected(node: TreeNode) -> T:
+            generation = self._catalog.generation
+            result = action(node)
+            if self._catalog.generation != generation:
+                now = self.find(path)
+                if now is None or (now.level, now.id) != (node.level, node.id):
+                    raise UnknownResource("it has another name")
+            return result
+
+        return self.use(path, inspected)
 
     def find(self, path: Path, *, fresh: bool = False) -> TreeNode | None:
         """Return the node of a path; None if there is none.
@@ -125,15 +124,6 @@ class PathResolver:
             folders[path] = node
         return node
 
-    def _inspected(self, path: Path, node: TreeNode, action: Callable[[TreeNode], T]) -> T:
-        generation = self._catalog.generation
-        result = action(node)
-        if self._catalog.generation != generation:
-            now = self.find(path)
-            if now is None or (now.level, now.id) != (node.level, node.id):
-                raise UnknownResource("it has another name")
-        return result
-
     def _find_child(
         self, parent: TreeNode, segment: str, extra_bases: Mapping[str, str], *, fresh: bool
     ) -> TreeNode | None:
@@ -151,17 +141,12 @@ class PathResolver:
             return self._extra_files.node(parent, found, unicodedata.normalize("NFC", segment))
         return found
 
-    def _find_in_orthanc(self, path: Path) -> TreeNode:
-        node = self.find(path, fresh=True)
-        if node is None:
-            raise NotFound(path, "there is nothing of that name")
-        return node
-
     def _cached_folders(self) -> dict[Path, TreeNode | None]:
-        cache, generation = self._cache, self._catalog.generation
-        if cache.generation != generation or len(cache.folders) > _CACHED:
-            cache = self._cache = _FolderCache(generation)
-        return cache.folders
+        generation = self._catalog.generation
+        cached, folders = self._cache
+        if cached != generation or len(folders) > _CACHED:  # a thread that still has the older folders adds to those
+            self._cache = generation, (folders := {})
+        return folders
 
     def _compare_folders(self, path: Path) -> None:
         """Compare the folders above a path with Orthanc: the index may lack a resource with one of the names."""

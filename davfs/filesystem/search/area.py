@@ -98,11 +98,7 @@ class SearchArea:
         return self._tree.read(path[1:])
 
     def write(self, path: Path, content: Buffer) -> Entry:  # noqa: ARG002  as `Writable` has it
-        """Refuse a file.
-
-        Raises:
-            Forbidden: Always.
-        """
+        """Raise `Forbidden`."""
         raise Forbidden(path, _FROM_ARCHIVE)
 
     def make_folder(self, path: Path, *, user: str = "") -> None:
@@ -163,12 +159,7 @@ class SearchArea:
         self._placeholders.drop(source[0])
 
     def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:  # noqa: ARG002  `Movable`
-        """Refuse a copy.
-
-        Raises:
-            NotFound: Nothing is at the source.
-            Forbidden: Otherwise.
-        """
+        """Raise `Forbidden`, or `NotFound` if nothing is at the source."""
         self.stat(source)
         raise Forbidden(target, "Nothing can be copied within search/: make a folder whose name is the new search.")
 
