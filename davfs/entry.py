@@ -57,7 +57,7 @@ class Entry:
         return self.kind is EntryKind.FOLDER
 
 
-class Content(Protocol):
+class Content(AbstractContextManager["Content"], Protocol):
     """The bytes of an open file: a context manager that closes the file."""
 
     @property
@@ -66,12 +66,6 @@ class Content(Protocol):
 
     def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
         """Yield the bytes from ``start`` to before ``stop`` (offsets in bytes) as one or several buffers."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None: ...
 
 
 def read_all(content: Content) -> memoryview:

@@ -69,22 +69,12 @@ def safe(text: str, limit: int = LIMIT) -> str:
 
 
 def safe_file(stem: str, extension: str, limit: int = LIMIT) -> str:
-    """Return a text as a name with an extension, which is not cut off.
-
-    Args:
-        stem: Any text.
-        extension: The extension, safe and in ASCII, such as ``.dcm``; or ``""``.
-        limit: Bytes of UTF-8, including the extension.
-    """
+    """Return a text as a name with an extension, which is safe, in ASCII (``.dcm``, or ``""``), and never cut off."""
     return safe(stem, limit - len(extension)) + extension
 
 
 def split(name: str, *, files: bool) -> tuple[str, str]:
-    """Split a name into stem and extension, between which a suffix goes.
-
-    Args:
-        name: The name.
-        files: False for folders, which have no extension.
+    """Split a name into stem and extension, between which a suffix goes; folders have no extension.
 
     Returns:
         The stem, and the extension with its dot: one to eight ASCII letters and digits, with at least one letter, so

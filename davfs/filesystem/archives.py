@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import TypeAlias
 
 from davfs.cache import LruCache
 from davfs.catalog.plan import Folder
@@ -22,12 +22,8 @@ _MEMBERS = 50_000
 """Members of all of them: some 20 MB."""
 
 
-@dataclass(frozen=True, slots=True)
-class ArchiveFolder:
-    """A folder in an archive, and the files in it."""
-
-    path: Path
-    files: ImageFiles
+ArchiveFolder: TypeAlias = tuple[Path, ImageFiles]
+"""Path of a folder in an archive, and the files in it."""
 
 
 class Archives:
@@ -53,9 +49,9 @@ class Archives:
         """
         folders = list(self._below(owner.folder, owner.level, owner.id, ()))
         cached = self._cache.get(owner.id)
-        if cached is not None and _are_same(cached[0], folders):
+        if cached is not None and cached[0] == folders:
             return cached[1]
-        members = [self._images.member(one.files, entry, one.path) for one in folders for entry in one.files.entries]
+        members = [self._images.member(files, entry, path) for path, files in folders for entry in files.entries]
         archive = self._derived_files.archive(members)
         self._cache.put(owner.id, (folders, archive), len(members))
         return archive
@@ -64,18 +60,11 @@ class Archives:
         self, folder: Folder | None, level: Level | None, resource: str | None, path: Path
     ) -> Iterator[ArchiveFolder]:
         if folder is None and level and resource:  # the layout ends here
-            yield ArchiveFolder(path, self._images.below(level, OrthancId(resource)))
+            yield path, self._images.below(level, OrthancId(resource))
         elif folder is not None and folder.shows is Level.INSTANCE:
-            yield ArchiveFolder(path, self._images.of(folder, fresh=True))
+            yield path, self._images.of(folder, fresh=True)
         elif folder is not None:
             listing = self._subfolders.list(folder)
             for entry, node in zip(listing.entries, listing.nodes, strict=True):
                 with suppress(UnknownResource):  # deleted meanwhile
                     yield from self._below(folder.below(node), folder.shows, node, (*path, entry.name))
-
-
-def _are_same(some: Sequence[ArchiveFolder], others: Sequence[ArchiveFolder]) -> bool:
-    """Return True if two archives hold the same files under the same names."""
-    return len(some) == len(others) and all(
-        one.path == other.path and one.files is other.files for one, other in zip(some, others, strict=True)
-    )

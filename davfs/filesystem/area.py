@@ -5,9 +5,9 @@ area; ``()`` is its root.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from davfs.entry import Content, Entry, Path
 from davfs.orthanc import Buffer
@@ -66,7 +66,7 @@ class Writable(Protocol):
         """
 
 
-class Upload(Protocol):
+class Upload(AbstractContextManager["Upload"], Protocol):
     """A file that is being uploaded: a context manager that discards the file unless it was finished.
 
     The file appears under its path complete, with `finish`, or not at all.
@@ -86,12 +86,6 @@ class Upload(Protocol):
             PathError: As for `Writable.write`.
             AlreadyExists: A file is at the path, and must not be replaced.
         """
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None: ...
 
 
 @runtime_checkable

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from datetime import datetime
 from functools import cache
-from typing import cast
+from typing import Any
 
 from davfs.entry import Content, Entry, EntryKind, Opened, Path
 from davfs.errors import AlreadyExists, Forbidden, IsAFolder, NotAFolder, NotFound, ParentMissing
@@ -68,10 +68,8 @@ class Drive:
     def list(self, path: Path) -> Iterable[Entry]:
         """See `Area`."""
         if not path:
-            return [
-                self._open_readme().entry,
-                *(Entry(name, EntryKind.FOLDER, self._since) for name in self._areas),
-            ]
+            folders = (Entry(name, EntryKind.FOLDER, self._since) for name in self._areas)
+            return [self._open_readme().entry, *folders]
         if path == (README,):
             raise NotAFolder(path, f"{README} is a file")
         area, below = self._area(path)
@@ -98,7 +96,7 @@ class Drive:
     def receive(self, path: Path, size: int | None = None) -> Upload:
         """See `AcceptsUploads`."""
         _, below = self._changeable(path)
-        area = self._upload_area(path)
+        area: AcceptsUploads | None = self._area_with(AcceptsUploads, path)
         if area is None:
             self._refused.add(path)
             raise Forbidden(path, _READ_ONLY)
@@ -106,18 +104,18 @@ class Drive:
 
     def takes_files(self, path: Path) -> bool:
         """See `AcceptsUploads`."""
-        area = None if self._read_only else self._upload_area(path)
+        area: AcceptsUploads | None = None if self._read_only else self._area_with(AcceptsUploads, path)
         return area is not None and area.takes_files(path[1:])
 
     def quota(self, path: Path) -> QuotaUsage | None:
         """Return how full the area of a path is; None if it has no quota."""
-        area = self._areas.get(path[0]) if path else None
-        return cast("HasQuota", area).quota() if area is not None and _implements(type(area), HasQuota) else None
+        area: HasQuota | None = self._area_with(HasQuota, path)
+        return area.quota() if area is not None else None
 
     def properties_area(self, path: Path) -> HasProperties | None:
         """Return the area of a path if it keeps dead properties, or None."""
-        area = self._areas.get(path[0]) if path else None
-        return cast("HasProperties", area) if area is not None and _implements(type(area), HasProperties) else None
+        area: HasProperties | None = self._area_with(HasProperties, path)
+        return area
 
     def move(self, source: Path, target: Path, *, replace: bool) -> None:
         """See `Movable`."""
@@ -152,9 +150,9 @@ class Drive:
             raise Forbidden(path, "nothing can be deleted here")
         return area.delete(below)
 
-    def _upload_area(self, path: Path) -> AcceptsUploads | None:
+    def _area_with(self, protocol: type, path: Path) -> Any:  # the protocol, or None
         area = self._areas.get(path[0]) if path else None
-        return cast("AcceptsUploads", area) if area is not None and _implements(type(area), AcceptsUploads) else None
+        return area if area is not None and _implements(type(area), protocol) else None
 
     def _check_open(self, path: Path) -> None:
         if self._read_only:

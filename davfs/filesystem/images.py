@@ -95,13 +95,7 @@ class Images:
         return self._named(resource, instances)
 
     def member(self, files: ImageFiles, entry: Entry, path: Path) -> ArchiveMember:
-        """Return a file as a member of an archive.
-
-        Args:
-            files: The files of its folder.
-            entry: Its entry.
-            path: Path of its folder in the archive.
-        """
+        """Return a file of a folder as a member of an archive, where the folder has this path."""
         instance = OrthancId(entry.resource)
         derived = files.derived(instance)
         about = (*path, entry.name), entry.size, entry.etag, entry.modified

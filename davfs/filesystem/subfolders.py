@@ -50,11 +50,7 @@ class Subfolders:
         self._cache: LruCache[tuple[Folder, bool], FolderListing] = LruCache(_CACHED)
 
     def list(self, folder: Folder, extra_bases: Mapping[str, str] = NO_EXTRA_FILES) -> FolderListing:
-        """List the folders that are in a folder now.
-
-        Args:
-            folder: The folder.
-            extra_bases: Base names of its extra files, by id.
+        """List the folders that are in a folder now, with these base names of its extra files, by id.
 
         Raises:
             UnknownResource: The folder's resource has been deleted.
@@ -74,12 +70,7 @@ class Subfolders:
     ) -> TreeNode | str | None:
         """Resolve a name in a folder from the index alone.
 
-        A group of values that differ in case is listed under the first of them, and answers to each.
-
-        Args:
-            folder: The folder.
-            segment: The name.
-            extra_bases: Base names of its extra files, by id.
+        A group of values that differ in case is listed under the first of them, and found by each.
 
         Returns:
             A folder, the id of an extra file, or None.

@@ -54,16 +54,7 @@ class SearchAssembly:
         orthanc: InstanceFiles,
         derived_files: DerivedFiles,
     ) -> Mapping[str, SearchArea]:
-        """Return the area by its name; none if it is switched off, or if all layouts are anonymised.
-
-        Args:
-            layouts: The current layouts.
-            catalog: The index.
-            store: Facts and placements.
-            index: Knows which studies still exist.
-            orthanc: Serves the files.
-            derived_files: Makes the files that Orthanc does not store.
-        """
+        """Return the area by its name; none if it is switched off, or if all layouts are anonymised."""
         scope = self._scope(layouts)
         if not scope:
             return {}

@@ -56,12 +56,9 @@ class SavedSearches:
         return {name: datetime.fromtimestamp(saved.made, UTC) for name, saved in self._known().items()}
 
     def add(self, name: str, user: str, *, replace: bool = False) -> None:
-        """Save a search; it is on the disk when this returns.
+        """Save a search for a user; it is on the disk when this returns.
 
-        Args:
-            name: Its name.
-            user: Name of the user; may be empty.
-            replace: Whether to replace a search of this name, compared without case.
+        With ``replace``, it replaces searches whose names differ in case only.
 
         Raises:
             AlreadyExists: The name is taken, and must not be replaced.
