@@ -1,4 +1,4 @@
-"""ZIPs at both doors of a running server: they delay nobody, tell how far they are, and end where Orthanc stops."""
+"""ZIPs at both doors of a running server: no other upload waits, progress is shown, and they end when Orthanc stops."""
 
 import statistics
 import time

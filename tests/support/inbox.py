@@ -1,4 +1,4 @@
-"""An inbox over an Orthanc in memory: fixtures, files to write into it, and what its tests say shortly."""
+"""An inbox of an Orthanc in memory: fixtures, sample files and shorthands for tests."""
 
 from collections.abc import Iterator
 from pathlib import Path as DiskPath

@@ -1,4 +1,4 @@
-"""A small spool on a clock of its own: fixtures, and what its tests say shortly."""
+"""A small spool with its own clock: fixtures and shorthands for tests."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ RECEIPT = Receipt(OrthancId("01234567-89abcdef-01234567-89abcdef-01234567"), 392
 DAY = 86400.0
 
 Act = Callable[[Path], object]
-"""What is done to a path."""
+"""An operation on a path."""
 
 
 class Clock:
@@ -52,5 +52,5 @@ def content(spool: Spool, path: Path, start: int = 0, stop: int | None = None) -
 
 
 def incoming(spool: Spool) -> list[DiskPath]:
-    """List what is on its way in."""
+    """List unfinished uploads."""
     return list(spool._disk.incoming.iterdir())

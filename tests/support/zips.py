@@ -18,7 +18,7 @@ def zipped(members: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED
 
 
 class _Pipe(io.RawIOBase):
-    """What cannot be rewound."""
+    """A file that cannot be rewound."""
 
     def __init__(self) -> None:
         self.written = bytearray()

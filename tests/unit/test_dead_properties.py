@@ -1,4 +1,4 @@
-"""Dead properties: bounded, counted, and wherever their files are, and nowhere else."""
+"""Tests of dead properties: limited, counted, and moved and removed with their files."""
 
 import os
 import sqlite3
@@ -38,7 +38,7 @@ def spool(tmp_path: DiskPath, clock: Clock) -> Iterator[Spool]:
 
 
 def kept(spool: Spool) -> dict[Path, dict[str, bytes]]:
-    """Return everything that is kept, as the file has it."""
+    """Return all rows of the database."""
     with sqlite3.connect(spool._disk.files.parent / FILE) as database:
         rows = database.execute("select path, name, value from dead_property").fetchall()
     database.close()
@@ -64,7 +64,7 @@ def test_set_and_dropped(spool: Spool) -> None:
 
 @pytest.mark.parametrize("path", [B, ("a", "b"), ("no", "folder"), ("a\0",), ("..",)])
 def test_nothing_there(spool: Spool, path: Path) -> None:
-    """Where nothing is, nothing can be kept."""
+    """A path without a file has no properties."""
     with pytest.raises(NotFound):
         spool.set_property(path, NAME, VALUE)
     assert set(kept(spool)) == {A}
@@ -92,7 +92,7 @@ def test_gone_with_the_folder(spool: Spool) -> None:
 
 
 def test_gone_with_age(spool: Spool, clock: Clock) -> None:
-    """What expires takes its properties along, whether it was swept or a new file came before that."""
+    """Properties of expired files are removed, whether the file was swept or replaced."""
     spool.write(B, b"")
     spool.set_property(B, NAME, VALUE)
     clock.ahead = 2 * DAY
@@ -111,7 +111,7 @@ def test_a_receipt_does_not_inherit_from_what_expired(spool: Spool, clock: Clock
 
 
 def test_gone_with_the_receipt(spool: Spool) -> None:
-    """Where Orthanc has deleted an image, its receipt goes, and what was kept at it."""
+    """If an image was deleted in Orthanc, its receipt and its properties are removed."""
     spool.put_receipt(B, RECEIPT)
     spool.set_property(B, NAME, VALUE)
     spool.remove_receipt(B, RECEIPT)
@@ -130,7 +130,7 @@ def test_overwritten(spool: Spool) -> None:
 
 
 def test_evicted(tmp_path: DiskPath) -> None:
-    """What was kept as it was sent gives its bytes back, and stays the same file."""
+    """An original that is replaced by a receipt keeps its properties."""
     spool = Spool(tmp_path, maximum_size=2000, maximum_age=DAY)
     spool.write(A, b"x" * 1500, receipt=RECEIPT)
     spool.set_property(A, NAME, VALUE)
@@ -226,7 +226,7 @@ def test_names_that_are_no_text(spool: Spool, tmp_path: DiskPath, clock: Clock) 
 
 
 def test_they_count(tmp_path: DiskPath) -> None:
-    """What is kept takes room from the files, is refused where there is none, and gives it back."""
+    """Properties count in the quota, are refused if it is full, and free their bytes."""
     spool = Spool(tmp_path, maximum_size=100_000, maximum_age=DAY)
     spool.write(A, b"x" * 40_000)
     spool.set_property(A, NAME, b"y" * 50_000)
@@ -290,7 +290,7 @@ def test_nobody_takes_all_the_room(spool: Spool, monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_file_shrinks(spool: Spool, tmp_path: DiskPath) -> None:
-    """What was deleted gives the disk its room back."""
+    """The file shrinks after properties were removed."""
     spool.delete(A)
     empty = sum(file.stat().st_size for file in tmp_path.glob(f"{FILE}*"))
     spool.make_folder(("f",))
@@ -353,7 +353,7 @@ def test_after_the_end(spool: Spool) -> None:
 
 
 def test_set_while_the_file_goes(spool: Spool) -> None:
-    """Whoever sets a property in the moment in which its file goes leaves none behind."""
+    """A property that is set while its file is removed is removed too."""
     stop = threading.Event()
 
     def come_and_go() -> None:
@@ -377,7 +377,7 @@ def test_set_while_the_file_goes(spool: Spool) -> None:
 
 
 def test_alone(tmp_path: DiskPath) -> None:
-    """Whoever counts them is told each change."""
+    """Each change of their bytes is reported."""
     told: list[int] = []
     properties = DeadProperties(tmp_path / FILE, told.append)
     properties.set(A, NAME, VALUE, "")

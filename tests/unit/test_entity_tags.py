@@ -1,4 +1,4 @@
-"""Entity tags of the inbox's files: strong validators, which tell nothing."""
+"""Tests of the inbox's entity tags: they are strong validators, and reveal nothing."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""Files that would end or hang Orthanc are refused; whatever it can read is not."""
+"""Tests that files which would crash or hang Orthanc are refused, and that readable ones are not."""
 
 import random
 import struct
@@ -124,7 +124,7 @@ def test_deep_sequences(*, known: bool, implicit: bool, preamble: bool) -> None:
 @pytest.mark.parametrize("tag", [0x7FE00008, 0x7FE00010])
 @pytest.mark.parametrize("kind", [b"SQ", b"UN"])
 def test_deep_sequences_in_place_of_pixels(tag: int, kind: bytes) -> None:
-    """What calls itself a sequence is none of the fragments of an image; these are passed over."""
+    """An element that claims to be a sequence is not parsed as fragments of an image."""
     fragments = {vr: struct.pack("<HH2sHI", tag >> 16, tag & 0xFFFF, vr, 0, 0xFFFFFFFF) for vr in (kind, b"OB")}
     item = element(0xFFFEE000, b"", nested(DEEPEST + 1, implicit=kind == b"UN"), implicit=True)
     end = b"\xfe\xff\xdd\xe0\0\0\0\0"
@@ -203,7 +203,7 @@ def test_what_unpacks_to_more_than_is_looked_at() -> None:
 
 @pytest.mark.parametrize("syntaxes", [(DEFLATED, PLAIN), (b" " + DEFLATED,), (DEFLATED + b"\\" + PLAIN,)])
 def test_several_transfer_syntaxes(syntaxes: tuple[bytes, ...]) -> None:
-    """What is packed for one program, and is not for another one, cannot be looked at."""
+    """A data set that only some programs take for deflated cannot be checked."""
     with pytest.raises(Refused, match="transfer syntaxes"):
         check_hazards(memoryview(deflated(CT, nested(400), *syntaxes)))
 

@@ -17,20 +17,20 @@ orthanc = inboxes.orthanc
 
 
 def test_a_new_file_is_imported(orthanc: MemoryOrthanc) -> None:
-    """The answer names the instance, and the size that Orthanc serves."""
+    """The result has the instance, and the size that Orthanc serves."""
     assert Importer(orthanc).import_dicom(memoryview(CT)) == Imported(identify(CT), len(CT))
     assert orthanc.files == {identify(CT): CT}
 
 
 @pytest.mark.parametrize("stored", [CT[:5000], CHANGED])
 def test_orthanc_may_store_other_bytes(orthanc: MemoryOrthanc, stored: bytes) -> None:
-    """Where Orthanc transcodes, or a plugin changes what comes in, its size or its MD5 differs from the upload's."""
+    """If Orthanc transcodes, or a plugin changes images, size or MD5 differ from the upload's."""
     orthanc.transcoded = stored
     assert Importer(orthanc).import_dicom(CT) == Imported(identify(CT), len(stored), altered=True, uuid="0")
 
 
 def test_what_cannot_be_altered_is_not_hashed(orthanc: MemoryOrthanc) -> None:
-    """Where nothing changes what comes in, the size is enough."""
+    """If nothing changes images, only the size is compared."""
     orthanc.transcoded = CHANGED
     assert Importer(orthanc, may_alter=False).import_dicom(CT) == Imported(identify(CT), len(CT), uuid="0")
     orthanc.delete(Level.INSTANCE, identify(CT))
@@ -84,7 +84,7 @@ def test_what_has_very_many_elements_is_not_compared(orthanc: MemoryOrthanc, mon
 
 
 def test_an_image_whose_file_is_lost_is_an_error(orthanc: MemoryOrthanc) -> None:
-    """Orthanc says that it has the image; it can read it no more, and keeps it from being stored anew."""
+    """Orthanc has the image in its index, but cannot read its file, and does not store the image again."""
     Importer(orthanc).import_dicom(CT)
     orthanc.lost.add(identify(CT))
     for content in (CT, NO_PREAMBLE):
@@ -104,7 +104,7 @@ def test_refusals_of_orthanc_are_errors(orthanc: MemoryOrthanc, status: StoreSta
 
 @pytest.mark.parametrize("error", [Unavailable("down"), StorageFull("full"), BadFile("bad")])
 def test_errors_of_orthanc_pass(orthanc: MemoryOrthanc, error: Unavailable | StorageFull | BadFile) -> None:
-    """Whoever asked decides what they mean."""
+    """They are raised unchanged."""
     orthanc.failure = error
     with pytest.raises(type(error)):
         Importer(orthanc).import_dicom(CT)

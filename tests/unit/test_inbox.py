@@ -1,4 +1,4 @@
-"""The folder that imports."""
+"""Tests of the inbox: uploads, receipts and deletions."""
 
 from collections.abc import Callable
 from pathlib import Path as DiskPath
@@ -29,7 +29,7 @@ orthanc, spool, lanes, inbox = inboxes.orthanc, inboxes.spool, inboxes.lanes, in
 
 
 def test_it_is_an_area_that_can_be_written_and_emptied(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
-    """The drive finds its powers by their Protocols."""
+    """It implements the Protocols of an area that can be written."""
     area: Area = inbox
     server: Orthanc = orthanc
     assert isinstance(area, Writable)
@@ -50,7 +50,7 @@ def test_a_dicom_file_is_imported_and_stays_listed(inbox: Inbox, orthanc: Memory
 
 
 def test_what_was_stored_is_asked_for_once(orthanc: MemoryOrthanc, spool: Spool, lanes: Lanes) -> None:
-    """One answer tells of an upload that Orthanc does not alter all that is shown of it."""
+    """One response of Orthanc is enough for the entry of an upload that it does not alter."""
     inbox = Inbox(orthanc, spool, lanes, Importer(orthanc, may_alter=False))
     with (
         patch.object(orthanc, "instance", wraps=orthanc.instance) as asked,
@@ -62,7 +62,7 @@ def test_what_was_stored_is_asked_for_once(orthanc: MemoryOrthanc, spool: Spool,
 
 
 def test_files_without_preamble_are_imported_if_orthanc_can_read_them(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
-    """What begins as they do, and cannot be read, is refused: it may be all that somebody has of an image."""
+    """A file that begins like them and cannot be read is refused: it may be the only copy of an image."""
     assert inbox.write(("a",), NO_PREAMBLE).media_type == "application/dicom"
     assert set(orthanc.files) == {identify(NO_PREAMBLE)}
     with pytest.raises(Rejected):
@@ -73,7 +73,7 @@ def test_files_without_preamble_are_imported_if_orthanc_can_read_them(inbox: Inb
 
 
 def test_what_is_hardly_dicom_may_be_an_ordinary_file(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
-    """Orthanc is asked about what could be anything, and what it does not take is no error."""
+    """Orthanc is asked about files that could be anything; one that it cannot read is an ordinary file."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(upload, "sniff", lambda _: FileType.UNLIKELY_DICOM)
         assert inbox.write(("c",), b"text").media_type == "application/octet-stream"
@@ -139,7 +139,7 @@ def test_folders_can_be_made_and_removed(inbox: Inbox, orthanc: MemoryOrthanc) -
 def test_a_receipt_goes_with_its_instance(
     inbox: Inbox, orthanc: MemoryOrthanc, look: Callable[[Inbox, Path], Entry | bytes]
 ) -> None:
-    """What Orthanc does not have any more is not there."""
+    """A receipt whose image is not in Orthanc any more does not exist."""
     inbox.write(("a.dcm",), CT)
     orthanc.files.clear()
     with pytest.raises(NotFound):
@@ -148,7 +148,7 @@ def test_a_receipt_goes_with_its_instance(
 
 
 def test_a_receipt_stays_while_orthanc_cannot_answer(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not to know is not to be gone."""
+    """If Orthanc does not answer, receipts stay."""
     inbox.write(("a.dcm",), CT)
 
     def fail(*_: object) -> None:
@@ -172,7 +172,7 @@ def test_the_size_is_what_orthanc_serves_now(inbox: Inbox, orthanc: MemoryOrthan
 def test_without_uploads_the_inbox_can_only_be_read(
     inbox: Inbox, orthanc: MemoryOrthanc, spool: Spool, lanes: Lanes
 ) -> None:
-    """AllowUpload false turns every change away."""
+    """With AllowUpload false every change is refused."""
     inbox.write(("a.dcm",), CT)
     readonly = Inbox(orthanc, spool, lanes, Importer(orthanc), allow_upload=False)
     acts: list[Callable[[], object]] = [

@@ -1,4 +1,4 @@
-"""An Orthanc that routes: it deletes images once they are stored, which is a success for whoever uploads them."""
+"""Tests of uploads to an Orthanc that forwards images and deletes them: they are a success."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def clock() -> Clock:
 
 @pytest.fixture(params=[True, False])
 def expected(request: pytest.FixtureRequest) -> bool:
-    """Return True where scripts in Orthanc are known."""
+    """Return True if Orthanc has scripts."""
     return bool(request.param)
 
 
@@ -40,7 +40,7 @@ def importer(orthanc: MemoryOrthanc, request: pytest.FixtureRequest) -> Importer
 def inbox(  # noqa: PLR0913  the parts of it
     orthanc: MemoryOrthanc, spool: Spool, lanes: Lanes, importer: Importer, clock: Clock, *, expected: bool
 ) -> Inbox:
-    """An inbox before an Orthanc that may hand images on."""
+    """An inbox of an Orthanc that may forward images."""
     return Inbox(orthanc, spool, lanes, importer, forwarded=ForwardedImages(expected=expected, now=clock))
 
 
@@ -72,7 +72,7 @@ def test_the_receipt_goes_soon(orthanc: MemoryOrthanc, inbox: Inbox, clock: Cloc
 
 
 def test_it_can_be_uploaded_again(orthanc: MemoryOrthanc, inbox: Inbox) -> None:
-    """The name is free for the same image and for others, which are handed on as well, or not."""
+    """The name is free for the same image and for others, forwarded or not."""
     orthanc.deletes = True
     for data in (CT, CT, MR):
         assert inbox.write(("a.dcm",), data).size == len(data)
@@ -89,7 +89,7 @@ def test_deletion_a_moment_later(orthanc: MemoryOrthanc, inbox: Inbox, *, expect
 
 
 def test_what_was_seen_is_forgotten(orthanc: MemoryOrthanc, inbox: Inbox, clock: Clock, *, expected: bool) -> None:
-    """A single image that somebody deleted during its upload does not change for ever what is listed."""
+    """A single image that was deleted during its upload does not change listings for ever."""
     orthanc.deletes = True
     inbox.write(("a.dcm",), CT)
     orthanc.deletes = False

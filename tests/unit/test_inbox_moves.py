@@ -1,4 +1,4 @@
-"""Renaming and copying in the folder that imports."""
+"""Tests of renaming and copying in the inbox."""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Where Orthanc stores other bytes than were sent, the inbox shows and serves those that were sent."""
+"""Tests of originals: if Orthanc stores other bytes, the inbox shows and serves the uploaded file."""
 
 from pathlib import Path as DiskPath
 
@@ -44,7 +44,7 @@ def test_what_orthanc_has_in_another_form(orthanc: MemoryOrthanc, inbox: Inbox) 
 
 
 def test_it_goes_with_its_image(orthanc: MemoryOrthanc, inbox: Inbox) -> None:
-    """What was sent is not kept longer than the image."""
+    """The original is removed with the image."""
     orthanc.transcoded = CT[:20000]
     for look in (inbox.stat, inbox.read):
         inbox.write(("a.dcm",), CT)
@@ -56,7 +56,7 @@ def test_it_goes_with_its_image(orthanc: MemoryOrthanc, inbox: Inbox) -> None:
 
 
 def test_a_router_that_transcodes(orthanc: MemoryOrthanc, spool: Spool, lanes: Lanes) -> None:
-    """It stays listed with the size that was sent after the image was handed on."""
+    """It stays listed with its size after the image was forwarded."""
     inbox = Inbox(orthanc, spool, lanes, Importer(orthanc), forwarded=ForwardedImages(expected=True))
     orthanc.transcoded = CT[:20000]
     inbox.write(("a.dcm",), CT)
@@ -66,7 +66,7 @@ def test_a_router_that_transcodes(orthanc: MemoryOrthanc, spool: Spool, lanes: L
 
 
 def test_without_room_there_is_a_plain_receipt(orthanc: MemoryOrthanc, lanes: Lanes, tmp_path: DiskPath) -> None:
-    """The image is in Orthanc: that there is no room to keep what was sent is no error."""
+    """The image is in Orthanc: it is no error that there is no room for the original."""
     inbox = Inbox(orthanc, Spool(tmp_path, maximum_size=100, maximum_age=86400), lanes, Importer(orthanc))
     orthanc.transcoded = CT[:20000]
     assert inbox.write(("a.dcm",), CT).size == 20000

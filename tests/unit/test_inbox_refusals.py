@@ -51,7 +51,7 @@ orthanc, spool, lanes, inbox = inboxes.orthanc, inboxes.spool, inboxes.lanes, in
 def test_a_refusal_is_an_error_and_keeps_the_file(
     inbox: Inbox, orthanc: MemoryOrthanc, error: type[PathError], answer: StoreStatus | OrthancError, reason: str
 ) -> None:
-    """The file lies in rejected/, with the reason beside it, and not where it was written."""
+    """The file is in rejected/, with the reason beside it, and not at its path."""
     inbox.make_folder(("cd",))
     if isinstance(answer, StoreStatus):
         orthanc.answer = answer
@@ -91,7 +91,7 @@ def test_a_zip_with_a_refused_member_is_rejected(inbox: Inbox, caplog: pytest.Lo
 
 
 def test_refused_files_of_one_name_are_numbered(inbox: Inbox) -> None:
-    """None replaces another; names that are as long as can be are shortened, suffix and all."""
+    """None replaces another; names of the maximum length are shortened."""
     for _ in range(3):
         with pytest.raises(Rejected):
             inbox.write(("a.dcm",), BROKEN)
@@ -131,7 +131,7 @@ def test_refused_files_of_one_name_do_not_overwrite_each_other(inbox: Inbox) -> 
 
 
 def test_an_expired_refusal_does_not_block_its_name(inbox: Inbox, tmp_path: DiskPath) -> None:
-    """What is not listed any more, but not yet swept, gives way to the next refusal."""
+    """An expired file that was not removed yet is replaced by the next refused one."""
     for number in range(2):
         with pytest.raises(Rejected):
             inbox.write(("a.dcm",), BROKEN + bytes([number]))
@@ -160,7 +160,7 @@ def test_rejected_is_there_only_with_something_in_it(inbox: Inbox) -> None:
 def test_a_full_spool_does_not_hide_the_refusal(
     orthanc: MemoryOrthanc, lanes: Lanes, tmp_path: DiskPath, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The error tells what Orthanc said, though the file cannot be kept; the log names no file."""
+    """The error has Orthanc's reason although the file cannot be kept; the log names no file."""
     inbox = Inbox(orthanc, Spool(tmp_path, maximum_size=10, maximum_age=86400), lanes, Importer(orthanc))
     with pytest.raises(Rejected, match="cannot read it"):
         inbox.write(("doe.dcm",), BROKEN)

@@ -1,4 +1,4 @@
-"""Files that come into the inbox in pieces."""
+"""Tests of uploads that come in pieces."""
 
 import gc
 import mmap
@@ -74,7 +74,7 @@ def test_what_comes_in_pieces_is_taken_like_what_comes_at_once(
 
 
 def test_it_has_the_powers_that_doors_ask_for(inbox: Inbox) -> None:
-    """They are found by their Protocols."""
+    """The inbox and its uploads implement the Protocols."""
     assert isinstance(inbox, AcceptsUploads)
     assert isinstance(inbox, HasQuota)
     assert inbox.takes_files(())
@@ -161,7 +161,7 @@ def test_nothing_is_kept_where_nothing_could_be_imported(inbox: Inbox, orthanc: 
 
 
 def test_many_uploads_finish_at_once(inbox: Inbox, orthanc: MemoryOrthanc, spool: Spool) -> None:
-    """Under names of their own and under one that all of them want."""
+    """With different names, and all with the same name."""
     files = [path.read_bytes() for path in (TEST_FILES / "dicomdirtests").rglob("IM0000*")][:12]
     texts = [bytes([number]) * 30_000 for number in range(12)]
     with ThreadPoolExecutor(12) as pool:
@@ -195,7 +195,7 @@ class Map:
 
 @pytest.mark.parametrize("data", [CT, BROKEN, CHANGED, zipped({"1": CT}), zipped({"1": BROKEN}), b"text"])
 def test_nothing_keeps_the_map_of_a_file(inbox: Inbox, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a success nor an error leaves a circle behind that only the garbage collector would break."""
+    """Neither a success nor an error leaves a reference cycle for the garbage collector."""
     inbox.write(("a",), CT)
     maps = Map(monkeypatch)
     gc.disable()
@@ -213,7 +213,7 @@ def test_nothing_keeps_the_map_of_a_file(inbox: Inbox, data: bytes, monkeypatch:
 def test_the_room_is_that_of_the_quota_or_of_the_disk(
     inbox: Inbox, orthanc: MemoryOrthanc, lanes: Lanes, tmp_path: DiskPath
 ) -> None:
-    """Whichever is less; what is on its way counts, and receipts do not."""
+    """Whichever is less; unfinished uploads count, and receipts do not."""
     inbox.write(("a",), bytes(1000))
     inbox.write(("a.dcm",), CT)
     assert (inbox.quota().used, inbox.quota().available) == (1000, (1 << 20) - 1000)
@@ -251,7 +251,7 @@ def python(tmp_path: DiskPath, code: str) -> "subprocess.Popen[str]":
 
 
 def test_a_large_file_goes_through_little_memory(tmp_path: DiskPath) -> None:
-    """300 MB, of which no more than the block that just came is ever held."""
+    """300 MB, of which only the current block is in memory."""
     code = """
 from resource import RUSAGE_SELF, getrusage
 
@@ -276,7 +276,7 @@ print(getrusage(RUSAGE_SELF).ru_maxrss - before)
 
 @pytest.mark.parametrize("after", [5, 17, 40, 80])
 def test_a_process_that_is_killed_loses_nothing_that_it_acknowledged(tmp_path: DiskPath, after: int) -> None:
-    """Each line that it wrote names a file that is there after the next start, and nothing is left beside them."""
+    """Each acknowledged file exists after the next start, and nothing else."""
     code = """
 import os
 import time

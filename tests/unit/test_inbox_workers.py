@@ -1,4 +1,4 @@
-"""Clients and workers of the folder that imports, and the memory they share."""
+"""Tests of the inbox's worker threads, and of the memory that they share with requests."""
 
 import gc
 import hashlib
@@ -25,7 +25,7 @@ orthanc, spool, lanes, inbox = inboxes.orthanc, inboxes.spool, inboxes.lanes, in
 
 
 def test_a_busy_queue_refuses_and_keeps_nothing(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
-    """While the only worker is held up, others are told to come back; ordinary files need no worker."""
+    """While the only worker is busy, other imports are refused with `Busy`; ordinary files need no worker."""
     orthanc.gate.clear()
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(inbox.write, ("a.dcm",), CT)
@@ -43,7 +43,7 @@ def test_a_busy_queue_refuses_and_keeps_nothing(inbox: Inbox, orthanc: MemoryOrt
 def test_the_import_runs_on_a_worker_without_a_copy(
     orthanc: MemoryOrthanc, spool: Spool, lanes: Lanes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Orthanc is handed the caller's own memory, on a thread of the queue."""
+    """Orthanc gets the caller's own memory, on a thread of the queue."""
     seen: list[tuple[str, object]] = []
     genuine = MemoryOrthanc.store
 
@@ -63,7 +63,7 @@ class Memory(bytearray):
 
 @pytest.mark.parametrize("data", [CT, BROKEN, CHANGED, zipped({"1": CT}), zipped({"1": BROKEN}), b"text"])
 def test_nothing_keeps_the_callers_memory(inbox: Inbox, data: bytes) -> None:
-    """Neither a success nor an error leaves a circle behind that only the garbage collector would break."""
+    """Neither a success nor an error leaves a reference cycle for the garbage collector."""
     inbox.write(("a",), CT)
     gc.disable()
     try:

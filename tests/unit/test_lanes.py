@@ -1,4 +1,4 @@
-"""The lanes: one kind of work never waits for another kind."""
+"""Tests of the lanes: a job never waits for jobs of another kind."""
 
 import struct
 import threading
@@ -171,7 +171,7 @@ def test_one_zip_too_many_is_refused_at_once(inbox: Inbox, lanes: Lanes, held: H
 def test_many_members_without_images_wait_like_any_zip(
     inbox: Inbox, lanes: Lanes, held: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To find out that none of 50,000 members is an image takes seconds, which are those of the lane."""
+    """A search of 50,000 members for an image takes seconds, in the lane."""
     monkeypatch.setattr(zip_directory, "_FEW", 1)
     text = zipped({"a.txt": b"text", "b.txt": b"text"})
     with uploading(inbox, lanes, held, ("a.zip", ZIP), ("b.zip", text)) as uploads:
@@ -192,7 +192,7 @@ def test_a_document_that_is_a_zip_does_not_wait(inbox: Inbox, lanes: Lanes, held
 
 
 def test_the_threads_are_named_after_their_work(lanes: Lanes) -> None:
-    """So that a look at the process tells what it is doing."""
+    """Thread names show the lane."""
     kinds = (lanes.small, lanes.large, lanes.complex, lanes.zips, lanes.deletions)
     found = [kind.run(lambda: threading.current_thread().name) for kind in kinds]
     assert [name.removeprefix("davfs-") for name in found] == [

@@ -30,7 +30,7 @@ TOLD = "a.zip.progress.txt"
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However short an import is, it is told how far it is."""
+    """The progress file is shown from the start."""
     monkeypatch.setattr(module, "_QUICK", -1.0)
 
 
@@ -69,7 +69,7 @@ def test_a_file_beside_it_tells_how_far_it_is(inbox: Inbox, orthanc: MemoryOrtha
 def test_nobody_is_told_of_a_quick_import(
     inbox: Inbox, orthanc: MemoryOrthanc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file that comes and goes within a second would only puzzle clients."""
+    """No progress file is shown within the first second."""
     monkeypatch.setattr(module, "_QUICK", 60.0)
     with importing(inbox, orthanc):
         assert names(inbox) == []
@@ -78,7 +78,7 @@ def test_nobody_is_told_of_a_quick_import(
 
 
 def test_a_real_file_goes_first(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
-    """Somebody may have put a file of this name there, before or meanwhile: it stays what it is."""
+    """A real file of this name is shown instead."""
     with importing(inbox, orthanc):
         inbox.write((TOLD,), b"mine")
         assert names(inbox) == [TOLD]
@@ -139,7 +139,7 @@ def test_the_text_counts(orthanc: MemoryOrthanc) -> None:
 
 
 def test_a_zip_that_waits_says_so(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
-    """Another one comes first."""
+    """It waits for another ZIP."""
     with importing(inbox, orthanc), ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(inbox.write, ("b.zip",), ZIP)
         deadline = time.monotonic() + SOON
@@ -162,7 +162,7 @@ def test_an_import_ends_where_the_drive_stops(inbox: Inbox, orthanc: MemoryOrtha
 
 
 def test_a_large_member_ends_where_the_drive_stops(orthanc: MemoryOrthanc) -> None:
-    """In the midst of its unpacking."""
+    """While it is being unpacked."""
     stopping = iter([False, False, True])  # asked before the ZIP, before the member, and in it
     progress = Progress(lambda: next(stopping))
     with pytest.raises(Unavailable):

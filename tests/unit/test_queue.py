@@ -20,7 +20,7 @@ SOON = 10.0
 
 @pytest.fixture
 def gate() -> Iterator[threading.Event]:
-    """What jobs wait for; opened at the end."""
+    """An event that jobs wait for; set at the end."""
     event = threading.Event()
     yield event
     event.set()
@@ -78,7 +78,7 @@ def test_the_threads_have_names_and_are_daemons() -> None:
 
 
 def test_a_job_that_is_not_started_in_time_never_starts(gate: threading.Event, callers: ThreadPoolExecutor) -> None:
-    """It is withdrawn, its caller is told, and its place in the queue is free again."""
+    """It is withdrawn, its caller gets `Busy`, and its place in the queue is free again."""
     queue = ImportQueue(workers=1, capacity=1, patience=0.05)
     started: list[int] = []
     running = callers.submit(queue.run, lambda: gate.wait(SOON))
@@ -95,7 +95,7 @@ def test_a_job_that_is_not_started_in_time_never_starts(gate: threading.Event, c
 
 
 def test_a_started_job_is_waited_for_beyond_patience() -> None:
-    """Its caller's memory is in use: giving up is no choice any more."""
+    """The caller waits for its end, since its memory is in use."""
     queue = ImportQueue(workers=1, patience=0.02)
     assert queue.run(lambda: threading.Event().wait(0.2)) is False
     assert queue.stop(SOON)
@@ -117,7 +117,7 @@ def test_a_full_queue_refuses_after_patience(gate: threading.Event, callers: Thr
 
 
 def test_stop_drains_and_refuses() -> None:
-    """What waits is still done; what comes later is refused; stopping twice is no error."""
+    """Waiting jobs are run, later ones are refused; stopping twice is no error."""
     queue = ImportQueue(workers=1, patience=SOON)
     gate = threading.Event()
     with ThreadPoolExecutor(4) as callers:
@@ -152,7 +152,7 @@ def test_stop_keeps_its_time_limit(gate: threading.Event, callers: ThreadPoolExe
 
 
 def test_callers_of_a_full_queue_are_woken_by_stop(gate: threading.Event, callers: ThreadPoolExecutor) -> None:
-    """Nobody sits out the patience of a queue that stops."""
+    """Waiting callers are refused at once when the queue stops."""
     queue = ImportQueue(workers=1, capacity=1, patience=SOON * 10)
     jobs = [callers.submit(queue.run, lambda: gate.wait(SOON)) for _ in range(5)]
     until(lambda: len(queue._waiting) == 1)

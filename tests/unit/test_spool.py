@@ -1,4 +1,4 @@
-"""Files, folders and receipts of the inbox's folder on disk."""
+"""Tests of files, folders and receipts in the spool."""
 
 import os
 import time
@@ -58,7 +58,7 @@ def test_an_open_file_outlives_its_name(spool: Spool) -> None:
 
 
 def test_media_types_go_by_the_name(spool: Spool) -> None:
-    """What is not known, is packed, or runs in a browser is a stream of bytes."""
+    """Unknown, packed and active content is application/octet-stream."""
     names = ("a.pdf", "a.zip", "A.TXT", "a", "a.tar.gz", "a.html", "a.svg", "a.js", ".html")
     types = [spool.write((name,), b"").entry.media_type for name in names]
     assert types == ["application/pdf", "application/zip", "text/plain"] + ["application/octet-stream"] * 6
@@ -77,7 +77,7 @@ def test_folders_can_be_made_filled_and_removed(spool: Spool) -> None:
 
 
 def test_the_root_is_a_folder_that_stays(spool: Spool) -> None:
-    """It can be looked at, but is neither written nor removed."""
+    """The root can be read, but not written or removed."""
     assert spool.stat(()).entry.is_folder
     with pytest.raises(PathError):
         spool.delete(())

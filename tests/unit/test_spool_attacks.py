@@ -97,7 +97,7 @@ def test_a_database_that_is_a_pipe_is_made_anew(root: DiskPath) -> None:
 
 
 def test_strange_things_among_the_originals(spool: Spool, tmp_path: DiskPath) -> None:
-    """They are removed where that is possible, and stand for nothing."""
+    """They are ignored, and removed if possible."""
     spool.write(("a",), b"text")
     status = (tmp_path / "files" / "a").stat()
     os.mkfifo(tmp_path / "sent" / "pipe")

@@ -1,4 +1,4 @@
-"""Changes of the inbox's folder that fail, or meet others."""
+"""Tests of changes of the spool that fail, or that run at the same time."""
 
 import os
 import random
@@ -22,7 +22,7 @@ clock, spool = spools.clock, spools.spool
 
 
 def test_an_old_decision_does_not_remove_a_new_file(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the look and the removal somebody wrote a file, which stays."""
+    """A file that was written between check and removal stays."""
     spool.put_receipt(("a",), RECEIPT)
 
     def read_receipt(*_: object) -> Receipt:
@@ -37,7 +37,7 @@ def test_an_old_decision_does_not_remove_a_new_file(spool: Spool, monkeypatch: p
 
 
 def test_an_old_decision_does_not_remove_a_folder(spool: Spool, tmp_path: DiskPath) -> None:
-    """What was a receipt when it was looked at may be a folder with files now."""
+    """A receipt that was replaced by a folder meanwhile is not removed."""
     spool.put_receipt(("a",), RECEIPT)
     status = (tmp_path / "files" / "a").lstat()
     spool.delete(("a",))
@@ -63,7 +63,7 @@ def test_a_receipt_is_dropped_only_if_it_still_is_the_same(spool: Spool) -> None
 
 
 def test_a_failed_write_leaves_the_old_file(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk is no space, and what was there stays."""
+    """A full disk is `NoSpace`, and the old file stays."""
     spool.write(("a",), b"old")
 
     def full(_: int) -> None:

@@ -1,4 +1,4 @@
-"""Permissions in the inbox's folder on disk, and what others put there."""
+"""Tests of permissions on the disk, and of foreign files in the spool's folder."""
 
 import os
 import shutil
@@ -105,7 +105,7 @@ def test_other_things_on_the_disk_are_not_shown(spool: Spool, tmp_path: DiskPath
 def test_a_folder_that_was_removed_is_made_again(
     spool: Spool, tmp_path: DiskPath, removed: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Somebody tidies up behind the drive's back: the next look or upload finds all, and one line tells of it."""
+    """The next request makes it again, and the log has one line."""
     spool.write(("a",), b"12345")
     shutil.rmtree(tmp_path / removed)
     assert names(spool) == ([] if removed in {"files", "."} else ["a"])
@@ -137,7 +137,7 @@ def test_a_folder_takes_a_file_s_place_although_scratch_was_removed(spool: Spool
 
 @pytest.mark.parametrize("removed", ["files", "incoming"])
 def test_an_upload_that_loses_its_folder_can_be_tried_again(spool: Spool, tmp_path: DiskPath, removed: str) -> None:
-    """It is told so, or it has arrived; nobody answers that it had gone wrong for good."""
+    """It ends with an error that asks to try again."""
     spool.make_folder(("a",))
     with spool.receive(("a", "b")) as incoming:
         incoming.write(b"123")

@@ -1,4 +1,4 @@
-"""The size and the age up to which the inbox's folder keeps files."""
+"""Tests of the quota and of the expiry of files."""
 
 import math
 import os
@@ -18,7 +18,7 @@ clock, spool = spools.clock, spools.spool
 
 
 def test_the_quota_is_checked_before_anything_is_written(spool: Spool) -> None:
-    """What does not fit leaves no trace; what replaces a file needs only the difference."""
+    """A refused file leaves nothing behind; one that replaces another needs only the difference."""
     spool.write(("a",), bytes(600))
     for size in (401, 5000):
         with pytest.raises(NoSpace):
@@ -35,7 +35,7 @@ def test_the_quota_is_checked_before_anything_is_written(spool: Spool) -> None:
 
 
 def test_receipts_need_no_space(spool: Spool) -> None:
-    """They free the place of the file that they replace."""
+    """They free the bytes of the file that they replace."""
     spool.write(("a",), bytes(1000))
     spool.put_receipt(("a",), RECEIPT)
     spool.write(("b",), bytes(1000))
@@ -59,7 +59,7 @@ def test_deleting_and_expiring_free_space(spool: Spool, clock: Clock) -> None:
 
 
 def test_a_new_start_counts_what_is_there(spool: Spool, tmp_path: DiskPath) -> None:
-    """And drops what was being written; foreign things count nothing."""
+    """Unfinished uploads are removed; foreign files do not count."""
     spool.make_folder(("d",))
     spool.write(("d", "a"), bytes(900))
     spool.put_receipt(("r",), RECEIPT)
@@ -76,7 +76,7 @@ def test_a_new_start_counts_what_is_there(spool: Spool, tmp_path: DiskPath) -> N
 
 @pytest.mark.parametrize("maximum_age", [0, math.inf, 10**400])
 def test_no_limit_is_no_limit(tmp_path: DiskPath, maximum_age: float) -> None:
-    """A maximum of 0 bytes lets everything in, one of 0 or of very many seconds lets nothing out."""
+    """With a maximum of 0 bytes all files fit; with one of 0 or very many seconds none expires."""
     spool = Spool(tmp_path, maximum_size=0, maximum_age=maximum_age)
     spool.write(("a",), bytes(100_000))
     os.utime(tmp_path / "files" / "a", (0, 0))

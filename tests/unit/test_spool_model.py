@@ -1,4 +1,4 @@
-"""The inbox's folder against a model of it: whatever is done in whatever order."""
+"""Compares the spool with a model of it, over random operations."""
 
 import shutil
 import tempfile
@@ -144,7 +144,7 @@ class Model(RuleBasedStateMachine):
 
     @invariant()
     def both_are_alike(self) -> None:
-        """Names, contents, and the room that is used."""
+        """Names, contents, and used bytes are equal."""
         assert self._shown(()) == self.nodes
         assert self.spool.used == self._used(self.nodes, self.properties)
         kept = {path: self.spool.properties.get(path, NAME) for path in self.nodes}

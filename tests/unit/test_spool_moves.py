@@ -1,4 +1,4 @@
-"""Renaming and copying in the inbox's folder."""
+"""Tests of renaming and copying in the spool."""
 
 import os
 import random
@@ -62,7 +62,7 @@ def filled(spool: Spool) -> Iterator[Spool]:
 @pytest.mark.parametrize("source", [("a",), ("r",)])
 @pytest.mark.parametrize("replace", [True, False])
 def test_files_and_receipts_are_moved_and_copied(filled: Spool, source: Path, target: Path, replace: bool) -> None:  # noqa: FBT001  pytest's own form
-    """Their content, date and type come along; a copy takes no room."""
+    """They keep content, date and type; a copy uses no bytes."""
     before, used = filled.stat(source), filled.used
     filled.copy(source, target, replace=replace)
     copied = filled.stat(target)
@@ -100,7 +100,7 @@ def test_a_folder_comes_with_all_that_is_in_it(filled: Spool) -> None:
 @pytest.mark.parametrize("target", [("b",), ("r",), ("d", "a"), ("t",)])
 @pytest.mark.parametrize("source", [("a",), ("d", "e", "r"), ("s",)])
 def test_whatever_is_at_the_target_gives_way(filled: Spool, act: Relocate, source: Path, target: Path) -> None:
-    """A file, a receipt or a folder, to any of them; unless it must not, and then nothing changes."""
+    """A file, a receipt or a folder replaces any of them if that is allowed; otherwise nothing changes."""
     for name in ("s", "t"):
         filled.make_folder((name,))
         filled.write((name, "f"), name.encode())

@@ -1,4 +1,4 @@
-"""The names that the inbox's folder on disk keeps."""
+"""Tests of the names that the spool accepts."""
 
 import os
 
@@ -40,7 +40,7 @@ clock, spool = spools.clock, spools.spool
     ],
 )
 def test_names_that_cannot_be_kept_or_shown_are_refused(spool: Spool, name: str) -> None:
-    """Writing them is a bad name, reading them finds nothing."""
+    """Writing them raises `BadName`, reading them `NotFound`."""
     assert not is_name(name)
     with pytest.raises(BadName):
         spool.write((name,), b"")

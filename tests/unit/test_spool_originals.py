@@ -1,4 +1,4 @@
-"""Receipts that keep what was sent: read as files, gone as receipts go, and giving way to what needs their room."""
+"""Tests of originals: read as files, removed as receipts, and replaced by receipts when room is needed."""
 
 from pathlib import Path as DiskPath
 
@@ -15,7 +15,7 @@ spool, clock = spools.spool, spools.clock
 
 
 def kept(spool: Spool, *path: str) -> bytes | None:
-    """Return what a receipt keeps, None where it keeps nothing."""
+    """Return the original of a receipt, None if there is none."""
     item = spool.stat(path)
     assert item.receipt == RECEIPT
     if not item.has_original:
@@ -38,7 +38,7 @@ def test_it_is_read_as_it_was_sent(spool: Spool) -> None:
 
 
 def test_it_is_so_after_a_start(spool: Spool, tmp_path: DiskPath) -> None:
-    """What stands for an instance is known from the disk; what was removed behind its back is forgotten."""
+    """Originals are found on the disk; those whose files were removed are forgotten."""
     spool.write(("a",), b"sent", receipt=RECEIPT)
     spool.write(("b",), b"gone", receipt=RECEIPT)
     (tmp_path / "files" / "b").unlink()
@@ -48,7 +48,7 @@ def test_it_is_so_after_a_start(spool: Spool, tmp_path: DiskPath) -> None:
 
 
 def test_it_can_be_renamed_and_copied(spool: Spool) -> None:
-    """Each of its names stands for the same instance, and the bytes count once."""
+    """Each of its names has the same receipt, and the bytes count once."""
     spool.write(("a",), b"sent", receipt=RECEIPT)
     spool.make_folder(("folder",))
     spool.copy(("a",), ("folder", "copy"), replace=False)
@@ -61,7 +61,7 @@ def test_it_can_be_renamed_and_copied(spool: Spool) -> None:
 
 @pytest.mark.parametrize("how", ["delete", "drop", "replace", "receipt", "expire"])
 def test_nothing_is_left_of_it(spool: Spool, tmp_path: DiskPath, clock: Clock, how: str) -> None:
-    """What it stood for is forgotten when it goes, whichever way."""
+    """Its receipt is forgotten when it is removed, in whichever way."""
     spool.write(("a",), b"sent", receipt=RECEIPT)
     match how:
         case "delete":
@@ -82,7 +82,7 @@ def test_nothing_is_left_of_it(spool: Spool, tmp_path: DiskPath, clock: Clock, h
 
 
 def test_it_gives_way(spool: Spool) -> None:
-    """Where the quota is used up, receipts without content take the place of the oldest that have one."""
+    """If the quota is used up, the oldest originals are replaced by receipts."""
     for name in ("a", "b", "c"):
         spool.write((name,), bytes(300), receipt=RECEIPT)
     spool.copy(("a",), ("copy",), replace=False)
@@ -99,7 +99,7 @@ def test_it_gives_way(spool: Spool) -> None:
 
 
 def test_other_files_do_not(spool: Spool) -> None:
-    """A file that Orthanc does not have stays, and what does not fit is refused."""
+    """A file that Orthanc does not have stays, and an upload that does not fit is refused."""
     spool.write(("a",), bytes(300), receipt=RECEIPT)
     spool.write(("text",), b"x" * 600)
     with pytest.raises(NoSpace):

@@ -1,4 +1,4 @@
-"""A spool that many threads change at the same time: what is counted is what is there, and nothing is left behind."""
+"""Tests of a spool that many threads change: the quota stays right, and nothing is left behind."""
 
 import random
 import stat
@@ -73,7 +73,7 @@ def test_all_at_once(spool: Spool, tmp_path: DiskPath) -> None:
 
 
 def test_a_folder_is_filled_while_it_goes(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is put into a folder that has just been replaced, by somebody who had it open, goes with it."""
+    """A file that is put into a folder just after that was replaced is removed with it."""
     for name in ("old", "new"):
         spool.make_folder((name,))
         spool.write((name, "x"), b"x")

@@ -1,4 +1,4 @@
-"""Files that come into the inbox's folder in pieces."""
+"""Tests of unfinished uploads in the spool."""
 
 import os
 from collections.abc import Callable
@@ -16,7 +16,7 @@ clock, spool = spools.clock, spools.spool
 
 
 def test_a_file_appears_complete_or_not_at_all(spool: Spool) -> None:
-    """The old one is there until the new one takes its place, without being written again."""
+    """The old file exists until the new one is renamed to its path; nothing is written twice."""
     spool.write(("a",), b"old")
     with spool.receive(("a",)) as file:
         file.write(b"one ")
@@ -34,7 +34,7 @@ def test_a_file_appears_complete_or_not_at_all(spool: Spool) -> None:
 
 
 def test_what_is_not_kept_is_dropped(spool: Spool) -> None:
-    """Neither bytes nor their count remain."""
+    """Neither the file nor its bytes in the quota remain."""
     with spool.receive(("a",), 500) as file:
         file.write(bytes(400))
         assert spool.used == 400
@@ -136,7 +136,7 @@ def test_a_full_disk_is_told_at_once_or_as_soon_as_it_is_full(spool: Spool, monk
 
 
 def test_nothing_is_replaced_where_that_is_not_asked_for(spool: Spool, clock: Clock) -> None:
-    """What has expired is not in the way, though."""
+    """An expired file is replaced."""
     spool.write(("a",), b"old")
     with spool.receive(("a",)) as file:
         file.write(b"new")

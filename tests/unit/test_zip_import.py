@@ -58,7 +58,7 @@ def test_a_zip_with_a_refused_member_is_refused(orthanc: MemoryOrthanc) -> None:
 
 
 def test_the_details_are_bounded(orthanc: MemoryOrthanc) -> None:
-    """A ZIP of a thousand bad files does not make a book."""
+    """The details of a thousand refused files name a hundred."""
     with pytest.raises(Refused) as caught:
         ZipImporter(Importer(orthanc)).import_zip(zipped({str(number): BROKEN for number in range(1000)}))
     assert len(caught.value.details) == 101
@@ -89,7 +89,7 @@ def test_all_ways_to_pack(orthanc: MemoryOrthanc, compression: int) -> None:
 
 @pytest.mark.parametrize(("method", "name"), [(9, "Deflate64"), (93, "Zstandard"), (42, "method 42")])
 def test_ways_to_pack_that_are_not_read(orthanc: MemoryOrthanc, method: int, name: str) -> None:
-    """They are named, and cost no other member."""
+    """They are refused by the method's name; other members are imported."""
     content = bytearray(zipped({"1": CT, "2": MR}))
     for place in (8, content.index(b"PK\x01\x02") + 10):
         content[place : place + 2] = method.to_bytes(2, "little")
@@ -134,7 +134,7 @@ def test_elements_are_counted_by_the_bytes_that_were_sent(orthanc: MemoryOrthanc
 
 @pytest.mark.parametrize("cut", [10, 30, 60, 200, 5000])
 def test_a_zip_that_was_cut_off(orthanc: MemoryOrthanc, cut: int) -> None:
-    """What is there is imported, and the sender is told that something is missing."""
+    """Complete members are imported, and the error says that the ZIP was cut off."""
     content = zipped({"1": CT, "2.txt": b"text", "3": MR})
     with pytest.raises(Refused, match="cannot be imported as a whole"):
         ZipImporter(Importer(orthanc)).import_zip(content[:-cut])
@@ -153,7 +153,7 @@ def test_a_zip_that_was_written_as_a_stream_and_cut_off(orthanc: MemoryOrthanc, 
 
 @pytest.mark.parametrize("raw", [b"\xff\xfe\xe4", b"\xc0\xaf/", b"a\0b"])
 def test_names_that_are_no_utf_8(orthanc: MemoryOrthanc, raw: bytes) -> None:
-    """A name that is not what it says costs nothing."""
+    """A name that is not valid UTF-8 is no error."""
     content = bytearray(zipped({"XXX": CT}).replace(b"XXX", raw))
     for place in (6, content.index(b"PK\x01\x02") + 8):
         content[place + 1] |= 0x08
@@ -175,7 +175,7 @@ def test_damaged_zips(seed: int, changes: int, compression: int) -> None:
 
 
 def test_encrypted_members_are_refused(orthanc: MemoryOrthanc) -> None:
-    """Nobody can tell whether they are DICOM."""
+    """They may be DICOM."""
     content = bytearray(zipped({"1": CT}))
     content[content.index(b"PK\x01\x02") + 8] |= 1
     with pytest.raises(Refused, match="encrypted"):

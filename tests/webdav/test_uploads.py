@@ -66,7 +66,7 @@ def test_a_file_on_which_orthanc_stumbles_is_refused(door: Door) -> None:
 
 
 def test_a_bad_member_of_a_zip_costs_no_good_one(door: Door) -> None:
-    """Those behind it are imported, and the bad one is named."""
+    """The next members are imported, and the refused one is named."""
     content = zipped({"1": strange(GOOD), "2": GOOD, "3": dicom.instance("p1")[:300], "4": OTHER})
     assert door.drive.put("inbox/mixed.zip", content).status_code == UNSUPPORTED
     assert held(door) == sorted([GOOD, OTHER])
