@@ -9,14 +9,13 @@ from typing import Annotated, Any, TypeAlias
 import typer
 
 from davfs.errors import ConfigurationError
+from davfs.layout.levels import RESOURCES
 from davfs.layout.tags import ExtraTags, representation
-from davfs.orthanc.model import Level
 from davfs.settings import checks
 from davfs.settings.checks import nearest
 from davfs.settings.configuration import GivenValue
 from davfs.settings.table import SETTINGS, Setting
 
-_LEVELS = {level.name.lower(): level for level in Level}
 _TYPES: dict[Callable[[str, Any], Any], Any] = {
     checks.flag: bool,
     checks.number: int,
@@ -93,14 +92,14 @@ def extra_tags(tags: Sequence[str] | None) -> ExtraTags:
     Raises:
         typer.BadParameter: One is no tag of a level.
     """
-    found: dict[Level, list[str]] = {}
+    parsed = []
     for text in tags or ():
         name, _, keyword = text.partition(":")
-        if name not in _LEVELS or representation(keyword) is None:
-            allowed = f"write one of {', '.join(_LEVELS)}, a colon, and a DICOM keyword"
+        if name not in RESOURCES or representation(keyword) is None:
+            allowed = f"write one of {', '.join(RESOURCES)}, a colon, and a DICOM keyword"
             raise typer.BadParameter(f"{text!r} is no tag of a level: {allowed}", param_hint="--tag")
-        found.setdefault(_LEVELS[name], []).append(keyword)
-    return found
+        parsed.append((RESOURCES[name], keyword))
+    return {level: [keyword for other, keyword in parsed if other is level] for level, _ in parsed}
 
 
 def _parameter(setting: Setting) -> inspect.Parameter:

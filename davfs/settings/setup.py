@@ -10,7 +10,7 @@ from typing import Any
 
 from davfs.errors import ConfigurationError
 from davfs.layout import ExtraTags, HashKey, Layout, load, shipped, shipped_names
-from davfs.orthanc.model import Level
+from davfs.orthanc.description import NAMES
 from davfs.settings import plugin
 from davfs.settings.configuration import Configuration
 from davfs.settings.layout_files import LayoutFiles
@@ -18,7 +18,7 @@ from davfs.settings.layout_files import LayoutFiles
 INBOX = "inbox"
 SEARCH = "search"
 _STUDY_LAYOUT = "by-study"
-_LEVELS = {level.name.capitalize(): level for level in Level}
+_LEVELS = {name: level for level, name in NAMES.items()}
 
 
 @dataclass(frozen=True, slots=True)

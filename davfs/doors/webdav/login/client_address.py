@@ -1,17 +1,18 @@
 """IP addresses of clients, also behind trusted proxies."""
 
 from collections.abc import Mapping, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, TypeAlias
 
-Network: TypeAlias = IPv4Network | IPv6Network
+from davfs.settings.checks import IpNetwork
+
 Address: TypeAlias = IPv4Address | IPv6Address
 
 SITE = 48
 """Bits of an IPv6 address that identify a customer, who chooses the others (RFC 6177)."""
 
 
-def client_address(environ: Mapping[str, Any], trusted: Sequence[Network]) -> str:
+def client_address(environ: Mapping[str, Any], trusted: Sequence[IpNetwork]) -> str:
     """Return a client's IP address.
 
     ``X-Forwarded-For`` is read from its right end, as far as trusted proxies have written it. The first address that is
@@ -34,7 +35,7 @@ def client_address(environ: Mapping[str, Any], trusted: Sequence[Network]) -> st
     return str(parsed)
 
 
-def is_secret(environ: Mapping[str, Any], trusted: Sequence[Network]) -> bool:
+def is_secret(environ: Mapping[str, Any], trusted: Sequence[IpNetwork]) -> bool:
     """Return True if a request was encrypted on its way: by TLS, also to a trusted proxy."""
     if environ["wsgi.url_scheme"] == "https":
         return True
@@ -55,7 +56,7 @@ def network(address: str, bits: int = SITE) -> str:
     return str(mapped or ip_network((parsed.packed, bits), strict=False))
 
 
-def is_trusted(address: Address, trusted: Sequence[Network]) -> bool:
+def is_trusted(address: Address, trusted: Sequence[IpNetwork]) -> bool:
     """Return True if an address is that of a trusted proxy."""
     return any(address in network for network in trusted)
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from davfs.doors.webdav.login.client_address import Network
 from davfs.doors.webdav.login.throttle import Throttle
 from davfs.orthanc.access import Access
+from davfs.settings.checks import IpNetwork
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,4 +25,4 @@ class LoginSettings:
     throttle: Throttle
     digest_users: Mapping[str, str] = field(default_factory=dict, repr=False)
     realm: str = "Orthanc"
-    trusted_proxies: tuple[Network, ...] = ()
+    trusted_proxies: tuple[IpNetwork, ...] = ()
