@@ -1,20 +1,6 @@
 """Reads the settings of ``davfs serve``: options, environment variables, a TOML file, defaults, in order of precedence.
 
-The file has the keys of Orthanc's ``Davfs`` section at its top, and a table for Orthanc itself::
-
-    Layouts = ["by-patient", "/etc/davfs/mine.toml"]
-    AllowUpload = false
-
-    [Server]
-    Address = "0.0.0.0"
-    Port = 8043
-    Certificate = "drive.pem"
-
-    [Orthanc]
-    Url = "https://orthanc.example:8042"
-    Username = "drive"
-    PasswordFile = "orthanc-password"
-
+The file has the keys of Orthanc's ``Davfs`` section at its top, and a table for Orthanc itself: see docs/davfs.toml.
 Relative paths start at the folder of the file that names them, or at the working directory. Errors name a setting as it
 was written: ``--port``, ``DAVFS_PORT``, or file, line and key.
 """
