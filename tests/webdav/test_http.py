@@ -70,6 +70,15 @@ def test_continue(server: HttpServer) -> None:
         assert b"".join(iter(lambda: connection.recv(1 << 16), b"")).endswith(b"\r\n\r\nabc")
 
 
+def test_continue_in_http_1_0(server: HttpServer) -> None:
+    """Clients of HTTP/1.0 know no ``100 Continue``, so they are sent none (RFC 9110 §10.1.1)."""
+    with socket.create_connection((LOOPBACK, server.port), timeout=SECONDS) as connection:
+        connection.sendall(b"PUT /echo HTTP/1.0\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+        time.sleep(0.1)
+        connection.sendall(b"abc")
+        assert connection.recv(100).split()[1] == b"200"
+
+
 def test_chunks(server: HttpServer) -> None:
     """A body in chunks arrives whole, and the connection goes on behind it."""
     with client(server) as connection:

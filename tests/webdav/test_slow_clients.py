@@ -158,6 +158,24 @@ def test_a_queued_request_among_stalled_clients(application: Application, monkey
         assert answered(honest)
 
 
+def test_pipelines_without_end(server: HttpServer) -> None:
+    """Connections whose next request is always there keep nobody from connecting, and from being answered."""
+    waited = []
+    with ExitStack() as stack:
+        for _ in range(50):
+            pipeline = stack.enter_context(socket.create_connection((LOOPBACK, server.port)))
+            pipeline.setblocking(False)  # noqa: FBT003  the standard library's
+            with suppress(BlockingIOError):
+                for _ in range(20):
+                    pipeline.send(GET * 500)
+        for _ in range(11):
+            began = time.monotonic()
+            with bare_door.client(server) as connection:
+                assert ask(connection, "GET", "/") == (200, b"hello")
+            waited.append(time.monotonic() - began)
+    assert sorted(waited)[5] < 0.25
+
+
 def test_the_rest_of_a_refused_body(server: HttpServer) -> None:
     """It is thrown away at once or late, and the connection goes on behind it."""
     with connected(server, UPLOAD.replace(b"/echo", b"/unread")) as connection:

@@ -139,7 +139,7 @@ class ConnectionManager:
 
     def _take_returned(self) -> None:
         os.read(self._wake_up, 4096)
-        while self._returned:
+        for _ in range(len(self._returned)):  # workers may return others as fast as these are handed over
             self._wait_for(self._returned.popleft())
 
     def _accept_some(self) -> None:

@@ -44,7 +44,8 @@ class HttpRequest(RequestHead):
         if not self.ready:
             return
         expects = self.inheaders.get(b"Expect", b"").lower() == b"100-continue"
-        self.conn.rfile.before_wait = self._send_continue if expects else None
+        is_new = self.response_protocol != "HTTP/1.0"
+        self.conn.rfile.before_wait = self._send_continue if expects and is_new else None
         self.body = self.rfile = self._framed()
         if self.body.left == 0:
             self.rfile = BytesIO()

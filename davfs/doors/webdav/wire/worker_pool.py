@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from davfs.doors.webdav.wire.connection import ClientConnection
+from davfs.doors.webdav.wire.connection_state import ConnectionState
 from davfs.doors.webdav.wire.fair_queue import FairQueue, RunningTask
 
 _log = logging.getLogger(__name__)
@@ -104,8 +105,14 @@ class WorkerPool:
         return running
 
     def _give_back(self, connection: ClientConnection) -> None:
+        """Queue a connection again if its next request is there; else close it, or wait for its client."""
         try:
-            connection.close() if connection.state is None else self._server.put_conn(connection)
+            if connection.state is None:
+                connection.close()
+            elif self._server.ready and connection.state is ConnectionState.REQUEST and connection.rfile.has_head():
+                self.put(connection)
+            else:
+                self._server.put_conn(connection)
         except OSError:  # it was broken already
             pass
         except Exception:  # noqa: BLE001  as above
