@@ -43,6 +43,13 @@ def test_what_the_map_names_of_the_code_is_in_it() -> None:
         assert f"def {method}(" in code, method
 
 
+def test_files_that_documents_name_are_there() -> None:
+    """Whole paths of source and documentation in all pages, such as `docs/adr/README.md`."""
+    path = re.compile(r"`((?:bench|davfs|docs|layouts|native|tests)/[\w./-]*\.(?:c|cc|h|json|md|py|sh|toml))`")
+    for page in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")):
+        assert not [name for name in path.findall(page.read_text()) if not (ROOT / name).exists()], page
+
+
 def lint(folder: Path) -> subprocess.CompletedProcess[str]:
     """Run import-linter over a copy of the package."""
     program = "import sys; sys.path.insert(0, '.'); from importlinter.cli import lint_imports_command as run; run()"
