@@ -106,13 +106,13 @@ class Disk(SpoolFolders):
     def move(self, source: Location, target: Location, *, replace: bool, copied: Path = (), deep: bool = True) -> None:
         """Rename a file, link or folder; the target is missing at no moment.
 
-        Where one of the two is a folder, they are exchanged first: the old one is at the source then until it
-        is removed, which comes next.
+        If one of the two is a folder, they are exchanged: the old one is at the source until it is removed, which comes
+        next.
 
         Args:
-            source: What is renamed.
+            source: Its name.
             target: Its new name.
-            replace: Whether what has that name is replaced.
+            replace: Whether a file or folder of that name is replaced.
             copied: Path of which the source is a copy; of none by default.
             deep: Whether it was copied with all that is below it.
 
@@ -120,7 +120,7 @@ class Disk(SpoolFolders):
             NotFound: The source is gone.
             AlreadyExists: The name is taken and must not be replaced.
             ParentMissing: The folder that should hold the target is gone.
-            Forbidden: One lies in the other, or the disk cannot exchange them.
+            Forbidden: One is inside the other, or the disk cannot exchange them.
         """
         self.restore()
         with self.lock:
@@ -284,7 +284,7 @@ class Disk(SpoolFolders):
     def _rename(
         self, source: Location, moved: os.stat_result, target: Location, old: os.stat_result | None
     ) -> DiskPath | None:
-        """Rename the source to the target; return where what was there and could not be replaced is now."""
+        """Rename the source to the target; return the path of what has to be removed then, if folders are exchanged."""
         if old and os.path.samestat(moved, old):  # two names of one file: rename(2) would leave both
             os.unlink(source[1][-1], dir_fd=source[0])
             self._forget(moved)

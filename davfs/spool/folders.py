@@ -1,4 +1,4 @@
-"""The spool's folders on the disk; they are made again if somebody removes them.
+"""The spool's folders on the disk; they are made again if another process removes them.
 
 ::
 
@@ -56,7 +56,7 @@ class SpoolFolders:
         self._make_folders()
 
     def restore(self) -> None:
-        """Make folders again that somebody else removed."""
+        """Make folders again that another process removed."""
         if self._exist(self._paths):
             return
         with self.lock:

@@ -31,8 +31,8 @@ class SpoolMover(SpoolReader):
         """Rename a file, a receipt, or a folder with all in it.
 
         Args:
-            source: What.
-            target: Where to.
+            source: Its path.
+            target: Its new path.
             replace: Whether the target is replaced, a folder with all in it.
 
         Raises:
@@ -55,8 +55,8 @@ class SpoolMover(SpoolReader):
         """Copy a file, a receipt or a folder, without hidden files.
 
         Args:
-            source: What.
-            target: Where to.
+            source: Its path.
+            target: The path of the copy.
             replace: Whether the target is replaced, a folder with all in it.
             deep: Whether a folder is copied with all in it, or empty.
 

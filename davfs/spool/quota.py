@@ -21,7 +21,7 @@ FEWEST_NAMES = 1000
 
 
 class Shortage(NamedTuple):
-    """By how many bytes and names the quota is exceeded; negative where it is not."""
+    """The bytes and names by which the quota is exceeded; negative if it is not."""
 
     bytes: int
     names: int
@@ -150,7 +150,7 @@ class SpoolQuota:
         finally:
             with self._lock:
                 self._readers[inode] -= 1
-                self._readers += Counter()  # without files that nobody reads
+                self._readers += Counter()  # without files that are not read
                 _, names = self._inodes.get(inode, (0, 0))
                 is_gone = not (names or self._readers[inode])
             if is_gone:
@@ -209,7 +209,7 @@ class Reservation:
             self._size = size
 
     def redirect(self, path: Path) -> None:
-        """Reserve the bytes for another path, where nothing is replaced.
+        """Reserve the bytes for another path, without a file to replace.
 
         Raises:
             NoSpace: There is no room beside the file that was to be replaced; nothing is reserved any more.
