@@ -17,6 +17,7 @@ from davfs.elements.headers import (
     ITEM,
     LONGEST_HEADER,
     SEQUENCE_END,
+    SHORTEST_HEADER,
     UNDEFINED,
     Encoding,
     HeaderReader,
@@ -59,7 +60,11 @@ class ElementCounter:
         self._open = [_OpenSequence(None, encoding.read_header, encoding.read_header)]
 
     def exceeds(self, most: int) -> bool:
-        """Return True if there are more elements, items and delimiters than so many."""
+        """Return True if there are more elements, items and delimiters than so many.
+
+        Raises:
+            ValueError: They cannot be counted.
+        """
         try:
             return all(self._pass_next() for _ in range(most))
         except struct.error:  # the file ends
@@ -101,8 +106,17 @@ class ElementCounter:
             self._offset += length
 
     def _pass_fragments(self) -> None:
-        """Pass over compressed pixels: those of an icon."""
-        tag = 0
-        while tag != SEQUENCE_END:
-            tag, _, length, size = self._read_implicit(self._file.peek(self._offset, LONGEST_HEADER), 0)
+        """Pass over compressed pixels: those of an icon.
+
+        Raises:
+            ValueError: They are damaged: pydicom searches for their end then, and may find it anywhere.
+        """
+        tag = ITEM
+        while tag == ITEM:
+            header = self._file.peek(self._offset, LONGEST_HEADER)
+            if len(header) < SHORTEST_HEADER:
+                break
+            tag, _, length, size = self._read_implicit(header, 0)
             self._offset += size + length
+        if tag != SEQUENCE_END:
+            raise ValueError("fragments of pixels cannot be read")

@@ -22,7 +22,7 @@ DELIMITERS = 0xFFFE
 """The group of items and their delimiters, which have no value representation in any encoding."""
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 PIXEL_DATA = 0x7FE00010
-LONGEST_HEADER = 12
+SHORTEST_HEADER, LONGEST_HEADER = 8, 12
 
 ByteBuffer: TypeAlias = bytes | bytearray | memoryview
 Header: TypeAlias = tuple[int, bytes, int, int]

@@ -24,6 +24,7 @@ from davfs.elements.headers import (
     PIXEL_DATA,
     SEQUENCE_END,
     SHORT,
+    SHORTEST_HEADER,
     UNDEFINED,
     Encoding,
     HeaderReader,
@@ -34,8 +35,6 @@ INFLATED = 128 << 20
 """Bytes of a deflated data set that are decompressed for the walk."""
 DEEPEST = 40
 """Levels of nested sequences that Orthanc survives; 48 end Orthanc 1.10.1."""
-SHORTEST = 8
-"""Bytes of an element without a value."""
 
 _OUT_OF_ORDER = 8
 """Cost of an element in an item, in units of the cost of an item: elements may not be in the order of their tags."""
@@ -136,7 +135,7 @@ class Walk:
         """Go on until so many elements were found, or to the end, or until it is too deep."""
         if not self._levels:
             self._begin()
-        self._most, last, levels, deepest = most, len(self._content) - SHORTEST, self._levels, self._deepest + 1
+        self._most, last, levels, deepest = most, len(self._content) - SHORTEST_HEADER, self._levels, self._deepest + 1
         while self._offset <= last and self._found < most and len(levels) <= deepest:
             if self._in_fragments:
                 self._pass_fragment()
@@ -220,7 +219,7 @@ class Walk:
         self._offset = stop
 
     def _count_to(self, stop: int, read: HeaderReader) -> None:
-        last = stop - SHORTEST
+        last = stop - SHORTEST_HEADER
         while self._offset <= last and self._found < self._most:
             self._found += 1
             if not self._found % _STRETCH:

@@ -1,7 +1,8 @@
 """Limits the number of data elements in the files of a ZIP, which can unpack to millions of them."""
 
 from davfs.elements.files import is_deflated
-from davfs.elements.walk import SHORTEST, Walk
+from davfs.elements.headers import SHORTEST_HEADER
+from davfs.elements.walk import Walk
 from davfs.errors import Refused
 
 
@@ -32,7 +33,7 @@ class ElementBudget:
             Refused: It has too many elements; then the next ones have nothing to spare.
         """
         allowed = self._each * packed
-        if len(content) // SHORTEST <= allowed and not is_deflated(content):
+        if len(content) // SHORTEST_HEADER <= allowed and not is_deflated(content):
             return
         surplus = (walk or Walk(content)).count(allowed + self._spare + 1) - allowed
         if surplus > self._spare:

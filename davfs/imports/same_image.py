@@ -11,7 +11,8 @@ from davfs.comparison.images import Decoder, difference
 from davfs.comparison.parsing import ParsedFile, parse
 from davfs.comparison.pixels import NotDecodedError, are_compressed, decoded_size
 from davfs.elements.files import is_deflated
-from davfs.elements.walk import SHORTEST, Walk
+from davfs.elements.headers import SHORTEST_HEADER
+from davfs.elements.walk import Walk
 from davfs.errors import Contradiction, OrthancError, Unavailable, UnknownResource
 from davfs.orthanc import Buffer, ImportTarget, Level, OrthancId
 from davfs.orthanc.codes import is_lost
@@ -133,7 +134,7 @@ class SameImage:
 
 def has_too_many_elements(content: memoryview) -> bool:
     """Return True if a file has more data elements than are compared in bounded memory."""
-    may_have = is_deflated(content) or len(content) > _MOST * SHORTEST
+    may_have = is_deflated(content) or len(content) > _MOST * SHORTEST_HEADER
     return may_have and Walk(content).count(_MOST) == _MOST
 
 

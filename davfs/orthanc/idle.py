@@ -74,9 +74,10 @@ class IdlePool(Generic[K, T]):
         self.evict()
 
     def _close_all(self, evicted: list[_Idle[K, T]]) -> None:
-        with ExitStack() as stack:  # the others are closed too if one of them fails
-            for one in evicted:
-                stack.callback(self._close, one.file)
+        if evicted:
+            with ExitStack() as stack:  # the others are closed too if one of them fails
+                for one in evicted:
+                    stack.callback(self._close, one.file)
 
 
 class EvictionTimer:

@@ -106,3 +106,13 @@ def test_a_compressed_icon() -> None:
     item += struct.pack("<HHI", 0xFFFE, 0xE00D, 0)
     icon = struct.pack("<HH2sHI", 0x0088, 0x0200, b"SQ", 0, len(item)) + item
     assert 0x00880200 in read(dicom.instance() + icon)
+
+
+@pytest.mark.parametrize("tag", [(0xFFFE, 0xE000), (0x0010, 0x0010)], ids=["too long", "no fragment"])
+def test_damaged_fragments_hide_no_elements(tag: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pydicom would search for the end of the pixels, and parse half a million elements behind it."""
+    monkeypatch.setattr(part10, "read_dataset", None)
+    fragment = struct.pack("<HHI", *tag, 0x7FFFFFF0) + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
+    pixels = struct.pack("<HH2sHI", 0x0009, 0x0010, b"OB", 0, 0xFFFFFFFF) + fragment
+    with pytest.raises(ValueError, match="fragments of pixels"):
+        read(dicom.instance() + pixels + elements(HALF_A_MILLION))
