@@ -248,6 +248,17 @@ def test_stop_has_an_end(application: Application) -> None:
         assert server.stop(2)
 
 
+def test_ipv6(application: Application) -> None:
+    """The server listens on IPv6 as well, and takes a network of 48 bits for one client (RFC 6177)."""
+    server = HttpServer(application, "::1", 0)
+    server.start()
+    with socket.create_connection(("::1", server.port), timeout=SECONDS) as connection:
+        connection.sendall(GET)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+        assert server._server._connections._open.size_of("::/48") == (1, 0)
+    assert server.stop(SECONDS)
+
+
 def test_stopped_before_it_started(application: Application) -> None:
     """A server that never started can be stopped."""
     assert HttpServer(application, LOOPBACK, *free_ports(1)).stop(1)
