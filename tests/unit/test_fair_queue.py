@@ -191,6 +191,24 @@ def test_unknown_targets_cost_what_the_client_cost() -> None:
     assert machine.run(queue, 0.1, 0.001) == "short"
 
 
+def test_requests_in_a_row_do_not_add_up() -> None:
+    """A client that was alone, and sent many short requests on one connection, counts as one of short requests."""
+    machine = Machine()
+    queue = machine.queue()
+    queue.put(Request("first", "a"))
+    ((_, running),) = taken(queue)
+    for number in range(100):
+        machine.used += 0.001
+        following = queue.exchange(running, Request("next", "a", target=str(number)))
+        assert following
+        running = following
+    queue.done(running)
+    queue.put(Request("again", "a", target="unknown"))
+    machine.now += 0.1
+    queue.put(Request("other", "b"))
+    assert machine.run(queue, 0.001, 0.001) == "again"
+
+
 def test_few_long_requests_compute_at_the_same_time() -> None:
     """Requests that use CPU time for long keep counting, also when no request has come for a while; cheap ones run."""
     machine = Machine()

@@ -166,13 +166,15 @@ class FairQueue(Generic[T]):
         kind, now = task.kind, self._clock()
         self._note(running.client, now)
         if kind is running.kind and not self.waiting and now >= self._shared_until:
-            running.active = now
+            self._account(running)
+            running.active, running.target = now, task.target
             return running
         with self._changed:
             if self.waiting:
                 return None
             self._remove_running(running)
             if self._has_thread(kind) and self._may_run(kind, running.client):
+                self._account(running)
                 return self._run(task)
             self._add_running(running)
         return None
@@ -181,6 +183,7 @@ class FairQueue(Generic[T]):
         """Note that a task has ended; to be called by the thread that took it."""
         with self._changed:
             self._remove_running(running)
+            self._account(running)
             self._changed.notify()
 
     def drop(self, may_go: Callable[[T], bool]) -> T | None:
@@ -312,6 +315,9 @@ class FairQueue(Generic[T]):
             del self._running_of_client[running.kind, running.client]
         self._running[running.kind].remove(running)
         self.busy -= 1
+
+    def _account(self, running: RunningTask) -> None:
+        """Remember the CPU time that a task has cost."""
         used = self._cpu_time(running.thread)
         self._learn(running.target, used - running.begun)
         self._learn(running.client, used - running.begun)
