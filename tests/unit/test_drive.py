@@ -61,7 +61,7 @@ def make(inbox: Inbox) -> Drive:
 
 
 def test_it_can_do_what_one_of_its_areas_can(drive: Drive, inbox: Inbox) -> None:
-    """Doors need to know nothing of the areas."""
+    """The drive passes each call on to the area of the path's first segment."""
     with drive.receive(("inbox", "b"), 3) as upload:
         upload.write(b"new")
         assert upload.finish().size == 3
@@ -92,7 +92,7 @@ def test_it_can_do_what_one_of_its_areas_can(drive: Drive, inbox: Inbox) -> None
     ],
 )
 def test_a_body_is_asked_for_only_where_it_can_be_stored(drive: Drive, error: type[PathError], path: Path) -> None:
-    """The error comes before the upload does."""
+    """An upload is refused before its first byte."""
     with pytest.raises(PathError) as caught:
         drive.receive(path, 10)
     assert type(caught.value) is error
@@ -123,7 +123,7 @@ def test_a_body_is_asked_for_only_where_it_can_be_stored(drive: Drive, error: ty
 def test_what_cannot_be_moved_or_copied_is_an_error(
     drive: Drive, act: Callable[..., None], error: type[PathError], source: Path, target: Path
 ) -> None:
-    """Each has its class, and nothing changes."""
+    """Each refusal has its error class, and changes nothing."""
     before = list(drive.list(("inbox",)))
     with pytest.raises(PathError) as caught:
         act(drive, source, target, replace=True)
@@ -143,13 +143,13 @@ def test_what_cannot_be_moved_or_copied_is_an_error(
 def test_a_refusal_says_what_is_possible(
     drive: Drive, act: Callable[..., None], source: Path, target: Path, reason: str
 ) -> None:
-    """Each of the directions has a reason of its own."""
+    """Each direction between two areas has a reason of its own."""
     with pytest.raises(Forbidden, match=reason):
         act(drive, source, target, replace=True)
 
 
 def test_it_tells_where_files_can_be_written(drive: Drive, orthanc: MemoryOrthanc, spool: Spool, lanes: Lanes) -> None:
-    """In the inbox where uploads are allowed, and in none of the drive's own folders."""
+    """Files can be written into the inbox if uploads are allowed, and into no folder of the drive itself."""
     takes = [path for path in ((), ("inbox",), ("inbox", "d"), ("by-patient",), ("x",)) if drive.takes_files(path)]
     assert takes == [("inbox",), ("inbox", "d")]
     assert not drive.takes_files(("inbox", "rejected"))
@@ -158,7 +158,7 @@ def test_it_tells_where_files_can_be_written(drive: Drive, orthanc: MemoryOrthan
 
 
 def test_it_tells_how_much_room_there_is(drive: Drive, inbox: Inbox) -> None:
-    """In the inbox; the archive's room means nothing to whoever cannot write into it."""
+    """The inbox has a quota; the archive, which cannot be written, has none."""
     assert isinstance(inbox, HasQuota)
     assert drive.quota(("inbox",)) == drive.quota(("inbox", "d", "x")) == inbox.quota()
     for path in ((), ("by-patient",), IMAGE, ("README.txt",), ("x",)):
@@ -166,7 +166,7 @@ def test_it_tells_how_much_room_there_is(drive: Drive, inbox: Inbox) -> None:
 
 
 def test_areas_are_exchanged_while_it_runs(inbox: Inbox) -> None:
-    """What is asked afterwards is asked of the new ones, also where files are written."""
+    """After a swap, all calls go to the new areas, including uploads."""
     areas = Swappable[Area]({"by-patient": Archive(), "inbox": Archive()})
     drive = Drive(areas, Readme({}, allow_upload=True, allow_delete=False, progress=lambda: None), SINCE)
     assert not drive.takes_files(("inbox",))
@@ -185,7 +185,7 @@ def test_areas_are_exchanged_while_it_runs(inbox: Inbox) -> None:
 
 
 def test_a_drive_that_is_read_only(inbox: Inbox) -> None:
-    """Whatever would change something is refused with the reason, and no folder takes files."""
+    """All changes are refused with the reason, and no folder accepts files."""
     readme = Readme({}, allow_upload=False, allow_delete=False, progress=lambda: None)
     drive = Drive({"by-patient": Archive(), "inbox": inbox}, readme, SINCE, read_only="the reason")
     attempts: list[Callable[[], object]] = [

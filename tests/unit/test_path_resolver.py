@@ -1,4 +1,4 @@
-"""Promise 3 where the drive makes files: a path shown for a file or folder leads to it or to nothing, never to another.
+"""A path that was listed for a file or folder leads to it or to nothing, never to another one, extra files included.
 
 Names clash as badly as they can: series, groups and images are called as the extra files beside them, in other case,
 in another normal form, and with the very digits that an extra file would carry.
@@ -210,7 +210,7 @@ class Drive:
 
 
 class Promise(RuleBasedStateMachine):
-    """Instances come and go, and every path that was ever listed is followed again and again."""
+    """Instances are added and deleted, and every path that was ever listed is resolved again and again."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -12,7 +12,7 @@ from davfs.filesystem.search.saved_searches import SavedSearches
 
 
 def test_two_processes(tmp_path: Path) -> None:
-    """Each sees at once what another one has saved, and loses nothing of it."""
+    """Each process sees at once what another one has saved, and keeps it."""
     one, other = (SavedSearches(tmp_path / "searches.json") for _ in range(2))
     one.add("Modality=CT", "me")
     other.add("Modality=MR", "me")
@@ -22,7 +22,7 @@ def test_two_processes(tmp_path: Path) -> None:
 
 
 def test_many_threads(tmp_path: Path) -> None:
-    """What is saved at the same time is saved."""
+    """Searches that are saved at the same time are all saved."""
     files = [SavedSearches(tmp_path / "searches.json") for _ in range(2)]
     threads = [threading.Thread(target=files[n % 2].add, args=(f"PatientID={n}", "me")) for n in range(20)]
     for thread in threads:
@@ -46,7 +46,7 @@ def test_many_threads(tmp_path: Path) -> None:
     ],
 )
 def test_damaged_file(tmp_path: Path, content: str) -> None:
-    """A file that cannot be read costs what was saved, and nothing else."""
+    """If the file cannot be read, the saved searches are lost, and nothing else."""
     file = tmp_path / "searches.json"
     file.write_text(content)
     kept = SavedSearches(file)
@@ -56,7 +56,7 @@ def test_damaged_file(tmp_path: Path, content: str) -> None:
 
 
 def test_refused_changes_leave_it_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is refused changes nothing."""
+    """A refused change changes nothing."""
     monkeypatch.setattr(searches, "MOST", 2)
     kept = SavedSearches(tmp_path / "searches.json")
     kept.add("Modality=CT", "me")
@@ -73,7 +73,7 @@ def test_refused_changes_leave_it_alone(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_nobody_takes_all_the_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One user can save so many searches, and then others still can; a renamed search stays its user's."""
+    """A user has a limit of searches, after which other users can still save some; a renamed search keeps its user."""
     monkeypatch.setattr(searches, "MOST_OF_ONE_USER", 3)
     kept = SavedSearches(tmp_path / "searches.json")
     for number in range(3):
