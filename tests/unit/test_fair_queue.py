@@ -125,7 +125,7 @@ def test_going_on_with_another_request() -> None:
     changed = queue.exchange(turn, image)
     assert changed
     assert changed.kind is RequestKind.DOWNLOAD
-    queue.put(Request("other", "b"))
+    queue.put(Request("other", "b", target="another"))
     assert queue.exchange(changed, image) is None
     assert queue.busy == 1
     queue.done(changed)
@@ -205,7 +205,7 @@ def test_requests_in_a_row_do_not_add_up() -> None:
     queue.done(running)
     queue.put(Request("again", "a", target="unknown"))
     machine.now += 0.1
-    queue.put(Request("other", "b"))
+    queue.put(Request("other", "b", target="another"))
     assert machine.run(queue, 0.001, 0.001) == "again"
 
 
