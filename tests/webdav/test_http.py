@@ -3,6 +3,7 @@
 import http.client
 import socket
 import ssl
+import termios
 import threading
 import time
 from contextlib import ExitStack, suppress
@@ -11,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from davfs.demo.ports import LOOPBACK, free_ports
-from davfs.doors.webdav.wire import connection_manager
+from davfs.doors.webdav.wire import connection_manager, thread_clock
 from davfs.doors.webdav.wire.server import THREADS, HttpServer
 from davfs.errors import ConfigurationError
 from tests.support import bare_door
-from tests.support.bare_door import GET, LARGE, SECONDS, Application, ask, client, raw
+from tests.support.bare_door import GET, LARGE, SECONDS, Application, ask, client, connected, raw
 from tests.support.local_door import serving
 
 # pytest finds fixtures by the names in a module.
@@ -199,6 +200,20 @@ def test_many_clients(server: HttpServer) -> None:
             for each in clients:
                 each.request("GET", "/")
             assert [each.getresponse().read() for each in clients] == [b"hello"] * len(clients)
+
+
+def test_kernels_that_know_less(application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where threads do not see each other's CPU time, and what was sent is not counted (macOS), clients are served."""
+    monkeypatch.delattr(time, "pthread_getcpuclockid")
+    monkeypatch.setattr(thread_clock, "_find_clock", None)
+    monkeypatch.setattr(termios, "TIOCOUTQ", -1)
+    with serving(application) as server, ExitStack() as stack:
+        slow = stack.enter_context(connected(server, b"GET /large HTTP/1.0\r\n\r\n"))
+        time.sleep(0.3)  # more than a thread waits for a client
+        for number in range(8):
+            other = stack.enter_context(client(server))
+            assert ask(other, "PUT", "/echo", body=b"x" * number) == (200, b"x" * number)
+        assert b"".join(iter(lambda: slow.recv(1 << 16), b"")).endswith(LARGE)
 
 
 def test_names_of_threads(server: HttpServer, application: Application) -> None:

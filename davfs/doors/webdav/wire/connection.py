@@ -178,8 +178,14 @@ class ClientConnection(HTTPConnection):
                 self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, low_water)
 
     def _bytes_in_kernel(self, queue: int) -> int:
-        """Return how many bytes the kernel holds: received and not read, or sent and not acknowledged."""
-        return int.from_bytes(fcntl.ioctl(self.socket, queue, bytes(4)), sys.byteorder)
+        """Return how many bytes the kernel holds: received and not read, or sent and not acknowledged.
+
+        It is 0 where the system does not know: macOS does not count what was sent.
+        """
+        try:
+            return int.from_bytes(fcntl.ioctl(self.socket, queue, bytes(4)), sys.byteorder)
+        except OSError:
+            return 0
 
     def _all_steps(self) -> Generator[ConnectionState, None, None]:
         """Answer all requests."""

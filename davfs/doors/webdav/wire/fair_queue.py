@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
+from davfs.doors.webdav.wire.thread_clock import cpu_time
+
 
 class RequestKind(Enum):
     """Kinds of requests, by the time that they may take, in the order in which they are served."""
@@ -69,7 +71,7 @@ class RunningTask:
         client: Its client.
         target: Its method and target.
         active: When the thread began, or was last seen to use CPU time, in seconds of the queue's clock.
-        thread: Clock of the thread's CPU time.
+        thread: Identifier of the thread.
         begun: CPU time of the thread when it began.
         seen: CPU time of the thread at `active`.
     """
@@ -105,7 +107,7 @@ class FairQueue(Generic[T]):
     Args:
         threads: Number of threads.
         clock: Monotonic clock, in seconds.
-        cpu_time: Returns the CPU time of a thread, in seconds, given its clock.
+        cpu_time: See `thread_clock.cpu_time`.
 
     Attributes:
         waiting: Number of tasks that wait for a thread.
@@ -116,7 +118,7 @@ class FairQueue(Generic[T]):
         self,
         threads: int,
         clock: Callable[[], float] = time.monotonic,
-        cpu_time: Callable[[int], float] = time.clock_gettime,
+        cpu_time: Callable[[int], float] = cpu_time,
     ) -> None:
         eighth = max(1, threads // 8)
         kinds = tuple(RequestKind)
@@ -297,7 +299,7 @@ class FairQueue(Generic[T]):
             self._latest = client
 
     def _run(self, task: T) -> RunningTask:
-        thread = time.pthread_getcpuclockid(threading.get_ident())
+        thread = threading.get_ident()
         used = self._cpu_time(thread)
         running = RunningTask(task.kind, task.client, task.target, self._clock(), thread, used, used)
         self._add_running(running)
