@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from davfs.audit import audit
 from davfs.doors.collection.collection import MOUNT, DriveCollection
 from davfs.doors.webdav.application import application
 from davfs.doors.webdav.context import Context
@@ -128,7 +127,7 @@ def _start_server(orthanc: Mapping[str, Any], settings: ServerSettings, assembly
     own = settings.certificate
     certificate = tls.context(own, settings.key) if own else tls.context_of_orthanc(orthanc, home)
     only_tls = certificate is not None and _has_no_plain_port(orthanc)
-    context = Context(assembly.drive, audit, login, assembly.reload, HostNames(settings.host_names), only_tls)
+    context = Context(assembly.drive, log.audit, login, assembly.reload, HostNames(settings.host_names), only_tls)
     readiness = Readiness(lambda: None if assembly.indexer.built else "The first index is being built.")
     server = HttpServer(HealthChecks(application(context), readiness), settings.address, settings.port, tls=certificate)
     server.start()
