@@ -49,7 +49,7 @@ class ContainsWords:
     """Accepts a text that contains all of the words.
 
     Attributes:
-        words: The words, each `folded`.
+        words: The words, each as a `search_key`.
     """
 
     words: tuple[str, ...]
@@ -57,7 +57,7 @@ class ContainsWords:
 
     def accepts(self, value: str, today: date) -> bool:  # noqa: ARG002  as in `Criterion`
         """See `Criterion`."""
-        text = folded(value)
+        text = search_key(value)
         return all(word in text for word in self.words)
 
 
@@ -66,7 +66,7 @@ class EqualsValue:
     """Accepts a text of which one value equals this one.
 
     Attributes:
-        text: The text, `folded`.
+        text: The text, as a `search_key`.
     """
 
     text: str
@@ -74,7 +74,7 @@ class EqualsValue:
 
     def accepts(self, value: str, today: date) -> bool:  # noqa: ARG002  as in `Criterion`
         """See `Criterion`."""
-        return any(folded(part) == self.text for part in value.split("\\"))
+        return any(search_key(part) == self.text for part in value.split("\\"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ Query: TypeAlias = tuple[Term, ...]
 """A parsed query: a study has to meet all conditions."""
 
 
-def keywords(extra: ExtraTags, *, labels: bool) -> Keywords:
+def searchable_keywords(extra: ExtraTags, *, labels: bool) -> Keywords:
     """Return the searchable keywords.
 
     Args:
@@ -113,7 +113,7 @@ def keywords(extra: ExtraTags, *, labels: bool) -> Keywords:
     return found
 
 
-def parse(text: str, known: Keywords) -> Query:
+def parse_query(text: str, known: Keywords) -> Query:
     """Parse a query.
 
     Args:
@@ -128,7 +128,7 @@ def parse(text: str, known: Keywords) -> Query:
     return tuple(_term(part.strip(), known) for part in text.split(","))
 
 
-def folded(text: str) -> str:
+def search_key(text: str) -> str:
     """Remove case, accents and the separators of a person's name from a text, for comparison."""
     if text.isascii():
         return " ".join(text.translate(_SEPARATORS).lower().split())
@@ -144,10 +144,10 @@ def _term(part: str, known: Keywords) -> Term:
     if name.lower() not in known:
         raise QueryError(f'"{name}" is no tag that can be searched; README.txt in search/ names those that can')
     keyword, level = known[name.lower()]
-    if not folded(value):
+    if not search_key(value):
         raise QueryError(f"nothing is said about {keyword}; write {keyword}=value")
     if keyword == MODALITIES:
-        return Term(_MODALITY, Level.SERIES, EqualsValue(folded(value)), alone=True)
+        return Term(_MODALITY, Level.SERIES, EqualsValue(search_key(value)), alone=True)
     return Term(keyword, level, _criterion(keyword, value))
 
 
@@ -158,8 +158,8 @@ def _criterion(keyword: str, value: str) -> Criterion:
     if representation == "TM":
         return _compiled(keyword, value, "TM", "080000, 0800 or 08, and with 0800-1200 from one to the other")
     if keyword in {_MODALITY, LABELS} or representation == "IS":
-        return EqualsValue(folded(value))
-    return ContainsWords(tuple(dict.fromkeys(folded(value).split())))
+        return EqualsValue(search_key(value))
+    return ContainsWords(tuple(dict.fromkeys(search_key(value).split())))
 
 
 def _day(keyword: str, value: str) -> Criterion:

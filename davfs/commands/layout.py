@@ -9,7 +9,7 @@ import typer
 from davfs.commands import options
 from davfs.commands.preview.command import preview
 from davfs.errors import LayoutError
-from davfs.layout import HashKey, load
+from davfs.layout import HashKey, load_layout
 from davfs.layout.json_schema import schema
 from davfs.layout.tags import ExtraTags
 
@@ -56,7 +56,7 @@ def written_schema() -> str:
 
 def _mistake(file: Path, extra: ExtraTags) -> LayoutError | None:
     try:
-        load(file, extra=extra, key=_ANY_KEY)
+        load_layout(file, extra=extra, key=_ANY_KEY)
     except LayoutError as error:
         return error
     return None

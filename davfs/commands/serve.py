@@ -15,7 +15,7 @@ from davfs.orthanc.system import ServerInfo
 from davfs.running.standalone import Standalone
 from davfs.settings.checks import is_loopback
 from davfs.settings.configuration import ServerSettings
-from davfs.settings.standalone import StandaloneConfiguration, read
+from davfs.settings.standalone import StandaloneConfiguration, read_settings
 
 _TICK = 0.2
 _REMIND = 60.0
@@ -35,7 +35,7 @@ def serve(
     """
     console = Console(os.environ, verbose=verbose)
     try:
-        configuration = read(options.given(context, os.environ), config, os.environ)
+        configuration = read_settings(options.given(context, os.environ), config, os.environ)
         with until_signalled() as stopping:
             _run(configuration, console, stopping)
     except ConfigurationError as error:

@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from pydicom.datadict import keyword_for_tag
 
 from davfs.comparison.encoding import Unreadable
-from davfs.comparison.parsing import DataSet, ParsedElement, sequence
+from davfs.comparison.parsing import DataSet, ParsedElement, parse_sequence
 from davfs.comparison.values import CHARACTER_SET, character_sets, equal
 
 ABOUT_TRANSPORT = frozenset(
@@ -94,6 +94,6 @@ def _items(element: ParsedElement) -> tuple[DataSet, ...] | None:
     if element.items is not None:
         return element.items
     try:
-        return sequence(element.value)
+        return parse_sequence(element.value)
     except Unreadable:
         return None

@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from davfs.comparison.datasets import ABOUT_TRANSPORT, first_difference, name
 from davfs.comparison.encoding import Unreadable, is_lossy
-from davfs.comparison.parsing import DataSet, ParsedFile, parse
+from davfs.comparison.parsing import DataSet, ParsedFile, parse_file
 from davfs.comparison.pixels import (
     PHOTOMETRIC,
     PLANAR,
@@ -48,7 +48,7 @@ def difference(sent: memoryview, held: memoryview, decode_sent: Decoder, decode_
         A sentence that names an attribute, and no value.
     """
     try:
-        one, other = parse(sent), parse(held)
+        one, other = parse_file(sent), parse_file(held)
         found = _first_difference(one, other, lambda: (decode_sent(sent, one), decode_held(held, other)))
     except Unreadable:
         return "They cannot be compared."

@@ -68,7 +68,7 @@ class ParsedFile:
     data: DataSet
 
 
-def parse(content: memoryview) -> ParsedFile:
+def parse_file(content: memoryview) -> ParsedFile:
     """Parse a DICOM file.
 
     Raises:
@@ -88,7 +88,7 @@ def parse(content: memoryview) -> ParsedFile:
         raise Unreadable("the file ends within an element") from error
 
 
-def sequence(value: memoryview) -> tuple[DataSet, ...]:
+def parse_sequence(value: memoryview) -> tuple[DataSet, ...]:
     """Parse the items of a sequence whose value representation was unknown: implicit (PS3.5 section 6.2.2).
 
     Raises:

@@ -139,7 +139,7 @@ class Deidentifier:
 
     def _act_on_sequence(self, element: StoredElement, action: Action) -> None:
         if action is Action.DUMMY and element.tag != _REFERENCES:
-            element.put(dummies.sequence(element.tag))
+            element.put(dummies.dummy_sequence(element.tag))
             return
         below = replace(self, place=replace(self.place, nested=True), structured=action is Action.CLEAN)
         for item in element.items:

@@ -33,7 +33,7 @@ def dummy(tag: BaseTag, representation: str) -> DataElement:
     return DataElement(tag, representation, _VALUES[representation])
 
 
-def sequence(tag: BaseTag) -> DataElement:
+def dummy_sequence(tag: BaseTag) -> DataElement:
     """Return a sequence of one item with dummy values; the item is empty if nothing is defined for the tag."""
     make = _ITEMS.get(tag, Dataset)
     return DataElement(tag, "SQ", [make()])

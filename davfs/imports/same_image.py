@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path as DiskPath
 
 from davfs.comparison.images import Decoder, difference
-from davfs.comparison.parsing import ParsedFile, parse
+from davfs.comparison.parsing import ParsedFile, parse_file
 from davfs.comparison.pixels import NotDecodedError, are_compressed, decoded_size
 from davfs.elements.files import is_deflated
 from davfs.elements.headers import SHORTEST_HEADER
@@ -102,7 +102,7 @@ class SameImage:
         if not are_compressed(file):
             return file
         try:
-            return parse(memoryview(self._orthanc.uncompressed(content, instance)))
+            return parse_file(memoryview(self._orthanc.uncompressed(content, instance)))
         except Unavailable:
             raise
         except OrthancError as error:

@@ -11,7 +11,7 @@ from fnmatch import translate
 
 from davfs.errors import DamagedZip, ZipTooLarge
 from davfs.imports.dicom_signs import Sign, of_elements, of_head
-from davfs.imports.zip_directory import ZipMember, is_zip, members, starts_as_zip
+from davfs.imports.zip_directory import ZipMember, is_zip, list_members, starts_as_zip
 from davfs.imports.zip_members import MemberFile
 
 HEAD = 4096
@@ -178,7 +178,7 @@ def _head(content: memoryview, member: ZipMember) -> tuple[memoryview, DamagedZi
 def _sniff_zip(content: memoryview, check: Callable[[], None]) -> FileType:
     unpacked = 0
     try:
-        for member in members(content):
+        for member in list_members(content):
             check()
             if _is_wanted(content, member, _LOOKED_THROUGH - unpacked):
                 return FileType.ZIP

@@ -83,7 +83,7 @@ def has_few_members(content: memoryview) -> bool:
         return False
 
 
-def members(content: memoryview) -> Iterable[ZipMember]:
+def list_members(content: memoryview) -> Iterable[ZipMember]:
     """Return the members of a ZIP: those in its directory or, if that is missing or damaged, those with a header.
 
     Raises:

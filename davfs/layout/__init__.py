@@ -9,7 +9,7 @@
 """
 
 from davfs.layout.condition import Condition, matches
-from davfs.layout.loader import load, load_text, shipped, shipped_names
+from davfs.layout.loader import load_layout, load_text, shipped, shipped_names
 from davfs.layout.model import Dates, ExtraFile, Layout, LayoutLevel
 from davfs.layout.syntax import parse_group_template, parse_template
 from davfs.layout.tags import ExtraTags
@@ -25,7 +25,7 @@ __all__ = [
     "Layout",
     "LayoutLevel",
     "Template",
-    "load",
+    "load_layout",
     "load_text",
     "matches",
     "parse_group_template",

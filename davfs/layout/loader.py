@@ -23,7 +23,7 @@ RESERVED = ("inbox", "search", "trash", "README.txt", "davfs-api")
 """Names at the drive's root, which no layout can have."""
 
 
-def load(path: Path, *, extra: ExtraTags = NO_EXTRA_TAGS, key: HashKey | None = None) -> Layout:
+def load_layout(path: Path, *, extra: ExtraTags = NO_EXTRA_TAGS, key: HashKey | None = None) -> Layout:
     """Load a layout file.
 
     Args:

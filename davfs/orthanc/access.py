@@ -108,7 +108,7 @@ class Credentials:
         except (binascii.Error, ValueError):
             return None
         user, colon, _ = secret.partition(b":")
-        return cls(decoded(user), secret) if colon else None
+        return cls(decoded_user(user), secret) if colon else None
 
     @property
     def authorization(self) -> bytes:
@@ -116,7 +116,7 @@ class Credentials:
         return b"Basic " + base64.b64encode(self.secret)
 
 
-def decoded(name: bytes) -> str:
+def decoded_user(name: bytes) -> str:
     """Return a user's name as text: UTF-8, or Latin-1 from the clients that know nothing else."""
     try:
         return name.decode()

@@ -24,7 +24,7 @@ _SLOWEST = 5_000_000
 _BLOCK = 1 << 18
 
 
-def connect(
+def http_client(
     url: str, username: str = "", password: str = "", *, verify: bool | Path = True, timeout: httpx.Timeout = _TIMEOUT
 ) -> httpx.Client:
     """Return a client for `HttpTransport`; nothing is sent yet.
@@ -78,7 +78,7 @@ class HttpTransport:
     """`davfs.orthanc.rest.Transport` over httpx.
 
     Args:
-        client: A client whose ``base_url`` is Orthanc's root, with its credentials and time limits; see `connect`.
+        client: A client whose ``base_url`` is Orthanc's root, with its credentials and time limits; see `http_client`.
     """
 
     def __init__(self, client: httpx.Client) -> None:

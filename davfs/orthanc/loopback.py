@@ -14,7 +14,7 @@ _NO_CHECK_TIME = 0x200000
 """``X509_V_FLAG_NO_CHECK_TIME`` of OpenSSL: an expired certificate is accepted."""
 
 
-def address(orthanc: Mapping[str, Any], home: Path) -> tuple[str, ssl.SSLContext | bool]:
+def orthanc_address(orthanc: Mapping[str, Any], home: Path) -> tuple[str, ssl.SSLContext | bool]:
     """Return the URL of Orthanc on this machine, and how to check its certificate: `access.Access` takes both.
 
     Args:

@@ -38,7 +38,7 @@ class ServerInfo:
     read_only: bool = False
 
 
-def ask(client: httpx.Client, seconds: float) -> ServerInfo:
+def request_info(client: httpx.Client, seconds: float) -> ServerInfo:
     """Request ``/system``.
 
     Args:

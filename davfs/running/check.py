@@ -15,7 +15,7 @@ from davfs.settings import setup, state_folder
 def main() -> int:
     """Check standard input; return the exit status."""
     try:
-        settings = setup.read(json.load(sys.stdin), sys.argv[1]).settings
+        settings = setup.prepare(json.load(sys.stdin), sys.argv[1]).settings
         with state_folder.locked(settings.spool, settings.catalog):
             pass
     except ConfigurationError as error:

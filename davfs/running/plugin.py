@@ -65,7 +65,7 @@ def start() -> None:
 
 def _start() -> None:
     configuration = json.loads(core.configuration())
-    checked = setup.read(configuration, core.configuration_path())
+    checked = setup.prepare(configuration, core.configuration_path())
     if not setup.keeps_files(configuration):
         _log.warning("StoreDicom is false, so that Orthanc keeps no files: the drive takes no uploads")
     _running.closing.enter_context(state_folder.locked(checked.settings.spool, checked.settings.catalog))
@@ -78,7 +78,7 @@ def _start() -> None:
         open_files=1,
     )
     _running.assembly = assembly
-    callbacks.serve(DriveCollection(assembly.drive))
+    callbacks.register_collection(DriveCollection(assembly.drive))
     _log.warning("the drive is at %s/%s/ of Orthanc's HTTP server", checked.settings.uri, MOUNT)
     if checked.settings.server.enabled:
         _start_server(configuration, checked.settings.server, assembly)
@@ -119,7 +119,7 @@ def _has_no_plain_port(orthanc: Mapping[str, Any]) -> bool:
 def _start_server(orthanc: Mapping[str, Any], settings: ServerSettings, assembly: Assembly) -> None:
     """Start the drive's own WebDAV server."""
     home = setup.home(core.configuration_path())
-    url, verify = loopback.address(orthanc, home)
+    url, verify = loopback.orthanc_address(orthanc, home)
     access = Access(url, verify=verify)
     _running.closing.callback(access.close)
     users = orthanc.get("RegisteredUsers", {})

@@ -25,7 +25,7 @@ from davfs.doors.webdav.wire.server import HttpServer
 from davfs.errors import DavfsError, OrthancError, Unavailable
 from davfs.orthanc import system
 from davfs.orthanc.access import Access, Decision, Permission
-from davfs.orthanc.http import HttpTransport, connect
+from davfs.orthanc.http import HttpTransport, http_client
 from davfs.orthanc.polling import Polling
 from davfs.orthanc.rest import RestOrthanc
 from davfs.running.assembly import Assembly, assemble
@@ -57,7 +57,7 @@ class Standalone:
         self._settings = configuration.drive
         self._wait = configuration.wait
         remote = configuration.orthanc
-        self._client = connect(remote.url, remote.username, remote.password, verify=remote.verify)
+        self._client = http_client(remote.url, remote.username, remote.password, verify=remote.verify)
         trust = ssl.create_default_context(cafile=remote.certificate) if remote.verify_peer else False
         self._access = Access(remote.url, verify=trust)
         self._application = StartingApplication()
@@ -104,7 +104,7 @@ class Standalone:
         pause = 0.0
         while not stopping.is_set():
             try:
-                return system.ask(self._client, _PROBE_SECONDS)
+                return system.request_info(self._client, _PROBE_SECONDS)
             except Unavailable as error:
                 absent(error)
                 pause = next(pauses, pause)
@@ -163,7 +163,7 @@ class Standalone:
         if self._assembly and progress:
             return f"The first index is being built: {progress[0]} of {progress[1]} resources."
         try:
-            system.ask(self._client, _PROBE_SECONDS)
+            system.request_info(self._client, _PROBE_SECONDS)
         except DavfsError:
             return "Orthanc does not answer as it should."
         return None if self._assembly else "The drive is starting."

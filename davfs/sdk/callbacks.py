@@ -70,7 +70,7 @@ class _Registered:
     listings = ListingCache()
 
 
-def serve(collection: WebDavCollection) -> None:
+def register_collection(collection: WebDavCollection) -> None:
     """Answer the callbacks with a collection; native/plugin.c opens them after `davfs.running.plugin.start`."""
     _Registered.collection = collection
 

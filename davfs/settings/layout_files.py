@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from davfs import names
 from davfs.errors import ConfigurationError, LayoutError
-from davfs.layout import ExtraTags, HashKey, Layout, load
+from davfs.layout import ExtraTags, HashKey, Layout, load_layout
 from davfs.layout.toml_lines import line_in
 
 FileStates: TypeAlias = tuple[tuple[int, int, int] | None, ...]
@@ -101,7 +101,7 @@ class LayoutFiles:
         found, errors = {}, {}
         for file in self._files:
             try:
-                new = load(file, extra=self.extra, key=self._key)
+                new = load_layout(file, extra=self.extra, key=self._key)
             except LayoutError as error:
                 errors[file] = error
             else:

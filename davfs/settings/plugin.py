@@ -11,14 +11,14 @@ from typing import Any
 from davfs.errors import ConfigurationError
 from davfs.settings.checks import is_loopback, nearest
 from davfs.settings.configuration import CheckedValues, Configuration, GivenValue, ServerSettings
-from davfs.settings.table import LOOPBACK, RunMode, keys
+from davfs.settings.table import LOOPBACK, RunMode, known_keys
 
 _SERVER = "Server"
-_KEYS = frozenset(key.partition(".")[0] for key in keys(RunMode.PLUGIN))
-_SERVER_KEYS = tuple(key.partition(".")[2] for key in keys(RunMode.PLUGIN) if key.startswith(f"{_SERVER}."))
+_KEYS = frozenset(key.partition(".")[0] for key in known_keys(RunMode.PLUGIN))
+_SERVER_KEYS = tuple(key.partition(".")[2] for key in known_keys(RunMode.PLUGIN) if key.startswith(f"{_SERVER}."))
 
 
-def read(orthanc: Mapping[str, Any], home: Path) -> Configuration:
+def read_settings(orthanc: Mapping[str, Any], home: Path) -> Configuration:
     """Return the settings of the plugin.
 
     Args:

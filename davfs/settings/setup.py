@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from davfs.errors import ConfigurationError
-from davfs.layout import ExtraTags, HashKey, Layout, load, shipped, shipped_names
+from davfs.layout import ExtraTags, HashKey, Layout, load_layout, shipped, shipped_names
 from davfs.orthanc.description import NAMES
 from davfs.settings import plugin
 from davfs.settings.configuration import Configuration
@@ -40,7 +40,7 @@ class Setup:
     read_only: bool = False
 
 
-def read(orthanc: Mapping[str, Any], path: str) -> Setup:
+def prepare(orthanc: Mapping[str, Any], path: str) -> Setup:
     """Prepare the drive of an Orthanc.
 
     Args:
@@ -50,7 +50,7 @@ def read(orthanc: Mapping[str, Any], path: str) -> Setup:
     Raises:
         ConfigurationError: The administrator has to change something; the message says what.
     """
-    settings = plugin.read(orthanc, home(path))
+    settings = plugin.read_settings(orthanc, home(path))
     layout_files = load_layouts(settings, _extra_tags(orthanc))
     make_folders(settings)
     if not keeps_files(orthanc):
@@ -100,7 +100,7 @@ def load_layouts(settings: Configuration, extra: ExtraTags) -> LayoutFiles:
 
 def study_layout() -> Layout:
     """Return the shipped layout with all studies in one folder."""
-    return load(_layout_file(_STUDY_LAYOUT))
+    return load_layout(_layout_file(_STUDY_LAYOUT))
 
 
 def home(path: str) -> Path:

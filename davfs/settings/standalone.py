@@ -56,7 +56,9 @@ class StandaloneConfiguration:
     wait: int | None
 
 
-def read(given: Mapping[str, GivenValue], file: Path | None, environment: Mapping[str, str]) -> StandaloneConfiguration:
+def read_settings(
+    given: Mapping[str, GivenValue], file: Path | None, environment: Mapping[str, str]
+) -> StandaloneConfiguration:
     """Return the settings.
 
     Args:

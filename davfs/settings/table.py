@@ -201,6 +201,6 @@ SECRETS = (("Orthanc.Password", "Orthanc.PasswordFile"), ("HashKey", "HashKeyFil
 the machine can read a process's options."""
 
 
-def keys(mode: RunMode) -> tuple[str, ...]:
+def known_keys(mode: RunMode) -> tuple[str, ...]:
     """Return the keys that can be given in a way of running the drive."""
     return tuple(setting.key for setting in _ALL if mode in setting.modes)

@@ -9,9 +9,9 @@ from davfs.errors import ConfigurationError
 from davfs.layout.toml_lines import TomlPath, line_of, line_of_error
 from davfs.settings.checks import nearest
 from davfs.settings.configuration import GivenValue
-from davfs.settings.table import SETTINGS, RunMode, keys
+from davfs.settings.table import SETTINGS, RunMode, known_keys
 
-_KEYS = keys(RunMode.STANDALONE)
+_KEYS = known_keys(RunMode.STANDALONE)
 
 
 def read_file(file: Path) -> dict[str, GivenValue]:

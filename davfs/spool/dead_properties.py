@@ -11,7 +11,7 @@ from pathlib import Path as DiskPath
 
 from davfs.entry import Path
 from davfs.errors import NoSpace
-from davfs.spool.property_database import BELOW, COST, PropertyDatabase, cost, key, keys
+from davfs.spool.property_database import BELOW, COST, PropertyDatabase, cost, path_key, path_keys
 
 LARGEST = 256 * 1024
 """Bytes of all properties of one file or folder."""
@@ -47,22 +47,22 @@ class DeadProperties:
 
     def names(self, path: Path) -> list[str]:
         """Return the names of the properties of a file or folder, in Clark's notation."""
-        rows = self._database.rows("select name from dead_property where path = :path", keys(path))
+        rows = self._database.rows("select name from dead_property where path = :path", path_keys(path))
         return [name for (name,) in rows]
 
     def all(self, path: Path) -> dict[str, bytes]:
         """Return the properties of a file or folder as XML, by their names."""
-        rows = self._database.rows("select name, value from dead_property where path = :path", keys(path))
+        rows = self._database.rows("select name, value from dead_property where path = :path", path_keys(path))
         return {name: bytes(value) for name, value in rows}
 
     def get(self, path: Path, name: str) -> bytes | None:
         """Return a property as XML; None if there is none."""
         query = f"select value from dead_property where {_ONE}"  # noqa: S608  constant
-        return next((bytes(value) for (value,) in self._database.rows(query, {**keys(path), "name": name})), None)
+        return next((bytes(value) for (value,) in self._database.rows(query, {**path_keys(path), "name": name})), None)
 
     def any_below(self, path: Path) -> bool:
         """Return True if a file or folder has properties, or anything below it."""
-        return bool(self._database.rows(f"select 1 from dead_property where {BELOW} limit 1", keys(path)))  # noqa: S608  constant
+        return bool(self._database.rows(f"select 1 from dead_property where {BELOW} limit 1", path_keys(path)))  # noqa: S608  constant
 
     def growth(self, path: Path, values: Mapping[str, bytes], user: str) -> int:
         """Return by how many bytes these properties of a file or folder would make all of them larger.
@@ -71,7 +71,7 @@ class DeadProperties:
             NoSpace: They are too large, or there would be too many, of the file or of this user.
         """
         query = f"select name, user, {COST} from dead_property where path = :path"  # noqa: S608  constant
-        rows = self._database.rows(query, keys(path))
+        rows = self._database.rows(query, path_keys(path))
         costs = {name: size for name, _, size in rows}
         own = sum(size for name, other, size in rows if other == user and name in values)
         before: int = sum(costs.values())
@@ -92,8 +92,8 @@ class DeadProperties:
         where = BELOW if deep else "path = :path"
         query = f"select user, count(*), sum({COST}) from dead_property where {where} group by user"  # noqa: S608  constant
         growth: int = 0
-        for user, count, size in self._database.rows(query, keys(source)):
-            more = size + count * len(key(target).encode())
+        for user, count, size in self._database.rows(query, path_keys(source)):
+            more = size + count * len(path_key(target).encode())
             self._check(target, user, more)
             growth += more
         return growth
@@ -105,7 +105,7 @@ class DeadProperties:
             NoSpace: It cannot be written.
         """
         with self._changing(path) as connection:
-            row = {**keys(path), "name": name, "value": value, "user": user}
+            row = {**path_keys(path), "name": name, "value": value, "user": user}
             self._database.remove(connection, _ONE, row)
             connection.execute("insert into dead_property values(:path, :name, :value, :user)", row)
             self._database.sizes[user] += cost(path, name, value)
@@ -118,19 +118,19 @@ class DeadProperties:
         """
         if self.size:
             with self._changing(path) as connection:
-                self._database.remove(connection, _ONE, {**keys(path), "name": name})
+                self._database.remove(connection, _ONE, {**path_keys(path), "name": name})
 
     def forget(self, path: Path) -> None:
         """Remove the properties of a file or folder that is gone, and of all that was below it."""
-        self._database.follow(lambda connection: self._database.remove(connection, BELOW, keys(path)), path)
+        self._database.follow(lambda connection: self._database.remove(connection, BELOW, path_keys(path)), path)
 
     def move(self, source: Path, target: Path) -> None:
         """Replace the properties of the target, and of all below it, by those of the source."""
 
         def change(connection: sqlite3.Connection) -> None:
-            self._database.remove(connection, BELOW, keys(target))
+            self._database.remove(connection, BELOW, path_keys(target))
             self._insert_copies(connection, source, target, deep=True)
-            self._database.remove(connection, BELOW, keys(source))
+            self._database.remove(connection, BELOW, path_keys(source))
 
         self._database.follow(change, target, source)
 
@@ -138,7 +138,7 @@ class DeadProperties:
         """Replace the properties of the target by copies of those of the source; ``deep`` with all below it."""
 
         def change(connection: sqlite3.Connection) -> None:
-            self._database.remove(connection, BELOW, keys(target))
+            self._database.remove(connection, BELOW, path_keys(target))
             self._insert_copies(connection, source, target, deep=deep)
 
         self._database.follow(change, target)
@@ -150,7 +150,7 @@ class DeadProperties:
             is_there: Returns True if there is a file or folder at a path, which is joined by slashes.
             below: The folder to search.
         """
-        paths = self._database.rows(f"select distinct path from dead_property where {BELOW}", keys(below))  # noqa: S608  constant
+        paths = self._database.rows(f"select distinct path from dead_property where {BELOW}", path_keys(below))  # noqa: S608  constant
         for (path,) in paths:
             if path and not is_there(path):
                 self.forget(tuple(path.split("/")))
@@ -161,7 +161,7 @@ class DeadProperties:
             f"select :target || substr(path, length(:path) + 1), name, value, user from dead_property where {where}"  # noqa: S608  constant
         )
         inserted = f"insert into dead_property {copied} returning user, {COST}"
-        for user, size in connection.execute(inserted, {**keys(source), "target": key(target)}).fetchall():
+        for user, size in connection.execute(inserted, {**path_keys(source), "target": path_key(target)}).fetchall():
             self._database.sizes[user] += size
 
     @contextmanager

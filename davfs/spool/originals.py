@@ -33,7 +33,7 @@ class Original:
     size: int
 
 
-def key(status: os.stat_result) -> FileKey:
+def original_key(status: os.stat_result) -> FileKey:
     """Return the key of a file."""
     return status.st_mtime_ns, status.st_ino
 
@@ -62,7 +62,7 @@ class Originals:
         Args:
             files: The status of each file of the spool.
         """
-        sizes = {key(status): status.st_size for status in files}
+        sizes = {original_key(status): status.st_size for status in files}
         found: dict[FileKey, Original] = {}
         for link in self._folder.iterdir():
             parsed = _NAME.fullmatch(link.name)
@@ -81,23 +81,23 @@ class Originals:
         Raises:
             OSError: The link cannot be made.
         """
-        link = self._link(key(status))
+        link = self._link(original_key(status))
         self._remove(link)  # of a file that had this inode and date before
         link.symlink_to(receipt.target)
         with self._lock:
-            self._all[key(status)] = Original(receipt, status.st_size)
+            self._all[original_key(status)] = Original(receipt, status.st_size)
 
     def find(self, status: os.stat_result) -> Receipt | None:
         """Return the receipt of a file; None if it is no original."""
-        original = self._all.get(key(status))
+        original = self._all.get(original_key(status))
         return original.receipt if original else None
 
     def forget(self, status: os.stat_result) -> None:
         """Forget a file that is gone."""
         with self._lock:
-            original = self._all.pop(key(status), None)
+            original = self._all.pop(original_key(status), None)
         if original:
-            self._remove(self._link(key(status)))
+            self._remove(self._link(original_key(status)))
 
     def oldest(self, size: int) -> frozenset[FileKey]:
         """Return the oldest files that have so many bytes together."""

@@ -105,7 +105,7 @@ class PropertyDatabase:
                 with connection:
                     connection.execute("begin immediate")
                     for path in self._outdated:
-                        self.remove(connection, BELOW, keys(path))
+                        self.remove(connection, BELOW, path_keys(path))
                     yield connection
             except BaseException:
                 self._set_sizes(before)
@@ -195,15 +195,15 @@ def _connect(file: DiskPath) -> sqlite3.Connection:
 
 def cost(path: Path, name: str, value: bytes) -> int:
     """Return the bytes that a property counts."""
-    return len(key(path).encode()) + len(name.encode()) + len(value) + OVERHEAD
+    return len(path_key(path).encode()) + len(name.encode()) + len(value) + OVERHEAD
 
 
-def key(path: Path) -> str:
+def path_key(path: Path) -> str:
     """Return a path as text; bytes on the disk that are no UTF-8 get a backslash, which no name of a client has."""
     return "/".join(path).encode(errors="backslashreplace").decode()
 
 
-def keys(path: Path) -> dict[str, str]:
+def path_keys(path: Path) -> dict[str, str]:
     """Return the key of a path, and the bounds of those below it; "0" follows "/"."""
-    text = key(path)
+    text = path_key(path)
     return {"path": text, "below": f"{text}/" if text else "", "beyond": f"{text}0" if text else "\U0010ffff"}

@@ -23,7 +23,7 @@ from davfs.spool.disk import Disk
 from davfs.spool.disk_errors import FULL_DISK, REASONS, check_names, disk_errors, missing
 from davfs.spool.items import Item, Receipt, file_item, read_receipt, receipt_item
 from davfs.spool.moving import SpoolMover
-from davfs.spool.originals import key
+from davfs.spool.originals import original_key
 from davfs.spool.quota import Reservation, Shortage, SpoolQuota
 from davfs.spool.upload_file import UploadFile
 
@@ -312,7 +312,7 @@ class Spool(SpoolMover):
         chosen = self._disk.originals.oldest(max(size, self.used // 16))
         freed = False
         for parent, path, status in self._disk.walk() if chosen else ():
-            receipt = self._disk.originals.find(status) if key(status) in chosen else None
+            receipt = self._disk.originals.find(status) if original_key(status) in chosen else None
             if receipt and self._disk.replace_by_link(receipt.target, (parent, path), status):
                 freed = True
         return freed

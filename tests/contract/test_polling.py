@@ -6,7 +6,7 @@ from pathlib import Path
 from davfs.demo.process import OrthancProcess
 from davfs.events import EventKind
 from davfs.orthanc import Level
-from davfs.orthanc.http import HttpTransport, connect
+from davfs.orthanc.http import HttpTransport, http_client
 from davfs.orthanc.polling import Polling
 from davfs.orthanc.rest import RestOrthanc
 from tests.support import dicom
@@ -26,7 +26,7 @@ def test_events(tmp_path: Path, servers: list[OrthancProcess]) -> None:
     """Arrivals and deletions are noticed, by whomever, and so is an Orthanc that was away."""
     server = OrthancProcess(tmp_path)
     servers.append(server)
-    with connect(server.url) as client:
+    with http_client(server.url) as client:
         orthanc = RestOrthanc(HttpTransport(client))
         polling = Polling(orthanc)
         assert polling.next_change(0.5) is None

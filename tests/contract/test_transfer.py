@@ -16,7 +16,7 @@ from davfs.demo.process import OrthancProcess
 from davfs.entry import Readable
 from davfs.errors import Unavailable, UnknownResource
 from davfs.orthanc import Level, Orthanc, OrthancId, StoreStatus
-from davfs.orthanc.http import HttpTransport, connect
+from davfs.orthanc.http import HttpTransport, http_client
 from davfs.orthanc.ranges import RangeCache
 from davfs.orthanc.rest import RestOrthanc
 from tests.support import large
@@ -109,7 +109,7 @@ def relay(archive: Archive) -> Iterator[Relay]:
 @pytest.fixture
 def relayed(relay: Relay) -> Iterator[Orthanc]:
     """That Orthanc behind the relay."""
-    with connect(f"http://127.0.0.1:{relay.port}") as client:
+    with http_client(f"http://127.0.0.1:{relay.port}") as client:
         yield RestOrthanc(HttpTransport(client))
 
 
@@ -123,7 +123,7 @@ def test_download(archive: Archive, start: int) -> None:
 
 def test_upload_again(archive: Archive) -> None:
     """Any buffer can be sent, and Orthanc knows the file again."""
-    with connect(archive.server.url) as client:
+    with http_client(archive.server.url) as client:
         stored = RestOrthanc(HttpTransport(client)).store(bytearray(archive.file.read_bytes()))
     assert (stored.id, stored.status) == (archive.instance, StoreStatus.ALREADY_STORED)
 
@@ -181,7 +181,7 @@ def test_deleted_while_it_is_read(archive: Archive, tmp_path: Path) -> None:
     """What was begun is read to its end; opened again, it is gone, also for who has read a part of it before."""
     small = tmp_path / "small.dcm"
     large.write(small, 20, patient="gone")
-    with connect(archive.server.url) as client:
+    with http_client(archive.server.url) as client:
         orthanc = RestOrthanc(HttpTransport(client))
         cache = RangeCache(orthanc, largest=0)
         instance = orthanc.store(small.read_bytes()).id

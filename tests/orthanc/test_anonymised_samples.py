@@ -18,7 +18,7 @@ from davfs.derived.sizes import padded
 from davfs.errors import NotAnonymised
 from davfs.layout.subject import subject
 from davfs.layout.text import HashKey
-from davfs.orthanc.http import HttpTransport, connect
+from davfs.orthanc.http import HttpTransport, http_client
 from davfs.orthanc.model import Level
 from davfs.orthanc.rest import RestOrthanc
 from tests.orthanc.conftest import RunOrthanc
@@ -182,7 +182,7 @@ def uids(dataset: Dataset, place: str = "") -> dict[str, list[str]]:
 
 def test_they_can_be_imported(samples: list[Served], run_orthanc: RunOrthanc) -> None:
     """Another Orthanc takes all of them, into as many patients, studies and series as there were."""
-    with run_orthanc(plugins=[]) as server, connect(server.url) as rest:
+    with run_orthanc(plugins=[]) as server, http_client(server.url) as rest:
         for one in samples:
             assert rest.post("/instances", content=one.content).raise_for_status().json()["Status"] == "Success"
         counts = RestOrthanc(HttpTransport(rest)).counts()

@@ -10,14 +10,14 @@ import httpx
 import pytest
 from pydicom.uid import CTImageStorage
 
-from davfs.commands.preview.command import keywords
+from davfs.commands.preview.command import main_tags
 from davfs.commands.preview.folder import DicomFolder
 from davfs.demo.process import OrthancProcess
 from davfs.derived.documents import Documents
 from davfs.derived.file import DerivedFile
 from davfs.errors import UnknownResource
 from davfs.orthanc import Instance, Level, OrthancId
-from davfs.orthanc.http import HttpTransport, connect
+from davfs.orthanc.http import HttpTransport, http_client
 from davfs.orthanc.rest import RestOrthanc
 from tests.orthanc.conftest import RunOrthanc
 from tests.support import documents
@@ -51,7 +51,7 @@ def filled(run_orthanc: RunOrthanc, files: Path) -> Iterator[OrthancProcess]:
 @pytest.fixture
 def client(filled: OrthancProcess) -> Iterator[httpx.Client]:
     """A client of it."""
-    with connect(filled.url) as client:
+    with http_client(filled.url) as client:
         yield client
 
 
@@ -125,7 +125,7 @@ def test_stored_file_is_missing(run_orthanc: RunOrthanc) -> None:
         ]
         folder = process.folder
     stored.unlink()
-    with run_orthanc(folder, plugins=[]) as process, connect(process.url) as client:
+    with run_orthanc(folder, plugins=[]) as process, http_client(process.url) as client:
         orthanc = RestOrthanc(HttpTransport(client))
         (lost,) = orthanc.instances(orthanc.ids(Level.INSTANCE))
         other = orthanc.store((FILES / "CT_small.dcm").read_bytes()).id
@@ -137,7 +137,7 @@ def test_stored_file_is_missing(run_orthanc: RunOrthanc) -> None:
 
 def test_folder(orthanc: RestOrthanc, files: Path) -> None:
     """Files in a folder tell what Orthanc tells of them: SOP classes, reports, all tags, and how they hang together."""
-    folder = DicomFolder(files, keywords({}))
+    folder = DicomFolder(files, main_tags({}))
     for one in orthanc.instances(orthanc.ids(Level.INSTANCE)):
         assert [each.sop_class for each in folder.instances([one.id])] == [one.sop_class]
         assert folder.report(one.id) == orthanc.report(one.id)
@@ -169,7 +169,7 @@ def _hangs(description: bytes) -> dict[str, Any]:
 
 def test_folder_is_no_server(files: Path) -> None:
     """A folder says in words that what is not there is not."""
-    folder = DicomFolder(files, keywords({}))
+    folder = DicomFolder(files, main_tags({}))
     gone = OrthancId("gone")
     for question in (folder.picture, folder.report, folder.all_tags):
         with pytest.raises(UnknownResource):

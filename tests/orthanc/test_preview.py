@@ -8,13 +8,13 @@ import pytest
 from typer.testing import CliRunner
 
 from davfs.commands.application import app
-from davfs.commands.preview.command import keywords
+from davfs.commands.preview.command import main_tags
 from davfs.commands.preview.folder import DicomFolder
 from davfs.demo.process import OrthancProcess
 from davfs.layout import shipped, shipped_names
 from davfs.layout.tags import DEFAULT
 from davfs.orthanc import Level
-from davfs.orthanc.http import HttpTransport, connect
+from davfs.orthanc.http import HttpTransport, http_client
 from davfs.orthanc.rest import RestOrthanc
 from tests.orthanc.conftest import RunOrthanc
 from tests.support import dicom
@@ -57,9 +57,9 @@ def filled(run_orthanc: RunOrthanc, images: Path) -> Iterator[OrthancProcess]:
 
 def test_facts_are_those_of_orthanc(filled: OrthancProcess, images: Path) -> None:
     """Identifiers, what is below what, and each tag, in whatever character set it was written."""
-    folder = DicomFolder(images, keywords({}))
+    folder = DicomFolder(images, main_tags({}))
     assert folder.skipped == 0
-    with connect(filled.url) as client:
+    with http_client(filled.url) as client:
         orthanc = RestOrthanc(HttpTransport(client))
         assert folder.counts() == orthanc.counts()
         for level in Level:

@@ -14,7 +14,7 @@ from davfs.confidentiality.options import Options
 from davfs.demo.process import OrthancProcess
 from davfs.derived.anonymised import AnonymisedFiles
 from davfs.layout.text import HashKey
-from davfs.orthanc.http import HttpTransport, connect
+from davfs.orthanc.http import HttpTransport, http_client
 from davfs.orthanc.model import Instance, OrthancId
 from davfs.orthanc.rest import RestOrthanc
 from tests.support import dicom
@@ -84,7 +84,7 @@ def flat(dataset: Dataset) -> Iterator[tuple[Any, Any]]:
 @contextmanager
 def anonymising(run_orthanc: Callable[..., AbstractContextManager[OrthancProcess]]) -> Iterator[Archive]:
     """Start an Orthanc without the plugin."""
-    with run_orthanc(plugins=[]) as server, connect(server.url) as rest:
+    with run_orthanc(plugins=[]) as server, http_client(server.url) as rest:
         orthanc = RestOrthanc(HttpTransport(rest))
         maker = AnonymisedFiles(orthanc, HashKey(SECRET), AS_THEY_ARE)
         yield Archive(server.url, rest, orthanc, maker)

@@ -11,7 +11,7 @@ from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import Placer
 from davfs.catalog.plan import Folder, Plan
-from davfs.catalog.query import keywords
+from davfs.catalog.query import searchable_keywords
 from davfs.catalog.search import StudySearch, scope_of
 from davfs.catalog.store import Store
 from davfs.derived.files import DerivedFiles
@@ -51,7 +51,7 @@ def opened(
             Tree(by_study, catalog, orthanc, None, SINCE, DerivedFiles(orthanc)),
             SearchResults(Folder(Plan.of(by_study)), catalog, studies, orthanc, most=most),
             SavedSearches(folder / "searches.json"),
-            keywords(NO_EXTRA_TAGS, labels=labels),
+            searchable_keywords(NO_EXTRA_TAGS, labels=labels),
             SINCE,
             allow_changes=allow_changes,
         )

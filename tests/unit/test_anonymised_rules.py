@@ -13,7 +13,7 @@ from davfs.confidentiality.options import Options
 from davfs.confidentiality.shifting import shift_dates
 from davfs.confidentiality.table import Action, AttributePlace, listed_action
 from davfs.derived.deidentifier import Deidentifier, Person
-from davfs.derived.dummies import sequence
+from davfs.derived.dummies import dummy_sequence
 from davfs.derived.identity import Identity
 from davfs.derived.pseudonyms import Pseudonyms
 from davfs.derived.sizes import LEAST, padded
@@ -69,7 +69,7 @@ def test_every_sequence_that_needs_one_has_a_dummy() -> None:
         except KeyError:
             continue
         if kind == "SQ" and row["action"].endswith("D") and tag != Tag("ReferencedPerformedProcedureStepSequence"):
-            (item,) = sequence(tag).value
+            (item,) = dummy_sequence(tag).value
             assert len(item) > 0, tag
 
 

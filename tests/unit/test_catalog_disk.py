@@ -156,7 +156,7 @@ def test_file_that_cannot_be_used_at_start(tmp_path: Path) -> None:
     """One line names the key, the file and the reason."""
     (tmp_path / "catalog").mkdir()
     settings = {"Davfs": {"Spool": str(tmp_path / "spool"), "Catalog": "/sys/kernel/catalog.sqlite"}}
-    checked = setup.read(settings, str(tmp_path))
+    checked = setup.prepare(settings, str(tmp_path))
     with pytest.raises(ConfigurationError, match=r"Davfs\.Catalog: the file '/sys/kernel/catalog.sqlite' cannot be"):
         assembly.assemble(checked, MemoryOrthanc(), lambda _: None)
 
@@ -165,7 +165,7 @@ def test_file_that_others_hold_at_start(tmp_path: Path) -> None:
     """A file that another program has locked is left as it is."""
     file = tmp_path / "catalog.sqlite"
     settings = {"Davfs": {"Spool": str(tmp_path / "spool"), "Catalog": str(file)}}
-    checked = setup.read(settings, str(tmp_path))
+    checked = setup.prepare(settings, str(tmp_path))
     assembly.assemble(checked, MemoryOrthanc(), lambda _: None).shutdown.finish(5.0)
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -15,7 +15,7 @@ from davfs.commands.application import app
 from davfs.commands.mounting import System, this_system
 from davfs.commands.serve import warn
 from davfs.settings.configuration import GivenValue
-from davfs.settings.standalone import read
+from davfs.settings.standalone import read_settings
 
 DOOR = "https://pacs.example:8043/"
 COLLECTION = "http://pacs.example:8042/davfs/drive/"
@@ -160,7 +160,7 @@ def test_warnings(settings: dict[str, Any], warning: str, caplog: pytest.LogCapt
     """Whoever opens the drive to a network, or trusts everybody on the way to Orthanc, is told."""
     given = {key: GivenValue(value, "--x") for key, value in settings.items()}
     logging.getLogger("davfs").propagate = True  # another test may have sent the log elsewhere
-    warn(read(given, None, {"STATE_DIRECTORY": "/var/lib/davfs"}))
+    warn(read_settings(given, None, {"STATE_DIRECTORY": "/var/lib/davfs"}))
     assert (warning in caplog.text) if warning else not caplog.text
 
 

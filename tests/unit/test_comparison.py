@@ -20,7 +20,7 @@ from pydicom.uid import (
 from davfs.comparison.decoders import decoded_by_pydicom
 from davfs.comparison.encoding import Unreadable
 from davfs.comparison.images import difference
-from davfs.comparison.parsing import ParsedElement, ParsedFile, parse
+from davfs.comparison.parsing import ParsedElement, ParsedFile, parse_file
 from davfs.comparison.pixels import NotDecodedError, are_compressed
 from davfs.comparison.values import equal
 from tests.support.inbox import CT, TEST_FILES
@@ -293,5 +293,5 @@ def test_anything_can_come(content: bytes, data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
         damaged[data.draw(st.integers(128, len(damaged) - 1))] = data.draw(st.integers(0, 255))
     with suppress(Unreadable):
-        parse(memoryview(damaged))
+        parse_file(memoryview(damaged))
     assert isinstance(difference(memoryview(content), memoryview(damaged), decoded_by_pydicom, decoded_by_pydicom), str)

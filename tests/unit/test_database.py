@@ -76,7 +76,9 @@ def test_catalog_that_cannot_be_used(tmp_path: Path, opened: Count) -> None:
     spool.close()
     (tmp_path / "catalog.sqlite").symlink_to(tmp_path / "none" / "there")
     davfs = {"Spool": str(tmp_path / "spool"), "Catalog": str(tmp_path / "catalog.sqlite")}
-    checked = setup.read({"Davfs": davfs, "StorageDirectory": str(tmp_path / "index")}, str(tmp_path / "orthanc.json"))
+    checked = setup.prepare(
+        {"Davfs": davfs, "StorageDirectory": str(tmp_path / "index")}, str(tmp_path / "orthanc.json")
+    )
     with pytest.raises(ConfigurationError, match=r"Davfs\.Catalog"):
         assembly.assemble(checked, MemoryOrthanc(), lambda _seconds: None)
     assert not opened()
@@ -88,7 +90,7 @@ def test_spool_that_cannot_be_used(tmp_path: Path, opened: Count) -> None:
     (tmp_path / "spool" / "files").write_bytes(b"no folder")
     index, configuration = tmp_path / "index", str(tmp_path / "orthanc.json")
     davfs = {"Spool": str(tmp_path / "spool"), "Catalog": str(tmp_path / "catalog.sqlite")}
-    checked = setup.read({"Davfs": davfs, "StorageDirectory": str(index)}, configuration)
+    checked = setup.prepare({"Davfs": davfs, "StorageDirectory": str(index)}, configuration)
     with pytest.raises(ConfigurationError, match=r"Davfs\.Spool"):
         assembly.assemble(checked, MemoryOrthanc(), lambda _seconds: None)
     assert not opened()

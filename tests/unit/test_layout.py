@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from davfs import names
 from davfs.errors import LayoutError
-from davfs.layout import Dates, HashKey, Layout, load, load_text, shipped, shipped_names
+from davfs.layout import Dates, HashKey, Layout, load_layout, load_text, shipped, shipped_names
 from davfs.layout.model import ExtraFileKind
 from davfs.orthanc.model import Level, OrthancId
 
@@ -34,7 +34,7 @@ def by_patient() -> Layout:
     """Load the layout that is shipped."""
     path = shipped("by-patient")
     assert path is not None
-    return load(path)
+    return load_layout(path)
 
 
 def test_the_shipped_layout_is_right() -> None:
@@ -103,18 +103,18 @@ def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
     """Editors of Windows write one."""
     path = tmp_path / "mine.toml"
     path.write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
-    assert load(path).title == "mine"
+    assert load_layout(path).title == "mine"
 
 
 def test_unreadable_files_are_refused(tmp_path: Path) -> None:
     """A file that is not there is named, and a wrong encoding has its line."""
     with pytest.raises(LayoutError, match="No such file") as caught:
-        load(tmp_path / "missing.toml")
+        load_layout(tmp_path / "missing.toml")
     assert caught.value.line is None
     latin = tmp_path / "latin.toml"
     latin.write_bytes(HEAD.encode() + b'description = "M\xfcller"\n')
     with pytest.raises(LayoutError, match="UTF-8") as caught:
-        load(latin)
+        load_layout(latin)
     assert (caught.value.file, caught.value.line) == (str(latin), 2)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from davfs.errors import LayoutError
-from davfs.layout import HashKey, load
+from davfs.layout import HashKey, load_layout
 
 CORPUS = sorted((Path(__file__).parents[1] / "layouts").glob("*.toml"))
 KEY = HashKey(b"a key for tests")
@@ -25,7 +25,7 @@ def test_bad_layouts_are_refused(file: Path) -> None:
     head = HEAD.fullmatch(file.read_bytes().splitlines()[0].decode())
     assert head
     with pytest.raises(LayoutError) as caught:
-        load(file, key=None if file.stem in WITHOUT_KEY else KEY)
+        load_layout(file, key=None if file.stem in WITHOUT_KEY else KEY)
     assert head[2] in caught.value.reason
     assert (caught.value.file, caught.value.line) == (str(file), int(head[1]) if head[1] else None)
     assert "\n" not in str(caught.value)

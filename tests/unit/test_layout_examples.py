@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from davfs.commands.drawing import Extent, draw
-from davfs.commands.preview.command import keywords
+from davfs.commands.preview.command import main_tags
 from davfs.commands.preview.folder import DicomFolder
-from davfs.layout import HashKey, load, shipped, shipped_names
+from davfs.layout import HashKey, load_layout, shipped, shipped_names
 from davfs.orthanc import Level, OrthancId, Resource
 from tests.support.images import PATIENTS
 
@@ -46,7 +46,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> DicomFolder:
     folder = tmp_path_factory.mktemp("images")
     for patient in PATIENTS:
         shutil.copytree(patient, folder / patient.name)
-    return Labelled(folder, keywords({}))
+    return Labelled(folder, main_tags({}))
 
 
 def listing(name: str, archive: DicomFolder) -> str:
@@ -55,7 +55,7 @@ def listing(name: str, archive: DicomFolder) -> str:
     assert file is not None
     console = Console(width=200, color_system=None)
     with console.capture() as captured:
-        layout = load(file, key=HashKey(b"a key of your own"))
+        layout = load_layout(file, key=HashKey(b"a key of your own"))
         console.print(draw(layout, archive, Extent(limit=LIMIT), today=lambda: TODAY), soft_wrap=True)
     return captured.get()
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from davfs.commands.application import app
 from davfs.commands.drawing import Extent, draw
-from davfs.commands.preview.command import keywords
+from davfs.commands.preview.command import main_tags
 from davfs.commands.preview.folder import DicomFolder
 from davfs.layout import load_text
 from tests.support import dicom
@@ -146,7 +146,7 @@ def test_no_orthanc(layout: Path) -> None:
 def test_relative_dates() -> None:
     """What was new on a day is drawn as of that day."""
     text = 'title = "new"\n[where]\nStudyDate = "last 30 days"\n[[level]]\nstudy = "{StudyDate}"\n'
-    archive = DicomFolder(PATIENTS[0], keywords({}))
+    archive = DicomFolder(PATIENTS[0], main_tags({}))
     console = Console(width=80)
     with console.capture() as captured:
         console.print(draw(load_text(text, "new.toml"), archive, Extent(), today=lambda: date(2001, 1, 20)))

@@ -6,17 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from davfs.catalog.query import QueryError, folded, keywords, parse
+from davfs.catalog.query import QueryError, parse_query, search_key, searchable_keywords
 from davfs.layout.tags import NO_EXTRA_TAGS
 from davfs.orthanc import Level
 
-KNOWN = keywords(NO_EXTRA_TAGS, labels=True)
+KNOWN = searchable_keywords(NO_EXTRA_TAGS, labels=True)
 TODAY = date(2024, 3, 10)
 
 
 def fits(query: str, value: str) -> bool:
     """Return True if the only term of a query accepts a value."""
-    (term,) = parse(query, KNOWN)
+    (term,) = parse_query(query, KNOWN)
     return term.criterion.accepts(value, TODAY)
 
 
@@ -94,7 +94,7 @@ def test_codes(query: str, fitting: str, other: str) -> None:
 
 def test_keywords() -> None:
     """Keywords count without case, blanks around the parts do not count, and each has its level."""
-    terms = parse("patientname=doe, MODALITY = CT,ModalitiesInStudy=PT", KNOWN)
+    terms = parse_query("patientname=doe, MODALITY = CT,ModalitiesInStudy=PT", KNOWN)
     assert [(term.keyword, term.level, term.alone) for term in terms] == [
         ("PatientName", Level.PATIENT, False),
         ("Modality", Level.SERIES, False),
@@ -135,25 +135,25 @@ def test_keywords() -> None:
 def test_refused(text: str) -> None:
     """What cannot be read, or not be a name on Windows, is refused with a reason."""
     with pytest.raises(QueryError, match=r"\w"):
-        parse(text, KNOWN)
+        parse_query(text, KNOWN)
 
 
 def test_labels_that_are_not_followed() -> None:
     """Labels cannot be searched where nobody keeps them up to date."""
     with pytest.raises(QueryError):
-        parse("Labels=x", keywords(NO_EXTRA_TAGS, labels=False))
+        parse_query("Labels=x", searchable_keywords(NO_EXTRA_TAGS, labels=False))
 
 
 def test_extra_tags() -> None:
     """Tags can be searched that this Orthanc keeps besides its usual ones."""
-    known = keywords({Level.STUDY: ["PatientWeight"]}, labels=False)
-    assert parse("PatientWeight=80", known)[0].level is Level.STUDY
+    known = searchable_keywords({Level.STUDY: ["PatientWeight"]}, labels=False)
+    assert parse_query("PatientWeight=80", known)[0].level is Level.STUDY
 
 
 @given(st.text())
 def test_folding_is_stable(text: str) -> None:
     """What has been folded is not changed by folding it again."""
-    assert folded(folded(text)) == folded(text)
+    assert search_key(search_key(text)) == search_key(text)
 
 
 ANY_VALUE = st.text() | st.from_regex(r"[0-9.^=\\-]{0,20}")
@@ -168,7 +168,7 @@ ANY_QUERY = (
 def test_any_text(text: str, value: str) -> None:
     """Any text can be read or is refused, and what was read can be asked of any value."""
     try:
-        query = parse(text, KNOWN)
+        query = parse_query(text, KNOWN)
     except QueryError:
         return
     assert all(term.criterion.accepts(value, TODAY) in {True, False} for term in query)

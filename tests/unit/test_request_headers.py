@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from davfs.doors.webdav import paths
 from davfs.doors.webdav.http_errors import HttpError
-from davfs.doors.webdav.request_headers import check, destination
+from davfs.doors.webdav.request_headers import check_headers, destination
 from davfs.entry import Path
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/"), min_size=1).filter(
@@ -82,7 +82,7 @@ def test_behind_a_proxy() -> None:
 )
 def test_conditions(value: str) -> None:
     """Conditions of RFC 4918 §10.4 pass."""
-    check({"HTTP_IF": value})
+    check_headers({"HTTP_IF": value})
 
 
 @pytest.mark.parametrize(
@@ -91,13 +91,13 @@ def test_conditions(value: str) -> None:
 def test_no_conditions(value: str) -> None:
     """A malformed condition is refused."""
     with pytest.raises(HttpError):
-        check({"HTTP_IF": value})
+        check_headers({"HTTP_IF": value})
 
 
 @given(st.text())
 def test_any_condition(value: str) -> None:
     """Any text is a condition, or refused."""
     try:
-        check({"HTTP_IF": value})
+        check_headers({"HTTP_IF": value})
     except HttpError as refusal:
         assert refusal.value == 400  # noqa: PT017  most texts are refused, not all

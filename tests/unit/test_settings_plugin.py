@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from davfs.errors import ConfigurationError
 from davfs.settings.configuration import Configuration, ServerSettings
-from davfs.settings.plugin import read
+from davfs.settings.plugin import read_settings
 
 HOME = Path("/etc/orthanc")
 KEYS = (
@@ -34,14 +34,14 @@ values = st.recursive(
 
 def davfs(**settings: Any) -> Configuration:
     """Read a section."""
-    return read({"Davfs": settings}, HOME)
+    return read_settings({"Davfs": settings}, HOME)
 
 
 @pytest.mark.parametrize("configuration", [{}, {"Davfs": {}}])
 def test_defaults(configuration: dict[str, Any]) -> None:
     """Without a section everything has a value, beside Orthanc's own data; nothing can be deleted."""
     data = HOME / "OrthancStorage" / "davfs"
-    assert read(configuration, HOME) == Configuration(
+    assert read_settings(configuration, HOME) == Configuration(
         uri="/davfs",
         layouts=("by-patient",),
         hash_key="",
@@ -67,7 +67,7 @@ def test_defaults(configuration: dict[str, Any]) -> None:
 )
 def test_data_beside_the_index(orthanc: dict[str, Any], data: Path) -> None:
     """Spool and catalog lie where Orthanc has its index."""
-    found = read(orthanc, HOME)
+    found = read_settings(orthanc, HOME)
     assert found.spool == data / "davfs" / "spool"
     assert found.catalog == data / "davfs" / "catalog.sqlite"
 
@@ -133,7 +133,7 @@ def test_trusted_proxies() -> None:
 def test_the_server_listens_as_orthanc_does() -> None:
     """It is reached from elsewhere where Orthanc is, and its own certificate lies beside Orthanc's configuration."""
     section = {"Server": {"Enabled": True, "Certificate": "drive.pem", "Key": "/etc/ssl/drive.key"}}
-    found = read({"RemoteAccessAllowed": True, "Davfs": section}, HOME).server
+    found = read_settings({"RemoteAccessAllowed": True, "Davfs": section}, HOME).server
     assert found == ServerSettings(
         enabled=True,
         address="0.0.0.0",  # noqa: S104  as Orthanc

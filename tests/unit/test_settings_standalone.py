@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from davfs.errors import ConfigurationError
 from davfs.settings.configuration import Configuration, GivenValue, ServerSettings
-from davfs.settings.standalone import OrthancSettings, StandaloneConfiguration, read
+from davfs.settings.standalone import OrthancSettings, StandaloneConfiguration, read_settings
 from davfs.settings.state_folder import state_folder
 from davfs.settings.toml_file import read_file
 
@@ -63,7 +63,7 @@ def file(tmp_path: Path) -> Path:
 def test_defaults() -> None:
     """Without any setting the drive of this machine's Orthanc is served to this machine alone."""
     folder = state_folder("http://127.0.0.1:8042", STATE)
-    assert read({}, None, STATE) == StandaloneConfiguration(
+    assert read_settings({}, None, STATE) == StandaloneConfiguration(
         drive=Configuration(
             uri="",
             layouts=("by-patient",),
@@ -84,7 +84,7 @@ def test_defaults() -> None:
 
 def test_a_file(file: Path) -> None:
     """What the file says is taken, with paths from its own folder."""
-    found = read({}, file, STATE)
+    found = read_settings({}, file, STATE)
     assert found.drive.layouts == ("by-patient", str(file.parent / "mine.toml"))
     assert found.drive.spool == file.parent / "spool"
     assert found.drive.server.port == 9000
@@ -97,7 +97,7 @@ def test_a_file(file: Path) -> None:
 
 def test_options_win_over_the_file(file: Path) -> None:
     """An option replaces what the file says, and nothing else of it."""
-    found = read(options(Server__Port=9001), file, STATE)
+    found = read_settings(options(Server__Port=9001), file, STATE)
     assert found.drive.server.port == 9001
     assert found.orthanc.url == "https://pacs.example"
 
@@ -105,7 +105,7 @@ def test_options_win_over_the_file(file: Path) -> None:
 def test_a_password_file_wins_over_a_password_in_the_file(file: Path, tmp_path: Path) -> None:
     """A password from a file that an option names replaces one that the configuration file holds."""
     (tmp_path / "password").write_text("from a file\n")
-    found = read(options(Orthanc__PasswordFile=str(tmp_path / "password")), file, STATE)
+    found = read_settings(options(Orthanc__PasswordFile=str(tmp_path / "password")), file, STATE)
     assert found.orthanc.password == "from a file"
 
 
@@ -115,13 +115,13 @@ KEY = "a key that nobody knows"
 def test_the_key_of_pseudonyms(file: Path, tmp_path: Path) -> None:
     """It comes from an option's file, a variable, or the configuration file, and is not shown."""
     file.write_text(f'HashKey = "{KEY}"\n')
-    assert read({}, file, STATE).drive.hash_key == KEY
+    assert read_settings({}, file, STATE).drive.hash_key == KEY
     (tmp_path / "key").write_text(f"{KEY} either\n")
-    found = read(options(HashKeyFile=str(tmp_path / "key")), file, STATE)
+    found = read_settings(options(HashKeyFile=str(tmp_path / "key")), file, STATE)
     assert found.drive.hash_key == f"{KEY} either"
     file.write_text('HashKeyFile = "key"\n')
-    assert read({}, file, STATE).drive.hash_key == f"{KEY} either"
-    assert read(options(HashKey=KEY), file, STATE).drive.hash_key == KEY
+    assert read_settings({}, file, STATE).drive.hash_key == f"{KEY} either"
+    assert read_settings(options(HashKey=KEY), file, STATE).drive.hash_key == KEY
     assert KEY not in repr(found)
 
 
@@ -132,19 +132,19 @@ def test_a_bad_key_of_pseudonyms_is_not_told(tmp_path: Path, content: str | None
     if content is not None:
         key.write_text(content)
     with pytest.raises(ConfigurationError, match=re.escape(str(key))) as caught:
-        read(options(HashKeyFile=str(key)), None, STATE)
+        read_settings(options(HashKeyFile=str(key)), None, STATE)
     assert "short" not in str(caught.value)
 
 
 def test_a_key_of_pseudonyms_is_given_once(tmp_path: Path) -> None:
     """Two in one place contradict each other."""
     with pytest.raises(ConfigurationError, match="--HashKey and --HashKeyFile are both given"):
-        read(options(HashKey=KEY, HashKeyFile=str(tmp_path)), None, STATE)
+        read_settings(options(HashKey=KEY, HashKeyFile=str(tmp_path)), None, STATE)
 
 
 def test_passwords_are_not_shown(file: Path) -> None:
     """A configuration that is printed shows no password."""
-    assert "secret" not in repr(read({}, file, STATE))
+    assert "secret" not in repr(read_settings({}, file, STATE))
 
 
 @pytest.mark.parametrize(
@@ -166,14 +166,14 @@ def test_refusals_in_a_file(tmp_path: Path, line: str, message: str) -> None:
     path = tmp_path / "davfs.toml"
     path.write_text(f"# a comment\n{line}\n")
     with pytest.raises(ConfigurationError) as caught:
-        read({}, path, STATE)
+        read_settings({}, path, STATE)
     assert str(caught.value).startswith(message.format(file=path))
 
 
 def test_no_file(tmp_path: Path) -> None:
     """A configuration file that is missing is refused, not passed over."""
     with pytest.raises(ConfigurationError, match="cannot be read: No such file"):
-        read({}, tmp_path / "none.toml", STATE)
+        read_settings({}, tmp_path / "none.toml", STATE)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_no_file(tmp_path: Path) -> None:
 def test_refusals(settings: dict[str, Any], message: str) -> None:
     """What cannot work is refused before anything starts, and no password is repeated."""
     with pytest.raises(ConfigurationError, match=message) as caught:
-        read({key: GivenValue(value, "--x") for key, value in settings.items()}, None, STATE)
+        read_settings({key: GivenValue(value, "--x") for key, value in settings.items()}, None, STATE)
     assert "secret" not in str(caught.value)
 
 
@@ -202,14 +202,14 @@ def test_an_empty_password_file(tmp_path: Path) -> None:
     empty = tmp_path / "password"
     empty.touch()
     with pytest.raises(ConfigurationError, match="which is empty"):
-        read(options(Orthanc__Username="me", Orthanc__PasswordFile=str(empty)), None, STATE)
+        read_settings(options(Orthanc__Username="me", Orthanc__PasswordFile=str(empty)), None, STATE)
 
 
 @given(st.sampled_from(KEYS), values)
 def test_any_value(key: str, value: Any) -> None:
     """Every value is taken, or refused by its name; nothing else is raised."""
     try:
-        read({key: GivenValue(value, "--the-option")}, None, STATE)
+        read_settings({key: GivenValue(value, "--the-option")}, None, STATE)
     except ConfigurationError as error:
         assert "--the-option" in str(error)  # noqa: PT017  most values are refused, not all
 
@@ -220,4 +220,4 @@ def test_the_example_knows_every_setting(tmp_path: Path) -> None:
     everything = tmp_path / "davfs.toml"
     everything.write_text(re.sub(r"^#(\w+ = )", r"\1", example.read_text(), flags=re.MULTILINE))
     assert set(read_file(everything)) == set(KEYS) - {"Orthanc.Password", "HashKey"}
-    assert read({}, example, STATE) == read({}, None, STATE)
+    assert read_settings({}, example, STATE) == read_settings({}, None, STATE)

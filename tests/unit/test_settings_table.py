@@ -9,7 +9,7 @@ from typing import Any
 from typer.testing import CliRunner
 
 from davfs.commands.application import app
-from davfs.settings.table import SECRETS, SETTINGS, RunMode, keys
+from davfs.settings.table import SECRETS, SETTINGS, RunMode, known_keys
 
 ROOT = Path(__file__).parents[2]
 ROWS = dict(re.findall(r"^\| `(\w+)` \| (.+)$", (ROOT / "README.md").read_text(), re.MULTILINE))
@@ -18,7 +18,7 @@ ROWS = dict(re.findall(r"^\| `(\w+)` \| (.+)$", (ROOT / "README.md").read_text()
 
 def test_readme_has_each_setting_of_the_plugin() -> None:
     """A row for each key, with its default; the keys of the server are in one row."""
-    expected = keys(RunMode.PLUGIN)
+    expected = known_keys(RunMode.PLUGIN)
     assert set(ROWS) == {key.partition(".")[0] for key in expected}
     for key in expected:
         table, _, inner = key.rpartition(".")
@@ -35,7 +35,7 @@ def test_example_has_the_defaults() -> None:
     found: dict[str, Any] = {}
     for key, value in tomllib.loads(example).items():
         found |= {f"{key}.{inner}": own for inner, own in value.items()} if isinstance(value, dict) else {key: value}
-    defaults = {key: SETTINGS[key].default for key in keys(RunMode.STANDALONE)}
+    defaults = {key: SETTINGS[key].default for key in known_keys(RunMode.STANDALONE)}
     assert {key: found[key] for key, default in defaults.items() if default} == {
         key: default for key, default in defaults.items() if default
     }

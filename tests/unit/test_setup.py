@@ -23,7 +23,7 @@ from davfs.settings import setup
 def test_settings_that_matter(tmp_path: Path, settings: dict[str, Any], *, uploads: bool, scripts: bool) -> None:
     """An Orthanc that keeps no files takes no uploads; scripts in it may delete what was stored."""
     davfs = {"Spool": str(tmp_path / "spool"), "Catalog": str(tmp_path / "catalog.sqlite")}
-    found = setup.read({"Davfs": davfs, **settings}, str(tmp_path))
+    found = setup.prepare({"Davfs": davfs, **settings}, str(tmp_path))
     assert (found.settings.allow_upload, found.has_scripts) == (uploads, scripts)
 
 

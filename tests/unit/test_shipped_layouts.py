@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from davfs import names
 from davfs.errors import LayoutError
-from davfs.layout import Dates, HashKey, Layout, load, matches, shipped, shipped_names
+from davfs.layout import Dates, HashKey, Layout, load_layout, matches, shipped, shipped_names
 from davfs.layout.model import ExtraFileKind
 from davfs.layout.subject import subject
 from davfs.layout.tags import SUBJECT, usable
@@ -54,7 +54,7 @@ def layout(name: str) -> Layout:
     """Load a layout that is shipped."""
     path = shipped(name)
     assert path
-    return load(path, key=KEY)
+    return load_layout(path, key=KEY)
 
 
 def shown(name: str, tags: dict[str, str]) -> list[tuple[str, ...]]:
@@ -126,7 +126,7 @@ def test_research_needs_a_key(name: str) -> None:
     path = shipped(name)
     assert path
     with pytest.raises(LayoutError, match=r"Davfs\.HashKey") as caught:
-        load(path)
+        load_layout(path)
     assert caught.value.line == path.read_text().splitlines().index("anonymised = true") + 1
 
 

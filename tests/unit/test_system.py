@@ -8,13 +8,13 @@ import pytest
 
 from davfs.errors import ConfigurationError, Unavailable
 from davfs.orthanc.model import Level
-from davfs.orthanc.system import ServerInfo, ask
+from davfs.orthanc.system import ServerInfo, request_info
 
 
 def asked(answer: Callable[[httpx.Request], httpx.Response]) -> ServerInfo:
     """Ask a server that answers like this."""
     with httpx.Client(base_url="http://pacs.example", transport=httpx.MockTransport(answer)) as client:
-        return ask(client, 1)
+        return request_info(client, 1)
 
 
 def test_a_new_orthanc() -> None:

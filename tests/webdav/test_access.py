@@ -184,12 +184,12 @@ def test_over_tls(tmp_path: Path) -> None:
     one.write_text(f"{key.read_text()}{one.read_text()}{two.read_text()}")  # as Orthanc wants it, with its issuer
     with serving(orthanc, tls.context(one)) as url:
         settings = {"SslEnabled": True, "HttpPort": int(url.rpartition(":")[2]), "SslCertificate": "one.crt"}
-        own, trusted = loopback.address(settings, tmp_path)
+        own, trusted = loopback.orthanc_address(settings, tmp_path)
         assert own == url
         access = Access(own, verify=trusted)
         assert access.ask(Permission.READ, ALICE) is Decision.GRANTED
         access.close()
-        _, other = loopback.address(settings | {"SslCertificate": str(two)}, tmp_path)
+        _, other = loopback.orthanc_address(settings | {"SslCertificate": str(two)}, tmp_path)
         for verify in (other, True):
             access = Access(own, verify=verify)
             with pytest.raises(Unavailable):
@@ -210,4 +210,4 @@ def test_settings_that_leave_no_way(tmp_path: Path, settings: dict[str, Any], wo
     """Where Orthanc cannot be asked, the error names the setting."""
     (tmp_path / "empty.pem").touch()
     with pytest.raises(ConfigurationError, match=word):
-        loopback.address(settings, tmp_path)
+        loopback.orthanc_address(settings, tmp_path)

@@ -15,14 +15,14 @@ from davfs.commands import options
 from davfs.commands.drawing import Extent, draw
 from davfs.commands.preview.folder import DicomFolder
 from davfs.errors import ConfigurationError, LayoutError, OrthancError
-from davfs.layout import ExtraTags, HashKey, Layout, load, shipped
+from davfs.layout import ExtraTags, HashKey, Layout, load_layout, shipped
 from davfs.layout.tags import PSEUDO, indexed
 from davfs.orthanc import system
-from davfs.orthanc.http import HttpTransport, connect
+from davfs.orthanc.http import HttpTransport, http_client
 from davfs.orthanc.model import Level
 from davfs.orthanc.rest import RestOrthanc
 from davfs.settings.configuration import GivenValue
-from davfs.settings.standalone import StandaloneConfiguration, read
+from davfs.settings.standalone import StandaloneConfiguration, read_settings
 
 _FAILED, _MISCONFIGURED = 1, 2
 _SECONDS = 10.0
@@ -61,12 +61,12 @@ def preview(
     file = shipped(str(file)) or file
     extra, extent = options.extra_tags(tag), Extent(depth, limit)
     try:
-        settings = read(_given(context, whole=orthanc is not None), None, os.environ)
+        settings = read_settings(_given(context, whole=orthanc is not None), None, os.environ)
         key = HashKey(settings.drive.hash_key.encode()) if settings.drive.hash_key else _SAMPLE_KEY
         drawing = (
-            _of_folder(dicom, load(file, extra=extra, key=key), extra, extent)
+            _of_folder(dicom, load_layout(file, extra=extra, key=key), extra, extent)
             if dicom
-            else _of_server(settings, lambda extra: load(file, extra=extra, key=key), extra, extent)
+            else _of_server(settings, lambda extra: load_layout(file, extra=extra, key=key), extra, extent)
         )
     except (LayoutError, OrthancError) as error:
         typer.echo(str(error))
@@ -85,7 +85,7 @@ def _given(context: typer.Context, *, whole: bool) -> dict[str, GivenValue]:
 
 def _of_folder(folder: Path, layout: Layout, extra: ExtraTags, extent: Extent) -> Drawing:
     with _progress("reading files") as tell:
-        archive = DicomFolder(folder, keywords(extra), lambda count: tell(count, 0))
+        archive = DicomFolder(folder, main_tags(extra), lambda count: tell(count, 0))
     if archive.skipped:
         typer.echo(f"{archive.skipped} files are no DICOM images, or cannot be read", err=True)
     return draw(layout, archive, extent)
@@ -96,10 +96,10 @@ def _of_server(
 ) -> Drawing:
     remote = settings.orthanc
     with (
-        connect(remote.url, remote.username, remote.password, verify=remote.verify) as client,
+        http_client(remote.url, remote.username, remote.password, verify=remote.verify) as client,
         _progress("reading the index") as tell,
     ):
-        found = system.ask(client, _SECONDS)
+        found = system.request_info(client, _SECONDS)
         return draw(load_with(found.tags or extra), RestOrthanc(HttpTransport(client)), extent, progress=tell)
 
 
@@ -108,7 +108,7 @@ def show(drawing: Drawing) -> None:
     Console(width=_WIDE).print(drawing, soft_wrap=True)
 
 
-def keywords(extra: ExtraTags) -> Mapping[Level, frozenset[str]]:
+def main_tags(extra: ExtraTags) -> Mapping[Level, frozenset[str]]:
     """Return the main DICOM tags that a new Orthanc keeps, by level."""
     return {level: indexed(level, extra) - PSEUDO for level in Level}
 

@@ -43,7 +43,7 @@ class DicomFile:
     date: datetime
 
 
-def read(path: Path, keywords: Mapping[Level, Iterable[str]]) -> DicomFile | None:
+def read_dicom(path: Path, keywords: Mapping[Level, Iterable[str]]) -> DicomFile | None:
     """Read a file; return None if it is no DICOM instance.
 
     Args:

@@ -42,7 +42,7 @@ class DicomFolder:
         self._paths: dict[OrthancId, Path] = {}
         self._children: dict[OrthancId, list[OrthancId]] = {}
         for count, path in enumerate(_paths(folder), 1):
-            file = dicom_files.read(path, keywords)
+            file = dicom_files.read_dicom(path, keywords)
             if file and file.ids[Level.INSTANCE] not in self._instances:
                 self._add(file)
             self.skipped += file is None

@@ -38,7 +38,7 @@ def application(context: Context) -> Application:
         try:
             with as_http_errors():
                 environ["PATH_INFO"] = _normalized(environ["PATH_INFO"])
-            request_headers.check(environ)
+            request_headers.check_headers(environ)
         except HttpError as error:
             refused: Iterable[bytes] = send_status_response(environ, start_response, error)
             return refused

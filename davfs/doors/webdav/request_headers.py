@@ -20,7 +20,7 @@ _TOO_LONG = re.compile(r"\d{30}")
 """More digits than a time has; Python converts 4,300 at most."""
 
 
-def check(environ: Environ) -> None:
+def check_headers(environ: Environ) -> None:
     """Refuse a request whose ``If`` or ``Timeout`` is malformed.
 
     Raises:

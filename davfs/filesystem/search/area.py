@@ -209,20 +209,20 @@ class SearchArea:
 
     def _query(self, path: Path) -> Query:
         try:
-            return language.parse(path[0], self._known)
+            return language.parse_query(path[0], self._known)
         except QueryError as error:
             raise NotFound(path, f"this is no search: {error}") from None
 
     def _is_query(self, name: str) -> bool:
         try:
-            language.parse(name, self._known)
+            language.parse_query(name, self._known)
         except QueryError:
             return False
         return True
 
     def _check_query(self, path: Path) -> None:
         try:
-            language.parse(path[0], self._known)
+            language.parse_query(path[0], self._known)
         except QueryError as error:
             raise BadName(path, f"This cannot be searched: {error}.") from None
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder, Plan
-from davfs.catalog.query import keywords
+from davfs.catalog.query import searchable_keywords
 from davfs.catalog.search import Scope, StudySearch, scope_of
 from davfs.catalog.store import Store
 from davfs.derived.files import DerivedFiles
@@ -58,7 +58,7 @@ class SearchAssembly:
         scope = self._scope(layouts)
         if not scope:
             return {}
-        known = keywords(self._extra, labels=any(Plan.of(layout).labels for layout in layouts))
+        known = searchable_keywords(self._extra, labels=any(Plan.of(layout).labels for layout in layouts))
         root = Folder(Plan.of(self._by_study))
         area = SearchArea(
             Tree(self._by_study, catalog, orthanc, None, self._since, derived_files),

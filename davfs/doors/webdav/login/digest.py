@@ -14,7 +14,7 @@ from typing import Self
 from urllib.parse import unquote_to_bytes
 
 from davfs.doors.webdav.login.nonces import Nonces
-from davfs.orthanc.access import Credentials, decoded
+from davfs.orthanc.access import Credentials, decoded_user
 
 _PARAMETER = re.compile(r'\b(\w+)=(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _ESCAPED = re.compile(r"\\(.)")
@@ -43,7 +43,7 @@ class DigestLogin:
         offered = found.get("algorithm", "MD5").upper() == "MD5" and found.get("qop", "").lower() == "auth"
         if not offered or not found.keys() >= _NEEDED:
             return None
-        return cls(decoded(found["username"].encode("latin-1")), found)
+        return cls(decoded_user(found["username"].encode("latin-1")), found)
 
 
 class DigestAuthenticator:

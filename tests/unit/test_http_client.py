@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from davfs.errors import ConfigurationError
-from davfs.orthanc.http import connect
+from davfs.orthanc.http import http_client
 
 
 @pytest.mark.parametrize("url", ["http://localhost:8042", "https://pacs.example.org/orthanc/", " http://[::1]:8042/ "])
 def test_addresses(url: str) -> None:
     """The root of an Orthanc is an address with or without a path."""
-    with connect(url, "user", "secret") as client:
+    with http_client(url, "user", "secret") as client:
         assert str(client.base_url).rstrip("/") == url.strip().rstrip("/")
         assert client.build_request("GET", "/system").url.path.endswith("/system")
 
@@ -22,14 +22,14 @@ def test_addresses(url: str) -> None:
 def test_wrong_addresses(url: str) -> None:
     """What is no address of a web server is refused in one line."""
     with pytest.raises(ConfigurationError, match="the address of Orthanc") as caught:
-        connect(url)
+        http_client(url)
     assert "\n" not in str(caught.value)
 
 
 def test_password_in_the_address() -> None:
     """A password in the address is refused, and not repeated."""
     with pytest.raises(ConfigurationError) as caught:
-        connect("http://user:secret@localhost:8042")
+        http_client("http://user:secret@localhost:8042")
     assert "secret" not in str(caught.value)
 
 
@@ -38,5 +38,5 @@ def test_certificates(tmp_path: Path) -> None:
     (tmp_path / "no.pem").write_text("nothing")
     for file in (tmp_path / "no.pem", tmp_path / "none.pem"):
         with pytest.raises(ConfigurationError, match=file.name):
-            connect("https://localhost", verify=file)
-    connect("https://localhost", verify=False).close()
+            http_client("https://localhost", verify=file)
+    http_client("https://localhost", verify=False).close()
