@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+import subprocess
 from contextlib import closing
 from pathlib import Path as DiskPath
 
@@ -167,19 +168,21 @@ def test_pipes_links_and_sockets_are_replaced_and_not_copied(spool: Spool, tmp_p
 def test_folders_that_are_nested_without_end(spool: Spool, tmp_path: DiskPath) -> None:
     """They end neither the start nor the sweeper, and a deletion is refused."""
     spool.make_folder(("a",))
-    folder = os.open(tmp_path / "files" / "a", os.O_RDONLY)
-    for _ in range(LEVELS):
-        os.mkdir("d", dir_fd=folder)
-        inner = os.open("d", os.O_RDONLY, dir_fd=folder)
+    try:
+        folder = os.open(tmp_path / "files" / "a", os.O_RDONLY)
+        for _ in range(LEVELS):
+            os.mkdir("d", dir_fd=folder)
+            inner = os.open("d", os.O_RDONLY, dir_fd=folder)
+            os.close(folder)
+            folder = inner
         os.close(folder)
-        folder = inner
-    os.close(folder)
-    again = started(tmp_path)
-    again.expire()
-    with pytest.raises(PathError):
-        again.delete(("a",))
-    assert names(again) == ["a"]
-    os.system(f"rm -rf {tmp_path / 'files' / 'a'}")  # noqa: S605  pathlib and shutil cannot
+        again = started(tmp_path)
+        again.expire()
+        with pytest.raises(PathError):
+            again.delete(("a",))
+        assert names(again) == ["a"]
+    finally:
+        subprocess.run(["rm", "-rf", tmp_path / "files" / "a"], check=True)  # pathlib and shutil cannot
 
 
 def test_a_file_that_becomes_a_pipe_while_it_is_opened(
