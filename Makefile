@@ -28,7 +28,7 @@ SHELL  := /bin/bash
 .DELETE_ON_ERROR:
 .PHONY: help run unit test test-bookworm test-trixie test-forky test-large test-stop test-attacks test-crash test-differential \
         test-docker test-lowest test-sanitize plugin check fmt bench lock sbom release clean distclean clean-chroots \
-        packages test-packages chroot-packages venv-package
+        packages test-packages bench-packages chroot-packages venv-package
 
 BIN    := .venv/bin
 LONG   := $(BIN)/pytest --timeout 0
@@ -44,6 +44,7 @@ NATIVE := $(shell find native -type f \( -name '*.[chp]*' -o -name '*.map' \) -n
 RUN_PACKAGES  := orthanc orthanc-dev g++ python3-dev python3-venv
 TEST_PACKAGES := $(RUN_PACKAGES) orthanc-python litmus cadaver curl davfs2 rclone fuse3 gvfs gvfs-backends gvfs-fuse \
                  libglib2.0-bin dbus-daemon chromium dcmtk dicom3tools unzip nodejs $(if $(shell command -v npm),,npm)
+BENCH_PACKAGES := $(RUN_PACKAGES) rclone wrk git
 
 help:
 	@sed -n '/^#/!q; s/^# \?//p' Makefile
@@ -102,7 +103,7 @@ fmt: .venv/.dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: .venv/.dev $(PLUGIN) $(STATIC)
+bench: .venv/.dev $(PLUGIN) $(STATIC) bench-packages
 	PYTHONPATH=. $(BIN)/python bench/run.py $(ARGS)
 
 # --upgrade renews what is locked already; the headers of the files name this target.
@@ -175,6 +176,9 @@ packages:
 
 test-packages:
 	@$(call install,$(TEST_PACKAGES))
+
+bench-packages:
+	@$(call install,$(BENCH_PACKAGES))
 
 chroot-packages:
 	@$(call install,debootstrap debian-archive-keyring)

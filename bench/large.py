@@ -15,8 +15,9 @@ from bench.archive import CT_PATIENT, Archive
 from bench.connection import SECONDS, Connection, Question, WrongAnswer, question
 from bench.memory import Growth, Memory
 from bench.places import find, rest_files, wait_for_index
-from bench.race import Comparison, Race, run
-from bench.races import REST, walks
+from bench.race import Race, run, walks
+from bench.races import REST
+from bench.results import Part
 from davfs.demo.ports import LOOPBACK, free_ports
 from davfs.demo.process import OrthancProcess
 from tests.support import large
@@ -31,17 +32,18 @@ _ROOT = "/by-patient"
 _ARCHIVE = Archive(patients=0, images=1)  # nothing but the first image of the big series, which is large here
 
 
-def measure(plugin: Path, folder: Path, megabytes: int) -> tuple[list[Comparison], list[Growth]]:
+def measure(part: Part, plugin: Path, folder: Path, megabytes: int) -> None:
     """Download the instance from ``davfs serve`` beside an Orthanc without the plugin, and from its peers.
 
     Args:
+        part: Gets what is found.
         plugin: The plugin's library.
         folder: Where two Orthancs keep the instance, one with the plugin and one without.
         megabytes: Size of its pixels.
 
     Raises:
         OrthancFailed: Orthanc did not start.
-        WrongAnswer: A server did not answer as it has to.
+        WrongAnswer: A server did not answer as it has to, or took too much memory.
     """
     (door,) = free_ports(1)
     server = {"Server": {"Enabled": True, "Port": door}}
@@ -49,19 +51,21 @@ def measure(plugin: Path, folder: Path, megabytes: int) -> tuple[list[Comparison
         core = stack.enter_context(OrthancProcess(folder / "alone"))
         other = stack.enter_context(OrthancProcess(folder / "plugin", plugins=[plugin], davfs=server))
         expected = {_filled(each.http_port, folder, megabytes) for each in (core, other)}
-        port, process = stack.enter_context(peers.davfs(folder / "serve", core.url))
+        serve = stack.enter_context(peers.davfs(folder / "serve", core.url))
         (rest,) = rest_files(_ARCHIVE)
-        alone = _found(port)
+        alone = _found(serve.port)
         files = {
             ALONE: alone,
             PLUGIN: _found(door),
             REST: replace(rest, port=core.http_port, size=alone.size),
         }
         title = f"{ALONE}: GET {megabytes:,} MB"
-        growths = _growths(title, files[ALONE], process, expected)
+        grown = _growths(part, title, files[ALONE], serve.process, expected)
         contestants = {name: [each] for name, each in files.items()}
-        print(f"measuring: {title}", flush=True)
-        return run(Race(title, walks(contestants), requests=1, rounds=_ROUNDS), [Download(expected)]), growths
+        processes = {ALONE: [serve.process, core.pid], PLUGIN: [other.pid], REST: [core.pid]}
+        part.add(*run(Race(title, walks(contestants), requests=1, rounds=_ROUNDS), Download(expected), processes))
+    if not all(each.met for each in grown):
+        raise WrongAnswer(f"the memory of {ALONE} grew by {LIMIT >> 20} MB or more")
 
 
 def _filled(orthanc: int, folder: Path, megabytes: int) -> str:
@@ -101,13 +105,13 @@ def _found(port: int) -> Question:
     return replace(file, port=port)
 
 
-def _growths(title: str, whole: Question, process: int, expected: set[str]) -> list[Growth]:
+def _growths(part: Part, title: str, whole: Question, process: int, expected: set[str]) -> list[Growth]:
     """Fetch the instance at once and then by ranges in their order, and see what that does to a process's memory."""
     memory, found = Memory(process), []
     for how, questions in (("whole", [whole]), (f"by ranges of {_RANGE >> 20} MB", list(_ranges(whole)))):
-        print(f"measuring: {title}, {how}", flush=True)
         _check(f"{ALONE}, {how}", questions, expected)
         found.append(Growth(f"{title}, {how}", memory.growth(), LIMIT))
+        part.add(found[-1])
     return found
 
 

@@ -3,6 +3,9 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
+
+from bench.figures import MET, Goal
 
 _PEAK = "5"
 """Written into ``clear_refs``, it makes the peak what is resident now (proc_pid_clear_refs(5))."""
@@ -18,6 +21,9 @@ class Growth:
         limit: It has to stay below so many bytes.
     """
 
+    HEADINGS: ClassVar[tuple[str, ...]] = ("", "memory grew by MB", "goal", "met")
+    LEFT: ClassVar[frozenset[int]] = frozenset({0})
+
     title: str
     size: int
     limit: int
@@ -26,6 +32,16 @@ class Growth:
     def met(self) -> bool:
         """Whether it stayed below the limit."""
         return self.size < self.limit
+
+    def row(self) -> tuple[str, ...]:
+        """See `Figure`."""
+        (goal,) = self.goals()
+        return (self.title, f"{self.size / (1 << 20):.1f}", goal.wanted, MET[self.met])
+
+    def goals(self) -> tuple[Goal, ...]:
+        """See `Figure`."""
+        grown = f"{self.size / (1 << 20):.1f} MB"
+        return (Goal(f"{self.title}: memory grew by", f"< {self.limit >> 20} MB", grown, self.met),)
 
 
 class Memory:

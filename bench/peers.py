@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.archive import CT_PATIENT, Archive
@@ -16,6 +17,19 @@ from davfs.demo.ports import LOOPBACK, free_ports, is_taken
 
 _SECONDS = 30
 _TOP = "/by-patient"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A server.
+
+    Attributes:
+        port: Its TCP port.
+        process: The id of its process.
+    """
+
+    port: int
+    process: int
 
 
 def mirror(connection: Connection, folder: Path, archive: Archive, files: Sequence[bytes]) -> None:
@@ -56,36 +70,33 @@ def _mirror_series(connection: Connection, patient: str, made: Path, archive: Ar
 
 
 @contextmanager
-def rclone(folder: Path) -> Iterator[int]:
-    """Serve a folder with rclone, and give the port.
-
-    Raises:
-        WrongAnswer: It is not installed, or does not start.
-    """
-    program = shutil.which("rclone")
-    if program is None:
-        raise WrongAnswer("rclone is not installed: apt-get install rclone")
-    (port,) = free_ports(1)
-    command = [program, "serve", "webdav", "--addr", f"{LOOPBACK}:{port}", "--config", os.devnull, str(folder)]
-    with _running(command, port):
-        yield port
-
-
-@contextmanager
-def wsgidav(folder: Path) -> Iterator[int]:
-    """Serve a folder with WsgiDAV as it comes, and give the port.
+def rclone(folder: Path) -> Iterator[Peer]:
+    """Serve a folder with rclone.
 
     Raises:
         WrongAnswer: It does not start.
     """
     (port,) = free_ports(1)
-    with _running([sys.executable, str(Path(__file__).with_name("stock.py")), str(folder), str(port)], port):
-        yield port
+    command = ["rclone", "serve", "webdav", "--addr", f"{LOOPBACK}:{port}", "--config", os.devnull, str(folder)]
+    with _running(command, port) as peer:
+        yield peer
 
 
 @contextmanager
-def davfs(folder: Path, orthanc: str) -> Iterator[tuple[int, int]]:
-    """Serve the drive of an Orthanc beside it, and give the port and the id of the process.
+def wsgidav(folder: Path) -> Iterator[Peer]:
+    """Serve a folder with WsgiDAV as it comes.
+
+    Raises:
+        WrongAnswer: It does not start.
+    """
+    (port,) = free_ports(1)
+    with _running([sys.executable, str(Path(__file__).with_name("stock.py")), str(folder), str(port)], port) as peer:
+        yield peer
+
+
+@contextmanager
+def davfs(folder: Path, orthanc: str) -> Iterator[Peer]:
+    """Serve the drive of an Orthanc beside it.
 
     Args:
         folder: Where it keeps its state.
@@ -96,14 +107,14 @@ def davfs(folder: Path, orthanc: str) -> Iterator[tuple[int, int]]:
     """
     (port,) = free_ports(1)
     command = [sys.executable, "-m", "davfs", "serve", "--orthanc", orthanc, "--port", str(port)]
-    with _running(command, port, {"XDG_STATE_HOME": str(folder)}) as process, Connection(port) as connection:
+    with _running(command, port, {"XDG_STATE_HOME": str(folder)}) as peer, Connection(port) as connection:
         wait_until_ready(connection)
-        yield port, process
+        yield peer
 
 
 @contextmanager
-def _running(command: Sequence[str], port: int, variables: Mapping[str, str] | None = None) -> Iterator[int]:
-    """Run a program that listens on a port, and give the id of its process."""
+def _running(command: Sequence[str], port: int, variables: Mapping[str, str] | None = None) -> Iterator[Peer]:
+    """Run a program that listens on a port."""
     process = subprocess.Popen(  # noqa: S603 - ours
         command, env=os.environ | dict(variables or {}), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -113,7 +124,7 @@ def _running(command: Sequence[str], port: int, variables: Mapping[str, str] | N
             if process.poll() is not None or time.monotonic() > end:
                 raise WrongAnswer(f"{command[0]} did not start")
             time.sleep(0.05)
-        yield process.pid
+        yield Peer(port, process.pid)
     finally:
         process.terminate()
         process.wait(_SECONDS)

@@ -1,15 +1,29 @@
 """Contestants that take turns: A B C, B C A, C A B …, so that whatever else the machine does hits all of them alike."""
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from threading import Barrier
+from typing import ClassVar
 
 from bench.connection import Client, Question
+from bench.cpu import cpu_seconds
+from bench.figures import MET, Goal
 
-Questions = Callable[[int, int], Question]
-"""Gives the request of a client (from 0) in its turn (from 0)."""
+Walk = Callable[[int], Question]
+"""Gives the request of a turn (from 0)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A few requests of one contestant.
+
+    Attributes:
+        seconds: For one request.
+        cpu: Seconds of CPU time that its server used for one request.
+    """
+
+    seconds: float
+    cpu: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,113 +34,158 @@ class Race:
         title: What is done.
         contestants: Their requests by name; the first one is compared with each of the others.
         goals: How many times as fast as another contestant the first one has to be, by that one's name.
-        requests: How many requests a client makes in one block.
+        within: Seconds that the first one may take.
+        requests: How many requests are made in one block.
         rounds: How many blocks each contestant gets.
-        clients: How many connections ask at the same time.
     """
 
     title: str
-    contestants: Mapping[str, Questions]
+    contestants: Mapping[str, Walk]
     goals: Mapping[str, float] = field(default_factory=dict)
+    within: float | None = None
     requests: int = 20
     rounds: int = 20
-    clients: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The first contestant against one of the others.
+    """One contestant against one of the others.
 
     Attributes:
         title: What was done.
         own: Seconds for one request, the median over all blocks.
+        own_cpu: Seconds of CPU time that the server used for it.
         peer: Name of the other one.
         peers: Its seconds.
+        peers_cpu: Its seconds of CPU time.
         ratios: In each round, how many times as fast the first one was.
         goal: What the median of the ratios has to be at least; None for no goal.
+        within: Seconds that `own` may be; None for no goal.
     """
+
+    HEADINGS: ClassVar[tuple[str, ...]] = (
+        "",
+        *("ms", "CPU ms", "peer", "ms", "CPU ms"),
+        "times as fast as the peer",
+        *("goal", "met"),
+    )
+    LEFT: ClassVar[frozenset[int]] = frozenset({0, 3})
 
     title: str
     own: float
+    own_cpu: float
     peer: str
     peers: float
+    peers_cpu: float
     ratios: Sequence[float]
     goal: float | None
+    within: float | None
 
     @property
     def ratio(self) -> float:
         """Median of the ratios."""
         return statistics.median(self.ratios)
 
-    @property
-    def met(self) -> bool | None:
-        """Whether the goal is met; None without a goal."""
-        return None if self.goal is None else self.ratio >= self.goal
+    def row(self) -> tuple[str, ...]:
+        """See `Figure`."""
+        goals = self.goals()
+        return (
+            self.title,
+            *(f"{seconds * 1000:.3f}" for seconds in (self.own, self.own_cpu)),
+            self.peer,
+            *(f"{seconds * 1000:.3f}" for seconds in (self.peers, self.peers_cpu)),
+            f"{self.ratio:.2f} ({min(self.ratios):.2f} to {max(self.ratios):.2f})",
+            ", ".join(goal.wanted for goal in goals),
+            MET[all(goal.met for goal in goals) if goals else None],
+        )
+
+    def goals(self) -> tuple[Goal, ...]:
+        """See `Figure`."""
+        found = []
+        if self.goal is not None:
+            what = f"{self.title}: times as fast as {self.peer}"
+            found.append(Goal(what, f">= {self.goal:g}", f"{self.ratio:.2f}", self.ratio >= self.goal))
+        if self.within is not None:
+            wanted, taken = f"<= {self.within * 1000:g} ms", f"{self.own * 1000:.2f} ms"
+            found.append(Goal(self.title, wanted, taken, self.own <= self.within))
+        return tuple(found)
 
 
-def run(race: Race, connections: Sequence[Client]) -> list[Comparison]:
-    """Run all rounds, after one block of each contestant that does not count.
+def run(race: Race, client: Client, processes: Mapping[str, Sequence[int]]) -> list[Comparison]:
+    """Run a race, and compare the first contestant with all others; see `blocks`.
+
+    Raises:
+        WrongAnswer: An answer was not as it has to be.
+    """
+    first, *others = race.contestants
+    found, limits = blocks(race, client, processes), [race.within, *[None] * len(others)]
+    return [
+        compared(race.title, found, (first, other), race.goals.get(other), limit)
+        for other, limit in zip(others, limits, strict=False)
+    ]
+
+
+def blocks(race: Race, client: Client, processes: Mapping[str, Sequence[int]]) -> dict[str, list[Block]]:
+    """Run all rounds, after one block of each contestant that does not count; return the blocks of each by its name.
 
     All contestants of a round share its connections. Each round has new ones: how fast a thread of Orthanc can get and
     give back half a megabyte of memory depends on what it did before, and moves a GET by a factor of 2.
 
     Args:
         race: What to measure.
-        connections: At least as many as the race has clients.
+        client: Asks all contestants.
+        processes: Ids of the processes of each contestant's servers.
 
     Raises:
         WrongAnswer: An answer was not as it has to be.
     """
-    used = connections[: race.clients]
-    names = list(race.contestants)
-    blocks: dict[str, list[float]] = {name: [] for name in names}
-    with ThreadPoolExecutor(race.clients) as pool:
-        for number in range(race.rounds + 1):
-            for connection in used:
-                connection.close()  # another thread of Orthanc answers the next one
-            for name in _rotated(names, number):
-                turns = range(number * race.requests, (number + 1) * race.requests)
-                questions = [[race.contestants[name](client, turn) for turn in turns] for client in range(race.clients)]
-                seconds = _alone(used[0], questions[0]) if race.clients == 1 else _together(pool, used, questions)
-                blocks[name].append(seconds)
-    return _compared(race, {name: seconds[1:] for name, seconds in blocks.items()})
+    found: dict[str, list[Block]] = {name: [] for name in race.contestants}
+    for number, names in enumerate(rotations(list(race.contestants), race.rounds + 1)):
+        client.close()  # another thread of Orthanc answers the next one
+        for name in names:
+            turns = range(number * race.requests, (number + 1) * race.requests)
+            found[name].append(_block(client, [race.contestants[name](turn) for turn in turns], processes[name]))
+    return {name: each[1:] for name, each in found.items()}
 
 
-def _rotated(names: Sequence[str], number: int) -> list[str]:
-    first = number % len(names)
-    return [*names[first:], *names[:first]]
+def rotations(names: Sequence[str], count: int) -> Iterator[list[str]]:
+    """Return the names in so many orders, each of which begins one further on."""
+    for number in range(count):
+        first = number % len(names)
+        yield [*names[first:], *names[:first]]
 
 
-def _alone(connection: Client, questions: Sequence[Question]) -> float:
-    """Return the median of the seconds that one client waits."""
-    connection.open()
-    return statistics.median([connection.ask(each) for each in questions])
+def _block(client: Client, questions: Sequence[Question], processes: Sequence[int]) -> Block:
+    client.open()
+    before = cpu_seconds(processes)
+    seconds = statistics.median([client.ask(each) for each in questions])
+    return Block(seconds, (cpu_seconds(processes) - before) / len(questions))
 
 
-def _together(
-    pool: ThreadPoolExecutor, connections: Sequence[Client], questions: Sequence[Sequence[Question]]
-) -> float:
-    """Return the seconds from one answer to the next: the clients' requests per second, added up and turned over."""
-    ready = Barrier(len(connections))
+def compared(
+    title: str,
+    found: Mapping[str, Sequence[Block]],
+    names: tuple[str, str],
+    goal: float | None = None,
+    within: float | None = None,
+) -> Comparison:
+    """Compare two contestants."""
+    own, peer = names
+    seconds = {name: [block.seconds for block in found[name]] for name in (own, peer)}
+    cpu = {name: statistics.median(block.cpu for block in found[name]) for name in (own, peer)}
+    ratios = [other / mine for mine, other in zip(seconds[own], seconds[peer], strict=True)]
+    own_seconds, peer_seconds = (statistics.median(seconds[name]) for name in (own, peer))
+    return Comparison(title, own_seconds, cpu[own], peer, peer_seconds, cpu[peer], ratios, goal, within)
 
-    def client(connection: Client, own: Sequence[Question]) -> list[float]:
-        connection.open()
-        ready.wait()
-        return [connection.ask(each) for each in own]
 
-    return 1 / sum(len(waits) / sum(waits) for waits in pool.map(client, connections, questions))
+def walks(contestants: Mapping[str, Sequence[Question]]) -> dict[str, Walk]:
+    """Return endless iterators over the requests, each with a start of its own.
 
+    So none of them finds what another one has just brought into Orthanc's cache.
+    """
 
-def _compared(race: Race, blocks: Mapping[str, Sequence[float]]) -> list[Comparison]:
-    first, *others = blocks
-    return [
-        Comparison(
-            title=race.title,
-            own=statistics.median(blocks[first]),
-            peer=name,
-            peers=statistics.median(blocks[name]),
-            ratios=[other / own for own, other in zip(blocks[first], blocks[name], strict=True)],
-            goal=race.goals.get(name),
-        )
-        for name in others
-    ]
+    def walk(requests: Sequence[Question], position: int) -> Walk:
+        first = position * len(requests) // len(contestants)
+        return lambda turn: requests[(first + turn) % len(requests)]
+
+    return {name: walk(each, position) for position, (name, each) in enumerate(contestants.items())}

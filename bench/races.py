@@ -1,17 +1,17 @@
 """Compares the drive with Orthanc's REST API and Orthanc's own WebDAV."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from bench.archive import UPLOADS, Archive, instance_id
 from bench.connection import Connection, Question, WrongAnswer, question
 from bench.places import BUILT_IN, Places, children, find, rest_files
-from bench.race import Comparison, Questions, Race, run
+from bench.race import Race, run, walks
+from bench.results import Part
+from davfs.demo.process import OrthancProcess
 from tests.support.dicom import CT_IMAGE, instance, orthanc_id
 
 DRIVE, REST, WEBDAV = "drive", "REST", "/webdav"
-
-CLIENTS = 4
-"""Clients of the races in which several of them ask at once."""
 
 _AS_FAST_AS_REST = {REST: 0.95, WEBDAV: 10.0}
 _PREFIX = "bench-"  # of the names in the inbox
@@ -19,39 +19,35 @@ _PUTS = 5  # uploads in one block
 _SUCCESS = b'"Status" : "Success"'
 
 
-def compare(connections: Sequence[Connection], drive: str, archive: Archive, rounds: int) -> list[Comparison]:
-    """Run all races.
+def compare(part: Part, client: Connection, orthanc: OrthancProcess, archive: Archive, rounds: int) -> None:
+    """Run all races of door 1.
 
     Args:
-        connections: As many as there are clients.
-        drive: Path of the mounted folder, with a slash at its end.
+        part: Gets what is found.
+        client: Asks Orthanc.
+        orthanc: Has the plugin.
         archive: What Orthanc holds.
         rounds: How many blocks each contestant gets in each race.
 
     Raises:
         WrongAnswer: The contestants do not answer the same, or not rightly.
     """
-    first = connections[0]
-    own, built_in = (find(first, root, archive) for root in (f"{drive}by-patient", BUILT_IN))
+    drive = urlsplit(orthanc.drive_url).path
+    own, built_in = (find(client, root, archive) for root in (f"{drive}by-patient", BUILT_IN))
     rest = rest_files(archive)
     for each in rest:  # from here on the operating system has all files in memory
-        first.ask(each)
-    found = _reported(_first_reads(own, built_in, rest, rounds), connections)
-    _check_content(first, own.files, built_in.files, rest)
+        client.ask(each)
+    processes = {name: [orthanc.pid] for name in (DRIVE, REST, WEBDAV)}
+    part.add(*run(_first_reads(own, built_in, rest, rounds), client, processes))
+    _check_content(client, own.files, built_in.files, rest)
     for race in [*_downloads(own, built_in, rest, rounds), *_listings(own, built_in, rounds)]:
-        found += _reported(race, connections)
+        part.add(*run(race, client, processes))
     try:
-        found += _reported(_upload(drive, rounds), connections)
-        _check_uploads(first, rounds)
+        part.add(*run(_upload(drive, rounds), client, processes))
+        _check_uploads(client, rounds)
     finally:
-        remove_receipts(first, drive)
-        remove_uploads(first)
-    return found
-
-
-def _reported(race: Race, connections: Sequence[Connection]) -> list[Comparison]:
-    print(f"measuring: {race.title}", flush=True)
-    return run(race, connections)
+        remove_receipts(client, drive)
+        remove_uploads(client)
 
 
 def _check_content(connection: Connection, *contestants: Sequence[Question]) -> None:
@@ -81,14 +77,6 @@ def _downloads(own: Places, built_in: Places, rest: Sequence[Question], rounds: 
     return [
         Race("GET one file again and again", walks(one), _AS_FAST_AS_REST, requests=25, rounds=rounds),
         Race("GET files, each once more", walks(files), _AS_FAST_AS_REST, requests=25, rounds=rounds),
-        Race(
-            f"GET files, {CLIENTS} clients at once",
-            walks(files, CLIENTS),
-            _AS_FAST_AS_REST,
-            requests=15,
-            rounds=rounds,
-            clients=CLIENTS,
-        ),
         Race("PROPFIND 0 of one file", walks(one_size), goal, requests=25, rounds=rounds),
         Race("PROPFIND 0 of one file after the other", walks(sizes), goal, requests=25, rounds=rounds),
     ]
@@ -105,26 +93,12 @@ def _listings(own: Places, built_in: Places, rounds: int) -> list[Race]:
     ]
 
 
-def walks(contestants: Mapping[str, Sequence[Question]], clients: int = 1) -> dict[str, Questions]:
-    """Return endless iterators over the requests, each with a start of its own.
-
-    So none of them finds what another one has just brought into Orthanc's cache.
-    """
-    walkers = len(contestants) * clients
-
-    def walk(requests: Sequence[Question], position: int) -> Questions:
-        step = len(requests) / walkers
-        return lambda client, turn: requests[(int((position + client) * step) + turn) % len(requests)]
-
-    return {name: walk(each, number * clients) for number, (name, each) in enumerate(contestants.items())}
-
-
 def _upload(drive: str, rounds: int) -> Race:
-    def put(_: int, turn: int) -> Question:
+    def put(turn: int) -> Question:
         content = instance(UPLOADS, series="put", number=turn, pixels=CT_IMAGE)
         return question("PUT", f"{drive}inbox/{_PREFIX}{turn:05d}.dcm", body=content, status=201)
 
-    def post(_: int, turn: int) -> Question:
+    def post(turn: int) -> Question:
         content = instance(UPLOADS, series="post", number=turn, pixels=CT_IMAGE)
         return question("POST", "/instances", body=content, holds=_SUCCESS)
 

@@ -1,12 +1,9 @@
-"""The archive in which all shipped layouts are listed: 3,000 studies that differ in all that layouts go by.
-
-Its dates end in the week in which it is made, for the layout ``recent`` goes by today.
-"""
+"""Archives of studies that differ in all that layouts go by; the same files for the same numbers."""
 
 import hmac
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -35,11 +32,13 @@ class Studies:
         number: Number of studies.
         images: Images of the largest series; each other series has one.
         until: The last day of a study.
+        series: Number of series of the studies, in turn; the first study has many.
     """
 
     number: int
     images: int
     until: date
+    series: Sequence[int] = (2, 3)
 
     @classmethod
     def of_this_week(cls, number: int, images: int) -> "Studies":
@@ -70,20 +69,24 @@ class Studies:
         Raises:
             WrongAnswer: Orthanc refused an instance, or holds others too.
         """
-        images = sum(self._images(study, series) for study in range(self.number) for series in _series(study))
+        images = sum(self._images(study, series) for study in range(self.number) for series in self._series(study))
         fill(connection, self._contents(), {"CountStudies": self.number, "CountInstances": images})
 
     def _contents(self) -> Iterator[bytes]:
         for study in range(self.number):
             patient = study // _STUDIES_EACH
             tags = _patient_tags(patient) | self._study_tags(study)
-            for series in _series(study):
+            for series in self._series(study):
                 own = tags | {"Modality": _modality(study, series), "SeriesDescription": f"Sequence {series}"}
                 for number in range(1, self._images(study, series) + 1):
                     yield instance(_patient_id(patient), study, series, number, tags=own)
 
     def _images(self, study: int, series: int) -> int:
         return self.images if (study, series) == (0, 1) else 1
+
+    def _series(self, study: int) -> range:
+        """Return the numbers of a study's series."""
+        return range(1, (self.series[study % len(self.series)] if study else _SERIES_OF_LARGEST) + 1)
 
     def _study_tags(self, study: int) -> dict[str, Any]:
         chance = _chance(f"study {study}")
@@ -94,11 +97,6 @@ class Studies:
             "StudyDescription": chance.choice(_REGIONS),
             "ReferringPhysicianName": chance.choice(_PHYSICIANS),
         }
-
-
-def _series(study: int) -> range:
-    """Return the numbers of a study's series: two or three, and many of the first one."""
-    return range(1, (2 + study % 2 if study else _SERIES_OF_LARGEST) + 1)
 
 
 def _modality(study: int, series: int) -> str:
