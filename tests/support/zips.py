@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 
 def zipped(members: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """Return a ZIP of files, by their names in it."""
+    """Return a ZIP of files, by their names in it; the same bytes whenever it is called, since tests are named by them."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as archive:
         for name, content in members.items():
-            archive.writestr(name, content)
+            archive.writestr(zipfile.ZipInfo(name), content, compression)
     return buffer.getvalue()
 
 
@@ -36,7 +36,7 @@ def streamed(members: Mapping[str, bytes]) -> bytes:
     pipe = _Pipe()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
-            archive.writestr(name, content)
+            archive.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     return bytes(pipe.written)
 
 
