@@ -20,7 +20,7 @@
     │   ├── UnknownResource       … because the resource does not exist (any more)
     │   ├── BadFile               … because the content is no DICOM file
     │   ├── StorageFull           … because its storage is full
-    │   ├── NotAnonymised         … or its answer would still tell who the patient is
+    │   ├── NotAnonymised         … or its answer would still identify the patient
     │   └── Unavailable           … because it, or its database, cannot be reached
     ├── NotImported               some content cannot be imported, wherever on the drive it was dropped
     │   ├── Refused               Orthanc will not take it, however often it is tried
@@ -128,7 +128,7 @@ class StorageFull(OrthancError):
 
 
 class NotAnonymised(OrthancError):
-    """A file cannot be shown without telling who the patient is."""
+    """A file cannot be shown without identifying the patient."""
 
 
 class Unavailable(OrthancError):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from davfs.private import make_private
 
-LOCK_TIMEOUT = 2.0
-"""Seconds to wait for another process that has locked the file."""
+BUSY_TIMEOUT = 2.0
+"""Timeout in seconds for the lock of another process on the file."""
 COMPANIONS = ("-wal", "-shm")
 """Suffixes of the files that SQLite keeps beside a database file."""
 ERRORS = (sqlite3.Error, ValueError, TypeError, OverflowError)
@@ -27,7 +27,7 @@ _NO_ACCESS = {
 
 
 class Failure(Enum):
-    """What an error says about the database file."""
+    """Kind of an error, by what it means for the database file."""
 
     NO_ACCESS = auto()
     """It cannot be read or written now."""
@@ -51,7 +51,7 @@ def connect(file: Path) -> sqlite3.Connection:
         suffix
     ) in COMPANIONS:  # SQLite makes them with the mode of the file; these are of an older version of this program
         make_private(Path(f"{file}{suffix}"), create=False)
-    db = sqlite3.connect(file, timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(file, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")

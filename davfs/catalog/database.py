@@ -32,7 +32,7 @@ _LARGEST_COPY = 1 << 30
 """Bytes of the largest file that is copied into memory."""
 _RETRY_INTERVAL = 30.0
 """Seconds between two attempts to return to the file."""
-_DAMAGED = "the catalog was damaged and is being made anew: try again"
+_DAMAGED = "the catalog was damaged and is being rebuilt: try again"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -105,14 +105,14 @@ class Database:
     def _open(self) -> None:
         digest = file_digest.check(self._file)
         if digest is DigestCheck.DIFFERENT:
-            _log.warning("the catalog is made anew: it was changed while it was closed")
+            _log.warning("the catalog is rebuilt: its file was changed while it was closed")
             self._delete_file()
         try:
             self._prepare_file(check_damage=digest is DigestCheck.MISSING)
         except sqlite3.DatabaseError as error:
             if failure_of(error) is Failure.NO_ACCESS:
                 raise
-            _log.warning("the catalog is made anew: %s", error)
+            _log.warning("the catalog is rebuilt: %s", error)
             self._delete_file()
             self._prepare_file(check_damage=False)
 
@@ -126,7 +126,7 @@ class Database:
         self._in_use = False
         self._closed = True
         self._close_idle()
-        if self._memory and self.writing.acquire(timeout=connections.LOCK_TIMEOUT):
+        if self._memory and self.writing.acquire(timeout=connections.BUSY_TIMEOUT):
             self._memory.close()
             self.writing.release()
         if complete and not self._file.with_name(f"{self._file.name}-wal").exists():  # else a connection is still open
@@ -250,14 +250,14 @@ class Database:
 
     def _replace(self) -> None:
         """Replace a damaged database by an empty one."""
-        _log.warning("the catalog was damaged and is made anew")
+        _log.warning("the catalog was damaged and is rebuilt")
         if self._memory is None:
             try:
                 self._delete_file()
                 with closing(connections.connect(self._file)) as db, transaction(db):
                     self._prepare(db, check_damage=False)
             except (sqlite3.Error, OSError) as error:
-                _log.warning("the catalog cannot be made anew where it is, and is kept in memory: %s", error)
+                _log.warning("the catalog cannot be rebuilt where it is, and is kept in memory: %s", error)
             else:
                 return
         self._use_memory(connections.connect_to_memory())
@@ -274,7 +274,7 @@ class Database:
         _log.warning("the catalog '%s' cannot be used, and is kept in memory until it can: %s", self._file, error)
         memory = connections.connect_to_memory()
         try:
-            with closing(sqlite3.connect(self._file, timeout=connections.LOCK_TIMEOUT)) as source:
+            with closing(sqlite3.connect(self._file, timeout=connections.BUSY_TIMEOUT)) as source:
                 connections.copy(source, memory)
             copied: bool = memory.execute("PRAGMA user_version").fetchone()[0] != 0
         except sqlite3.Error:

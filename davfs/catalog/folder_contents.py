@@ -1,6 +1,6 @@
 """The rows of a folder at this moment: those of the index, after a comparison with Orthanc's own list.
 
-The comparison finds resources that were deleted by another Orthanc on the same database, of which no event tells.
+The comparison finds resources that were deleted by another Orthanc on the same database: no event is sent.
 """
 
 from collections.abc import Collection, Sequence
@@ -93,7 +93,7 @@ class FolderContents:
             return self._compared(folder)
         rows = self.indexed(folder)
         if folder.is_group and not rows:
-            raise UnknownResource("nothing is in it any more")
+            raise UnknownResource("it is empty now")
         return rows
 
     def _compared(self, folder: Folder) -> Sequence[Row]:

@@ -46,7 +46,7 @@ class Hierarchy:
             resource: Its id; or the node of a patient's folder, which exists as long as one of its studies.
         """
         if level is Level.PATIENT:
-            return bool(self._studies_left(resource))
+            return bool(self._remaining_studies(resource))
         if level is not Level.INSTANCE:
             try:
                 self._fetch(level, resource)
@@ -65,23 +65,23 @@ class Hierarchy:
         Raises:
             UnknownResource: All of them are gone.
         """
-        found = self._studies_left(node)
+        found = self._remaining_studies(node)
         if not found:
             raise UnknownResource("all studies of the patient are gone")
         return found
 
-    def _studies_left(self, node: str) -> Sequence[OrthancId]:
+    def _remaining_studies(self, node: str) -> Sequence[OrthancId]:
         """Return the studies in a patient's folder after a comparison: each may be gone, or be another patient's."""
-        known = self._studies_known(node)
+        known = self._indexed_studies(node)
         if len(known) > _MAX_SINGLE_REQUESTS:
             self._synchronizer.verify_all(known)
         else:
             for study in known:
                 with suppress(UnknownResource):
                     self._fetch(Level.STUDY, study)
-        return self._studies_known(node)
+        return self._indexed_studies(node)
 
-    def _studies_known(self, node: str) -> Sequence[OrthancId]:
+    def _indexed_studies(self, node: str) -> Sequence[OrthancId]:
         generation, cached = self._store.generation, self._studies.get(node)
         if cached is not None and cached[0] == generation:
             return cached[1]
@@ -112,7 +112,7 @@ class Hierarchy:
         ids = self.studies_of(resource) if level is Level.PATIENT else self._fetch(level, resource).children
         level = level.child
         while level is not wanted and level.child:
-            ids = [child for one in ids for child in self._children_left(level, one)]
+            ids = [child for one in ids for child in self._remaining_children(level, one)]
             level = level.child
         return ids
 
@@ -162,7 +162,7 @@ class Hierarchy:
                 if owner and level and (one == owner or not self.exists(level, owner)):
                     raise
 
-    def _children_left(self, level: Level, resource: OrthancId) -> Sequence[OrthancId]:
+    def _remaining_children(self, level: Level, resource: OrthancId) -> Sequence[OrthancId]:
         try:
             return self._fetch(level, resource).children
         except UnknownResource:

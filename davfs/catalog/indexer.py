@@ -75,7 +75,7 @@ class Indexer:
         """Request a comparison of the whole index, as soon as its share of the time allows."""
         self._reconcile_due.set()
 
-    def index_anew(self) -> None:
+    def rebuild(self) -> None:
         """Build the first index again: the index's file was lost."""
         self._built.clear()
         if self._catalog:
@@ -180,7 +180,7 @@ class Indexer:
                 self._instances_forgotten = now
 
     def _compare_counts(self, catalog: Catalog) -> None:
-        """Notice resources that were deleted by another Orthanc on the same database: no event tells of them."""
+        """Notice resources that were deleted by another Orthanc on the same database, for which no event comes."""
         if not self._built.is_set() or self._now() < self._next_count:
             return
         started = self._now()

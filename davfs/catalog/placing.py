@@ -134,7 +134,7 @@ def _patient(
 ) -> Placement:
     """Place the patient folder of a study; the patient folder name comes from the study's own patient attributes."""
     owner = study.parent
-    if plan.layout.anonymised:  # that several people are one patient of Orthanc's tells something about their IDs
+    if plan.layout.anonymised:  # equal digests would reveal that several people share one ID
         person = study.merged[SUBJECT].encode(errors="surrogatepass")
         owner += f".{hashlib.sha1(person, usedforsecurity=False).hexdigest()}"
     name = rule.template.render(study.merged, plan.layout.digest(owner)) if rule.template else ""

@@ -64,7 +64,7 @@ def draw(
             drawing = Drawing(Text.assemble((f"{layout.title}/", "bold"), (_about(layout), "dim")))
             _grow(drawing, area, (), extent)
             if not drawing.children:
-                drawing.add(Text("nothing that the archive has is in this layout", "dim"))
+                drawing.add(Text("this layout shows nothing of the archive", "dim"))
         finally:
             store.close()
     return drawing

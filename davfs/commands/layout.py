@@ -17,7 +17,8 @@ _FAILED = 1
 _ANY_KEY = HashKey(b"nothing is hashed where files are only checked")
 
 app = typer.Typer(
-    help="Check layout files, see what they make of an archive, and help editors with them.", no_args_is_help=True
+    help="Check layout files, preview them on an archive, and export their JSON Schema for editors.",
+    no_args_is_help=True,
 )
 app.command()(preview)
 

@@ -39,7 +39,7 @@ VerboseOption: TypeAlias = Annotated[bool, typer.Option("--verbose", "-v", envva
 
 
 def with_settings(*keys: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Add the options of settings to a command, which reads their values by `given` or `found`.
+    """Add the options of settings to a command, which reads their values by `checked_values` or `values`.
 
     Args:
         keys: The settings' keys; none for all that have an option.
@@ -60,8 +60,8 @@ def with_settings(*keys: str) -> Callable[[Callable[..., None]], Callable[..., N
     return decorate
 
 
-def given(context: typer.Context, environment: Mapping[str, str]) -> dict[str, GivenValue]:
-    """Return the values of options and variables, by key of the setting.
+def checked_values(context: typer.Context, environment: Mapping[str, str]) -> dict[str, GivenValue]:
+    """Return the same as `values`, but refuse variables that the command does not know.
 
     Raises:
         ConfigurationError: A variable is not known.
@@ -70,11 +70,11 @@ def given(context: typer.Context, environment: Mapping[str, str]) -> dict[str, G
     for name in environment:
         if name.startswith("DAVFS_") and name not in variables:
             raise ConfigurationError(f"{name} is no variable of davfs serve: {nearest(name, variables)}")
-    return found(context, environment)
+    return values(context, environment)
 
 
-def found(context: typer.Context, environment: Mapping[str, str]) -> dict[str, GivenValue]:
-    """Return the same as `given`, but ignore variables of other commands."""
+def values(context: typer.Context, environment: Mapping[str, str]) -> dict[str, GivenValue]:
+    """Return the values of options and variables, by key of the setting; ignore variables of other commands."""
     keys = {_name(setting): key for key, setting in SETTINGS.items() if setting.option}
     options = {
         keys[str(parameter.name)]: GivenValue(value, _where(context, parameter))

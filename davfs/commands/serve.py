@@ -35,7 +35,7 @@ def serve(
     """
     console = Console(os.environ, verbose=verbose)
     try:
-        configuration = read_settings(options.given(context, os.environ), config, os.environ)
+        configuration = read_settings(options.checked_values(context, os.environ), config, os.environ)
         with until_signalled() as stopping:
             _run(configuration, console, stopping)
     except ConfigurationError as error:
@@ -55,7 +55,7 @@ def _run(configuration: StandaloneConfiguration, console: Console, stopping: thr
         if found:
             folders = drive.open(found)
             if drive.is_open() and not is_loopback(configuration.drive.server.address):
-                _log.warning("Orthanc asks for no password: whoever reaches this address sees all patients")
+                _log.warning("Orthanc asks for no password: everybody who reaches this address sees all patients")
             console.announce(_announcement(configuration, found, folders))
             _follow_index(drive, console, stopping)
             stopping.wait()
@@ -113,4 +113,4 @@ def warn(configuration: StandaloneConfiguration) -> None:
     if not is_loopback(server.address) and not server.certificate:
         _log.warning("images and passwords cross the network unencrypted: give the server a certificate")
     if configuration.orthanc.url.startswith("https:") and not configuration.orthanc.verify_peer:
-        _log.warning("Orthanc's certificate is not checked: whoever is on the way to it can read and change everything")
+        _log.warning("Orthanc's certificate is not verified: an attacker on the network can read and change everything")

@@ -63,9 +63,9 @@ def refusal_reason(seen: Mapping[str, str], *, as_they_are: bool) -> str:
     if as_they_are or burned_in == "NO":
         return ""
     if burned_in:
-        return "an image cannot be anonymised that shows whose it is"
+        return "an image that shows who the patient is cannot be anonymised"
     if may_show_text(seen.get("SOPClassUID", ""), seen.get("Modality", "")) or _is_captured(seen):
-        return "an image of a kind that may show whose it is, and does not say that it has no burned in annotation"
+        return "an image of a kind that may show who the patient is, and its BurnedInAnnotation is not NO"
     return ""
 
 

@@ -36,9 +36,9 @@ def main() -> int:
     try:
         return run(options.plugin, options.folder)
     except PortTaken as error:
-        return complain(f"{error}.\n{advice(error)}")
+        return print_error(f"{error}.\n{advice(error)}")
     except (DavfsError, httpx.HTTPError) as error:
-        return complain(str(error))
+        return print_error(str(error))
     except KeyboardInterrupt:
         return 0  # while Orthanc started: it was stopped again
 
@@ -68,7 +68,7 @@ def run(plugin: Path, folder: Path) -> int:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave Orthanc behind
         orthanc.stop()
-    return complain("Orthanc did not stop, and was killed") if orthanc.killed else 0
+    return print_error("Orthanc did not stop, and was killed") if orthanc.killed else 0
 
 
 def serve(orthanc: OrthancProcess) -> None:
@@ -139,7 +139,7 @@ def advice(taken: PortTaken) -> str:
     )
 
 
-def complain(message: str) -> int:
+def print_error(message: str) -> int:
     """Print an error to standard error, and return the exit code."""
     print(f"davfs: {message}", file=sys.stderr)
     return 1

@@ -105,7 +105,7 @@ class AnonymisedFiles:
         opened, check = partial(self._open, instance, tags, size, etag), partial(self._check_refusal, instance)
         return DerivedFile(size, etag, DICOM, opened, check=check)
 
-    def can_be(self, instance: Instance, modality: str) -> bool:
+    def can_anonymise(self, instance: Instance, modality: str) -> bool:
         """Return True for an instance that can be anonymised, by its index entry.
 
         Its tags are requested only if images of its kind usually have text in their pixels.
@@ -177,7 +177,7 @@ class AnonymisedFiles:
         """Return the reason if an instance cannot be served, from the cache or by its tags; empty if it can."""
         known = self._refusals.get(instance.uuid)
         if known is None:
-            seen = _seen_by_orthanc(self._orthanc.all_tags(instance.id))
+            seen = _read_by_orthanc(self._orthanc.all_tags(instance.id))
             known = pixels.refusal_reason(seen, as_they_are=self._options.pixels_as_they_are)
             self._refusals.put(instance.uuid, known)
         return known
@@ -207,7 +207,7 @@ class AnonymisedFiles:
     def _deidentify(self, dataset: Dataset, tags: Mapping[str, str]) -> None:
         if missing := [keyword for keyword in _IDENTIFIERS if keyword not in dataset]:
             raise ValueError(f"a data set lacks {missing[0]}")
-        if reason := pixels.refusal_reason(_seen(dataset), as_they_are=self._options.pixels_as_they_are):
+        if reason := pixels.refusal_reason(_read_by_pydicom(dataset), as_they_are=self._options.pixels_as_they_are):
             raise NotAnonymised(reason)
         if _has_graphics_in_pixels(dataset) and not self._options.pixels_as_they_are:
             raise NotAnonymised("an image with graphics in unused bits of its pixels cannot be anonymised")
@@ -231,7 +231,7 @@ def _is_image(sop_class: str) -> bool:
     return "Image" in class_name(sop_class)
 
 
-def _seen(dataset: Dataset) -> dict[str, str]:
+def _read_by_pydicom(dataset: Dataset) -> dict[str, str]:
     return {keyword: _text(dataset, keyword) for keyword in pixels.ATTRIBUTES if keyword in dataset}
 
 
@@ -239,8 +239,8 @@ def _text(dataset: Dataset, keyword: str) -> str:
     return StoredElement(dataset, Tag(keyword)).value[:1024].decode("latin-1").strip(" \0")
 
 
-def _seen_by_orthanc(tags: Mapping[str, Any]) -> dict[str, str]:
-    """Return the same as `_seen` from tags in the form of `davfs.orthanc.DerivedContent.all_tags`."""
+def _read_by_orthanc(tags: Mapping[str, Any]) -> dict[str, str]:
+    """Return the same as `_read_by_pydicom` from tags in the form of `davfs.orthanc.DerivedContent.all_tags`."""
     numbers = {keyword: tag_for_keyword(keyword) or 0 for keyword in pixels.ATTRIBUTES}
     names = {keyword: f"{number >> 16:04x},{number & 0xFFFF:04x}" for keyword, number in numbers.items()}
     return {keyword: str(tags[name] or "") for keyword, name in names.items() if name in tags}

@@ -77,7 +77,7 @@ class DicomHead:
     def written(self) -> bytes:
         """Return the beginning of a new file.
 
-        Preamble and meta information are made anew, since both may contain anything (PS3.15 E.1.1): only what is needed
+        Preamble and meta information are new, since both may contain anything (PS3.15 E.1.1): only what is needed
         to read the file, and the program that made it.
         """
         meta = FileMetaDataset()
@@ -164,9 +164,9 @@ def pixels(file: ForwardReader, head: DicomHead) -> Generator[bytes, None, None]
     """
     group, read = struct.pack(f"{head.encoding.order}H", _PIXELS), head.encoding.read_header
     while len(header := file.read(4)) == 4 and header.startswith(group):  # noqa: PLR2004  a group and a number
-        header += file.exactly(4)
+        header += file.read_exactly(4)
         if not head.encoding.implicit and header[4:6] in LONG:
-            header += file.exactly(4)
+            header += file.read_exactly(4)
         tag, _, length, _ = read(header, 0)
         value = _fragments(file, read) if length == UNDEFINED else _frames(file, length, head.shown)
         for block in chain([header], value):
@@ -177,7 +177,7 @@ def pixels(file: ForwardReader, head: DicomHead) -> Generator[bytes, None, None]
 def _fragments(file: ForwardReader, read: HeaderReader) -> Iterator[bytes]:
     """Yield the fragments of encapsulated pixels, and their end."""
     while True:
-        header = file.exactly(8)
+        header = file.read_exactly(8)
         tag, _, length, _ = read(header, 0)
         yield header
         if tag == SEQUENCE_END:
@@ -215,6 +215,6 @@ def _raw(dataset: Dataset, keyword: str) -> bytes:
 
 def _passed(file: ForwardReader, length: int) -> Iterator[bytes]:
     while length:
-        block = file.exactly(min(BLOCK, length))
+        block = file.read_exactly(min(BLOCK, length))
         length -= len(block)
         yield block

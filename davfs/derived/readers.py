@@ -112,7 +112,7 @@ class ForwardReader:
             size -= len(found[-1])
         return found[0] if len(found) == 1 else b"".join(found)
 
-    def exactly(self, size: int) -> bytes:
+    def read_exactly(self, size: int) -> bytes:
         """Return so many bytes.
 
         Raises:

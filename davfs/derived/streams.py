@@ -82,7 +82,7 @@ class StreamPool:
 
     @contextmanager
     def at(self, key: str, position: int, make: Callable[[], ForwardStream]) -> Iterator[ForwardStream]:
-        """Lend a stream that has not passed a position; on exit it is kept open, unless it ended or failed.
+        """Take or open a stream that is not past a position; keep it open on exit, unless it ended or failed.
 
         Args:
             key: The same key stands for the same bytes.

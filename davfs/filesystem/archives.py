@@ -62,7 +62,7 @@ class Archives:
         if folder is None and level and resource:  # the layout ends here
             yield path, self._images.below(level, OrthancId(resource))
         elif folder is not None and folder.shows is Level.INSTANCE:
-            yield path, self._images.of(folder, fresh=True)
+            yield path, self._images.in_folder(folder, fresh=True)
         elif folder is not None:
             listing = self._subfolders.list(folder)
             for entry, node in zip(listing.entries, listing.nodes, strict=True):

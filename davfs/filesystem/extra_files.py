@@ -75,7 +75,7 @@ class ExtraFiles:
         if owner.level not in self._files:
             return {}
         keys = {*names.base_names(segment, files=True), *names.base_names(segment, files=False)}
-        return {one: named for one, named in self._of(owner).items() if names.folded(named[1]) in keys}
+        return {one: named for one, named in self._named_kinds(owner).items() if names.folded(named[1]) in keys}
 
     def existing(self, owner: TreeNode, some: NamedKinds) -> Mapping[str, str]:
         """Return the base names of those that exist now, by id."""
@@ -93,7 +93,7 @@ class ExtraFiles:
         Raises:
             UnknownResource: The folder's resource has been deleted.
         """
-        named = self._of(owner)
+        named = self._named_kinds(owner)
         if not named:
             return {}
         kinds = {kind for kind, _ in named.values()}
@@ -121,10 +121,10 @@ class ExtraFiles:
         return TreeNode(None, None, _entry(owner, name), None, partial(self._derive_one, owner, file), hide)
 
     def _derive_one(self, owner: TreeNode, file: str) -> DerivedFile:
-        kind, _ = self._of(owner)[file]
+        kind, _ = self._named_kinds(owner)[file]
         derived = None if self.hidden.is_hidden(owner, file) else self._derive_now(owner, kind)
         if derived is None:
-            raise UnknownResource("there is nothing any more that this file could show")
+            raise UnknownResource("the file has no content any more")
         return self._dated(owner, file, derived)
 
     def _derive_now(self, owner: TreeNode, kind: ExtraFileKind) -> DerivedFile | None:
@@ -164,7 +164,7 @@ class ExtraFiles:
         self._dates.put(file, (derived.etag, date))
         return replace(derived, modified=date)
 
-    def _of(self, owner: TreeNode) -> NamedKinds:
+    def _named_kinds(self, owner: TreeNode) -> NamedKinds:
         files = self._files.get(owner.level, ())
         if not files or owner.id is None:
             return {}

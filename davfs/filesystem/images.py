@@ -55,7 +55,7 @@ class Images:
         self._orthanc = orthanc
         self._cache: LruCache[str | None, ImageFiles] = LruCache(_FOLDERS, _FILES)
 
-    def of(self, folder: Folder, *, fresh: bool, extra_bases: Mapping[str, str] = NO_EXTRA_FILES) -> ImageFiles:
+    def in_folder(self, folder: Folder, *, fresh: bool, extra_bases: Mapping[str, str] = NO_EXTRA_FILES) -> ImageFiles:
         """Return the files of a folder that shows instances.
 
         Args:
@@ -75,8 +75,8 @@ class Images:
     def find(
         self, folder: Folder, segment: str, *, fresh: bool, extra_bases: Mapping[str, str] = NO_EXTRA_FILES
     ) -> TreeNode | str | None:
-        """Resolve a name in a folder to a file, the id of an extra file, or None; see `of`."""
-        files = self.of(folder, fresh=fresh, extra_bases=extra_bases)
+        """Resolve a name in a folder to a file, the id of an extra file, or None; see `in_folder`."""
+        files = self.in_folder(folder, fresh=fresh, extra_bases=extra_bases)
         found = files.find(segment, extra_bases)
         if not isinstance(found, Entry):
             return found
@@ -127,7 +127,7 @@ class Images:
 
     def _show(self, instance: Instance, series: SeriesTags) -> ShownImage | None:
         tags = {**series.get(instance.series, {}), **instance.tags}
-        if self._anonymised and not self._anonymised.can_be(instance, tags.get("Modality", "")):
+        if self._anonymised and not self._anonymised.can_anonymise(instance, tags.get("Modality", "")):
             return None
         base = self._template.render(tags, OrthancId(self._layout.digest(instance.id)))
         date = shown_date(self._layout, Level.INSTANCE, tags)

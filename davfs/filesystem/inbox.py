@@ -191,9 +191,9 @@ class Inbox:
         if not source:
             raise Forbidden(source, "The inbox itself cannot be copied.")
         if self._progress_file(source):
-            raise Forbidden(source, "This file only tells how far an import is: it can be read.")
+            raise Forbidden(source, "This file shows the progress of an import: it can only be read.")
         entry = self.stat(source)
-        if not replace and self._is_there(target):
+        if not replace and self._exists(target):
             raise AlreadyExists(target, "The name is taken.")
         if not is_never_imported(source) or is_never_imported(target) or (entry.is_folder and not deep):
             return False
@@ -201,7 +201,7 @@ class Inbox:
             raise Forbidden(source, "What is in this folder was never imported: take the files out of it one by one.")
         return self._find(source).receipt is None
 
-    def _is_there(self, path: Path) -> bool:
+    def _exists(self, path: Path) -> bool:
         try:
             self.stat(path)  # which removes a receipt whose instance Orthanc does not have any more
         except NotFound:

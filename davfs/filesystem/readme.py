@@ -31,7 +31,7 @@ _SUSPECT = """and images of kinds that may show a name (ultrasound, screenshots,
 _AS_THEY_ARE = """instances of private classes. What is written in the pixels, a name too, stays"""
 
 
-def about(layout: Layout) -> str:
+def layout_text(layout: Layout) -> str:
     """Return the text about a layout: its description and, if it is anonymised, what it does not show."""
     if layout.anonymised is None:
         return layout.description

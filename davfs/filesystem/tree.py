@@ -116,7 +116,7 @@ class Tree:
         if folder is None:  # the layout ends here
             return [], names.unique_names(extra_bases, files=True)
         if folder.shows is Level.INSTANCE:
-            files = self._images.of(folder, fresh=True, extra_bases=extra_bases)
+            files = self._images.in_folder(folder, fresh=True, extra_bases=extra_bases)
             return files.entries, files.extra_names(extra_bases) if extra_bases else {}
         listing = self._subfolders.list(folder, extra_bases)
         return listing.entries, listing.extra_names

@@ -90,7 +90,7 @@ class Importer:
         raise Unavailable("the instance was deleted again and again during its import")
 
     def import_if_readable(self, content: Buffer, walk: Walk | None = None, *, quick: bool = False) -> Imported | None:
-        """Import a file that is hardly DICOM, as `import_dicom` does; return None if Orthanc cannot read it."""
+        """Import a file that is probably not DICOM, as `import_dicom` does; return None if Orthanc cannot read it."""
         walk = walk or Walk(memoryview(content))
         try:
             check_hazards(memoryview(content), walk)

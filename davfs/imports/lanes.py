@@ -71,7 +71,7 @@ class Lanes:
             lane.refuse()
 
     def stop(self, timeout: float) -> bool:
-        """Stop all lanes, see `ImportQueue.stop`; return whether all threads ended within ``timeout`` seconds."""
+        """Stop all lanes, see `ImportQueue.stop`; return True if all threads ended within ``timeout`` seconds."""
         deadline = monotonic() + timeout
         self.refuse()
         ended = [lane.stop(max(0.0, deadline - monotonic())) for lane in self._all]

@@ -61,7 +61,7 @@ class Progress:
 
     @property
     def is_long(self) -> bool:
-        """Whether it takes so long that a progress file is shown."""
+        """True once it has taken so long that a progress file is shown."""
         return self._now() - self._started > _QUICK
 
     @property
@@ -101,7 +101,7 @@ class RunningImports:
         self._all: dict[Path, Progress] = {}
 
     @contextmanager
-    def shown(self, path: Path, progress: Progress) -> Iterator[None]:
+    def show(self, path: Path, progress: Progress) -> Iterator[None]:
         """Show the progress of a ZIP until the end of the context, or until another upload to this path."""
         file = (*path[:-1], f"{path[-1]}{SUFFIX}")
         if not is_name(file[-1]):

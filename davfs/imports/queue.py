@@ -81,7 +81,7 @@ class ImportQueue:
 
     @property
     def stopping(self) -> bool:
-        """Whether the drive is stopping: long jobs have to end now."""
+        """True while the drive is stopping: long jobs have to end now."""
         return self._stopping
 
     def run(self, job: Callable[[], T]) -> T:

@@ -78,7 +78,7 @@ class SameImage:
         except UnknownResource:  # gone, or merely not kept: "StoreMD5ForAttachments" may be off
             if not self._orthanc.exists(Level.INSTANCE, instance):
                 raise
-        with self._held(instance) as held:
+        with self._stored_bytes(instance) as held:
             return self._check_content(memoryview(content), held, instance, quick=quick)
 
     def _check_content(self, sent: memoryview, held: memoryview, instance: OrthancId, *, quick: bool) -> bool:
@@ -111,7 +111,7 @@ class SameImage:
         return self._decode(content, file)
 
     @contextmanager
-    def _held(self, instance: OrthancId) -> Iterator[memoryview]:
+    def _stored_bytes(self, instance: OrthancId) -> Iterator[memoryview]:
         """Yield the bytes that Orthanc holds: in its own memory, or in a temporary file."""
         try:
             with self._orthanc.open_instance(instance) as file, tempfile.TemporaryFile(dir=self._scratch) as copy:

@@ -120,7 +120,7 @@ class UploadHandler:
             if sniff(content, progress.check) is FileType.ZIP:
                 self._zips.import_zip(content, progress)
 
-        with self.running.shown(path, progress):
+        with self.running.show(path, progress):
             self._run(path, self._lanes.zips, job)
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Imports the DICOM files in a ZIP, and in ZIPs inside it, member by member, within limits.
+"""Unpacks ZIPs, and imports the DICOM files in them, and in ZIPs inside them, within limits.
 
 A refused member does not affect the others. A member that may be DICOM and cannot be read (encrypted, damaged, cut off,
 or packed by an unsupported method) is refused by name; one that is not DICOM is ignored.

@@ -31,11 +31,11 @@ class _Unpacker(Protocol):
     """Unpacks one stream, a limited number of bytes at a time."""
 
     def unpack(self, block: memoryview, most: int) -> bytes:
-        """Take the next packed bytes, none unless it is hungry, and return up to ``most`` bytes."""
+        """Take the next packed bytes, none unless it needs input, and return up to ``most`` bytes."""
 
     @property
-    def hungry(self) -> bool:
-        """Whether it needs more packed bytes."""
+    def needs_input(self) -> bool:
+        """True if it needs more packed bytes."""
 
 
 class MemberFile:
@@ -79,7 +79,7 @@ class MemberFile:
         while most > 0:
             last = self._taken >= len(self._packed)
             block = self._packed[:0]
-            if self._unpacker.hungry:
+            if self._unpacker.needs_input:
                 block = self._packed[self._taken : self._taken + _BLOCK]
                 self._taken += len(block)
             unpacked = self._unpacker.unpack(block, most)
@@ -124,7 +124,7 @@ class _StoredReader:
         self._rest = b""
 
     @property
-    def hungry(self) -> bool:
+    def needs_input(self) -> bool:
         """See `_Unpacker`."""
         return not self._rest
 
@@ -142,7 +142,7 @@ class _DeflateReader:
         self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
 
     @property
-    def hungry(self) -> bool:
+    def needs_input(self) -> bool:
         """See `_Unpacker`."""
         return not self._stream.unconsumed_tail
 
@@ -158,7 +158,7 @@ class _LibraryReader:
         self._stream = stream
 
     @property
-    def hungry(self) -> bool:
+    def needs_input(self) -> bool:
         """See `_Unpacker`."""
         return self._stream.needs_input
 

@@ -70,7 +70,7 @@ def _restrict_tag(tag: TagValue, options: Options, key: HashKey) -> TagValue:
     representations = tag.representation.split(" or ")
     if not PLAIN.issuperset(representations):
         hashed = f"write {{{tag.keyword}:hash}}"
-        raise TemplateError(f"{tag.keyword} may tell who somebody is, and this layout is anonymised; {hashed}")
+        raise TemplateError(f"{tag.keyword} may identify a person, and this layout is anonymised; {hashed}")
     action = _action(tag, options)
     if action not in {Action.KEEP, Action.SHIFT}:
         raise TemplateError(_refusal(tag))
@@ -96,4 +96,4 @@ def _refusal(tag: TagValue) -> str:
         if _action(tag, kept) in {Action.KEEP, Action.SHIFT}:
             instead = f'leave it out, or write retain = ["{word}"]'
             return f"{tag.keyword} is not in the files of this anonymised layout; {instead}"
-    return f"{tag.keyword} tells who somebody is, and has no hash; leave it out of an anonymised layout"
+    return f"{tag.keyword} identifies a person, and has no hash; leave it out of an anonymised layout"

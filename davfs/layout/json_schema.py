@@ -16,8 +16,8 @@ from davfs.orthanc.model import Level
 _ABOUT = {
     "title": "Name of the layout's folder on the drive.",
     "description": "One sentence for the people who use the drive.",
-    "dates": "What the dates of folders and files tell: when Orthanc got them, or when the images were made.",
-    "anonymised": "Whether nothing in this tree tells who a patient is; needs a key of hashes.",
+    "dates": "Which dates folders and files show: when Orthanc received them, or when the images were made.",
+    "anonymised": "True if nothing in this tree may identify a patient; needs a key of hashes (HashKey).",
     "retain": "What an anonymised layout keeps: dates, shifted by a number of days for each patient; age, sex, size.",
     "clean": "What an anonymised layout keeps without texts: the coded and measured content of structured reports.",
     "pixels": "Whether an anonymised layout shows images that may have a name written in them.",

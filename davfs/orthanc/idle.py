@@ -37,7 +37,7 @@ class IdlePool(Generic[K, T]):
         self._idle: list[_Idle[K, T]] = []
 
     def take(self, key: K, position: int) -> T | None:
-        """Take out the file at a position, or nearest before it; None if there is none. The caller has to close it."""
+        """Remove and return the file at a position, or nearest before it; None for none. The caller closes it."""
         with self._lock:
             before = [one for one in self._idle if one.key == key and one.position <= position]
             if not before:

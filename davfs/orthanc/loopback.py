@@ -25,19 +25,19 @@ def orthanc_address(orthanc: Mapping[str, Any], home: Path) -> tuple[str, ssl.SS
         ConfigurationError: Orthanc's HTTP server is off, or cannot be reached with a password alone.
     """
     if not orthanc.get("HttpServerEnabled", True):
-        raise ConfigurationError("HttpServerEnabled is false: Davfs.Server asks it who may come in, and needs it")
+        raise ConfigurationError("HttpServerEnabled is false: Davfs.Server needs it to check passwords")
     port = orthanc.get("HttpPort", _PORT)
     if not orthanc.get("SslEnabled", False):
         return f"http://{_ADDRESS}:{port}", True
     if orthanc.get("SslVerifyPeers", False):
         raise ConfigurationError(
-            "SslVerifyPeers is true: Orthanc takes nobody without a certificate of their own, and Davfs.Server knows"
-            " passwords only; set Davfs.Server.Enabled to false"
+            "SslVerifyPeers is true: Orthanc requires client certificates, and Davfs.Server supports passwords only;"
+            " set Davfs.Server.Enabled to false"
         )
-    return f"https://{_ADDRESS}:{port}", _only(home / orthanc.get("SslCertificate", _CERTIFICATE))
+    return f"https://{_ADDRESS}:{port}", _trust_only(home / orthanc.get("SslCertificate", _CERTIFICATE))
 
 
-def _only(certificate: Path) -> ssl.SSLContext:
+def _trust_only(certificate: Path) -> ssl.SSLContext:
     """Return a context that trusts this one certificate, for any host name and with any issuer."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False

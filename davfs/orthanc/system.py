@@ -57,7 +57,7 @@ def request_info(client: httpx.Client, seconds: float) -> ServerInfo:
         found = json.loads(response.content)
         return _system(found)
     except Unavailable as error:
-        if _distrusts(error):
+        if _is_certificate_error(error):
             reason = "cannot be trusted: name a file of certificates that it is signed by, or one of its own"
             raise ConfigurationError(f"the certificate of {url} {reason}") from error
         raise
@@ -87,7 +87,7 @@ def _keywords(listed: str) -> frozenset[str]:
     return frozenset(keyword for tag in tags if (keyword := keyword_for_tag(tag)))
 
 
-def _distrusts(error: BaseException | None) -> bool:
+def _is_certificate_error(error: BaseException | None) -> bool:
     """Return True if a request failed because of the certificate: a retry would not help."""
     while error is not None:
         if isinstance(error, ssl.SSLCertVerificationError):

@@ -116,7 +116,7 @@ def _open(settings: Configuration, placer: Placer, indexer: Indexer) -> tuple[Sp
     except OSError as error:
         raise ConfigurationError(f"Davfs.Spool: the folder '{root}' cannot be used: {error.strerror}") from error
     try:
-        return spool, Store(settings.catalog, placer, lost=indexer.index_anew)
+        return spool, Store(settings.catalog, placer, lost=indexer.rebuild)
     except (sqlite3.Error, OSError) as error:
         spool.close()
         raise ConfigurationError(f"Davfs.Catalog: the file '{settings.catalog}' cannot be used: {error}") from error

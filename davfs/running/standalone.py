@@ -128,7 +128,9 @@ class Standalone:
         server = self._settings.server
         login = LoginSettings(self._access, Throttle(), trusted_proxies=server.trusted_proxies)
         names, only_tls = HostNames(server.host_names), server.certificate is not None
-        self._application.become(application(Context(assembly.drive, audit, login, assembly.reload, names, only_tls)))
+        self._application.switch_to(
+            application(Context(assembly.drive, audit, login, assembly.reload, names, only_tls))
+        )
         self._assembly = assembly
         return tuple(layout.title for layout in layout_files.loaded.layouts)
 

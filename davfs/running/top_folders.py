@@ -11,7 +11,7 @@ from davfs.derived.files import DerivedFiles
 from davfs.filesystem.area import Area
 from davfs.filesystem.deletions import Deletions
 from davfs.filesystem.inbox import Inbox
-from davfs.filesystem.readme import about
+from davfs.filesystem.readme import layout_text
 from davfs.filesystem.search.assembly import SearchAssembly
 from davfs.filesystem.swappable import Swappable
 from davfs.filesystem.tree import Tree
@@ -58,7 +58,7 @@ class TopFolders:
         """Show layouts that the index has placed."""
         search = self.searching.areas(layouts, self.catalog, self.store, self.orthanc, self.ranges, self.derived_files)
         self.areas.swap({**{each.title: self._tree(each) for each in layouts}, setup.INBOX: self.inbox, **search})
-        self.descriptions.swap({layout.title: about(layout) for layout in layouts})
+        self.descriptions.swap({layout.title: layout_text(layout) for layout in layouts})
 
     def replace(self, loaded: LoadedLayouts) -> None:
         """Place other layouts in the index, and show them.

@@ -84,5 +84,5 @@ def core_date(moment: datetime) -> str:
 
 
 def core_media_type(entry: Entry) -> str:
-    """Return a file's media type for Orthanc's core, which would go by the name of the request if it were empty."""
+    """Return a file's media type for Orthanc's core, which derives an empty one from the name in the request."""
     return media_types.safe_media_type(entry.media_type)

@@ -32,7 +32,7 @@ class DeadProperties:
         counted: Called with the bytes of all properties, whenever they change.
 
     Raises:
-        OSError: There is a file, and it can neither be used nor be made anew.
+        OSError: There is a file, and it can neither be used nor be replaced.
     """
 
     def __init__(self, file: DiskPath, counted: Callable[[int], None] = lambda _size: None) -> None:

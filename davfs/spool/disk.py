@@ -59,7 +59,7 @@ class Disk(SpoolFolders):
             raise
 
     def recount(self) -> None:
-        """Count all files anew, and forget the properties and receipts of those that are gone."""
+        """Count all files again, and forget the properties and receipts of deleted ones."""
         self._quota.forget_all()
         self._quota.note(PROPERTIES, self.properties.size)
         with closing(open_folder(self.files)) as files:
@@ -330,7 +330,7 @@ class Disk(SpoolFolders):
         self._quota.note(status.st_ino, status.st_size if is_file else 0, 1 if is_folder else status.st_nlink)
 
     def _forget(self, status: os.stat_result) -> None:
-        """Count a name no more that had this status before it was removed."""
+        """Stop counting a removed name, which had this status."""
         left = 0 if stat.S_ISDIR(status.st_mode) else status.st_nlink - 1
         self._quota.note(status.st_ino, status.st_size if left and stat.S_ISREG(status.st_mode) else 0, left)
         if not left:

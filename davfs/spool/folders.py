@@ -62,12 +62,12 @@ class SpoolFolders:
         with self.lock:
             if self._exist(self._paths):  # another thread was faster
                 return
-            _log.warning("a folder of the spool was removed by somebody else, and is made again")
+            _log.warning("a folder of the spool was removed by another program, and is created again")
             self._make_folders()
             self.recount()
 
     def recount(self) -> None:
-        """Count all files anew; called after the folders were made again."""
+        """Count all files again; called after the folders were made again."""
 
     def status(self) -> os.stat_result:
         """Return the status of the folder ``files``."""

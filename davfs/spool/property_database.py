@@ -49,7 +49,7 @@ class PropertyDatabase:
         sizes: Bytes of each user's properties.
 
     Raises:
-        OSError: There is a file, and it can neither be used nor be made anew.
+        OSError: There is a file, and it can neither be used nor be replaced.
     """
 
     def __init__(self, file: DiskPath, counted: Callable[[int], None]) -> None:
@@ -137,7 +137,7 @@ class PropertyDatabase:
         self.sizes += Counter()  # without users who have none
 
     def shrink(self) -> None:
-        """Give the disk back what the file does not need any more."""
+        """Shrink the file to the size that it needs."""
         with self.lock:
             connection = self._connection
             if connection is None:
@@ -152,14 +152,14 @@ class PropertyDatabase:
         self.sizes, self._size = sizes, sizes.total()  # the total is read without the lock
 
     def _open(self) -> sqlite3.Connection:
-        """Open the file; one that is damaged is made anew."""
+        """Open the file; a damaged one is replaced by an empty one."""
         self._remove_files(lambda mode: not stat.S_ISREG(mode))  # a link leads to the database of another program
         try:
             self._connection = _connect(self._file)
         except sqlite3.OperationalError as error:
             raise OSError(errno.EIO, f"{self._file.name}: {error}") from error
         except sqlite3.DatabaseError as error:
-            _log.warning("the file of properties cannot be used, and is made anew: %s", error)
+            _log.warning("the file of properties cannot be used, and is replaced by an empty one: %s", error)
             self._remove_files(lambda _mode: True)
             self._connection = _connect(self._file)
         found = self._connection.execute(f"select user, sum({COST}) from dead_property group by user")  # noqa: S608  constant

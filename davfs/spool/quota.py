@@ -28,10 +28,10 @@ class Shortage(NamedTuple):
 
 
 class FreeSpace(Protocol):
-    """Removes what the inbox can do without."""
+    """Frees space of the quota: removes originals, or receipts."""
 
     def __call__(self, shortage: Shortage) -> bool:
-        """Remove as much; return False if there is nothing to remove."""
+        """Free so much; return False if nothing can be removed."""
 
 
 class SpoolQuota:
@@ -122,7 +122,7 @@ class SpoolQuota:
             self._free(path, shortage)
 
     def give_back(self, size: int, reservation: "Reservation") -> None:
-        """Count so many bytes less, and allow other uploads to count on the bytes that were to be freed."""
+        """Count so many bytes less, and let other uploads use the bytes that a replaced file frees."""
         with self._lock:
             self._used -= size
             if self._promised.get(reservation.replaced) is reservation:
@@ -157,7 +157,7 @@ class SpoolQuota:
                 self.note(inode, 0)
 
     def forget_all(self) -> None:
-        """Count nothing any more but unfinished uploads."""
+        """Forget all counts but those of unfinished uploads."""
         with self._lock:
             self._used -= sum(size for size, _ in self._inodes.values())
             self._names = 0

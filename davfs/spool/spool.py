@@ -249,7 +249,7 @@ class Spool(SpoolMover):
         return self._disk.properties
 
     def check_properties(self, path: Path, values: Mapping[str, bytes], user: str = "") -> int:
-        """Check whether a file or folder can have these dead properties, and return how many bytes more that are.
+        """Check if a file or folder can have these dead properties; return by how many bytes the properties grow.
 
         Raises:
             NoSpace: They are too large, or there are too many, or the quota does not allow it.

@@ -34,7 +34,7 @@ class Sweeper:
             self._thread.start()
 
     def stop(self, timeout: float) -> bool:
-        """Stop; return whether the thread ended within ``timeout`` seconds."""
+        """Stop; return True if the thread ended within ``timeout`` seconds."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(timeout)

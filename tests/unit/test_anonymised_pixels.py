@@ -56,7 +56,7 @@ def test_what_is_there() -> None:
     for _ in range(2):
         found = one.orthanc.instances([with_writing, without, slice_])
         modalities = ("US", "US", "CT")
-        assert [one.maker.can_be(*each) for each in zip(found, modalities, strict=True)] == [False, True, True]
+        assert [one.maker.can_anonymise(*each) for each in zip(found, modalities, strict=True)] == [False, True, True]
     assert one.orthanc.looked_at == [with_writing, without]
     one.maker.close()
 
@@ -66,10 +66,10 @@ def test_what_cannot_be_looked_at_is_not_there() -> None:
     one = Maker()
     (instance,) = one.orthanc.instances([one.orthanc.store(written(Modality="US")).id])
     one.orthanc.problem = OrthancError("the file is damaged", 500)
-    assert not one.maker.can_be(instance, "US")
+    assert not one.maker.can_anonymise(instance, "US")
     one.orthanc.problem = Unavailable("away")
     with pytest.raises(Unavailable):
-        one.maker.can_be(instance, "US")
+        one.maker.can_anonymise(instance, "US")
     one.maker.close()
 
 

@@ -31,7 +31,7 @@ Trouble = Callable[[Index, pytest.MonkeyPatch], AbstractContextManager[None]]
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits long in these tests."""
-    monkeypatch.setattr(connections, "LOCK_TIMEOUT", 0.2)
+    monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.2)
     monkeypatch.setattr(database, "_RETRY_INTERVAL", 0.0)
 
 

@@ -152,7 +152,7 @@ def test_one_line_mounts(system: System) -> None:
         ({"Server.Address": "192.0.2.1"}, "images and passwords cross the network unencrypted"),
         ({"Server.Address": "192.0.2.1", "Server.Certificate": __file__}, ""),
         ({"Server.Address": "127.0.0.1"}, ""),
-        ({"Orthanc.Url": "https://pacs.example", "Orthanc.VerifyPeer": False}, "Orthanc's certificate is not checked"),
+        ({"Orthanc.Url": "https://pacs.example", "Orthanc.VerifyPeer": False}, "Orthanc's certificate is not verified"),
         ({"Orthanc.VerifyPeer": False}, ""),
     ],
 )

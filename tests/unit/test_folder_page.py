@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lxml import html
 
 from davfs.doors.webdav import paths
-from davfs.doors.webdav.folder_page import POLICY, page, readable
+from davfs.doors.webdav.folder_page import POLICY, human_size, page
 from davfs.entry import Entry, EntryKind, Path
 
 SINCE = datetime(2024, 2, 29, 13, 30, 5, tzinfo=UTC)
@@ -147,7 +147,7 @@ def test_sizes_and_dates() -> None:
 )
 def test_readable_sizes(size: int, text: str) -> None:
     """Sizes have two or three digits, and never a thousand of a unit where there is a larger one."""
-    assert readable(size).replace("\N{NO-BREAK SPACE}", " ") == text
+    assert human_size(size).replace("\N{NO-BREAK SPACE}", " ") == text
 
 
 def test_caption() -> None:

@@ -99,5 +99,5 @@ def test_before_there_is_a_drive() -> None:
     starting = StartingApplication()
     status, headers, _ = send(starting, "/by-patient/")
     assert (status, headers["Retry-After"]) == (503, "5")
-    starting.become(drive)
+    starting.switch_to(drive)
     assert send(starting, "/by-patient/")[2] == b"the drive"

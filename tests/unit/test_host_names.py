@@ -24,7 +24,7 @@ NAMES = HostNames(["Drive.Example.org"], lambda: "PACS.ward", lambda: "pacs.ward
 )  # fmt: skip
 def test_own(host: str) -> None:
     """This machine's names and what was configured, in any spelling, and addresses, with any port."""
-    assert NAMES.include(host)
+    assert NAMES.contain(host)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_own(host: str) -> None:
 )  # fmt: skip
 def test_foreign(host: str) -> None:
     """Any other name may be resolved to this machine's address by its owner."""
-    assert not NAMES.include(host)
+    assert not NAMES.contain(host)
 
 
 def test_full_name_is_asked_for_once() -> None:
@@ -49,11 +49,11 @@ def test_full_name_is_asked_for_once() -> None:
         return "pacs.example"
 
     names = HostNames((), lambda: "pacs", full_name)
-    assert names.include("pacs")
-    assert names.include("10.0.0.1")
+    assert names.contain("pacs")
+    assert names.contain("10.0.0.1")
     assert not asked
-    assert names.include("pacs.example")
-    assert not names.include("evil.example")
+    assert names.contain("pacs.example")
+    assert not names.contain("evil.example")
     assert asked == [1]
 
 
@@ -69,12 +69,12 @@ def test_network_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
 
     names = HostNames((), lambda: "pacs", full_name)
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(names.include, "pacs.example")
+        first = pool.submit(names.contain, "pacs.example")
         assert asked.wait(10)
-        assert not names.include("evil.example")
+        assert not names.contain("evil.example")
         answered.set()
         assert first.result(10)
-    assert names.include("pacs.example")
+    assert names.contain("pacs.example")
 
 
 @pytest.mark.parametrize(

@@ -67,11 +67,11 @@ def test_expiry_while_looking_below(kept: LockStorage) -> None:
 
 def test_any(kept: LockStorage) -> None:
     """The storage knows without a search if there is any lock."""
-    assert not kept.any
+    assert not kept.has_locks
     token = kept.create("/inbox/x", lock())["token"]
-    assert kept.any
+    assert kept.has_locks
     kept.delete(token)
-    assert not kept.any
+    assert not kept.has_locks
 
 
 @pytest.mark.parametrize(("asked", "granted"), [(600, 600), (-1, 3600), (10**9, 3600)])
@@ -99,7 +99,7 @@ def test_expiry_on_several_threads(kept: LockStorage) -> None:
         with ThreadPoolExecutor(4) as pool:
             found = [job.result() for job in [pool.submit(look) for _ in range(4)]]
         assert found == [[[]] * 50] * 4
-        assert not kept.any
+        assert not kept.has_locks
 
 
 def test_bound_of_one_user(kept: LockStorage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ clock = clocks.clock
 def test_each_count_once(clock: Clock) -> None:
     """Counts may come a little out of order, and none is accepted twice."""
     nonces = Nonces(clock=clock)
-    nonce = nonces.fresh()
+    nonce = nonces.create()
     for count in (1, 3, 2, 70, 69, 7, 1_000_000, 999_937):
         assert nonces.use(nonce, count), count
         assert not nonces.use(nonce, count), count
@@ -22,7 +22,7 @@ def test_each_count_once(clock: Clock) -> None:
 def test_lifetime(clock: Clock) -> None:
     """A nonce expires some minutes after it was made or used last."""
     nonces = Nonces(clock=clock)
-    used, unused = nonces.fresh(), nonces.fresh()
+    used, unused = nonces.create(), nonces.create()
     for count in range(1, 4):
         clock.now += LIFETIME - 1
         assert nonces.use(used, count)
@@ -34,9 +34,9 @@ def test_lifetime(clock: Clock) -> None:
 def test_only_our_own(clock: Clock) -> None:
     """Nonces of another process are not accepted."""
     nonces = Nonces(clock=clock)
-    nonce = nonces.fresh()
-    assert nonce != nonces.fresh()
-    wrong = ["", "=", "é", "a" * 44, nonce[:-1], nonce[:-4], "B" * 4 + nonce[4:], nonce + "AAAA", Nonces().fresh()]
+    nonce = nonces.create()
+    assert nonce != nonces.create()
+    wrong = ["", "=", "é", "a" * 44, nonce[:-1], nonce[:-4], "B" * 4 + nonce[4:], nonce + "AAAA", Nonces().create()]
     assert not any(nonces.use(each, 1) for each in wrong)
     assert nonces.use(nonce, 1)
 
@@ -44,11 +44,11 @@ def test_only_our_own(clock: Clock) -> None:
 def test_what_was_forgotten_has_expired(clock: Clock) -> None:
     """A nonce that was evicted is never accepted again, used or not."""
     nonces = Nonces(clock=clock, capacity=10)
-    old = [nonces.fresh() for _ in range(2)]
+    old = [nonces.create() for _ in range(2)]
     assert nonces.use(old[0], 1)
     clock.now += 1
     for _ in range(50):
-        assert nonces.use(nonces.fresh(), 1)
+        assert nonces.use(nonces.create(), 1)
         clock.now += 1
     assert len(nonces._uses) == 10
     for nonce in old:

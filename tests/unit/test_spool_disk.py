@@ -120,7 +120,7 @@ def test_a_folder_that_was_removed_is_made_again(
     assert content(spool, ("b",)) == b"123"
     assert spool.used == (4 if removed in {"files", "."} else 9)
     assert [record.getMessage() for record in caplog.records] == [
-        "a folder of the spool was removed by somebody else, and is made again"
+        "a folder of the spool was removed by another program, and is created again"
     ]
 
 

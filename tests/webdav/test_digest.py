@@ -158,7 +158,7 @@ def test_expiry(client: httpx.Client, clock: SimpleNamespace) -> None:
 
 def test_nonces_of_others(client: httpx.Client) -> None:
     """A nonce that this door did not make is stale: the server was restarted, perhaps."""
-    answer = client.get("/", headers=proof(Nonces().fresh()))
+    answer = client.get("/", headers=proof(Nonces().create()))
     assert answer.status_code == 401
     assert "stale=true" in answer.headers["WWW-Authenticate"]
 
@@ -182,7 +182,7 @@ def test_not_offered_where_no_password_is_known(orthanc: OrthancProcess, tmp_pat
     del tmp_path
     access = Access(orthanc.url)
     with serving(behind(LoginSettings(access, Throttle()))) as url:
-        answer = httpx.get(url, headers=proof(Nonces().fresh()), trust_env=False)
+        answer = httpx.get(url, headers=proof(Nonces().create()), trust_env=False)
         assert answer.status_code == 401
         assert answer.headers.get_list("WWW-Authenticate") == ['Basic realm="Orthanc", charset="UTF-8"']
     access.close()

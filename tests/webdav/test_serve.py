@@ -257,7 +257,7 @@ def test_an_orthanc_with_a_certificate(orthanc: OrthancProcess, tmp_path: Path) 
                 process.ready()
                 with process.drive() as drive:
                     assert "by-patient" in drive.listing()
-                assert ("Orthanc's certificate is not checked" in process.text) == (len(option) == 1)
+                assert ("Orthanc's certificate is not verified" in process.text) == (len(option) == 1)
         with ServeProcess(tmp_path, url) as process:
             process.start()
             assert process.end() == 2

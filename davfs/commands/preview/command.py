@@ -61,7 +61,7 @@ def preview(
     file = shipped(str(file)) or file
     extra, extent = options.extra_tags(tag), Extent(depth, limit)
     try:
-        settings = read_settings(_given(context, whole=orthanc is not None), None, os.environ)
+        settings = read_settings(_options(context, whole=orthanc is not None), None, os.environ)
         key = HashKey(settings.drive.hash_key.encode()) if settings.drive.hash_key else _SAMPLE_KEY
         drawing = (
             _of_folder(dicom, load_layout(file, extra=extra, key=key), extra, extent)
@@ -77,9 +77,9 @@ def preview(
     show(drawing)
 
 
-def _given(context: typer.Context, *, whole: bool) -> dict[str, GivenValue]:
+def _options(context: typer.Context, *, whole: bool) -> dict[str, GivenValue]:
     """Return the values of options and variables; without those about Orthanc if none is asked."""
-    found = options.found(context, os.environ)
+    found = options.values(context, os.environ)
     return {key: given for key, given in found.items() if whole or not key.startswith("Orthanc.")}
 
 

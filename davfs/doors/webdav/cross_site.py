@@ -38,7 +38,7 @@ class CrossSiteProtection(BaseMiddleware):
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request, or pass it on (PEP 3333)."""
         host = environ.get("HTTP_HOST")
-        if host is not None and not context_of(self.config).host_names.include(host) and self._is_open():
+        if host is not None and not context_of(self.config).host_names.contain(host) and self._is_open():
             raise HttpError(HTTPStatus.MISDIRECTED_REQUEST, _UNKNOWN)
         if environ["REQUEST_METHOD"] not in READING_METHODS and is_foreign(environ):
             raise HttpError(HTTPStatus.FORBIDDEN, "The page of another site cannot change anything here.")

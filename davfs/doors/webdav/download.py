@@ -45,7 +45,7 @@ class FileDownload(BaseMiddleware):
         return response
 
     def _head(self, environ: Environ, start_response: StartResponse, path: Path) -> ResponseBody:
-        """Answer without opening the file; ``Range`` means nothing here (RFC 9110 §14.2)."""
+        """Answer without opening the file; ``Range`` is ignored (RFC 9110 §14.2)."""
         entry = self._stat(environ, path)
         if entry.is_folder:
             raise IsAFolder(path, "it is a folder")

@@ -85,7 +85,7 @@ def page(path: Path, entries: Iterable[Entry], *, takes_files: bool, slash: bool
     return text.encode()
 
 
-def readable(size: int) -> str:
+def human_size(size: int) -> str:
     """Format a number of bytes with two or three digits and a unit: ``526 kB``, ``1.4 GB``.
 
     The space between them is a no-break space: ``lftp`` would take a number that it can parse for the size of the file
@@ -117,7 +117,7 @@ def _crumbs(path: Path) -> Iterator[str]:
 def _row(entry: Entry) -> str:
     slash = "/" if entry.is_folder else ""
     modified = entry.modified.astimezone(UTC)
-    size = _NO_SIZE if entry.is_folder else f'<span title="{entry.size:,} bytes">{readable(entry.size)}</span>'
+    size = _NO_SIZE if entry.is_folder else f'<span title="{entry.size:,} bytes">{human_size(entry.size)}</span>'
     return (
         f'<tr class="{entry.kind.value}">'
         f'<th scope="row"><a href="{_href(entry.name)}{slash}"><bdi>{escape(entry.name)}</bdi></a></th>'
@@ -133,7 +133,7 @@ def _href(name: str) -> str:
 def _caption(entries: list[Entry]) -> str:
     sizes = [entry.size for entry in entries if not entry.is_folder]
     folders = _counted(len(entries) - len(sizes), "folder")
-    files_there = f"{_counted(len(sizes), 'file')} ({readable(sum(sizes))})" if sizes else ""
+    files_there = f"{_counted(len(sizes), 'file')} ({human_size(sum(sizes))})" if sizes else ""
     return ", ".join(filter(None, (folders, files_there))) or "This folder is empty."
 
 

@@ -75,7 +75,7 @@ class StartingApplication:
     def __init__(self) -> None:
         self._application: Application | None = None
 
-    def become(self, application: Application) -> None:
+    def switch_to(self, application: Application) -> None:
         """Pass all further requests to an application."""
         self._application = application
 

@@ -32,7 +32,7 @@ class HostNames:
         self._full_name = ""
         self._resolving = threading.Lock()
 
-    def include(self, authority: str) -> bool:
+    def contain(self, authority: str) -> bool:
         """Return True if a ``Host`` header has a name of this machine or an IP address, with any port."""
         host = _host(authority)
         if not host or host in self._names or host.endswith(".localhost"):  # RFC 6761 §6.3

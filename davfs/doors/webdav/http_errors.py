@@ -1,4 +1,4 @@
-"""Statuses of HTTP and WebDAV for the errors of the drive."""
+"""Maps the errors of the drive to HTTP statuses."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -19,8 +19,8 @@ MOST_OF_ONE_USER = 1000
 MOST_SHARED = 100
 """Shared locks of one file or folder, all of which are read for each request about it."""
 MOST_SHARED_OF_ONE_USER = 10
-LONGEST = 3600.0
-"""Seconds until a lock expires unless it is refreshed: clients that crash leave theirs behind (RFC 4918 §6.6)."""
+LONGEST_TIMEOUT = 3600.0
+"""The longest timeout of a lock, in seconds (RFC 4918 §6.6): clients that crash leave locks behind."""
 _URL = "URL2TOKEN:"
 """Prefix of WsgiDAV's keys that are paths, not tokens."""
 _TOO_MANY = "There are too many locks: release some, or let them expire."
@@ -99,7 +99,7 @@ class LockStorage(LockStorageDict):
         return found
 
     @property
-    def any(self) -> bool:
+    def has_locks(self) -> bool:
         """True if there is any lock, expired or not."""
         return bool(self._dict)
 
@@ -125,7 +125,7 @@ class _ExclusiveLock:
 
 def _timeout(seconds: float) -> float:
     """Return the timeout that is granted; a negative one stands for "infinite"."""
-    return seconds if 0 < seconds < LONGEST else LONGEST
+    return seconds if 0 < seconds < LONGEST_TIMEOUT else LONGEST_TIMEOUT
 
 
 def lockdiscovery(locks: Iterable[Mapping[str, Any]], href: str) -> str:

@@ -1,4 +1,4 @@
-"""Parses the ``Range`` header (RFC 9110 §14)."""
+"""Parses the Range header of downloads (RFC 9110 §14)."""
 
 import re
 
@@ -7,7 +7,7 @@ _LONGEST = 20  # digits: more than any file has bytes, and quickly parsed
 
 
 class RangeNotSatisfiable(Exception):
-    """No byte of the file lies in the range."""
+    """The file has no byte in the range; the response is 416."""
 
 
 def parse_range(header: str, size: int) -> tuple[int, int] | None:

@@ -53,7 +53,7 @@ class SavedSearches:
 
     def all(self) -> Mapping[str, datetime]:
         """Return the names, and when each search was saved (UTC)."""
-        return {name: datetime.fromtimestamp(saved.made, UTC) for name, saved in self._known().items()}
+        return {name: datetime.fromtimestamp(saved.made, UTC) for name, saved in self._load().items()}
 
     def add(self, name: str, user: str, *, replace: bool = False) -> None:
         """Save a search for a user; it is on the disk when this returns.
@@ -65,7 +65,7 @@ class SavedSearches:
             NoSpace: Too many searches are saved, in all or by this user.
         """
         with self._changed() as known:
-            _put(known, name, SavedSearch(self._now(), user), replace=replace)
+            _insert(known, name, SavedSearch(self._now(), user), replace=replace)
 
     def rename(self, name: str, other: str, *, replace: bool) -> None:
         """Rename a search.
@@ -75,8 +75,8 @@ class SavedSearches:
             AlreadyExists: The other name is taken, and must not be replaced.
         """
         with self._changed() as known:
-            saved = _take(known, name)
-            _put(known, other, SavedSearch(self._now(), saved.user), replace=replace)
+            saved = _pop(known, name)
+            _insert(known, other, SavedSearch(self._now(), saved.user), replace=replace)
 
     def remove(self, name: str) -> None:
         """Remove a search.
@@ -85,14 +85,14 @@ class SavedSearches:
             NotFound: It is not saved.
         """
         with self._changed() as known:
-            _take(known, name)
+            _pop(known, name)
 
     @contextmanager
     def _changed(self) -> Iterator[dict[str, SavedSearch]]:
         """Yield the saved searches to be changed, and write them on exit; other processes wait meanwhile."""
         with self._changing, self._file.with_name(f"{self._file.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            known = dict(self._known())
+            known = dict(self._load())
             yield known
             written = self._file.with_name(f"{self._file.name}.new")
             make_private(written)
@@ -103,7 +103,7 @@ class SavedSearches:
             written.replace(self._file)
             _sync_folder(self._file.parent)
 
-    def _known(self) -> dict[str, SavedSearch]:
+    def _load(self) -> dict[str, SavedSearch]:
         try:
             status = self._file.stat()
         except FileNotFoundError:
@@ -115,7 +115,7 @@ class SavedSearches:
         return read[1]
 
 
-def _put(known: dict[str, SavedSearch], name: str, saved: SavedSearch, *, replace: bool) -> None:
+def _insert(known: dict[str, SavedSearch], name: str, saved: SavedSearch, *, replace: bool) -> None:
     same = [one for one in known if names.folded(one) == names.folded(name)]
     if same and not replace:
         raise AlreadyExists((name,), "this search is saved already")
@@ -128,7 +128,7 @@ def _put(known: dict[str, SavedSearch], name: str, saved: SavedSearch, *, replac
     known[name] = saved
 
 
-def _take(known: dict[str, SavedSearch], name: str) -> SavedSearch:
+def _pop(known: dict[str, SavedSearch], name: str) -> SavedSearch:
     if name not in known:
         raise NotFound((name,), "this search is not saved")
     return known.pop(name)

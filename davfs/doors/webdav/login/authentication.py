@@ -68,7 +68,7 @@ class Authentication(BaseMiddleware):
         users = settings.digest_users
         self._digest = DigestAuthenticator(users, settings.realm, Nonces()) if users else None
         for user, password in users.items():
-            settings.throttle.expect(Credentials.of(user, password))
+            settings.throttle.trust(Credentials.of(user, password))
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request, or pass it on."""
@@ -120,7 +120,7 @@ class Authentication(BaseMiddleware):
         credentials = login if isinstance(login, Credentials) else self._check_digest(login, environ)
         if credentials and (len(credentials.secret) > _LONGEST_SECRET or len(credentials.user) > _LONGEST_NAME):
             credentials = None
-        if seconds := throttle.admit(login.user, address, credentials):
+        if seconds := throttle.delay(login.user, address, credentials):
             headers = (("Retry-After", str(seconds)),)
             raise _LoginRefused(HTTPStatus.TOO_MANY_REQUESTS, "Too many wrong passwords: wait a moment.", headers)
         if credentials and isinstance(login, DigestLogin) and self._digest and not self._digest.is_new(login):

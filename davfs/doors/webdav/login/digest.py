@@ -64,7 +64,7 @@ class DigestAuthenticator:
     def challenge(self, *, stale: bool = False) -> str:
         """Return a value of WWW-Authenticate (RFC 7616 §3.3)."""
         suffix = ", stale=true" if stale else ""
-        nonce = self._nonces.fresh()
+        nonce = self._nonces.create()
         return f'Digest realm="{self._realm}", qop="auth", algorithm=MD5, nonce="{nonce}", charset=UTF-8{suffix}'
 
     def credentials(self, login: DigestLogin, method: str, target: str) -> Credentials | None:

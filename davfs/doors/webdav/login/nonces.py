@@ -64,13 +64,13 @@ class Nonces:
         self._uses: OrderedDict[str, _NonceUses] = OrderedDict()
         self._dropped = -1.0
 
-    def fresh(self) -> str:
+    def create(self) -> str:
         """Return a new nonce."""
         content = _ISSUED.pack(self._clock()) + secrets.token_bytes(_RANDOM)
         return base64.urlsafe_b64encode(content + self._mac(content)).decode("ascii")
 
     def use(self, nonce: str, count: int) -> bool:
-        """Store the use of a nonce by a client that knows the password.
+        """Record the use of a nonce by a client that knows the password.
 
         Returns:
             False if it is not a nonce of this process, has expired, or was used with that count before.

@@ -98,12 +98,12 @@ class Throttle:
         self._addresses: OrderedDict[bytes, _Attempts] = OrderedDict()
         self._verified: OrderedDict[bytes, float] = OrderedDict()
 
-    def expect(self, credentials: Credentials) -> None:
+    def trust(self, credentials: Credentials) -> None:
         """Treat credentials of Orthanc's configuration as verified, until Orthanc refuses them."""
         with self._lock:
             self._verified[self._digest(credentials)] = math.inf
 
-    def admit(self, user: str, address: str, credentials: Credentials | None) -> int:
+    def delay(self, user: str, address: str, credentials: Credentials | None) -> int:
         """Return the delay until credentials are checked, in whole seconds; 0 to check them now.
 
         Args:
@@ -137,7 +137,7 @@ class Throttle:
                 each.next_attempt = self._clock() + each.rule.delay(each.failures)
 
     def succeeded(self, address: str, credentials: Credentials) -> None:
-        """Store right credentials; no counter is reset, since an attacker may have an account."""
+        """Remember right credentials; no counter is reset, since an attacker may have an account."""
         with self._lock:
             until = self._clock() + _RECENT
             for digest in (self._digest(credentials), self._digest(credentials, address)):

@@ -55,7 +55,7 @@ class SocketReader:
 
     @property
     def begun(self) -> bool:
-        """Whether a part of a request has arrived."""
+        """True if a part of a request has arrived."""
         return bool(self._buffer.strip())
 
     def has_head(self) -> bool:

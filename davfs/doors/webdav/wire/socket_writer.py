@@ -35,7 +35,7 @@ class SocketWriter:
 
     @property
     def full(self) -> bool:
-        """Whether blocks are kept because the socket does not take them now."""
+        """True while blocks are kept that the socket does not take now."""
         return bool(self._kept) and not self.holding
 
     @property

@@ -47,7 +47,7 @@ class TransferLimits:
         self._transfers: WeightedGroups[ClientConnection] = WeightedGroups()
 
     def add(self, connection: ClientConnection) -> ClientConnection | None:
-        """Add a transfer; return one to evict for it, of which nothing has moved for longest."""
+        """Add a transfer; return the transfer to evict for it: the one that has been idle longest."""
         self._transfers.add(connection.transfer_owner, connection, connection.wfile.memory)
         owner = self._over_limit(connection.transfer_owner)
         return None if owner is None else self._transfers.first(owner)
