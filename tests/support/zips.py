@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 
 def zipped(members: Mapping[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """Return a ZIP of files, by their names in it; the same bytes whenever it is called, since tests are named by them."""
+    """Return a ZIP of files, by their names in it; always the same bytes, since tests are named by them."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as archive:
         for name, content in members.items():
