@@ -37,6 +37,7 @@ from davfs.derived.readers import PrefixReader
 from davfs.derived.sizes import padded
 from davfs.derived.stored_elements import StoredElement
 from davfs.derived.streams import ForwardStream, StreamedFile, StreamPool
+from davfs.derived.work_limit import WorkLimit
 from davfs.entry import DICOM, Readable
 from davfs.errors import NotAnonymised, OrthancError, Unavailable, UnknownResource
 from davfs.layout.subject import subject
@@ -212,9 +213,10 @@ class AnonymisedFiles:
         if _has_graphics_in_pixels(dataset) and not self._options.pixels_as_they_are:
             raise NotAnonymised("an image with graphics in unused bits of its pixels cannot be anonymised")
         who = _subject(tags)
-        person = Person(self._pseudonyms.patient(who), self._key.days(who), Identity.of(dataset, tags))
+        work = WorkLimit()
+        person = Person(self._pseudonyms.patient(who), self._key.days(who), Identity.of(dataset, tags, work))
         place = AttributePlace(_text(dataset, "SOPClassUID"))
-        Deidentifier(self._options, person, self._pseudonyms.uid, place).deidentify(dataset)
+        Deidentifier(self._options, person, self._pseudonyms.uid, place, work=work).deidentify(dataset)
 
 
 def _has_graphics_in_pixels(dataset: Dataset) -> bool:

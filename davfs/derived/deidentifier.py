@@ -7,7 +7,7 @@ were stored, byte for byte.
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from pydicom import DataElement, Dataset
@@ -23,6 +23,7 @@ from davfs.confidentiality.unlisted import BYTES, CLOCKS, CODES, NUMBERS, NUMBER
 from davfs.derived import content_items, dummies
 from davfs.derived.identity import COMMON, Identity, encodings_of
 from davfs.derived.stored_elements import StoredElement, elements
+from davfs.derived.work_limit import WorkLimit
 
 _PIXELS = 0x7FE0
 _REPEATING, _VARIABLE_PIXELS = 0xFF00, 0x7F00
@@ -86,6 +87,7 @@ class Deidentifier:
         place: The position of attributes: at the top, or in an item.
         encodings: The encodings of texts.
         structured: True if the data set is a content item.
+        work: Limits the work.
     """
 
     options: Options
@@ -94,11 +96,13 @@ class Deidentifier:
     place: AttributePlace
     encodings: tuple[str, ...] = COMMON
     structured: bool = False
+    work: WorkLimit = field(default_factory=WorkLimit)
 
     def deidentify(self, dataset: Dataset) -> None:
         """De-identify the data set of an instance, and document that at its top.
 
         Raises:
+            NotAnonymised: It would take too much work.
             Exception: pydicom's errors for a damaged data set.
         """
         replace(self, encodings=encodings_of(dataset, self.encodings)).apply(dataset)
@@ -155,10 +159,10 @@ class Deidentifier:
         else:
             element.declare(kind)
             if kind == "CS":
-                _clean_codes(element)
+                _clean_codes(element, self._values(element))
 
     def _shift(self, element: StoredElement, kind: str) -> None:
-        value = "\\".join(_values(element))
+        value = "\\".join(self._values(element))
         moved = shift_dates(value, kind, self.person.days) if kind in CLOCKS else None
         if moved is not None:
             if moved != value:  # times stay as they are stored
@@ -173,21 +177,24 @@ class Deidentifier:
             )
 
     def _replace_uids(self, element: StoredElement) -> None:
-        element.put(DataElement(element.tag, "UI", [self.uid(one) if one else "" for one in _values(element)]))
+        element.put(DataElement(element.tag, "UI", [self.uid(one) if one else "" for one in self._values(element)]))
 
     def _may_stay(self, element: StoredElement, kind: str) -> bool:
         """Return True if a value conforms to its representation, and names nobody."""
         if kind in NUMBERS or kind in BYTES:
             return True
         if kind == "UI":
-            return all(map(_is_uid, _values(element)))
+            return all(map(_is_uid, self._values(element)))
         if kind in NUMBERS_IN_TEXT:
             return bool(_FIGURES.fullmatch(element.value))
         if kind == "AS":
-            return all(map(_AGE.fullmatch, _values(element)))
+            return all(map(_AGE.fullmatch, self._values(element)))
         if kind == "CS" and element.tag.group in _CODED:
             return True
         return not self.person.identity.is_in(element.value, self.encodings)
+
+    def _values(self, element: StoredElement) -> list[str]:
+        return _divided(self.work.divide(element.value))
 
 
 @lru_cache(maxsize=10_000)
@@ -220,32 +227,28 @@ def _known(tag: BaseTag, stored: str) -> str | None:
 
 def _check_character_set(element: StoredElement) -> None:
     """Remove an unknown character set; a known one stays, since texts are decoded by it."""
-    if not all(one in python_encoding for one in _values(element)):
+    if not all(one in python_encoding for one in _divided(element.value)):
         element.remove()
 
 
-def _clean_codes(element: StoredElement) -> None:
+def _clean_codes(element: StoredElement, found: list[str]) -> None:
     """Replace the values of a code that look typed by a person: with small letters, or long."""
-    found = _values(element)
     if not all(map(_CODE.fullmatch, found)):
         cleaned = [one if _CODE.fullmatch(one) else dummies.TEXT for one in found]
         element.put(DataElement(element.tag, "CS", cleaned))
 
 
 def _has_known_scheme(dataset: Dataset) -> bool:
-    return _SCHEME in dataset and _values(StoredElement(dataset, _SCHEME))[0] in _SCHEMES
+    first = StoredElement(dataset, _SCHEME).value.partition(b"\\")[0] if _SCHEME in dataset else b""
+    return first.decode("latin-1").strip(" \0") in _SCHEMES
 
 
 def _is_uid(value: str) -> bool:
     return len(value) <= _LONGEST_UID and all(part.isdecimal() for part in value.split(".") if value)
 
 
-def _values(element: StoredElement) -> list[str]:
-    return [one.strip(" \0") for one in _text(element).split("\\")]
-
-
-def _text(element: StoredElement) -> str:
-    return element.value.decode("latin-1")
+def _divided(value: bytes) -> list[str]:
+    return [one.strip(" \0") for one in value.decode("latin-1").split("\\")]
 
 
 def _code(value: str, meaning: str) -> Dataset:

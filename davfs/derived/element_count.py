@@ -11,6 +11,8 @@ import struct
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from pydicom.datadict import dictionary_VR
+
 from davfs.derived.readers import PrefixReader
 from davfs.elements.headers import (
     DELIMITERS,
@@ -35,11 +37,13 @@ class _OpenSequence:
         read: Reads the headers of its elements.
         read_item: The same for the present item, which may be implicit in an explicit sequence: by its first element,
             as in pydicom. None before that.
+        has_fragments: It is no sequence, but compressed pixels: those of an icon.
     """
 
     end: int | None
     read: HeaderReader
     read_item: HeaderReader | None = None
+    has_fragments: bool = False
 
 
 class ElementCounter:
@@ -60,7 +64,7 @@ class ElementCounter:
         self._open = [_OpenSequence(None, encoding.read_header, encoding.read_header)]
 
     def exceeds(self, most: int) -> bool:
-        """Return True if there are more elements, items and delimiters than so many.
+        """Return True if there are more elements, items, fragments and delimiters than so many.
 
         Raises:
             ValueError: They cannot be counted.
@@ -74,6 +78,8 @@ class ElementCounter:
         """Pass over the next header, and the value if it has no elements; return False if the data set ends instead."""
         while (end := self._open[-1].end) is not None and end <= self._offset:
             self._open.pop()
+        if self._open[-1].has_fragments:
+            return self._pass_fragment()
         within, header = self._open[-1], self._file.peek(self._offset, LONGEST_HEADER)
         read = within.read_item or (within.read if has_representation(header) else self._read_implicit)
         tag, representation, length, size = read(header, 0)
@@ -82,6 +88,8 @@ class ElementCounter:
         self._offset += size
         if tag >> 16 == DELIMITERS:
             self._pass_delimiter(tag)
+        elif read is not self._read_implicit and not has_representation(header):
+            raise ValueError("a data set is in two encodings")  # pydicom takes such an element for an implicit one
         else:
             within.read_item = read
             self._pass_element(tag, representation, length, read)
@@ -96,27 +104,34 @@ class ElementCounter:
     def _pass_element(self, tag: int, representation: bytes, length: int, read: HeaderReader) -> None:
         is_implicit = representation in (b"", b"UN")  # elements of an unknown sequence are implicit (section 6.2.2)
         inner = self._read_implicit if is_implicit else read
-        if length == UNDEFINED and representation.startswith(b"O"):
-            self._pass_fragments()
-        elif length == UNDEFINED:
-            self._open.append(_OpenSequence(None, inner))
+        if length == UNDEFINED:
+            self._open.append(_OpenSequence(None, inner, has_fragments=not self._has_items(tag, representation)))
         elif representation == b"SQ" or (is_implicit and is_sequence(tag)):
             self._open.append(_OpenSequence(self._offset + length, inner))
         else:
             self._offset += length
 
-    def _pass_fragments(self) -> None:
-        """Pass over compressed pixels: those of an icon.
+    def _has_items(self, tag: int, representation: bytes) -> bool:
+        """Return True if pydicom takes an element of undefined length for a sequence, and not for compressed pixels."""
+        if representation:
+            return representation in {b"SQ", b"UN"}
+        try:
+            return dictionary_VR(tag) == "SQ"
+        except KeyError:
+            return self._read_implicit(self._file.peek(self._offset, LONGEST_HEADER), 0)[0] == ITEM
+
+    def _pass_fragment(self) -> bool:
+        """Pass over a fragment of compressed pixels, or their end.
 
         Raises:
             ValueError: They are damaged: pydicom searches for their end then, and may find it anywhere.
         """
-        tag = ITEM
-        while tag == ITEM:
-            header = self._file.peek(self._offset, LONGEST_HEADER)
-            if len(header) < SHORTEST_HEADER:
-                break
-            tag, _, length, size = self._read_implicit(header, 0)
-            self._offset += size + length
-        if tag != SEQUENCE_END:
+        header = self._file.peek(self._offset, LONGEST_HEADER)
+        tag, _, length, size = self._read_implicit(header, 0) if len(header) >= SHORTEST_HEADER else (0, b"", 0, 0)
+        if tag == SEQUENCE_END:
+            self._open.pop()
+            length = 0
+        elif tag != ITEM:
             raise ValueError("fragments of pixels cannot be read")
+        self._offset += size + length
+        return True

@@ -13,6 +13,7 @@ from pydicom.charset import python_encoding
 from pydicom.tag import Tag
 
 from davfs.derived.stored_elements import StoredElement, elements
+from davfs.derived.work_limit import WorkLimit
 
 COMMON = ("utf-8", "latin-1")
 """Encodings that texts may have, whatever character set their data set names."""
@@ -26,6 +27,8 @@ _LEAST_BYTES, _LEAST_LETTERS = 3, 2
 """Two letters of Latin are in many words; two of Chinese can be a whole name."""
 _LEAST_NUMBER = 5
 _LEAST_WORD = 4
+_FORMS = 4
+"""Forms of a name that are made, or more."""
 
 
 class Identity:
@@ -34,9 +37,11 @@ class Identity:
     Args:
         names: Values of representation PN.
         numbers: Identifiers, and dates of birth as DICOM writes them.
+        work: Counts the texts in which they are looked for.
     """
 
-    def __init__(self, names: Iterable[str], numbers: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], numbers: Iterable[str], work: WorkLimit | None = None) -> None:
+        self._work = work or WorkLimit()
         names = list(names)
         written = {_plain(each) for name in names for each in _writings(name)}
         known = {each for each in written if len(each.encode()) >= _LEAST_BYTES and len(each) >= _LEAST_LETTERS}
@@ -45,24 +50,33 @@ class Identity:
         self._families = {each for each in families if len(each) >= _LEAST_WORD}
 
     @classmethod
-    def of(cls, dataset: Dataset, tags: Mapping[str, str]) -> Self:
+    def of(cls, dataset: Dataset, tags: Mapping[str, str], work: WorkLimit | None = None) -> Self:
         """Return the identity of all people that an instance names.
 
         Args:
             dataset: The instance.
             tags: The patient's main DICOM tags, by keyword.
+            work: Counts names, and the texts in which they are looked for.
+
+        Raises:
+            NotAnonymised: There is too much to count.
         """
-        found = list(_values(dataset, COMMON))
+        work = work or WorkLimit()
+        found = list(_values(dataset, COMMON, work))
         names = [text for text, number in found if not number]
         numbers = [text for text, number in found if number]
-        return cls([*names, tags.get("PatientName", "")], [*numbers, tags.get("PatientID", "")])
+        return cls([*names, tags.get("PatientName", "")], [*numbers, tags.get("PatientID", "")], work)
 
     def is_in(self, value: bytes, encodings: tuple[str, ...]) -> bool:
         """Return True if a stored text contains one of them.
 
         A name is found whole, its parts in any order, and its family name as a word.
+
+        Raises:
+            NotAnonymised: The text is too long, or there were too many.
         """
-        return any(self._is_in(text) for text in _readings(value, encodings))
+        self._work.search(value, len(self._known), 1 if value.isascii() else len(encodings))
+        return any(map(self._is_in, _readings(value, encodings)))
 
     def _is_in(self, text: str) -> bool:
         words = _words(text)
@@ -79,16 +93,16 @@ def encodings_of(dataset: Dataset, above: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*filter(None, named), *COMMON]))
 
 
-def _values(dataset: Dataset, encodings: tuple[str, ...]) -> Iterator[tuple[str, bool]]:
+def _values(dataset: Dataset, encodings: tuple[str, ...], work: WorkLimit) -> Iterator[tuple[str, bool]]:
     """Yield names and numbers, in all possible encodings, and True for numbers."""
     encodings = encodings_of(dataset, encodings)
     for element in elements(dataset):
         kind, tag = element.representation, element.tag
         if kind == "SQ" and tag.group in _GROUPS:
             for item in element.items:
-                yield from _values(item, encodings)
+                yield from _values(item, encodings, work)
         elif kind == "PN" or tag in _NUMBERS:
-            for text in _readings(element.value, encodings):
+            for text in _readings(work.divide(element.value, _FORMS * len(encodings)), encodings):
                 yield from ((one, tag in _NUMBERS) for one in text.split("\\"))
 
 

@@ -6,7 +6,8 @@ Source: DICOM PS3.10 section 7, PS3.5 section 7.
 import io
 import re
 import struct
-from collections.abc import Generator, Iterator
+import warnings
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
@@ -56,6 +57,9 @@ _SYNTAXES = {
 }
 _IMPLEMENTATION = UID("2.25.119137463953204264871126925236953914797")
 """Our own ImplementationClassUID: a UUID that was drawn once."""
+
+# pydicom warns of an unknown character set, and names it: it may be anybody's name, and would be in Orthanc's log.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"pydicom\.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,7 @@ def _check_elements(prefix: PrefixReader, start: int, encoding: Encoding) -> Non
 
 
 def pixels(file: ForwardReader, head: DicomHead) -> Generator[bytes, None, None]:
-    """Yield the elements of group 7FE0 unchanged, in blocks, without other elements and everything behind the group.
+    """Return the elements of group 7FE0 unchanged, in blocks, without other elements and everything behind the group.
 
     That is padding, signatures that are not valid any more, and private elements. Bytes behind the last frame of
     uncompressed pixels become zeros: no program shows them, and they may be anything.
@@ -162,6 +166,25 @@ def pixels(file: ForwardReader, head: DicomHead) -> Generator[bytes, None, None]
     Raises:
         ValueError: The file ends within them.
     """
+    return _gathered(_pixel_elements(file, head))
+
+
+def _gathered(blocks: Iterable[bytes]) -> Generator[bytes, None, None]:
+    """Yield the same bytes in blocks that are not small: there may be millions of fragments without a byte."""
+    gathered = bytearray()
+    for block in blocks:
+        if gathered and len(gathered) + len(block) > AHEAD:
+            yield bytes(gathered)
+            gathered.clear()
+        if len(block) >= AHEAD:
+            yield block
+        else:
+            gathered += block
+    if gathered:
+        yield bytes(gathered)
+
+
+def _pixel_elements(file: ForwardReader, head: DicomHead) -> Iterator[bytes]:
     group, read = struct.pack(f"{head.encoding.order}H", _PIXELS), head.encoding.read_header
     while len(header := file.read(4)) == 4 and header.startswith(group):  # noqa: PLR2004  a group and a number
         header += file.read_exactly(4)

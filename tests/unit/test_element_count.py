@@ -108,6 +108,32 @@ def test_a_compressed_icon() -> None:
     assert 0x00880200 in read(dicom.instance() + icon)
 
 
+def test_many_fragments(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of an icon take time, each, as elements do."""
+    monkeypatch.setattr(part10, "read_dataset", None)
+    pixels = struct.pack("<HH2sHI", 0x7FE1, 0x0010, b"OB", 0, 0xFFFFFFFF) + ITEM * HALF_A_MILLION
+    with pytest.raises(NotAnonymised, match="too many elements"):
+        read(dicom.instance() + pixels)
+
+
+HIDING = {
+    "text without length": struct.pack("<HH2sHI", 0x0009, 0x1010, b"UT", 0, 0xFFFFFFFF)
+    + struct.pack("<HHI", 0xFFFE, 0xE000, 12)
+    + struct.pack("<HH2sHI", 0x0009, 0x1011, b"OB", 0, 0x7FFFFFF0)
+    + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0),
+    "implicit element": struct.pack("<HHI", 0x0009, 0x1010, 12)
+    + struct.pack("<HH2sHI", 0x0009, 0x1011, b"OB", 0, 0x7FFFFFF0),
+}
+
+
+@pytest.mark.parametrize("hiding", HIDING.values(), ids=HIDING.keys())
+def test_nothing_hides_elements(hiding: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where pydicom goes on earlier than the count, it would make objects of all that was not counted."""
+    monkeypatch.setattr(part10, "read_dataset", None)
+    with pytest.raises((NotAnonymised, ValueError), match=r"too many elements|two encodings"):
+        read(dicom.instance() + hiding + elements(HALF_A_MILLION))
+
+
 @pytest.mark.parametrize("tag", [(0xFFFE, 0xE000), (0x0010, 0x0010)], ids=["too long", "no fragment"])
 def test_damaged_fragments_hide_no_elements(tag: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     """Pydicom would search for the end of the pixels, and parse half a million elements behind it."""
