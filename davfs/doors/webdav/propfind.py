@@ -164,7 +164,7 @@ class _ClientData:
         of_locks = requested.mode is PropfindMode.ALL or f"{DAV}lockdiscovery" in requested.names
         self._names = set(requested.names) - LIVE if requested.mode is PropfindMode.NAMED else None
         self._drive, manager = provider.context.drive, provider.lock_manager
-        self._locks = manager if takes_files and of_locks and manager.storage.any else None
+        self._locks = manager if takes_files and of_locks and manager.storage.has_locks else None
         area = self._drive.properties_area(path)
         any_dead = not path or (area is not None and area.properties().any_below(path[1:]))
         self._left = _DEAD if takes_files and self._names != set() and any_dead else 0

@@ -50,7 +50,7 @@ class DriveProvider(DAVProvider):
 
         It can have gone without a request to this door: it expired, was deleted in Orthanc, or through the other door.
         """
-        held = self._locks_at(path) if self.lock_manager.storage.any else []
+        held = self._locks_at(path) if self.lock_manager.storage.has_locks else []
         try:
             return self.context.drive.stat(path)
         except errors.NotFound:
