@@ -54,13 +54,13 @@ def open_connections() -> Iterator[Mapping[sqlite3.Connection, str]]:
 
 @pytest.fixture(scope="session")
 def servers(pytestconfig: pytest.Config) -> list[OrthancProcess]:
-    """The servers whose logs are shown when a test fails: add yours, and take it out when it has stopped."""
+    """The servers whose logs are printed when a test fails: add yours, and remove it when it has stopped."""
     return pytestconfig.stash[SERVERS]
 
 
 @pytest.fixture(scope="session")
 def plugin() -> Path:
-    """The plugin's library, built anew where its sources are newer."""
+    """The plugin's library, rebuilt if its sources are newer."""
     library = ROOT / "build" / "libOrthancDavfs.so"
     if not library.is_file() or library.stat().st_mtime < _newest_source():
         built = subprocess.run(

@@ -1,4 +1,4 @@
-"""The documentation tells what the other tests have seen."""
+"""The documentation has the results of the other tests."""
 
 import pytest
 

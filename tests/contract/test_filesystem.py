@@ -118,7 +118,7 @@ def test_uploaded_image(drive: WebDav, rest: httpx.Client) -> None:
 
 
 def test_upload_by_others(drive: WebDav, rest: httpx.Client) -> None:
-    """What comes by REST is there at once, and gone at once when it is deleted by REST."""
+    """An image uploaded through REST is listed at once, and is gone at once when it is deleted through REST."""
     content = dicom.instance("by-rest")
     import_by_rest(rest, content)
     path = place("by-rest")
@@ -170,7 +170,7 @@ def test_folders(drive: WebDav) -> None:
 
 
 def test_zip(drive: WebDav, rest: httpx.Client) -> None:
-    """The images in a ZIP are imported, and the ZIP stays what it is."""
+    """The images in a ZIP are imported, and the ZIP stays unchanged."""
     contents = [dicom.instance("zipped", number=number) for number in (1, 2, 3)]
     archive = zipped({f"{number}.dcm": content for number, content in enumerate(contents)})
     assert drive.put("inbox/zipped.zip", archive).status_code in STORED

@@ -81,7 +81,7 @@ def test_all_is_listed(door: Door) -> None:
 
 
 def test_uploads(door: Door) -> None:
-    """An image is taken, and once more; another one with its identifiers is refused."""
+    """An image can be uploaded twice; another one with its identifiers is refused."""
     content = dicom.instance(f"{door.name} up", pixels=dicom.ROW)
     other = dicom.instance(f"{door.name} up", pixels=dicom.ROW, tags={"ImageComments": "other"})
     for name in ("first", "again"):

@@ -40,7 +40,7 @@ def test_store(orthanc: Orthanc, kind: Callable[[bytes], Any]) -> None:
 
 
 def test_store_again(orthanc: Orthanc) -> None:
-    """What is there already is not replaced, not even by other content under the same UIDs, and is no change."""
+    """A stored instance is not replaced, not even by other content with the same UIDs, and the log gets no entry."""
     orthanc.store(FIRST)
     last = orthanc.last_change()
     for content in (FIRST, dicom.instance("p1", tags={"ImageComments": "other"})):
@@ -143,7 +143,7 @@ def test_resources_that_are_gone(orthanc: Orthanc) -> None:
 
 
 def test_existing(orthanc: Orthanc) -> None:
-    """Of many ids, of any level, those that exist now are told."""
+    """Of many ids, of any level, those that exist are returned."""
     fill(orthanc)
     orthanc.delete(Level.PATIENT, path(OTHER)[Level.PATIENT])
     assert orthanc.existing([UNKNOWN, *path(FIRST).values(), *path(OTHER).values()]) == set(path(FIRST).values())
@@ -176,7 +176,7 @@ def test_uuid_tells_contents_apart(orthanc: Orthanc) -> None:
 
 
 def test_one_instance(orthanc: Orthanc) -> None:
-    """Of a single instance the same is told, but for its reception and what kind of object it is."""
+    """A single instance has the same attributes, except its reception and its SOP class."""
     fill(orthanc)
     for known in orthanc.instances(orthanc.ids(Level.INSTANCE)):
         assert orthanc.instance(known.id) == replace(known, received=None, sop_class="")

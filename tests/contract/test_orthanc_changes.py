@@ -5,7 +5,7 @@ from tests.support.five_images import FIRST, OTHER, SAME_SERIES, fill, instance,
 
 
 def test_changes(orthanc: Orthanc) -> None:
-    """The log tells of each new resource once, with its level, and its last number is that of the log."""
+    """The log has each new resource once, with its level, and its last number is that of the log."""
     before = orthanc.last_change()
     orthanc.store(FIRST)
     orthanc.store(SAME_SERIES)

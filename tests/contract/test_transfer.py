@@ -129,7 +129,7 @@ def test_upload_again(archive: Archive) -> None:
 
 
 def test_reader_that_stops(archive: Archive, relay: Relay) -> None:
-    """Who stops reading early does not transfer the rest, and the connection is given back."""
+    """A reader that stops early does not transfer the rest, and the connection can be used again."""
     limits = httpx.Limits(max_connections=1)
     with httpx.Client(base_url=f"http://127.0.0.1:{relay.port}", limits=limits, timeout=10) as client:
         orthanc = RestOrthanc(HttpTransport(client))
@@ -156,7 +156,7 @@ def read(file: Readable) -> int:
 
 
 def test_small_ranges_one_after_the_other(archive: Archive, relay: Relay, relayed: Orthanc) -> None:
-    """Who reads a large file in small ranges, one after the other, transfers it about once."""
+    """A large file that is read in consecutive small ranges is transferred about once."""
     step = 10 << 20
     cache = RangeCache(relayed, largest=1 << 20)
     for start in range(0, archive.size, step):
@@ -168,7 +168,7 @@ def test_small_ranges_one_after_the_other(archive: Archive, relay: Relay, relaye
 
 
 def test_kept_in_memory(archive: Archive, relay: Relay, relayed: Orthanc) -> None:
-    """Who reads a file of a moderate size in small ranges, in any order, transfers it a few times at most."""
+    """A file of a moderate size that is read in small ranges, in any order, is transferred a few times at most."""
     cache = RangeCache(relayed, largest=1 << 30, capacity=1 << 30)
     for start in [*range(0, archive.size, 10 << 20), *range(archive.size - 1000, 0, -10 << 20)]:
         with cache.open_instance(archive.instance) as file:

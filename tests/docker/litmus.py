@@ -1,4 +1,4 @@
-"""Runs litmus in the inbox of a drive, and tells whether every suite is complete: ``python -m tests.docker.litmus``.
+"""Runs litmus in the inbox of a drive, and reports if every suite is complete: ``python -m tests.docker.litmus``.
 
 The environment has the drive's address, ``DRIVE_URL``, and a user: ``ORTHANC_USER``, ``ORTHANC_PASSWORD``. Of a drive
 on Orthanc's own port no more is asked than Orthanc's core can do, which is in `tests.litmus.expectations`.

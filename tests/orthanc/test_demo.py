@@ -124,7 +124,7 @@ def test_missing_plugin_is_no_start(tmp_path: Path) -> None:
 
 
 def test_stubborn_server_is_killed(tmp_path: Path) -> None:
-    """A stopped process cannot obey SIGTERM: it is killed, and that is told."""
+    """A stopped process cannot obey SIGTERM: it is killed, and a message says so."""
     server = OrthancProcess(tmp_path)
     server.start()
     os.kill(server.pid, signal.SIGSTOP)
@@ -134,7 +134,7 @@ def test_stubborn_server_is_killed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_demo_stops_on_signals(plugin: Path, tmp_path: Path, number: signal.Signals) -> None:
-    """The demo tells how to mount, and ends with exit code 0 and no traceback; its Orthanc is gone with it."""
+    """The demo prints how to mount, and ends with exit code 0 and no traceback; its Orthanc ends with it."""
     ports = dict(zip(VARIABLES.values(), free_ports(len(VARIABLES)), strict=True))
     with demo(plugin, tmp_path / "run", **ports) as process:
         told = read_until(process, "Ctrl-C")
@@ -196,7 +196,7 @@ def test_demo_names_taken_ports(plugin: Path, tmp_path: Path, purpose: str) -> N
 
 
 def test_demo_refuses_one_port_for_two(plugin: Path, tmp_path: Path) -> None:
-    """Who moves Orthanc to the port of the drive's own server is told by which variables they can be told apart."""
+    """If both servers have one port, the message names the variables that change it."""
     (port,) = free_ports(1)
     with demo(plugin, tmp_path / "run", ORTHANC_PORT=port, DAV_PORT=port) as process:
         _, err = process.communicate()

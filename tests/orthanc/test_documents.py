@@ -73,7 +73,7 @@ def study(orthanc: RestOrthanc, content: bytes) -> list[Mapping[OrthancId, Insta
 
 
 def read(file: DerivedFile | None) -> bytes:
-    """Return the content of a file that there has to be; it has the size that was told."""
+    """Return the content of a file, which must exist and have the listed size."""
     assert file
     with file.open() as opened:
         content = b"".join(opened.buffers())

@@ -131,7 +131,7 @@ def _empty(rest: httpx.Client) -> None:
 
 @pytest.mark.parametrize("listed", [False, True], ids=["unseen", "listed"])
 def test_first_file_of_all(run_orthanc: RunOrthanc, *, listed: bool) -> None:
-    """The very first file in an empty archive is there at once, for whoever asks for it by its name."""
+    """The very first file in an empty archive can be read by its name at once."""
     first = file("first")
     with run_orthanc() as server, WebDav(server.drive_url) as drive:
         if listed:
@@ -156,7 +156,7 @@ def test_what_is_uploaded_is_shown(rest: httpx.Client, drive: WebDav, look: str,
 
 
 def test_what_a_modality_sends_is_shown(orthanc: OrthancProcess, rest: httpx.Client, drive: WebDav) -> None:
-    """What came by C-STORE is in the next answer, two hundred times in a row; each time somebody looks elsewhere."""
+    """Images that arrive by C-STORE are in the next listing of a folder, two hundred times in a row."""
     import_all(rest, [made(look, 0) for look in LOOKS])
     with modality(orthanc.dicom_port) as send:
         for number, look in zip(range(1, TURNS + 1), itertools.cycle(LOOKS), strict=False):
@@ -261,7 +261,7 @@ def test_overwritten_file_is_the_new_one(overwriting: Server, look: str, *, empt
 
 
 def test_receipt_of_an_overwritten_file(overwriting: Server) -> None:
-    """A receipt serves the bytes that Orthanc has now, and tells their size."""
+    """A receipt serves the bytes that Orthanc has now, and is listed with their size."""
     drive = overwriting.drive
     for turn in range(5):
         content = dicom.instance("receipt", pixels=dicom.ROW * (turn + 1))

@@ -243,7 +243,7 @@ def test_study_deleted_while_its_archive_streams(place: Place, study: list[bytes
 def test_stop_while_archives_stream(
     run_orthanc: RunOrthanc, tmp_path_factory: pytest.TempPathFactory, place: Place
 ) -> None:
-    """Orthanc ends in time, whoever is still reading an archive (which `run_orthanc` looks at)."""
+    """Orthanc stops in time while clients still read archives (which `run_orthanc` looks at)."""
     (port,) = free_ports(1)
     davfs = {
         "Layouts": [str(place.layout), str(place.layout.with_name("anonymised.toml"))],

@@ -57,7 +57,7 @@ def test_a_listing_shows_every_size(made: Made) -> None:
 
 @pytest.mark.parametrize("name", ["gigantic.zip", "gigantic.dcm", "instance.dcm"])
 def test_what_is_too_large_is_refused(made: Made, name: str) -> None:
-    """A file that Orthanc's memory may not hold is refused to whoever asks for it, before a byte of it is made."""
+    """A file that is too large for Orthanc's memory is refused before a byte of it is made."""
     before, path = made.forget_peak(), f"{AREA}/{name}"
     for method, depth in (("GET", None), ("PROPFIND", "0"), ("PROPFIND", "1"), ("GET", "0")):
         headers = {"Depth": depth} if depth else {}
@@ -121,7 +121,7 @@ def test_many_buffers_are_one_file(made: Made, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["short.zip", "long.zip", "longer.zip"])
 def test_a_file_of_another_length_is_an_error(made: Made, name: str) -> None:
-    """Bytes that are more or fewer than was told are neither cut nor filled up: the client learns that it failed."""
+    """A file that is longer or shorter than announced is neither cut nor padded: the download fails."""
     assert made.server.drive.get(f"{AREA}/{name}").status_code == 500
 
 

@@ -166,7 +166,7 @@ def _environment(folder: Path) -> str:
 
 
 def test_no_layout_is_right(refuse: Refused, tmp_path: Path) -> None:
-    """Of each layout file the line is told, and the tags that would do; one that is not there is named."""
+    """The message about each layout file has its line and the possible tags; a missing file is named."""
     wrong, missing = tmp_path / "mine.toml", tmp_path / "none.toml"
     wrong.write_text(LAYOUT.format(title="mine", tag="PatientNam"))
     line = refuse({"Layouts": [str(wrong), str(missing)]})
@@ -179,7 +179,7 @@ def test_the_key_of_pseudonyms_is_not_told(refuse: Refused) -> None:
 
 
 def test_a_bad_layout_keeps_the_others(run_orthanc: RunOrthanc, tmp_path: Path) -> None:
-    """It is told in the log, with its line, and in the drive's README; what is right is shown."""
+    """The log names it with its line, and so does the drive's README; valid layouts are shown."""
     titles = {"wrong": "wrong", "reserved": "Inbox", "second": "By-Patient"}
     files = {name: tmp_path / f"{name}.toml" for name in titles}
     for name, file in files.items():
@@ -217,7 +217,7 @@ def test_extra_tags_are_known(refuse: Refused, run_orthanc: RunOrthanc, tmp_path
 
 @pytest.mark.parametrize("key", ["Spool", "Catalog"])
 def test_folder_cannot_be_made(refuse: Refused, tmp_path: Path, key: str) -> None:
-    """Where a file stands in the way, the key, the folder and the reason are told."""
+    """Where a file stands in the way, the message has the key, the folder and the reason."""
     (tmp_path / "file").touch()
     line = refuse({key: str(tmp_path / "file" / "below" / "it")})
     assert_says(line, f"Davfs.{key}", str(tmp_path / "file" / "below"), "cannot be made")

@@ -158,7 +158,7 @@ def test_documents_tell_of_one_person(drive: WebDav) -> None:
 
 @pytest.mark.parametrize("name", ["ALPHA", "BRAVO", "delta dora", "FOX", "MEIER", "schulz"])
 def test_search_finds_what_orthanc_finds(archive: Archive, drive: WebDav, name: str) -> None:
-    """A search for a name goes by the studies' own names, as Orthanc's does."""
+    """A search for a name compares the studies' own names, as Orthanc's does."""
     query = {"Level": "Study", "Query": {"PatientName": f"*{name.replace(' ', '^')}*"}, "Expand": True}
     told = archive.rest.post("/tools/find", json=query | {"CaseSensitive": False}).json()
     wanted = {one["MainDicomTags"]["StudyDescription"] for one in told}
@@ -170,7 +170,7 @@ def test_search_finds_what_orthanc_finds(archive: Archive, drive: WebDav, name: 
 
 @pytest.mark.parametrize("layout", RESEARCH)
 def test_pseudonyms_join_nobody(archive: Archive, drive: WebDav, layout: str) -> None:
-    """Each person has a pseudonym, which is in the files too; who has no PatientID has one for each study."""
+    """Each person has a pseudonym, which is in the files too; a person without a PatientID has one for each study."""
     people = drive.listing(layout)
     assert all(re.fullmatch(r"[0-9a-f]{16}", name) for name in people)
     studies = len(archive.rest.get("/studies").json())
@@ -182,7 +182,7 @@ def test_pseudonyms_join_nobody(archive: Archive, drive: WebDav, layout: str) ->
 
 
 def test_deleted_are_the_studies_of_the_folder(archive: Archive, drive: WebDav, request: pytest.FixtureRequest) -> None:
-    """Who has the same PatientID, or none either, loses nothing."""
+    """Other people with the same PatientID, or without one, lose nothing."""
     door = request.node.callspec.params["drive"]
     before = set(archive.rest.get("/studies").json())
     for number, (patient_id, name) in enumerate([("", "GOLF^GIL"), ("", "HOTEL^HAL"), ("0000", "GOLF^GIL")]):

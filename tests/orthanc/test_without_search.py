@@ -32,7 +32,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
 
 
 def test_there_is_none(run_orthanc: RunOrthanc, settings: dict[str, Any]) -> None:
-    """It is not listed and not found, README.txt does not tell of it, and the catalog has no places for it."""
+    """It is not listed and not found, README.txt does not mention it, and the catalog places nothing for it."""
     (port,) = free_ports(1)
     with run_orthanc(davfs=settings | {"Server": {"Enabled": True, "Port": port}}) as process:
         with connected(process) as server, WebDav(f"http://{LOOPBACK}:{port}/") as other:

@@ -1,4 +1,4 @@
-"""A thin WebDAV client: it sends what it is told to, and leaves the judgement to the test."""
+"""A thin WebDAV client, which sends any request and judges no response."""
 
 import http.client
 from dataclasses import dataclass

@@ -229,7 +229,7 @@ def _try(index: Index) -> None:
 
 
 def test_values_that_make_no_sense(index: Index) -> None:
-    """Damage in values is found where they are used, and the file is made anew."""
+    """Damage in values is found where they are used, and the file is rebuilt."""
     index.orthanc.store(A)
     index.names()
     with closing(sqlite3.connect(index.file)) as db, db:

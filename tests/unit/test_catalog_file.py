@@ -1,4 +1,4 @@
-"""The catalog's file: kept over a restart, made anew where it cannot be used, placed anew for another layout."""
+"""The catalog's file: kept over a restart, rebuilt if it cannot be used, placed again for another layout."""
 
 import os
 import shutil

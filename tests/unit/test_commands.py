@@ -50,7 +50,7 @@ def test_steps_name_the_drive(system: System, url: str) -> None:
 
 @pytest.mark.parametrize("system", list(System))
 def test_orthancs_own_port_has_its_limits(system: System) -> None:
-    """Whoever mounts Orthanc's own port is told what it cannot do; whoever mounts the other door is not."""
+    """The steps for Orthanc's own port name what it cannot do; those for the other door do not."""
     assert "knows no byte ranges" in steps(system, COLLECTION)
     assert "knows no byte ranges" not in steps(system, DOOR)
 
@@ -157,7 +157,7 @@ def test_one_line_mounts(system: System) -> None:
     ],
 )
 def test_warnings(settings: dict[str, Any], warning: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever opens the drive to a network, or trusts everybody on the way to Orthanc, is told."""
+    """Settings that expose the drive to a network, or do not verify Orthanc's certificate, are warned of."""
     given = {key: GivenValue(value, "--x") for key, value in settings.items()}
     logging.getLogger("davfs").propagate = True  # another test may have sent the log elsewhere
     warn(read_settings(given, None, {"STATE_DIRECTORY": "/var/lib/davfs"}))

@@ -315,7 +315,7 @@ def test_no_file_without_properties(tmp_path: DiskPath) -> None:
 
 @pytest.mark.parametrize("content", [b"no database " * 1000, b"", b"SQLite format 3\0" + bytes(5000)])
 def test_damaged_file(tmp_path: DiskPath, content: bytes) -> None:
-    """A file that is no database is made anew."""
+    """A file that is no database is replaced by an empty one."""
     (tmp_path / FILE).write_bytes(content)
     spool = Spool(tmp_path, maximum_size=0, maximum_age=DAY)
     spool.write(A, b"")

@@ -45,7 +45,7 @@ def test_restart(key: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [b"", b"x", b"x" * 33])
 def test_damaged_key(key: Path, damage: bytes) -> None:
-    """A key that was cut off, or is none, is made anew."""
+    """A key that was cut off, or is none, is replaced by a new one."""
     key.write_bytes(damage)
     EntityTags(key)
     assert len(key.read_bytes()) == 32

@@ -91,7 +91,7 @@ def test_nothing_to_draw(layout: Path, tmp_path: Path) -> None:
 
 
 def test_a_bad_layout(layout: Path, images: Path) -> None:
-    """It is told as `check` tells it."""
+    """The message is that of `davfs layout check`."""
     layout.write_text(LAYOUT.replace("PatientName", "PatientNamme"))
     result = preview(layout, "--dicom", images)
     assert result.exit_code == 1

@@ -44,7 +44,7 @@ class Answering:
 
 
 def test_same_log() -> None:
-    """What the log has is read once, and anew as soon as it has something else."""
+    """The log is parsed once, and again as soon as it has changed."""
     entry = {"Seq": 3, "ChangeType": "NewStudy", "ResourceType": "Study", "ID": ONE, "Date": "20240229T120000"}
     transport = Answering({"Changes": [entry], "Last": 3, "Done": True})
     orthanc = RestOrthanc(transport)

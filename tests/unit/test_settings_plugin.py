@@ -164,7 +164,7 @@ def test_the_key_of_pseudonyms() -> None:
 
 @pytest.mark.parametrize("value", ["fifteen letters", 1234567890123456, ["sixteen letters!"], "\ud800" * 16, None])
 def test_bad_keys_of_pseudonyms(value: Any) -> None:
-    """What is too short, or no text, is refused, and not told."""
+    """A key that is too short, or no text, is refused; the message does not repeat it."""
     with pytest.raises(ConfigurationError) as caught:
         davfs(HashKey=value)
     assert str(caught.value) == "Davfs.HashKey must be text in quotes, of at least 16 characters"

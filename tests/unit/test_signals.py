@@ -64,6 +64,6 @@ def test_a_signal_that_was_blocked_is_none_that_is_lost(number: int) -> None:
 
 @pytest.mark.parametrize("number", [2, 15])
 def test_the_second_signal_ends_the_process(number: int) -> None:
-    """Whoever asks twice waits for nothing."""
+    """The second signal ends the process at once."""
     done = run(TWICE, number)
     assert (done.returncode, done.stdout) == (-number, ""), done.stderr

@@ -105,7 +105,7 @@ def test_what_says_dicom_without_a_preamble(content: bytes) -> None:
 
 
 def test_a_beginning_that_leaves_it_open() -> None:
-    """The first element of a member may be longer than what is looked at: whoever unpacks it sees more."""
+    """The first element of a member may be longer than what is looked at: unpacking the whole member shows more."""
     content = element(0x00090010, b"OB", bytes(10_000)) + BODY
     assert sniff_head(memoryview(content)[:HEAD], len(content)) is FileType.UNLIKELY_DICOM
     assert sniff_head(memoryview(bytes(10_000))[:HEAD], 10_000) is FileType.NOTHING
@@ -157,7 +157,7 @@ def test_a_zip_is_one_only_with_dicom_in_it() -> None:
 
 @pytest.mark.parametrize("name", ["IM1", "IM1.dcm", "folder/00001", "images.zip", "notes.txt", "a/b.PDF", "viewer.exe"])
 def test_members_that_cannot_be_read_count_by_their_names(name: str) -> None:
-    """Encrypted, damaged or packed in an unknown way: whoever sent it is told, unless it is no image by its name."""
+    """Encrypted, damaged or unsupported members are refused, unless their names say that they are no images."""
     archive = zipped({name: sample("CT_small.dcm")})
     start = 30 + len(name)
     for content in (

@@ -63,7 +63,7 @@ def test_unusual_names_are_kept(spool: Spool, name: str) -> None:
 
 @given(st.text(st.characters(exclude_categories=()), max_size=300))
 def test_a_name_is_fit_for_the_disk_or_refused(name: str) -> None:
-    """No text makes the check itself fail, or lets a separator through."""
+    """The check never fails on any text, and never accepts a separator."""
     assert not (
         is_name(name) and (name in ("", ".", "..") or set(name) & set("/\\\0\n") or len(os.fsencode(name)) > 255)
     )

@@ -38,7 +38,7 @@ def test_it_is_read_as_it_was_sent(spool: Spool) -> None:
 
 
 def test_it_is_so_after_a_start(spool: Spool, tmp_path: DiskPath) -> None:
-    """Originals are found on the disk; those whose files were removed are forgotten."""
+    """Originals are loaded from the disk at a start; those whose files were removed are forgotten."""
     spool.write(("a",), b"sent", receipt=RECEIPT)
     spool.write(("b",), b"gone", receipt=RECEIPT)
     (tmp_path / "files" / "b").unlink()

@@ -57,7 +57,7 @@ def change(spool: Spool, seed: int) -> None:
 
 @pytest.mark.slow
 def test_all_at_once(spool: Spool, tmp_path: DiskPath) -> None:
-    """Files and properties count as long as they are there, and no longer."""
+    """Files and properties count for as long as they exist."""
     threads = [threading.Thread(target=change, args=(spool, seed)) for seed in range(6)]
     for thread in threads:
         thread.start()

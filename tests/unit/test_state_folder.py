@@ -71,7 +71,7 @@ def refusal(spool: Path, catalog: Path) -> str:
 
 
 def test_one_drive_for_each_folder(tmp_path: Path, spool: Path) -> None:
-    """While a drive uses a spool or a catalog no other may, which is told whose it is; afterwards the next one may."""
+    """A spool or a catalog that a drive uses is refused to others, with its owner's name, until that drive stops."""
     catalog, other = tmp_path / "catalog.sqlite", tmp_path / "other"
     other.mkdir()
     with locked(spool, catalog):

@@ -1,4 +1,4 @@
-"""Streams that wait for the next range of a file: how many, how long, and who gets them."""
+"""Streams that are kept open for the next range of a file: how many, for how long, and for which reader."""
 
 import threading
 import time
@@ -102,7 +102,7 @@ def test_error(reader: Reader) -> None:
 
 
 def test_never_shared(reader: Reader) -> None:
-    """Who reads at the same time gets a stream of their own."""
+    """Two readers at the same time have a stream each."""
     reader.read(0, 10)
     with ExitStack() as both:
         one = both.enter_context(reader.kept.at("a", 10, reader.make))
@@ -133,7 +133,7 @@ def test_many_threads(reader: Reader) -> None:
 
 
 def test_idle(reader: Reader) -> None:
-    """What nobody asked for during the idle time is closed, and what was asked for is not."""
+    """Streams that were not used during the idle time are closed, and others are not."""
     reader.read(0, 10, "a")
     reader.read(0, 10, "b")
     reader.time = 900

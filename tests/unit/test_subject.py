@@ -16,7 +16,7 @@ def person(name: str = "DOE^JOHN", patient_id: str = "P-17", birth: str = "19700
 
 
 def test_what_it_is_made_of() -> None:
-    """As docs/layouts.md tells it, so that a pseudonym can be made anew with openssl."""
+    """A pseudonym can be computed with openssl, as docs/layouts.md describes it."""
     assert person() == "19700101/doe john/P-17"
     assert person(patient_id="") == "study/1.2.3"
 

@@ -52,7 +52,7 @@ def test_all_tags_that_orthanc_keeps_are_dicom_keywords(level: Level) -> None:
     ],
 )
 def test_wrong_templates_are_refused(template: str, reason: str) -> None:
-    """The message tells what is wrong, and what is known there."""
+    """The message says what is wrong, and what is allowed there."""
     with pytest.raises(TemplateError) as caught:
         parse_template(template, Level.STUDY)
     assert reason in str(caught.value)

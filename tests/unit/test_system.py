@@ -18,7 +18,7 @@ def asked(answer: Callable[[httpx.Request], httpx.Response]) -> ServerInfo:
 
 
 def test_a_new_orthanc() -> None:
-    """Since 1.11 it tells which tags it keeps; a private tag has no keyword."""
+    """Since 1.11 the response has the tags that Orthanc keeps; a private tag has no keyword."""
     told = {
         "Name": "pacs",
         "Version": "1.12.7",
@@ -37,7 +37,7 @@ def test_a_new_orthanc() -> None:
 
 @pytest.mark.parametrize("value", [True, False])
 def test_a_read_only_orthanc(*, value: bool) -> None:
-    """Since 1.12.5 it tells whether it is."""
+    """Since 1.12.5 the response says if Orthanc is read-only."""
     assert asked(lambda _: httpx.Response(200, json={"Version": "1.12.5", "ReadOnly": value})).read_only is value
 
 

@@ -46,7 +46,7 @@ def test_groups_have_a_folder_for_each_value(template: str, tags: dict[str, str]
 
 @given(st.lists(st.sampled_from("abcABC123"), max_size=9), st.randoms())
 def test_the_order_of_values_does_not_matter(values: list[str], random: Random) -> None:
-    """The same values make the same folders, whoever sent them."""
+    """The same values make the same folders in any order."""
     template = parse_group_template("{ModalitiesInStudy}", Level.STUDY)
     shuffled = random.sample(values, len(values))
     first, second = (template.values({"ModalitiesInStudy": "\\".join(each)}) for each in (values, shuffled))

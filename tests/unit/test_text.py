@@ -101,7 +101,7 @@ def test_hashes_of_names() -> None:
 
 
 def test_a_key_is_never_shown() -> None:
-    """Logs and signatures tell one key from another without telling the key."""
+    """Keys can be distinguished in logs, and are never shown there."""
     first, same, other = (HashKey(secret) for secret in (b"a very secret key", b"a very secret key", b"another key"))
     template = parse_template("{PatientID:hash}", Level.PATIENT, key=first)
     assert "secret" not in repr(template)

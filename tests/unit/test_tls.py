@@ -57,7 +57,7 @@ def test_own_certificate(tmp_path: Path) -> None:
 
 @pytest.mark.packages
 def test_mistakes_are_named(tmp_path: Path) -> None:
-    """Each mistake is told with the setting, the file, and what to do."""
+    """Each message has the setting, the file, and what to do."""
     public, key = certificate(tmp_path, "one")
     _, other = certificate(tmp_path, "two")
     _, locked = certificate(tmp_path, "locked", password="secret")

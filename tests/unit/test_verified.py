@@ -41,7 +41,7 @@ def reconstruct(shown: Shown, level: Level) -> None:
 @pytest.mark.parametrize("look", ["stat", "list"])
 @pytest.mark.parametrize("level", [Level.PATIENT, Level.STUDY, Level.SERIES])
 def test_next_look_at_a_resource(show: Show, level: Level, look: str) -> None:
-    """Whoever asks for a folder under its old name finds that it has gone, and all listings have the new one."""
+    """A folder is not found under its old name, and all listings have the new one."""
     shown = show(BY_PATIENT).add("a", 1, 1)
     path = ("Doe a", "Study 1", "Series 1")[: list(Level).index(level) + 1]
     shown.walk()

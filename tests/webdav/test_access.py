@@ -34,7 +34,7 @@ def access(orthanc: OrthancProcess) -> Iterator[Access]:
 @pytest.mark.parametrize("permission", Permission)
 @pytest.mark.parametrize("user", USERS)
 def test_permissions(access: Access, user: str, permission: Permission) -> None:
-    """A user may what Orthanc's filter lets them, and is known for the rest."""
+    """Users may do what Orthanc's filter allows; for everything else they are refused, but known."""
     expected = Decision.GRANTED if permission.name.lower() in ALLOWED[user] else Decision.REFUSED
     assert access.ask(permission, Credentials.of(user, USERS[user])) is expected
 
@@ -55,7 +55,7 @@ def test_asking_leaves_no_trace(orthanc: OrthancProcess, access: Access) -> None
 
 
 def test_a_yes_holds_for_a_minute(servers: list[OrthancProcess], tmp_path: Path) -> None:
-    """A yes is remembered for its lifetime, also while Orthanc is away; then nobody is let in without it."""
+    """A granted permission is cached for a minute, also while Orthanc is away; then Orthanc is asked again."""
     clock = Clock(1000)
     with guarded_orthanc(tmp_path) as server:
         servers.append(server)
@@ -169,7 +169,7 @@ def test_bytes_go_through_unchanged() -> None:
 
 
 def test_over_tls(tmp_path: Path) -> None:
-    """Orthanc is trusted with its own certificate, whoever signed it, and with no other.
+    """Orthanc's own certificate is accepted with any issuer, and no other certificate is.
 
     Another server stands in for it: Orthanc 1.10.1 of Debian 12 dies of the first HTTPS request (its CivetWeb does not
     know OpenSSL 3).

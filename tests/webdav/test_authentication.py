@@ -91,7 +91,7 @@ def test_without_credentials(client: httpx.Client, method: str) -> None:
 
 @pytest.mark.parametrize("user", [user for user in USERS if user != "blind"])
 def test_basic(client: httpx.Client, user: str) -> None:
-    """The right password lets a user in, with what Orthanc lets them do."""
+    """With the right password, users can do what Orthanc allows."""
     answer = client.get("/", auth=(user, USERS[user])).json()
     assert answer["user"] == user
     assert set(answer["allowed"]) == ALLOWED[user]
@@ -144,7 +144,7 @@ def test_spellings_of_basic(client: httpx.Client) -> None:
 @pytest.mark.parametrize("user", USERS)
 @pytest.mark.parametrize("method", METHODS)
 def test_methods(client: httpx.Client, user: str, method: str) -> None:
-    """A request passes where Orthanc allows what it does; else 403 tells why."""
+    """A request passes if Orthanc allows it; otherwise the response is 403 with a reason."""
     for path in ("/inbox/a.dcm", "/by-patient/Doe"):
         needed = {"read"} if method in READING else {"read", "write"}
         if path.startswith("/by-patient") and method in {"DELETE", "MOVE"}:

@@ -85,7 +85,7 @@ def proof(
 
 @pytest.mark.parametrize("user", ["alice", "reader"])
 def test_login(client: httpx.Client, user: str) -> None:
-    """A user logs in, may what Orthanc lets them, and goes on with the same nonce."""
+    """A user logs in, may do what Orthanc allows, and can use the nonce again."""
     auth = httpx.DigestAuth(user, USERS[user])
     for path in ("/", "/by-patient/a%20b", "/caf%C3%A9?x=1&y=%20", "/inbox/a,b;c"):
         answer = client.get(path, auth=auth)
@@ -164,7 +164,7 @@ def test_nonces_of_others(client: httpx.Client) -> None:
 
 
 def test_orthanc_has_the_last_word(client: httpx.Client) -> None:
-    """A password that is known here and not, or no longer, to Orthanc lets nobody in."""
+    """A password that Orthanc does not accept, or does not accept any more, is refused."""
     assert client.get("/", headers=proof(nonce(client), user="gone")).status_code == 401
     assert client.get("/", headers=proof(nonce(client), user="blind")).status_code == 403
 

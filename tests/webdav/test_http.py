@@ -62,7 +62,7 @@ def test_old_clients(server: HttpServer) -> None:
 
 
 def test_continue(server: HttpServer) -> None:
-    """A client that waits to be told to send its body is told so."""
+    """A client that waits for `100 Continue` gets it."""
     head = b"PUT /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
     with socket.create_connection((LOOPBACK, server.port), timeout=SECONDS) as connection:
         connection.sendall(head)
@@ -89,7 +89,7 @@ def test_chunks(server: HttpServer) -> None:
 
 
 def test_last_chunk_is_missing(server: HttpServer) -> None:
-    """Some versions of Finder tell the length in a header of their own, and never end the body."""
+    """Some versions of Finder send the length in a header of their own, and never end the body."""
     head = b"PUT /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nX-Expected-Entity-Length: 5\r\n\r\n"
     assert b"\r\n\r\nhello" in raw(server, head, b"5\r\nhello\r\n")
 
@@ -280,7 +280,7 @@ def test_stopped_before_it_started(application: Application) -> None:
 
 
 def test_tls(application: Application, certificate: Path) -> None:
-    """With TLS everything works alike, and a client that says nothing holds up nobody."""
+    """With TLS everything works alike, and a silent client makes no other client wait."""
     theirs, ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(certificate))
     theirs.load_cert_chain(certificate)
     ours.check_hostname = False

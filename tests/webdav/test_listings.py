@@ -84,7 +84,7 @@ def test_hrefs(door: LocalDoor) -> None:
 
 
 def test_quota(door: LocalDoor) -> None:
-    """A folder of the inbox tells how full it is, where it is asked; a file has no such property."""
+    """Folders of the inbox have the properties of the quota; files have not."""
     found = propfind(door, "inbox", ASKED % b"<quota-used-bytes/><quota-available-bytes/>")
     used = sum(len(name.encode()) for name in NAMES[1:])
     assert f"{DAV}quota-used-bytes({used})" in found["/inbox/"]["HTTP/1.1 200 OK"]
@@ -94,14 +94,14 @@ def test_quota(door: LocalDoor) -> None:
 
 @pytest.mark.parametrize("path", ["", "inbox", "inbox/folder", "inbox/a.dcm", "README.txt"])
 def test_met_condition(door: LocalDoor, path: str) -> None:
-    """A condition that is met changes nothing, and one that is not is told."""
+    """A condition that is met changes nothing; for one that is not, the response is an error."""
     assert propfind(door, path, EVERYTHING, If="(Not <DAV:no-lock>)") == propfind(door, path, EVERYTHING)
     refused = door.drive.request("PROPFIND", path, headers={"Depth": "1", "If": "(<DAV:no-lock>)"})
     assert refused.status_code == 412
 
 
 def test_same_as_a_download(door: LocalDoor) -> None:
-    """A file is in a listing what it is when it is downloaded."""
+    """A listing has the size, date and entity tag of a file that its download has."""
     pairs = {"getcontentlength": "content-length", "getcontenttype": "content-type", "getlastmodified": "last-modified"}
     for name, each in door.drive.listing("inbox").items():
         if not each.is_folder:

@@ -126,7 +126,7 @@ def test_a_lock_is_refreshed_by_its_user_alone(alice: WebDav, served: tuple[Orth
 
 
 def test_disguises(alice: WebDav, served: tuple[OrthancProcess, ServeProcess]) -> None:
-    """However a path is written: who may not write or delete does not, and who may not come in does not."""
+    """Permissions hold for a path in every spelling."""
     for user, method, target in product(("", "reader", "blind"), ("PUT", "DELETE", "MOVE", "GET"), DISGUISES):
         with client(served[1], user) as drive:
             authorization = httpx.BasicAuth(user, USERS[user])._auth_header if user else ""

@@ -60,7 +60,7 @@ def test_shown_with_all(drive: WebDav) -> None:
 
 
 def test_names_alone(drive: WebDav) -> None:
-    """The names of all properties are told without their values (RFC 4918 §9.1)."""
+    """A PROPFIND for the names of all properties gets no values (RFC 4918 §9.1)."""
     names = found(propfind(drive, "inbox/painted", PROPNAME))
     assert {"{urn:x}colour", "{DAV:}getetag", "{DAV:}resourcetype"} <= names.keys()
     assert not any(names.values())
@@ -168,7 +168,7 @@ def test_infinite_depth(drive: WebDav) -> None:
 
 
 def test_too_much_for_one_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond a bound the client is told to go step by step (RFC 4918 §9.1.1)."""
+    """Beyond a limit, the response is that infinite depth is refused (RFC 4918 §9.1.1)."""
     monkeypatch.setattr(answers, "LARGEST_RESPONSE", 5)
     with local_door(tmp_path) as door:
         for number in range(5):

@@ -40,7 +40,7 @@ def old_tag(server: Door) -> str:
 
 
 def test_new_content_has_a_new_tag(server: Door, old_tag: str) -> None:
-    """A client that has the old content is not told that it is still the one."""
+    """A client with the old content does not get 304."""
     answer = server.drive.request("GET", PATH, headers={"If-None-Match": old_tag})
     assert (answer.status_code, answer.content) == (200, dicom.instance("replaced", pixels=2048))
 
@@ -52,7 +52,7 @@ def test_old_and_new_are_not_mixed(server: Door, old_tag: str) -> None:
 
 
 def test_all_methods_agree(server: Door, old_tag: str) -> None:
-    """GET, HEAD and both kinds of PROPFIND tell the same size, date and tag."""
+    """GET, HEAD and both kinds of PROPFIND respond with the same size, date and entity tag."""
     get, head = server.drive.get(PATH), server.drive.head(PATH)
     (one,) = server.drive.propfind(PATH, depth="0")
     listed = server.drive.listing("inbox")["replaced.dcm"]

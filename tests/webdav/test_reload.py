@@ -122,7 +122,7 @@ def _beside(folder: Path, _plugin: Path, servers: list[OrthancProcess], home: Pa
 
 
 def test_a_changed_file_is_shown(running: Running) -> None:
-    """Without asking for it, within seconds; what was placed is there under its new name."""
+    """A changed file is reloaded by itself within seconds; placed resources appear under their new names."""
     running.write("mine.toml", "new", "study {PatientID}")
     running.wait_for("new")
     assert running.drive.listing().keys() - {"search"} == {"new", "other", "inbox", "README.txt"}
@@ -132,7 +132,7 @@ def test_a_changed_file_is_shown(running: Running) -> None:
 
 
 def test_on_demand(running: Running) -> None:
-    """The answer tells what is shown, and it is shown."""
+    """The response lists the layouts that are shown, and they are shown."""
     running.write("mine.toml", "mine", "again {PatientID}", "Changed today")
     answer = running.reload()
     assert answer.status_code == httpx.codes.OK
@@ -179,7 +179,7 @@ def test_other_methods(running: Running, method: str) -> None:
     ],
 )
 def test_who_may(running: Running, auth: tuple[str, str] | None, status: int) -> None:
-    """Users whom Orthanc lets upload may reload layouts, and no others."""
+    """Users may reload layouts if Orthanc lets them upload, and no others may."""
     running.write("mine.toml", "changed")
     assert running.reload(auth).status_code == status
     running.write("mine.toml", "mine")

@@ -85,7 +85,7 @@ def test_health_needs_no_drive(served: ServeProcess) -> None:
 
 
 def test_without_search(orthanc: OrthancProcess, tmp_path: Path) -> None:
-    """Where an option says so, nothing can be searched, and README.txt does not tell of it."""
+    """With the option, there is no search/, and README.txt does not mention it."""
     with ServeProcess(tmp_path, orthanc.url, "--no-search") as process, process.ready().drive() as drive:
         assert drive.listing().keys() == {"by-patient", "inbox", "README.txt"}
         assert [drive.status(path) for path in ("search", "search/PatientName=doe")] == [404] * 2
@@ -369,7 +369,7 @@ def test_the_steps_for_rclone_work(served: ServeProcess, tmp_path: Path) -> None
 
 
 def test_a_bad_layout_keeps_the_others(orthanc: OrthancProcess, tmp_path: Path) -> None:
-    """It is told in the log; the key of pseudonyms is told nowhere."""
+    """The log names it, and the key of pseudonyms is in no message."""
     key, bad = "a key that nobody knows", tmp_path / "bad.toml"
     bad.write_text('title = "bad"\n[[level]]\nstudy = "{Quux}"\n')
     layouts = ("--layout", "research", "--layout", str(bad))

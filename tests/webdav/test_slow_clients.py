@@ -112,7 +112,7 @@ def test_long_requests_of_many_addresses() -> None:
 
 
 def answered(connection: socket.socket) -> bool:
-    """Wait for an answer, and tell whether it came whole."""
+    """Wait for a response; return True if it was complete."""
     answer = b""
     while not answer.endswith(b"hello") and (block := connection.recv(1000)):
         answer += block

@@ -145,7 +145,7 @@ def test_serve_stops_at_once(process: OrthancProcess, tmp_path: Path) -> None:
 
 
 def test_orthanc_comes_back(servers: list[OrthancProcess], tmp_path: Path) -> None:
-    """While Orthanc is away requests are told to come again; afterwards all is as it was, and new images are shown."""
+    """While Orthanc is away, responses are 503; afterwards all is as before, and new images are shown."""
     orthanc = OrthancProcess(tmp_path / "orthanc")
     servers.append(orthanc)
     first, second, third = (dicom.instance(f"away-{number}") for number in range(3))

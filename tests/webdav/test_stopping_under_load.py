@@ -85,7 +85,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_while_a_zip_is_imported(plugin: Path, tmp_path: Path, moment: float, report: Report) -> None:
-    """The import of a large ZIP is given up, and the client is told to come again."""
+    """The import of a large ZIP is aborted, and the response is 503."""
     content = loads.zipped(loads.instances(range(MEMBERS)))
     answers = list[int]()
     with (
