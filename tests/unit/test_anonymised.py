@@ -164,7 +164,7 @@ def test_file_without_pixels(maker: Maker) -> None:
 
 
 def test_file_without_meta_information(maker: Maker) -> None:
-    """What Orthanc took for an instance, though it has neither preamble nor meta information, gets both."""
+    """A stored file without preamble and meta information gets both."""
     content = written(ImplicitVRLittleEndian)
     bare = content[content.index(b"\x08\0\x05\0") :]
     after = pydicom.dcmread(io.BytesIO(read(maker.made(content, bare))))
@@ -260,7 +260,7 @@ def _large(size: int) -> bytes:
 
 
 def test_a_data_set_too_large_is_refused() -> None:
-    """What comes before the pixels is in memory, and so has a limit."""
+    """The data set before the pixels is held in memory, and has a size limit."""
     prefix = PrefixReader(iter([memoryview(bytes(100))] * 10), 1000, largest=500)
     assert prefix.read(500) == bytes(500)
     with pytest.raises(NotAnonymised, match="too large"):
@@ -268,7 +268,7 @@ def test_a_data_set_too_large_is_refused() -> None:
 
 
 def test_meta_and_preamble_are_new(maker: Maker) -> None:
-    """Nothing of the preamble is taken over, and of the meta information what is needed to read the file."""
+    """The preamble is not copied; of the meta information, only the elements that are needed to read the file."""
     data = pydicom.dcmread(io.BytesIO(written()))
     data.preamble = NAME.encode().ljust(128)
     data.file_meta.SourceApplicationEntityTitle = "JANE"
@@ -302,7 +302,7 @@ def test_meta_and_preamble_are_new(maker: Maker) -> None:
     ],
 )
 def test_damaged_files_are_refused(maker: Maker, stored: bytes) -> None:
-    """A file that cannot be read is never served whole, and the error tells nothing of it."""
+    """A file that cannot be read is never served whole, and the error reveals nothing of it."""
     with pytest.raises(OrthancError, match=r"^an anonymised file cannot be read$") as refused:
         read(maker.made(written(), stored))
     assert refused.value.__cause__ is None
@@ -338,7 +338,7 @@ def test_etag_follows_the_stored_file_and_needs_the_key() -> None:
 
 
 def test_kept_files_are_made_once(keeping: Maker) -> None:
-    """Many ranges of a file cost one reading of it, until nobody asked for a while."""
+    """Many ranges of a file need one anonymisation, until the file was idle for a while."""
     made = keeping.made(written())
     parts = [read(made, start, start + 512) for start in range(0, made.size, 512)]
     assert keeping.orthanc.opened == 1
@@ -366,7 +366,7 @@ def test_failure_is_not_kept(maker: Maker) -> None:
 
 
 def test_replaced_and_deleted_files_are_not_served(maker: Maker) -> None:
-    """What is kept, or under way, is served only as long as Orthanc has this very file."""
+    """A cached or streamed file is served only as long as Orthanc has this very file."""
     made = maker.made(written())
     read(made, 0, 100)
     (instance,) = maker.orthanc.files
@@ -382,7 +382,7 @@ def test_replaced_and_deleted_files_are_not_served(maker: Maker) -> None:
 
 
 def test_timer_ends() -> None:
-    """A timer drops what is kept, and runs no longer than anything is."""
+    """A timer evicts cached files, and runs only while there are any."""
     one = Answering()
     before = threading.enumerate()
     maker = AnonymisedFiles(one, KEY, idle=0.05)

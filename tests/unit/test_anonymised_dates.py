@@ -1,4 +1,4 @@
-"""Dates in an anonymised layout, of folders, files, members and in names, tell no more than those in the files."""
+"""Dates in an anonymised layout, of entries, of members and in names, reveal no more than those in the files."""
 
 import io
 import zipfile

@@ -1,4 +1,4 @@
-"""Names that stand in texts are found in every character set and spelling; what tells nothing is left alone."""
+"""Names in texts are found in every character set and spelling; harmless texts stay."""
 
 import io
 
@@ -68,7 +68,7 @@ def test_character_sets(name: str, charset: str | list[str], *, implicit: bool) 
     ["DOE^JOHN", "doe john", "John Doe", "Doe, John", "DOE_JOHN_1", "xDoeJohnx", "Dóe  Jöhn", "P-17-42", "of p1742"],
 )
 def test_spellings(text: str) -> None:
-    """Case, accents, order and what stands between the parts of a name make no difference."""
+    """Case, accents, order and separators of the parts of a name make no difference."""
     assert is_found(text, "Doe^John^Q^Dr^Jr")
 
 
@@ -93,7 +93,7 @@ def test_shortest_names(name: str, found: bool) -> None:  # noqa: FBT001  a para
 
 
 def is_found(text: str, name: str) -> bool:
-    """Return True if a text tells who a patient is."""
+    """Return True if a text identifies a patient."""
     return Identity([name, ""], ["P-17-42", ""]).is_in(text.encode(), ("utf-8", "latin-1"))
 
 
@@ -108,7 +108,7 @@ def test_wrong_character_set(charset: str | None) -> None:
 
 
 def test_others_are_named_too() -> None:
-    """A device that has the name of a physician of the same file, or of somebody in an item, does not tell it."""
+    """The name of a device is removed if it is that of a person in the same file, or in an item."""
     item, data = Dataset(), Dataset()
     item.PersonName = "House^Gregory"
     data.ReferringPhysicianName = "Wilson^James"
@@ -121,7 +121,7 @@ def test_others_are_named_too() -> None:
 
 
 def test_codes_of_the_image_stay() -> None:
-    """A patient who is called like a term of the standard does not make an image unreadable."""
+    """A patient's name that is also a term of the standard does not make an image unreadable."""
     data = Dataset()
     data.SpecificCharacterSet = "ISO_IR 192"
     data.ImageType = ["ORIGINAL", "PRIMARY"]
@@ -146,7 +146,7 @@ def test_uids_are_what_the_standard_allows() -> None:
 
 
 def test_uids_of_the_standard_are_nobodys() -> None:
-    """A well-known frame of reference stays, and what only looks like one of the standard's UIDs does not."""
+    """A well-known frame of reference stays; a UID that only resembles one of the standard does not."""
     pseudonyms = Pseudonyms(KEY)
     assert pseudonyms.uid("1.2.840.10008.1.4.1.1") == "1.2.840.10008.1.4.1.1"
     assert pseudonyms.uid("1.2.840.10008.5.1.4.1.1.2.4711").startswith("2.25.")

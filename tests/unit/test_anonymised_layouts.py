@@ -1,4 +1,4 @@
-"""Nothing in the tree of an anonymised layout tells who a patient is."""
+"""Nothing in the tree of an anonymised layout identifies a patient."""
 
 import hashlib
 from collections.abc import Iterator
@@ -146,7 +146,7 @@ def test_dates_in_names_are_those_of_the_files() -> None:
 
 
 def test_other_layouts_hide_nothing() -> None:
-    """There a value that does not parse is shown as it is; false is what is meant without a key."""
+    """An ordinary layout shows a value that does not parse unchanged; without the key a layout is ordinary."""
     text = '[[level]]\nstudy = "{StudyDate:%Y}"\n'
     layout = load_text('title = "mine"\nanonymised = false\n' + text, "mine.toml")
     assert layout == load_text('title = "mine"\n' + text, "mine.toml")

@@ -47,7 +47,7 @@ def test_pixels_as_they_are() -> None:
 
 
 def test_what_is_there() -> None:
-    """Of kinds that are wont to have writing in them, only what says that it has none is there; that is asked once."""
+    """Images of kinds that usually contain text are shown only if their tags deny it, which is requested once."""
     one = Maker()
     with_writing, without, slice_ = (
         one.orthanc.store(written(SOPInstanceUID=f"1.2.{at}", Modality=modality, BurnedInAnnotation=said)).id

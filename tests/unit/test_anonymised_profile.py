@@ -89,7 +89,7 @@ def test_every_attribute(options: Options, syntax: UID) -> None:
 
 @pytest.mark.slow
 def test_what_may_hold_a_name_nobody_knows() -> None:
-    """Where a file does not say what its people are called, a text stays only where equipment writes it."""
+    """If a file does not name its people, a text stays only if equipment writes it."""
     left = named(read(anonymised(file_of(filled(with_names=False))))) - SAMPLES
     kept = {"Manufacturer", "SoftwareVersions", "SequenceName", "CodeValue", "RescaleType"}
     assert kept <= left
@@ -100,7 +100,7 @@ def test_what_may_hold_a_name_nobody_knows() -> None:
 
 @pytest.mark.slow
 def test_attributes_of_unknown_representation() -> None:
-    """What some system on the way did not know, and stored as UN, is what the dictionary says, sequences too."""
+    """An element that was stored as UN has the representation of the dictionary; so have sequences."""
     data = filled(with_names=True)
     kept = {"SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SpecificCharacterSet"}
     for element in list(data):
@@ -124,7 +124,7 @@ def implicit(element: DataElement) -> bytes:
 
 
 def test_damaged_files_end_in_an_error() -> None:
-    """Whatever is wrong with a file, it is refused or served, and no warning tells a value of it."""
+    """Any damaged file is refused or served, and no warning has a value of it."""
     sources = [Path(str(get_testdata_file(name))).read_bytes() for name in files()]
     orthanc = OneFile()
     maker = AnonymisedFiles(
@@ -177,7 +177,7 @@ def files() -> Iterator[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("options", CHOICES)
 def test_samples(options: Options) -> None:
-    """Of pydicom's files, an independent checker finds nothing wrong with what is made of any."""
+    """An independent checker finds no mistake in any anonymised file of pydicom's."""
     made, refused = 0, []
     for name in files():
         content = Path(str(get_testdata_file(name))).read_bytes()

@@ -93,7 +93,7 @@ def test_every_sequence_that_needs_one_has_a_dummy() -> None:
     ],
 )
 def test_shifted_dates(value: str, kind: str, expected: str | None) -> None:
-    """A day is a day of the calendar 400 days before; what is no date, or stands for none, is not shifted."""
+    """A date is shifted by 400 days of the calendar; a value that is no date, or stands for none, is not."""
     assert shift_dates(value, kind, 400) == expected
 
 
@@ -108,7 +108,7 @@ def test_days_are_a_persons_own() -> None:
 
 
 def test_date_that_cannot_be_shifted_goes() -> None:
-    """What stands where a date belongs, and dates of a life, have the profile's own action."""
+    """Values in place of a date, and dates of birth and death, get the profile's own action."""
     data = Dataset()
     data.add_new("StudyDate", "DA", "")
     for keyword, value in (("StudyDate", "Zyxwvut"), ("PatientBirthDate", "19700203"), ("SeriesDate", "19000101")):
@@ -123,7 +123,7 @@ def test_date_that_cannot_be_shifted_goes() -> None:
 
 
 def test_what_is_stored_as_another_kind_is_removed() -> None:
-    """A text that calls itself a number, or bytes, would be read as what it is."""
+    """A text that is stored as a number, or as bytes, is removed, since programs could read it."""
     data = Dataset()
     data.SliceThickness = "1.5"
     data.KVP = "120"
@@ -138,7 +138,7 @@ def test_what_is_stored_as_another_kind_is_removed() -> None:
 
 
 def test_meanings_of_local_codes_are_replaced() -> None:
-    """What a code of the standard's schemes means was written by their makers, and stays."""
+    """The meaning of a code of the standard's schemes stays, since nobody in the hospital wrote it."""
     local, known, data = Dataset(), Dataset(), Dataset()
     local.CodeValue, local.CodingSchemeDesignator, local.CodeMeaning = "17", "99HOSPITAL", "For Mr Zyxwvut"
     known.CodeValue, known.CodingSchemeDesignator, known.CodeMeaning = "69536005", "SCT", "Head"
@@ -150,7 +150,7 @@ def test_meanings_of_local_codes_are_replaced() -> None:
 
 @pytest.mark.parametrize(("age", "expected"), [("042Y", "042Y"), ("born 1970", "000Y"), ("", "")])
 def test_ages_are_ages(age: str, expected: str) -> None:
-    """What is retained of a patient is what its representation says."""
+    """A retained characteristic of a patient is valid in its representation."""
     data = Dataset()
     data[Tag("PatientAge")] = RawDataElement(Tag("PatientAge"), "AS", len(age), age.encode(), 0, False, True)  # noqa: FBT003
     after = made_of(data, Options(patient_characteristics=True))
@@ -159,7 +159,7 @@ def test_ages_are_ages(age: str, expected: str) -> None:
 
 
 def test_pixels_in_items_are_removed() -> None:
-    """A small picture of the image, wherever it is, may show what is burned into that one."""
+    """An icon of the image is removed wherever it is, since it may show burned in text."""
     nested, data = Dataset(), Dataset()
     nested.add_new(0x7FE00010, "OW", b"1234")
     nested.Rows = 1
@@ -171,7 +171,7 @@ def test_pixels_in_items_are_removed() -> None:
 
 
 def test_character_set_is_one(recwarn: pytest.WarningsRecorder) -> None:
-    """Texts are read by it, so it stays; what is none is no place for a name."""
+    """A character set stays, since texts are decoded by it; another value in its place is removed."""
     for value, expected in (
         (["", "ISO 2022 IR 87"], ["", "ISO 2022 IR 87"]),
         ("Mr Zyxwvut", None),
@@ -277,20 +277,20 @@ def test_kinds_that_may_show_a_name(sop_class: str, modality: str, suspect: bool
     ],
 )
 def test_what_is_refused_for_its_pixels(seen: dict[str, str], refused: bool) -> None:  # noqa: FBT001
-    """What may show a name is not served, unless it says that it does not, or the layout takes pixels as they are."""
+    """An image that may show a name is not served, unless its tags deny it or the layout shows pixels as they are."""
     assert bool(pixels.refusal_reason(seen, as_they_are=False)) == refused
     assert not pixels.refusal_reason(seen, as_they_are=True)
 
 
 @pytest.mark.parametrize("sop_class", [PDF, VOICE, "1.3.12.2.1107.5.9.1"])
 def test_what_is_never_served(sop_class: str) -> None:
-    """Documents, voices, and what only one maker knows, cannot be anonymised."""
+    """Documents, voices and private SOP classes cannot be anonymised."""
     assert pixels.unsupported_reason(sop_class)
     assert pixels.refusal_reason({"SOPClassUID": sop_class}, as_they_are=True)
 
 
 def test_sizes_are_steps() -> None:
-    """A size has room for what is added, is even, not much larger, and is that of many others."""
+    """A padded size has room for added elements, is even, not much larger, and the same for many files."""
     for size in (0, 1, 999, 5_000, 526_000, 20_000_001, 3_000_000_000):
         for is_image in (True, False):
             found = padded(size, is_image=is_image)

@@ -229,7 +229,7 @@ def test_replaced(source: Source, kept: StreamPool, size: int, missing: int) -> 
 
 
 def test_gone(source: Source, kept: StreamPool) -> None:
-    """What opening a member raises comes out while the archive is read."""
+    """An error of opening a member is raised while the archive is read."""
 
     def gone() -> AbstractContextManager[Bytes]:
         raise UnknownResource("gone")
@@ -245,7 +245,7 @@ def test_gone(source: Source, kept: StreamPool) -> None:
 
 
 def test_blocks_outlive_their_member(kept: StreamPool) -> None:
-    """What was handed on is still there after the memory of the member was given back."""
+    """A block is still valid after the memory of its member was freed."""
 
     @contextmanager
     def opened() -> Iterator[Bytes]:

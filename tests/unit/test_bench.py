@@ -38,7 +38,7 @@ def test_part_that_fails_keeps_its_figures(capsys: pytest.CaptureFixture[str], t
 
 
 def test_interrupted_part_keeps_its_figures(capsys: pytest.CaptureFixture[str]) -> None:
-    """After Ctrl-C, the tables have what was measured."""
+    """After Ctrl-C, the tables have all results so far."""
     results = Results()
     with suppress(KeyboardInterrupt), results.part("first", "The first part") as part:
         part.add(Growth("a download", 3 << 20, 64 << 20))

@@ -155,7 +155,7 @@ def test_update_during_a_fetch(index: Index) -> None:
 
 
 def test_what_another_thread_has_just_taken_over(index: Index) -> None:
-    """A listing that finds its news in the facts already does not show what was kept before them."""
+    """A listing whose changes are in the index already does not show older cached rows."""
     index.orthanc.store(A)
     index.names()
     index.orthanc.store(B)
@@ -177,7 +177,7 @@ def test_what_another_thread_has_just_taken_over(index: Index) -> None:
 
 
 def test_deleted_during_a_fetch(index: Index) -> None:
-    """What is deleted between Orthanc's answer and its taking over disappears at the next listing."""
+    """A resource that is deleted between Orthanc's response and its indexing disappears with the next listing."""
     index.orthanc.store(A)
     index.orthanc.store(B)
     index.orthanc.meanwhile = once(lambda: index.orthanc.delete(Level.PATIENT, patient_id("b")))
@@ -263,7 +263,7 @@ def test_last_change_goes_back(index: Index) -> None:
 
 
 def test_slow_answer_about_the_log(index: Index) -> None:
-    """A thread that is told what is in the log, and goes on when others have seen more, forgets nothing."""
+    """A thread that continues with an older page of the log than others have read loses no change."""
     index.orthanc.store(A)
     index.names()
     index.orthanc.after_log = once(lambda: (index.orthanc.store(B), index.names()))
@@ -299,7 +299,7 @@ def test_another_database(index: Index) -> None:
 
 
 def test_another_database_has_other_tags(index: Index) -> None:
-    """What both databases have is shown as the present one has it, once the comparison is done."""
+    """Resources of both databases are shown with the tags of the present one, once the comparison is done."""
     index = index.restart(BY_NAME)
     for content in (A, A2, A_SERIES, A_STUDY, B, dicom.instance("d"), dicom.instance("e")):
         index.orthanc.store(content)

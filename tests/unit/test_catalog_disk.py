@@ -86,7 +86,7 @@ def test_listings_go_on(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """What comes, changes and goes while the file cannot be written is shown, and is in the file afterwards."""
+    """Changes while the file cannot be written are shown, and are in the file afterwards."""
     index = index.restart(BY_NAME)
     for number in range(20):
         index.orthanc.store(dicom.instance(f"p{number}"))
@@ -126,7 +126,7 @@ def _change(index: Index, *statements: str) -> None:
 
 
 def test_stop_in_the_middle(index: Index, caplog: pytest.LogCaptureFixture) -> None:
-    """What takes long ends at once when the drive stops, and what it had changed is as before with the next start."""
+    """Long operations end at once when the drive stops, and are rolled back."""
     index.orthanc.store(A)
     assert index.names() == ["a"]
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n"
@@ -140,7 +140,7 @@ def test_stop_in_the_middle(index: Index, caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_file_too_large_for_memory(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the copy would take too much memory, what is known is shown, and what is new cannot be for now."""
+    """If a copy would take too much memory, the index is shown as it is, and new resources are not."""
     index.orthanc.store(A)
     index.names()
     monkeypatch.setattr(database, "_LARGEST_COPY", 1000)

@@ -23,7 +23,7 @@ A, B = dicom.instance("a"), dicom.instance("b")
 
 
 def test_restart_keeps_the_facts(index: Index) -> None:
-    """A restart asks Orthanc for nothing that is known; what came and went meanwhile is seen."""
+    """After a restart, only new and changed resources are requested; deletions meanwhile are noticed."""
     index.orthanc.store(A)
     index.orthanc.store(B)
     index.names()
@@ -38,7 +38,7 @@ def test_restart_keeps_the_facts(index: Index) -> None:
 
 
 def test_new_layout_is_placed_without_asking(index: Index) -> None:
-    """Another template moves what is known, and Orthanc is not asked."""
+    """Another template places the indexed resources again, without a request to Orthanc."""
     index.orthanc.store(A)
     index.names()
     index.orthanc.asked = 0
@@ -84,7 +84,7 @@ def test_bad_file_is_made_anew(index: Index, tmp_path: Path, damage: Callable[[P
 
 
 def test_crash_loses_nothing(index: Index, tmp_path: Path) -> None:
-    """What was learned before the process was killed is there afterwards, and Orthanc is not asked again."""
+    """Resources that were indexed before the process was killed are not requested again."""
     index.orthanc.store(A)
     index.names()
     for suffix in ("", "-wal"):

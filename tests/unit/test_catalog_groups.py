@@ -52,7 +52,7 @@ def test_values_that_differ_in_case_share_a_folder(show: Show) -> None:
 
 
 def test_groups_cannot_be_deleted(show: Show) -> None:
-    """To delete a group is refused, what is in it can be deleted."""
+    """A group cannot be deleted; the resources in it can be."""
     shown = show(BY_DATE).add("a")
     with pytest.raises(Forbidden, match="groups"):
         shown.tree.delete(("2024",))
@@ -62,7 +62,7 @@ def test_groups_cannot_be_deleted(show: Show) -> None:
 
 
 def test_group_that_is_empty_in_orthanc(show: Show) -> None:
-    """What another process deleted leads to nothing at once where somebody looks, and is noticed by counting."""
+    """A path to a resource that another process deleted leads to nothing at once; the counts reveal it everywhere."""
     shown = show(BY_DATE).add("a").add("b", StudyDate="20230101")
     assert shown.names() == ["2023", "2024"]
     assert not shown.catalog.reconciler.counts_differ()

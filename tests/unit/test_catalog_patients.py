@@ -46,7 +46,7 @@ SINCE = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 class Patientless(CountingOrthanc):
-    """An Orthanc with ``"PatientLevelEnabled" : false``: it tells of patients in its log, and nowhere else."""
+    """An Orthanc with ``"PatientLevelEnabled" : false``: patients are in its log, and nowhere else."""
 
     def counts(self) -> Counts:
         """See `Orthanc`."""
@@ -73,14 +73,14 @@ def test_people_with_one_id(show: Show) -> None:
 
 
 def test_group_above(show: Show) -> None:
-    """Where studies of one name contradict each other in what groups them, each group has its own."""
+    """Studies of one patient with different values of a group's tag are in the group of their own value."""
     shown = show(BY_SEX).add("p", 1, PatientSex="F").add("p", 2, PatientSex="M")
     assert shown.names("F", "Doe p (p)") == ["Study 1", "patient.json", "patient.zip"]
     assert shown.names("M", "Doe p (p)") == ["Study 2", "patient.json", "patient.zip"]
 
 
 def test_description(show: Show) -> None:
-    """It is of the studies in the folder, and leaves out what they contradict each other in."""
+    """It describes the studies in the folder, without attributes in which they contradict each other."""
     shown = show(PATIENTS).add("", 1, PatientName="A", PatientSex="F").add("", 2, PatientName="B")
     shown.add("", 3, PatientName="a", PatientSex="F", PatientBirthDate="19800101")
     with shown.tree.read(("A (no ID)", "patient.json")) as content:
@@ -100,7 +100,7 @@ def test_deleting_spares_others(show: Show) -> None:
 
 
 def test_deleting_reads_anew(show: Show) -> None:
-    """A study that has become somebody else's without a word in the log is not deleted with the former folder."""
+    """A study that became another person's without an entry in the log is not deleted with the former folder."""
     shown = show(PATIENTS).add("p", 1).add("p", 2)
     shown.names()
     moved = layouts.study_id("p", 2)
@@ -111,7 +111,7 @@ def test_deleting_reads_anew(show: Show) -> None:
 
 @pytest.mark.parametrize("error", [Unavailable, OrthancError])
 def test_partly_deleted(show: Show, error: type[OrthancError]) -> None:
-    """Where Orthanc fails in between, the answer says how far it came, and the folder shows what is left."""
+    """If Orthanc fails in the middle, the error says how many were deleted, and the folder shows the others."""
     shown = show(PATIENTS).add("p", 1).add("p", 2).add("p", 3)
     shown.names()
     delete, done = shown.orthanc.delete, list[OrthancId]()

@@ -167,7 +167,7 @@ class Promise(RuleBasedStateMachine):
         name=st.sampled_from(sorted({name for people in NAMES.values() for name in people})), chance=st.integers(0, 99)
     )
     def rename(self, name: str, chance: int) -> None:
-        """A study turns out to be somebody else's: the paths of what is in it are others then."""
+        """A study becomes another person's: the paths of its content change."""
         followed = self.store.position.seen  # until then, the log is not read: everything is going to be
         if followed and (ids := sorted(self.orthanc.ids(Level.STUDY))):
             study = ids[chance % len(ids)]
@@ -236,7 +236,7 @@ class Promise(RuleBasedStateMachine):
 
     @rule(chance=st.integers(0, 99))
     def delete_shown(self, chance: int) -> None:
-        """Somebody deletes by path: gone is what the path was shown for, or nothing."""
+        """Delete by path: the resource that the path was shown for is gone, or nothing is."""
         if not self.shown:
             return
         title, path = sorted(self.shown)[chance % len(self.shown)]

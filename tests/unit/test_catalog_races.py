@@ -1,4 +1,4 @@
-"""Threads that ask the catalog at the same time: whatever their order, none hides or shows what another one did not."""
+"""Threads that use the catalog at the same time: in any order, all of them show the same."""
 
 import shutil
 import tempfile
@@ -150,7 +150,7 @@ def test_what_was_learned_is_not_dropped_by_a_listing_that_began_before(archive:
 
 @pytest.mark.parametrize("level", [Level.PATIENT, Level.STUDY])
 def test_what_is_deleted_is_not_listed_by_what_was_fetched_before(archive: Archive, level: Level) -> None:
-    """A thread that fetched a resource before it was deleted, and takes it over late, shows it to nobody."""
+    """A thread that indexes a resource after its deletion does not make it visible."""
     assert list(archive.listed(archive.patients).values()) == ["Doe a"]
     archive.orthanc.store(POOL[2])
     late = Paced(archive.catalog.refresh)
@@ -231,7 +231,7 @@ class Races(RuleBasedStateMachine):
 
     @rule()
     def list_modalities(self) -> None:
-        """Somebody lists the folders of all modalities: what was there and stayed is shown."""
+        """List the folders of all modalities: resources that stayed all the time are shown."""
         self.threads.append(Paced(lambda: self.archive.listed(self.archive.modalities)))
 
     @rule()

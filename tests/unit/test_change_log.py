@@ -89,7 +89,7 @@ def test_doubts_outlive_a_restart(index: Index) -> None:
 
 
 def test_doubts_outlive_a_comparison_that_breaks_off(index: Index) -> None:
-    """What is known is doubted until all of it was read: a comparison that ends early settles nothing."""
+    """The index is stale until everything was read: a comparison that ends early does not change that."""
     index = index.restart(BY_NAME)
     index.orthanc.store(A)
     index.names()
@@ -109,7 +109,7 @@ def test_doubts_outlive_a_comparison_that_breaks_off(index: Index) -> None:
 
 
 def test_emptied_again_and_again(index: Index) -> None:
-    """What comes just before each emptying of the log is found without it, in the listing and by its name."""
+    """A resource that is added just before the log is emptied is found, in the listing and by its name."""
     for number in range(5):
         index.orthanc.store(dicom.instance(f"p{number}"))
         index.orthanc.empty_log()

@@ -47,13 +47,13 @@ def answering(status: int, body: dict[str, Any] | str) -> RestOrthanc:
 
 
 def test_every_code_has_a_meaning() -> None:
-    """A code of the SDK that is not in the table is one that nobody has thought about."""
+    """Each error code of the SDK is in the table."""
     assert {name for name, code in codes().items() if code and code not in MEANINGS} == set()
 
 
 @pytest.mark.parametrize("name", sorted(codes().keys() - {"Success"}))
 def test_what_a_code_says_of_an_upload(name: str) -> None:
-    """Only what passes, room and rights are no matter of the content: inside Orthanc and over HTTP alike."""
+    """Only temporary errors, space and permissions do not depend on the content: inside Orthanc and over HTTP alike."""
     code = codes()[name]
     inside = failing(error_of("reason", code))
     outside = answering(500, {"OrthancError": "reason", "OrthancStatus": code})

@@ -56,7 +56,7 @@ def test_orthancs_own_port_has_its_limits(system: System) -> None:
 
 
 def test_rclone_mounts_nothing_that_has_no_ranges() -> None:
-    """``rclone mount`` of Orthanc's own port would give wrong bytes, so nobody is told to use it."""
+    """``rclone mount`` of Orthanc's own port would give wrong bytes, so no step mentions it."""
     assert "rclone mount orthanc:" in steps("rclone")
     assert "rclone mount orthanc:" not in steps("rclone", COLLECTION)
 
@@ -116,7 +116,7 @@ def test_registry_file(tmp_path: Path, url: str, basic: int) -> None:
     ],
 )
 def test_refusals(arguments: list[str], message: str) -> None:
-    """What cannot be meant is refused, with exit code 2."""
+    """Contradicting options are refused, with exit code 2."""
     result = davfs("mount-help", *arguments)
     assert result.exit_code == 2
     assert message in " ".join(result.stderr.split())
@@ -166,7 +166,7 @@ def test_warnings(settings: dict[str, Any], warning: str, caplog: pytest.LogCapt
 
 @pytest.mark.parametrize("option", ["--port", "--wait", "--spool-maximum-size", "--spool-maximum-age"])
 def test_numbers(option: str) -> None:
-    """What is no number is refused with what was given."""
+    """A value that is no number is refused, and named."""
     result = davfs("serve", option, "many")
     assert result.exit_code == 2
     assert f"Invalid value for '{option}'" in result.stderr

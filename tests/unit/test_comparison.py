@@ -244,7 +244,7 @@ def test_numbers(one: bytes, other: bytes, *, same: bool) -> None:
 
 
 def test_unknown_value_representations() -> None:
-    """What a program did not know it wrote down as unknown: the same bytes, and sequences in implicit encoding."""
+    """Elements that a program stored as UN are equal: the same bytes, and sequences in implicit encoding."""
     plain = changed(CT, lambda data: setattr(data, "StationName", "CT01"))
     known = b"\x08\x00\x10\x10SH\4\0CT01"
     assert known in plain
@@ -252,7 +252,7 @@ def test_unknown_value_representations() -> None:
 
 
 def test_loss() -> None:
-    """What is compressed with loss is not what it was made of, and the reason says so."""
+    """A lossy compressed image differs from its original, and the reason says so."""
     plain = JPEG
     blank = read(plain)
     blank.PixelData = bytes(blank.Rows * blank.Columns * 3)
@@ -281,7 +281,7 @@ def test_what_cannot_be_decoded() -> None:
 
 @pytest.mark.parametrize("content", [b"", b"DICM", CT[:1000], CT[:-50000], RTPLAN[:-10], bytes(1000)])
 def test_damage(content: bytes) -> None:
-    """What cannot be read is not the same."""
+    """A file that cannot be read is a different image."""
     assert why(CT, content)
 
 

@@ -1,4 +1,4 @@
-"""Connections to SQLite files are closed by whoever opened them, also where a start fails, or the end comes early."""
+"""Connections to SQLite files are closed, also if a start fails or is interrupted."""
 
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -58,7 +58,7 @@ def test_end_while_somebody_reads(opened: Count, database: Database) -> None:
 
 @pytest.mark.parametrize("error", [sqlite3.DatabaseError("damaged"), ValueError("another mistake")])
 def test_file_that_cannot_be_prepared(tmp_path: Path, opened: Count, error: Exception) -> None:
-    """The error is told, and nothing stays open."""
+    """The error is raised, and nothing stays open."""
 
     def prepare(_db: sqlite3.Connection, *, check_damage: bool) -> None:  # noqa: ARG001  as the database has it
         raise error

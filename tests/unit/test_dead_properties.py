@@ -145,7 +145,7 @@ def test_evicted(tmp_path: DiskPath) -> None:
 @pytest.mark.parametrize("kind", ["file", "folder"])
 @pytest.mark.parametrize("move", [True, False])
 def test_carried(spool: Spool, there: str, kind: str, *, move: bool) -> None:
-    """They go where it goes, or into its copy; those of what stood there before are gone."""
+    """Properties are moved or copied with their file; those of a replaced file are removed."""
     source, target = ("source",), ("target",)
     for path, made in ((source, kind), (target, there)):
         if made == "folder":
@@ -209,7 +209,7 @@ def test_restart(spool: Spool, tmp_path: DiskPath) -> None:
 
 
 def test_somebody_else_removes_the_folder(spool: Spool, tmp_path: DiskPath) -> None:
-    """When the spool's folder is made again, nothing of what was in it is left."""
+    """When the spool's folder is created again, no property of its former content is left."""
     (tmp_path / "files" / "a").unlink()
     (tmp_path / "files").rmdir()
     spool.write(B, b"")
@@ -218,7 +218,7 @@ def test_somebody_else_removes_the_folder(spool: Spool, tmp_path: DiskPath) -> N
 
 
 def test_names_that_are_no_text(spool: Spool, tmp_path: DiskPath, clock: Clock) -> None:
-    """What somebody else has put into the folder under a name that is no UTF-8 is swept as ever."""
+    """Files of other programs with names that are not UTF-8 expire as others do."""
     (tmp_path / "files" / os.fsdecode(b"a\xff")).touch()
     clock.ahead = 2 * DAY
     assert spool.expire() == 2
@@ -304,7 +304,7 @@ def test_the_file_shrinks(spool: Spool, tmp_path: DiskPath) -> None:
 
 
 def test_no_file_without_properties(tmp_path: DiskPath) -> None:
-    """A spool where nobody keeps any has no database."""
+    """A spool without properties has no database."""
     spool = Spool(tmp_path, maximum_size=0, maximum_age=DAY)
     spool.write(A, b"")
     spool.copy(A, B, replace=False)
@@ -325,7 +325,7 @@ def test_damaged_file(tmp_path: DiskPath, content: bytes) -> None:
 
 
 def test_another_process_holds_the_file(spool: Spool, tmp_path: DiskPath) -> None:
-    """While it cannot be written, files go all the same, and no new one shows what an old one had."""
+    """While the database cannot be written, files can be deleted, and new files do not get their properties."""
     spool._disk.properties._database._connection.execute("pragma busy_timeout = 10")  # type: ignore[union-attr]
     other = sqlite3.connect(tmp_path / FILE, isolation_level=None)
     other.execute("begin immediate")

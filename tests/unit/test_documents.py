@@ -73,7 +73,7 @@ def read(file: DerivedFile | None) -> bytes:
 
 
 def test_description(orthanc: Renderer, made: Documents) -> None:
-    """A study is described in Orthanc's own words of this moment, and what is opened is what was described."""
+    """A study is described by Orthanc's present response, and the opened file is the listed one."""
     study = OrthancId(dicom.ids(dicom.instance()).study)
     orthanc.store(dicom.instance(number=1))
     before = made.description(Level.STUDY, study)
@@ -87,7 +87,7 @@ def test_description(orthanc: Renderer, made: Documents) -> None:
 
 
 def test_description_of_what_is_gone(made: Documents) -> None:
-    """What is not there is not described."""
+    """A missing resource has no description."""
     with pytest.raises(UnknownResource):
         made.description(Level.STUDY, OrthancId("gone"))
 
@@ -147,7 +147,7 @@ def test_report(orthanc: Renderer, made: Documents) -> None:
 
 
 def test_real_report() -> None:
-    """Orthanc tells the SOP class of an instance, and gives the PDF in it."""
+    """The SOP class of an instance, and the PDF in it, come from Orthanc."""
     orthanc = MemoryOrthanc()
     ids = [orthanc.store(each).id for each in (dicom.instance(), documents.encapsulated(PDF))]
     instances = {one.id: one for one in orthanc.instances(ids)}
@@ -190,14 +190,14 @@ def test_what_cannot_be_read(orthanc: Renderer, made: Documents, error: OrthancE
 
 
 def test_unavailable(orthanc: Renderer, made: Documents) -> None:
-    """Where Orthanc does not answer, nobody can tell that there is no picture."""
+    """If Orthanc does not answer, that does not count as a missing picture."""
     orthanc.errors[OrthancId("a")] = Unavailable("does not answer")
     with pytest.raises(Unavailable):
         made.picture([series({"a": "1"})])
 
 
 def test_room(orthanc: Renderer) -> None:
-    """Where contents do not fit any more, those used last stay, and the others are rendered again."""
+    """If the cache is full, the contents that were used last stay, and others are rendered again."""
     made = Documents(orthanc, RenditionCache(capacity=100))
     render(orthanc, bytes(40), "a", "b", "c")
     one_by_one = {name: [series({name: "1"})] for name in "abc"}

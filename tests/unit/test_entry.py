@@ -40,7 +40,7 @@ def test_buffers_are_joined(buffers: list[bytes]) -> None:
 
 
 def test_one_buffer_is_not_copied() -> None:
-    """What is one buffer already is that very memory."""
+    """A single buffer is returned without a copy."""
     data = bytearray(b"before")
     with Opened(ENTRY, nullcontext(memoryview(data))) as content:
         found = read_all(content)

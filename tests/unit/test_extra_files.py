@@ -349,7 +349,7 @@ def test_members_of_an_anonymised_archive(tree: MakeTree, tmp_path: Path) -> Non
 
 
 def test_a_deleted_file_keeps_its_name(tree: MakeTree, tmp_path: Path) -> None:
-    """Deleting it once more deletes no other resource that has got its name meanwhile."""
+    """Deleting a file again deletes no other resource with the same name."""
     server = CountingOrthanc()
     server.store(dicom.instance("p"))
     shown = tree(server, tmp_path, ONE.replace("FILES", '"study.json"'), deletes=True)

@@ -36,7 +36,7 @@ def rest(queue: FairQueue[Request]) -> list[str]:
 
 
 def test_addresses_take_turns() -> None:
-    """Somebody with one request does not wait for all of somebody else's."""
+    """A client with one request does not wait for all requests of another client."""
     queue: FairQueue[Request] = FairQueue(THREADS)
     for name in ("a1", "a2", "a3", "b1", "c1", "c2"):
         queue.put(Request(name, name[0]))
@@ -49,7 +49,7 @@ def test_addresses_take_turns() -> None:
 
 
 def test_quick_requests_are_first() -> None:
-    """What takes no time does not wait behind what may take long."""
+    """Quick requests do not wait behind those that may take long."""
     queue: FairQueue[Request] = FairQueue(THREADS)
     queue.put(Request("import", kind=RequestKind.CHANGE))
     queue.put(Request("image", kind=RequestKind.DOWNLOAD))
@@ -61,7 +61,7 @@ def test_quick_requests_are_first() -> None:
 
 @pytest.mark.parametrize("kind", RequestKind)
 def test_an_address_does_not_get_all_threads(kind: RequestKind) -> None:
-    """Whatever an address asks for, there are threads of each kind for others; another one's end lets it go on."""
+    """Threads of each kind are left for others than a busy address; the end of a request lets it go on."""
     queue: FairQueue[Request] = FairQueue(THREADS)
     for number in range(2 * THREADS):
         queue.put(Request(f"a{number}", kind=kind))
@@ -92,7 +92,7 @@ def test_what_takes_long_hardly_counts() -> None:
 
 
 def test_an_address_alone_has_more_threads() -> None:
-    """While nobody else asks, many threads may be busy with one address."""
+    """While there is no other client, many threads may serve one address."""
     now = 0.0
     queue: FairQueue[Request] = FairQueue(8 * THREADS, lambda: now, lambda _: 0.0)
     for number in range(8 * THREADS):
@@ -117,7 +117,7 @@ def test_long_requests_leave_threads_to_quick_ones() -> None:
 
 
 def test_going_on_with_another_request() -> None:
-    """A thread goes on with the next request of its client while nobody waits, and may."""
+    """A thread continues with the next request of its client while no other client waits."""
     queue: FairQueue[Request] = FairQueue(THREADS)
     queue.put(Request("listing"))
     ((_, turn),) = taken(queue)
@@ -152,7 +152,7 @@ class Machine:
     used: float = 0.0
 
     def queue(self, threads: int = 8 * THREADS) -> FairQueue[Request]:
-        """Return a queue that goes by them."""
+        """Return a queue that uses them."""
         return FairQueue(threads, lambda: self.now, lambda _: self.used)
 
     def run(self, queue: FairQueue[Request], seconds: float, cpu: float) -> str:

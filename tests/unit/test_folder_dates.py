@@ -11,7 +11,7 @@ show = layouts.show
 
 
 def test_dates_of_reception(show: Show) -> None:
-    """The folder of a group shows the latest change of what is in it."""
+    """The date of a group's folder is that of the latest change in it."""
     shown = show(BY_DATE).add("a").add("b")
     first = max(entry.modified for entry in shown.entries("2024", "2024-02").values())
     assert shown.entries()["2024"].modified == first
@@ -24,7 +24,7 @@ def test_dates_of_reception(show: Show) -> None:
 
 
 def test_dates_of_acquisition(show: Show) -> None:
-    """Folders and files show when the images were made, as far as the tags tell it; otherwise their reception."""
+    """Folders and files show when the images were acquired, if the tags have it; otherwise when they were received."""
     shown = show(BY_DATE.replace("[[level]]", 'dates = "acquisition"\n[[level]]', 1))
     shown.add("a", StudyDate="20240210", StudyTime="101112").add("b", StudyDate="20240211", StudyTime=None)
     shown.add("a", series=2, SeriesDate="20240212", SeriesTime="0830").add("c", StudyDate=None)

@@ -19,7 +19,7 @@ def test_delimiters_have_no_representation(encoding: Encoding, delimiter: int) -
 
 @pytest.mark.parametrize("encoding", ENCODINGS[:2], ids=repr)
 def test_explicit(encoding: Encoding) -> None:
-    """The size of the length goes by the value representation; that of an unknown one has two bytes."""
+    """The size of the length depends on the value representation; for an unknown one it is two bytes."""
     order = encoding.order
     assert encoding.read_header(struct.pack(f"{order}HH2sH", 8, 5, b"CS", 10), 0) == (0x00080005, b"CS", 10, 8)
     assert encoding.read_header(struct.pack(f"{order}HH2sH", 8, 5, b"ZZ", 10), 0) == (0x00080005, b"ZZ", 10, 8)

@@ -1,4 +1,4 @@
-"""The client of the stand-alone drive: what it accepts, and what it says of what it cannot use."""
+"""The HTTP client of the stand-alone drive: accepted addresses, and errors for others."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def test_addresses(url: str) -> None:
     "url", ["", "localhost", "localhost:8042", "ftp://x", "http://", "http://x:y", "http://x?a=b", "http://x/#a"]
 )
 def test_wrong_addresses(url: str) -> None:
-    """What is no address of a web server is refused in one line."""
+    """A text that is no address of a web server is refused in one line."""
     with pytest.raises(ConfigurationError, match="the address of Orthanc") as caught:
         http_client(url)
     assert "\n" not in str(caught.value)

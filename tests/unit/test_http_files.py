@@ -97,7 +97,7 @@ def test_a_long_way() -> None:
 
 @pytest.mark.parametrize("start", [0, 1000])
 def test_deleted_while_it_is_read(start: int) -> None:
-    """What was begun is read to its end, where Orthanc has all of it in memory."""
+    """A file whose reading has begun is read to its end, if Orthanc has all of it in memory."""
     server = Ranging()
     with orthanc(server).open_instance(ONE, start) as file:
         blocks = file.buffers(start)
@@ -107,7 +107,7 @@ def test_deleted_while_it_is_read(start: int) -> None:
 
 
 def test_deleted_on_a_long_way() -> None:
-    """A reading that needs several ranges ends with an error behind what came."""
+    """If a file that needs several ranges is deleted, reading it ends with an error."""
     content, came = 2 * CONTENT, b""
     server = Ranging(content)
     with orthanc(server).open_instance(ONE, 1000) as file:
@@ -138,7 +138,7 @@ def test_far_on() -> None:
 
 
 def test_unknown() -> None:
-    """What is not there is told when it is opened, wherever it was going to be read from."""
+    """Opening a missing file raises an error, for any range."""
     for start in (0, 1000):
         with pytest.raises(UnknownResource):
             orthanc(Ranging()).open_instance(OTHER, start).__enter__()
@@ -146,7 +146,7 @@ def test_unknown() -> None:
 
 @pytest.mark.parametrize("start", [0, 1000])
 def test_too_short(start: int) -> None:
-    """An answer that ends before the length that it told is an error."""
+    """A response that ends before its announced length is an error."""
     with orthanc(Ranging(lost=1)).open_instance(ONE, start) as file, pytest.raises(Unavailable):
         list(file.buffers(start))
 

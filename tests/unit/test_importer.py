@@ -121,7 +121,7 @@ def test_what_may_be_dicom_may_be_none(orthanc: MemoryOrthanc) -> None:
 
 
 def test_a_deletion_right_after_the_import_does_not_undo_its_success(orthanc: MemoryOrthanc) -> None:
-    """A router deletes what it has stored, and passed on."""
+    """A router deletes an image after it has stored and forwarded it."""
     orthanc.deletes = True
     assert Importer(orthanc).import_dicom(CT) == Imported(identify(CT), len(CT))
 

@@ -217,7 +217,7 @@ def test_what_is_there_stays_unless_it_may_be_replaced(inbox: Inbox, act: Reloca
 def test_what_is_gone_or_expired_is_neither_moved_nor_in_the_way(
     inbox: Inbox, orthanc: MemoryOrthanc, tmp_path: DiskPath, act: Relocate
 ) -> None:
-    """A receipt whose instance Orthanc does not have any more is nothing."""
+    """A receipt whose instance is gone from Orthanc is not found."""
     inbox.write(("gone.dcm",), CT)
     inbox.write(("gone too.dcm",), MR)
     inbox.write(("._old",), CT)
@@ -232,7 +232,7 @@ def test_what_is_gone_or_expired_is_neither_moved_nor_in_the_way(
 
 
 def test_a_desktops_folder_can_be_copied_empty(inbox: Inbox) -> None:
-    """There is nothing to import in it; what is in it can be taken out."""
+    """A folder of files that were never imported cannot be moved out; its files can."""
     fill(inbox)
     inbox.copy(("__MACOSX",), ("new",), replace=False, deep=False)
     assert names(inbox, ("new",)) == []

@@ -75,7 +75,7 @@ def test_same_objects_while_nothing_changed(index: Index, *, fresh: bool) -> Non
 
 
 def test_shared_with_the_series_own_folder(index: Index) -> None:
-    """What the folder of a series shows is fetched once."""
+    """The instances of a series are fetched once."""
     ids = add(index, 1, 1)
     (own,) = index.catalog.instances(index.folder(Level.SERIES, ids.series), fresh=True)
     (found,) = index.catalog.instances_below(Level.STUDY, STUDY, fresh=True)
@@ -120,7 +120,7 @@ def test_order_after_the_log_was_emptied(index: Index) -> None:
 @pytest.mark.parametrize("level", [Level.PATIENT, Level.STUDY, Level.SERIES])
 @pytest.mark.parametrize("known", [True, False])
 def test_gone(index: Index, level: Level, *, known: bool) -> None:
-    """What Orthanc has not is unknown, and nothing of it is left in the facts."""
+    """A resource that Orthanc does not have is unknown, and is removed from the index."""
     ids = add(index, 1, 1)
     resource = {Level.PATIENT: ids.patient, Level.STUDY: ids.study, Level.SERIES: ids.series}[level]
     if known:

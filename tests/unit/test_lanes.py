@@ -107,7 +107,7 @@ def test_a_large_file_delays_no_small_one(
 def test_a_file_that_is_hard_to_parse_delays_no_other_one(
     inbox: Inbox, lanes: Lanes, held: Held, hard: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of very many data elements, or of nobody knows how many: Orthanc may need seconds, whatever its size."""
+    """Files with very many data elements, or an unknown number, go into the lane of complex files."""
     monkeypatch.setattr(files, "_HEAD", len(MR) + 100)
     with uploading(inbox, lanes, held, ("hard.dcm", hard)) as uploads:
         inbox.write(("small.dcm",), CT)

@@ -47,7 +47,7 @@ def test_the_shipped_layout_is_right() -> None:
 
 
 def test_the_shipped_layout_makes_readable_names() -> None:
-    """Somebody who looks for a patient, a day or a series finds it by its name."""
+    """Patients, days and series can be found by their names."""
     tags = {
         "PatientName": "DOE^JOHN",
         "PatientID": "P-17",
@@ -84,7 +84,7 @@ def test_levels_may_be_left_out(resources: str) -> None:
 
 
 def test_extra_main_dicom_tags_can_be_used() -> None:
-    """What Orthanc keeps because its configuration says so is known at its level and below."""
+    """Tags in ExtraMainDicomTags can be used at their level and below."""
     text = HEAD + '[[level]]\nseries = "{PatientAge} {SliceThickness}"\n'
     extra = {Level.PATIENT: ["PatientAge"], Level.SERIES: ["SliceThickness"]}
     layout = load_text(text, "mine.toml", extra=extra)
@@ -133,7 +133,7 @@ def test_what_is_too_much_for_the_parser_is_refused(text: str) -> None:
     st.integers(0, 20),
 )
 def test_any_mistake_has_a_line_of_the_file(name: str, edits: list[tuple[int, str]], cut: int) -> None:
-    """However a file was mistyped, it is a layout or it is refused, in one line about a line that is there."""
+    """A mistyped file is a layout or is refused, with one message about an existing line."""
     path = shipped(name)
     assert path
     text = path.read_text()
@@ -168,7 +168,7 @@ def test_levels_know_what_they_group() -> None:
 
 
 def test_further_files() -> None:
-    """The ending tells what a file holds, in whatever case."""
+    """The extension decides about the content of a file, in upper or lower case."""
     study = load_text(GROUPS, "mine.toml").levels[2]
     assert [file.kind for file in study.files] == [
         ExtraFileKind.ZIP,

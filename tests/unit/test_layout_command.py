@@ -59,7 +59,7 @@ def test_no_mistakes_are_an_empty_list() -> None:
 
 
 def test_tags_that_orthanc_keeps_besides() -> None:
-    """What ExtraMainDicomTags adds can be told."""
+    """Tags of ExtraMainDicomTags can be given by an option."""
     file = str(CORPUS / "tag-not-kept.toml")
     assert layout("check", file).exit_code == 1
     assert layout("check", "--tag", "series:SliceThickness", file).exit_code == 0
@@ -67,7 +67,7 @@ def test_tags_that_orthanc_keeps_besides() -> None:
 
 @pytest.mark.parametrize("tag", ["SliceThickness", "serie:SliceThickness", "series:Thickness"])
 def test_tags_have_a_level(tag: str) -> None:
-    """A mistake in the option is told as such."""
+    """The message about a wrong option names the option."""
     result = layout("check", "--tag", tag, SHIPPED[0])
     assert result.exit_code == 2
     assert "is no tag of a level" in result.output

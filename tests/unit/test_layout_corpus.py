@@ -1,4 +1,4 @@
-"""Every mistake of ``tests/layouts/`` is refused with the line and the remedy that the first line of its file tells."""
+"""Every layout of ``tests/layouts/`` is refused with the line and the remedy in the first line of its file."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ def test_there_is_a_corpus() -> None:
 
 @pytest.mark.parametrize("file", CORPUS, ids=lambda file: file.stem)
 def test_bad_layouts_are_refused(file: Path) -> None:
-    """The administrator is told the file, the line, what is wrong and what is allowed, in one line."""
+    """One line of the log has the file, the line, the mistake and what is allowed."""
     head = HEAD.fullmatch(file.read_bytes().splitlines()[0].decode())
     assert head
     with pytest.raises(LayoutError) as caught:

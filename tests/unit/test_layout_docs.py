@@ -30,7 +30,7 @@ def test_there_are_examples() -> None:
 
 @pytest.mark.parametrize("text", LAYOUTS)
 def test_layouts(text: str) -> None:
-    """Whoever copies one has a layout."""
+    """Each example in the documentation is a valid layout."""
     assert load_text(text, "layouts.md").levels
 
 

@@ -37,7 +37,7 @@ def told(loaded: LoadedLayouts) -> list[tuple[str, int | None, str | None]]:
 
 
 def test_a_bad_layout_keeps_the_others(tmp_path: Path) -> None:
-    """It is told with file and line; the order is that of the configuration."""
+    """The message has file and line; the order is that of the configuration."""
     files = [write(tmp_path / "b", "b"), write(tmp_path / "bad", "bad", "Quux"), write(tmp_path / "a", "a")]
     loaded = select(*files, tmp_path / "none").loaded
     assert titles(loaded) == ["b", "a"]
@@ -47,7 +47,7 @@ def test_a_bad_layout_keeps_the_others(tmp_path: Path) -> None:
 
 
 def test_without_any_layout_there_is_no_drive(tmp_path: Path) -> None:
-    """All mistakes are told in one line."""
+    """All mistakes are in one line of the log."""
     files = [write(tmp_path / "a", "a", "Quux"), tmp_path / "none"]
     with pytest.raises(ConfigurationError) as caught:
         select(*files)

@@ -74,7 +74,7 @@ def test_lowest_versions_are_the_bounds() -> None:
 
 @pytest.mark.parametrize("file", ["Makefile", "docker/Dockerfile"])
 def test_nothing_is_installed_without_a_hash(file: str) -> None:
-    """Each call of pip wants hashes, or installs what was built here and fetches nothing."""
+    """Each call of pip requires hashes, or installs the local package without downloads."""
     commands = re.split(r"\n|&&", (ROOT / file).read_text().replace("\\\n", " "))
     calls = [command for command in commands if INSTALLS.search(command)]
     assert len(calls) > 1

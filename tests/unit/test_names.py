@@ -108,12 +108,12 @@ def test_a_safe_name_stays_as_it_is(text: str, limit: int) -> None:
 @settings(max_examples=500)
 @given(NASTY_TEXT | NEARLY_PLAIN, st.integers(16, 120))
 def test_plain_names_are_what_all_others_would_become(text: str, limit: int) -> None:
-    """What is told to be safe at first sight is what the long way makes of it."""
+    """A name that passes the quick check is the one that the complete rules make."""
     assert names.safe(text, limit) == names._made_safe(text, limit)
 
 
 def test_every_character_of_a_plain_name() -> None:
-    """No character, wherever it stands, is told to be safe at first sight where the long way changes it."""
+    """No character passes the quick check that the complete rules change, at any position."""
     for character in map(chr, range(0x110000)):
         text = f"a{character}b"
         assert not names._PLAIN.fullmatch(text) or names._made_safe(text, names.LIMIT) == text
@@ -249,7 +249,7 @@ def test_a_collision_suffixes_all_and_leaves_the_plain_name_to_nobody() -> None:
 
 
 def test_a_resource_alone_answers_to_both_its_names() -> None:
-    """The suffixed name holds for ever, also where nothing else has the plain one any more."""
+    """The suffixed name stays valid, also if no other resource has the plain one any more."""
     children = {IDS[0]: "00001.dcm"}
     assert names.resolve("00001.dcm", children, files=True) == IDS[0]
     assert names.resolve("00001 ~0123456789.dcm", children, files=True) == IDS[0]

@@ -250,7 +250,7 @@ class Promise(RuleBasedStateMachine):
 
     @rule(title=st.sampled_from(["deep", "flat", "grouped", "patients", "anonymised"]), chance=st.integers(0, 99))
     def look(self, title: str, chance: int) -> None:
-        """Somebody opens folder after folder; each entry is what its path leads to at once."""
+        """Open folder after folder: each entry is the resource that its path leads to."""
         path: DrivePath = ()
         while True:
             try:
@@ -279,7 +279,7 @@ class Promise(RuleBasedStateMachine):
 
     @rule()
     def follow(self) -> None:
-        """Follow every path that was ever listed: to what it was shown for, or to nothing while that exists."""
+        """Follow every path that was ever listed: it leads to the resource that it was listed for, or to nothing."""
         there = {(title, thing) for (title, _), (thing, _, _) in self.drive.all().items()}
         for (title, path), wanted in self.shown.items():
             for form in (path, tuple(unicodedata.normalize("NFD", segment) for segment in path)):

@@ -78,7 +78,7 @@ def test_conditions_hold_where_studies_are_left_out(show: Show) -> None:
 
 
 def test_relative_dates(show: Show) -> None:
-    """A new day moves what goes by it, at the first request, without a question to Orthanc; also over a restart."""
+    """On a new day, resources are placed again by relative dates, at the first request, without asking Orthanc; also after a restart."""
     shown = show(RECENT).add("a").add("b", StudyDate="20240320")
     assert shown.names() == ["Doe a"]
     shown.orthanc.asked = 0
@@ -94,7 +94,7 @@ def test_relative_dates(show: Show) -> None:
 
 
 def test_changed_layout_places_only_itself(show: Show) -> None:
-    """Layouts come and go while others stay; Orthanc is asked for nothing, and what went leaves nothing behind."""
+    """Layouts are added and removed without requests to Orthanc; removed ones leave no rows behind."""
     shown = show(BY_DATE).add("a").add("b", Modality="MR")
     shown.names()
     shown.orthanc.asked = 0
@@ -142,7 +142,7 @@ def test_labels(show: Show) -> None:
 
 
 def test_emptied_log(show: Show) -> None:
-    """What came just before the log of changes was emptied is in its group in the next listing."""
+    """A resource that was added just before the log was emptied is in its group in the next listing."""
     for text in (BY_MODALITY, PATIENTS_WITH_CT):
         shown = show(text).add("a")
         assert len(shown.walk()) == 4

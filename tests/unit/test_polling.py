@@ -85,7 +85,7 @@ def polling(orthanc: Clocked) -> Polling:
 
 
 def test_nothing(polling: Polling, orthanc: Clocked) -> None:
-    """Where nothing happens nothing is told, the time limit is kept, and Orthanc is asked about once a second."""
+    """Without changes there is no event, the time limit is kept, and Orthanc is asked about once a second."""
     orthanc.asked.clear()
     before = orthanc.time
     assert polling.next_change(0.25) is None
@@ -104,7 +104,7 @@ def test_no_time(polling: Polling, orthanc: Clocked) -> None:
 
 
 def test_addition(polling: Polling, orthanc: Clocked) -> None:
-    """What is new is told once, and is no reason to compare everything."""
+    """A new resource is one event, and no reason to compare everything."""
     orthanc.store(B)
     orthanc.store(dicom.instance("a", study=2))
     assert events(polling, orthanc) == [EventKind.OTHER]
@@ -112,7 +112,7 @@ def test_addition(polling: Polling, orthanc: Clocked) -> None:
 
 
 def test_update(polling: Polling, orthanc: Clocked) -> None:
-    """An update is told like an addition."""
+    """An update is the same event as an addition."""
     orthanc.retag(orthanc.ids(Level.PATIENT)[0], {"PatientName": "x"})
     assert events(polling, orthanc) == [EventKind.OTHER]
 

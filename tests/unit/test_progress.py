@@ -88,7 +88,7 @@ def test_a_real_file_goes_first(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
 
 
 def test_it_can_be_put_away(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
-    """Who empties a folder file by file deletes it, which changes nothing in the import."""
+    """The progress file can be deleted with all others of a folder, which changes nothing in the import."""
     with importing(inbox, orthanc) as upload:
         assert inbox.delete((TOLD,)) == ""
         assert names(inbox) == []

@@ -139,7 +139,7 @@ def test_refused(text: str) -> None:
 
 
 def test_labels_that_are_not_followed() -> None:
-    """Labels cannot be searched where nobody keeps them up to date."""
+    """Labels cannot be searched if no layout keeps them up to date."""
     with pytest.raises(QueryError):
         parse_query("Labels=x", searchable_keywords(NO_EXTRA_TAGS, labels=False))
 
@@ -152,7 +152,7 @@ def test_extra_tags() -> None:
 
 @given(st.text())
 def test_folding_is_stable(text: str) -> None:
-    """What has been folded is not changed by folding it again."""
+    """The key of a key is the same key."""
     assert search_key(search_key(text)) == search_key(text)
 
 

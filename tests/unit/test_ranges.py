@@ -136,7 +136,7 @@ def test_reader_that_stops(reader: Reader) -> None:
 
 @BOTH
 def test_idle(reader: Reader) -> None:
-    """What nobody asked for during the idle time is dropped, and what was asked for is not."""
+    """Files that were not read during the idle time are evicted, and others are not."""
     other = reader.orthanc.store(dicom.instance("q", pixels=4096)).id
     for one in (reader.one, other) * 2:
         reader.read(0, 100, one)
@@ -152,7 +152,7 @@ def test_idle(reader: Reader) -> None:
 
 
 def test_timer() -> None:
-    """Files are closed by themselves, when nobody asks for anything any more."""
+    """Idle files are closed by a timer."""
     orthanc = CountingOrthanc()
     one = orthanc.store(FILE).id
     cache = RangeCache(orthanc, largest=100, idle=0.05)
@@ -169,7 +169,7 @@ def test_timer() -> None:
 
 @BOTH
 def test_deleted(reader: Reader) -> None:
-    """What was deleted is gone at once, and leaves nothing open."""
+    """A deleted file is gone at once, and leaves nothing open."""
     for start in (0, 100, 200):
         reader.read(start, start + 100)
     reader.orthanc.delete(Level.INSTANCE, reader.one)
@@ -192,7 +192,7 @@ def test_replaced(reader: Reader) -> None:
 
 @BOTH
 def test_replaced_while_it_is_opened(reader: Reader) -> None:
-    """A file that is replaced between the question and its opening is refused, and then read anew."""
+    """A file that is replaced while it is being opened is refused, and can then be read again."""
     reader.read(0, 100)
     new = dicom.instance("p", pixels=2048)
     with reader.cache.open_instance(reader.one) as file:

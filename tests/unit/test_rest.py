@@ -110,7 +110,7 @@ class Unrenderable:
     ids=["over HTTP", "inside", "inside before 1.12.9"],
 )
 def test_no_picture(refusal: OrthancError) -> None:
-    """What cannot be rendered has no picture; what was deleted meanwhile is gone."""
+    """An instance that cannot be rendered has no picture; a deleted one is unknown."""
     assert RestOrthanc(Unrenderable(refusal)).picture(ONE) is None
     with pytest.raises(UnknownResource):
         RestOrthanc(Unrenderable(refusal, gone=True)).picture(ONE)

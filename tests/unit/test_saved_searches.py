@@ -12,7 +12,7 @@ from davfs.filesystem.search.saved_searches import SavedSearches
 
 
 def test_two_processes(tmp_path: Path) -> None:
-    """Each process sees at once what another one has saved, and keeps it."""
+    """Each process sees at once the searches that another one has saved, and keeps them."""
     one, other = (SavedSearches(tmp_path / "searches.json") for _ in range(2))
     one.add("Modality=CT", "me")
     other.add("Modality=MR", "me")

@@ -283,7 +283,7 @@ def test_without_uploads(search: MakeSearch, orthanc: CountingOrthanc, tmp_path:
 
 
 def test_scope(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) -> None:
-    """No study is found whose files no layout shows: somebody has decided against it."""
+    """No study is found whose files no layout shows."""
     orthanc.store(dicom.instance("p", 2, tags={"Modality": "MR"}))
     area = search(orthanc, tmp_path, load_text(CT_ONLY, "ct.toml"), load_text(NO_FILES, "none.toml"))
     assert names(area, "PatientName=doe") == [STUDY]
@@ -328,7 +328,7 @@ SEGMENTS = st.text(min_size=1) | st.from_regex(
 @given(SEGMENTS, st.none() | SEGMENTS)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_segment(orthanc: CountingOrthanc, segment: str, below: str | None) -> None:
-    """Whatever is asked for is there and can be listed, or it is not there."""
+    """Any path can be listed, or is not found."""
     with TemporaryDirectory() as folder, searching.opened(orthanc, Path(folder)) as area:
         path = (segment,) if below is None else (segment, below)
         try:

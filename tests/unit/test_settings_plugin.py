@@ -89,7 +89,7 @@ def test_good_uris(uri: str) -> None:
     "uri", ["", "/", "davfs", "/a/", "//a", "/a//b", "/a b", "/a/.", "/..", "/a.", "/é", "/a%20b", "/a\n"]
 )
 def test_bad_uris(uri: str) -> None:
-    """What the core would read as another path is refused with what is allowed."""
+    """A path that the core would read as another one is refused, and the message has what is allowed."""
     with pytest.raises(ConfigurationError, match=r"Davfs\.Uri .* must be a path such as /davfs"):
         davfs(Uri=uri)
 

@@ -28,7 +28,7 @@ def test_settings_that_matter(tmp_path: Path, settings: dict[str, Any], *, uploa
 
 
 def test_folders_are_for_their_owner_alone(tmp_path: Path) -> None:
-    """What is made for the catalog, folders above it too, is nobody else's; what was there stays as it was."""
+    """New folders of the catalog, those above it too, are for their owner alone; existing ones stay as they are."""
     before = os.umask(0o022)
     try:
         (tmp_path / "there").mkdir()

@@ -97,7 +97,7 @@ def test_their_levels(name: str, levels: str) -> None:
     ],
 )
 def test_their_names(name: str, expected: list[str]) -> None:
-    """Somebody who looks for a day, a modality or a physician finds it; the hashes are those of ``openssl dgst``."""
+    """Days, modalities and physicians have folders; the hashes are those of ``openssl dgst``."""
     assert ["|".join(names) for names in shown(name, TAGS)][: len(expected)] == expected
 
 
@@ -108,7 +108,7 @@ def test_what_has_no_tags_has_names(name: str) -> None:
 
 
 def test_dates_of_acquisition() -> None:
-    """Where the folders tell the day of acquisition, the dates do too."""
+    """If the folders are named by the day of acquisition, the dates are those of acquisition."""
     assert {name for name in LAYOUTS if layout(name).dates is Dates.ACQUISITION} == {"by-date", "recent"}
 
 

@@ -121,7 +121,7 @@ def test_programs_and_texts_say_nothing(path: str) -> None:
     "name", ["DICOMDIR", "DICOMDIR-implicit", "DICOMDIR-bigEnd", "DICOMDIR-nopatient", "TINY_ALPHA/DICOMDIR"]
 )
 def test_directories_of_media_are_no_images(name: str) -> None:
-    """A DICOMDIR is told from an image, whatever its name."""
+    """A DICOMDIR is distinguished from an image, whatever its name."""
     assert sniff(memoryview(sample(f"dicomdirtests/{name}"))) is FileType.DICOMDIR
 
 

@@ -93,7 +93,7 @@ def test_a_folder_is_filled_while_it_goes(spool: Spool, monkeypatch: pytest.Monk
 
 
 def test_a_folder_is_moved_while_it_is_open(spool: Spool) -> None:
-    """What is done in it is done to what is there now, wherever that is; its old path may be another folder's."""
+    """Changes in an open folder are made where it is now; its old path may be another folder's."""
     spool.make_folder(("a",))
     for name in ("x", "y"):
         spool.write(("a", name), b"")

@@ -10,7 +10,7 @@ from davfs.layout.subject import subject
 
 
 def person(name: str = "DOE^JOHN", patient_id: str = "P-17", birth: str = "19700101", study: str = "1.2.3") -> str:
-    """Return what stands for the person of a study."""
+    """Return the text that identifies the person of a study."""
     found = {"PatientName": name, "PatientID": patient_id, "PatientBirthDate": birth, "StudyInstanceUID": study}
     return subject({keyword: value for keyword, value in found.items() if value})
 
@@ -69,7 +69,7 @@ def test_other_people(other: Mapping[str, str]) -> None:
     [("???^??", "????^?"), ("\u0915\u093f", "\u0915\u093e"), ("^^^ANNA", "^^^BEN"), ("\u304b", "\u304c"), ("A/B", "")],
 )
 def test_names_of_other_scripts(one: str, other: str) -> None:
-    """What is no letter of Latin, or all that there is of a name, still tells people apart."""
+    """Names in other scripts, and names of one part, still distinguish people."""
     assert person(one) != person(other)
 
 

@@ -68,7 +68,7 @@ def test_it_may_come_later(status: int) -> None:
     ],
 )
 def test_it_will_not_come_later(answer: httpx.Response, reason: str) -> None:
-    """What no waiting would mend is said at once."""
+    """An error that will not pass is raised at once."""
     with pytest.raises(ConfigurationError, match=reason):
         asked(lambda _: answer)
 

@@ -63,7 +63,7 @@ def test_groups_have_limits() -> None:
 
 
 def test_further_files_may_be_text_alone() -> None:
-    """In the folder of a study there is one study.json, so nothing has to tell it from another."""
+    """The name of an extra file needs no tag, since a folder has one of each."""
     assert parse_file_template("study.json", Level.STUDY).render({}, ID) == "study.json"
     assert (
         parse_file_template("{StudyDescription}.zip", Level.STUDY).render({"StudyDescription": "CON"}, ID) == "CON_.zip"

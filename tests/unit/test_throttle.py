@@ -116,7 +116,7 @@ def test_credentials_of_the_configuration_are_known(throttle: Throttle, time: Ti
 
 
 def test_changed_credentials_are_not_known(throttle: Throttle) -> None:
-    """A password that Orthanc refuses is not verified any more."""
+    """A password that Orthanc refuses does not count as verified any more."""
     throttle.succeeded(HERE, GOOD)
     attack(throttle, 20)
     assert throttle.delay("alice", HERE, GOOD) == 0

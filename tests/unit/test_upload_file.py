@@ -76,7 +76,7 @@ def test_what_cannot_come_is_told_before_the_first_byte(
 
 
 def test_the_quota_holds_while_bytes_come(spool: Spool) -> None:
-    """Each is counted when it comes, whether their number was told or not."""
+    """Bytes are counted when they arrive, whether the length was announced or not."""
     with spool.receive(("a",)) as one, spool.receive(("b",), 300) as other:
         one.write(bytes(700))
         other.write(bytes(300))

@@ -33,7 +33,7 @@ CORE_CALL, RESOURCE = 0.001, 0.00015
 
 
 def reconstruct(shown: Shown, level: Level) -> None:
-    """Give the first resource of a level another name, of which the log does not tell."""
+    """Give the first resource of a level another name, without an entry in the log."""
     tag = {Level.PATIENT: "PatientName", Level.STUDY: "StudyDescription", Level.SERIES: "SeriesDescription"}[level]
     shown.orthanc.reconstruct(shown.orthanc.ids(level)[0], {tag: "Other"})
 

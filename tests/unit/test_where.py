@@ -115,7 +115,7 @@ def test_relative_dates(text: str, first: str) -> None:
 
 
 def test_scanners_may_be_a_day_ahead() -> None:
-    """A server that runs on UTC shows what was made this morning in Auckland; today is today."""
+    """A server that runs on UTC shows an image of this morning in Auckland as one of today."""
     assert fits("last 30 days", "20240401", "DA")
     assert not fits("today", "20240401", "DA")
 
@@ -129,7 +129,7 @@ def test_no_date_is_out_of_reach(text: str, today: date) -> None:
 
 @pytest.mark.parametrize("text", ["CT", "20240101-"])
 def test_other_tests_are_not_relative(text: str) -> None:
-    """Only what depends on today has to be looked at again tomorrow."""
+    """Only conditions that depend on today are evaluated again tomorrow."""
     assert not parse_criterion(text, "DA" if text[0] == "2" else "CS").relative
 
 
@@ -168,7 +168,7 @@ def test_one_value_is_enough() -> None:
 
 
 def test_modalities_of_the_study() -> None:
-    """They are those of its series, whether somebody has gathered them already or not."""
+    """They are those of its series, whether the tags have them already or not."""
     assert appears('ModalitiesInStudy = "CT"', {"ModalitiesInStudy": "PT\\CT"})
     assert appears('ModalitiesInStudy = "CT"', {}, {"Modality": "PT"}, {"Modality": "CT"})
     assert not appears('ModalitiesInStudy = "CT"', {}, {"Modality": "PT"})
@@ -189,7 +189,7 @@ def test_missing_tags() -> None:
 
 
 def test_conditions_on_extra_tags() -> None:
-    """What Orthanc keeps besides can be asked for."""
+    """Tags that Orthanc keeps additionally can be used."""
     text = 'title = "x"\n[where]\nPatientAge = "042Y"\n[[level]]\nstudy = "{id}"\n'
     layout = load_text(text, "x", extra={Level.PATIENT: ["PatientAge"]})
     assert matches(layout.where, {"PatientAge": "042Y"}, {}, [], TODAY)

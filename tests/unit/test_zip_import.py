@@ -39,7 +39,7 @@ def test_a_zip_is_imported_member_by_member(orthanc: MemoryOrthanc) -> None:
 
 
 def test_importing_a_zip_again_is_a_success(orthanc: MemoryOrthanc) -> None:
-    """A client that retries is not punished for what went in the first time."""
+    """A client can send a ZIP again after some of its images were imported."""
     content = zipped({"1": CT, "2": MR})
     assert ZipImporter(Importer(orthanc)).import_zip(content) == ZipImporter(Importer(orthanc)).import_zip(content)
 
@@ -113,7 +113,7 @@ def test_zips_in_a_zip(orthanc: MemoryOrthanc) -> None:
 
 
 def test_the_limits_hold_for_zips_in_a_zip(orthanc: MemoryOrthanc) -> None:
-    """What is packed again and again is counted when it is looked into, and before it is unpacked."""
+    """Members of nested ZIPs are counted before they are unpacked."""
     inner = zipped({str(number): CT for number in range(10)})
     limits = ZipLimits(total_size=len(inner) + 5 * len(CT))
     with pytest.raises(Refused, match="unpacks to more") as caught:
