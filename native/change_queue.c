@@ -47,7 +47,7 @@ void davfs_add_change(OrthancPluginChangeType kind, const char* id)
 
 void davfs_open_changes(void)
 {
-  if (ring == NULL) /* a reset of Orthanc initializes the plugin once more */
+  if (ring == NULL) /* a reset of Orthanc initializes the plugin again */
   {
     ring = calloc(CAPACITY, sizeof(davfs_change));
   }

@@ -314,7 +314,7 @@ class Database:
 
 
 def retry_if_moved(method: Callable[P, T]) -> Callable[P, T]:
-    """Decorate a method that runs once more if the database moved meanwhile."""
+    """Decorate a method: it is retried once if the database moved meanwhile."""
 
     @wraps(method)
     def retrying(*arguments: P.args, **options: P.kwargs) -> T:

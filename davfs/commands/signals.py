@@ -23,7 +23,7 @@ def until_signalled() -> Iterator[threading.Event]:
         signal.signal(number, signal.SIG_DFL)
         _thread.start_new_thread(stopping.set, ())
 
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)  # whoever started this process may have blocked them
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)  # the parent process may have blocked them
     before = {number: signal.signal(number, stop) for number in _SIGNALS}
     try:
         yield stopping

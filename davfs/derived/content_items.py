@@ -1,7 +1,7 @@
 """Cleans content items of structured reports: codes and measurements stay, unless they identify a person.
 
 No item is removed, since items are referenced by their positions; its value is replaced. Texts, names, dates and UIDs
-of content items are attributes like others, with their own rules; this module goes by the concept of an item.
+of content items are attributes like others, with their own rules; this module handles them by the concept of an item.
 
 Source: DICOM PS3.15 section E.3.4, Table E.3.4-1; the items' values are those of PS3.3 C.17.3.2.
 """

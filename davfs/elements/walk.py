@@ -1,8 +1,8 @@
 """Walks through the data elements of a DICOM file: counts them, and measures how deep they are nested.
 
-Orthanc's cost of parsing a file goes by the number of elements, and hardly by bytes. An image is one element, however
-large; but eight zeros are an element too, and Orthanc's parser takes four microseconds for each. 24 MB of zeros behind
-an image are three million elements: twelve seconds.
+The time in which Orthanc parses a file depends on the number of elements, and hardly on bytes. An image is one element,
+however large; but eight zeros are an element too, and Orthanc's parser takes four microseconds for each. 24 MB of zeros
+behind an image are three million elements: twelve seconds.
 
 Orthanc's parser calls itself for each sequence in a sequence, on a thread with a small stack: 2 KB with 48 levels
 end the process. Images have three or four, structured reports up to some twenty.

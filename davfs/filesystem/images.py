@@ -109,7 +109,7 @@ class Images:
         return derived
 
     def _named(self, folder: str | None, instances: Sequence[Mapping[OrthancId, Instance]]) -> ImageFiles:
-        """Return the files of a folder; they are named anew only if its instances or their naming changed."""
+        """Return the files of a folder; they are named again only if its instances or their naming changed."""
         naming = ImageNaming(self._show, self._layout.digest, self._series_tags(instances))
         cached = self._cache.get(folder)
         if cached is not None and cached.naming == naming and _are_identical(cached.instances, instances):

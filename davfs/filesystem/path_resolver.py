@@ -4,7 +4,7 @@
 2. A name is looked up in the index. Orthanc is asked only if the index does not suffice: for the instances of a series
    that are not cached, and if the name is that of an extra file, which may exist or not.
 3. The folders of paths are cached until the catalog changes.
-4. If nothing has the name, or its resource was deleted meanwhile, the path is resolved once more, with Orthanc's own
+4. If nothing has the name, or its resource was deleted meanwhile, the path is resolved again, with Orthanc's own
    list of instances.
 """
 
@@ -67,7 +67,7 @@ class PathResolver:
 
         Args:
             path: The path.
-            action: Raises `UnknownResource` if the node's resource has been deleted; it is then called once more, with
+            action: Raises `UnknownResource` if the node's resource has been deleted; it is then called again, with
                 the node that the path leads to now.
 
         Raises:

@@ -46,7 +46,7 @@ def layout_text(layout: Layout) -> str:
 
 
 class Readme:
-    """Writes the text anew for each reader.
+    """Generates the text for each reader.
 
     Args:
         layouts: Description of each layout, by its title.

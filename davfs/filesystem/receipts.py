@@ -77,7 +77,7 @@ def _entry(item: Item, instance: Instance) -> Entry:
     """Return the entry of a receipt: that of the uploaded file if it is kept, otherwise with Orthanc's size and tag.
 
     The date is that of the upload, or of Orthanc's file if that is later: Orthanc can have replaced it
-    ("OverwriteInstances"), or it was deleted there and uploaded once more.
+    ("OverwriteInstances"), or it was deleted there and uploaded again.
     """
     entry = item.entry
     if item.has_original:

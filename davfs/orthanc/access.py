@@ -21,7 +21,7 @@ can name: so reading and deleting are tried on each.
 
 With ``"ReadOnly": true`` (since 1.12.5) the response to POST and DELETE is 405 for all users.
 
-Three permissions cannot represent a filter that shows a user some patients and not others, nor one that goes by the
+Three permissions cannot represent a filter that shows a user some patients and not others, nor one that depends on the
 client's address, which in these requests is that of the drive.
 """
 

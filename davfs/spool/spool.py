@@ -141,7 +141,7 @@ class Spool(SpoolMover):
             return self._upload_file(path, file, reservation, temporary, resources)
 
     def adopt(self, path: Path) -> UploadFile:
-        """Upload an ordinary file of the inbox once more; it stays where it is. The caller closes it.
+        """Upload an ordinary file of the inbox again; it stays where it is. The caller closes it.
 
         Raises:
             NotFound: Nothing is there, or a receipt.

@@ -78,7 +78,7 @@ def test_conditions_hold_where_studies_are_left_out(show: Show) -> None:
 
 
 def test_relative_dates(show: Show) -> None:
-    """On a new day, resources are placed again by relative dates, at the first request, without asking Orthanc; also after a restart."""
+    """On a new day, the first request places resources by relative dates, without asking Orthanc."""
     shown = show(RECENT).add("a").add("b", StudyDate="20240320")
     assert shown.names() == ["Doe a"]
     shown.orthanc.asked = 0

@@ -199,7 +199,7 @@ def _display_name(resource: ListedResource) -> str:
 
 
 def _creation_date(resource: ListedResource) -> str:
-    """Return the date of the last change: whatever changes on the drive is created anew."""
+    """Return the date of the last change: a changed resource counts as a new one."""
     return f"{resource.entry.modified:%Y-%m-%dT%H:%M:%SZ}"
 
 

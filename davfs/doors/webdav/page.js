@@ -46,7 +46,7 @@ function reason(request) {
   return REASONS[request.status] || (hasType(request, "text/plain") && request.responseText.trim()) || `${request.status} ${request.statusText}`;
 }
 
-/** Show the folder as it is now, without loading the page anew. */
+/** Show the folder as it is now, without reloading the page. */
 async function refresh() {
   try {
     const answer = await send("GET", location.href.split("#")[0]);

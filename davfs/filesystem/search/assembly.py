@@ -21,7 +21,7 @@ from davfs.settings.configuration import Configuration
 
 
 class SearchAssembly:
-    """Creates the area anew whenever the layouts change; saved searches and placeholders stay.
+    """Creates a new area whenever the layouts change; saved searches and placeholders stay.
 
     Args:
         settings: The configuration.
