@@ -6,7 +6,7 @@
 # make fmt     let ruff format and mend
 # make lock    renew requirements/: the newest version of all that pyproject.toml allows, with hashes, and the lowest ones
 # make release   the source, the CycloneDX SBOM (make sbom makes it alone) and their hashes, in build/release
-# make bench   measure the drive beside Orthanc's REST API and its own WebDAV
+# make bench   measure the drive beside Orthanc's REST API, its own WebDAV and other servers  (ARGS="--only doors", ARGS=--scale)
 # make test-large   transfers of 1 GB, in bounded memory
 # make test-bookworm   the same on Debian 12, test-trixie on 13, test-forky on testing: in a chroot of it (needs root; ARGS=…)
 # make test-stop    stop Orthanc while the drive is busy, many times (ROUNDS=50; about 15 minutes)

@@ -4,10 +4,12 @@ It is kept between runs, and what is missing is added.
 """
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.connection import Connection, WrongAnswer, question
 from tests.support.dicom import CT_IMAGE, instance, orthanc_id, uid
@@ -18,6 +20,8 @@ CT_PATIENT = "BENCH-CT"
 UPLOADS = "BENCH-UPLOAD"
 """PatientID of what is uploaded during a run, and deleted afterwards."""
 
+_VERSION = 1
+"""To be counted up with each change of what is in the archives: they are kept between runs."""
 _STEP = 50
 
 
@@ -57,6 +61,20 @@ class Archive:
         """
         counts = {"CountPatients": self.patients + 1, "CountInstances": self.patients + self.images}
         fill(connection, self.contents(), counts)
+
+
+def kept(parent: Path, name: str, stamp: str = "") -> Path:
+    """Return the folder that keeps an archive, after removing those that had other contents.
+
+    Args:
+        parent: The folder of all archives.
+        name: Tells the archive from others.
+        stamp: What its contents depend on, besides the version of this benchmark.
+    """
+    folder = parent / "-".join(filter(None, (name, stamp, f"v{_VERSION}")))
+    for other in {parent / name, *parent.glob(f"{name}-*")} - {folder}:
+        shutil.rmtree(other, ignore_errors=True)
+    return folder
 
 
 def fill(connection: Connection, contents: Iterable[bytes], counts: Mapping[str, int]) -> None:

@@ -55,16 +55,20 @@ def wait_for_index(connection: Connection, root: str, archive: Archive) -> None:
         time.sleep(0.2)
 
 
-def wait_until_ready(connection: Connection) -> None:
+def wait_until_ready(connection: Connection, seconds: float = _INDEXING) -> None:
     """Wait until the second door says that the drive shows all of Orthanc.
+
+    Args:
+        connection: Asks that door.
+        seconds: How long this may take.
 
     Raises:
         WrongAnswer: It takes too long.
     """
-    end = time.monotonic() + _INDEXING
+    end = time.monotonic() + seconds
     while not _ready(connection):
         if time.monotonic() > end:
-            raise WrongAnswer(f"the drive was not ready within {_INDEXING} s: does it reach Orthanc?")
+            raise WrongAnswer(f"the drive was not ready within {seconds:g} s: does it reach Orthanc?")
         time.sleep(0.05)
 
 

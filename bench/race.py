@@ -3,11 +3,13 @@
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from bench.connection import Client, Question
 from bench.cpu import cpu_seconds
 from bench.figures import MET, Goal
+
+T = TypeVar("T")
 
 Walk = Callable[[int], Question]
 """Gives the request of a turn (from 0)."""
@@ -148,7 +150,7 @@ def blocks(race: Race, client: Client, processes: Mapping[str, Sequence[int]]) -
     return {name: each[1:] for name, each in found.items()}
 
 
-def rotations(names: Sequence[str], count: int) -> Iterator[list[str]]:
+def rotations(names: Sequence[T], count: int) -> Iterator[list[T]]:
     """Return the names in so many orders, each of which begins one further on."""
     for number in range(count):
         first = number % len(names)

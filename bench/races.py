@@ -14,7 +14,7 @@ from tests.support.dicom import CT_IMAGE, instance, orthanc_id
 DRIVE, REST, WEBDAV = "drive", "REST", "/webdav"
 
 _AS_FAST_AS_REST = {REST: 0.95, WEBDAV: 10.0}
-_PREFIX = "bench-"  # of the names in the inbox
+PREFIX = "bench-"  # of the names in the inbox
 _PUTS = 5  # uploads in one block
 _SUCCESS = b'"Status" : "Success"'
 
@@ -96,7 +96,7 @@ def _listings(own: Places, built_in: Places, rounds: int) -> list[Race]:
 def _upload(drive: str, rounds: int) -> Race:
     def put(turn: int) -> Question:
         content = instance(UPLOADS, series="put", number=turn, pixels=CT_IMAGE)
-        return question("PUT", f"{drive}inbox/{_PREFIX}{turn:05d}.dcm", body=content, status=201)
+        return question("PUT", f"{drive}inbox/{PREFIX}{turn:05d}.dcm", body=content, status=201)
 
     def post(turn: int) -> Question:
         content = instance(UPLOADS, series="post", number=turn, pixels=CT_IMAGE)
@@ -123,5 +123,5 @@ def remove_uploads(connection: Connection) -> None:
 def remove_receipts(connection: Connection, drive: str) -> None:
     """Delete what stands in the inbox for the uploads of this or an earlier run."""
     for each in children(connection, f"{drive}inbox"):
-        if each.name.startswith(_PREFIX):
+        if each.name.startswith(PREFIX):
             connection.ask(question("DELETE", each.href, status=204))

@@ -4,13 +4,13 @@ import signal
 import sys
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bench import large, layouts, races, second_door
-from bench.archive import Archive
+from bench import large, layouts, races, scale, second_door
+from bench.archive import Archive, kept
 from bench.connection import Connection
 from bench.places import wait_for_index
 from bench.required import missing
@@ -25,7 +25,7 @@ KEPT = BUILD / "bench"
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class Scope:
     """How much is measured.
 
     Attributes:
@@ -34,6 +34,7 @@ class Scale:
         megabytes: Size of the large instance.
         studies: What is listed in all layouts.
         listings: Blocks of each folder.
+        sizes: Numbers of studies in the archives of several sizes.
     """
 
     archive: Archive
@@ -41,17 +42,24 @@ class Scale:
     megabytes: int
     studies: Studies
     listings: int
+    sizes: Sequence[int]
 
 
-FULL = Scale(
+FULL = Scope(
     Archive(patients=4999, images=1000),  # with the one of the big series, 5,000 patients
     rounds=24,
     megabytes=1024,
     studies=Studies.of_this_week(3000, images=500),
     listings=12,
+    sizes=(1000, 10_000, 100_000),
 )
-QUICK = Scale(
-    Archive(patients=200, images=50), rounds=5, megabytes=64, studies=Studies.of_this_week(60, images=120), listings=2
+QUICK = Scope(
+    Archive(patients=200, images=50),
+    rounds=5,
+    megabytes=64,
+    studies=Studies.of_this_week(60, images=120),
+    listings=2,
+    sizes=(50, 200),
 )
 
 
@@ -62,17 +70,17 @@ def main() -> int:
     memory; 2 where something that is needed is missing; 130 where the run was interrupted.
     """
     options = _options()
-    scale = QUICK if options.quick else FULL
+    scope = QUICK if options.quick else FULL
     if options.large:
-        scale = replace(scale, megabytes=options.large)
+        scope = replace(scope, megabytes=options.large)
     if needed := missing(options.plugin, options.static):
         print("\n".join(needed), file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was measured is printed
     start, results, code = time.monotonic(), Results(), 0
     try:
-        for name in options.only or PARTS:
-            PARTS[name](results, options, scale)
+        for name in options.only or _SHORT:
+            PARTS[name](results, options, scope)
     except KeyboardInterrupt:
         code = 130
     results.print()
@@ -87,6 +95,8 @@ def _options() -> Namespace:
     parser.add_argument("--quick", action="store_true", help="small archives and few rounds: does the benchmark work?")
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file; other parts in it stay")
+    parser.add_argument("--scale", dest="only", action="store_const", const=["scale"], help="the same as --only scale")
+    parser.add_argument("--studies", type=int, nargs="+", metavar="N", help="sizes of the archives of part scale")
     parser.add_argument("--plugin", type=Path, default=BUILD / "libOrthancDavfs.so", help="its library")
     parser.add_argument("--static", type=Path, default=BUILD / "libOrthancStatic.so", help="that of bench/static.c")
     parser.add_argument(
@@ -98,23 +108,23 @@ def _options() -> Namespace:
     return parser.parse_args()
 
 
-def _layouts(results: Results, options: Namespace, scale: Scale) -> None:
+def _layouts(results: Results, options: Namespace, scope: Scope) -> None:
     """Measure all shipped layouts beside the static plugin."""
     title = (
-        f"Layouts: {scale.studies.number:,} studies; how many times as long as a static plugin the drive takes to list "
-        f"folders, and the seconds after which a changed layout is listed; medians of {scale.listings} rounds"
+        f"Layouts: {scope.studies.number:,} studies; how many times as long as a static plugin the drive takes to list "
+        f"folders, and the seconds after which a changed layout is listed; medians of {scope.listings} rounds"
     )
     with results.part("layouts", title) as part:
-        layouts.measure(part, (options.plugin, options.static), KEPT, scale.studies, scale.listings)
+        layouts.measure(part, (options.plugin, options.static), KEPT, scope.studies, scope.listings)
 
 
-def _doors(results: Results, options: Namespace, scale: Scale) -> None:
+def _doors(results: Results, options: Namespace, scope: Scope) -> None:
     """Measure both doors of one Orthanc beside other ways to the same files."""
-    archive = scale.archive
-    folder, (door,) = KEPT / f"{archive.patients}-{archive.images}", free_ports(1)
+    archive = scope.archive
+    folder, (door,) = kept(KEPT, f"{archive.patients}-{archive.images}"), free_ports(1)
     title = (
         f"Doors: {archive.patients:,} patients with one small instance and one series of {archive.images:,} CT images; "
-        f"medians of {scale.rounds} rounds"
+        f"medians of {scope.rounds} rounds"
     )
     server = {"Server": {"Enabled": True, "Port": door}}
     with (
@@ -124,22 +134,33 @@ def _doors(results: Results, options: Namespace, scale: Scale) -> None:
     ):
         archive.fill(client)
         wait_for_index(client, f"{urlsplit(orthanc.drive_url).path}by-patient", archive)
-        races.compare(part, client, orthanc, archive, scale.rounds)
-        second_door.compare(part, folder, orthanc, archive, scale.rounds)
+        races.compare(part, client, orthanc, archive, scope.rounds)
+        second_door.compare(part, folder, orthanc, archive, scope.rounds)
 
 
-def _large(results: Results, options: Namespace, scale: Scale) -> None:
+def _large(results: Results, options: Namespace, scope: Scope) -> None:
     """Measure ``davfs serve`` with one large instance."""
-    title = f"davfs serve: one multi-frame instance of {scale.megabytes:,} MB"
+    title = f"davfs serve: one multi-frame instance of {scope.megabytes:,} MB"
     with results.part("large", title) as part:
-        large.measure(part, options.plugin, KEPT / f"large-{scale.megabytes}", scale.megabytes)
+        large.measure(part, options.plugin, kept(KEPT, f"large-{scope.megabytes}"), scope.megabytes)
 
 
-PARTS: Mapping[str, Callable[[Results, Namespace, Scale], None]] = {
+def _scale(results: Results, options: Namespace, scope: Scope) -> None:
+    """Measure the same requests in archives of several sizes."""
+    sizes = sorted(options.studies or scope.sizes)
+    title = f"Scale: the same requests with {' / '.join(f'{size:,}' for size in sizes)} studies"
+    with results.part("scale", title) as part:
+        scale.measure(part, options.plugin, KEPT, sizes)
+
+
+PARTS: Mapping[str, Callable[[Results, Namespace, Scope], None]] = {
     "layouts": _layouts,
     "doors": _doors,
     "large": _large,
+    "scale": _scale,
 }
+_SHORT = ("layouts", "doors", "large")
+"""The parts that are measured unless others are named: the large archives take long to fill."""
 
 
 if __name__ == "__main__":

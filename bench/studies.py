@@ -2,14 +2,13 @@
 
 import hmac
 import random
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.archive import fill
+from bench.archive import fill, kept
 from bench.connection import Connection
 from tests.support.dicom import instance, uid
 
@@ -18,7 +17,7 @@ _GIVEN = ("Ada", "Béla", "Carl", "Dora", "Emil", "Frida", "Gustav", "Hanna", "I
 _MODALITIES = (("CT",), ("CT",), ("MR",), ("MR",), ("US",), ("CR",), ("XA",), ("MG",), ("PT", "CT"))
 _REGIONS = ("Head", "Thorax", "Abdomen", "Knee left", "Spine", "Whole body", "")
 _PHYSICIANS = (*(f"{family}^{given}" for family in _FAMILIES[:6] for given in _GIVEN[:5]), "")
-_STUDIES_EACH = 2
+STUDIES_EACH = 2
 _SERIES_OF_LARGEST = 24
 _RECENT_DAYS = 24
 _DAYS = 5 * 365
@@ -48,10 +47,7 @@ class Studies:
 
     def folder(self, parent: Path) -> Path:
         """Return the folder that keeps it, after removing those of other weeks."""
-        prefix = f"studies-{self.number}-{self.images}-"
-        for other in set(parent.glob(f"{prefix}*")) - {parent / f"{prefix}{self.until}"}:
-            shutil.rmtree(other)
-        return parent / f"{prefix}{self.until}"
+        return kept(parent, f"studies-{self.number}-{self.images}", f"{self.until}")
 
     def marks(self, key: str) -> tuple[str, ...]:
         """Return texts of which one stands in the path of the largest study, whatever the layout.
@@ -59,7 +55,7 @@ class Studies:
         Args:
             key: The key of pseudonyms.
         """
-        patient = _patient_id(0)
+        patient = patient_id(0)
         pseudonym = hmac.digest(key.encode(), patient.encode(), "sha256").hex()[:16]  # as docs/layouts.md has it
         return patient, pseudonym, uid(patient, 0)
 
@@ -74,12 +70,12 @@ class Studies:
 
     def _contents(self) -> Iterator[bytes]:
         for study in range(self.number):
-            patient = study // _STUDIES_EACH
-            tags = _patient_tags(patient) | self._study_tags(study)
+            patient = study // STUDIES_EACH
+            tags = patient_tags(patient) | self._study_tags(study)
             for series in self._series(study):
                 own = tags | {"Modality": _modality(study, series), "SeriesDescription": f"Sequence {series}"}
                 for number in range(1, self._images(study, series) + 1):
-                    yield instance(_patient_id(patient), study, series, number, tags=own)
+                    yield instance(patient_id(patient), study, series, number, tags=own)
 
     def _images(self, study: int, series: int) -> int:
         return self.images if (study, series) == (0, 1) else 1
@@ -104,11 +100,13 @@ def _modality(study: int, series: int) -> str:
     return modalities[series % len(modalities)]
 
 
-def _patient_id(patient: int) -> str:
+def patient_id(patient: int) -> str:
+    """Return the PatientID of a patient, who has a number from 0."""
     return f"P{patient:05d}"
 
 
-def _patient_tags(patient: int) -> dict[str, Any]:
+def patient_tags(patient: int) -> dict[str, Any]:
+    """Return the tags of a patient by their keywords."""
     chance = _chance(f"patient {patient}")
     return {"PatientName": f"{chance.choice(_FAMILIES)}^{chance.choice(_GIVEN)}"}
 
