@@ -119,7 +119,7 @@ class Indexer:
             except OrthancError as error:
                 if self._stopping.is_set():
                     return
-                _log.warning("the catalog could not follow Orthanc, and will compare itself: %s", error)
+                _log.warning("the catalog could not be updated, and will be compared with Orthanc: %s", error)
                 self.reconcile_soon()
             except Exception:  # noqa: BLE001  the thread has to live: without it deletions go unnoticed
                 _log.exception("the catalog could not follow Orthanc, and will compare itself")

@@ -42,7 +42,7 @@ def serve(
         _log.error("%s", str(error).replace("Davfs.", ""))  # the keys have no section here
         raise typer.Exit(_MISCONFIGURED) from error
     except Unavailable as error:
-        _log.error("%s; it was waited for as long as --wait says", error)
+        _log.error("%s; gave up after the time of --wait", error)
         raise typer.Exit(_FAILED) from error
 
 

@@ -18,8 +18,8 @@ This drive shows the DICOM archive of an Orthanc server.
 
 _SEARCH = """\
 search/
-    Folders that are questions: open search/PatientName=doe,Modality=CT to see the studies. How to ask, and how to
-    keep a question, is in search/README.txt.
+    Folders that are queries: open search/PatientName=doe,Modality=CT to see the studies that match. The syntax, and
+    how to save a search, are in search/README.txt.
 """
 
 
@@ -32,7 +32,7 @@ _AS_THEY_ARE = """instances of private classes. What is written in the pixels, a
 
 
 def layout_text(layout: Layout) -> str:
-    """Return the text about a layout: its description and, if it is anonymised, what it does not show."""
+    """Return the text about a layout: its description and, if it is anonymised, what it leaves out."""
     if layout.anonymised is None:
         return layout.description
     chosen = {
@@ -91,9 +91,9 @@ class Readme:
         return (
             "inbox/\n"
             "    Drop DICOM files, folders of them, or ZIP archives of them here: they are imported, and appear in\n"
-            "    the folders above. A copy that ends without an error is in the archive. What Orthanc refuses lies in\n"
-            "    inbox/rejected/, next to a text that says why. While a large ZIP is being imported,\n"
-            "    NAME.zip.progress.txt beside it tells how far that is. Other files stay here for a while and are not\n"
+            "    the folders above. A copy that ends without an error is in the archive. What Orthanc refuses is in\n"
+            "    inbox/rejected/, next to a text with the reason. While a large ZIP is being imported,\n"
+            "    NAME.zip.progress.txt beside it shows the progress. Other files are kept for a while, and are not\n"
             "    imported."
         )
 

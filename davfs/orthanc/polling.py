@@ -84,7 +84,7 @@ class Polling:
             self._ask()
         except Exception as error:  # noqa: BLE001  the server at that address may be no Orthanc at all
             if not self._failures:
-                _log.warning("Orthanc does not answer as it should, and is asked again: %s", type(error).__name__)
+                _log.warning("Orthanc does not answer correctly; this will be retried: %s", type(error).__name__)
             self._next = self._now() + min(_PERIOD * 2**self._failures, _LONGEST)
             self._failures = min(self._failures + 1, 10)
         else:

@@ -54,7 +54,7 @@ class LayoutReloader:
                 _log_mistakes(loaded)
                 self._show(loaded)
                 self._shown, self._untidy = loaded, True
-                _log.warning("the layouts were read again: %s", ", ".join(layout.title for layout in loaded.layouts))
+                _log.warning("the layouts were reloaded: %s", ", ".join(layout.title for layout in loaded.layouts))
             return loaded
 
     def check_files(self) -> None:
@@ -65,7 +65,7 @@ class LayoutReloader:
         try:
             self._check_files()
         except Exception as error:  # noqa: BLE001  the caller's thread has other work
-            _log.error("layouts that changed could not be shown, which will be tried again: %s", error)
+            _log.error("changed layouts could not be loaded; this will be retried: %s", error)
 
     def _check_files(self) -> None:
         if self._untidy:

@@ -82,7 +82,7 @@ class SpoolMover(SpoolReader):
                 growth = self._disk.properties.growth_by_copy(source, target, deep=deep)
                 reserved.enter_context(self._quota.reserve(target, growth))
             except NoSpace:
-                _log.info("a copy in the inbox has no dead properties, for which there was no room")
+                _log.info("a copy in the inbox was made without dead properties: there was no room for them")
                 yield False
             else:
                 yield True

@@ -127,7 +127,7 @@ class PropertyDatabase:
                     change(connection)
             except sqlite3.Error as error:
                 self._outdated += paths
-                _log.warning("properties could not follow their files, and are forgotten: %s", error)
+                _log.warning("properties could not be moved with their files, and are removed: %s", error)
 
     def remove(self, connection: sqlite3.Connection, where: str, values: Mapping[str, object]) -> None:
         """Remove rows, within `changing`."""
@@ -146,7 +146,7 @@ class PropertyDatabase:
                 if connection.execute("pragma freelist_count").fetchone()[0] > _SPARE_PAGES:
                     connection.executescript("pragma incremental_vacuum; pragma wal_checkpoint(truncate)")
             except sqlite3.Error as error:
-                _log.warning("the file of properties stays larger than it has to be: %s", error)
+                _log.warning("the file of properties could not be shrunk: %s", error)
 
     def _set_sizes(self, sizes: Counter[str]) -> None:
         self.sizes, self._size = sizes, sizes.total()  # the total is read without the lock

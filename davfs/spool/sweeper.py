@@ -45,4 +45,4 @@ class Sweeper:
             try:
                 self._spool.expire()
             except OSError as error:
-                _log.warning("the spool could not be swept: %s", error.strerror)
+                _log.warning("expired files could not be removed from the spool: %s", error.strerror)

@@ -1,4 +1,4 @@
-"""Writes search/README.txt, which says how a search is written."""
+"""Writes search/README.txt, which describes the syntax of searches."""
 
 import textwrap
 from collections.abc import Iterable
@@ -8,23 +8,23 @@ from davfs.layout.tags import LABELS, MODALITIES
 from davfs.orthanc.model import Level
 
 _HELP = """\
-A folder in here is a search: its name says what is looked for, and in it are the studies that were found.
+A folder in here is a search: its name is the query, and in it are the studies that match.
 
     PatientName=doe
     PatientName=doe john,Modality=CT
     StudyDate=20240101-20241231,StudyDescription=chest
 
-Open such a folder by typing its name after the one of this folder. To keep it in the list, make a folder with
-that name, or make any folder and rename it. To drop it from the list, delete it: the studies stay in the archive.
+Open such a folder by typing its name after the one of this folder. To save a search, create a folder with that
+name, or create any folder and rename it. To remove a search, delete its folder: the studies stay in the archive.
 
-Each part is a tag, =, and what it is to hold; several parts are joined by commas, and all of them have to hold.
+Each part is a tag, =, and a value; several parts are joined by commas, and a study has to match all of them.
 
 Text        Words may stand anywhere in the value; all of them have to. Neither case nor accents count.
 Dates       A day (20240131 or 2024-01-31), a month (2024-01), a year (2024); 20240101-20241231 from one to the
             other, 20240101- from a day on, -20241231 until a day; last 30 days (weeks, months, years); today.
 Times       0830, or 0800-1200 from one to the other.
 {codes}
-Series      What is asked of series has to hold for one and the same series of the study, but
+Series      All parts about series have to match one and the same series of the study, but
             ModalitiesInStudy=PT,ModalitiesInStudy=CT finds studies that have series of both.
 
 None of < > : " / \\ | ? * can be in a search. These tags can be searched:
@@ -35,7 +35,7 @@ None of < > : " / \\ | ? * can be in a search. These tags can be searched:
 TOO_MANY = """\
 More studies were found than are shown here: these are the {most} with the latest dates.
 
-Add to the name of the folder what else you know of the study: ,StudyDate=20240101-20240331 or ,Modality=CT
+Add further parts to the name of the folder: ,StudyDate=20240101-20240331 or ,Modality=CT
 """
 
 _TITLES = {Level.PATIENT: "Patients", Level.STUDY: "Studies", Level.SERIES: "Series"}
