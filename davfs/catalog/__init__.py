@@ -5,7 +5,7 @@ The words of this package:
 - A **resource** is an indexed study or series: its tags and labels as Orthanc sent them last.
 - A **placement** says that a node appears in a folder of a layout under a base name. It is computed from the resource's
   tags when the resource is saved.
-- A **node** identifies what a folder stands for: a study or series by Orthanc's id, a patient's folder or a group by an
+- A **node** identifies what a folder stands for: a study or series by Orthanc's id, a patient folder or a group by an
   id that `plan` makes. These two are *shared*: they exist as long as one of their **members**, the studies or series
   below them, does.
 - The **generation** counts the changes of the index. A value computed from the index is valid in that generation only.

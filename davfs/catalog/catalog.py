@@ -108,7 +108,7 @@ class Catalog:
         return [OrthancId(row.id) for row in rows]
 
     def studies_of(self, node: str) -> Sequence[OrthancId]:
-        """Return the studies in a patient's folder, as Orthanc has them now.
+        """Return the studies in a patient folder, as Orthanc has them now.
 
         Raises:
             UnknownResource: All of them are gone.
@@ -122,7 +122,7 @@ class Catalog:
 
         Args:
             level: Patient, study or series.
-            resource: The resource; the node of a patient's folder.
+            resource: The resource; the node of a patient folder.
             fresh: Whether to ask Orthanc even if the instances are cached.
 
         Yields:

@@ -43,7 +43,7 @@ class Hierarchy:
 
         Args:
             level: Its level.
-            resource: Its id; or the node of a patient's folder, which exists as long as one of its studies.
+            resource: Its id; or the node of a patient folder, which exists as long as one of its studies.
         """
         if level is Level.PATIENT:
             return bool(self._remaining_studies(resource))
@@ -60,7 +60,7 @@ class Hierarchy:
         return False
 
     def studies_of(self, node: str) -> Sequence[OrthancId]:
-        """Return the studies in a patient's folder, as Orthanc has them now.
+        """Return the studies in a patient folder, as Orthanc has them now.
 
         Raises:
             UnknownResource: All of them are gone.
@@ -71,7 +71,7 @@ class Hierarchy:
         return found
 
     def _remaining_studies(self, node: str) -> Sequence[OrthancId]:
-        """Return the studies in a patient's folder after a comparison: each may be gone, or be another patient's."""
+        """Return the studies in a patient folder after a comparison: each may be gone, or be another patient's."""
         known = self._indexed_studies(node)
         if len(known) > _MAX_SINGLE_REQUESTS:
             self._synchronizer.verify_all(known)
@@ -102,7 +102,7 @@ class Hierarchy:
     def below(self, level: Level, resource: OrthancId, wanted: Level) -> Sequence[OrthancId]:
         """Return all resources of a level below a resource, or the resource itself if it has this level.
 
-        A patient's folder is given by its node, and has the resources below its studies. The order is Orthanc's.
+        A patient folder is given by its node, and has the resources below its studies. The order is Orthanc's.
 
         Raises:
             UnknownResource: The resource is gone; one between it and that level that has just gone is left out.

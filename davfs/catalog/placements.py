@@ -1,7 +1,7 @@
 """The table of placements: the folders in which each node appears, and the members of groups and patients.
 
 ``placement`` has a row for each spelling of each node in a folder. The row of a study or series is deleted with it. A
-group or a patient's folder is shared: ``holding`` has a row for each of its members, and its row in ``placement`` is
+group or a patient folder is shared: ``holding`` has a row for each of its members, and its row in ``placement`` is
 deleted with the last of them.
 """
 
@@ -77,14 +77,14 @@ class PlacementTable:
         return lineage
 
     def studies_of(self, node: str) -> list[OrthancId]:
-        """Return the studies in a patient's folder, by its node."""
+        """Return the studies in a patient folder, by its node."""
         return [i for (i,) in self._db.execute(_STUDIES_OF, (node,))]
 
     def tags(self, node: str) -> Mapping[str, str]:
         """Return the tags of a study or series and of those above it; of a patient, those that all studies agree on.
 
         Args:
-            node: The resource, or the node of the patient's folder.
+            node: The resource, or the node of the patient folder.
         """
         if lineage := self.lineage(node):
             return lineage[-1].merged

@@ -3,7 +3,7 @@
 The *node* of a study's or series' folder is the resource's Orthanc id. That of a group is forty hexadecimal digits,
 made from the folder that it is in, its level and its name without case: values that differ in case only share a folder.
 
-The node of a patient's folder is the Orthanc id of the patient, a slash, and thirty digits that are made like those of
+The node of a patient folder is the Orthanc id of the patient, a slash, and thirty digits that are made like those of
 a group. So studies of one Orthanc patient share a folder if their own patient attributes give it the same name; if
 these contradict each other, each name has a folder.
 """
@@ -57,7 +57,7 @@ class Plan:
         layout: The layout.
         key: A digest of the layout, under which its placements are stored.
         rules: The rules for studies and for series.
-        patients: The rule for patients' folders; None if the layout has none.
+        patients: The rule for patient folders; None if the layout has none.
         conditional: Whether there are conditions.
         relative: Whether a condition depends on today's date.
         reads_series: Whether the placements of a study depend on the tags of its series.
@@ -178,7 +178,7 @@ class Folder:
 
 
 def patient_node(owner: str, layout: str, folder: str, name: str) -> str:
-    """Return the node of a patient's folder.
+    """Return the node of a patient folder.
 
     Args:
         owner: The Orthanc id of the patient, and for an anonymised layout a digest of the person.
@@ -191,7 +191,7 @@ def patient_node(owner: str, layout: str, folder: str, name: str) -> str:
 
 
 def patient_of(node: str) -> OrthancId:
-    """Return the Orthanc id of the patient of a patient's folder; for any other node, the node itself."""
+    """Return the Orthanc id of the patient of a patient folder; for any other node, the node itself."""
     return OrthancId(node[:_ID])
 
 

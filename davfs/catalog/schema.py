@@ -37,7 +37,7 @@ CREATE TABLE layout (key TEXT PRIMARY KEY, day TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 """``resource`` has the indexed resources; ``placement`` which folder shows which node under which name; ``holding`` the
-members (column ``holder``) of groups and patients' folders; ``entry`` the last entries of Orthanc's change log that
+members (column ``holder``) of groups and patient folders; ``entry`` the last entries of Orthanc's change log that
 were read; ``layout`` the day for which each layout was placed; ``state`` single values."""
 _LEVELS = ", ".join(f"'{level.value}'" for level in Level)
 _IMPOSSIBLE = {

@@ -233,7 +233,7 @@ class Store:
         return self._query(lambda db: PlacementTable(db, self._placer).tags(node))
 
     def studies_of(self, node: str) -> list[OrthancId]:
-        """Return the studies in a patient's folder, by its node."""
+        """Return the studies in a patient folder, by its node."""
         return self._query(lambda db: PlacementTable(db, self._placer).studies_of(node))
 
     def unknown(self, ids: Iterable[OrthancId]) -> set[OrthancId]:

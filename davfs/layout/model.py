@@ -101,7 +101,7 @@ class Layout:
         all. So an anonymised layout shows a keyed hash instead.
 
         Args:
-            node: An Orthanc id, or the node of a group's or a patient's folder (`davfs.catalog.plan`). Of a patient's,
+            node: An Orthanc id, or the node of a group's or a patient folder (`davfs.catalog.plan`). Of a patient's,
                 the first ten digits are those of what stands before the slash, as ``{id}`` has them, and the others
                 are those behind it.
         """
