@@ -10,8 +10,6 @@ from argparse import ArgumentParser
 from itertools import combinations
 from pathlib import Path
 
-import httpx
-
 from davfs.demo.mounting import how_to_mount
 from davfs.demo.ports import free_ports
 from davfs.demo.process import OrthancFailed, OrthancProcess, PortTaken
@@ -37,7 +35,7 @@ def main() -> int:
         return run(options.plugin, options.folder)
     except PortTaken as error:
         return print_error(f"{error}.\n{advice(error)}")
-    except (DavfsError, httpx.HTTPError) as error:
+    except DavfsError as error:
         return print_error(str(error))
     except KeyboardInterrupt:
         return 0  # while Orthanc started: it was stopped again
@@ -50,7 +48,7 @@ def run(plugin: Path, folder: Path) -> int:
         ConfigurationError: A port is no number, or two are the same.
         PortTaken: Another program listens on one of the ports.
         OrthancFailed: Orthanc did not start, or ended by itself.
-        httpx.HTTPError: The sample files could not be imported.
+        OrthancError: The sample files could not be imported.
     """
     ports = chosen_ports()
     orthanc = OrthancProcess(
@@ -76,7 +74,7 @@ def serve(orthanc: OrthancProcess) -> None:
 
     Raises:
         OrthancFailed: Orthanc ended by itself.
-        httpx.HTTPError: The sample files could not be imported.
+        OrthancError: The sample files could not be imported.
     """
     first_import(orthanc)
     print(how_to_mount(orthanc), flush=True)

@@ -8,14 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
-
 from davfs.demo.ports import LOOPBACK, free_ports, is_taken
-from davfs.errors import DavfsError
+from davfs.errors import DavfsError, Unavailable
+from davfs.orthanc.client import Limits, OrthancClient
+from davfs.orthanc.http import http_client
 from davfs.settings.table import DEFAULT_PORT
 
 LOCAL_MODALITIES = ("DAVFS", "STORESCU", "PYNETDICOM")
@@ -168,7 +169,7 @@ class OrthancProcess:
 
     def _wait_until_ready(self, deadline: float) -> None:
         end = time.monotonic() + deadline
-        with httpx.Client(base_url=self.url, trust_env=False, timeout=2) as client:
+        with http_client(self.url, limits=Limits(connect=2.0, read=2.0)) as client:
             while time.monotonic() < end:
                 if not self.running:
                     raise self._failure(f"Orthanc ended with exit code {self.wait()} while it started")
@@ -254,11 +255,11 @@ def _executable() -> str:
     return found
 
 
-def _answers(client: httpx.Client) -> bool:
+def _answers(client: OrthancClient) -> bool:
     """Return True if Orthanc's REST API answers; with authentication, 401 is an answer too."""
     try:
-        return client.get("/system").status_code in {httpx.codes.OK, httpx.codes.UNAUTHORIZED}
-    except httpx.TransportError:
+        return client.request("GET", "/system").status in {HTTPStatus.OK, HTTPStatus.UNAUTHORIZED}
+    except Unavailable:
         return False
 
 

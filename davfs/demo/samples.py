@@ -2,12 +2,16 @@
 
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
-import httpx
 import pydicom
 from pydicom.errors import InvalidDicomError
+
+from davfs.errors import BadFile
+from davfs.orthanc.http import HttpTransport, http_client
+from davfs.orthanc.rest import RestOrthanc
 
 
 def samples() -> list[Path]:
@@ -30,15 +34,15 @@ def import_samples(url: str, progress: Callable[[int, int], None]) -> int:
         progress: Called after each file with the number of files done, and of all.
 
     Raises:
-        httpx.HTTPError: Orthanc cannot be reached, or failed in another way.
+        OrthancError: Orthanc cannot be reached, or failed in another way.
     """
     paths = samples()
     taken = 0
-    with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
+    with http_client(url) as client:
+        orthanc = RestOrthanc(HttpTransport(client))
         for done, path in enumerate(paths, start=1):
-            answer = client.post("/instances", content=path.read_bytes())
-            if answer.status_code != httpx.codes.BAD_REQUEST:
-                answer.raise_for_status()
+            with suppress(BadFile):
+                orthanc.store(path.read_bytes())
                 taken += 1
             progress(done, len(paths))
     return taken

@@ -29,6 +29,8 @@ import base64
 import binascii
 import hashlib
 import io
+import json
+import re
 import secrets
 import ssl
 import time
@@ -36,20 +38,19 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from http import HTTPStatus
 from typing import Self
-
-import httpx
 
 from davfs.cache import LruCache
 from davfs.errors import Unavailable
+from davfs.orthanc.client import HttpResponse, Limits, OrthancAddress, OrthancClient, trust_anyone
 
 LIFETIME = 60.0
 """Seconds for which a granted permission is cached."""
 
 _CAPACITY = 4096
-_TIMEOUT = 10.0
-_KEEP_ALIVE = 0.5  # Orthanc closes an idle connection after 1 s: a request must not cross with that
+_USER = re.compile("//[^/]*@")
+_LIMITS = Limits(read=10.0, idle=0.5)
 
 _NOBODY = "00000000-00000000-00000000-00000000-00000000"
 """A well-formed id of no resource: it would be the SHA-1 of a resource's identifiers."""
@@ -133,16 +134,16 @@ class _Probe:
 
 
 def _each_level(method: str, *paths: str) -> tuple[_Probe, ...]:
-    return tuple(_Probe(method, path, frozenset({httpx.codes.NOT_FOUND})) for path in paths)
+    return tuple(_Probe(method, path, frozenset({HTTPStatus.NOT_FOUND})) for path in paths)
 
 
-_SYSTEM = _Probe("GET", "system", frozenset({httpx.codes.OK}))
-_LEVELS = tuple(f"{level}/{_NOBODY}" for level in ("patients", "studies", "series", "instances"))
+_SYSTEM = _Probe("GET", "/system", frozenset({HTTPStatus.OK}))
+_LEVELS = tuple(f"/{level}/{_NOBODY}" for level in ("patients", "studies", "series", "instances"))
 _PROBES: dict[Permission, tuple[_Probe, ...]] = {
-    Permission.READ: (_SYSTEM, *_each_level("GET", *_LEVELS, f"instances/{_NOBODY}/file")),
+    Permission.READ: (_SYSTEM, *_each_level("GET", *_LEVELS, f"/instances/{_NOBODY}/file")),
     Permission.WRITE: (
         _SYSTEM,
-        _Probe("POST", "instances", frozenset({httpx.codes.OK, httpx.codes.BAD_REQUEST}), _empty_zip()),
+        _Probe("POST", "/instances", frozenset({HTTPStatus.OK, HTTPStatus.BAD_REQUEST}), _empty_zip()),
     ),
     Permission.DELETE: (_SYSTEM, *_each_level("DELETE", *_LEVELS)),
 }
@@ -153,7 +154,7 @@ class Access:
 
     Args:
         url: Orthanc's address; a name and a password in it are left out, they are not the users'.
-        verify: The check of Orthanc's certificate, as httpx takes it.
+        verify: Context for TLS; True if this system has to trust Orthanc's certificate; False for no check of it.
         lifetime: Seconds for which a granted permission is cached.
         clock: Monotonic time in seconds.
         capacity: Number of cached permissions.
@@ -168,14 +169,8 @@ class Access:
         clock: Callable[[], float] = time.monotonic,
         capacity: int = _CAPACITY,
     ) -> None:
-        self._client = httpx.Client(
-            base_url=httpx.URL(url).copy_with(userinfo=b""),
-            verify=verify,
-            trust_env=False,  # neither proxies nor the passwords of ~/.netrc
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # a session is its user's, not the next one's
-            timeout=_TIMEOUT,
-            limits=httpx.Limits(keepalive_expiry=_KEEP_ALIVE),
-        )
+        tls = verify if isinstance(verify, ssl.SSLContext) else None if verify else trust_anyone()
+        self._client = OrthancClient(OrthancAddress.parse(_USER.sub("//", url, count=1)), tls=tls, limits=_LIMITS)
         self._lifetime = lifetime
         self._clock = clock
         self._salt = secrets.token_bytes(hashlib.blake2b.MAX_KEY_SIZE)
@@ -211,33 +206,30 @@ class Access:
         return salted.digest()
 
     def _try(self, permission: Permission, credentials: Credentials | None) -> Decision:
-        headers = {} if credentials is None else {b"Authorization": credentials.authorization}
+        headers = {} if credentials is None else {"Authorization": credentials.authorization.decode("ascii")}
         for probe in _PROBES[permission]:
             decision = self._send(probe, headers)
             if decision is not Decision.GRANTED:
                 return decision
         return Decision.GRANTED
 
-    def _send(self, probe: _Probe, headers: dict[bytes, bytes]) -> Decision:
-        try:
-            response = self._client.request(probe.method, probe.path, headers=headers, content=probe.body)
-        except httpx.TransportError as error:
-            raise Unavailable(f"Orthanc does not answer: {type(error).__name__}") from error
-        match response.status_code:
-            case httpx.codes.UNAUTHORIZED:
+    def _send(self, probe: _Probe, headers: dict[str, str]) -> Decision:
+        response = self._client.request(probe.method, probe.path, probe.body, headers)
+        match response.status:
+            case HTTPStatus.UNAUTHORIZED:
                 return Decision.UNKNOWN
-            case httpx.codes.FORBIDDEN:
+            case HTTPStatus.FORBIDDEN:
                 return Decision.REFUSED
-            case httpx.codes.METHOD_NOT_ALLOWED if probe.method != "GET":
+            case HTTPStatus.METHOD_NOT_ALLOWED if probe.method != "GET":
                 return Decision.READ_ONLY
             case status if status in probe.allowed and (probe is not _SYSTEM or _is_orthanc(response)):
                 return Decision.GRANTED
-        raise Unavailable(f"Orthanc answered {response.status_code} where it was asked for a permission")
+        raise Unavailable(f"Orthanc answered {response.status} where it was asked for a permission")
 
 
-def _is_orthanc(response: httpx.Response) -> bool:
+def _is_orthanc(response: HttpResponse) -> bool:
     """Return True if ``/system`` was answered by Orthanc, and not by the login page of a proxy in front of it."""
     try:
-        return "ApiVersion" in response.json()
+        return "ApiVersion" in json.loads(response.read())
     except (ValueError, TypeError):
         return False

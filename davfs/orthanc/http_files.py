@@ -10,18 +10,16 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from hashlib import md5
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
-import httpx
-
 from davfs.errors import OrthancError, Unavailable, UnknownResource
+from davfs.orthanc.client import HttpResponse, OrthancClient
 from davfs.orthanc.model import OrthancId
 from davfs.orthanc.proxies import check_origin, check_type, is_proxied, parse_errors
-from davfs.orthanc.responses import check_status, httpx_errors
+from davfs.orthanc.responses import check_status
 
 _BLOCK = 1 << 18
 """Bytes of a block: what comes off the network at once is a quarter of that or less."""
@@ -30,8 +28,6 @@ _WINDOW = 1 << 23
 _LARGEST = 1 << 26
 """Bytes of the largest range, if it is all that is going to be read."""
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
-_AS_STORED = {"Accept-Encoding": "identity"}
-"""Without it Orthanc compresses even DICOM files, and sends the compressed size (``HttpCompressionEnabled``)."""
 
 
 class HttpFiles:
@@ -41,7 +37,7 @@ class HttpFiles:
         client: See `davfs.orthanc.http.HttpTransport`.
     """
 
-    def __init__(self, client: httpx.Client) -> None:
+    def __init__(self, client: OrthancClient) -> None:
         self._client = client
         self.may_support_ranges = True
 
@@ -58,11 +54,10 @@ class HttpFiles:
             return None
 
     def _attachment(self, instance: OrthancId, what: str) -> str:
-        with httpx_errors():
-            response = self._client.get(f"/instances/{instance}/attachments/dicom/{what}")
+        response = self._client.request("GET", f"/instances/{instance}/attachments/dicom/{what}")
         check_origin(response)
         check_status(response)
-        return response.text
+        return response.read().decode("ascii")
 
     def begin(self, instance: OrthancId, start: int = 0, stop: int = 0) -> "HttpStream":
         """Request a file from ``start`` to before ``stop``; the whole file if that is 0, or ranges are not supported.
@@ -80,9 +75,7 @@ class HttpFiles:
         return self._send(f"/instances/{instance}/file", {}, 0)
 
     def _send(self, path: str, headers: dict[str, str], start: int) -> "HttpStream":
-        request = self._client.build_request("GET", path, headers=headers | _AS_STORED)
-        with httpx_errors():
-            response = self._client.send(request, stream=True)
+        response = self._client.open("GET", path, headers=headers)
         try:
             check_origin(response)
             check_status(response)
@@ -90,7 +83,7 @@ class HttpFiles:
                 check_type(response, "application/dicom")
             return HttpStream(response, start)
         except OrthancError:
-            response.close()
+            response.body.close()
             raise
 
 
@@ -105,11 +98,10 @@ class HttpStream:
         OrthancError: The response lacks the size of the file, or is another part of it.
     """
 
-    def __init__(self, response: httpx.Response, start: int) -> None:
+    def __init__(self, response: HttpResponse, start: int) -> None:
         self.position, self.end, self.size = _extent(response, start)
         self.proxied = is_proxied(response)
-        self._response = response
-        self._blocks = _blocks(response)
+        self._body = response.body
         self._left = memoryview(b"")
 
     def take(self, most: int) -> memoryview:
@@ -119,8 +111,7 @@ class HttpStream:
             Unavailable: The connection ended before the file did.
         """
         if not self._left:
-            with httpx_errors():
-                self._left = memoryview(next(self._blocks, b""))
+            self._left = memoryview(self._body.read(_BLOCK))
         if not self._left:
             raise Unavailable("Orthanc ended a file too early")
         taken, self._left = self._left[:most], self._left[most:]
@@ -134,10 +125,7 @@ class HttpStream:
 
     def close(self) -> None:
         """End the response; the connection can be used again if all of it was read."""
-        if self.position == self.end:
-            with suppress(httpx.RequestError):
-                next(self._blocks, None)  # the end of the response, which has no bytes
-        self._response.close()
+        self._body.close()
 
 
 class HttpFile:
@@ -220,26 +208,15 @@ class HttpFile:
         self._close()
 
 
-def _extent(response: httpx.Response, start: int) -> tuple[int, int, int]:
+def _extent(response: HttpResponse, start: int) -> tuple[int, int, int]:
     """Return the start and the end of the body in the file, and the size of the whole file."""
     if "Content-Encoding" in response.headers or not response.headers.get("Content-Length", "").isdigit():
         raise OrthancError("Orthanc, or a proxy before it, does not tell the size of a file")
     length = int(response.headers["Content-Length"])
-    if response.status_code != HTTPStatus.PARTIAL_CONTENT:
+    if response.status != HTTPStatus.PARTIAL_CONTENT:
         return 0, length, length
     parts = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
     first, last, size = map(int, parts.groups()) if parts else (0, 0, 0)
     if (first, last + 1) != (start, start + length) or not 0 < length <= size - start:
         raise OrthancError("Orthanc answered with another part of a file than was asked for")
     return start, start + length, size
-
-
-def _blocks(response: httpx.Response) -> Iterator[bytes]:
-    pieces, size = list[bytes](), 0
-    for piece in response.iter_raw():
-        pieces.append(piece)
-        size += len(piece)
-        if size >= _BLOCK:
-            yield b"".join(pieces)
-            pieces, size = [], 0
-    yield b"".join(pieces)

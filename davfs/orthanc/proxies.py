@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
-import httpx
-
 from davfs.errors import Unavailable
-from davfs.orthanc.responses import error_body, httpx_errors
+from davfs.orthanc.client import HttpResponse
+from davfs.orthanc.responses import error_body
 
 _PAGE, _TEXT = "text/html", "text/"
 _ABOUT_PERMISSIONS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED}
@@ -20,38 +19,36 @@ _PROXIES = ("Age", "Server", "Via", "X-Cache")
 """Headers that Orthanc itself never sends."""
 
 
-def check_origin(response: httpx.Response) -> None:
+def check_origin(response: HttpResponse) -> None:
     """Raise `Unavailable` for an HTML page, and for a 404 in plain text: Orthanc sends neither.
 
     Responses about permissions, and redirections, are left to the check of the status; and so is a text in response to
     an upload, which does not prove that a resource is gone.
     """
-    if response.is_redirect or response.status_code in _ABOUT_PERMISSIONS:
+    if response.is_redirect or response.status in _ABOUT_PERMISSIONS:
         return
     kind = response.headers.get("Content-Type", "")
-    nothing = response.status_code == HTTPStatus.NOT_FOUND and not _is_upload(response.request)
+    nothing = response.status == HTTPStatus.NOT_FOUND and not _is_upload(response)
     if kind.startswith(_TEXT if nothing else _PAGE) and not _is_orthancs_error(response):
-        raise Unavailable(f"another server answered {response.status_code} in Orthanc's place")
+        raise Unavailable(f"another server answered {response.status} in Orthanc's place")
 
 
-def _is_orthancs_error(response: httpx.Response) -> bool:
+def _is_orthancs_error(response: HttpResponse) -> bool:
     """Return True if the body describes an error as Orthanc does; since 1.12.2 it calls that ``text/plain``."""
-    with httpx_errors():
-        response.read()
     return "OrthancStatus" in error_body(response)
 
 
-def _is_upload(request: httpx.Request) -> bool:
-    return request.method == "POST" and request.url.path.endswith("/instances")
+def _is_upload(response: HttpResponse) -> bool:
+    return response.method == "POST" and response.path == "/instances"
 
 
-def check_type(response: httpx.Response, kind: str) -> None:
+def check_type(response: HttpResponse, kind: str) -> None:
     """Raise `Unavailable` for a response of another media type than the requested one."""
     if not response.headers.get("Content-Type", kind).startswith(kind):
         raise Unavailable("an answer in Orthanc's place is of another kind")
 
 
-def is_proxied(response: httpx.Response) -> bool:
+def is_proxied(response: HttpResponse) -> bool:
     """Return True if a response has passed through another server, which may have cached an older one."""
     return any(name in response.headers for name in _PROXIES)
 

@@ -4,20 +4,21 @@ import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
-import httpx
 from pydicom.datadict import keyword_for_tag
 
 from davfs.errors import ConfigurationError, OrthancError, Unavailable, UnknownResource
+from davfs.orthanc.client import OrthancClient
 from davfs.orthanc.description import LEVELS
 from davfs.orthanc.model import Level
-from davfs.orthanc.responses import check_status, httpx_errors
+from davfs.orthanc.responses import check_status
 
-_GATEWAY = frozenset({httpx.codes.BAD_GATEWAY, httpx.codes.GATEWAY_TIMEOUT})
+_GATEWAY = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
 _ADVICE: dict[int | None, str] = {
-    httpx.codes.UNAUTHORIZED: "does not take this user name and password (401)",
-    httpx.codes.FORBIDDEN: "does not let this user in (403)",
+    HTTPStatus.UNAUTHORIZED: "does not take this user name and password (401)",
+    HTTPStatus.FORBIDDEN: "does not let this user in (403)",
 }
 
 
@@ -38,23 +39,22 @@ class ServerInfo:
     read_only: bool = False
 
 
-def request_info(client: httpx.Client, seconds: float) -> ServerInfo:
+def request_info(client: OrthancClient, seconds: float) -> ServerInfo:
     """Request ``/system``.
 
     Args:
         client: A client of it.
-        seconds: Timeout of each step of the request.
+        seconds: Seconds without a byte of the response.
 
     Raises:
         Unavailable: It does not answer, and may do so later.
         ConfigurationError: A retry would not help: the administrator has to change something.
     """
-    url = str(client.base_url).rstrip("/")
+    url = client.address.url
     try:
-        with httpx_errors():
-            response = client.get("/system", timeout=seconds)
+        response = client.request("GET", "/system", seconds=seconds)
         check_status(response)
-        found = json.loads(response.content)
+        found = json.loads(response.read())
         return _system(found)
     except Unavailable as error:
         if _is_certificate_error(error):

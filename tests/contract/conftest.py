@@ -14,7 +14,8 @@ from davfs import errors
 from davfs.demo.process import OrthancProcess
 from davfs.entry import InMemory
 from davfs.orthanc import Buffer, Orthanc, OrthancId
-from davfs.orthanc.http import HttpTransport
+from davfs.orthanc.client import OrthancClient
+from davfs.orthanc.http import HttpTransport, http_client
 from davfs.orthanc.ranges import RangeCache
 from davfs.orthanc.rest import RestOrthanc
 from tests.support.memory_orthanc import MemoryOrthanc
@@ -115,7 +116,7 @@ def empty(rest: httpx.Client) -> httpx.Client:
 def orthanc(request: pytest.FixtureRequest) -> Iterator[Orthanc]:
     """An Orthanc with nothing in it."""
     where, _, ranges = request.param.partition(", ")
-    found = MemoryOrthanc() if where == "memory" else _real(where, request.getfixturevalue("empty"))
+    found = MemoryOrthanc() if where == "memory" else _real(where, request)
     if not ranges:
         yield found
         return
@@ -125,5 +126,14 @@ def orthanc(request: pytest.FixtureRequest) -> Iterator[Orthanc]:
     cache.close()
 
 
-def _real(where: str, client: httpx.Client) -> Orthanc:
-    return RestOrthanc(HttpTransport(client) if where == "http" else RemoteInside(client))
+@pytest.fixture
+def own_client(empty: httpx.Client) -> Iterator[OrthancClient]:
+    """The drive's own client of it."""
+    with http_client(str(empty.base_url)) as client:
+        yield client
+
+
+def _real(where: str, request: pytest.FixtureRequest) -> Orthanc:
+    if where == "http":
+        return RestOrthanc(HttpTransport(request.getfixturevalue("own_client")))
+    return RestOrthanc(RemoteInside(request.getfixturevalue("empty")))

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 
 from davfs.demo.process import OrthancProcess
 from davfs.entry import Readable
 from davfs.errors import Unavailable, UnknownResource
 from davfs.orthanc import Level, Orthanc, OrthancId, StoreStatus
+from davfs.orthanc.client import Limits
 from davfs.orthanc.http import HttpTransport, http_client
 from davfs.orthanc.ranges import RangeCache
 from davfs.orthanc.rest import RestOrthanc
@@ -33,12 +33,12 @@ GROWTH = 64 << 20
 SCRIPT = """
 import hashlib, mmap, resource, sys
 from davfs.orthanc import OrthancId
-from davfs.orthanc.http import HttpTransport, connect
+from davfs.orthanc.http import HttpTransport, http_client
 from davfs.orthanc.ranges import RangeCache
 from davfs.orthanc.rest import RestOrthanc
 
 url, work, argument, growth = sys.argv[1:]
-orthanc = RestOrthanc(HttpTransport(connect(url)))
+orthanc = RestOrthanc(HttpTransport(http_client(url)))
 ranges = RangeCache(orthanc)
 orthanc.last_change()
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
@@ -130,8 +130,7 @@ def test_upload_again(archive: Archive) -> None:
 
 def test_reader_that_stops(archive: Archive, relay: Relay) -> None:
     """A reader that stops early does not transfer the rest, and the connection can be used again."""
-    limits = httpx.Limits(max_connections=1)
-    with httpx.Client(base_url=f"http://127.0.0.1:{relay.port}", limits=limits, timeout=10) as client:
+    with http_client(f"http://127.0.0.1:{relay.port}", limits=Limits(read=10.0, connections=1)) as client:
         orthanc = RestOrthanc(HttpTransport(client))
         for _ in range(4):
             with orthanc.open_instance(archive.instance) as file:

@@ -24,6 +24,7 @@ from davfs.orthanc.rest import RestOrthanc
 from tests.orthanc.conftest import RunOrthanc
 from tests.support.anonymising import AS_THEY_ARE, SECRET, Archive, Served, anonymising, flat
 from tests.support.confidentiality import Checker
+from tests.support.drive import rest_client
 from tests.support.memory_orthanc import MemoryOrthanc
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -33,11 +34,11 @@ import hashlib, json, sys
 from davfs.confidentiality.options import Options
 from davfs.derived.anonymised import AnonymisedFiles
 from davfs.layout.text import HashKey
-from davfs.orthanc.http import HttpTransport, connect
+from davfs.orthanc.http import HttpTransport, http_client
 from davfs.orthanc.rest import RestOrthanc
 
 url, secret = sys.argv[1:]
-with connect(url) as client:
+with http_client(url) as client:
     orthanc = RestOrthanc(HttpTransport(client))
     maker, digests = AnonymisedFiles(orthanc, HashKey(secret.encode()), Options(pixels_as_they_are=True)), {}
     for one, tags in json.load(sys.stdin).items():
@@ -182,10 +183,10 @@ def uids(dataset: Dataset, place: str = "") -> dict[str, list[str]]:
 
 def test_they_can_be_imported(samples: list[Served], run_orthanc: RunOrthanc) -> None:
     """Another Orthanc takes all of them, into as many patients, studies and series as there were."""
-    with run_orthanc(plugins=[]) as server, http_client(server.url) as rest:
+    with run_orthanc(plugins=[]) as server, rest_client(server) as rest, http_client(server.url) as client:
         for one in samples:
             assert rest.post("/instances", content=one.content).raise_for_status().json()["Status"] == "Success"
-        counts = RestOrthanc(HttpTransport(rest)).counts()
+        counts = RestOrthanc(HttpTransport(client)).counts()
     assert counts.instances == len(samples)
     assert counts.patients == len({one.tags["PatientID"] for one in samples})
     assert counts.series == len({one.instance.series for one in samples})

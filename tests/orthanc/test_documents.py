@@ -51,14 +51,15 @@ def filled(run_orthanc: RunOrthanc, files: Path) -> Iterator[OrthancProcess]:
 @pytest.fixture
 def client(filled: OrthancProcess) -> Iterator[httpx.Client]:
     """A client of it."""
-    with http_client(filled.url) as client:
+    with rest_client(filled) as client:
         yield client
 
 
 @pytest.fixture
-def orthanc(client: httpx.Client) -> RestOrthanc:
+def orthanc(filled: OrthancProcess) -> Iterator[RestOrthanc]:
     """Its REST API."""
-    return RestOrthanc(HttpTransport(client))
+    with http_client(filled.url) as client:
+        yield RestOrthanc(HttpTransport(client))
 
 
 def study(orthanc: RestOrthanc, content: bytes) -> list[Mapping[OrthancId, Instance]]:

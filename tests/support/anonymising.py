@@ -18,7 +18,7 @@ from davfs.orthanc.http import HttpTransport, http_client
 from davfs.orthanc.model import Instance, OrthancId
 from davfs.orthanc.rest import RestOrthanc
 from tests.support import dicom
-from tests.support.drive import import_by_rest
+from tests.support.drive import import_by_rest, rest_client
 
 SECRET = b"a key for tests only"
 AS_THEY_ARE = Options(pixels_as_they_are=True)
@@ -84,8 +84,8 @@ def flat(dataset: Dataset) -> Iterator[tuple[Any, Any]]:
 @contextmanager
 def anonymising(run_orthanc: Callable[..., AbstractContextManager[OrthancProcess]]) -> Iterator[Archive]:
     """Start an Orthanc without the plugin."""
-    with run_orthanc(plugins=[]) as server, http_client(server.url) as rest:
-        orthanc = RestOrthanc(HttpTransport(rest))
+    with run_orthanc(plugins=[]) as server, rest_client(server) as rest, http_client(server.url) as client:
+        orthanc = RestOrthanc(HttpTransport(client))
         maker = AnonymisedFiles(orthanc, HashKey(SECRET), AS_THEY_ARE)
         yield Archive(server.url, rest, orthanc, maker)
         maker.close()

@@ -15,6 +15,7 @@ from davfs.errors import BadFile, OrthancError, StorageFull, Unavailable, Unknow
 from davfs.orthanc.codes import MEANINGS, Meaning, error_of, upload_error
 from davfs.orthanc.http import HttpTransport
 from davfs.orthanc.rest import RestOrthanc
+from tests.support.answering import AnsweringClient
 
 HEADER = Path(os.environ.get("ORTHANC_SDK_ROOT", "/usr/include")) / "orthanc" / "OrthancCPlugin.h"
 CODE = re.compile(r"^ +OrthancPluginErrorCode_(\w+) = (-?\d+) ", re.MULTILINE)
@@ -42,8 +43,7 @@ def codes() -> dict[str, int]:
 def answering(status: int, body: dict[str, Any] | str) -> RestOrthanc:
     """Return an Orthanc whose HTTP server gives one answer to everything."""
     text = body if isinstance(body, str) else json.dumps(body)
-    server = httpx.MockTransport(lambda _: httpx.Response(status, content=text.encode()))
-    return RestOrthanc(HttpTransport(httpx.Client(transport=server, base_url="http://orthanc")))
+    return RestOrthanc(HttpTransport(AnsweringClient(lambda _: httpx.Response(status, content=text.encode()))))
 
 
 def test_every_code_has_a_meaning() -> None:
@@ -133,6 +133,6 @@ def test_an_upload_that_is_taken_for_an_archive() -> None:
 def test_an_error_that_is_called_a_text() -> None:
     """Some versions of Orthanc call the JSON that describes an error ``text/plain``: it is no proxy's for that."""
     body = json.dumps({"OrthancError": "Bad file format", "OrthancStatus": 15})
-    server = httpx.MockTransport(lambda _: httpx.Response(400, text=body))
+    client = AnsweringClient(lambda _: httpx.Response(400, text=body))
     with pytest.raises(BadFile):
-        RestOrthanc(HttpTransport(httpx.Client(transport=server, base_url="http://orthanc"))).store(b"x")
+        RestOrthanc(HttpTransport(client)).store(b"x")

@@ -11,6 +11,7 @@ from davfs.errors import OrthancError, Unavailable, UnknownResource
 from davfs.orthanc import Orthanc, OrthancId
 from davfs.orthanc.http import HttpTransport
 from davfs.orthanc.rest import RestOrthanc
+from tests.support.answering import AnsweringClient
 
 CONTENT = bytes(range(256)) * 200_000  # 51 MB
 ONE = OrthancId("01234567-89abcdef-01234567-89abcdef-01234567")
@@ -65,7 +66,7 @@ class Ranging:
 
 def orthanc(server: Ranging) -> Orthanc:
     """Return an Orthanc that is that server."""
-    return RestOrthanc(HttpTransport(httpx.Client(base_url="http://orthanc", transport=httpx.MockTransport(server))))
+    return RestOrthanc(HttpTransport(AnsweringClient(server)))
 
 
 def test_from_a_place_on() -> None:

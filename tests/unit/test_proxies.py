@@ -16,6 +16,7 @@ from davfs.filesystem.stored import open_stored
 from davfs.orthanc import Level, Orthanc, OrthancId
 from davfs.orthanc.http import HttpTransport
 from davfs.orthanc.rest import RestOrthanc
+from tests.support.answering import AnsweringClient
 
 ONE = OrthancId("01234567-89abcdef-01234567-89abcdef-01234567")
 FILE = bytes(128) + b"DICM" + bytes(range(256)) * 100
@@ -55,7 +56,7 @@ QUESTIONS: dict[str, Callable[[Orthanc], Any]] = {
 
 def orthanc(answer: Callable[[httpx.Request], httpx.Response]) -> Orthanc:
     """Return an Orthanc whose answers are these."""
-    return RestOrthanc(HttpTransport(httpx.Client(base_url="http://orthanc", transport=httpx.MockTransport(answer))))
+    return RestOrthanc(HttpTransport(AnsweringClient(answer)))
 
 
 @pytest.mark.parametrize("foreign", FOREIGN)

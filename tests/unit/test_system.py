@@ -9,12 +9,12 @@ import pytest
 from davfs.errors import ConfigurationError, Unavailable
 from davfs.orthanc.model import Level
 from davfs.orthanc.system import ServerInfo, request_info
+from tests.support.answering import AnsweringClient
 
 
 def asked(answer: Callable[[httpx.Request], httpx.Response]) -> ServerInfo:
     """Ask a server that answers like this."""
-    with httpx.Client(base_url="http://pacs.example", transport=httpx.MockTransport(answer)) as client:
-        return request_info(client, 1)
+    return request_info(AnsweringClient(answer, "http://pacs.example"), 1)
 
 
 def test_a_new_orthanc() -> None:
@@ -77,7 +77,7 @@ def test_a_certificate_that_is_not_trusted() -> None:
     """Waiting does not make a certificate better."""
 
     def refuse(_: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("no") from ssl.SSLCertVerificationError("self-signed certificate")
+        raise ssl.SSLCertVerificationError("self-signed certificate")
 
     with pytest.raises(ConfigurationError, match=r"the certificate of .* cannot be trusted"):
         asked(refuse)
