@@ -35,8 +35,11 @@ _LISTS = 2 << 20
 """Bytes of cached responses about many resources."""
 _UNCOMPRESSED = "1.2.840.10008.1.2.1"
 _IDENTIFIERS = ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]
-_DOCUMENT = "0042-0011"
-"""The tag EncapsulatedDocument."""
+_DOCUMENT, _ROWS, _COLUMNS = "0042-0011", "0028-0010", "0028-0011"
+"""The tags EncapsulatedDocument, Rows and Columns."""
+_LARGEST_PICTURE = 150_000_000
+"""Pixels of the largest image that is rendered: Orthanc allocates what an image claims to have, which a file of 1 KB
+can claim to be 4 GB, and parses no other file meanwhile."""
 _NO_SUCH_FORM = {HTTPStatus.UNSUPPORTED_MEDIA_TYPE, 3000}
 """Orthanc's codes if it cannot render an instance: the HTTP status, or ``OrthancPluginErrorCode`` inside Orthanc 1.12.9
 and newer. Inside older ones, and if an instance has no PDF, the code is that for an unknown resource."""
@@ -176,6 +179,8 @@ class RestOrthanc:
 
     def picture(self, instance: OrthancId) -> bytes | None:
         """See `davfs.orthanc.Orthanc`."""
+        if self._number(instance, _ROWS) * self._number(instance, _COLUMNS) > _LARGEST_PICTURE:
+            return None
         return self._rendition(instance, "preview")
 
     def report(self, instance: OrthancId) -> bytes | None:
@@ -228,6 +233,10 @@ class RestOrthanc:
         if not self.exists(Level.INSTANCE, instance):
             raise UnknownResource("the instance does not exist any more")
         return None
+
+    def _number(self, instance: OrthancId, tag: str) -> int:
+        """Return the value of an attribute of representation US, 0 if there is none."""
+        return int.from_bytes((self._rendition(instance, f"content/{tag}") or b"")[:2], "little")
 
     def _json(self, path: str) -> Any:
         return json.loads(self._transport.get(path))

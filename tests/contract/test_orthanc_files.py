@@ -52,6 +52,7 @@ NO_PICTURES = {
     "curves": (FILES / "waveform_ecg.dcm").read_bytes(),
     "PDF": documents.encapsulated(PDF),
     "no pixels": FIRST,
+    "too many pixels": documents.claiming(65_500, 65_500),
     "too few pixels": documents.damaged((FILES / "CT_small.dcm").read_bytes()),
 }
 

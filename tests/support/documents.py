@@ -1,11 +1,13 @@
 """DICOM files that encapsulate documents, and images that no viewer can show."""
 
 import io
+import struct
 from collections.abc import Mapping
 from typing import Any
 
 import pydicom
-from pydicom.uid import EncapsulatedPDFStorage
+from pydicom.encaps import encapsulate
+from pydicom.uid import EncapsulatedPDFStorage, RLELossless
 
 from tests.support import dicom
 
@@ -41,6 +43,18 @@ def damaged(image: bytes) -> bytes:
     """Return an image that has a part of its uncompressed pixels only."""
     data = pydicom.dcmread(io.BytesIO(image))
     data.PixelData = data.PixelData[:1000]
+    written = io.BytesIO()
+    data.save_as(written)
+    return written.getvalue()
+
+
+def claiming(rows: int, columns: int) -> bytes:
+    """Return a small compressed image that claims to have so many pixels."""
+    data = pydicom.dcmread(io.BytesIO(dicom.instance("claims", pixels=dicom.ROW)))
+    data.file_meta.TransferSyntaxUID = RLELossless
+    data.Rows, data.Columns, data.BitsAllocated, data.BitsStored, data.HighBit = rows, columns, 8, 8, 7
+    data.PixelData = encapsulate([struct.pack("<16I", 1, 64, *[0] * 14) + b"\x81\0" * 1000])
+    data["PixelData"].is_undefined_length = True
     written = io.BytesIO()
     data.save_as(written)
     return written.getvalue()
