@@ -18,14 +18,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from threading import Semaphore
 from types import TracebackType
-from typing import Protocol, Self, TypeAlias
+from typing import Protocol, Self, cast
 from urllib.parse import urlsplit
 
 from davfs.errors import ConfigurationError, Unavailable
 from davfs.orthanc import Buffer
-
-Headers: TypeAlias = Mapping[str, str] | http.client.HTTPMessage
-"""Headers of a response; names in any case."""
+from davfs.orthanc.response_head import StrictResponse
 
 _PORTS = {"http": http.client.HTTP_PORT, "https": http.client.HTTPS_PORT}
 
@@ -110,11 +108,11 @@ class HttpResponse:
         method: Method of the request.
         path: Path of the request.
         status: Status code.
-        headers: Its headers.
+        headers: Its headers; their names are in lower case.
         body: Its body.
     """
 
-    def __init__(self, method: str, path: str, status: int, headers: Headers, body: BodySource) -> None:
+    def __init__(self, method: str, path: str, status: int, headers: Mapping[str, str], body: BodySource) -> None:
         self.method = method
         self.path = path
         self.status = status
@@ -213,13 +211,12 @@ class OrthancClient:
                 connection.sock.settimeout(self.limits.read if seconds is None else seconds)
                 with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it had all of it
                     connection.request(method, self.address.prefix + path, body, self._headers | dict(headers or {}))
-                response = connection.getresponse()
-                _check_framing(response)
+                response = cast("StrictResponse", connection.getresponse())
         except BaseException:
             connection.close()
             self._free.release()
             raise
-        return HttpResponse(method, path, response.status, response.headers, _Body(self, connection, response))
+        return HttpResponse(method, path, response.status, response.fields, _Body(self, connection, response))
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -250,8 +247,11 @@ class OrthancClient:
             connection.close()
         host, port, seconds = self.address.host, self.address.port, self.limits.connect
         if self._tls is None:
-            return http.client.HTTPConnection(host, port, timeout=seconds)
-        return http.client.HTTPSConnection(host, port, timeout=seconds, context=self._tls)
+            made = http.client.HTTPConnection(host, port, timeout=seconds)
+        else:
+            made = http.client.HTTPSConnection(host, port, timeout=seconds, context=self._tls)
+        made.response_class = StrictResponse
+        return made
 
     def __enter__(self) -> Self:
         return self
@@ -310,12 +310,6 @@ def connection_errors() -> Iterator[None]:
         yield
     except (OSError, http.client.HTTPException) as error:
         raise Unavailable(f"Orthanc does not answer: {type(error).__name__}") from error
-
-
-def _check_framing(response: http.client.HTTPResponse) -> None:
-    """Raise an error for a body that ends with its connection: nothing would show that it broke off."""
-    if response.length is None and not response.chunked:
-        raise http.client.IncompleteRead(b"")
 
 
 def trust_anyone() -> ssl.SSLContext:

@@ -210,12 +210,12 @@ class HttpFile:
 
 def _extent(response: HttpResponse, start: int) -> tuple[int, int, int]:
     """Return the start and the end of the body in the file, and the size of the whole file."""
-    if "Content-Encoding" in response.headers or not response.headers.get("Content-Length", "").isdigit():
+    if "content-encoding" in response.headers or not response.headers.get("content-length", "").isdigit():
         raise OrthancError("Orthanc, or a proxy before it, does not tell the size of a file")
-    length = int(response.headers["Content-Length"])
+    length = int(response.headers["content-length"])
     if response.status != HTTPStatus.PARTIAL_CONTENT:
         return 0, length, length
-    parts = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    parts = _RANGE.fullmatch(response.headers.get("content-range", ""))
     first, last, size = map(int, parts.groups()) if parts else (0, 0, 0)
     if (first, last + 1) != (start, start + length) or not 0 < length <= size - start:
         raise OrthancError("Orthanc answered with another part of a file than was asked for")

@@ -15,7 +15,7 @@ from davfs.orthanc.responses import error_body
 
 _PAGE, _TEXT = "text/html", "text/"
 _ABOUT_PERMISSIONS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED}
-_PROXIES = ("Age", "Server", "Via", "X-Cache")
+_PROXIES = ("age", "server", "via", "x-cache")
 """Headers that Orthanc itself never sends."""
 
 
@@ -27,7 +27,7 @@ def check_origin(response: HttpResponse) -> None:
     """
     if response.is_redirect or response.status in _ABOUT_PERMISSIONS:
         return
-    kind = response.headers.get("Content-Type", "")
+    kind = response.headers.get("content-type", "")
     nothing = response.status == HTTPStatus.NOT_FOUND and not _is_upload(response)
     if kind.startswith(_TEXT if nothing else _PAGE) and not _is_orthancs_error(response):
         raise Unavailable(f"another server answered {response.status} in Orthanc's place")
@@ -44,7 +44,7 @@ def _is_upload(response: HttpResponse) -> bool:
 
 def check_type(response: HttpResponse, kind: str) -> None:
     """Raise `Unavailable` for a response of another media type than the requested one."""
-    if not response.headers.get("Content-Type", kind).startswith(kind):
+    if not response.headers.get("content-type", kind).startswith(kind):
         raise Unavailable("an answer in Orthanc's place is of another kind")
 
 

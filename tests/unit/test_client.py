@@ -105,6 +105,7 @@ def test_idle_connections_that_the_server_closed(server: Server, client: Orthanc
 BROKEN: dict[str, list[bytes]] = {
     "nothing": [],
     "no HTTP": [b"hello\r\n\r\n"],
+    "half a head, at the end of a line": [b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n"],
     "half a head": [b"HTTP/1.1 200 OK\r\nContent-"],
     "no length": [b"HTTP/1.1 200 OK\r\n\r\nok"],
     "half a body": [OK[:-1]],

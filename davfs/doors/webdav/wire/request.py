@@ -3,7 +3,10 @@
 No step waits for the client: the generators yield a `ConnectionState`, and go on when the client has done its part.
 """
 
+import time
 from collections.abc import Generator, Iterator
+from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -20,6 +23,12 @@ _MOST_PIECES = 4096
 """Chunks and packets in which such a body may come: each costs a few microseconds, however small it is."""
 _MOST_DISCARDED = 64 * 1024 * 1024
 """Bytes of a refused body that are read and discarded: Explorer reads no response before it has sent all."""
+
+
+@lru_cache(maxsize=2)
+def _date(second: int) -> bytes:
+    """Return the header ``Date`` (RFC 9110 §6.6.1) for a second of Unix time."""
+    return formatdate(second, usegmt=True).encode("ascii")
 
 
 class HttpRequest(RequestHead):
@@ -86,6 +95,7 @@ class HttpRequest(RequestHead):
                 conn.discard = left or 0
         if (b"connection", b"close") in ((name.lower(), value.lower()) for name, value in self.outheaders):
             self.close_connection = True
+        self.outheaders.append((b"Date", _date(int(time.time()))))
         conn.wfile.holding = True
         super().send_headers()
         conn.wfile.holding = False
