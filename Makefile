@@ -13,6 +13,7 @@
 # make test-differential   5,000 damaged DICOM files by Orthanc's REST API and each door (25 minutes; TEST_SEED: other ones)
 # make test-attacks   hostile and unlucky clients in great numbers (CLIENTS=1000; about 2 minutes)
 # make test-crash   kill Orthanc, with the plugin or beside davfs serve, and davfs serve, many times (ROUNDS=60 of each)
+# make test-cluster   several Orthancs on one PostgreSQL, behind nginx (OPERATIONS=300; about 2 minutes)
 # make test-sanitize   random input for the plugin's C, with ASan and UBSan (ROUNDS=1000000 for each part)
 # make test-lowest   unit tests, litmus and davfs serve with the lowest versions of what pyproject.toml allows (needs Python 3.11)
 # make test-docker  build the images, and let the suites and real clients loose on them (needs Docker and Compose)
@@ -27,8 +28,8 @@ SHELL  := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .PHONY: help run unit test test-bookworm test-trixie test-forky test-large test-stop test-attacks test-crash test-differential \
-        test-docker test-lowest test-sanitize plugin check fmt bench lock sbom release clean distclean clean-chroots \
-        packages test-packages bench-packages chroot-packages venv-package
+        test-docker test-lowest test-sanitize test-cluster plugin check fmt bench lock sbom release clean distclean \
+        clean-chroots packages test-packages bench-packages cluster-packages chroot-packages venv-package
 
 BIN    := .venv/bin
 LONG   := $(BIN)/pytest --timeout 0
@@ -45,6 +46,7 @@ RUN_PACKAGES  := orthanc orthanc-dev g++ python3-dev python3-venv
 TEST_PACKAGES := $(RUN_PACKAGES) orthanc-python litmus cadaver curl davfs2 rclone fuse3 gvfs gvfs-backends gvfs-fuse \
                  libglib2.0-bin dbus-daemon chromium dcmtk dicom3tools unzip nodejs $(if $(shell command -v npm),,npm)
 BENCH_PACKAGES := $(RUN_PACKAGES) rclone wrk git
+CLUSTER_PACKAGES := postgresql orthanc-postgresql nginx-light libpq5
 
 help:
 	@sed -n '/^#/!q; s/^# \?//p' Makefile
@@ -79,6 +81,10 @@ test-attacks: $(PLUGIN) .venv/.dev test-packages
 test-crash: ROUNDS ?= 60
 test-crash: $(PLUGIN) .venv/.dev test-packages
 	TEST_ROUNDS=$(ROUNDS) $(LONG) tests/webdav/test_crash.py $(ARGS)
+
+test-cluster: OPERATIONS ?= 300
+test-cluster: $(PLUGIN) .venv/.dev test-packages cluster-packages
+	TEST_OPERATIONS=$(OPERATIONS) $(LONG) tests/cluster $(ARGS)
 
 test-sanitize: ROUNDS ?= 1000000
 test-sanitize: .venv/.dev test-packages
@@ -179,6 +185,9 @@ test-packages:
 
 bench-packages:
 	@$(call install,$(BENCH_PACKAGES))
+
+cluster-packages:
+	@$(call install,$(CLUSTER_PACKAGES))
 
 chroot-packages:
 	@$(call install,debootstrap debian-archive-keyring)

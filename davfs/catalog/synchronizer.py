@@ -132,8 +132,12 @@ class Synchronizer:
     def _index_changes(self, entries: Sequence[Change]) -> None:
         self._instances.forget(change.id for change in entries if change.level is Level.INSTANCE)
         self._callbacks.changed()
+        self._fetch_indexed((change.level, change.id) for change in entries)
+
+    def _fetch_indexed(self, resources: Iterable[tuple[Level, OrthancId]]) -> None:
+        """Fetch those of the resources whose level is in the index: patients are for their labels only."""
         indexed = {Level.STUDY, Level.SERIES, *self._store.labelled}
-        self.fetch({change.id for change in entries if change.level in indexed})
+        self.fetch({one for level, one in resources if level in indexed})
 
     def fetch(self, ids: Collection[OrthancId]) -> None:
         """Fetch resources, and those above them that are unknown, into the index; forget those that are gone.
@@ -216,6 +220,10 @@ class Synchronizer:
         """Forget resources of which Orthanc sent deletion events; these are late, and some may have come again."""
         revision = self._store.revision
         self.forget(self._missing(ids), revision)
+
+    def handle_label_changes(self, resources: Iterable[tuple[Level, OrthancId]]) -> None:
+        """Fetch resources, given with their levels, whose labels were changed: Orthanc's log has nothing of that."""
+        self._fetch_indexed(resources)
 
     def verify(self, response: WithChildren) -> None:
         """Compare the index with what Orthanc has just sent of a resource; fetch the resource again if it differs."""

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from davfs.doors.collection.collection import MOUNT, DriveCollection
@@ -19,6 +20,7 @@ from davfs.doors.webdav.wire.server import HttpServer
 from davfs.orthanc import loopback
 from davfs.orthanc.access import Access
 from davfs.orthanc.inside import InsideTransport
+from davfs.orthanc.postgresql import PostgresNotifications
 from davfs.orthanc.rest import RestOrthanc
 from davfs.running.assembly import Assembly, assemble
 from davfs.running.shutdown import log_running_threads
@@ -76,6 +78,7 @@ def _start() -> None:
         changes.next_change,
         changed=callbacks.clear_recent,
         open_files=1,
+        connect=partial(PostgresNotifications.of_orthanc, configuration) if checked.settings.cluster else None,
     )
     _running.assembly = assembly
     callbacks.register_collection(DriveCollection(assembly.drive))

@@ -45,6 +45,7 @@ class Configuration:
         allow_upload: True if ``inbox/`` takes files.
         allow_delete: True if patients, studies, series and instances can be deleted through the drive.
         search: True if there is ``search/``.
+        cluster: True if several Orthancs share one PostgreSQL database.
         server: The drive's own WebDAV server.
         spool: Folder that holds the files of ``inbox/``.
         spool_maximum_size: Bytes that the spool may hold; 0 for no limit.
@@ -58,6 +59,7 @@ class Configuration:
     allow_upload: bool
     allow_delete: bool
     search: bool
+    cluster: bool
     server: ServerSettings
     spool: Path
     spool_maximum_size: int
@@ -119,6 +121,7 @@ class CheckedValues:
             allow_upload=self["AllowUpload"],
             allow_delete=self["AllowDelete"],
             search=self["Search"],
+            cluster=self["Cluster"],
             server=server,
             spool=self.path("Spool") or data / "spool",
             spool_maximum_size=self["SpoolMaximumSize"] * _MEGABYTE,

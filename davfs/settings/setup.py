@@ -10,6 +10,7 @@ from typing import Any
 
 from davfs.errors import ConfigurationError
 from davfs.layout import ExtraTags, HashKey, Layout, load_layout, shipped, shipped_names
+from davfs.orthanc import postgresql
 from davfs.orthanc.description import NAMES
 from davfs.settings import plugin
 from davfs.settings.configuration import Configuration
@@ -51,6 +52,8 @@ def prepare(orthanc: Mapping[str, Any], path: str) -> Setup:
         ConfigurationError: The administrator has to change something; the message says what.
     """
     settings = plugin.read_settings(orthanc, home(path))
+    if settings.cluster:
+        postgresql.check(orthanc)
     layout_files = load_layouts(settings, _extra_tags(orthanc))
     make_folders(settings)
     if not keeps_files(orthanc):

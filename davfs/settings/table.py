@@ -162,6 +162,7 @@ _ALL = (
         "Whether deleting in a layout deletes in Orthanc.",
         default=False,
     ),
+    Setting("Cluster", checks.flag, default=False, modes=RunMode.PLUGIN),
     Setting("Search", checks.flag, "--search", "DAVFS_SEARCH", "Whether there is search/.", default=True),
     Setting(
         "Spool",
