@@ -235,8 +235,14 @@ class RestOrthanc:
         return None
 
     def _number(self, instance: OrthancId, tag: str) -> int:
-        """Return the value of an attribute of representation US, 0 if there is none."""
-        return int.from_bytes((self._rendition(instance, f"content/{tag}") or b"")[:2], "little")
+        """Return the value of an attribute of representation US, 0 if there is none or the file is lost."""
+        try:
+            value = self._rendition(instance, f"content/{tag}")
+        except OrthancError as error:
+            if not is_lost(error):
+                raise
+            return 0
+        return int.from_bytes((value or b"")[:2], "little")
 
     def _json(self, path: str) -> Any:
         return json.loads(self._transport.get(path))
