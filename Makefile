@@ -7,6 +7,7 @@
 # make lock    renew requirements/: the newest version of all that pyproject.toml allows, with hashes, and the lowest ones
 # make release   the source, the CycloneDX SBOM (make sbom makes it alone) and their hashes, in build/release
 # make bench   measure the drive beside Orthanc's REST API, its own WebDAV and other servers  (ARGS="--only doors", ARGS=--scale)
+# make bench-index  measure the local index over simulated archives
 # make test-large   transfers of 1 GB, in bounded memory
 # make test-bookworm   the same on Debian 12, test-trixie on 13, test-forky on testing: in a chroot of it (needs root; ARGS=…)
 # make test-stop    stop Orthanc while the drive is busy, many times (ROUNDS=50; about 15 minutes)
@@ -28,7 +29,7 @@ SHELL  := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .PHONY: help run unit test test-bookworm test-trixie test-forky test-large test-stop test-attacks test-crash test-differential \
-        test-docker test-lowest test-sanitize test-cluster plugin check fmt bench lock sbom release clean distclean \
+        test-docker test-lowest test-sanitize test-cluster plugin check fmt bench bench-index lock sbom release clean distclean \
         clean-chroots packages test-packages bench-packages cluster-packages chroot-packages venv-package
 
 BIN    := .venv/bin
@@ -108,6 +109,9 @@ check: .venv/.dev
 fmt: .venv/.dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+bench-index: .venv/.dev
+	PYTHONPATH=. $(BIN)/python bench/index.py $(ARGS)
 
 bench: .venv/.dev $(PLUGIN) $(STATIC) bench-packages
 	PYTHONPATH=. $(BIN)/python bench/run.py $(ARGS)

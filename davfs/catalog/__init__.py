@@ -3,11 +3,11 @@
 The words of this package:
 
 - A **resource** is an indexed study or series: its tags and labels as Orthanc sent them last.
-- A **placement** says that a node appears in a folder of a layout under a base name. It is computed from the resource's
-  tags when the resource is saved.
+- A **placement** says that a resource appears in a folder of a layout under a base name. It is computed from the
+  resource's tags when the resource is saved; for the few series right in a study's folder, when they are read.
 - A **node** identifies what a folder stands for: a study or series by Orthanc's id, a patient folder or a group by an
   id that `plan` makes. These two are *shared*: they exist as long as one of their **members**, the studies or series
-  below them, does.
+  below them, does. The file has a row for each way in which the path of such a folder is spelled.
 - The **generation** counts the changes of the index. A value computed from the index is valid in that generation only.
 - The **revision** counts them too, per resource: it tells a late response of Orthanc from a new one (`revisions`).
 
@@ -23,7 +23,7 @@ How the index stays true:
    database was restored from a backup (`change_log`). Then everything is compared.
 
 Modules, from the bottom up: `connections`, `database`, `file_digest` (an SQLite file that may be lost at any time);
-`schema`; `resources`, `plan`, `placing`, `placements`, `rows` (tables); `index_writer`, `store` (all of it, as one);
-`instances` (cache); `change_log`, `synchronizer`, `hierarchy`, `folder_contents`, `reconciler`; `catalog`, which the
-drive uses; `indexer`, the background thread; `query`, `search`.
+`packing`, `schema`; `resources`, `plan`, `placing`, `lineages`, `folder_table`, `placements`, `rows` (tables);
+`index_writer`, `store` (all of it, as one); `instances` (cache); `change_log`, `synchronizer`, `hierarchy`,
+`folder_contents`, `reconciler`; `catalog`, which the drive uses; `indexer`, the background thread; `query`, `search`.
 """

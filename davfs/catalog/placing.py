@@ -3,19 +3,20 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from itertools import islice, product
+from typing import TypeAlias
 
-from davfs import names
 from davfs.catalog.acquisition import shown_date
 from davfs.catalog.plan import PlacementRule, Plan, group_node, patient_node
-from davfs.layout import Layout
+from davfs.layout import Layout, Template
 from davfs.layout.condition import matches
 from davfs.layout.tags import SUBJECT
 from davfs.orthanc.model import Level, OrthancId
 
 _MAX_FOLDERS = 256
 """Folders in which one resource appears at most: the first combinations of the values of its groups."""
+_ROOT = (("", ""),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class TaggedResource:
         updated: Its last change, in seconds.
         patient: Patient attributes of a study.
         series: Tags of each series of a study, if a layout needs them.
+        row: Its number in the index's file.
     """
 
     id: OrthancId
@@ -41,27 +43,28 @@ class TaggedResource:
     updated: int
     patient: Mapping[str, str] = field(default_factory=dict)
     series: tuple[Mapping[str, str], ...] = ()
+    row: int = 0
+
+
+FolderPath: TypeAlias = tuple[tuple[str, str], ...]
+"""Node and base name of each folder of groups and patients, from the top down. The first one is the folder in which
+they begin, a resource's or the layout's root, whose node is empty; it has no name here."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """An entry of a folder of a layout.
+    """A resource in a folder of a layout, and thereby in those above it.
 
     Attributes:
-        folder: Node of the folder, empty for the layout's root.
-        node: Node of the entry.
-        key: The name as it is compared (`davfs.names.folded`).
-        name: Base name, without a suffix.
-        shared: Whether it is a group or a patient, which other resources may place there too.
-        date: Date of acquisition, if the layout shows that and the tags have it; otherwise the last change counts.
+        path: The folder.
+        name: Base name, without a suffix; empty for a series that is placed to find its files; None for a member that
+            is not listed itself.
+        date: The shown date, in seconds.
     """
 
-    folder: str
-    node: str
-    key: str
-    name: str
-    shared: bool
-    date: datetime | None
+    path: FolderPath
+    name: str | None
+    date: int
 
 
 class Placer:
@@ -85,58 +88,60 @@ class Placer:
         """Yield the placements of the last resource of a lineage, which is a study, or a study and its series."""
         resource = lineage[-1]
         rules = plan.rules[resource.level]
-        if not rules or (plan.conditional and not self._matches(plan, lineage[0])):
+        if not rules or not self.is_shown(plan, lineage[0]):
             return
-        moment = shown_date(plan.layout, resource.level, resource.merged)
+        date = date_of(plan, resource)
         for rule in rules:
-            groups: dict[str, Placement] = {}
-            for folder in _folders(rule, _roots(plan, rule, lineage), resource.merged, groups, moment):
-                if rule.level is Level.PATIENT:
-                    yield _patient(plan, rule, folder, resource, moment)
-                else:
-                    digits = plan.layout.digest(resource.id)
-                    name = rule.template.render(resource.merged, digits) if rule.template else ""
-                    yield Placement(folder, resource.id, names.folded(name), name, shared=False, date=moment)
-            yield from groups.values()
+            name = None if rule.level is Level.PATIENT else name_of(plan, rule.template, resource)
+            for path in _paths(plan, rule, lineage):
+                yield Placement(path, name, date)
 
-    def _matches(self, plan: Plan, study: TaggedResource) -> bool:
-        return matches(plan.layout.where, study.patient, study.tags, study.series, self.today())
+    def is_shown(self, plan: Plan, study: TaggedResource) -> bool:
+        """Return True if a study meets the conditions of a layout."""
+        return not plan.conditional or matches(plan.layout.where, study.patient, study.tags, study.series, self.today())
 
 
-def _roots(plan: Plan, rule: PlacementRule, lineage: Sequence[TaggedResource]) -> list[str]:
-    """Return the nodes of the folders right above the groups of a rule, empty for the layout's root."""
-    if rule.above is Level.PATIENT and plan.patients:
-        study = lineage[0]
-        folders = _folders(plan.patients, [""], study.merged, {})
-        return [_patient(plan, plan.patients, folder, study).node for folder in folders]
-    return [next((each.id for each in lineage if each.level is rule.above), "")]
+def name_of(plan: Plan, template: Template | None, resource: TaggedResource) -> str:
+    """Return the base name of a study's or series' folder; an empty text without a template."""
+    return template.render(resource.merged, plan.layout.digest(resource.id)) if template else ""
 
 
-def _folders(
-    rule: PlacementRule,
-    roots: Iterable[str],
-    tags: Mapping[str, str],
-    groups: dict[str, Placement],
-    moment: datetime | None = None,
-) -> Iterator[str]:
-    """Yield the nodes of the folders of a resource; add the groups on the way there to ``groups``."""
-    values_of_groups = (template.values(tags) for _, template in rule.groups)
-    for folder, *values in islice(product(roots, *values_of_groups), _MAX_FOLDERS):
-        node = folder
-        for (index, _), value in zip(rule.groups, values, strict=True):
-            above, node = node, group_node(node, index, value)
-            groups[node] = Placement(above, node, names.folded(value), value, shared=True, date=moment)
-        yield node
+def date_of(plan: Plan, resource: TaggedResource) -> int:
+    """Return the date that a layout shows for a resource, in seconds: of acquisition, or of the last change."""
+    moment = shown_date(plan.layout, resource.level, resource.merged)
+    return int(moment.timestamp()) if moment else resource.updated
 
 
-def _patient(
-    plan: Plan, rule: PlacementRule, folder: str, study: TaggedResource, moment: datetime | None = None
-) -> Placement:
-    """Place the patient folder of a study; the patient folder name comes from the study's own patient attributes."""
+def _paths(plan: Plan, rule: PlacementRule, lineage: Sequence[TaggedResource]) -> Iterator[FolderPath]:
+    """Yield the folders in which a rule places the last resource of a lineage."""
+    tags = lineage[-1].merged
+    if rule.level is Level.PATIENT:
+        yield from _patients(plan, rule, lineage[0])
+    elif rule.above is Level.PATIENT and plan.patients:
+        yield from _below(rule, _patients(plan, plan.patients, lineage[0]), tags)
+    else:
+        yield from _below(rule, [((next((each.id for each in lineage if each.level is rule.above), ""), ""),)], tags)
+
+
+def _below(rule: PlacementRule, tops: Iterable[FolderPath], tags: Mapping[str, str]) -> Iterator[FolderPath]:
+    """Yield the folders of the groups of a rule, for each combination of their values."""
+    values_of_groups = [template.values(tags) for _, template in rule.groups]
+    for path, values in islice(product(tops, product(*values_of_groups)), _MAX_FOLDERS):
+        yield _deeper(path, rule, values)
+
+
+def _deeper(path: FolderPath, rule: PlacementRule, values: Sequence[str]) -> FolderPath:
+    for (index, _), value in zip(rule.groups, values, strict=True):
+        path = (*path, (group_node(path[-1][0], index, value), value))
+    return path
+
+
+def _patients(plan: Plan, rule: PlacementRule, study: TaggedResource) -> Iterator[FolderPath]:
+    """Yield the patient folders of a study; the patient folder name comes from the study's own patient attributes."""
     owner = study.parent
     if plan.layout.anonymised:  # equal digests would reveal that several people share one ID
         person = study.merged[SUBJECT].encode(errors="surrogatepass")
         owner += f".{hashlib.sha1(person, usedforsecurity=False).hexdigest()}"
     name = rule.template.render(study.merged, plan.layout.digest(owner)) if rule.template else ""
-    node = patient_node(owner, plan.key, folder, name)
-    return Placement(folder, node, names.folded(name), name, shared=True, date=moment)
+    for path in _below(rule, [_ROOT], study.merged):
+        yield (*path, (patient_node(owner, plan.key, path[-1][0], name), name))

@@ -9,9 +9,9 @@ these contradict each other, each name has a folder.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import takewhile
 from typing import Self
 
@@ -28,8 +28,6 @@ DEPTHS = {level: depth for depth, level in enumerate(Level)}
 """How far below a patient a level is."""
 _OF_STUDIES = DEFAULT[Level.PATIENT] | DEFAULT[Level.STUDY] | {LABELS}
 """Tags that conditions can use without those of the series."""
-_PLACED_WITH = {Level.STUDY: (Level.PATIENT, Level.STUDY), Level.SERIES: (Level.SERIES,)}
-"""Levels of the folders that are placed together with a study, and with a series."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +46,11 @@ class PlacementRule:
     groups: tuple[tuple[int, Template], ...]
     template: Template | None
 
+    @property
+    def is_read(self) -> bool:
+        """True if nothing is stored by it: the series of a study are found without that."""
+        return (self.level, self.above, self.groups) == (Level.SERIES, Level.STUDY, ()) and self.template is not None
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
@@ -58,6 +61,7 @@ class Plan:
         key: A digest of the layout, under which its placements are stored.
         rules: The rules for studies and for series.
         patients: The rule for patient folders; None if the layout has none.
+        series: Template of the series right in a study's folder, whose rows are computed when they are read; or None.
         conditional: Whether there are conditions.
         relative: Whether a condition depends on today's date.
         reads_series: Whether the placements of a study depend on the tags of its series.
@@ -68,6 +72,7 @@ class Plan:
     key: str
     rules: Mapping[Level, tuple[PlacementRule, ...]]
     patients: PlacementRule | None
+    series: Template | None
     conditional: bool
     relative: bool
     reads_series: bool
@@ -85,8 +90,9 @@ class Plan:
         return cls(
             layout,
             hashlib.sha256(repr(tree).encode("utf-8", "backslashreplace")).hexdigest()[:16],
-            {level: tuple(rule for rule in rules if rule.level in levels) for level, levels in _PLACED_WITH.items()},
+            {level: _placed_with(level, rules) for level in (Level.STUDY, Level.SERIES)},
             next((rule for rule in rules if rule.level is Level.PATIENT), None),
+            next((rule.template for rule in rules if rule.is_read), None),
             conditional=bool(layout.where),
             relative=any(condition.relative for condition in layout.where),
             reads_series=bool(in_conditions - _OF_STUDIES) or any(keyword == MODALITIES for keyword, _ in read),
@@ -97,6 +103,18 @@ class Plan:
     def shows_changes(self) -> bool:
         """True if folders show the date of the last change below them."""
         return self.layout.dates is Dates.RECEPTION and self.layout.anonymised is None
+
+
+def _placed_with(level: Level, rules: Sequence[PlacementRule]) -> tuple[PlacementRule, ...]:
+    """Return the rules by which studies or series are stored.
+
+    A study is a member of its patients' folders by that rule only if no other one places it there.
+    """
+    if level is Level.SERIES:
+        return tuple(rule for rule in rules if rule.level is level and not rule.is_read)
+    below_patients = any(rule.level is level and rule.above is Level.PATIENT for rule in rules)
+    levels = {level} if below_patients else {level, Level.PATIENT}
+    return tuple(rule for rule in rules if rule.level in levels)
 
 
 def _rules(layout: Layout) -> Iterator[PlacementRule]:
@@ -195,6 +213,7 @@ def patient_of(node: str) -> OrthancId:
     return OrthancId(node[:_ID])
 
 
+@lru_cache(maxsize=5000)
 def group_node(folder: str, index: int, name: str) -> str:
     """Return the node of a group's folder.
 

@@ -11,6 +11,8 @@ from davfs.orthanc.model import Level, OrthancId, Resource
 
 _PART = 250
 """Resources of each level that are re-read at once."""
+_AT_ONCE = 1000
+"""Resources that are saved at once: fewer cost more in all, more let nobody else write for longer."""
 
 
 @dataclass(slots=True)
@@ -51,13 +53,27 @@ class Reconciler:
         for here, there in zip(ours, theirs, strict=True):
             if gone := here - set(there):
                 self._synchronizer.forget(gone, revision)
-        missing = [i for here, there in zip(ours, theirs, strict=True) for i in there if staleness or i not in here]
-        done = 0
-        for batch in batches(missing):
-            self._synchronizer.fetch(batch)
-            done += len(batch)
-            progress(done, len(missing))
+        studies, series = (
+            [i for i in there if staleness or i not in here] for here, there in zip(ours, theirs, strict=True)
+        )
+        self._fetch(series, studies, progress)
         self._synchronizer.end_staleness(staleness)
+
+    def _fetch(
+        self, series: Sequence[OrthancId], studies: Sequence[OrthancId], progress: Callable[[int, int], None]
+    ) -> None:
+        """Fetch series, which bring their studies, so that these are placed once; and then the other studies."""
+        done, total = 0, len(series) + len(studies)
+        for batch in batches(series, _AT_ONCE):
+            self._synchronizer.fetch(batch, _AT_ONCE)
+            done += len(batch)
+            progress(done, total)
+        left = studies if self._synchronizer.is_stale else self._store.unknown(studies)
+        for batch in batches(left, _AT_ONCE):
+            self._synchronizer.fetch(batch, _AT_ONCE)
+            done += len(batch)
+            progress(done, total)
+        progress(total, total)
 
     def _check_log(self) -> None:
         """Begin to follow the log of changes, or check that it is the one that was read: `refresh` reads its end."""

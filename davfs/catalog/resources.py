@@ -10,7 +10,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from davfs.catalog.packing import pack, unpack
+from davfs.catalog.schema import LEVEL_NUMBERS
 from davfs.orthanc.model import Level, OrthancId, Resource
+
+_IS = "level IN (0, 1, 2) AND orthanc = ?"
+_PUT = """
+INSERT INTO resource VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (level, orthanc) DO UPDATE SET parent = excluded.parent, tags = excluded.tags, patient = excluded.patient,
+labels = excluded.labels, updated = excluded.updated
+"""
 
 
 class Difference(Enum):
@@ -19,7 +28,9 @@ class Difference(Enum):
     NONE = auto()
     DATE = auto()
     TAGS = auto()
-    """Its tags or labels differ, or it is not indexed."""
+    """Its tags or labels differ."""
+    NEW = auto()
+    """It is not indexed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,67 +60,73 @@ class ResourceTable:
 
     def ids(self, level: Level) -> set[OrthancId]:
         """Return the ids of all resources of a level."""
-        return {i for (i,) in self._db.execute("SELECT id FROM resource WHERE level = ?", (level.value,))}
+        return _ids(self._db.execute("SELECT orthanc FROM resource WHERE level = ?", (LEVEL_NUMBERS[level],)))
 
     def count(self, level: Level) -> int:
         """Return the number of resources of a level."""
         query = "SELECT COUNT(*) FROM resource WHERE level = ?"
-        found: int = self._db.execute(query, (level.value,)).fetchone()[0]
+        found: int = self._db.execute(query, (LEVEL_NUMBERS[level],)).fetchone()[0]
         return found
 
     def unknown(self, ids: Iterable[OrthancId]) -> set[OrthancId]:
         """Return those of the ids that are not indexed."""
-        found = self._db.execute(
-            "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM resource WHERE id = value)",
-            (json.dumps(list(ids)),),
-        )
-        return {i for (i,) in found}
+        return {one for one in ids if not self.has(one)}
 
-    def series_of(self, study: str) -> list[OrthancId]:
-        """Return the ids of the series of a study; an empty list for any other resource."""
-        query = "SELECT id FROM resource WHERE parent = ? AND level = ?"
-        return [i for (i,) in self._db.execute(query, (study, Level.SERIES.value))]
+    def row(self, resource: str) -> int | None:
+        """Return the number of a resource in the file; None if it is not indexed."""
+        found = self._db.execute(f"SELECT id FROM resource WHERE {_IS}", (pack(resource),)).fetchone()  # noqa: S608
+        return found[0] if found else None
+
+    def series_of(self, study: str) -> set[OrthancId]:
+        """Return the ids of the series of a study; an empty set for any other resource."""
+        query = "SELECT orthanc FROM resource WHERE parent = ? AND level = ?"
+        return _ids(self._db.execute(query, (pack(study), LEVEL_NUMBERS[Level.SERIES])))
 
     def patients(self) -> set[OrthancId]:
         """Return the ids of the patients of all studies."""
         query = "SELECT DISTINCT parent FROM resource WHERE level = ? AND parent IS NOT NULL"
-        return {i for (i,) in self._db.execute(query, (Level.STUDY.value,))}
+        return _ids(self._db.execute(query, (LEVEL_NUMBERS[Level.STUDY],)))
 
-    def parent(self, resource: str, level: Level) -> set[str]:
+    def parent(self, resource: str, level: Level) -> set[OrthancId]:
         """Return the parent of a resource of that level; an empty set for any other resource."""
-        query = "SELECT parent FROM resource WHERE id = ? AND level = ? AND parent IS NOT NULL"
-        return {parent for (parent,) in self._db.execute(query, (resource, level.value))}
+        query = "SELECT parent FROM resource WHERE orthanc = ? AND level = ? AND parent IS NOT NULL"
+        return _ids(self._db.execute(query, (pack(resource), LEVEL_NUMBERS[level])))
 
     def has(self, resource: str) -> bool:
         """Return True if a resource is indexed."""
-        return self._db.execute("SELECT 1 FROM resource WHERE id = ?", (resource,)).fetchone() is not None
+        return self.row(resource) is not None
 
     def difference(self, resource: Resource) -> Difference:
         """Compare a resource with the indexed one."""
-        query = "SELECT tags, patient, labels, updated FROM resource WHERE id = ?"
-        old = self._db.execute(query, (resource.id,)).fetchone()
+        query = "SELECT tags, patient, labels, updated FROM resource WHERE level = ? AND orthanc = ?"
+        old = self._db.execute(query, (LEVEL_NUMBERS[resource.level], pack(resource.id))).fetchone()
+        if old is None:
+            return Difference.NEW
         new = _columns(resource)
-        if old is None or old[:3] != new[:3]:
+        if old[:3] != new[:3]:
             return Difference.TAGS
         return Difference.NONE if old[3] == new[3] else Difference.DATE
 
     def put(self, resource: Resource) -> None:
-        """Insert or replace a resource."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO resource VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (resource.id, resource.level.value, resource.parent, *_columns(resource)),
-        )
+        """Insert or replace a resource; its number in the file stays."""
+        parent = pack(resource.parent) if resource.parent else None
+        self._db.execute(_PUT, (LEVEL_NUMBERS[resource.level], pack(resource.id), parent, *_columns(resource)))
 
     def delete(self, resource: str) -> None:
         """Delete a resource, but not those below it."""
-        self._db.execute("DELETE FROM resource WHERE id = ?", (resource,))
+        self._db.execute(f"DELETE FROM resource WHERE {_IS}", (pack(resource),))  # noqa: S608  a constant
 
     def delete_if_childless(self, patients: Iterable[str]) -> None:
         """Delete those of the patients that have no study any more."""
         self._db.executemany(
-            "DELETE FROM resource WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM resource WHERE parent = ?1)",
-            [(patient,) for patient in patients],
+            "DELETE FROM resource WHERE level = ?2 AND orthanc = ?1"
+            " AND NOT EXISTS (SELECT 1 FROM resource WHERE parent = ?1)",
+            [(pack(patient), LEVEL_NUMBERS[Level.PATIENT]) for patient in patients],
         )
+
+
+def _ids(found: Iterable[tuple[bytes | str]]) -> set[OrthancId]:
+    return {OrthancId(unpack(packed)) for (packed,) in found}
 
 
 def _columns(resource: Resource) -> tuple[str, str, str, int]:

@@ -8,43 +8,46 @@ import sqlite3
 
 from davfs.orthanc.model import Level
 
-VERSION = 5
+VERSION = 6
 _TABLES = """
 CREATE TABLE resource (
-    id TEXT PRIMARY KEY, level TEXT NOT NULL, parent TEXT, tags TEXT NOT NULL, patient TEXT NOT NULL,
-    labels TEXT NOT NULL, updated INTEGER
-) WITHOUT ROWID;
+    id INTEGER PRIMARY KEY, level INTEGER NOT NULL, orthanc BLOB NOT NULL, parent BLOB, tags TEXT NOT NULL,
+    patient TEXT NOT NULL, labels TEXT NOT NULL, updated INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX resource_orthanc ON resource (level, orthanc);
 CREATE INDEX resource_parent ON resource (parent);
-CREATE INDEX resource_level ON resource (level);
 
+CREATE TABLE folder (
+    id INTEGER PRIMARY KEY, layout INTEGER NOT NULL, parent INTEGER NOT NULL, node BLOB NOT NULL, key INTEGER NOT NULL,
+    name TEXT NOT NULL, date INTEGER NOT NULL
+);
+CREATE INDEX folder_parent ON folder (parent, key);
+CREATE INDEX folder_node ON folder (node);
 CREATE TABLE placement (
-    layout TEXT NOT NULL, folder TEXT NOT NULL, key TEXT NOT NULL, node TEXT NOT NULL, name TEXT NOT NULL, date INTEGER,
-    PRIMARY KEY (layout, folder, key, node, name)
+    folder INTEGER NOT NULL, key INTEGER NOT NULL, resource INTEGER NOT NULL, name TEXT, date INTEGER NOT NULL,
+    PRIMARY KEY (folder, key, resource)
 ) WITHOUT ROWID;
-CREATE INDEX placement_node ON placement (node);
-CREATE TABLE holding (
-    layout TEXT NOT NULL, folder TEXT NOT NULL, node TEXT NOT NULL, name TEXT NOT NULL, holder TEXT NOT NULL,
-    date INTEGER NOT NULL,
-    PRIMARY KEY (layout, folder, node, name, holder)
-) WITHOUT ROWID;
-CREATE INDEX holding_holder ON holding (holder);
-CREATE INDEX holding_date ON holding (layout, folder, node, date);
+CREATE INDEX placement_resource ON placement (resource);
 
 CREATE TABLE entry (
     seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, level TEXT NOT NULL, id TEXT NOT NULL, date TEXT NOT NULL
 );
-CREATE TABLE layout (key TEXT PRIMARY KEY, day TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE layout (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, day TEXT NOT NULL);
 CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
-"""``resource`` has the indexed resources; ``placement`` which folder shows which node under which name; ``holding`` the
-members (column ``holder``) of groups and patient folders; ``entry`` the last entries of Orthanc's change log that
-were read; ``layout`` the day for which each layout was placed; ``state`` single values."""
-_LEVELS = ", ".join(f"'{level.value}'" for level in Level)
+"""``resource`` has the indexed resources. ``folder`` has the folders of groups and patients, a row for each way in
+which they and the folders above them are spelled, with the latest date below; and the folders in which these begin,
+with an empty name. ``placement`` has the resources in these folders; without a name, a member that is not listed
+itself. ``entry`` has the last entries of Orthanc's change log that were read; ``layout`` the day for which each layout
+was placed; ``state`` single values. Ids and nodes are packed (`packing`); ``key`` is a hash of the folded name."""
+LEVELS = tuple(Level)
+"""The levels, by their number in the tables."""
+LEVEL_NUMBERS = {level: number for number, level in enumerate(LEVELS)}
 _IMPOSSIBLE = {
-    "resource": f"NOT json_valid(tags) OR NOT json_valid(labels) OR level NOT IN ({_LEVELS})"
-    " OR typeof(coalesce(updated, 0)) <> 'integer'",
-    "placement": "typeof(coalesce(date, 0)) <> 'integer'",
-    "holding": "typeof(date) <> 'integer'",
+    "resource": f"NOT json_valid(tags) OR NOT json_valid(patient) OR NOT json_valid(labels)"
+    f" OR level NOT IN ({', '.join(map(str, LEVEL_NUMBERS.values()))}) OR typeof(updated) <> 'integer'",
+    "folder": "typeof(date) <> 'integer' OR typeof(name) <> 'text'",
+    "placement": "typeof(date) <> 'integer' OR typeof(name) NOT IN ('text', 'null')",
 }
 """Conditions that no row of a table meets unless the table is damaged."""
 
@@ -74,14 +77,14 @@ def _check_damage(db: sqlite3.Connection) -> None:
     ):
         raise sqlite3.DatabaseError("it is damaged")
     for table in _IMPOSSIBLE:
-        for _ in db.execute(f"SELECT * FROM {table}"):  # noqa: S608  one of these three
+        for _ in db.execute(f"SELECT * FROM {table}"):  # noqa: S608  one of these
             pass  # raises an error for text that cannot be decoded
 
 
 def delete_all(db: sqlite3.Connection) -> None:
     """Delete all resources and placements."""
     for table in _IMPOSSIBLE:
-        db.execute(f"DELETE FROM {table}")  # noqa: S608  one of these three
+        db.execute(f"DELETE FROM {table}")  # noqa: S608  one of these
 
 
 def read_state(db: sqlite3.Connection, key: str) -> str | None:

@@ -8,14 +8,16 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from datetime import UTC, date, datetime
+from datetime import date
 from itertools import islice
 from typing import Any, TypeAlias
 
 from davfs.cache import LruCache
+from davfs.catalog.packing import pack, unpack
 from davfs.catalog.plan import Folder
 from davfs.catalog.query import Query, Term
-from davfs.catalog.rows import Row
+from davfs.catalog.rows import Row, of_studies
+from davfs.catalog.schema import LEVEL_NUMBERS
 from davfs.catalog.store import Store
 from davfs.layout import Condition, Layout, matches
 from davfs.layout.tags import LABELS
@@ -24,20 +26,16 @@ from davfs.orthanc.model import Level, OrthancId
 _QUERIES = 50
 """Queries whose results are cached."""
 _FITS = "fits"  # the SQL function
-_JOINS = {Level.SERIES: "SELECT 1 FROM resource r WHERE r.parent = s.id AND {terms}"}
+_JOINS = {Level.SERIES: "SELECT 1 FROM resource r WHERE r.parent = s.orthanc AND {terms}"}
 _TAGS = {Level.PATIENT: "s.patient", Level.STUDY: "s.tags", Level.SERIES: "r.tags"}
 _LABELS_OF = (
-    "(SELECT group_concat(e.value, char(92)) FROM resource l, json_each(l.labels) e WHERE l.id IN (s.id, s.parent))"
+    "(SELECT group_concat(e.value, char(92)) FROM resource l, json_each(l.labels) e"
+    " WHERE l.level IN (0, 1) AND l.orthanc IN (s.orthanc, s.parent))"
 )
-_FACT = f"SELECT s.tags, s.patient, {_LABELS_OF} FROM resource s WHERE s.id = ?"  # noqa: S608  a constant
+_FACT = f"SELECT s.tags, s.patient, {_LABELS_OF} FROM resource s WHERE s.level = 1 AND s.orthanc = ?"  # noqa: S608  a constant
 _SERIES = "SELECT tags FROM resource WHERE parent = ?"
-_STUDIES = f"SELECT s.id FROM resource s WHERE s.level = '{Level.STUDY.value}' AND "  # noqa: S608  a constant
-_NEWEST_FIRST = " ORDER BY json_extract(s.tags, '$.StudyDate') DESC, s.id"
-_ROWS = """
-SELECT p.node, p.name, COALESCE(p.date, r.updated)
-FROM placement p INDEXED BY placement_node JOIN resource r ON r.id = p.node
-WHERE p.layout = ? AND p.folder = '' AND p.node IN (SELECT value FROM json_each(?))
-"""
+_STUDIES = f"SELECT s.orthanc FROM resource s WHERE s.level = {LEVEL_NUMBERS[Level.STUDY]} AND "  # noqa: S608  a constant
+_NEWEST_FIRST = " ORDER BY json_extract(s.tags, '$.StudyDate') DESC, s.orthanc"
 
 Scope: TypeAlias = Sequence[Sequence[Condition]]
 """Lists of conditions; a study is in scope if it meets all conditions of one list."""
@@ -86,22 +84,21 @@ class StudySearch:
     def rows(self, root: Folder, studies: Sequence[OrthancId]) -> list[Row]:
         """Return the rows of those studies that are in a layout's root."""
         with self._store.read() as db:
-            found = db.execute(_ROWS, (root.plan.key, json.dumps(studies))).fetchall()
-        return [Row(OrthancId(node), name, datetime.fromtimestamp(moment, UTC)) for node, name, moment in found]
+            return of_studies(db, root, studies)
 
     def _found(self, query: Query, today: date, most: int, study: str | None = None) -> list[OrthancId]:
         if self._is_empty:
             return []
         condition, values = _condition(query)
         if study is not None:
-            condition, values = f"s.id = ? AND {condition}", [study, *values]
+            condition, values = f"s.orthanc = ? AND {condition}", [pack(study), *values]
         with self._store.read() as db:
             db.create_function(_FITS, 2, _comparison(query, today))
             with closing(db.execute(_STUDIES + condition + _NEWEST_FIRST, values)) as rows:
                 fitting = (one for (one,) in rows if not self._scope or self._in_scope(db, one, today))
-                return [OrthancId(one) for one in islice(fitting, most)]
+                return [OrthancId(unpack(one)) for one in islice(fitting, most)]
 
-    def _in_scope(self, db: sqlite3.Connection, study: str, today: date) -> bool:
+    def _in_scope(self, db: sqlite3.Connection, study: bytes | str, today: date) -> bool:
         ((tags, patient, labels),) = db.execute(_FACT, (study,))
         own, of_patient = {**json.loads(tags), LABELS: labels or ""}, json.loads(patient)
         series = [json.loads(each) for (each,) in db.execute(_SERIES, (study,))]

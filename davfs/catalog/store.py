@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
-from davfs.catalog import change_log, rows, schema
+from davfs.catalog import change_log, schema
 from davfs.catalog.change_log import LogPosition
 from davfs.catalog.database import Database, retry_if_moved
 from davfs.catalog.index_writer import IndexWriter
@@ -16,7 +16,7 @@ from davfs.catalog.placing import Placer
 from davfs.catalog.plan import Folder
 from davfs.catalog.resources import Difference, ResourceChanges, ResourceTable
 from davfs.catalog.revisions import Revisions
-from davfs.catalog.rows import Row
+from davfs.catalog.rows import FolderRows, Row
 from davfs.catalog.schema import read_state, write_state
 from davfs.orthanc.model import Change, Level, OrthancId, Resource
 
@@ -94,7 +94,10 @@ class Store:
         placed = dict(db.execute("SELECT key, day FROM layout"))
         PlacementTable(db, placer).place_all([p for p in placer.plans if placed.get(p.key) != wanted[p.key]])
         former = dict.fromkeys(placed.keys() - wanted.keys(), _NOT_MAINTAINED)
-        db.executemany("INSERT OR REPLACE INTO layout VALUES (?, ?)", (wanted | former).items())
+        db.executemany(
+            "INSERT INTO layout (key, day) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET day = excluded.day",
+            (wanted | former).items(),
+        )
         return today
 
     def _delete_unused(self, db: sqlite3.Connection) -> None:
@@ -207,16 +210,16 @@ class Store:
             return query(db)
 
     def rows(self, folder: Folder) -> list[Row]:
-        """Return all rows of a folder; see `davfs.catalog.rows.in_folder`."""
-        return self._query(lambda db: rows.in_folder(db, folder))
+        """Return all rows of a folder; see `FolderRows.all`."""
+        return self._query(lambda db: FolderRows(db, self._placer).all(folder))
 
     def rows_with(self, folder: Folder, keys: Sequence[str]) -> list[Row]:
         """Return the rows of a folder whose name has one of the keys (`davfs.names.folded`), in every spelling."""
-        return self._query(lambda db: rows.with_keys(db, folder, keys))
+        return self._query(lambda db: FolderRows(db, self._placer).with_keys(folder, keys))
 
     def members(self, folder: Folder) -> set[OrthancId]:
         """Return the members of all groups or patients in a folder."""
-        return self._query(lambda db: rows.members(db, folder))
+        return self._query(lambda db: FolderRows(db, self._placer).members(folder))
 
     def ids(self, level: Level) -> set[OrthancId]:
         """Return the ids of all indexed resources of a level; for patients, those of all studies."""
@@ -243,7 +246,7 @@ class Store:
 
     def is_current(self, resource: Resource) -> bool:
         """Return True if the index has the tags and labels of a resource as they are."""
-        return self._query(lambda db: ResourceTable(db).difference(resource)) is not Difference.TAGS
+        return self._query(lambda db: ResourceTable(db).difference(resource)) in {Difference.NONE, Difference.DATE}
 
     # Writing
 

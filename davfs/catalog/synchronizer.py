@@ -139,22 +139,26 @@ class Synchronizer:
         indexed = {Level.STUDY, Level.SERIES, *self._store.labelled}
         self.fetch({one for level, one in resources if level in indexed})
 
-    def fetch(self, ids: Collection[OrthancId]) -> None:
+    def fetch(self, ids: Collection[OrthancId], at_once: int = _BATCH) -> None:
         """Fetch resources, and those above them that are unknown, into the index; forget those that are gone.
 
         Args:
             ids: Studies and series; patients for their labels.
+            at_once: Number that is saved in one step.
         """
-        for batch in batches(ids):
+        for batch in batches(ids, max(_BATCH, at_once)):
             wanted: Sequence[OrthancId] = batch
             for _ in range(_ATTEMPTS):
                 revision, staleness = self._store.revision, self._store.staleness
-                response = self._orthanc.resources(wanted)
+                response = self._requested(wanted)
                 wanted = self._save_with_parents(wanted, response, revision, staleness)
                 if not wanted:
                     break
             else:
                 self._callbacks.reconcile_soon()
+
+    def _requested(self, ids: Collection[OrthancId]) -> list[Resource]:
+        return [each for batch in batches(ids) for each in self._orthanc.resources(batch)]
 
     def _save_with_parents(
         self, wanted: Sequence[OrthancId], response: Iterable[Resource], revision: int, staleness: int
@@ -166,7 +170,7 @@ class Synchronizer:
         while above := self._store.unknown(
             one.parent for one in found.values() if one.parent and one.parent not in found and self._needs_parent(one)
         ):
-            parents = self._orthanc.resources(above)
+            parents = self._requested(above)
             if not parents:
                 break
             found.update((parent.id, parent) for parent in parents)
@@ -260,8 +264,8 @@ class Synchronizer:
         self._fetched_while_stale = 0, set()
 
 
-def batches(items: Collection[T]) -> Iterator[list[T]]:
+def batches(items: Collection[T], size: int = _BATCH) -> Iterator[list[T]]:
     """Split items into batches, for requests of which none takes long."""
     source = iter(items)
-    while batch := list(itertools.islice(source, _BATCH)):
+    while batch := list(itertools.islice(source, size)):
         yield batch

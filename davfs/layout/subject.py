@@ -10,6 +10,7 @@ So people who share a PatientID by mistake, such as ``0000``, stay apart. A pers
 counts as two: that loses a link between studies, while the opposite mistake would take two people for one.
 """
 
+import re
 import unicodedata
 from collections.abc import Mapping
 
@@ -17,6 +18,7 @@ from davfs.layout.text import WITHOUT_STROKES
 
 _PREFIX = 3
 """Which component of a name is its prefix, from 0. Source: DICOM PS3.5 section 6.2.1.1."""
+_ASCII_LETTERS = re.compile("[a-z0-9]+")
 _APOSTROPHES = str.maketrans("", "", "'\u2019\u02bc`\u00b4")
 
 
@@ -47,6 +49,8 @@ def _name(value: str) -> str:
 
 def _letters(text: str, *, between: str) -> str:
     """Return the letters and digits of a text in lower case, without accents."""
+    if text.isascii():  # most are, and that takes a tenth of the time
+        return between.join(_ASCII_LETTERS.findall(text.translate(_APOSTROPHES).lower()))
     apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text.translate(_APOSTROPHES)).casefold())
     plain = "".join(each for each in apart if not "\u0300" <= each <= "\u036f").translate(WITHOUT_STROKES)
     return between.join("".join(each if _is_letter(each) else " " for each in plain).split())

@@ -40,6 +40,8 @@ MAX_GROUPS = 64
 
 _CACHED_NAMES, _CACHED_GROUPS = 500, 2000
 """Names that a template caches: groups and most series have the names of others before them; patients have not."""
+_CACHED_TEMPLATES = 100
+"""Templates whose names are cached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +150,9 @@ class Template:
         keywords = (keyword for each in read for keyword in each)
         object.__setattr__(self, "_read", tuple(dict.fromkeys(keywords)))
         object.__setattr__(self, "_has_id", Identifier() in self.parts)
-        object.__setattr__(self, "_name", lru_cache(_CACHED_NAMES)(self._rendered))
-        object.__setattr__(self, "_names", lru_cache(_CACHED_GROUPS)(self._grouped))
+        name, group_names = _cached_names(self)
+        object.__setattr__(self, "_name", name)
+        object.__setattr__(self, "_names", group_names)
 
     @property
     def keywords(self) -> frozenset[str]:
@@ -201,6 +204,13 @@ class Template:
 
     def _tags(self, values: _Values) -> dict[str, str]:
         return {keyword: value for keyword, value in zip(self._read, values, strict=True) if value is not None}
+
+
+@lru_cache(maxsize=_CACHED_TEMPLATES)
+def _cached_names(template: Template) -> tuple[Callable[[_Values, str], str], Callable[[_Values], tuple[str, ...]]]:
+    """Return the functions that make the names of a template and of its groups; equal templates share their caches."""
+    name, group_names = template._rendered, template._grouped  # noqa: SLF001  a part of the class
+    return lru_cache(_CACHED_NAMES)(name), lru_cache(_CACHED_GROUPS)(group_names)
 
 
 def _group_name(words: tuple[tuple[TemplatePart, str], ...]) -> str:

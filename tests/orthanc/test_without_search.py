@@ -50,5 +50,5 @@ def test_there_is_none(run_orthanc: RunOrthanc, settings: dict[str, Any]) -> Non
 def placed(process: OrthancProcess) -> int:
     """Count the layouts that the catalog places resources for."""
     with closing(sqlite3.connect(process.folder / "storage" / "davfs" / "catalog.sqlite")) as catalog:
-        ((count,),) = catalog.execute("SELECT count(DISTINCT layout) FROM placement")
+        ((count,),) = catalog.execute("SELECT count(DISTINCT layout) FROM folder")
     return int(count)

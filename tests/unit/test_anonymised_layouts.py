@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydicom.datadict import keyword_dict, tag_for_keyword
 
 from davfs import names
-from davfs.catalog.placing import Placement, Placer, TaggedResource
+from davfs.catalog.placing import Placer, TaggedResource, name_of
 from davfs.catalog.plan import Plan
 from davfs.confidentiality.options import Options
 from davfs.layout import ExtraTags, HashKey, Layout, load_text, parse_template
@@ -162,15 +162,18 @@ def test_marks() -> None:
     assert layout.digest(ID) != anonymised(text, HashKey(b"another key")).digest(ID)
 
 
-def placed(layout: Layout, tags: dict[str, str]) -> Iterator[Placement]:
-    """Place one study and one series, with their patient, all of one id."""
+def placed(layout: Layout, tags: dict[str, str]) -> Iterator[str]:
+    """Place one study and one series, with their patient, all of one id; yield the names of all folders."""
     placer = Placer([layout])
     levels = (Level.STUDY, Level.SERIES)
     merged = {**tags, SUBJECT: subject(tags)}
     lineage = tuple(TaggedResource(ID, level, ID, tags, merged, 0, tags, (tags,)) for level in levels)
     for plan in placer.plans:
         for depth in range(len(levels)):
-            yield from placer.place(plan, lineage[: depth + 1])
+            for placement in placer.place(plan, lineage[: depth + 1]):
+                yield from filter(None, (*(name for _, name in placement.path), placement.name))
+        if plan.series:
+            yield name_of(plan, plan.series, lineage[-1])
 
 
 def test_placements_show_marks() -> None:
@@ -187,7 +190,7 @@ def test_placements_show_marks() -> None:
 
 def shown(layout: Layout) -> set[str]:
     """Return the names that the catalog keeps."""
-    return {one.name for one in placed(layout, {"StudyDate": "20240229", "ModalitiesInStudy": "CT"})}
+    return set(placed(layout, {"StudyDate": "20240229", "ModalitiesInStudy": "CT"}))
 
 
 def test_another_key_is_another_tree() -> None:
@@ -250,7 +253,7 @@ def test_no_name_tells_the_patient(layout: Layout, name: str, patient: str, born
 
 def rendered(layout: Layout, tags: dict[str, str]) -> Iterator[str]:
     """Return every name of the tree."""
-    yield from (one.name for one in placed(layout, tags))
+    yield from placed(layout, tags)
     for level in layout.levels:
         if level.resource:
             yield level.template.render(tags, layout.digest(ID))

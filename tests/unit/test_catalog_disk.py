@@ -233,7 +233,7 @@ def test_values_that_make_no_sense(index: Index) -> None:
     index.orthanc.store(A)
     index.names()
     with closing(sqlite3.connect(index.file)) as db, db:
-        db.execute("UPDATE resource SET tags = '{' WHERE level = 'studies'")
+        db.execute("UPDATE resource SET tags = '{' WHERE level = 1")
     with pytest.raises(Unavailable):
         index.store.tags(index.orthanc.ids(Level.SERIES)[0])
     assert index.names() == ["a"]
