@@ -54,8 +54,13 @@ class Catalog:
 
     @property
     def needs_comparison(self) -> bool:
-        """True while resources may be missing or outdated: until the first index is complete, and while it is stale."""
+        """True while resources may be missing, outdated or deleted; see `Synchronizer.needs_comparison`."""
         return self.synchronizer.needs_comparison
+
+    @property
+    def may_lack_resources(self) -> bool:
+        """True while resources may be missing or outdated; see `Synchronizer.may_lack_resources`."""
+        return self.synchronizer.may_lack_resources
 
     @property
     def generation(self) -> int:
@@ -65,6 +70,10 @@ class Catalog:
     def refresh(self) -> None:
         """Index all that Orthanc's log of changes has and the index does not: the first step of each request."""
         self.synchronizer.refresh()
+
+    def check_next(self) -> None:
+        """Check a part of the file for damage, if that has to be done; see `Store.check_next`."""
+        self._store.check_next()
 
     def return_to_file(self) -> None:
         """Write the index back to its file, if it is in memory and that is possible again."""

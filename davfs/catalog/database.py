@@ -64,6 +64,8 @@ class Database:
 
     Attributes:
         writing: Lock of the thread that writes; no other thread can write meanwhile.
+        is_checked: False if the file was not closed in order, and has not been checked for damage since then. A digest
+            is written of a checked file only.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Database:
         self._version = 0  # changes with each move or replacement, after which older connections are closed
         self._lost_version = -1
         self._in_use = False
+        self.is_checked = True
         self._interrupted = False
         self._closed = False
 
@@ -103,12 +106,15 @@ class Database:
         self._in_use = True
 
     def _open(self) -> None:
+        existed = self._file.exists()
         digest = file_digest.check(self._file)
         if digest is DigestCheck.DIFFERENT:
             _log.warning("the catalog is rebuilt: its file was changed while it was closed")
             self._delete_file()
         try:
-            self._prepare_file(check_damage=digest is DigestCheck.MISSING)
+            self._prepare_file(check_damage=False)
+            self._check_size()
+            self.is_checked = not existed or digest is not DigestCheck.MISSING
         except sqlite3.DatabaseError as error:
             if failure_of(error) is Failure.NO_ACCESS:
                 raise
@@ -116,13 +122,25 @@ class Database:
             self._delete_file()
             self._prepare_file(check_damage=False)
 
+    def _check_size(self) -> None:
+        """Check that the file has all its pages; the others are read when they are needed, or by `Store.check_next`.
+
+        Raises:
+            sqlite3.DatabaseError: It is shorter.
+        """
+        with self.read() as db:
+            is_busy, written, copied = db.execute("PRAGMA wal_checkpoint").fetchone()
+            pages, size = (db.execute(f"PRAGMA {pragma}").fetchone()[0] for pragma in ("page_count", "page_size"))
+        if not is_busy and written == copied and self._file.stat().st_size < pages * size:
+            raise sqlite3.DatabaseError("it has been cut off")
+
     def interrupt(self) -> None:
         """Abort long operations with `Unavailable`, such as placing all studies; the database is to be closed."""
         self._interrupted = True
 
     def close(self) -> None:
         """Close idle connections now, and each other one when its user returns it."""
-        complete = self._in_use and self._memory is None
+        complete = self._in_use and self._memory is None and self.is_checked
         self._in_use = False
         self._closed = True
         self._close_idle()
@@ -251,6 +269,7 @@ class Database:
     def _replace(self) -> None:
         """Replace a damaged database by an empty one."""
         _log.warning("the catalog was damaged and is rebuilt")
+        self.is_checked = True
         if self._memory is None:
             try:
                 self._delete_file()

@@ -5,6 +5,7 @@
 3. It re-reads the archive part by part, since not all changes of tags are in Orthanc's log.
 4. It compares the numbers of resources, to notice what was deleted by another Orthanc on the same database.
 5. Where something was missed, it compares the whole index.
+6. It checks the index's file for damage, if Orthanc was killed before.
 
 Steps 3 to 5 take a twentieth of the time at most.
 """
@@ -137,6 +138,8 @@ class Indexer:
         if kinds & {EventKind.STARTED, EventKind.LOST}:
             self.reconcile_soon()
         catalog.return_to_file()
+        if self._built.is_set():
+            catalog.check_next()
         self._prefetch(catalog, arriving=EventKind.OTHER in kinds)
         self._reread(catalog)
         self._compare_counts(catalog)

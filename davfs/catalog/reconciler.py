@@ -58,6 +58,7 @@ class Reconciler:
         )
         self._fetch(series, studies, progress)
         self._synchronizer.end_staleness(staleness)
+        self._store.set_complete()
 
     def _fetch(
         self, series: Sequence[OrthancId], studies: Sequence[OrthancId], progress: Callable[[int, int], None]

@@ -50,6 +50,8 @@ _IMPOSSIBLE = {
     "placement": "typeof(date) <> 'integer' OR typeof(name) NOT IN ('text', 'null')",
 }
 """Conditions that no row of a table meets unless the table is damaged."""
+TABLES = tuple(_IMPOSSIBLE)
+"""The tables that are checked for damage."""
 
 
 def create_or_check(db: sqlite3.Connection, *, check_damage: bool) -> None:
@@ -66,24 +68,29 @@ def create_or_check(db: sqlite3.Connection, *, check_damage: bool) -> None:
             db.execute(statement)
         db.execute(f"PRAGMA user_version = {VERSION}")
     elif check_damage:
-        _check_damage(db)
+        for table in TABLES:
+            check_table(db, table)
 
 
-def _check_damage(db: sqlite3.Connection) -> None:
-    """Read everything; a value that is possible but not the one that was written is not found (see `file_digest`)."""
-    if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok" or any(
-        db.execute(f"SELECT 1 FROM {table} WHERE {impossible} LIMIT 1").fetchone()  # noqa: S608  constants
-        for table, impossible in _IMPOSSIBLE.items()
+def check_table(db: sqlite3.Connection, table: str) -> None:
+    """Read a whole table; a value that is possible but not the one that was written is not found (see `file_digest`).
+
+    Raises:
+        sqlite3.Error: It is damaged.
+    """
+    impossible = _IMPOSSIBLE[table]
+    if (
+        db.execute(f"PRAGMA quick_check({table})").fetchone()[0] != "ok"
+        or db.execute(f"SELECT 1 FROM {table} WHERE {impossible} LIMIT 1").fetchone()  # noqa: S608  constants
     ):
         raise sqlite3.DatabaseError("it is damaged")
-    for table in _IMPOSSIBLE:
-        for _ in db.execute(f"SELECT * FROM {table}"):  # noqa: S608  one of these
-            pass  # raises an error for text that cannot be decoded
+    for _ in db.execute(f"SELECT * FROM {table}"):  # noqa: S608  a constant
+        pass  # raises an error for text that cannot be decoded
 
 
 def delete_all(db: sqlite3.Connection) -> None:
     """Delete all resources and placements."""
-    for table in _IMPOSSIBLE:
+    for table in TABLES:
         db.execute(f"DELETE FROM {table}")  # noqa: S608  one of these
 
 

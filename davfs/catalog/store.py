@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +18,7 @@ from davfs.catalog.resources import Difference, ResourceChanges, ResourceTable
 from davfs.catalog.revisions import Revisions
 from davfs.catalog.rows import FolderRows, Row
 from davfs.catalog.schema import read_state, write_state
+from davfs.errors import Unavailable
 from davfs.orthanc.model import Change, Level, OrthancId, Resource
 
 T = TypeVar("T")
@@ -37,6 +38,7 @@ class Store:
     Attributes:
         position: The position up to which the index has all changes of Orthanc's log.
         generation: Number of changes of the index, counted after each can be read.
+        is_complete: Whether the first index was completed, perhaps before a restart.
     """
 
     def __init__(self, file: Path, placer: Placer, lost: Callable[[], object] = lambda: None) -> None:
@@ -45,7 +47,9 @@ class Store:
         self.position = LogPosition()
         self._log_replacements = self._compared_after = 0
         self.generation = 0
+        self.is_complete = False
         self._revisions = Revisions()
+        self._unchecked = schema.TABLES
         self._database = Database(file, self._prepare, lost)
         self._database.open()
 
@@ -55,6 +59,7 @@ class Store:
         self.position = LogPosition(int(read_state(db, "seen") or 0), change_log.load(db))
         self._log_replacements = int(read_state(db, "doubts") or 0)
         self._compared_after = int(read_state(db, "trusted") or 0)
+        self.is_complete = bool(read_state(db, "complete"))
         self._day = self._place_by(db, self._placer)
         self._delete_unused(db)
         self._revisions.record_all()
@@ -117,6 +122,15 @@ class Store:
         """Close the file."""
         self._database.close()
 
+    def check_next(self) -> None:
+        """Check the next table of a file that was not closed in order, if there is one; replace it if it is damaged."""
+        if self._database.is_checked:
+            return
+        with suppress(Unavailable), self._database.read() as db:
+            schema.check_table(db, self._unchecked[0])
+            self._unchecked = self._unchecked[1:]
+            self._database.is_checked = not self._unchecked
+
     def return_to_file(self) -> bool:
         """Write the index back to its file, if it is in memory and that is possible again; see `Database`."""
         return self._database.return_to_file()
@@ -171,9 +185,11 @@ class Store:
         with self._database.writing:
             with self._database.write() as db:
                 schema.delete_all(db)
+                write_state(db, "complete", "")
                 _save_position(db, new)
                 self._revisions.record_all()
             self.position = new
+            self.is_complete = False
             self.generation += 1
 
     @property
@@ -190,6 +206,16 @@ class Store:
             with self._database.write() as db:
                 write_state(db, "trusted", str(staleness))
             self._compared_after = staleness
+
+    @retry_if_moved
+    def set_complete(self) -> None:
+        """Record that the first index is complete; a restart keeps it, since all that comes later is in the log."""
+        if self.is_complete:
+            return
+        with self._database.writing:
+            with self._database.write() as db:
+                write_state(db, "complete", "yes")
+            self.is_complete = True
 
     # Reading
 

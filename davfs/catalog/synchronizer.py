@@ -80,8 +80,16 @@ class Synchronizer:
 
     @property
     def needs_comparison(self) -> bool:
-        """True while resources may be missing or outdated: until the first index is complete, and while it is stale."""
+        """True while resources may be missing, outdated or deleted: until all was compared, and while it is stale."""
         return self.is_stale or self.building
+
+    @property
+    def may_lack_resources(self) -> bool:
+        """True while resources may be missing or outdated: until the first index is complete, and while it is stale.
+
+        An index that was complete before a restart is so after it, for the log has all that came meanwhile.
+        """
+        return self.is_stale or (self.building and not self._store.is_complete)
 
     def unverified(self, ids: Iterable[OrthancId]) -> set[OrthancId]:
         """Return those of the resources that were not fetched since the index is stale."""
@@ -90,7 +98,7 @@ class Synchronizer:
 
     def refresh(self) -> None:
         """Index all that Orthanc's log of changes has and the index does not."""
-        if self.building:
+        if self.building and not self._store.is_complete:
             self._callbacks.wait_for_first_index()
         self._store.place_for_today()
         if self._store.position.seen == 0 and self.building:

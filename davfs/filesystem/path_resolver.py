@@ -74,7 +74,7 @@ class PathResolver:
             NotFound: The path leads to nothing.
         """
         self._catalog.refresh()
-        if self._catalog.needs_comparison:
+        if self._catalog.may_lack_resources:
             self._compare_folders(path)
         for fresh in (False, True):
             node = self.find(path, fresh=fresh) or self.find(path, fresh=True)

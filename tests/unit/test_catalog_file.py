@@ -10,14 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from davfs.catalog import schema
 from davfs.catalog.database import Database
 from davfs.filesystem.search.saved_searches import SavedSearches
 from davfs.orthanc import Level, OrthancId
-from tests.support import catalog, dicom
+from tests.support import catalog, dicom, layouts
 from tests.support.catalog import BY_NAME, Index
+from tests.support.layouts import BY_DATE, Show, study_id
 
 # pytest finds fixtures by the names in a module.
 index = catalog.index
+show = layouts.show
 
 A, B = dicom.instance("a"), dicom.instance("b")
 
@@ -87,12 +90,68 @@ def test_crash_loses_nothing(index: Index, tmp_path: Path) -> None:
     """Resources that were indexed before the process was killed are not requested again."""
     index.orthanc.store(A)
     index.names()
-    for suffix in ("", "-wal"):
-        shutil.copy(f"{index.file}{suffix}", f"{tmp_path / 'copy.sqlite'}{suffix}")
+    file = _killed(index, tmp_path)
     index.orthanc.asked = 0
-    with closing(Index(index.orthanc, tmp_path / "copy.sqlite")) as again:
+    with closing(Index(index.orthanc, file)) as again:
         assert again.names() == ["a"]
     assert index.orthanc.asked == 0
+
+
+def test_path_after_a_restart(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A complete index finds a path before it is compared with Orthanc again, whatever the size of the archive."""
+    shown = show(BY_DATE).add("a")
+    shown.catalog.reconciler.reconcile(lambda _done, _total: None)
+    shown.add("b", StudyDate="20230101")
+    shown.store.close()
+    shown.__post_init__()
+    shown.catalog.synchronizer.building = True
+
+    def refuse(_level: Level) -> list[OrthancId]:
+        raise AssertionError("all resources are asked for")
+
+    monkeypatch.setattr(shown.orthanc, "ids", refuse)
+    assert shown.tree.stat(("2024", "2024-02", "Doe a")).resource == study_id("a")
+    assert shown.tree.stat(("2023", "2023-01", "Doe b")).resource == study_id("b")
+
+
+def _killed(index: Index, folder: Path) -> Path:
+    """Copy the file as it is while it is open."""
+    for suffix in ("", "-wal"):
+        shutil.copy(f"{index.file}{suffix}", f"{folder / 'copy.sqlite'}{suffix}")
+    return folder / "copy.sqlite"
+
+
+def test_damage_after_a_crash(index: Index, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A file that nobody closed is used at once; it is read in the background, and made anew if it is damaged."""
+    for number in range(100):
+        index.orthanc.store(dicom.instance(f"p{number:03d}"))
+    index.names()
+    index.store._database._close_idle()  # what is in the journal gets into the file
+    file = tmp_path / "copy.sqlite"
+    content = bytearray(index.file.read_bytes())
+    middle = len(content) // 2 // 4096 * 4096
+    content[middle : middle + 4096] = bytes(4096)
+    file.write_bytes(content)
+    with closing(Index(index.orthanc, file)) as again:
+        for _ in schema.TABLES:
+            again.store.check_next()
+        assert "the catalog was damaged and is made anew" in caplog.text
+        assert len(again.names()) == 100
+
+
+def test_digest_of_a_checked_file_only(index: Index, tmp_path: Path) -> None:
+    """After a crash, a file that was closed before it was checked counts as one that nobody closed."""
+    index.orthanc.store(A)
+    index.names()
+    file, digest = _killed(index, tmp_path), tmp_path / "copy.sqlite-digest"
+    with closing(Index(index.orthanc, file)):
+        pass
+    assert not digest.exists()
+    with closing(Index(index.orthanc, file)) as again:
+        for _ in schema.TABLES:
+            again.store.check_next()
+        assert again.names() == ["a"]
+    assert digest.exists()
 
 
 @pytest.mark.parametrize("found", [False, True])
@@ -106,6 +165,7 @@ def test_files_are_for_their_owner_alone(tmp_path: Path, *, found: bool) -> None
                 assert stat.S_IMODE(kept.stat().st_mode) == 0o644
         database = Database(kept, _make_a_table, lambda: None)
         database.open()
+        database.is_checked = True  # as `Store.check_next` leaves it, of a file that was found
         with database.write() as db:
             db.execute("insert into x values (1)")
         open_now = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
