@@ -12,7 +12,12 @@ from davfs.orthanc.model import Level, OrthancId
 _NO_PARENT = 0
 _NEVER = -(1 << 62)
 """Earlier than each date."""
-_FIND = "SELECT f.id FROM folder f JOIN layout l ON l.id = f.layout WHERE f.node = ? AND l.key = ?"
+_FIND = """
+SELECT f.id FROM folder f INDEXED BY folder_node JOIN layout l ON l.id = f.layout WHERE f.node = ? AND l.key = ?
+"""
+_FIND_SPELLED = """
+SELECT id FROM folder INDEXED BY folder_node WHERE node = ? AND layout = ? AND parent = ? AND name = ?
+"""
 _NEWEST = f"""
 SELECT max((SELECT coalesce(max(date), {_NEVER}) FROM placement WHERE folder = ?1),
            (SELECT coalesce(max(date), {_NEVER}) FROM folder WHERE parent = ?1)),
@@ -53,8 +58,7 @@ class FolderTable:
 
     def _found(self, layout: int, parent: int, node: str, name: str) -> int:
         place = (pack(node), layout, parent, name)
-        query = "SELECT id FROM folder WHERE node = ? AND layout = ? AND parent = ? AND name = ?"
-        if found := self._db.execute(query, place).fetchone():
+        if found := self._db.execute(_FIND_SPELLED, place).fetchone():
             return int(found[0])
         row = (layout, parent, place[0], key_of(name), name, _NEVER)
         made = self._db.execute("INSERT INTO folder VALUES (NULL, ?, ?, ?, ?, ?, ?)", row)
@@ -73,8 +77,8 @@ class FolderTable:
         found = self._db.execute(
             f"WITH RECURSIVE inside (id) AS (SELECT id FROM folder WHERE id IN ({parameters(folders)})"  # noqa: S608
             " UNION ALL SELECT f.id FROM folder f JOIN inside ON f.parent = inside.id)"
-            " SELECT DISTINCT r.orthanc FROM inside JOIN placement p ON p.folder = inside.id"
-            " JOIN resource r ON r.id = p.resource WHERE r.level = ?",
+            " SELECT DISTINCT r.orthanc FROM inside CROSS JOIN placement p ON p.folder = inside.id"
+            " CROSS JOIN resource r ON r.id = p.resource WHERE r.level = ?",
             (*folders, LEVEL_NUMBERS[level]),
         )
         return {OrthancId(unpack(i)) for (i,) in found}
