@@ -21,12 +21,12 @@ from bench.simulated import STUDIES_EACH, SimulatedArchive, patient_tags
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import Placer
-from davfs.catalog.query import keywords, parse
+from davfs.catalog.query import parse_query, searchable_keywords
 from davfs.catalog.search import StudySearch, scope_of
 from davfs.catalog.store import Store
 from davfs.derived.files import DerivedFiles
 from davfs.filesystem.tree import Tree
-from davfs.layout import Layout, load
+from davfs.layout import Layout, load_layout
 from davfs.layout.tags import NO_EXTRA_TAGS
 from davfs.orthanc import Level
 
@@ -92,7 +92,7 @@ def _table(sizes: list[int], found: list[dict[str, float]]) -> str:
 
 
 def _measure(studies: int) -> dict[str, float]:
-    archive, layouts = SimulatedArchive.of(studies), [load(_FOLDER / f"{name}.toml") for name in _LAYOUTS]
+    archive, layouts = SimulatedArchive.of(studies), [load_layout(_FOLDER / f"{name}.toml") for name in _LAYOUTS]
     gc.collect()
     memory = Memory(os.getpid())
     with tempfile.TemporaryDirectory(dir=Path(__file__).resolve().parent.parent / "build") as folder:
@@ -159,7 +159,7 @@ def _listings(part: Part, archive: SimulatedArchive) -> dict[str, float]:
 def _search(part: Part, layouts: list[Layout], studies: int) -> float:
     search = StudySearch(part.store, scope_of(layouts), lambda: _TODAY)
     name = patient_tags(studies // 2 - 1)["PatientName"].partition("^")[0]
-    query = parse(f"PatientName={name}", keywords(NO_EXTRA_TAGS, labels=True))
+    query = parse_query(f"PatientName={name}", searchable_keywords(NO_EXTRA_TAGS, labels=True))
     hits, taken = _timed(lambda: search.find(query, 1000))
     assert len(hits) == STUDIES_EACH
     return taken

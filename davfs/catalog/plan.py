@@ -108,7 +108,7 @@ class Plan:
 def _placed_with(level: Level, rules: Sequence[PlacementRule]) -> tuple[PlacementRule, ...]:
     """Return the rules by which studies or series are stored.
 
-    A study is a member of its patients' folders by that rule only if no other one places it there.
+    A study is a member of its patient folders by that rule only if no other one places it there.
     """
     if level is Level.SERIES:
         return tuple(rule for rule in rules if rule.level is level and not rule.is_read)

@@ -122,7 +122,7 @@ def _killed(index: Index, folder: Path) -> Path:
 
 
 def test_damage_after_a_crash(index: Index, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A file that nobody closed is used at once; it is read in the background, and made anew if it is damaged."""
+    """A file that nobody closed is used at once; it is read in the background, and rebuilt if it is damaged."""
     for number in range(100):
         index.orthanc.store(dicom.instance(f"p{number:03d}"))
     index.names()
@@ -135,7 +135,7 @@ def test_damage_after_a_crash(index: Index, tmp_path: Path, caplog: pytest.LogCa
     with closing(Index(index.orthanc, file)) as again:
         for _ in schema.TABLES:
             again.store.check_next()
-        assert "the catalog was damaged and is made anew" in caplog.text
+        assert "the catalog was damaged and is rebuilt" in caplog.text
         assert len(again.names()) == 100
 
 
