@@ -8,6 +8,7 @@
 # make release   the source, the CycloneDX SBOM (make sbom makes it alone) and their hashes, in build/release
 # make bench   measure the drive beside Orthanc's REST API, its own WebDAV and other servers  (ARGS="--only doors", ARGS=--scale)
 # make bench-index  measure the local index over simulated archives
+# make performance   write docs/performance.md and its plots from docs/performance/figures.json; measures nothing
 # make test-large   transfers of 1 GB, in bounded memory
 # make test-bookworm   the same on Debian 12, test-trixie on 13, test-forky on testing: in a chroot of it (needs root; ARGS=…)
 # make test-stop    stop Orthanc while the drive is busy, many times (ROUNDS=50; about 15 minutes)
@@ -29,8 +30,8 @@ SHELL  := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .PHONY: help run unit test test-bookworm test-trixie test-forky test-large test-stop test-attacks test-crash test-differential \
-        test-docker test-lowest test-sanitize test-cluster plugin check fmt bench bench-index lock sbom release clean distclean \
-        clean-chroots packages test-packages bench-packages cluster-packages chroot-packages venv-package
+        test-docker test-lowest test-sanitize test-cluster plugin check fmt bench bench-index performance lock sbom release clean \
+        distclean clean-chroots packages test-packages bench-packages cluster-packages chroot-packages venv-package
 
 BIN    := .venv/bin
 LONG   := $(BIN)/pytest --timeout 0
@@ -116,12 +117,17 @@ bench-index: .venv/.dev
 bench: .venv/.dev $(PLUGIN) $(STATIC) bench-packages
 	PYTHONPATH=. $(BIN)/python bench/run.py $(ARGS)
 
+performance: .venv/.dev
+	$(LOCKED) -r requirements/performance.txt
+	PYTHONPATH=. $(BIN)/python bench/performance.py $(ARGS)
+
 # --upgrade renews what is locked already; the headers of the files name this target.
 lock: $(TOOLS)
 	$(COMPILE) pyproject.toml --output-file requirements/davfs.txt
 	$(COMPILE) --group build --output-file requirements/build.txt
 	$(COMPILE) --group dev --constraints requirements/davfs.txt --output-file requirements/dev.txt
 	$(COMPILE) --group differential --output-file requirements/differential.txt
+	$(COMPILE) --group performance --constraints requirements/dev.txt --output-file requirements/performance.txt
 	$(COMPILE) --group release --output-file requirements/release.txt
 	$(COMPILE) pyproject.toml --group build --resolution lowest-direct --output-file build/lowest.txt
 	$(COMPILE) pyproject.toml --group build --group dev --constraints build/lowest.txt --output-file requirements/lowest.txt
