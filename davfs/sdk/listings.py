@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from davfs import media_types
 from davfs.cache import LruCache
@@ -12,6 +12,7 @@ _MAX_FOLDERS = 64
 _MAX_BYTES = 16 << 20
 _LARGEST_RECENT = (1 << 31) - 1
 """Bytes of a file that native/recent_files.c may send."""
+_EARLIEST = datetime(1400, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -79,8 +80,12 @@ def pack_files(entries: Iterable[Entry]) -> bytes:
 
 
 def core_date(moment: datetime) -> str:
-    """Format a date, in UTC like all dates of the drive, for Orthanc's core."""
-    return f"{moment:%Y%m%dT%H%M%S}"
+    """Format a date, in UTC like all dates of the drive, for Orthanc's core.
+
+    A date before 1400, where the calendar of the core's Boost library begins, becomes that of its first day: the core
+    leaves out what has a date that it cannot read.
+    """
+    return f"{max(moment, _EARLIEST):%Y%m%dT%H%M%S}"
 
 
 def core_media_type(entry: Entry) -> str:

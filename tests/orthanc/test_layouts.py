@@ -166,3 +166,16 @@ def _files(drive: WebDav, folder: str) -> Iterator[bytes]:
             yield from _files(drive, f"{folder}/{name}")
         else:
             yield drive.get(f"{folder}/{name}").content
+
+
+def test_dates_before_the_calendar_of_the_core(run_orthanc: RunOrthanc) -> None:
+    """Folders are listed whatever the date of their images: Orthanc's calendar begins in 1400."""
+    days = ["00010101", "09990101", "13991231", "14000101", "99991231"]
+    with run_orthanc(davfs={"Layouts": ["by-date"]}) as server, WebDav(server.drive_url) as drive:
+        for day in days:
+            tags = {"StudyDate": day, "AcquisitionDate": day}
+            import_by_rest(drive.http, dicom.instance(f"p{day}", tags=tags))
+        wait_for(drive, {"by-date": [day[:4] for day in days]})
+        assert [list(drive.listing(f"by-date/{day[:4]}")) for day in days] == [
+            [f"{day[:4]}-{day[4:6]}"] for day in days
+        ]
