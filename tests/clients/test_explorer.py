@@ -68,7 +68,7 @@ def test_it_uploads(explorer: Explorer, server: Door, folder: str) -> None:
 
 
 def test_times_can_be_set_in_layouts(explorer: Explorer, server: Door) -> None:
-    """What Windows sets of an image in a layout is taken, so that copying from there ends well; nothing is changed."""
+    """Setting an image's times in a layout succeeds, so that Windows can copy from there; the image is unchanged."""
     content = dicom.instance("explorer touches")
     import_by_rest(server.rest, content)
     path = place("explorer touches")

@@ -96,7 +96,7 @@ def test_it_uploads(finder: Finder, server: Door, folder: str) -> None:
 
 
 def test_file_is_locked_while_it_is_written(finder: Finder, server: Door, folder: str) -> None:
-    """Between LOCK and UNLOCK nobody else can write the file, or take it away."""
+    """Between LOCK and UNLOCK other clients can neither write nor delete nor lock the file."""
     path = f"{folder}/locked.txt"
     assert finder.put_empty(path).status == 201
     token = finder.lock(path).lock_token
@@ -122,7 +122,7 @@ def test_folders(finder: Finder, server: Door, folder: str) -> None:
 
 
 def test_names_are_the_same_composed_and_decomposed(finder: Finder, server: Door, folder: str) -> None:
-    """What Finder writes with a decomposed name is listed composed, and found by both."""
+    """A file written with a decomposed name is listed composed, and found by both spellings."""
     path = f"{folder}/Größe Ångström.txt"
     assert normalize("NFD", path) != path
     assert finder.put_empty(path).status == 201

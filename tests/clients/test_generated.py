@@ -256,7 +256,7 @@ def test_deleting_file_by_file(server: Door, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", CLIENTS)
 def test_overwriting(server: Door, name: str, tmp_path: Path) -> None:
-    """Whatever a client tries, they stay what they are, and nothing comes beside them."""
+    """A client's attempts to write beside generated files or to rename them change and add no file."""
     files = filled(server)
     with CLIENTS[name](server.url, tmp_path) as client:
         for attempt in (f"{STEM}.zip", "study.json", "new.zip"):

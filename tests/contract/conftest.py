@@ -128,7 +128,7 @@ def orthanc(request: pytest.FixtureRequest) -> Iterator[Orthanc]:
 
 @pytest.fixture
 def own_client(empty: httpx.Client) -> Iterator[OrthancClient]:
-    """The drive's own client of it."""
+    """Yield an HTTP client of the drive's own server."""
     with http_client(str(empty.base_url)) as client:
         yield client
 

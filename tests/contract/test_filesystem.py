@@ -204,7 +204,7 @@ def test_receipts(drive: WebDav, rest: httpx.Client) -> None:
 
 
 def test_nothing_there(drive: WebDav) -> None:
-    """What was made up is not found, at any depth."""
+    """Paths that do not exist are 404, at any depth."""
     for path in ("nothing", "by-patient/nothing", "by-patient/a/b/c/d", "inbox/nothing", "README.txt/below"):
         assert drive.status(path) == 404, path
         assert drive.get(path).status_code == 404, path

@@ -102,7 +102,7 @@ def test_reading(door: Door) -> None:
 
 
 def test_deleting(door: Door) -> None:
-    """What is deleted is gone from Orthanc, and from the next listing."""
+    """A deleted patient is gone from Orthanc and from the next listing."""
     patient = f"{door.name} gone"
     import_by_rest(door.rest, dicom.instance(patient))
     folder = place_of(place(patient), "patients")

@@ -52,7 +52,7 @@ def test_store_again(orthanc: Orthanc) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"no DICOM", b"\0" * 1000, FIRST[:200], NO_UIDS], ids=len)
 def test_store_no_dicom(orthanc: Orthanc, content: bytes) -> None:
-    """What is no DICOM instance is refused, and leaves nothing behind."""
+    """A file that is no DICOM instance is refused, and Orthanc has no instance afterwards."""
     with pytest.raises(BadFile):
         orthanc.store(content)
     assert orthanc.ids(Level.INSTANCE) == []
@@ -183,7 +183,7 @@ def test_one_instance(orthanc: Orthanc) -> None:
 
 
 def test_sop_class(orthanc: Orthanc) -> None:
-    """What kind of object an instance is comes with it."""
+    """The SOP class of an instance is read together with the instance."""
     for content, kind in ((FIRST, CTImageStorage), (documents.encapsulated(PDF), EncapsulatedPDFStorage)):
         orthanc.store(content)
         (found,) = orthanc.instances([instance(content)])
@@ -214,7 +214,7 @@ def test_counts(orthanc: Orthanc) -> None:
 
 
 def test_delete(orthanc: Orthanc) -> None:
-    """What is deleted takes with it all below it, and all above it that is empty then."""
+    """Deleting a resource deletes all resources below it, and those above it that are empty then."""
     fill(orthanc)
     orthanc.delete(Level.INSTANCE, instance(FIRST))
     assert orthanc.with_children(Level.SERIES, path(FIRST)[Level.SERIES]).children == [instance(SAME_SERIES)]

@@ -59,7 +59,7 @@ NO_PICTURES = {
 
 @pytest.mark.parametrize("kind", NO_PICTURES)
 def test_no_picture(orthanc: Orthanc, kind: str) -> None:
-    """What cannot be rendered has no picture, which is no error."""
+    """An instance that cannot be rendered has no picture, and asking for it is no error."""
     assert orthanc.picture(orthanc.store(NO_PICTURES[kind]).id) is None
 
 
@@ -134,7 +134,7 @@ def test_two_readers_of_one_file(orthanc: Orthanc) -> None:
 
 
 def test_deleted_between_ranges(orthanc: Orthanc) -> None:
-    """What was read a moment ago is gone at once when it is deleted, and what comes in its place is itself."""
+    """A deleted instance cannot be opened although it was just read, and its successor is read with its own content."""
     same_size = dicom.instance("p2", pixels=2048, tags={"ImageComments": "new"})
     orthanc.store(dicom.instance("p2", pixels=2048, tags={"ImageComments": "old"}))
     for content in (same_size.replace(b"new ", b"old "), same_size):

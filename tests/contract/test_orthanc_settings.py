@@ -93,7 +93,7 @@ def test_what_was_sent_is_read_back(door: Door) -> None:
 
 
 def test_rclone_finds_what_it_has_sent(process: OrthancProcess, tmp_path: Path) -> None:
-    """What is uploaded where Orthanc transcodes it is taken for uploaded, then and later."""
+    """Files that Orthanc transcodes count as uploaded: rclone's check succeeds, and a second copy sends no file."""
     for number in (1, 2):
         (tmp_path / f"{number}.dcm").write_bytes(dicom.instance("rclone", number=number, pixels=dicom.ROW))
     target = f":webdav,url='{process.server_url}':inbox/rclone"

@@ -177,7 +177,7 @@ def test_kept_in_memory(archive: Archive, relay: Relay, relayed: Orthanc) -> Non
 
 
 def test_deleted_while_it_is_read(archive: Archive, tmp_path: Path) -> None:
-    """What was begun is read to its end; opened again, it is gone, also for who has read a part of it before."""
+    """A download that has begun is read to its end although the instance is deleted; it cannot be opened again."""
     small = tmp_path / "small.dcm"
     large.write(small, 20, patient="gone")
     with http_client(archive.server.url) as client:

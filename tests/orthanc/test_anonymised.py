@@ -38,7 +38,7 @@ def test_reference_leads_to_the_other_file(archive: Archive) -> None:
 
 
 def test_well_known_frame_of_reference_stays(archive: Archive) -> None:
-    """A UID of the standard is nobody's: a volume in Talairach's space says so still."""
+    """A frame of reference that the standard defines (Talairach's) is not replaced."""
     talairach = "1.2.840.10008.1.4.1.1"
     served = archive.add(dicom.instance("talairach", tags={"FrameOfReferenceUID": talairach}))
     assert served.after.FrameOfReferenceUID == talairach
@@ -116,7 +116,7 @@ def test_hopeless_files_are_refused(archive: Archive, tags: Mapping[str, Any]) -
 
 
 def test_deleted_and_replaced_files_are_not_served(archive: Archive) -> None:
-    """What is kept is served only as long as Orthanc has this very file."""
+    """A cached anonymised file is served only while Orthanc has the file that it was made from."""
     served = archive.add(dicom.instance("deleted"))
     made = archive.maker.file(served.instance, served.tags)
     with made.open() as file:

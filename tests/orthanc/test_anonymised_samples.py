@@ -154,7 +154,7 @@ def head(one: Served) -> bytes:
 
 @pytest.mark.filterwarnings("ignore:Invalid value")  # of the originals
 def test_uids_agree_as_before(samples: list[Served]) -> None:
-    """What shared a UID shares one, what did not does not: studies, series, frames of reference, and references."""
+    """Equal UIDs stay equal and different UIDs stay different, across all samples and references."""
     forward: dict[str, str] = {}
     for one in samples:
         before, after = uids(one.before), uids(one.after)

@@ -140,7 +140,7 @@ def test_names_can_be_asked_for_before_they_are_listed(
 def test_killed_server_shows_the_same_names(
     run_orthanc: RunOrthanc, servers: list[OrthancProcess], plugin: Path, tmp_path: Path
 ) -> None:
-    """A catalog that nobody closed is as good as another, also for what came just before."""
+    """The names on the drive are the same after Orthanc was killed, also those of studies that had just arrived."""
     killed = OrthancProcess(tmp_path, plugins=[plugin])
     servers.append(killed)
     killed.start()

@@ -50,7 +50,7 @@ def filled(run_orthanc: RunOrthanc, files: Path) -> Iterator[OrthancProcess]:
 
 @pytest.fixture
 def client(filled: OrthancProcess) -> Iterator[httpx.Client]:
-    """A client of it."""
+    """Yield a client of Orthanc's REST API."""
     with rest_client(filled) as client:
         yield client
 

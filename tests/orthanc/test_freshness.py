@@ -143,7 +143,7 @@ def test_first_file_of_all(run_orthanc: RunOrthanc, *, listed: bool) -> None:
 @pytest.mark.parametrize("by", ["REST", "drive"])
 @pytest.mark.parametrize("look", LOOKS)
 def test_what_is_uploaded_is_shown(rest: httpx.Client, drive: WebDav, look: str, by: str) -> None:
-    """What was uploaded is in the next answer, two hundred times in a row, where it was not in the one before."""
+    """A new upload is in the next answer, two hundred times in a row."""
     rest.post("/instances", content=made(look, 0).content)
     for number in range(1, TURNS + 1):
         arriving = made(look, number)
@@ -169,7 +169,7 @@ def test_what_a_modality_sends_is_shown(orthanc: OrthancProcess, rest: httpx.Cli
 @pytest.mark.parametrize("by", ["REST", "drive"])
 @pytest.mark.parametrize("look", LOOKS)
 def test_what_is_deleted_is_not_shown(rest: httpx.Client, drive: WebDav, look: str, by: str) -> None:
-    """What was deleted is not in the next answer, two hundred times in a row, where it was in the one before."""
+    """A deleted resource is not in the next answer, two hundred times in a row."""
     files = [made(look, number) for number in range(TURNS + 1)]
     import_all(rest, files)
     level = DELETED[look]
@@ -207,7 +207,7 @@ def test_patient_comes_back_with_another_name(rest: httpx.Client, drive: WebDav)
 
 @pytest.mark.parametrize("look", LOOKS)
 def test_emptied_log_of_changes_hides_nothing(rest: httpx.Client, drive: WebDav, look: str) -> None:
-    """What arrives just before an administrator empties the log of changes is shown all the same."""
+    """An instance that arrives just before the log of changes is emptied is shown."""
     rest.post("/instances", content=made(look, 0).content)
     for number in range(1, 51):
         arriving = made(look, number)

@@ -80,8 +80,8 @@ def study(doors: Doors) -> dict[str, bytes]:
     return contents
 
 
-def test_all_of_them(drive: WebDav, study: dict[str, bytes], doors: Doors) -> None:
-    """They are listed with their size, and hold what they should."""
+def test_sizes_and_contents(drive: WebDav, study: dict[str, bytes], doors: Doors) -> None:
+    """Generated files are listed with the size of their content, and have the expected content."""
     listed = drive.listing("files/p1")
     assert listed.keys() == {
         *(path.partition("/")[0] for path in study),
@@ -112,8 +112,8 @@ def test_unzip(drive: WebDav, study: dict[str, bytes], tmp_path: Path) -> None:
     assert done.stdout.count("OK") == len(study)
 
 
-def test_they_cannot_be_written(drive: WebDav, doors: Doors) -> None:
-    """What the drive makes is not replaced by what somebody writes there, nor deleted in place of it."""
+def test_generated_files_are_read_only(drive: WebDav, doors: Doors) -> None:
+    """Generated files can be neither overwritten nor deleted."""
     import_by_rest(doors.rest, dicom.instance("written", pixels=dicom.ROW))
     for name in ("study.zip", "study.json", "preview.png"):
         before = drive.get(f"files/written/{name}").content

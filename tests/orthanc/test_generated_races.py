@@ -228,7 +228,7 @@ def test_reload_while_an_archive_streams(place: Place, study: list[bytes]) -> No
 
 
 def test_study_deleted_while_its_archive_streams(place: Place, study: list[bytes]) -> None:
-    """An archive that cannot be completed breaks off: nobody takes it for a whole one."""
+    """The download of an archive breaks off if its study is deleted meanwhile, so that the client sees an error."""
     server = place.drives[1]
     with server.http.stream("GET", server.href("open/large/study.zip")) as answer:
         blocks = answer.iter_bytes()

@@ -86,7 +86,7 @@ def test_a_size_may_be_asked_for_where_the_bytes_may_not(made: Made) -> None:
 
 
 def test_a_connection_goes_on_after_a_refusal(made: Made) -> None:
-    """What is answered to a refused request does not stand in the way of the next one's answer."""
+    """The response to a refused request leaves the connection usable for the next request."""
     drive = made.server.drive
     connection = http.client.HTTPConnection(drive.host, drive.port, timeout=10)
     for method, headers in (("GET", {}), ("PROPFIND", {"Depth": "0"}), ("GET", {"Depth": "0"})):
@@ -126,7 +126,7 @@ def test_a_file_of_another_length_is_an_error(made: Made, name: str) -> None:
 
 
 def test_only_dicom_files_are_served_by_their_id(made: Made) -> None:
-    """What is no DICOM file is never answered with that of its resource, even where its entry claims to be steady."""
+    """A file that is not DICOM has its own content, even if its entry refers to an instance and claims to be steady."""
     original = dicom.instance("steady")
     import_by_rest(made.server.rest, original)
     path = f"{AREA}/{resource(original, 'instances').rpartition('/')[2]}.txt"

@@ -79,7 +79,7 @@ def shows(drive: WebDav, path: str, depth: int) -> bool:
 
 @pytest.mark.parametrize("title", LAYOUTS)
 def test_what_arrives_is_shown(drive: WebDav, rest: httpx.Client, title: str) -> None:
-    """What was uploaded is in its groups in the next listing, at whatever depth somebody looks first."""
+    """A new instance is in its groups in the next listing, at whatever depth that begins."""
     depths = PLACES[title].count("/")
     for number in range(TURNS):
         name = f"{title} {number}"  # of no earlier test: groups may show for a moment what was deleted
@@ -107,7 +107,7 @@ def test_what_is_deleted_through_the_drive_is_gone(drive: WebDav, rest: httpx.Cl
 
 
 def test_what_is_deleted_elsewhere_goes(drive: WebDav, rest: httpx.Client) -> None:
-    """What was deleted through REST leads nowhere at once, and leaves the folders of groups in time."""
+    """A study deleted through REST is 404 at once, and its empty groups leave the listing in time."""
     import_by_rest(rest, dicom.instance("a"), dicom.instance("b", tags={"StudyDate": "20230101"}))
     assert list(drive.listing("dates")) == ["2023", "2024"]
     rest.delete(resource(dicom.instance("a"), "studies"))

@@ -110,7 +110,7 @@ def test_head_finds_files_only(rest: httpx.Client, drive: WebDav) -> None:
 
 
 def test_no_get_is_taken_for_a_propfind(rest: httpx.Client, drive: WebDav) -> None:
-    """Whatever PROPFIND came before on the connection, and with a Depth header or without, GET gives the real bytes."""
+    """GET sends the file's content, with any Depth header, and after any PROPFIND on the same connection."""
     content = dicom.instance("real bytes", pixels=dicom.ROW)
     import_by_rest(rest, content)
     target = drive.href(place("real bytes"))

@@ -43,7 +43,7 @@ def small_process(run_orthanc: RunOrthanc) -> Iterator[OrthancProcess]:
 
 @pytest.fixture(scope="module")
 def small(small_process: OrthancProcess) -> Iterator[Server]:
-    """Clients of it."""
+    """Yield clients of the server with the small spool."""
     with connected(small_process) as server:
         yield server
 

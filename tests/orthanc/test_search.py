@@ -41,7 +41,7 @@ def test_searching(door: Door) -> None:
 
 
 def test_freshness(door: Door) -> None:
-    """What has come, or gone, is in the next listing."""
+    """A study that has arrived or was deleted is shown so in the next listing of a search."""
     second = dicom.instance("search", 2, tags={"PatientName": "Müller^Jürgen"})
     import_by_rest(door.rest, second)
     assert [*door.drive.listing(f"search/{QUERY}")] == [STUDY, f"{STUDY[:-1]}2"]

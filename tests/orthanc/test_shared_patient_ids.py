@@ -147,7 +147,7 @@ def test_every_image_stands_under_its_own_name(archive: Archive, door: str, layo
 
 
 def test_documents_tell_of_one_person(drive: WebDav) -> None:
-    """What a patient's folder says of itself is of the studies in it."""
+    """The patient.json of a folder describes only the studies of that folder."""
     found = {path: json.loads(text) for path, text in walk(drive, "documents") if path.endswith("patient.json")}
     assert len(found) >= SUBJECTS
     for path, told in found.items():

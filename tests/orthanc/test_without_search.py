@@ -31,8 +31,8 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
     return sections[request.param]
 
 
-def test_there_is_none(run_orthanc: RunOrthanc, settings: dict[str, Any]) -> None:
-    """It is not listed and not found, README.txt does not mention it, and the catalog places nothing for it."""
+def test_search_is_absent(run_orthanc: RunOrthanc, settings: dict[str, Any]) -> None:
+    """The search area is neither listed nor found nor in README.txt, and the catalog has no entries for it."""
     (port,) = free_ports(1)
     with run_orthanc(davfs=settings | {"Server": {"Enabled": True, "Port": port}}) as process:
         with connected(process) as server, WebDav(f"http://{LOOPBACK}:{port}/") as other:

@@ -48,7 +48,7 @@ class Application:
 
 @pytest.fixture
 def application() -> Application:
-    """What is served."""
+    """Return the application that the server runs."""
     return Application()
 
 

@@ -54,7 +54,7 @@ class ServeProcess:
 
     @property
     def text(self) -> str:
-        """What it has logged so far."""
+        """Return the log so far."""
         return self.log.read_text(errors="replace")
 
     def start(self) -> None:

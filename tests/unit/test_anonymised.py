@@ -302,7 +302,7 @@ def test_meta_and_preamble_are_new(maker: Maker) -> None:
     ],
 )
 def test_damaged_files_are_refused(maker: Maker, stored: bytes) -> None:
-    """A file that cannot be read is never served whole, and the error reveals nothing of it."""
+    """A file that cannot be read is refused with an error that has no part of its content."""
     with pytest.raises(OrthancError, match=r"^an anonymised file cannot be read$") as refused:
         read(maker.made(written(), stored))
     assert refused.value.__cause__ is None

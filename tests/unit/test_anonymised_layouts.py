@@ -88,7 +88,7 @@ def test_what_is_shown() -> None:
 
 
 def test_every_tag_of_the_standard() -> None:
-    """Whatever Orthanc is told to keep, only a code, a number, or a date that is not of birth or death is shown."""
+    """Only codes, numbers, and dates other than of birth or death can be shown, whichever options are set."""
     kinds = {keyword: representation(keyword) or "" for keyword in keyword_dict if keyword}
     coarse = {keyword for keyword, kind in kinds.items() if PLAIN.issuperset(kind.split(" or "))}
     listed = {keyword: TABLE["attributes"].get(f"{tag_for_keyword(keyword):08x}", {}) for keyword in coarse}
@@ -242,7 +242,7 @@ def layouts(draw: st.DrawFn) -> Layout:
 
 @given(layout=layouts(), name=people, patient=identifiers, born=births, public=st.booleans())
 def test_no_name_tells_the_patient(layout: Layout, name: str, patient: str, born: str, *, public: bool) -> None:
-    """Whatever the templates are and wherever it was typed, no part of a name, birth date or ID is shown."""
+    """Names in anonymised layouts have no part of a person's name, birth date or ID, whichever tags hold them."""
     typed = f"{name} {patient} *{born}"
     private = {"PatientName": name, "PatientID": patient, "PatientBirthDate": born}
     tags = dict.fromkeys(usable(Level.INSTANCE, EXTRA), typed) | private | (PUBLIC if public else {})

@@ -30,7 +30,7 @@ maker = test_anonymised.maker
     ],
 )
 def test_what_may_show_a_name_is_refused(maker: Maker, tags: dict[str, Any]) -> None:
-    """It is refused when it is opened, and when an archive asks."""
+    """An instance that may show a name is refused, both on a check and on opening."""
     made = maker.made(written(**tags))
     for ask in (made.check, lambda: read(made)):
         with pytest.raises(NotAnonymised):
@@ -62,7 +62,7 @@ def test_what_is_there() -> None:
 
 
 def test_what_cannot_be_looked_at_is_not_there() -> None:
-    """One file that Orthanc cannot read takes no other one from the listing; an Orthanc that is away takes all."""
+    """An instance that Orthanc cannot read counts as not anonymisable; an unavailable Orthanc is an error."""
     one = Maker()
     (instance,) = one.orthanc.instances([one.orthanc.store(written(Modality="US")).id])
     one.orthanc.problem = OrthancError("the file is damaged", 500)
@@ -76,7 +76,7 @@ def test_what_cannot_be_looked_at_is_not_there() -> None:
 @pytest.mark.parametrize("frames", [None, 1, 3])
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian])
 def test_what_stands_behind_the_last_frame(syntax: UID, frames: int | None) -> None:
-    """Nobody sees it, and it may be anything: it becomes zeros, and no frame changes."""
+    """Bytes behind the last frame become zeros, and the frames stay the same."""
     shown = (bytes(range(1, 256)) * 5)[:1024] * (frames or 1)
     data = pydicom.dcmread(io.BytesIO(dicom.instance(pixels=1024)))
     data.Rows, data.Columns = 1, 512

@@ -57,7 +57,7 @@ def read(content: bytes) -> Dataset:
 
 
 def test_table_is_that_of_the_standard() -> None:
-    """It names its edition, is whole, and says of a few attributes what the standard does."""
+    """The table names its edition, is complete, and agrees with the standard on a sample of attributes."""
     assert EDITION == "PS3.15 2026c"
     assert (len(TABLE["attributes"]), len(TABLE["concepts"])) == (655, 214)  # and private attributes
     some = {

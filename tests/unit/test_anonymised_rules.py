@@ -138,7 +138,7 @@ def test_what_is_stored_as_another_kind_is_removed() -> None:
 
 
 def test_meanings_of_local_codes_are_replaced() -> None:
-    """The meaning of a code of the standard's schemes stays, since nobody in the hospital wrote it."""
+    """The meaning of a local code is replaced; that of a code from a standard scheme stays."""
     local, known, data = Dataset(), Dataset(), Dataset()
     local.CodeValue, local.CodingSchemeDesignator, local.CodeMeaning = "17", "99HOSPITAL", "For Mr Zyxwvut"
     known.CodeValue, known.CodingSchemeDesignator, known.CodeMeaning = "69536005", "SCT", "Head"

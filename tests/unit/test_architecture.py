@@ -66,7 +66,7 @@ def copied(tmp_path: Path) -> Path:
 
 
 def test_import_rules_find_each_leak(copied: Path) -> None:
-    """Whatever is imported where it must not be, in a package that nobody thought of too."""
+    """The import rules report each forbidden import, also in a new package."""
     assert lint(copied).returncode == 0
     for name, line in LEAKS.items():
         file = copied / "davfs" / name

@@ -90,7 +90,7 @@ STEPS: dict[str, Callable[[MemoryOrthanc], object]] = {
 
 @pytest.mark.parametrize("first", STEPS)
 def test_listings_are_fresh(tmp_path: Path, first: str) -> None:
-    """Whatever the order of arrivals, updates and deletions, each listing shows all that was before it."""
+    """Each listing shows all earlier arrivals, updates and deletions, in any order of them."""
     for number, order in enumerate(itertools.permutations(STEPS, 4)):
         if order[0] == first:
             with closing(Index(CountingOrthanc(), tmp_path / f"{number}.sqlite")) as index:

@@ -122,7 +122,7 @@ def _killed(index: Index, folder: Path) -> Path:
 
 
 def test_damage_after_a_crash(index: Index, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A file that nobody closed is used at once; it is read in the background, and rebuilt if it is damaged."""
+    """A catalog that was not closed is used at once, checked in the background, and rebuilt if it is damaged."""
     for number in range(100):
         index.orthanc.store(dicom.instance(f"p{number:03d}"))
     index.names()
@@ -140,7 +140,7 @@ def test_damage_after_a_crash(index: Index, tmp_path: Path, caplog: pytest.LogCa
 
 
 def test_digest_of_a_checked_file_only(index: Index, tmp_path: Path) -> None:
-    """After a crash, a file that was closed before it was checked counts as one that nobody closed."""
+    """After a crash, a catalog gets a digest only once it has been checked."""
     index.orthanc.store(A)
     index.names()
     file, digest = _killed(index, tmp_path), tmp_path / "copy.sqlite-digest"
@@ -156,7 +156,7 @@ def test_digest_of_a_checked_file_only(index: Index, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("found", [False, True])
 def test_files_are_for_their_owner_alone(tmp_path: Path, *, found: bool) -> None:
-    """Names can be read by nobody else, with the usual umask, and where an older version left files for everybody."""
+    """Only the owner can read the files, also where an older version left them readable by all."""
     kept, before = tmp_path / "catalog.sqlite", os.umask(0o022)
     try:
         if found:

@@ -38,7 +38,7 @@ def test_groups_follow_the_series(show: Show) -> None:
 
 
 def test_values_that_differ_in_case_share_a_folder(show: Show) -> None:
-    """It has one name whatever came first, and is found under each spelling, for as long as there is that spelling."""
+    """Values that differ only in case share one folder, which is found under each spelling that is in use."""
     for order in itertools.permutations([("a", "CT"), ("b", "ct"), ("c", "Ct")]):
         shown = show(BY_MODALITY)
         for patient, modality in order:

@@ -80,7 +80,7 @@ def test_group_above(show: Show) -> None:
 
 
 def test_description(show: Show) -> None:
-    """It describes the studies in the folder, without attributes in which they contradict each other."""
+    """patient.json describes the folder's studies, without attributes in which they contradict each other."""
     shown = show(PATIENTS).add("", 1, PatientName="A", PatientSex="F").add("", 2, PatientName="B")
     shown.add("", 3, PatientName="a", PatientSex="F", PatientBirthDate="19800101")
     with shown.tree.read(("A (no ID)", "patient.json")) as content:

@@ -67,7 +67,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def client(server: Server) -> Iterator[OrthancClient]:
-    """A client of it."""
+    """Yield a client of the server."""
     with OrthancClient(OrthancAddress.parse(server.url), user=("müller", "a:b"), limits=LIMITS) as client:
         yield client
 
@@ -173,7 +173,7 @@ def test_refused_uploads() -> None:
 
 
 def test_nobody_listens() -> None:
-    """A port on which nobody listens is an error."""
+    """A port without a server is an `Unavailable` error."""
     with socket.create_server((LOOPBACK, 0)) as listener:
         port = listener.getsockname()[1]
     with OrthancClient(OrthancAddress.parse(f"http://{LOOPBACK}:{port}")) as client, pytest.raises(Unavailable):

@@ -96,7 +96,7 @@ def eventually(condition: Callable[[], bool]) -> None:
 
 
 def test_deletion(show: Show) -> None:
-    """What another Orthanc deletes leaves the groups, which otherwise only a comparison would show."""
+    """A study that another Orthanc deletes leaves its group as soon as the database reports it."""
     shown, connection = (
         show(layouts.BY_DATE).add("a", StudyDate="20200101").add("b", StudyDate="20210101"),
         Connection(),

@@ -176,7 +176,7 @@ def test_shallow_copy(spool: Spool) -> None:
 
 
 def test_copy_without_what_is_hidden(spool: Spool, clock: Clock, tmp_path: DiskPath) -> None:
-    """What has expired in a folder is not in its copy, and neither are its properties."""
+    """A copy of a folder has neither its expired files nor their properties."""
     spool.make_folder(("f",))
     for name in ("old", "new"):
         spool.write(("f", name), b"")
@@ -197,7 +197,7 @@ def test_two_names_of_one_file(spool: Spool) -> None:
 
 
 def test_restart(spool: Spool, tmp_path: DiskPath) -> None:
-    """They are there after a restart, but for those whose files have gone meanwhile; they count from the start."""
+    """Properties survive a restart unless their file is gone, and count towards the quota from the start."""
     spool.write(B, b"")
     spool.set_property(B, NAME, VALUE)
     spool.close()

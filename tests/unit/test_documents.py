@@ -47,7 +47,7 @@ def orthanc() -> Renderer:
 
 @pytest.fixture
 def made(orthanc: Renderer) -> Documents:
-    """What makes documents from it."""
+    """Return the maker of documents."""
     return Documents(orthanc)
 
 

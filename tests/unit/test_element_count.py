@@ -68,7 +68,7 @@ def test_items_that_are_implicit_in_explicit_sequences() -> None:
 
 
 def test_a_large_value_is_one_element() -> None:
-    """Whatever is in it."""
+    """A large value counts as one element, even if its bytes look like sequence items."""
     value = ITEM * HALF_A_MILLION
     data = read(dicom.instance() + struct.pack("<HH2sHI", 0x0066, 0x0016, b"OF", 0, len(value)) + value)
     assert len(data.get_item(0x00660016).value) == len(value)

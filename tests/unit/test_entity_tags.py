@@ -36,7 +36,7 @@ def test_changes(key: Path, tmp_path: Path) -> None:
 
 
 def test_restart(key: Path, tmp_path: Path) -> None:
-    """A tag is the same after a restart, and another one where the key is another one; nobody else reads the key."""
+    """An entity tag is the same after a restart and differs with another key; only the owner can read the key."""
     tag = EntityTags(key).of(tmp_path.stat())
     assert EntityTags(key).of(tmp_path.stat()) == tag
     assert stat.S_IMODE(key.stat().st_mode) == 0o600

@@ -34,7 +34,7 @@ def joined(size: int, *buffers: bytes) -> memoryview:
 
 @given(st.lists(st.binary(max_size=5)))
 def test_buffers_are_joined(buffers: list[bytes]) -> None:
-    """They follow one another, the empty ones too."""
+    """Buffers are joined in order, empty ones included."""
     data = b"".join(buffers)
     assert joined(len(data), *buffers) == data
 

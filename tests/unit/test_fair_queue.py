@@ -249,7 +249,7 @@ def test_long_kinds_leave_threads_to_quick_requests() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from(RequestKind), st.sampled_from("abc")), max_size=200))
 def test_everything_is_done(asked: list[tuple[RequestKind, str]]) -> None:
-    """Whatever is asked for, threads do all of it, and stop."""
+    """Worker threads take every request from the queue, and then stop."""
     queue: FairQueue[Request] = FairQueue(4)
     done: list[Request] = []
 

@@ -111,7 +111,7 @@ def test_value_representations_that_nobody_knows() -> None:
 @pytest.mark.parametrize("implicit", [True, False])
 @pytest.mark.parametrize("preamble", [True, False])
 def test_deep_sequences(*, known: bool, implicit: bool, preamble: bool) -> None:
-    """They pass up to a depth that no image has, whatever the way they are written."""
+    """Sequences may be nested up to a limit, in each encoding; deeper ones are refused."""
     whole = (TEST_FILES / "MR_small_implicit.dcm").read_bytes() if implicit else CT
     start = 144 + struct.unpack_from("<I", whole, 140)[0]
     head = whole[:start] if preamble else b""
@@ -134,7 +134,7 @@ def test_deep_sequences_in_place_of_pixels(tag: int, kind: bytes) -> None:
 
 
 def test_deep_sequences_in_what_is_deflated() -> None:
-    """They are looked for where Orthanc would find them."""
+    """Sequences nested too deeply are found in deflated data sets, too."""
     whole = (TEST_FILES / "image_dfl.dcm").read_bytes()
     start = 144 + struct.unpack_from("<I", whole, 140)[0]
     inner = zlib.decompress(whole[start:], -zlib.MAX_WBITS)

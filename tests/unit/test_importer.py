@@ -96,7 +96,7 @@ def test_an_image_whose_file_is_lost_is_an_error(orthanc: MemoryOrthanc) -> None
     ("status", "reason"), [(StoreStatus.FILTERED_OUT, "filter"), (StoreStatus.FAILURE, "failed to store")]
 )
 def test_refusals_of_orthanc_are_errors(orthanc: MemoryOrthanc, status: StoreStatus, reason: str) -> None:
-    """They carry a sentence for the user."""
+    """A refusal by Orthanc is a `Refused` error with a reason for the user."""
     orthanc.answer = status
     with pytest.raises(Refused, match=reason):
         Importer(orthanc).import_dicom(CT)
@@ -104,7 +104,7 @@ def test_refusals_of_orthanc_are_errors(orthanc: MemoryOrthanc, status: StoreSta
 
 @pytest.mark.parametrize("error", [Unavailable("down"), StorageFull("full"), BadFile("bad")])
 def test_errors_of_orthanc_pass(orthanc: MemoryOrthanc, error: Unavailable | StorageFull | BadFile) -> None:
-    """They are raised unchanged."""
+    """Errors of Orthanc's client are raised unchanged."""
     orthanc.failure = error
     with pytest.raises(type(error)):
         Importer(orthanc).import_dicom(CT)

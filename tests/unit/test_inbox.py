@@ -28,8 +28,8 @@ DICOMDIR = (TEST_FILES / "dicomdirtests" / "DICOMDIR").read_bytes()
 orthanc, spool, lanes, inbox = inboxes.orthanc, inboxes.spool, inboxes.lanes, inboxes.inbox
 
 
-def test_it_is_an_area_that_can_be_written_and_emptied(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
-    """It implements the Protocols of an area that can be written."""
+def test_inbox_implements_the_protocols_of_an_area(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
+    """The inbox implements the Protocols of an area that can be written and deleted from."""
     area: Area = inbox
     server: Orthanc = orthanc
     assert isinstance(area, Writable)
@@ -95,7 +95,7 @@ def test_what_is_hardly_dicom_may_be_an_ordinary_file(inbox: Inbox, orthanc: Mem
     ],
 )
 def test_everything_else_is_an_ordinary_file(inbox: Inbox, orthanc: MemoryOrthanc, path: Path, data: bytes) -> None:
-    """It is kept byte for byte, and never imported."""
+    """A file that is neither DICOM nor a ZIP is kept byte for byte, and never imported."""
     entry = inbox.write(path, data)
     assert inbox.stat(path) == entry
     assert entry.size == len(data)

@@ -59,7 +59,7 @@ def test_the_upload_is_a_success(orthanc: MemoryOrthanc, inbox: Inbox, *, in_pie
 
 
 def test_the_receipt_goes_soon(orthanc: MemoryOrthanc, inbox: Inbox, clock: Clock) -> None:
-    """It cannot be read, and after a minute it is not listed any more."""
+    """The receipt of a forwarded image cannot be read, and is not listed any more after a minute."""
     orthanc.deletes = True
     inbox.write(("a.dcm",), CT)
     with pytest.raises(NotFound):

@@ -96,7 +96,7 @@ def test_a_file_that_gets_a_desktops_name_just_stays_a_file(
 def test_a_refusal_leaves_the_file_where_it_is(
     inbox: Inbox, orthanc: MemoryOrthanc, spool: Spool, act: Relocate
 ) -> None:
-    """What was at the target stays as well; rejected/ has the file and the reason."""
+    """A refused move or copy leaves source and target as they are; rejected/ has the file and the reason."""
     inbox.write(("a.dcm",), CT)
     for source, data, error in ((("._x",), BROKEN, Rejected), (("._y",), CHANGED, Conflict)):
         inbox.write(source, data)

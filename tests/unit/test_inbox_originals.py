@@ -56,7 +56,7 @@ def test_it_goes_with_its_image(orthanc: MemoryOrthanc, inbox: Inbox) -> None:
 
 
 def test_a_router_that_transcodes(orthanc: MemoryOrthanc, spool: Spool, lanes: Lanes) -> None:
-    """It stays listed with its size after the image was forwarded."""
+    """A file stays listed with its own size after Orthanc has transcoded and forwarded the image."""
     inbox = Inbox(orthanc, spool, lanes, Importer(orthanc), forwarded=ForwardedImages(expected=True))
     orthanc.transcoded = CT[:20000]
     inbox.write(("a.dcm",), CT)

@@ -91,7 +91,7 @@ def test_a_zip_with_a_refused_member_is_rejected(inbox: Inbox, caplog: pytest.Lo
 
 
 def test_refused_files_of_one_name_are_numbered(inbox: Inbox) -> None:
-    """None replaces another; names of the maximum length are shortened."""
+    """Refused files of one name are numbered, so that all are kept; names of the maximum length are shortened."""
     for _ in range(3):
         with pytest.raises(Rejected):
             inbox.write(("a.dcm",), BROKEN)
@@ -141,7 +141,7 @@ def test_an_expired_refusal_does_not_block_its_name(inbox: Inbox, tmp_path: Disk
 
 
 def test_rejected_is_there_only_with_something_in_it(inbox: Inbox) -> None:
-    """It can be read and emptied, and then it is gone."""
+    """The folder rejected/ can be listed and emptied, and exists only while it has files."""
     with pytest.raises(Rejected):
         inbox.write(("a.dcm",), BROKEN)
     inbox.delete(("rejected", "a.dcm"))

@@ -195,7 +195,7 @@ class Map:
 
 @pytest.mark.parametrize("data", [CT, BROKEN, CHANGED, zipped({"1": CT}), zipped({"1": BROKEN}), b"text"])
 def test_nothing_keeps_the_map_of_a_file(inbox: Inbox, data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a success nor an error leaves a reference cycle for the garbage collector."""
+    """The memory map of an upload is released without the garbage collector, after a success and after an error."""
     inbox.write(("a",), CT)
     maps = Map(monkeypatch)
     gc.disable()

@@ -63,7 +63,7 @@ class Memory(bytearray):
 
 @pytest.mark.parametrize("data", [CT, BROKEN, CHANGED, zipped({"1": CT}), zipped({"1": BROKEN}), b"text"])
 def test_nothing_keeps_the_callers_memory(inbox: Inbox, data: bytes) -> None:
-    """Neither a success nor an error leaves a reference cycle for the garbage collector."""
+    """The caller's buffer is released without the garbage collector, after a success and after an error."""
     inbox.write(("a",), CT)
     gc.disable()
     try:

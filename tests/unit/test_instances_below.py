@@ -62,7 +62,7 @@ def test_same_number(index: Index) -> None:
 
 @pytest.mark.parametrize("fresh", [True, False])
 def test_same_objects_while_nothing_changed(index: Index, *, fresh: bool) -> None:
-    """What was made of a series can be kept until the series is another one."""
+    """A series that has not changed is listed as the same object, and a changed one as a new object."""
     for series in (1, 2, 3):
         add(index, 1, series, SeriesNumber=series)
     index.catalog.refresh()
@@ -109,7 +109,7 @@ def test_order_while_the_index_is_being_built(index: Index) -> None:
 
 
 def test_order_after_the_log_was_emptied(index: Index) -> None:
-    """What was changed in the entries that are missing counts."""
+    """A change of SeriesNumber shows in the order of series although its entry in Orthanc's log is gone."""
     one, two = add(index, 1, 1, SeriesNumber=1), add(index, 1, 2, SeriesNumber=2)
     below(index, Level.STUDY, STUDY)
     index.orthanc.retag(OrthancId(one.series), {"SeriesNumber": "3"})

@@ -156,7 +156,7 @@ def test_a_deletion_delays_no_upload(inbox: Inbox, lanes: Lanes) -> None:
 
 
 def test_one_zip_too_many_is_refused_at_once(inbox: Inbox, lanes: Lanes, held: Held) -> None:
-    """Each waiting ZIP keeps a thread of its door: a further one is not made to wait, and nothing of it is kept."""
+    """A ZIP beyond the maximum number of waiting ones is refused at once, and not kept."""
     lanes.zips._patience = SOON
     files = [(f"{number}.zip", ZIP) for number in range(5)]
     with uploading(inbox, lanes, held, *files):

@@ -50,13 +50,13 @@ def test_what_pyproject_allows_is_locked(file: str) -> None:
 
 
 def test_files_agree() -> None:
-    """What two environments share has one version in both."""
+    """A package that is locked for several environments has the same version in all of them."""
     together = set(chain(locked("davfs"), locked("build"), locked("dev"), locked("differential")))
     assert len(together) == len({name for name, _ in together})
 
 
 def test_this_environment_is_the_locked_one() -> None:
-    """What these tests run with are the versions in the files."""
+    """The packages installed in this environment have the locked versions."""
     pins = dict(chain(locked("davfs"), locked("build"), locked("dev"), locked("differential")))
     installed = {canonicalize_name(each.name): Version(each.version) for each in distributions()}
     assert {canonicalize_name(Requirement(text).name) for text in DIRECT["davfs"]} <= set(installed)

@@ -94,7 +94,7 @@ def assert_safe(name: str, limit: int) -> None:
 
 @given(NASTY_TEXT, st.integers(16, 120))
 def test_any_text_becomes_a_safe_name(text: str, limit: int) -> None:
-    """Whatever stands in a tag, its name is safe."""
+    """Any text in a tag becomes a safe name."""
     assert_safe(names.safe(text, limit), limit)
 
 

@@ -19,8 +19,8 @@ def test_no_client_is_given_a_port_that_is_meant_for_a_server() -> None:
     assert not any(map(is_taken, ports))
 
 
-def test_no_other_process_is_given_them() -> None:
-    """A server needs a while until it listens: until then nobody else, in this process or another one, has its port."""
+def test_ports_are_given_out_once() -> None:
+    """Free ports are given out once only, within a process and across several."""
     program = "from davfs.demo.ports import free_ports; print(*free_ports(150), flush=True); input()"
     command = [sys.executable, "-c", program]
     with ExitStack() as stack:

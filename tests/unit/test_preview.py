@@ -76,7 +76,7 @@ def test_depth_and_limit(layout: Path, images: Path) -> None:
 
 
 def test_long_names_stay_whole(layout: Path, tmp_path: Path) -> None:
-    """Whatever the width of the terminal, and nothing in them is taken for markup."""
+    """Long names are printed whole on a narrow terminal, and not interpreted as markup."""
     name = "[red]" + "long " * 11 + "[/red]"
     (tmp_path / "long").mkdir()
     (tmp_path / "long" / "1").write_bytes(dicom.instance("1", tags={"PatientName": name}))
@@ -99,7 +99,7 @@ def test_a_bad_layout(layout: Path, images: Path) -> None:
 
 
 def test_tags_that_orthanc_keeps_besides(layout: Path, tmp_path: Path) -> None:
-    """They are read where they are told."""
+    """Tags that are given with --tag can be used by the layout."""
     layout.write_text(LAYOUT.replace("{PatientName}", "{PatientWeight} kg"))
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "1").write_bytes(dicom.instance("1", tags={"PatientWeight": "71.50"}))
@@ -109,7 +109,7 @@ def test_tags_that_orthanc_keeps_besides(layout: Path, tmp_path: Path) -> None:
 
 
 def test_pseudonyms(images: Path) -> None:
-    """They are samples, and those of the drive where the key is given."""
+    """Pseudonyms are samples without a key, and depend on the key where one is given."""
     research = "research"
     sample = preview(research, "--dicom", images)
     first = preview(research, "--dicom", images, DAVFS_HASH_KEY="a key that nobody knows")
@@ -130,21 +130,21 @@ def test_pseudonyms(images: Path) -> None:
     ],
 )
 def test_options_that_cannot_be(layout: Path, arguments: list[str], message: str) -> None:
-    """They are refused with what is expected."""
+    """Invalid options are refused with a message that says what is expected."""
     result = preview(layout, *arguments)
     assert result.exit_code == 2
     assert message in " ".join(result.output.replace("│", " ").split())
 
 
 def test_no_orthanc(layout: Path) -> None:
-    """It is said that there is none."""
+    """An Orthanc that cannot be reached is reported without a traceback."""
     result = preview(layout, "--orthanc", "http://127.0.0.1:1")
     assert result.exit_code == 1
     assert "Traceback" not in result.output
 
 
 def test_relative_dates() -> None:
-    """What was new on a day is drawn as of that day."""
+    """Relative dates are computed from the given day."""
     text = 'title = "new"\n[where]\nStudyDate = "last 30 days"\n[[level]]\nstudy = "{StudyDate}"\n'
     archive = DicomFolder(PATIENTS[0], main_tags({}))
     console = Console(width=80)

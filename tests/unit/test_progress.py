@@ -51,8 +51,8 @@ def importing(inbox: Inbox, orthanc: MemoryOrthanc, path: Path = ("a.zip",)) -> 
             orthanc.gate.set()
 
 
-def test_a_file_beside_it_tells_how_far_it_is(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
-    """It is there as long as the import, in one folder only, and can be read."""
+def test_progress_file(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
+    """A readable progress file is listed beside a ZIP until its import ends."""
     with importing(inbox, orthanc) as upload:
         assert names(inbox) == [TOLD]
         entry = inbox.stat((TOLD,))
@@ -139,7 +139,7 @@ def test_the_text_counts(orthanc: MemoryOrthanc) -> None:
 
 
 def test_a_zip_that_waits_says_so(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
-    """It waits for another ZIP."""
+    """The progress file of a ZIP that waits for another ZIP says so."""
     with importing(inbox, orthanc), ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(inbox.write, ("b.zip",), ZIP)
         deadline = time.monotonic() + SOON

@@ -133,7 +133,7 @@ def test_keywords() -> None:
     ],
 )
 def test_refused(text: str) -> None:
-    """What cannot be read, or not be a name on Windows, is refused with a reason."""
+    """A query that cannot be parsed, or cannot be a file name on Windows, is refused with a reason."""
     with pytest.raises(QueryError, match=r"\w"):
         parse_query(text, KNOWN)
 

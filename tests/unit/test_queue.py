@@ -67,7 +67,7 @@ def test_an_exception_of_a_job_reaches_its_caller() -> None:
 
 
 def test_the_threads_have_names_and_are_daemons() -> None:
-    """They show up as davfs-import-N, and do not keep the interpreter."""
+    """Worker threads are named davfs-import-N, and are daemons, so that the interpreter can exit."""
     before = set(threading.enumerate())  # another test of this process may have left queues
     queue = ImportQueue(workers=2)
     names = {queue.run(lambda: threading.current_thread().name) for _ in range(50)}
@@ -78,7 +78,7 @@ def test_the_threads_have_names_and_are_daemons() -> None:
 
 
 def test_a_job_that_is_not_started_in_time_never_starts(gate: threading.Event, callers: ThreadPoolExecutor) -> None:
-    """It is withdrawn, its caller gets `Busy`, and its place in the queue is free again."""
+    """A job that is not started in time is withdrawn with `Busy`, and its place in the queue is free again."""
     queue = ImportQueue(workers=1, capacity=1, patience=0.05)
     started: list[int] = []
     running = callers.submit(queue.run, lambda: gate.wait(SOON))

@@ -112,7 +112,7 @@ def test_the_oldest_receipts_are_removed_for_new_names(few: Spool, tmp_path: Dis
 
 
 def test_announced_bytes_take_no_room(spool: Spool) -> None:
-    """They are reserved when they come: a client that sends nothing does not keep others from uploading."""
+    """Announced bytes are reserved only when they arrive, so that a stalled upload leaves room for others."""
     with pytest.raises(NoSpace):
         spool.receive(("a",), 1001)
     with spool.receive(("a",), 1000) as announced:
@@ -154,7 +154,7 @@ def test_announced_bytes_remove_no_originals(spool: Spool, monkeypatch: pytest.M
 
 
 def test_a_deleted_file_counts_while_it_is_read(spool: Spool) -> None:
-    """The disk holds its bytes until the last download ends; nobody can count on them before."""
+    """A deleted file counts towards the quota until its last download ends."""
     for remove in (lambda: spool.delete(("a",)), lambda: spool.put_receipt(("a",), RECEIPT)):
         spool.write(("a",), bytes(900))
         with spool.open(("a",)), spool.open(("a",)) as content:

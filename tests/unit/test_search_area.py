@@ -198,7 +198,7 @@ def test_saving(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) ->
 
 
 def test_bad_queries(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) -> None:
-    """What cannot be read is not there, and cannot be made; the reason tells what is wrong."""
+    """A folder for an invalid query is not found and cannot be made; the error names what is wrong."""
     area = search(orthanc, tmp_path)
     with pytest.raises(NotFound):
         area.stat(("PatientNam=doe",))

@@ -132,7 +132,7 @@ def test_trusted_proxies() -> None:
 
 
 def test_the_server_listens_as_orthanc_does() -> None:
-    """It is reached from elsewhere where Orthanc is, and its own certificate lies beside Orthanc's configuration."""
+    """The server listens on all addresses if Orthanc does; relative paths start at Orthanc's configuration."""
     section = {"Server": {"Enabled": True, "Certificate": "drive.pem", "Key": "/etc/ssl/drive.key"}}
     found = read_settings({"RemoteAccessAllowed": True, "Davfs": section}, HOME).server
     assert found == ServerSettings(
@@ -158,7 +158,7 @@ def test_a_key_without_a_certificate() -> None:
 
 
 def test_the_key_of_pseudonyms() -> None:
-    """It is taken as it is, and not shown."""
+    """The key of pseudonyms is taken unchanged, and is not in the settings' repr."""
     assert davfs(HashKey="sixteen letters!").hash_key == "sixteen letters!"
     assert "sixteen" not in repr(davfs(HashKey="sixteen letters!"))
 

@@ -84,7 +84,7 @@ def test_defaults() -> None:
 
 
 def test_a_file(file: Path) -> None:
-    """What the file says is taken, with paths from its own folder."""
+    """Settings are read from the file, and its relative paths start at its own folder."""
     found = read_settings({}, file, STATE)
     assert found.drive.layouts == ("by-patient", str(file.parent / "mine.toml"))
     assert found.drive.spool == file.parent / "spool"
@@ -114,7 +114,7 @@ KEY = "a key that nobody knows"
 
 
 def test_the_key_of_pseudonyms(file: Path, tmp_path: Path) -> None:
-    """It comes from an option's file, a variable, or the configuration file, and is not shown."""
+    """The key can come from an option, a key file or the configuration file, and is not in the settings' repr."""
     file.write_text(f'HashKey = "{KEY}"\n')
     assert read_settings({}, file, STATE).drive.hash_key == KEY
     (tmp_path / "key").write_text(f"{KEY} either\n")
@@ -163,7 +163,7 @@ def test_passwords_are_not_shown(file: Path) -> None:
     ],
 )
 def test_refusals_in_a_file(tmp_path: Path, line: str, message: str) -> None:
-    """What is wrong in a file is refused with the file, the line and what is allowed."""
+    """A wrong setting in a file is refused with the file, the line and what is allowed."""
     path = tmp_path / "davfs.toml"
     path.write_text(f"# a comment\n{line}\n")
     with pytest.raises(ConfigurationError) as caught:
@@ -192,7 +192,7 @@ def test_no_file(tmp_path: Path) -> None:
     ],
 )
 def test_refusals(settings: dict[str, Any], message: str) -> None:
-    """What cannot work is refused before anything starts, and no password is repeated."""
+    """Settings that cannot work are refused, and the message has no password."""
     with pytest.raises(ConfigurationError, match=message) as caught:
         read_settings({key: GivenValue(value, "--x") for key, value in settings.items()}, None, STATE)
     assert "secret" not in str(caught.value)

@@ -113,7 +113,7 @@ def test_dates_of_acquisition() -> None:
 
 
 def test_recent_is_a_month() -> None:
-    """What is older is not there."""
+    """The layout "recent" shows studies of the last 30 days only."""
     where, today = layout("recent").where, date(2024, 3, 31)
     assert matches(where, {}, {"StudyDate": "20240301"}, [], today)
     assert not matches(where, {}, {"StudyDate": "20240229"}, [], today)
@@ -161,7 +161,7 @@ def test_every_name_is_legal(name: str, tags: dict[str, str]) -> None:
 @pytest.mark.parametrize("name", sorted(RESEARCH))
 @given(secret=st.text("BDFGHJKLMNPQ", min_size=5), born=st.integers(10_000_000, 99_999_999))
 def test_research_leaks_nothing(name: str, secret: str, born: int) -> None:
-    """Neither name nor birth date, nor any free text that may hold them, is in any name."""
+    """Names in the research layouts contain no free text and no birth date."""
     private = dict.fromkeys(usable(Level.INSTANCE), f"{secret} {born}")
     public = {"StudyDate": "20240229", "Modality": "CT", "InstanceNumber": "12"}
     found = " ".join(one for part in shown(name, private | public) for one in part)
@@ -170,7 +170,7 @@ def test_research_leaks_nothing(name: str, secret: str, born: int) -> None:
 
 
 def test_research_reads_nothing_private() -> None:
-    """What is not read cannot leak; identifiers are read as hashes only."""
+    """The research layouts read only UIDs, modality, instance number and the hashed patient."""
     tags = {SUBJECT, "StudyInstanceUID", "Modality", "SeriesInstanceUID"}
     for name, more in (("research", set()), ("research-images", {"InstanceNumber", "SOPInstanceUID"})):
         read = {keyword for one in layout(name).levels for keyword in one.template.keywords}

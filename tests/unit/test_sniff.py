@@ -63,7 +63,7 @@ def test_files_without_preamble_may_be_dicom(name: str) -> None:
 
 
 def test_every_instance_of_pydicom_is_found_with_and_without_its_preamble() -> None:
-    """What has a preamble is DICOM, and still may be without it."""
+    """A file with a preamble is detected as DICOM, and without it as possible DICOM."""
     files = [path.read_bytes() for path in TEST_FILES.glob("*.dcm")]
     files = [content for content in files if content[128:132] == b"DICM"]
     assert len(files) > 50
@@ -194,7 +194,7 @@ def test_a_zip_that_was_cut_off() -> None:
 
 
 def test_a_zip_with_too_large_a_directory_is_not_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is detected as a ZIP, and the importer refuses it."""
+    """A ZIP whose directory is too large is still detected as a ZIP."""
     monkeypatch.setattr(zip_directory, "_LARGEST", 1000)
     assert sniff(memoryview(zipped({f"{number:03d}": b"" for number in range(100)}))) is FileType.ZIP
 
@@ -206,7 +206,7 @@ def test_a_preamble_that_looks_like_a_zip_is_dicom() -> None:
 
 @given(st.sampled_from(STARTS), st.binary(max_size=2 * HEAD))
 def test_garbage_is_sniffed_without_an_error(start: bytes, rest: bytes) -> None:
-    """It never raises."""
+    """Sniffing arbitrary bytes returns a file type, without an error."""
     assert sniff(memoryview(start + rest)) in FileType
 
 

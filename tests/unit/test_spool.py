@@ -65,7 +65,7 @@ def test_media_types_go_by_the_name(spool: Spool) -> None:
 
 
 def test_folders_can_be_made_filled_and_removed(spool: Spool) -> None:
-    """They nest, and go with all that is in them."""
+    """Folders can be nested, and are deleted together with their content."""
     spool.make_folder(("a",))
     spool.make_folder(("a", "b"))
     spool.write(("a", "b", "c"), b"1")
@@ -134,7 +134,7 @@ def test_what_cannot_be_done_is_an_error(spool: Spool, error: type[PathError], a
 
 
 def test_a_receipt_stands_for_a_file(spool: Spool, tmp_path: DiskPath) -> None:
-    """It has the name, size and date of one, and replaces one, and is replaced by one."""
+    """A receipt has the name, size and date of its file, and files and receipts replace each other."""
     spool.write(("a.dcm",), b"")
     item = spool.put_receipt(("a.dcm",), RECEIPT)
     assert spool.stat(("a.dcm",)) == spool.list(())[0] == item

@@ -54,7 +54,7 @@ def test_a_folder_that_is_a_link_is_refused(root: DiskPath, outside: DiskPath, n
 
 
 def test_a_key_that_is_no_file_is_made_anew(root: DiskPath, outside: DiskPath) -> None:
-    """Neither a pipe nor a link is read: the start would hang, or tags would be made by a key that others know."""
+    """A pipe or link in place of the key is replaced by a new key, and never read."""
     (outside / "key").write_bytes(bytes(32))
     for make in (os.mkfifo, lambda key: key.symlink_to(outside / "key")):
         make(root / "tags.key")
@@ -98,7 +98,7 @@ def test_a_database_that_is_a_pipe_is_made_anew(root: DiskPath) -> None:
 
 
 def test_strange_things_among_the_originals(spool: Spool, tmp_path: DiskPath) -> None:
-    """They are ignored, and removed if possible."""
+    """Pipes and links among the originals are removed at the start, and a folder is ignored."""
     spool.write(("a",), b"text")
     status = (tmp_path / "files" / "a").stat()
     os.mkfifo(tmp_path / "sent" / "pipe")
@@ -113,7 +113,7 @@ def test_strange_things_among_the_originals(spool: Spool, tmp_path: DiskPath) ->
 def test_hard_links_are_files_that_are_never_changed(
     spool: Spool, clock: Clock, tmp_path: DiskPath, outside: DiskPath
 ) -> None:
-    """Whatever is done to its name in the inbox, a file that has another one elsewhere keeps its content there."""
+    """A file with a hard link in the inbox keeps its content, whatever is done to the link."""
     link, file = tmp_path / "files" / "a", outside / "file"
     for act in (
         lambda: spool.write(("a",), b"new"),
@@ -166,7 +166,7 @@ def test_pipes_links_and_sockets_are_replaced_and_not_copied(spool: Spool, tmp_p
 
 
 def test_folders_that_are_nested_without_end(spool: Spool, tmp_path: DiskPath) -> None:
-    """They end neither the start nor the sweeper, and a deletion is refused."""
+    """Folders nested very deeply stop neither the start nor the sweeper; deleting them is refused."""
     spool.make_folder(("a",))
     try:
         folder = os.open(tmp_path / "files" / "a", os.O_RDONLY)

@@ -112,7 +112,7 @@ def test_readers_never_see_half_a_file(tmp_path: DiskPath) -> None:
 
 
 def test_many_threads_leave_the_count_and_the_disk_right(tmp_path: DiskPath) -> None:
-    """Whatever they do to the same names, only errors of this package come out."""
+    """Concurrent changes of the same names raise only this package's errors, and leave quota and disk consistent."""
     spool = Spool(tmp_path, maximum_size=0, maximum_age=DAY)
     acts: list[Act] = [
         lambda path: spool.write(path, bytes(len(path) * 7)),

@@ -49,7 +49,7 @@ def test_the_folder_around_the_spool_stays_as_it_was(tmp_path: DiskPath) -> None
     ],
 )
 def test_links_that_are_no_receipts_are_not_there(spool: Spool, tmp_path: DiskPath, target: str) -> None:
-    """They are neither shown nor followed, and do not block their name."""
+    """Links that are no receipts are neither shown nor followed, and do not block their name."""
     link = tmp_path / "files" / "a"
     link.symlink_to(target)
     assert names(spool) == []
@@ -64,7 +64,7 @@ def test_links_that_are_no_receipts_are_not_there(spool: Spool, tmp_path: DiskPa
 
 
 def test_links_to_folders_are_never_followed(spool: Spool, tmp_path: DiskPath) -> None:
-    """Neither reading, writing, deleting nor expiring leaves the spool."""
+    """Links to folders are never followed, neither by reading and writing nor by deleting and expiring."""
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "secret").write_text("secret")
@@ -125,7 +125,7 @@ def test_a_folder_that_was_removed_is_made_again(
 
 
 def test_a_folder_takes_a_file_s_place_although_scratch_was_removed(spool: Spool, tmp_path: DiskPath) -> None:
-    """What it replaces steps aside into scratch/, which has to be there before the two change places."""
+    """A folder can replace a file although the folder scratch/ was removed meanwhile."""
     spool.make_folder(("folder",))
     spool.write(("a",), b"1")
     shutil.rmtree(tmp_path / "scratch")
@@ -137,7 +137,7 @@ def test_a_folder_takes_a_file_s_place_although_scratch_was_removed(spool: Spool
 
 @pytest.mark.parametrize("removed", ["files", "incoming"])
 def test_an_upload_that_loses_its_folder_can_be_tried_again(spool: Spool, tmp_path: DiskPath, removed: str) -> None:
-    """It ends with an error that asks to try again."""
+    """An upload whose folder was removed meanwhile ends with an error that allows a retry."""
     spool.make_folder(("a",))
     with spool.receive(("a", "b")) as incoming:
         incoming.write(b"123")

@@ -35,7 +35,7 @@ def test_the_quota_is_checked_before_anything_is_written(spool: Spool) -> None:
 
 
 def test_receipts_need_no_space(spool: Spool) -> None:
-    """They free the bytes of the file that they replace."""
+    """Receipts use no bytes of the quota, and free those of the file that they replace."""
     spool.write(("a",), bytes(1000))
     spool.put_receipt(("a",), RECEIPT)
     spool.write(("b",), bytes(1000))
@@ -85,7 +85,7 @@ def test_no_limit_is_no_limit(tmp_path: DiskPath, maximum_age: float) -> None:
 
 
 def test_what_has_expired_is_gone_before_it_is_removed(spool: Spool, clock: Clock) -> None:
-    """It is not listed, not read, and does not block its name; folders stay until they are removed."""
+    """An expired file is not listed, cannot be read, and does not block its name; folders stay."""
     spool.make_folder(("d",))
     for name in ("a", "b", "c"):
         spool.write((name,), b"1")
@@ -144,7 +144,7 @@ def test_the_sweeper_sweeps_as_often_as_is_needed(spool: Spool, maximum_age: flo
 
 
 def test_the_sweeper_removes_what_has_expired(spool: Spool, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It goes on after an error of the disk."""
+    """The sweeper goes on after an error of the disk."""
     spool.write(("a",), b"1")
     clock.ahead = 2 * DAY
     calls: list[str] = []

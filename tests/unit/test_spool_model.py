@@ -106,7 +106,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(path=PATHS)
     def take_away(self, path: Path) -> None:
-        """One dead property less."""
+        """Remove a dead property."""
         self.spool.properties.drop(path, NAME)
         self.properties.pop(path, None)
 

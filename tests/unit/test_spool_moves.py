@@ -62,7 +62,7 @@ def filled(spool: Spool) -> Iterator[Spool]:
 @pytest.mark.parametrize("source", [("a",), ("r",)])
 @pytest.mark.parametrize("replace", [True, False])
 def test_files_and_receipts_are_moved_and_copied(filled: Spool, source: Path, target: Path, replace: bool) -> None:  # noqa: FBT001  pytest's own form
-    """They keep content, date and type; a copy uses no bytes."""
+    """Moved and copied files and receipts keep content, date and type; a copy uses no bytes."""
     before, used = filled.stat(source), filled.used
     filled.copy(source, target, replace=replace)
     copied = filled.stat(target)
@@ -162,7 +162,7 @@ def test_a_move_onto_a_copy_leaves_one_name(filled: Spool) -> None:
 
 
 def test_copies_count_once_and_until_the_last_is_gone(spool: Spool) -> None:
-    """They are one file on the disk."""
+    """Copies of a file count once towards the quota, until the last one is deleted."""
     spool.write(("a",), bytes(900))
     for number in range(5):
         spool.copy(("a",), (f"c{number}",), replace=False)
@@ -183,7 +183,7 @@ def test_copies_count_once_and_until_the_last_is_gone(spool: Spool) -> None:
 
 @pytest.mark.parametrize("act", [Spool.move, Spool.copy])
 def test_what_has_expired_is_not_there(spool: Spool, clock: Clock, tmp_path: DiskPath, act: Relocate) -> None:
-    """It is no source, it is not in the way of a file or a folder, and it is not copied along."""
+    """An expired file cannot be moved or copied, is left out of copies, and does not block its name."""
     spool.make_folder(("d",))
     for path in (("d", "old"), ("x",), ("y",), ("z",)):
         spool.write(path, b"old")
@@ -241,7 +241,7 @@ def test_a_disk_that_cannot_exchange_loses_nothing(filled: Spool, monkeypatch: p
 
 
 def test_a_failed_copy_leaves_nothing(filled: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever was copied before it failed."""
+    """A copy of a folder that fails midway leaves no partial copy."""
     before = tree(filled)
     genuine, calls = os.link, []
 
@@ -263,7 +263,7 @@ def test_a_failed_copy_leaves_nothing(filled: Spool, monkeypatch: pytest.MonkeyP
 
 
 def test_a_copy_of_what_became_a_folder_is_busy(filled: Spool) -> None:
-    """Nobody can give a folder a second name."""
+    """Copying a file that has meanwhile become a folder is a `Busy` error."""
     with filled._disk.parent(("d",), NotFound) as parent, pytest.raises(Busy):
         filled._disk.duplicate((parent, ("d",)), (parent, ("new",)))
 
@@ -310,7 +310,7 @@ def test_the_target_is_missing_at_no_moment(tmp_path: DiskPath, act: Relocate, k
 
 
 def test_many_threads_leave_the_count_and_the_disk_right(tmp_path: DiskPath) -> None:
-    """Whatever they move, copy, write and delete, only errors of this package come out."""
+    """Concurrent moves, copies and deletions raise only this package's errors, and leave quota and disk consistent."""
     spool = Spool(tmp_path, maximum_size=0, maximum_age=DAY)
     paths: list[Path] = [("a",), ("b",), ("d",), ("d", "a"), ("d", "d"), ("e",), ("e", "a"), ("e", "d", "a"), ()]
 

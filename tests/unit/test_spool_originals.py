@@ -26,8 +26,8 @@ def kept(spool: Spool, *path: str) -> bytes | None:
         return b"".join(content.buffers())
 
 
-def test_it_is_read_as_it_was_sent(spool: Spool) -> None:
-    """It is a receipt with a content of its own, in one piece and in several."""
+def test_originals_are_kept_as_sent(spool: Spool) -> None:
+    """The original of a receipt is kept as it was sent, in one piece or in several."""
     assert spool.write(("a",), b"sent", receipt=RECEIPT) == spool.stat(("a",))
     with spool.receive(("b",)) as incoming:
         incoming.write(b"in ")

@@ -109,8 +109,8 @@ def test_both_in_one_folder(spool: Path) -> None:
     assert refusal(spool, spool / "catalog.sqlite") == ""
 
 
-def test_a_crash_frees_them(tmp_path: Path, spool: Path) -> None:
-    """They are free again when their owner was killed, whatever the lock files hold."""
+def test_a_crash_frees_spool_and_catalog(tmp_path: Path, spool: Path) -> None:
+    """Spool and catalog are free again when their owner was killed."""
     catalog = tmp_path / "catalog.sqlite"
     command = [sys.executable, "-c", OWNER, str(spool), str(catalog)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:

@@ -96,6 +96,6 @@ def test_birth_dates() -> None:
 def test_ids_are_never_mixed_up(  # noqa: PLR0913, PLR0917  two people
     name: str, birth: str, patient_id: str, other_name: str, other_birth: str, other_id: str
 ) -> None:
-    """Whatever stands in names and birth dates: other PatientIDs are other people."""
+    """Different PatientIDs are different people, whatever their names and birth dates."""
     assume(patient_id != other_id)
     assert person(name, patient_id, birth) != person(other_name, other_id, other_birth)

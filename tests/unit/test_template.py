@@ -135,7 +135,7 @@ def test_names_of_files(template: str, tags: dict[str, str], name: str) -> None:
 
 
 def test_folders_have_no_extension() -> None:
-    """What looks like an extension in a folder's template is text, and is cut like text."""
+    """The end of a folder's template is not an extension, and is cut like other text."""
     template = parse_template("{PatientID}.old", Level.PATIENT)
     assert template.extension == ""
     assert template.render({"PatientID": "x" * 200}, ID) == "x" * names.LIMIT
@@ -163,7 +163,7 @@ def test_a_name_with_its_id_is_shown_as_it_is() -> None:
 
 @given(st.dictionaries(st.sampled_from(sorted(usable(Level.INSTANCE))), st.text(), max_size=8))
 def test_no_value_makes_an_unsafe_name_or_an_error(tags: dict[str, str]) -> None:
-    """Whatever the tags hold, braces and format characters included, the name is safe and keeps its extension."""
+    """Any values of the tags give a safe name with its extension."""
     template = parse_template(
         "{PatientName} {StudyDate:%Y-%m-%d}T{StudyTime:%H%M} ({SeriesNumber:03d}) "
         "{SeriesDescription|ProtocolName|none} - {ImageComments}_{InstanceNumber:05d}.dcm",

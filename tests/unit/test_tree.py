@@ -111,7 +111,7 @@ instance = "{InstanceNumber}.dcm"
 
 @pytest.mark.parametrize("text", [SERIES, WITH_FURTHER_FILES])
 def test_log_is_read_once(show: Show, text: str) -> None:
-    """Whatever a request asks, it begins with one look at Orthanc's log, and does not look again."""
+    """Each request reads Orthanc's log of changes exactly once."""
     shown = show(text).add("p").add("p", 1, 2).add("p", 2)
     paths = [(), *shown.walk()]
     looks: list[bool] = []

@@ -34,7 +34,7 @@ def test_a_file_appears_complete_or_not_at_all(spool: Spool) -> None:
 
 
 def test_what_is_not_kept_is_dropped(spool: Spool) -> None:
-    """Neither the file nor its bytes in the quota remain."""
+    """An upload that is not kept leaves neither a file nor used bytes in the quota."""
     with spool.receive(("a",), 500) as file:
         file.write(bytes(400))
         assert spool.used == 400
@@ -42,7 +42,7 @@ def test_what_is_not_kept_is_dropped(spool: Spool) -> None:
 
 
 def test_an_empty_file_is_a_file(spool: Spool) -> None:
-    """Nothing has to be written."""
+    """An empty file can be kept without writing to it."""
     with spool.receive(("a",), 0) as file:
         assert bytes(file.view()) == b""
         file.keep(("a",))
@@ -65,7 +65,7 @@ def test_an_empty_file_is_a_file(spool: Spool) -> None:
 def test_what_cannot_come_is_told_before_the_first_byte(
     spool: Spool, error: type[PathError], act: Callable[[Spool], object]
 ) -> None:
-    """Nothing is left of it."""
+    """An upload that cannot be kept is refused when it begins, and leaves no file."""
     spool.make_folder(("folder",))
     spool.write(("file",), b"")
     spool.put_receipt(("receipt",), RECEIPT)
@@ -150,7 +150,7 @@ def test_nothing_is_replaced_where_that_is_not_asked_for(spool: Spool, clock: Cl
 
 
 def test_an_adopted_file_stays_where_it_is(spool: Spool) -> None:
-    """It can be kept elsewhere, and only then be removed."""
+    """An adopted file stays where it is until it is kept elsewhere and removed."""
     spool.write(("a",), b"text")
     with spool.adopt(("a",)) as file:
         assert bytes(file.view()) == b"text"

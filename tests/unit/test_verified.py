@@ -82,7 +82,7 @@ def test_other_tags_that_change_no_name(show: Show) -> None:
 
 
 def test_nothing_is_read_twice(show: Show) -> None:
-    """What Orthanc tells of a folder's resource comes with the list of what is in it, or is that list."""
+    """A second walk of an unchanged tree needs no request to Orthanc."""
     shown = show(BY_PATIENT).add("a")
     shown.walk()
     shown.orthanc.asked = 0

@@ -21,7 +21,7 @@ def test_who_has_most() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9), st.integers(0, 5)), unique_by=lambda one: one[:2]))
 def test_removed_to_the_last(added: list[tuple[str, int, int]]) -> None:
-    """What was added and removed again leaves nothing."""
+    """Groups are empty and weigh nothing after each member was removed."""
     groups: WeightedGroups[int] = WeightedGroups()
     for group, member, weight in added:
         groups.add(group, member, weight)

@@ -89,14 +89,14 @@ def test_names_are_shown_harmlessly(importer: ZipImporter, name: bytes) -> None:
 
 
 def test_members_of_one_name_are_members_of_their_own(importer: ZipImporter, orthanc: MemoryOrthanc) -> None:
-    """None hides another one."""
+    """Members of the same name are each imported or refused on their own."""
     refused = refusal(importer, raw_zip(stored(b"x", CT), stored(b"x", BROKEN), stored(b"x", SMALL)))
     assert refused.reason.startswith("1 of the 3 files")
     assert set(orthanc.files) == {identify(CT), identify(SMALL)}
 
 
 def test_links_and_devices_are_files(importer: ZipImporter, tmp_path: DiskPath) -> None:
-    """What a member is on Unix is ignored: a link is a text, and nothing is made of it."""
+    """Members marked as links or devices are handled as plain files, and nothing is created on the disk."""
     kinds = (stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR, stat.S_IFBLK, stat.S_IFSOCK)
     members = [stored(b"%x" % kind, b"/etc/passwd", (kind | 0o777) << 16) for kind in kinds]
     result = importer.import_zip(raw_zip(*members, stored(b"IM1", CT, (stat.S_IFLNK | 0o777) << 16)))
@@ -199,7 +199,7 @@ def directory64(size: int, offset: int) -> bytes:
 @pytest.mark.parametrize("size", [0, 1, BIG, HUGE, 1 << 63])
 @pytest.mark.parametrize("offset", [0, BIG, HUGE, 1 << 63])
 def test_a_zip64_directory_that_is_a_lie(importer: ZipImporter, size: int, offset: int) -> None:
-    """It is refused, or its members are found without it; nothing else is raised."""
+    """A ZIP with a false ZIP64 directory is imported or refused, without any other error."""
     content = directory64(size, offset)
     assert sniff(memoryview(content)) in {FileType.ZIP, FileType.NOTHING}
     with suppress(Refused):

@@ -89,7 +89,7 @@ def test_all_ways_to_pack(orthanc: MemoryOrthanc, compression: int) -> None:
 
 @pytest.mark.parametrize(("method", "name"), [(9, "Deflate64"), (93, "Zstandard"), (42, "method 42")])
 def test_ways_to_pack_that_are_not_read(orthanc: MemoryOrthanc, method: int, name: str) -> None:
-    """They are refused by the method's name; other members are imported."""
+    """A member with an unsupported compression is refused with the method's name; the others are imported."""
     content = bytearray(zipped({"1": CT, "2": MR}))
     for place in (8, content.index(b"PK\x01\x02") + 10):
         content[place : place + 2] = method.to_bytes(2, "little")
@@ -163,7 +163,7 @@ def test_names_that_are_no_utf_8(orthanc: MemoryOrthanc, raw: bytes) -> None:
 
 @given(st.integers(0, 2**32), st.integers(1, 20), st.sampled_from([8, 12, 14]))
 def test_damaged_zips(seed: int, changes: int, compression: int) -> None:
-    """Whatever is wrong with it: an image is in Orthanc as it was, or the ZIP is refused."""
+    """An image from a damaged ZIP is either imported unchanged or not at all."""
     chance = random.Random(seed)  # noqa: S311  reproducible damage, no secret
     content = bytearray(zipped({"a/1": SMALL, "b.txt": b"text" * 100, "c.zip": zipped({"d": SMALL})}, compression))
     for _ in range(changes):
@@ -175,7 +175,7 @@ def test_damaged_zips(seed: int, changes: int, compression: int) -> None:
 
 
 def test_encrypted_members_are_refused(orthanc: MemoryOrthanc) -> None:
-    """They may be DICOM."""
+    """Encrypted members are refused, since they may be DICOM."""
     content = bytearray(zipped({"1": CT}))
     content[content.index(b"PK\x01\x02") + 8] |= 1
     with pytest.raises(Refused, match="encrypted"):
@@ -220,7 +220,7 @@ def test_a_member_that_lies_about_its_size_is_damaged(orthanc: MemoryOrthanc) ->
 def test_large_members_go_through_the_disk(
     orthanc: MemoryOrthanc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They arrive whole, and leave nothing behind."""
+    """Large members are imported whole through temporary files, which are removed."""
     monkeypatch.setattr(module, "_IN_MEMORY", 1000)
     ZipImporter(Importer(orthanc), scratch=tmp_path).import_zip(zipped({"1": CT, "2": MR}))
     assert (orthanc.files[identify(CT)], orthanc.files[identify(MR)]) == (CT, MR)
@@ -228,7 +228,7 @@ def test_large_members_go_through_the_disk(
 
 
 def test_what_is_no_zip_is_refused(orthanc: MemoryOrthanc) -> None:
-    """It is an error of the file, not of the program."""
+    """A file that is no valid ZIP is a `Refused` error."""
     with pytest.raises(Refused, match="cannot be imported"):
         ZipImporter(Importer(orthanc)).import_zip(b"PK\x03\x04" + bytes(100))
 

@@ -145,7 +145,7 @@ def test_only_orthanc_is_believed(status: str, body: bytes) -> None:
 
 
 def test_a_read_only_orthanc(orthanc: OrthancProcess) -> None:
-    """It does nothing of the kind for anybody: that is no matter of the user, and reading goes on."""
+    """A read-only Orthanc grants reading, and answers writing and deleting with READ_ONLY."""
     with read_only(orthanc.url) as url:
         access = Access(url)
         answers = {permission: access.ask(permission, ALICE) for permission in Permission}

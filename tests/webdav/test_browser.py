@@ -45,7 +45,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture
 def browser(shared: Browser, url: str) -> Iterator[Browser]:
-    """A browser that has nothing to complain about, and asks nobody but the drive."""
+    """Yield a browser, and check that it reported no errors and sent requests to the drive only."""
     yield shared
     assert shared.complaints() == []
     assert {urlsplit(each).netloc for each in shared.requests() if not each.startswith("data:")} <= {

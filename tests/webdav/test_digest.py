@@ -142,7 +142,7 @@ def test_replays(client: httpx.Client) -> None:
 
 
 def test_expiry(client: httpx.Client, clock: SimpleNamespace) -> None:
-    """An old nonce is stale: the client takes the new one, and nobody is asked for a password again."""
+    """An expired nonce is answered as stale if the password is right: the client retries without asking the user."""
     known = nonce(client)
     assert client.get("/", headers=proof(known)).status_code == 200
     clock.now += LIFETIME - 1

@@ -145,7 +145,7 @@ class BrokenContent(Opened):
 
 @pytest.mark.parametrize("name", ["short", "torn"])
 def test_breaks_off(tmp_path: DiskPath, name: str) -> None:
-    """A file that cannot be sent to its end breaks the connection, so that nobody takes it for whole."""
+    """A download that cannot be completed breaks the connection, so that the client sees an error."""
     with local_door(tmp_path) as door:
         door.areas["broken"] = Broken()
         with pytest.raises(httpx.RemoteProtocolError):

@@ -45,7 +45,7 @@ PATHS = (
 
 @pytest.fixture(scope="module")
 def outside(process: OrthancProcess) -> Iterator[Path]:
-    """A file beside the inbox's own folder, which nobody may reach."""
+    """Yield a file beside the inbox's folder, and check that it is unchanged."""
     secret = process.folder / "storage" / "davfs" / "spool" / "secret"
     secret.write_bytes(b"secret")
     yield secret

@@ -165,7 +165,7 @@ def test_errors(server: HttpServer, caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_slow_heads(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thousand clients that never finish a request keep nobody waiting, and go away."""
+    """Clients that never finish a request delay no other client, and are closed after a timeout."""
     monkeypatch.setattr(connection_manager, "MOST", 300)
     with ExitStack() as stack:
         slow = [stack.enter_context(socket.create_connection((LOOPBACK, server.port))) for _ in range(400)]

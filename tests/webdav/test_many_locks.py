@@ -51,8 +51,8 @@ def test_a_lock_is_refreshed_while_there_are_too_many(tmp_path: Path, monkeypatc
 
 @pytest.mark.parametrize("depth", ["0", "infinity"])
 @pytest.mark.parametrize("scope", ["exclusive", "shared"])
-def test_nobody_locks_the_folder_of_all(tmp_path: Path, depth: str, scope: str) -> None:
-    """The inbox itself cannot be locked, in any spelling, and nobody is kept out of it; a folder in it can."""
+def test_inbox_itself_cannot_be_locked(tmp_path: Path, depth: str, scope: str) -> None:
+    """The inbox itself cannot be locked, in any spelling; a folder in it can."""
     with local_door(tmp_path) as door:
         for path in ("inbox", "inbox/", "", "inbox/./"):
             refused = lock(door.drive, path, depth=depth, scope=scope)

@@ -61,7 +61,7 @@ def alice(served: tuple[OrthancProcess, ServeProcess]) -> Iterator[WebDav]:
 
 
 def client(serve: ServeProcess, user: str) -> WebDav:
-    """Return the client of a user; of nobody for an empty name."""
+    """Return the client of a user; without a login for an empty name."""
     return WebDav(serve.url, auth=(user, USERS[user]) if user else None)
 
 
@@ -142,8 +142,8 @@ def test_disguises(alice: WebDav, served: tuple[OrthancProcess, ServeProcess]) -
     assert all_there(alice)
 
 
-def test_archive_of_who_may_delete(alice: WebDav, served: tuple[OrthancProcess, ServeProcess]) -> None:
-    """Nobody deletes images through a drive that does not allow it, nor puts anything beside them."""
+def test_images_cannot_be_deleted(alice: WebDav, served: tuple[OrthancProcess, ServeProcess]) -> None:
+    """Images cannot be deleted through a drive that does not allow it, and no file can be put beside them."""
     for method, path in product(WRITING, PLACES[:5]):
         answer = attempt(alice, method, path)
         assert answer.status_code in (403, 404, 405, 409, 400, 412), (method, path, answer.status_code)
@@ -152,8 +152,8 @@ def test_archive_of_who_may_delete(alice: WebDav, served: tuple[OrthancProcess, 
         assert rest.get(resource(IMAGE, "instances")).status_code == 200
 
 
-def test_logs_name_nobody(alice: WebDav, served: tuple[OrthancProcess, ServeProcess]) -> None:
-    """Neither log names a patient or a file, whatever was refused."""
+def test_logs_have_no_names(alice: WebDav, served: tuple[OrthancProcess, ServeProcess]) -> None:
+    """The logs of Orthanc and of the drive have no name of a patient or of a file after refused requests."""
     for path in ("inbox/Secretname.dcm", "by-patient/Secretname", "Secretname/x"):
         for method in (*READING, *WRITING):
             alice.request(

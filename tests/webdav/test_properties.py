@@ -120,8 +120,8 @@ def test_of_the_inbox_itself(drive: WebDav) -> None:
     assert "{urn:x}colour" not in found(propfind(drive, "inbox", ALL))
 
 
-def test_a_flood_of_them(drive: WebDav) -> None:
-    """They take room from the inbox, of which a file's are a small part; and they give it back."""
+def test_properties_count_towards_the_quota(drive: WebDav) -> None:
+    """Properties count towards the inbox's quota, have a limit per file, and are freed with it."""
     large = SET.replace("blue", "x" * 60_000)
     before = quota(drive)
     statuses = []

@@ -163,7 +163,7 @@ def test_a_bad_version_is_not_shown(running: Running) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PROPFIND", "OPTIONS"])
 def test_other_methods(running: Running, method: str) -> None:
-    """They are refused, with what is allowed."""
+    """Methods other than POST are refused with 405 and an Allow header."""
     answer = running.reload(method=method)
     assert answer.status_code == httpx.codes.METHOD_NOT_ALLOWED
     assert answer.headers["Allow"] == "POST"

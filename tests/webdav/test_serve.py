@@ -118,8 +118,8 @@ def test_downloads_under_way_end_first(orthanc: OrthancProcess, tmp_path: Path) 
         assert process.end() == 0
 
 
-def test_nobody_can_keep_it_from_stopping(orthanc: OrthancProcess, tmp_path: Path) -> None:
-    """A client that never ends its upload is broken off, and nothing of it is kept."""
+def test_stopping_during_an_upload(orthanc: OrthancProcess, tmp_path: Path) -> None:
+    """An unfinished upload does not keep the server from stopping, and is not kept."""
     with ServeProcess(tmp_path, orthanc.url) as process:
         process.ready()
         with socket.create_connection((LOOPBACK, process.port)) as client:
@@ -129,8 +129,8 @@ def test_nobody_can_keep_it_from_stopping(orthanc: OrthancProcess, tmp_path: Pat
         assert process.ready().status("/inbox/half.bin") == 404
 
 
-def test_it_stops_while_it_waits(tmp_path: Path) -> None:
-    """It can be stopped before Orthanc was ever there."""
+def test_stopping_while_waiting_for_orthanc(tmp_path: Path) -> None:
+    """The server can be stopped while it waits for Orthanc."""
     with ServeProcess(tmp_path, f"http://{LOOPBACK}:{free_ports(1)[0]}") as process:
         process.start()
         process.wait_for(HEALTH, 200)
@@ -138,7 +138,7 @@ def test_it_stops_while_it_waits(tmp_path: Path) -> None:
 
 
 def test_orthanc_comes_later(tmp_path: Path, servers: list[OrthancProcess]) -> None:
-    """It waits for an Orthanc that is not there yet, says so, and has the drive once it is."""
+    """The server waits for Orthanc, answers 503 meanwhile, and has the drive once Orthanc is there."""
     later = OrthancProcess(tmp_path / "orthanc")
     with ServeProcess(tmp_path, later.url) as process:
         process.start()
@@ -200,7 +200,7 @@ def test_a_wrong_password(tmp_path: Path, servers: list[OrthancProcess]) -> None
 
 
 def test_users_are_those_of_orthanc(tmp_path: Path, servers: list[OrthancProcess]) -> None:
-    """The drive logs in with its own password, and lets in nobody without one."""
+    """Orthanc's users can log in with their own passwords; other logins are 401."""
     (tmp_path / "password").write_text("right\n")
     settings = {"AuthenticationEnabled": True, "RegisteredUsers": {"drive": "right", "alice": "secret"}}
     login = ("--username", "drive", "--password-file", str(tmp_path / "password"))

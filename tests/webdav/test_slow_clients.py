@@ -120,7 +120,7 @@ def answered(connection: socket.socket) -> bool:
 
 
 def test_too_many_connections(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one that has waited longest is closed, and none whose request is there, though nobody has read it yet."""
+    """The connection that has been idle longest is closed, and none with a request that is not read yet."""
     has_come, accept = threading.Event(), connection_manager.ConnectionManager._accept
 
     def accept_late(self: connection_manager.ConnectionManager) -> None:
@@ -159,7 +159,7 @@ def test_a_queued_request_among_stalled_clients(application: Application, monkey
 
 
 def test_pipelines_without_end(server: HttpServer) -> None:
-    """Connections whose next request is always there keep nobody from connecting, and from being answered."""
+    """Clients with endless pipelines of requests do not delay other clients."""
     waited = []
     with ExitStack() as stack:
         for _ in range(50):
@@ -177,7 +177,7 @@ def test_pipelines_without_end(server: HttpServer) -> None:
 
 
 def test_the_rest_of_a_refused_body(server: HttpServer) -> None:
-    """It is thrown away at once or late, and the connection goes on behind it."""
+    """The rest of a refused request body is discarded, and the connection can be used for the next request."""
     with connected(server, UPLOAD.replace(b"/echo", b"/unread")) as connection:
         assert answered(connection)
         for _ in range(9):
@@ -219,7 +219,7 @@ def test_a_body_in_time_of_its_own(server: HttpServer) -> None:
 
 
 def test_stalled_tls(application: Application, certificate: Path) -> None:
-    """Clients that stall in a handshake, an upload or a download hold up nobody, however few threads there are."""
+    """Clients that stall in a handshake, an upload or a download do not delay others, even with two threads."""
     theirs, ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(certificate))
     theirs.load_cert_chain(certificate)
     ours.check_hostname = False

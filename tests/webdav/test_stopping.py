@@ -87,7 +87,7 @@ def process(plugin: Path, servers: list[OrthancProcess], tmp_path: Path) -> Iter
 
 @pytest.fixture
 def drive(process: OrthancProcess) -> Iterator[WebDav]:
-    """A client of it."""
+    """Yield a client of the drive's own server."""
     port = process.configuration()["Davfs"]["Server"]["Port"]
     with WebDav(f"http://{LOOPBACK}:{port}/", seconds=SECONDS) as each:
         yield each

@@ -37,7 +37,7 @@ def held(door: Door) -> list[bytes]:
 
 
 def strange(content: bytes) -> bytes:
-    """Give TransferSyntaxUID a value representation that nobody knows: Orthanc says "Parameter out of range"."""
+    """Give TransferSyntaxUID an unknown value representation: Orthanc says "Parameter out of range"."""
     return content.replace(b"\x02\x00\x10\x00UI", b"\x02\x00\x10\x00ZZ", 1)
 
 
@@ -56,7 +56,7 @@ def is_hazard(content: bytes) -> bool:
 
 
 def test_a_file_on_which_orthanc_stumbles_is_refused(door: Door) -> None:
-    """Whatever Orthanc's error code is, the client gets an error, and the file is kept in rejected/."""
+    """A file on which Orthanc fails is refused, and kept in rejected/ with Orthanc's reason."""
     answer = door.rest.post("/instances", content=strange(GOOD))
     assert answer.json()["OrthancStatus"] == 3, answer.text
     assert door.drive.put("inbox/strange.dcm", strange(GOOD)).status_code == UNSUPPORTED
