@@ -98,7 +98,7 @@ def test_lock_makes_a_file(explorer: Explorer, server: Door, folder: str) -> Non
 
 
 def test_folders(explorer: Explorer, server: Door, folder: str) -> None:
-    """A folder is made, renamed with what is in it, and removed with all of it; success is never 207."""
+    """Folders can be made, renamed and removed together with their content; success is never answered with 207."""
     old, new = f"{folder}/New folder", f"{folder}/Befunde"
     assert explorer.make_folder(old).status == 201
     explorer.upload(f"{old}/x.txt", TEXT)
@@ -148,7 +148,7 @@ def test_safe_save(explorer: Explorer, server: Door, folder: str) -> None:
 
 
 def test_layouts_are_read_only(explorer: Explorer, server: Door) -> None:
-    """Nothing can be written, renamed or deleted in a layout."""
+    """Files and folders of a layout cannot be written, renamed or deleted."""
     with untouched(server, "explorer kept") as path:
         refused = [
             explorer.put("by-patient/desktop.ini", b""),

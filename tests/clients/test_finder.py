@@ -181,7 +181,7 @@ def test_last_chunk_that_never_comes(finder: Finder, server: Door, folder: str, 
 
 
 def test_layouts_are_read_only(finder: Finder, server: Door) -> None:
-    """Nothing can be written in a layout, and what was refused does not show."""
+    """Adding, renaming, moving and deleting in a layout are refused, also of the metadata files of macOS."""
     with untouched(server, "finder kept") as path:
         refused = [
             finder.put_empty("by-patient/._x"),

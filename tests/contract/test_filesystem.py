@@ -212,7 +212,7 @@ def test_nothing_there(drive: WebDav) -> None:
 
 
 def test_layouts_are_made_of_images(drive: WebDav, rest: httpx.Client) -> None:
-    """Nothing can be written into the archive's folders, nor into the root."""
+    """Uploads into layouts and into the root are refused, and so is deleting a folder of the root."""
     content = dicom.instance("fixed")
     import_by_rest(rest, content)
     path = place("fixed")

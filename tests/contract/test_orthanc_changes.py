@@ -48,7 +48,7 @@ def test_no_changes(orthanc: Orthanc) -> None:
 
 
 def test_deletions_leave_no_change(orthanc: Orthanc) -> None:
-    """A deletion is not in the log, and takes the entries of what it deleted out of it."""
+    """Deleting a resource removes its entries from the log, and adds none."""
     before = orthanc.last_change()
     fill(orthanc)
     orthanc.delete(Level.PATIENT, path(OTHER)[Level.PATIENT])

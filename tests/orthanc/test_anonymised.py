@@ -89,7 +89,7 @@ def test_uncompressed_transfer_syntaxes(archive: Archive, syntax: UID) -> None:
 
 
 def test_deflated_files_are_refused(archive: Archive) -> None:
-    """Nothing can be appended to a data set that is compressed as a whole."""
+    """Deflated files are refused, since their compressed data set cannot be padded."""
     content = transcoded(dicom.instance("deflated", pixels=dicom.ROW), DeflatedExplicitVRLittleEndian)
     with pytest.raises(OrthancError, match="cannot be padded"):
         archive.add(content)

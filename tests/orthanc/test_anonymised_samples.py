@@ -217,7 +217,7 @@ def errors(file: Path) -> set[str]:
 
 @pytest.mark.filterwarnings("ignore:Invalid value")  # of the originals
 def test_every_orthanc_serves_the_same(samples: list[Served]) -> None:
-    """The bytes are those that are made without any Orthanc, so that no version of it has a say in them."""
+    """Anonymised files have the same bytes without Orthanc, so that its version does not matter."""
     memory = MemoryOrthanc()
     maker = AnonymisedFiles(memory, HashKey(SECRET), AS_THEY_ARE)
     for one in samples:

@@ -147,7 +147,7 @@ def read(place: Place, drive: WebDav, chance: random.Random) -> None:
 
 
 def change(place: Place, number: int, chance: random.Random) -> None:
-    """Import a study, and delete some of it or all, by the drive or behind its back."""
+    """Import a study, and delete a part or all of it, through the drive or through REST."""
     files = contents(number)
     for each in files:
         place.rest.post("/instances", content=each).raise_for_status()

@@ -57,7 +57,7 @@ def test_a_listing_shows_every_size(made: Made) -> None:
 
 @pytest.mark.parametrize("name", ["gigantic.zip", "gigantic.dcm", "instance.dcm"])
 def test_what_is_too_large_is_refused(made: Made, name: str) -> None:
-    """A file that is too large for Orthanc's memory is refused before a byte of it is made."""
+    """A file too large for Orthanc's memory is refused before its content is generated."""
     before, path = made.forget_peak(), f"{AREA}/{name}"
     for method, depth in (("GET", None), ("PROPFIND", "0"), ("PROPFIND", "1"), ("GET", "0")):
         headers = {"Depth": depth} if depth else {}

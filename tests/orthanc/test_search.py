@@ -62,7 +62,7 @@ def test_saving(door: Door) -> None:
 
 
 def test_refusals(door: Door) -> None:
-    """Nothing can be put into a search, and nothing deleted in it."""
+    """Files and folders in a search can be neither added nor deleted."""
     place = f"search/{QUERY}/{STUDY}"
     asked = [
         door.drive.put("search/new.dcm", b"x"),

@@ -33,7 +33,7 @@ def deleting(run_orthanc: RunOrthanc, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="module")
 def closed(run_orthanc: RunOrthanc) -> Iterator[Server]:
-    """Nothing can be written."""
+    """Yield a server that does not allow uploads."""
     with run_orthanc(davfs={"AllowUpload": False}) as process, connected(process) as server:
         yield server
 

@@ -190,7 +190,7 @@ def test_what_stands_behind_the_pixels_is_left_out(maker: Maker, syntax: UID) ->
 
 
 def test_other_elements_among_the_pixels_are_left_out(maker: Maker) -> None:
-    """Group 7FE0 has pixels and their offsets; whatever else calls itself a part of it is not passed on."""
+    """Elements of group 7FE0 other than pixels and their offsets are removed."""
     content = written()
     at = content.index(b"\xe0\x7f\x10\0OW")
     text = b"\xe0\x7f\x10\x20LO\x08\0" + NAME.encode()
@@ -318,7 +318,7 @@ def test_what_has_no_room_is_refused(maker: Maker) -> None:
 
 
 def test_deflated_files_are_refused(maker: Maker) -> None:
-    """Nothing can be appended to a data set that is compressed as a whole, and it is not unpacked to find out."""
+    """Deflated files are refused, without inflating them."""
     with pytest.raises(NotAnonymised, match="deflated"):
         read(maker.made(written(), written(DeflatedExplicitVRLittleEndian)))
 

@@ -124,7 +124,7 @@ def implicit(element: DataElement) -> bytes:
 
 
 def test_damaged_files_end_in_an_error() -> None:
-    """Any damaged file is refused or served, and no warning has a value of it."""
+    """Damaged files are either served or refused with an error, and warnings contain no values from them."""
     sources = [Path(str(get_testdata_file(name))).read_bytes() for name in files()]
     orthanc = OneFile()
     maker = AnonymisedFiles(

@@ -159,7 +159,7 @@ def test_consecutive_ranges(source: Source, kept: StreamPool) -> None:
 
 @pytest.mark.slow
 def test_one_member_at_a_time(source: Source, kept: StreamPool) -> None:
-    """Nothing is open before its bytes come, and each member is closed before the next one is opened."""
+    """A member is opened only when its bytes are read, and closed before the next one is opened."""
     made = archive(source.members(10, size=2 * MEBI), kept)
     with made.open() as file:
         buffers = file.buffers()

@@ -43,5 +43,5 @@ def test_it_becomes_quick_again() -> None:
 
 
 def test_nothing() -> None:
-    """Nothing is asked where nothing is wanted."""
+    """An empty list of wanted resources needs no request."""
     assert sizes(Batches(), Clock(), 0, 0) == []

@@ -118,7 +118,7 @@ def test_known_resources_are_not_fetched_again(index: Index) -> None:
 
 
 def test_unchanged_listing_is_the_same_object(index: Index) -> None:
-    """So that what was made of it can be kept."""
+    """An unchanged listing is the same object, so that values derived from it can be cached."""
     index.orthanc.store(A)
     index.names()
     assert index.catalog.rows(index.root) is index.catalog.rows(index.root)

@@ -30,7 +30,7 @@ Trouble = Callable[[Index, pytest.MonkeyPatch], AbstractContextManager[None]]
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits long in these tests."""
+    """Shorten the timeouts of the database."""
     monkeypatch.setattr(connections, "BUSY_TIMEOUT", 0.2)
     monkeypatch.setattr(database, "_RETRY_INTERVAL", 0.0)
 
@@ -153,7 +153,7 @@ def test_file_too_large_for_memory(index: Index, monkeypatch: pytest.MonkeyPatch
 
 
 def test_file_that_cannot_be_used_at_start(tmp_path: Path) -> None:
-    """One line names the key, the file and the reason."""
+    """The error for an unusable catalog file names the setting, the file and the reason."""
     (tmp_path / "catalog").mkdir()
     settings = {"Davfs": {"Spool": str(tmp_path / "spool"), "Catalog": "/sys/kernel/catalog.sqlite"}}
     checked = setup.prepare(settings, str(tmp_path))

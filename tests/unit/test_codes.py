@@ -117,7 +117,7 @@ def test_what_is_gone(code: int) -> None:
 
 
 def test_the_reason_names_the_description_alone() -> None:
-    """Orthanc's details may name what is in the file."""
+    """The reason has Orthanc's description, but not its details, which may contain values from the file."""
     orthanc = answering(400, {"OrthancError": "Bad file format", "OrthancStatus": 15, "Details": "DOE^JOHN"})
     with pytest.raises(BadFile) as caught:
         orthanc.store(b"x")

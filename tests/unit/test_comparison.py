@@ -184,7 +184,7 @@ def test_the_first_difference(change: Callable[[FileDataset], object], attribute
 
 
 def test_other_pixels() -> None:
-    """One bit of one pixel makes another image, compressed or not."""
+    """Images that differ in one bit of one pixel are different, compressed or not."""
     plain = (TEST_FILES / "MR_small.dcm").read_bytes()
     other = bytearray(plain)
     other[-2000] ^= 1

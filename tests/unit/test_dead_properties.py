@@ -166,7 +166,7 @@ def test_carried(spool: Spool, there: str, kind: str, *, move: bool) -> None:
 
 
 def test_shallow_copy(spool: Spool) -> None:
-    """A folder that is copied without what is in it takes its own properties along, and no others."""
+    """A copy of a folder without its content has the folder's own properties only."""
     spool.make_folder(("f",))
     spool.write(("f", "x"), b"")
     for path in (("f",), ("f", "x")):
@@ -270,7 +270,7 @@ def test_bounds(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nobody_takes_all_the_room(spool: Spool, monkeypatch: pytest.MonkeyPatch, tmp_path: DiskPath) -> None:
-    """A user can set so much, copies of it included, and others still can; after a restart as well."""
+    """The properties of each user are limited, copies and restarts included, so that others can still set theirs."""
     monkeypatch.setattr(dead_properties, "LARGEST_OF_ONE_USER", 10_000)
     spool.set_property(A, "{urn:x}m", bytes(6000), "mallory")
     for value in (bytes(6000), bytes(5000)):

@@ -64,7 +64,7 @@ def test_an_element_that_is_longer_than_the_file(length: int) -> None:
 
 @pytest.mark.parametrize("length", [40_000, 1 << 28, 0x7FFFFFFF, 0xFFFFFFFF])
 def test_a_meta_header_that_is_longer_than_the_file(length: int) -> None:
-    """Orthanc makes room for all of it at once, up to 4 GB."""
+    """A meta header longer than the file is refused: Orthanc would allocate up to 4 GB for it."""
     with pytest.raises(Refused, match="meta header is longer"):
         check_hazards(memoryview(with_group_length(length)))
 

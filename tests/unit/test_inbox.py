@@ -50,7 +50,7 @@ def test_a_dicom_file_is_imported_and_stays_listed(inbox: Inbox, orthanc: Memory
 
 
 def test_what_was_stored_is_asked_for_once(orthanc: MemoryOrthanc, spool: Spool, lanes: Lanes) -> None:
-    """One response of Orthanc is enough for the entry of an upload that it does not alter."""
+    """An unaltered upload needs one request to Orthanc for its entry."""
     inbox = Inbox(orthanc, spool, lanes, Importer(orthanc, may_alter=False))
     with (
         patch.object(orthanc, "instance", wraps=orthanc.instance) as asked,

@@ -136,7 +136,7 @@ def test_a_busy_queue_moves_nothing(inbox: Inbox, lanes: Lanes) -> None:
 
 @both
 def test_what_was_refused_can_be_tried_again(inbox: Inbox, orthanc: MemoryOrthanc, act: Relocate) -> None:
-    """By taking it out of rejected/; where it is refused again, there is no second one of it."""
+    """A refused file can be retried by moving it out of rejected/; a second refusal adds no second file there."""
     for data in (BROKEN, CHANGED):
         inbox.write(("ct.dcm",), CT)
         with pytest.raises(PathError):

@@ -25,7 +25,7 @@ def layout(*arguments: str) -> Result:
 
 
 def test_right_layouts_have_no_mistakes() -> None:
-    """Nothing is said about them; those that hash are right without a key."""
+    """Valid layouts pass the check without output, those with hashes also without a key."""
     result = layout("check", *SHIPPED, str(BAD["hash-without-key"]))
     assert (result.exit_code, result.stdout) == (0, "")
 
@@ -74,7 +74,7 @@ def test_tags_have_a_level(tag: str) -> None:
 
 
 def test_a_file_has_to_be_named() -> None:
-    """Nothing to check is a mistake of its own."""
+    """The command fails without a layout to check."""
     assert layout("check").exit_code == 2
 
 

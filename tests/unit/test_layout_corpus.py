@@ -21,7 +21,7 @@ def test_there_is_a_corpus() -> None:
 
 @pytest.mark.parametrize("file", CORPUS, ids=lambda file: file.stem)
 def test_bad_layouts_are_refused(file: Path) -> None:
-    """One line of the log has the file, the line, the mistake and what is allowed."""
+    """A wrong layout is refused with one line: the file, the line number, the mistake and what is allowed."""
     head = HEAD.fullmatch(file.read_bytes().splitlines()[0].decode())
     assert head
     with pytest.raises(LayoutError) as caught:

@@ -93,7 +93,7 @@ def test_the_version_before_stays_in_force(tmp_path: Path) -> None:
 
 
 def test_a_layout_that_was_bad_appears_once_it_is_right(tmp_path: Path) -> None:
-    """Nothing has to be started again."""
+    """A corrected layout file is read without a restart."""
     good, bad = write(tmp_path / "good", "good"), write(tmp_path / "bad", "bad", "Quux")
     files = select(bad, good)
     write(bad, "bad")

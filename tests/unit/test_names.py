@@ -313,7 +313,7 @@ class Folder(RuleBasedStateMachine):
 
     @rule(child=st.sampled_from(IDS))
     def leave(self, child: str) -> None:
-        """Delete a resource, and what the client knows of it: its id may come back under another name."""
+        """Delete a resource, and forget its names: its id may come back under another name."""
         self.children.pop(child, None)
         self.seen = {(name, owner) for name, owner in self.seen if owner != child}
 

@@ -269,7 +269,7 @@ class Promise(RuleBasedStateMachine):
     @precondition(lambda self: self.orthanc.files)
     @rule()
     def compare(self) -> None:
-        """Another process, which never saw anything else than what is there now, shows the same."""
+        """Compare the drive with that of a new process, which knows only the resources that exist now."""
         fresh = self.another()
         try:
             fresh.catalog.reconciler.reconcile(lambda _done, _total: None)

@@ -46,7 +46,7 @@ def preview(*arguments: object, **environment: str) -> Result:
 
 
 def suffixed(name: str, patient: str) -> str:
-    """Return the name under which a patient is shown who is not the only one of it."""
+    """Return the name of a patient whose name other patients have, too."""
     return f"{name} ~{dicom.ids(dicom.instance(patient)).patient.replace('-', '')[:10]}"
 
 
@@ -69,7 +69,7 @@ def test_a_folder_is_drawn(layout: Path, images: Path) -> None:
 
 
 def test_depth_and_limit(layout: Path, images: Path) -> None:
-    """Some of it is drawn, and it says how much is not."""
+    """A limited preview ends with the number of entries that are left out."""
     lines = preview(layout, "--dicom", images, "--depth", 1, "--limit", 2).stdout.splitlines()
     assert len(lines) == 4
     assert lines[-1] == "└── … 1 more"

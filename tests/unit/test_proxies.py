@@ -62,7 +62,7 @@ def orthanc(answer: Callable[[httpx.Request], httpx.Response]) -> Orthanc:
 @pytest.mark.parametrize("foreign", FOREIGN)
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_it_is_no_answer(question: str, foreign: str) -> None:
-    """Nothing is taken for gone, deleted, stored or empty because of it."""
+    """A proxy's own page instead of Orthanc's response is an error, never a result."""
     refused = (question, foreign) == ("store", "a text with 404")  # see test_codes.py
     with pytest.raises(BadFile if refused else Unavailable):
         QUESTIONS[question](orthanc(lambda _: FOREIGN[foreign]))
@@ -139,7 +139,7 @@ def test_files_of_another_length() -> None:
 
 
 def test_files_through_a_proxy_are_compared() -> None:
-    """One that the proxy has kept can have the length of the new one; of the whole file, Orthanc knows the MD5."""
+    """A file from a proxy that may be outdated is compared with Orthanc's MD5, since its length may be equal."""
     other = FILE[:-1] + b"\x00"
     assert Files(other, PROXIED).read() == b""
     assert Files(FILE, PROXIED).read() == FILE

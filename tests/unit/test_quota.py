@@ -34,7 +34,7 @@ def fill(make: Callable[[int], object]) -> int:
 
 
 def test_the_number_of_names_goes_by_the_quota() -> None:
-    """One for each 4 KB, and some with any quota."""
+    """The maximum number of names is one for each 4 KB of the quota, with a minimum."""
     assert SpoolQuota(10 << 30)._maximum_names == (10 << 30) // BYTES_PER_NAME
     assert SpoolQuota(1)._maximum_names == FEWEST_NAMES
 

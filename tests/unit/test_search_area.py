@@ -233,7 +233,7 @@ def test_explorer(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) 
 
 
 def test_folders_without_a_search_are_few(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) -> None:
-    """One user's oldest gives way, and no other's; a search that is made of one is its user's."""
+    """Too many folders without a search evict the same user's oldest; a renamed folder keeps its user."""
     area = search(orthanc, tmp_path)
     area.make_folder(("New folder",), user="alice")
     for number in range(50):
@@ -246,7 +246,7 @@ def test_folders_without_a_search_are_few(search: MakeSearch, orthanc: CountingO
 
 
 def test_read_only(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) -> None:
-    """Nothing but searches can be made, renamed or deleted."""
+    """Only searches can be made, renamed or deleted."""
     area = search(orthanc, tmp_path)
     area.make_folder((QUERY,))
     for path in [(README,), (QUERY, STUDY), (QUERY, STUDY, "001 CT Series 1", "00001.dcm")]:

@@ -97,7 +97,7 @@ def test_a_file(file: Path) -> None:
 
 
 def test_options_win_over_the_file(file: Path) -> None:
-    """An option replaces what the file says, and nothing else of it."""
+    """An option replaces its own setting of the file, and leaves the others."""
     found = read_settings(options(Server__Port=9001), file, STATE)
     assert found.drive.server.port == 9001
     assert found.orthanc.url == "https://pacs.example"

@@ -60,6 +60,6 @@ def test_wrong_templates_are_refused(template: str, reason: str) -> None:
 
 @pytest.mark.parametrize("form", ["x", "3d", "+d", "03", "0d", "0100d", "03.2f", "_d"])
 def test_wrong_formats_of_integers_are_refused(form: str) -> None:
-    """Nothing but zeros to a width is known, so nothing else of Python's formats gets through."""
+    """Formats of integers other than d and zero-padded widths are refused."""
     with pytest.raises(TemplateError, match="write d, or 03d"):
         parse_template(f"{{SeriesNumber:{form}}}", Level.SERIES)

@@ -40,7 +40,7 @@ A, B, C = "{PatientID}", "{StudyID}", "{Modality}"
     ],
 )
 def test_groups_have_a_folder_for_each_value(template: str, tags: dict[str, str], folders: tuple[str, ...]) -> None:
-    """One study can be in several folders, and is in one at least."""
+    """A study is in the folder of each of its values, and in at least one."""
     assert parse_group_template(template, Level.SERIES, {Level.PATIENT: ["PatientComments"]}).values(tags) == folders
 
 
@@ -151,7 +151,7 @@ def test_folders_have_no_extension() -> None:
     ],
 )
 def test_the_id_is_never_cut(template: str, value: str, name: str) -> None:
-    """The digits are in the name for good, also where the rest of it is too long."""
+    """The digits of the ID are kept when a long name is cut."""
     assert render(template, Level.PATIENT, PatientName=value) == name
 
 

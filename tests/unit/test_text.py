@@ -91,7 +91,7 @@ def test_hashes(form: str, digits: int) -> None:
 
 
 def test_hashes_of_names() -> None:
-    """One person has one hash, however the name is padded; a part of it has another."""
+    """The hash of a name does not depend on padding, and differs from that of a part of the name."""
     whole, family = (
         parse_template(f"{{PatientName:{form}}}", Level.PATIENT, key=HashKey(b"k")) for form in ("hash", "hash,family")
     )

@@ -134,7 +134,7 @@ def test_other_tests_are_not_relative(text: str) -> None:
 
 
 def test_conditions_tell_whether_they_are_relative() -> None:
-    """One relative alternative is enough."""
+    """A condition with one relative alternative is relative."""
     text = 'title = "x"\n[where]\nStudyDate = ["2020*", "today"]\nModality = "CT"\n[[level]]\nstudy = "{id}"\n'
     assert [condition.relative for condition in load_text(text, "x").where] == [True, False]
 

@@ -67,7 +67,7 @@ def test_texts_that_are_removed_may_be_long() -> None:
     ids=["names", "identifiers", "codes"],
 )
 def test_values_are_counted(tags: dict[str, object]) -> None:
-    """One element can have as many values as there is room, and each takes an object."""
+    """Each value of an element with many values counts towards the limit."""
     content = dicom.instance(tags=tags)
     with pytest.raises(NotAnonymised, match="too many"):
         deidentify(content, left=20_000)

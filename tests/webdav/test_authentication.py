@@ -169,7 +169,7 @@ def test_anonymous_where_orthanc_is(tmp_path: Path) -> None:
 
 
 def test_orthanc_away(orthanc: OrthancProcess, tmp_path: Path) -> None:
-    """Nobody comes in while Orthanc cannot be asked: 503, also for a password that is right."""
+    """Logins are answered with 503 while Orthanc is away, whether the password is right or wrong."""
     del orthanc
     with guarded_orthanc(tmp_path) as server:
         access = Access(server.url, lifetime=0)
@@ -228,7 +228,7 @@ def test_nobody_is_locked_out_before_the_first_login(client: httpx.Client) -> No
 
 
 def test_spraying_is_throttled(client: httpx.Client) -> None:
-    """One password for many names, from one address, is hardly tried."""
+    """Trying one password for many user names from one address is throttled."""
     statuses = [client.get("/", auth=(f"user{number}", "guess")).status_code for number in range(300)]
     assert statuses[:20] == [401] * 20
     assert statuses.count(429) > 200

@@ -90,7 +90,7 @@ def test_file_is_downloaded(browser: Browser, url: str) -> None:
 
 
 def test_links_without_a_slash_at_the_end(browser: Browser, url: str) -> None:
-    """The links of a folder that was asked for without its slash lead to what is in it."""
+    """The links of a folder that was requested without a trailing slash lead to its entries."""
     browser.open(f"{url}by-patient")
     assert browser.run("location.pathname") == "/by-patient"
     links = browser.run("[...document.querySelectorAll('a')].map(link => decodeURI(link.href))")

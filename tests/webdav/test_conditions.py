@@ -51,7 +51,7 @@ def test_tagged_conditions(server: Door, condition: str) -> None:
 
 
 def test_met_conditions(server: Door) -> None:
-    """One of several lists is enough, also if it is about another resource."""
+    """A condition is met if one of its lists is, even one about another resource."""
     server.drive.put("inbox/met", b"first")
     tag = server.drive.head("inbox/met").headers["ETag"]
     for headers in (

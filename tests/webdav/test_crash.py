@@ -84,7 +84,7 @@ def _file(rest: httpx.Client, image: str) -> httpx.Response:
 
 
 def _wrong(known: dict[str, Contents], name: str, get: Callable[[str], httpx.Response]) -> str:
-    """Compare what may be there with what is there, which is what is known from now on; return what is wrong."""
+    """Return what is wrong with a file on the drive, empty if nothing; its present content becomes the expected one."""
     answer, contents = get(name), known[name]
     there = None if answer.status_code == httpx.codes.NOT_FOUND else answer.content
     known[name] = (there,)

@@ -279,7 +279,7 @@ def test_framing(server: Door, head: str) -> None:
 
 @pytest.mark.parametrize("name", ["cut.txt", "cut.dcm"])
 def test_cut_off_upload(server: Door, name: str) -> None:
-    """An upload that breaks off leaves what was there, or nothing; whatever it was, it is not imported."""
+    """An upload that breaks off leaves the previous file, if any, and is not imported."""
     content = dicom.instance("cut-off", pixels=dicom.CT_IMAGE)
     head = f"PUT /inbox/{name} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content) + 10}\r\n\r\n".encode()
     assert status_of(raw(server, head + content, then_close=True)) in {0, 400}

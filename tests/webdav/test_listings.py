@@ -65,7 +65,7 @@ def _written(element: etree._Element) -> str:
 
 
 def test_depths(door: LocalDoor) -> None:
-    """Depth 0 shows what was asked for alone, also of a file; depth 1 what is in a folder, and of a file itself."""
+    """Depth 0 lists only the resource itself, depth 1 a folder's entries as well, and infinity the same as 1."""
     assert list(propfind(door, "inbox", depth="0")) == ["/inbox/"]
     assert list(propfind(door, "inbox/a.dcm", depth="0")) == ["/inbox/a.dcm"]
     assert list(propfind(door, "inbox/a.dcm/", depth="1")) == ["/inbox/a.dcm"]

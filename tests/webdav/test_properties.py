@@ -141,7 +141,7 @@ def quota(drive: WebDav) -> int:
 
 
 def test_carried(drive: WebDav) -> None:
-    """A property goes with its file, and into a copy of it."""
+    """A property is moved and copied together with its file."""
     target = drive.http.base_url.join(drive.href("inbox/moved"))
     assert drive.request("MOVE", "inbox/painted", headers={"Destination": str(target)}).status_code == 201
     assert found(propfind(drive, "inbox/moved", ALL))["{urn:x}colour"] == "blue"
@@ -152,7 +152,7 @@ def test_carried(drive: WebDav) -> None:
 
 
 def test_infinite_depth(drive: WebDav) -> None:
-    """All below a folder is shown at once, parents before what is in them; a missing depth is infinite."""
+    """Infinite depth, also by a missing header, lists all resources below a folder, parents first."""
     for folder in ("inbox/deep", "inbox/deep/deeper"):
         drive.mkcol(folder)
     drive.put("inbox/deep/deeper/file", b"x")

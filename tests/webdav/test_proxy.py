@@ -33,7 +33,7 @@ def drive(proxy: Proxy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[We
 
 
 def test_a_page_is_neither_an_image_nor_a_success(proxy: Proxy, drive: WebDav) -> None:
-    """Reading and importing are 503 then, and nothing is lost or forgotten because of it."""
+    """A proxy's page instead of Orthanc's response makes reading and importing 503, and loses no file."""
     assert drive.put("inbox/a.dcm", IMAGE).status_code == 201
     path = only_file(drive, "by-patient")
     for replaced in (lambda path: path.endswith("/file"), lambda _: True):

@@ -66,7 +66,7 @@ class Finder(Replay):
         return self.propfind(path, _QUOTA)
 
     def list(self, folder: str) -> Answer:
-        """Ask for what is in a folder, headers of AppleDouble files included."""
+        """List a folder, and read the headers of its AppleDouble files."""
         return self.propfind(f"{folder}/", _ATTRIBUTES_AND_DOUBLE, "1")
 
     def get(self, path: str, *headers: tuple[str, str]) -> Answer:
