@@ -138,6 +138,8 @@ def _versions() -> dict[str, str]:
 
 
 def _output(*command: str) -> str:
-    """Return the first line that a program prints."""
+    """Return the first line that a program prints; an empty one if there is no such program."""
+    if shutil.which(command[0]) is None:
+        return ""
     done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)  # noqa: S603
     return (done.stdout.splitlines() or [""])[0]

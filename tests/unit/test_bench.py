@@ -61,6 +61,12 @@ def test_other_parts_of_the_file_stay(tmp_path: Path) -> None:
     assert list(json.loads(file.read_text())) == ["first", "second"]
 
 
+def test_versions_of_missing_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of some parts needs no program of the others."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert Results().failed is False
+
+
 def test_all_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs and libraries that are missing are named together, with the way to get them."""
     monkeypatch.setattr("bench.required._PROGRAMS", {"no-such-program": "some-package", "sh": "dash"})
