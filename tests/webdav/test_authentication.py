@@ -216,7 +216,7 @@ def test_nobody_is_locked_out_by_guesses(door: str, auth: httpx.Auth) -> None:
             answers.append(httpx.get(door, auth=ALICE, trust_env=False).status_code)
             answers.append(httpx.get(door, auth=httpx.DigestAuth(*ALICE), trust_env=False).status_code)
         assert set(answers) == {200}
-        assert guessing.get("/", auth=("alice", "guess")).status_code == 429
+        assert 429 in {guessing.get("/", auth=("alice", f"one more {number}")).status_code for number in range(20)}
 
 
 def test_nobody_is_locked_out_before_the_first_login(client: httpx.Client) -> None:
