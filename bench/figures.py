@@ -1,5 +1,7 @@
 """Figures that the benchmark finds, and the goals that they are held against."""
 
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -36,3 +38,8 @@ class Figure(Protocol):
 
     def goals(self) -> tuple[Goal, ...]:
         """Return the goals that it is held against."""
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return the median of some values, the smallest and the largest one as text."""
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"

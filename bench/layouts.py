@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from bench import changes
 from bench.connection import Connection, Connections, Question, WrongAnswer, question
-from bench.figures import MET, Goal
+from bench.figures import MET, Goal, spread
 from bench.places import wait_until_ready
 from bench.race import Comparison, Race, run, walks
 from bench.races import DRIVE
@@ -104,7 +104,7 @@ class Measured:
             f"{self.worst.ratio:.2f} at depth {self.worst.folder.depth}, entries: {self.worst.folder.entries:,}",
             listed.wanted,
             MET[listed.met],
-            _spread(self.changes),
+            spread(self.changes),
             changed.wanted,
             MET[changed.met],
         )
@@ -126,11 +126,7 @@ class Measured:
 
 
 def _ratios(listings: Sequence[Listing]) -> str:
-    return _spread([each.ratio for each in listings]) if listings else ""
-
-
-def _spread(values: Sequence[float]) -> str:
-    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+    return spread([each.ratio for each in listings]) if listings else ""
 
 
 def measure(part: Part, libraries: tuple[Path, Path], parent: Path, studies: Studies, rounds: int) -> None:

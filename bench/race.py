@@ -7,7 +7,7 @@ from typing import ClassVar, TypeVar
 
 from bench.connection import Client, Question
 from bench.cpu import cpu_seconds
-from bench.figures import MET, Goal
+from bench.figures import MET, Goal, spread
 
 T = TypeVar("T")
 
@@ -96,7 +96,7 @@ class Comparison:
             *(f"{seconds * 1000:.3f}" for seconds in (self.own, self.own_cpu)),
             self.peer,
             *(f"{seconds * 1000:.3f}" for seconds in (self.peers, self.peers_cpu)),
-            f"{self.ratio:.2f} ({min(self.ratios):.2f} to {max(self.ratios):.2f})",
+            spread(self.ratios),
             ", ".join(goal.wanted for goal in goals),
             MET[all(goal.met for goal in goals) if goals else None],
         )

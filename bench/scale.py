@@ -13,7 +13,7 @@ from typing import ClassVar
 from bench import sites
 from bench.connection import Connections, Question
 from bench.cpu import cpu_seconds
-from bench.figures import MET, Goal
+from bench.figures import MET, Goal, spread
 from bench.race import Block, Race, Walk, blocks, rotations
 from bench.races import DRIVE, REST, WEBDAV
 from bench.results import Part
@@ -77,7 +77,7 @@ class Trend:
             self.title,
             self.who,
             *(" / ".join(f"{each * 1000:.3f}" for each in some) for some in (self.seconds, self.cpu)),
-            f"{self.ratio:.2f} ({min(self.ratios):.2f} to {max(self.ratios):.2f})",
+            spread(self.ratios),
             ", ".join(goal.wanted for goal in goals),
             MET[all(goal.met for goal in goals) if goals else None],
         )
