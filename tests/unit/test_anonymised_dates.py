@@ -10,7 +10,7 @@ import pytest
 
 from tests.support import dicom
 from tests.support.catalog import CountingOrthanc
-from tests.unit.test_extra_files import KEY, content, opened
+from tests.support.extra_files import KEY, content, opened
 
 CONSTANT = datetime(1980, 1, 1, tzinfo=UTC)
 TEXT = """

@@ -1,43 +1,23 @@
 """Extra files in folders of a layout, over an Orthanc in memory."""
 
-import io
 import itertools
 import json
-import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from davfs import names as naming
-from davfs.catalog.catalog import Catalog
-from davfs.catalog.instances import InstanceCache
-from davfs.catalog.placing import Placer
-from davfs.catalog.store import Store
-from davfs.derived.files import DerivedFiles
-from davfs.entry import Path as DrivePath
-from davfs.errors import Forbidden, NotFound, OrthancError
-from davfs.filesystem.deletions import Deletions
-from davfs.filesystem.tree import Tree
-from davfs.layout import HashKey, load_text
+from davfs.errors import NotFound, OrthancError
 from davfs.orthanc import Level, OrthancId
 from tests.support import dicom
 from tests.support.catalog import CountingOrthanc
-from tests.support.searching import SINCE
+from tests.support.extra_files import ALL, ONE, MakeTree, content, listed, orthanc, tree, unpacked
 
-ALL = """
-title = "all"
-[[level]]
-study = "{PatientID}"
-files = ["{StudyDescription|study}.zip", "study.json", "preview.png", "report.pdf"]
-[[level]]
-series = "{SeriesDescription}"
-files = ["series.json", "series.zip"]
-[[level]]
-instance = "{InstanceNumber}.dcm"
-"""
+# pytest finds fixtures by the names in a module.
+__all__ = ["orthanc", "tree"]
+
+
 STUDIES = """
 title = "studies"
 [[level]]
@@ -47,63 +27,6 @@ files = ["patient.zip"]
 study = "{StudyDescription}"
 files = ["study.zip", "study.json"]
 """
-KEY = HashKey(b"a key that only this test has")
-
-
-MakeTree = Callable[..., Tree]
-
-
-@contextmanager
-def opened(orthanc: CountingOrthanc, folder: Path, layout: str, *, deletes: bool = False) -> Iterator[Tree]:
-    """Put a tree together as the plugin does."""
-    loaded = load_text(layout, "test.toml", key=KEY)
-    with closing(Store(folder / "catalog.sqlite", Placer([loaded]))) as store:
-        catalog = Catalog(orthanc, store, InstanceCache())
-        yield Tree(
-            loaded,
-            catalog,
-            orthanc,
-            Deletions(orthanc, lambda act: act()) if deletes else None,
-            SINCE,
-            DerivedFiles(orthanc),
-        )
-
-
-@pytest.fixture
-def tree() -> Iterator[MakeTree]:
-    """Open trees as `opened` does, and close them after the test."""
-    with ExitStack() as stack:
-        yield lambda *arguments, **options: stack.enter_context(opened(*arguments, **options))
-
-
-def listed(shown: Tree, *path: str) -> dict[str, int]:
-    """Return the names in a folder, and their sizes."""
-    return {entry.name: entry.size for entry in shown.list(path)}
-
-
-def content(shown: Tree, *path: str) -> bytes:
-    """Read a file, and compare it with its entry."""
-    with shown.read(path) as opened:
-        data = b"".join(opened.buffers())
-        assert len(data) == opened.entry.size == shown.stat(path).size == listed(shown, *path[:-1])[path[-1]]
-        assert opened.entry.etag == shown.stat(path).etag
-        return data
-
-
-def unpacked(data: bytes) -> dict[str, bytes]:
-    """Return the files in an archive."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        assert archive.testzip() is None
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-@pytest.fixture
-def orthanc() -> CountingOrthanc:
-    """One study of two series, one of them with a picture."""
-    server = CountingOrthanc()
-    for series, number in ((1, 1), (1, 2), (2, 1)):
-        server.store(dicom.instance("p", 1, series, number, pixels=dicom.ROW if series == 2 else 0))
-    return server
 
 
 def test_what_there_is(tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path) -> None:
@@ -211,58 +134,6 @@ def test_steady_names(tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path) 
         assert each.stat(("p", file)).etag == each.stat(("p", "study.json")).etag
 
 
-def test_deleting_a_folder_file_by_file(tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path) -> None:
-    """A client that deletes everything in a folder finds it empty; deleting an extra file deletes no resource."""
-    shown = tree(orthanc, tmp_path, ALL, deletes=True)
-    before = set(orthanc.files)
-    for name in ("study.json", "Study 1.zip", "preview.png"):
-        assert shown.delete(("p", name)) == ""  # no resource was deleted
-        with pytest.raises(NotFound):
-            shown.stat(("p", name))
-    assert listed(shown, "p").keys() == {"Series 1", "Series 2"}
-    assert "series.json" in listed(shown, "p", "Series 1")
-    assert set(orthanc.files) == before
-    shown.delete(("p",))
-    assert not orthanc.files
-    orthanc.store(dicom.instance("p"))
-    assert listed(shown, "p").keys() == {"Series 1", "Study 1.zip", "study.json"}
-
-
-def test_deleted_files_come_back(
-    tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An extra file is listed again a minute after it was deleted, if its folder still exists."""
-    moment = 1000.0
-    shown = tree(orthanc, tmp_path, ALL, deletes=True)
-    monkeypatch.setattr(shown._extra_files.hidden, "_now", lambda: moment)
-    shown.delete(("p", "study.json"))
-    assert "study.json" not in listed(shown, "p")
-    moment += 61
-    assert "study.json" in listed(shown, "p")
-    assert json.loads(content(shown, "p", "study.json"))["Type"] == "Study"
-
-
-@pytest.mark.parametrize("path", [("p", "study.json"), ("p", "Study 1.zip"), ("p", "Series 1", "series.json")])
-def test_where_nothing_can_be_deleted(
-    tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path, path: DrivePath
-) -> None:
-    """If deleting is not allowed, extra files cannot be deleted either."""
-    shown = tree(orthanc, tmp_path, ALL)
-    with pytest.raises(Forbidden):
-        shown.delete(path)
-    assert shown.stat(path).size
-
-
-ONE = """
-title = "one"
-[[level]]
-study = "{PatientID}"
-files = [FILES]
-[[level]]
-series = "{SeriesDescription}"
-[[level]]
-instance = "{InstanceNumber}.dcm"
-"""
 FLAT = """
 title = "flat"
 [[level]]
@@ -348,18 +219,6 @@ def test_members_of_an_anonymised_archive(tree: MakeTree, tmp_path: Path) -> Non
     assert unpacked(content(shown, study, "study.zip")).keys() == {"001 00001.dcm"}
 
 
-def test_a_deleted_file_keeps_its_name(tree: MakeTree, tmp_path: Path) -> None:
-    """Deleting a file again deletes no other resource with the same name."""
-    server = CountingOrthanc()
-    server.store(dicom.instance("p"))
-    shown = tree(server, tmp_path, ONE.replace("FILES", '"study.json"'), deletes=True)
-    shown.delete(("p", "study.json"))
-    server.store(dicom.instance("p", 1, 2, 1, tags={"SeriesDescription": "study.json"}))
-    with pytest.raises(NotFound):
-        shown.delete(("p", "study.json"))
-    assert len(server.ids(Level.SERIES)) == 2
-
-
 def test_an_image_that_is_replaced_while_its_archive_is_read(tree: MakeTree, tmp_path: Path) -> None:
     """An archive is never one of two versions, even of the same size: it ends in an error."""
     server = CountingOrthanc()
@@ -394,17 +253,3 @@ def test_dates_tell_versions_apart(tree: MakeTree, orthanc: CountingOrthanc, tmp
             assert (one.etag == other.etag) == (one.modified == other.modified)
             assert one.modified <= other.modified
     assert len({entry.etag for entry in seen["p", "Study 1.zip"]}) > 2
-
-
-def test_deleting_bottom_up(tree: MakeTree, orthanc: CountingOrthanc, tmp_path: Path) -> None:
-    """A folder that Orthanc deleted with its last image can be deleted, and its extra files; nothing else."""
-    shown = tree(orthanc, tmp_path, ALL, deletes=True)
-    with pytest.raises(NotFound):
-        shown.delete(("p", "Series 3"))
-    for name in ("1.dcm", "2.dcm"):
-        shown.delete(("p", "Series 1", name))
-    for path in (("p", "Series 1", "series.zip"), ("p", "Series 1")):
-        assert shown.delete(path) == ""
-    with pytest.raises(NotFound):
-        shown.delete(("p", "Series 3"))
-    assert listed(shown, "p").keys() >= {"Series 2", "study.json"}
