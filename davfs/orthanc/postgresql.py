@@ -145,7 +145,7 @@ class PostgresNotifications:
 
 
 def check(orthanc: Mapping[str, Any]) -> None:
-    """Check that there is a database to follow, and what is needed for it.
+    """Check that Orthanc stores its index in PostgreSQL, and that psycopg is installed.
 
     Args:
         orthanc: Orthanc's whole configuration.

@@ -69,7 +69,7 @@ class SpoolQuota:
         return max(0, self._maximum - self._used) if self._maximum else None
 
     def check(self, path: Path, size: int, replaced: int = 0, *, names: int = 0, removable: int = 0) -> None:
-        """Check that there is room for a file, without reserving it.
+        """Check that the quota allows a file of this size. Nothing is reserved.
 
         Args:
             path: Where to, for the error.

@@ -66,7 +66,7 @@ def test_a_router_that_transcodes(orthanc: MemoryOrthanc, spool: Spool, lanes: L
 
 
 def test_without_room_there_is_a_plain_receipt(orthanc: MemoryOrthanc, lanes: Lanes, tmp_path: DiskPath) -> None:
-    """The image is in Orthanc: it is no error that there is no room for the original."""
+    """An upload succeeds although the quota does not allow to keep its original: Orthanc has the image."""
     inbox = Inbox(orthanc, Spool(tmp_path, maximum_size=100, maximum_age=86400), lanes, Importer(orthanc))
     orthanc.transcoded = CT[:20000]
     assert inbox.write(("a.dcm",), CT).size == 20000

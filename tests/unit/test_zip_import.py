@@ -154,7 +154,7 @@ def test_a_zip_that_was_written_as_a_stream_and_cut_off(orthanc: MemoryOrthanc, 
 @pytest.mark.parametrize("raw", [b"\xff\xfe\xe4", b"\xc0\xaf/", b"a\0b"])
 def test_names_that_are_no_utf_8(orthanc: MemoryOrthanc, raw: bytes) -> None:
     """A name that is not valid UTF-8 is no error."""
-    content = bytearray(zipped({"XXX": CT}).replace(b"XXX", raw))
+    content = bytearray(zipped({"abc": CT}).replace(b"abc", raw))
     for place in (6, content.index(b"PK\x01\x02") + 8):
         content[place + 1] |= 0x08
     ZipImporter(Importer(orthanc)).import_zip(bytes(content))
