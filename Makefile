@@ -6,8 +6,8 @@
 # make fmt     let ruff format and mend
 # make lock    renew requirements/: the newest version of all that pyproject.toml allows, with hashes, and the lowest ones
 # make release   the source, the CycloneDX SBOM (make sbom makes it alone) and their hashes, in build/release
-# make bench   measure the drive beside Orthanc's REST API, its own WebDAV and other servers  (ARGS="--only doors", ARGS=--scale)
-# make bench-index  measure the local index over simulated archives
+# make bench   measure the drive beside Orthanc's REST API, its own WebDAV and other servers  (ARGS="--only doors"; ARGS=--scale: archives up to 100,000 studies too)
+# make bench-index  measure the local index alone, over simulated archives  (ARGS="--studies 1000000")
 # make performance   write docs/performance.md and its plots from docs/performance/figures.json; measures nothing
 # make test-large   transfers of 1 GB, in bounded memory
 # make test-bookworm   the same on Debian 12, test-trixie on 13, test-forky on testing: in a chroot of it (needs root; ARGS=…)
@@ -112,7 +112,7 @@ fmt: .venv/.dev
 	$(BIN)/ruff format
 
 bench-index: .venv/.dev
-	PYTHONPATH=. $(BIN)/python bench/index.py $(ARGS)
+	PYTHONPATH=. $(BIN)/python bench/run.py --only index $(ARGS)
 
 bench: .venv/.dev $(PLUGIN) $(STATIC) bench-packages
 	PYTHONPATH=. $(BIN)/python bench/run.py $(ARGS)

@@ -8,15 +8,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
+from bench.connection import WrongAnswer
+from bench.figures import MET, Goal
 from bench.memory import Memory
+from bench.results import Part
 from bench.simulated import STUDIES_EACH, SimulatedArchive, patient_tags
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
@@ -32,26 +34,77 @@ from davfs.orthanc import Level
 
 _LAYOUTS = ("by-patient", "by-study", "by-date", "by-modality", "by-referring-physician", "recent")
 """The layouts that are placed; a search shows studies as ``by-study`` does."""
-_FOLDER = Path(__file__).resolve().parent.parent / "layouts"
+_ROOT = Path(__file__).resolve().parent.parent
+_FOLDER, _BUILD = _ROOT / "layouts", _ROOT / "build"
 _TODAY, _SINCE = date(2025, 1, 1), datetime(2024, 1, 1, tzinfo=UTC)
-_HEADINGS = {
-    "studies_per_cpu_second": "studies per CPU second in the first index",
-    "bytes_per_study": "bytes of file per study",
-    "rss_megabytes": "MB of memory that the index and its listings take",
-    "cold_path_ms": "ms of a path right after a restart",
-    "root_ms": "ms of the root of by-patient, the first time",
-    "root_again_ms": "ms of it, the second time",
-    "root_after_change_ms": "ms of it, after a change of the index",
-    "search_ms": "ms of a search with one hit",
-    "ready_after_kill_ms": "ms until a killed index is ready",
-    "longest_save_ms": "ms of the longest step of the first index that lets nobody else write",
-}
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Quantity:
+    """One thing that is measured.
+
+    Attributes:
+        title: What it is, with its unit.
+        goal: What it has to be in the largest archive; None for no goal.
+        more: Whether more is better.
+    """
+
+    title: str
+    goal: float | None = None
+    more: bool = False
+
+
+_QUANTITIES = {
+    "studies_per_cpu_second": Quantity("studies per CPU second in the first index", 3000, more=True),
+    "bytes_per_study": Quantity("bytes of file per study", 2000),
+    "rss_megabytes": Quantity("MB of memory that the index and its listings take", 300),
+    "cold_path_ms": Quantity("ms of a path right after a restart"),
+    "root_ms": Quantity("ms of the root of by-patient, the first time"),
+    "root_again_ms": Quantity("ms of it, the second time"),
+    "root_after_change_ms": Quantity("ms of it, after a change of the index"),
+    "search_ms": Quantity("ms of a search with one hit", 50),
+    "ready_after_kill_ms": Quantity("ms until a killed index is ready", 2000),
+    "longest_save_ms": Quantity("ms of the longest step of the first index that lets nobody else write", 250),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """One quantity in archives of several sizes.
+
+    Attributes:
+        quantity: What was measured.
+        studies: Number of studies of each archive, the smallest first.
+        values: What was found in each.
+    """
+
+    HEADINGS: ClassVar[tuple[str, ...]] = ("", "studies", "measured, by size", "goal", "met")
+    LEFT: ClassVar[frozenset[int]] = frozenset({0})
+
+    quantity: Quantity
+    studies: Sequence[int]
+    values: Sequence[float]
+
+    def row(self) -> tuple[str, ...]:
+        """See `Figure`."""
+        wanted, met = next(((goal.wanted, goal.met) for goal in self.goals()), ("", None))
+        values = " / ".join(f"{value:,.1f}" for value in self.values)
+        return (self.quantity.title, " / ".join(f"{size:,}" for size in self.studies), values, wanted, MET[met])
+
+    def goals(self) -> tuple[Goal, ...]:
+        """See `Figure`."""
+        goal, value = self.quantity.goal, self.values[-1]
+        if goal is None:
+            return ()
+        what = f"index: {self.quantity.title}, with {self.studies[-1]:,} studies"
+        met = value >= goal if self.quantity.more else value <= goal
+        return (Goal(what, f"{'>=' if self.quantity.more else '<='} {goal:,g}", f"{value:,.1f}", met),)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedDrive:
     """The parts of a drive that are measured."""
 
     store: Store
@@ -59,78 +112,70 @@ class Part:
     tree: Tree
 
 
-def main() -> int:
-    """Measure each size in a process of its own, whose memory nothing else has used."""
-    options = _options()
-    if options.child:
-        print(json.dumps(_measure(options.studies[0])))
-        return 0
-    found = []
-    for studies in options.studies:
-        command = [sys.executable, __file__, "--child", "--studies", str(studies)]
-        found.append(json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))  # noqa: S603  ours
-        print(_table(options.studies[: len(found)], found), flush=True)
-    if options.json:
-        options.json.write_text(json.dumps(dict(zip(map(str, options.studies), found, strict=True)), indent=2))
-    return 0
+def measure(part: Part, sizes: Sequence[int]) -> None:
+    """Measure each size in a process of its own, whose memory nothing else has used.
 
+    Args:
+        part: Gets what is found, also where a larger archive fails.
+        sizes: Numbers of studies, the smallest first.
 
-def _options() -> Namespace:
-    parser = ArgumentParser(prog="bench/index.py", description=__doc__)
-    parser.add_argument("--studies", type=int, nargs="+", default=[1000, 10_000], help="sizes of the archive")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file too")
-    parser.add_argument("--child", action="store_true", help="measure the first size in this process, and print JSON")
-    return parser.parse_args()
-
-
-def _table(sizes: list[int], found: list[dict[str, float]]) -> str:
-    width = max(map(len, _HEADINGS.values()))
-    lines = [f"\n{'':{width}}" + "".join(f"{size:>12,}" for size in sizes)]
-    for key, heading in _HEADINGS.items():
-        lines.append(f"{heading:{width}}" + "".join(f"{each[key]:>12,.1f}" for each in found))
-    return "\n".join(lines)
+    Raises:
+        WrongAnswer: A process ended with an error.
+    """
+    found: list[dict[str, float]] = []
+    try:
+        for size in sizes:
+            command = [sys.executable, "-m", "bench.index", str(size)]
+            done = subprocess.run(command, check=False, stdout=subprocess.PIPE)  # noqa: S603  ours
+            if done.returncode:
+                raise WrongAnswer(f"the index of {size:,} studies ended with exit code {done.returncode}")
+            found.append(json.loads(done.stdout))
+    finally:
+        for key, quantity in _QUANTITIES.items() if found else ():
+            part.add(Sized(quantity, sizes[: len(found)], [each[key] for each in found]))
 
 
 def _measure(studies: int) -> dict[str, float]:
     archive, layouts = SimulatedArchive.of(studies), [load_layout(_FOLDER / f"{name}.toml") for name in _LAYOUTS]
     gc.collect()
     memory = Memory(os.getpid())
-    with tempfile.TemporaryDirectory(dir=Path(__file__).resolve().parent.parent / "build") as folder:
+    _BUILD.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=_BUILD) as folder:
         file = Path(folder) / "catalog.sqlite"
-        with _opened(file, archive, layouts) as part:
-            found = _first_index(part, studies)
+        with _opened(file, archive, layouts) as drive:
+            found = _first_index(drive, studies)
             found |= _killed(file, layouts)
-            found |= _listings(part, archive)
-            found["search_ms"] = _search(part, layouts, studies)
+            found |= _listings(drive, archive)
+            found["search_ms"] = _search(drive, layouts, studies)
         found["bytes_per_study"] = file.stat().st_size / studies
-        with _opened(file, archive, layouts) as part:
+        with _opened(file, archive, layouts) as drive:
             person = patient_tags(studies // 4)
             path = f"{person['PatientName'].replace('^', ' ')} ({person['PatientID']})"
-            found["cold_path_ms"] = _timed(lambda: part.tree.stat((path,)))[1]
+            found["cold_path_ms"] = _timed(lambda: drive.tree.stat((path,)))[1]
     return found | {"rss_megabytes": memory.growth() / (1 << 20)}
 
 
 @contextmanager
-def _opened(file: Path, archive: SimulatedArchive, layouts: list[Layout]) -> Iterator[Part]:
+def _opened(file: Path, archive: SimulatedArchive, layouts: list[Layout]) -> Iterator[IndexedDrive]:
     """Open an index as Orthanc does when it starts: nothing has been compared with it yet."""
     store = Store(file, Placer(layouts, lambda: _TODAY))
     catalog = Catalog(archive, store, InstanceCache())
     catalog.synchronizer.building = True
     try:
-        yield Part(store, catalog, Tree(layouts[0], catalog, archive, None, _SINCE, DerivedFiles(archive)))
+        yield IndexedDrive(store, catalog, Tree(layouts[0], catalog, archive, None, _SINCE, DerivedFiles(archive)))
     finally:
         store.close()
 
 
-def _first_index(part: Part, studies: int) -> dict[str, float]:
+def _first_index(drive: IndexedDrive, studies: int) -> dict[str, float]:
     steps: list[float] = []
-    save = part.store.save
-    part.store.save = lambda *arguments: _noted(steps, lambda: save(*arguments))  # type: ignore[method-assign]
+    save = drive.store.save
+    drive.store.save = lambda *arguments: _noted(steps, lambda: save(*arguments))  # type: ignore[method-assign]
     began = time.process_time()
-    part.catalog.reconciler.reconcile(lambda _done, _total: None)
+    drive.catalog.reconciler.reconcile(lambda _done, _total: None)
     taken = time.process_time() - began
-    part.store.save = save  # type: ignore[method-assign]
-    part.catalog.synchronizer.building = False
+    drive.store.save = save  # type: ignore[method-assign]
+    drive.catalog.synchronizer.building = False
     return {"studies_per_cpu_second": studies / taken, "longest_save_ms": max(steps)}
 
 
@@ -145,19 +190,19 @@ def _killed(file: Path, layouts: list[Layout]) -> dict[str, float]:
     return {"ready_after_kill_ms": taken}
 
 
-def _listings(part: Part, archive: SimulatedArchive) -> dict[str, float]:
-    first, again = (_timed(lambda: part.tree.list(()))[1] for _ in range(2))
+def _listings(drive: IndexedDrive, archive: SimulatedArchive) -> dict[str, float]:
+    first, again = (_timed(lambda: drive.tree.list(()))[1] for _ in range(2))
     study = archive.ids(Level.STUDY)[0]
     archive.rename(study, {"PatientName": "Renamed^Person"})
     return {
         "root_ms": first,
         "root_again_ms": again,
-        "root_after_change_ms": _timed(lambda: part.tree.list(()))[1],
+        "root_after_change_ms": _timed(lambda: drive.tree.list(()))[1],
     }
 
 
-def _search(part: Part, layouts: list[Layout], studies: int) -> float:
-    search = StudySearch(part.store, scope_of(layouts), lambda: _TODAY)
+def _search(drive: IndexedDrive, layouts: list[Layout], studies: int) -> float:
+    search = StudySearch(drive.store, scope_of(layouts), lambda: _TODAY)
     name = patient_tags(studies // 2 - 1)["PatientName"].partition("^")[0]
     query = parse_query(f"PatientName={name}", searchable_keywords(NO_EXTRA_TAGS, labels=True))
     hits, taken = _timed(lambda: search.find(query, 1000))
@@ -179,4 +224,4 @@ def _timed(action: Callable[[], T]) -> tuple[T, float]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    print(json.dumps(_measure(int(sys.argv[1]))))

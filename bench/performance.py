@@ -14,9 +14,9 @@ _DOCS = Path(__file__).resolve().parent.parent / "docs"
 _INTRODUCTION = """\
 # Performance
 
-This page is written by `make performance`, from [figures.json](performance/figures.json), which `make bench` and
-`make bench ARGS=--scale` write with `--json docs/performance/figures.json`. [bench/README.md](../bench/README.md) says
-what is measured, and how. Read the ratios: they come from contestants that took turns, so that whatever else the
+This page is written by `make performance`, from [figures.json](performance/figures.json), which
+`make bench ARGS="--scale --json docs/performance/figures.json"` writes. [bench/README.md](../bench/README.md) says what
+is measured, and how. Read the ratios: they come from contestants that took turns, so that whatever else the
 machine does hits all of them. Milliseconds tell about the machine as well. CPU is the processor time that the server
 used for one request.
 """

@@ -105,6 +105,19 @@ def _trends(figures: Figures) -> Iterator[Figure]:
     yield figure
 
 
+def _quantities(figures: Figures) -> Iterator[Figure]:
+    """Draw each quantity of the index by the size of the archive."""
+    figure = Figure(figsize=(10, 3 * (len(figures) + 1) // 2))
+    for position, each in enumerate(figures):
+        axes = figure.add_subplot((len(figures) + 1) // 2, 2, position + 1)
+        axes.plot(each["studies"], each["values"], "o-")
+        axes.set_title(each["quantity"]["title"], fontsize=9)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+    figure.tight_layout()
+    yield figure
+
+
 def _empty(rows: int) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(9, 1 + 0.25 * rows))
     return figure, figure.add_subplot()
@@ -120,4 +133,5 @@ _DRAWINGS: Mapping[str, Callable[[Figures], Iterator[Figure]]] = {
     "Comparison": _processors,
     "Measured": _layouts,
     "Trend": _trends,
+    "Sized": _quantities,
 }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bench import large, layouts, races, scale, second_door
+from bench import index, large, layouts, races, scale, second_door
 from bench.archive import Archive, kept
 from bench.connection import Connection
 from bench.places import wait_for_index
@@ -73,13 +73,14 @@ def main() -> int:
     scope = QUICK if options.quick else FULL
     if options.large:
         scope = replace(scope, megabytes=options.large)
-    if needed := missing(options.plugin, options.static):
+    parts = options.only or list(PARTS if options.scale else _SHORT)
+    if parts != ["index"] and (needed := missing(options.plugin, options.static)):
         print("\n".join(needed), file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was measured is printed
     start, results, code = time.monotonic(), Results(), 0
     try:
-        for name in options.only or _SHORT:
+        for name in parts:
             PARTS[name](results, options, scope)
     except KeyboardInterrupt:
         code = 130
@@ -95,8 +96,10 @@ def _options() -> Namespace:
     parser.add_argument("--quick", action="store_true", help="small archives and few rounds: does the benchmark work?")
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file; other parts in it stay")
-    parser.add_argument("--scale", dest="only", action="store_const", const=["scale"], help="the same as --only scale")
-    parser.add_argument("--studies", type=int, nargs="+", metavar="N", help="sizes of the archives of part scale")
+    parser.add_argument("--scale", action="store_true", help="measure part scale too, which no run does otherwise")
+    parser.add_argument(
+        "--studies", type=int, nargs="+", metavar="N", help="sizes of the archives of parts index and scale"
+    )
     parser.add_argument("--plugin", type=Path, default=BUILD / "libOrthancDavfs.so", help="its library")
     parser.add_argument("--static", type=Path, default=BUILD / "libOrthancStatic.so", help="that of bench/static.c")
     parser.add_argument(
@@ -153,13 +156,22 @@ def _scale(results: Results, options: Namespace, scope: Scope) -> None:
         scale.measure(part, options.plugin, KEPT, sizes)
 
 
+def _index(results: Results, options: Namespace, scope: Scope) -> None:
+    """Measure the local index alone, over simulated archives of several sizes."""
+    sizes = sorted(options.studies or scope.sizes)
+    title = f"Index: the local index of {' / '.join(f'{size:,}' for size in sizes)} studies, over a simulated archive"
+    with results.part("index", title) as part:
+        index.measure(part, sizes)
+
+
 PARTS: Mapping[str, Callable[[Results, Namespace, Scope], None]] = {
+    "index": _index,
     "layouts": _layouts,
     "doors": _doors,
     "large": _large,
     "scale": _scale,
 }
-_SHORT = ("layouts", "doors", "large")
+_SHORT = ("index", "layouts", "doors", "large")
 """The parts that are measured unless others are named: the large archives take long to fill."""
 
 

@@ -4,17 +4,19 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from bench import index
 from bench.connection import WrongAnswer
 from bench.cpu import cpu_seconds
 from bench.memory import Growth
 from bench.race import Block, compared
 from bench.required import missing
-from bench.results import Results
+from bench.results import Part, Results
 
 
 def test_part_that_fails_keeps_its_figures(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -99,3 +101,30 @@ def test_ratios_are_those_of_each_round() -> None:
     assert comparison.ratios == [2, 1, 0.5]
     assert (comparison.ratio, comparison.own_cpu, comparison.peers_cpu) == (1, 1, 3)
     assert [goal.met for goal in comparison.goals()] == [True, True]
+
+
+def test_index_that_fails_keeps_smaller_archives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every quantity is measured, and where a large archive cannot be measured the figures of the smaller ones stay."""
+    part = Part("index")
+    monkeypatch.setattr(subprocess, "run", _first_only(subprocess.run))
+    with pytest.raises(WrongAnswer):
+        index.measure(part, [20, 40])
+    assert [len(each.values) for each in part.figures if isinstance(each, index.Sized)] == [1] * 10
+
+
+def test_goals_of_the_index() -> None:
+    """More is better for the speed, less for everything else; the largest archive decides."""
+    speed, size = (index.Quantity("speed", goal=10, more=True), index.Quantity("size", goal=10))
+    found = [index.Sized(quantity, [1, 2], [5, 20]) for quantity in (speed, size)]
+    assert [goal.met for each in found for goal in each.goals()] == [True, False]
+    assert index.Sized(index.Quantity("free"), [1], [1]).goals() == ()
+
+
+def _first_only(run: Callable[..., subprocess.CompletedProcess[bytes]]) -> Callable[..., object]:
+    """Return a way to run a process that fails from the second time on."""
+    answers = iter([run])
+
+    def once(*arguments: object, **options: object) -> object:
+        return next(answers, lambda *_, **__: subprocess.CompletedProcess([], 1, b""))(*arguments, **options)
+
+    return once
