@@ -63,7 +63,7 @@ class Indexer:
         self._built = threading.Event()
         self._reconcile_due = threading.Event()
         self._orthanc_started = False
-        self._next_reconcile = self._next_count = 0.0
+        self._next_reconcile = self._next_count = self._fetching_since = 0.0
         self._next_reread = self._round_began = self._instances_forgotten = now()
         self._arriving_since: float | None = None
         self._wait_until: float | None = None
@@ -197,8 +197,8 @@ class Indexer:
         started = self._now()
         self._reconcile_due.clear()
         catalog.reconciler.reconcile(self._report)
-        cost = self._now() - started
-        self._next_reconcile = self._now() + cost * (1 / _SHARE - 1)
+        cost, compared = self._now() - started, self._fetching_since - started  # what was fetched is not fetched again
+        self._next_reconcile = self._now() + compared * (1 / _SHARE - 1)
         if not self._built.is_set():
             catalog.synchronizer.building = False
             self._built.set()
@@ -206,5 +206,7 @@ class Indexer:
 
     def _report(self, done: int, total: int) -> None:
         self.progress = (done, total)
+        if not done:
+            self._fetching_since = self._now()
         if self._stopping.is_set():
             raise OrthancError("the catalog is being stopped")

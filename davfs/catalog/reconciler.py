@@ -43,7 +43,8 @@ class Reconciler:
         """Compare the ids of all studies and series; fetch and forget what differs. This builds the first index.
 
         Args:
-            progress: Called with the number of resources fetched, and of those to fetch.
+            progress: Called with the number of resources fetched, and of those to fetch; first with 0, once the ids are
+                compared.
         """
         self._check_log()
         staleness, revision = self._store.staleness, self._store.revision
@@ -65,6 +66,7 @@ class Reconciler:
     ) -> None:
         """Fetch series, which bring their studies, so that these are placed once; and then the other studies."""
         done, total = 0, len(series) + len(studies)
+        progress(done, total)
         for batch in batches(series, _AT_ONCE):
             self._synchronizer.fetch(batch, _AT_ONCE)
             done += len(batch)

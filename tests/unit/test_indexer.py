@@ -1,0 +1,42 @@
+"""The background thread of the index: how soon it compares."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from davfs.catalog.indexer import Indexer
+from davfs.events import EventKind, ResourceEvent
+from davfs.orthanc.model import Level, OrthancId, Resource
+from tests.support import catalog as catalogs
+from tests.support import dicom
+from tests.support.catalog import Index
+
+# pytest finds fixtures by the names in a module.
+index = catalogs.index
+
+
+def test_slow_fetching_delays_no_comparison(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the first index took to fetch, what another Orthanc deletes then is gone within three seconds."""
+    clock, resources = [0.0], index.orthanc.resources
+
+    def slow(ids: Iterable[OrthancId]) -> list[Resource]:
+        clock[0] += 10.0
+        return resources(ids)
+
+    def next_change(seconds: float) -> ResourceEvent | None:
+        clock[0] += seconds
+        return events.pop(0) if events else None
+
+    events = [ResourceEvent(EventKind.STARTED, "")]
+    for patient in ("a", "b"):
+        index.orthanc.store(dicom.instance(patient))
+    indexer = Indexer(next_change, lambda: clock[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(index.orthanc, "resources", slow)
+        while not indexer.built:
+            indexer._step(index.catalog)
+    index.orthanc.delete(Level.STUDY, index.orthanc.ids(Level.STUDY)[0])
+    until = clock[0] + 3.0
+    while clock[0] < until:
+        indexer._step(index.catalog)
+    assert index.store.ids(Level.STUDY) == set(index.orthanc.ids(Level.STUDY))
