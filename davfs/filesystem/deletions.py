@@ -4,17 +4,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from davfs.cache import LruSet
 from davfs.catalog.catalog import Catalog
 from davfs.entry import Path
 from davfs.errors import Forbidden, OrthancError, UnknownResource
 from davfs.filesystem.hidden_files import HiddenFiles
-from davfs.filesystem.recent_paths import RecentPaths
 from davfs.filesystem.tree_node import TreeNode
 from davfs.orthanc import ResourceDeleter
 from davfs.orthanc.model import Level, OrthancId
 
-_SECONDS = 60.0
-"""Seconds in which a client that deletes what is in a folder comes to delete the folder."""
+_PATHS, _SECONDS = 10_000, 60.0
+"""Deleted paths that are remembered for so many seconds, in which a client comes to delete the folder, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class TreeDeletion:
         self._catalog = catalog
         self._orthanc, self._run = deletions.orthanc, deletions.run
         self._hidden = hidden
-        self._deleted, self._emptied = RecentPaths(_SECONDS), RecentPaths(_SECONDS)
+        self._deleted, self._emptied = (LruSet[Path](_PATHS, lifetime=_SECONDS) for _ in range(2))
 
     def delete(self, path: Path, node: TreeNode) -> str:
         """Delete a resource, or hide an extra file; see `davfs.filesystem.area.Deletable`.
@@ -71,8 +71,8 @@ class TreeDeletion:
         Orthanc deletes a series with its last instance. A client that deletes a folder by deleting what is in it, as
         ``rm -r`` does, comes to delete the folder then. None is yielded if the path itself was deleted.
         """
-        if not self._deleted.has(path):
-            yield from (path[:depth] for depth in range(1, len(path) + 1) if self._emptied.has(path[:depth]))
+        if path not in self._deleted:
+            yield from (path[:depth] for depth in range(1, len(path) + 1) if path[:depth] in self._emptied)
 
     def _delete(self, level: Level, resource: OrthancId) -> Sequence[OrthancId]:
         self._run(lambda: self._orthanc.delete(level, resource))

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
+from davfs.cache import LruSet
 from davfs.entry import Content, Entry, EntryKind, Opened, Path
 from davfs.errors import AlreadyExists, Forbidden, IsAFolder, NotAFolder, NotFound, ParentMissing
 from davfs.filesystem.area import (
@@ -20,14 +21,14 @@ from davfs.filesystem.area import (
     Writable,
 )
 from davfs.filesystem.readme import Readme
-from davfs.filesystem.recent_paths import RecentPaths
 from davfs.orthanc import Buffer
 
 README = "README.txt"
 _OWN = "the drive's own folders cannot be changed"
 _UPLOAD_REFUSED = "somebody has just tried to replace this file, which cannot be: wait a minute before it is deleted"
-_PROTECTED_SECONDS = 30.0
-"""Seconds for which a file is not deleted after its replacement was refused: rclone takes it for its failed upload."""
+_PROTECTED, _PROTECTED_SECONDS = 10_000, 30.0
+"""Files that are not deleted for so many seconds after their replacement was refused: rclone takes them for its failed
+uploads."""
 _READ_ONLY = "files can be written into inbox/ only"
 _FROM_ARCHIVE = "the archive's folders are made from its images, nothing can be put there: DICOM goes into inbox/"
 _NO_MOVE = "nothing can be moved out of the archive's folders: copy it to a disk of your own"
@@ -49,7 +50,7 @@ class Drive:
         self._areas = areas
         self._readme = readme
         self._since = since
-        self._refused = RecentPaths(_PROTECTED_SECONDS)
+        self._refused = LruSet[Path](_PROTECTED, lifetime=_PROTECTED_SECONDS)
 
     @property
     def is_read_only(self) -> bool:
@@ -143,7 +144,7 @@ class Drive:
         if len(path) < 2:  # noqa: PLR2004  the root and the areas stay as they are
             self.stat(path)
             raise Forbidden(path, _OWN)
-        if self._refused.has(path):
+        if path in self._refused:
             raise Forbidden(path, _UPLOAD_REFUSED)
         area, below = self._area(path)
         if not isinstance(area, Deletable):

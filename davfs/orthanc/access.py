@@ -41,7 +41,7 @@ from enum import Enum, auto
 from http import HTTPStatus
 from typing import Self
 
-from davfs.cache import LruCache
+from davfs.cache import LruSet
 from davfs.errors import Unavailable
 from davfs.orthanc.client import HttpResponse, Limits, OrthancAddress, OrthancClient, trust_anyone
 
@@ -171,10 +171,8 @@ class Access:
     ) -> None:
         tls = verify if isinstance(verify, ssl.SSLContext) else None if verify else trust_anyone()
         self._client = OrthancClient(OrthancAddress.parse(_USER.sub("//", url, count=1)), tls=tls, limits=_LIMITS)
-        self._lifetime = lifetime
-        self._clock = clock
         self._salt = secrets.token_bytes(hashlib.blake2b.MAX_KEY_SIZE)
-        self._granted: LruCache[bytes, float] = LruCache(capacity)
+        self._granted = LruSet[bytes](capacity, lifetime=lifetime, now=clock)
 
     def ask(self, permission: Permission, credentials: Credentials | None) -> Decision:
         """Return Orthanc's decision about a user.
@@ -186,13 +184,12 @@ class Access:
         Raises:
             Unavailable: Orthanc does not answer, or another server does.
         """
-        key, asked = self._key(permission, credentials), self._clock()
-        until = self._granted.get(key)
-        if until is not None and asked < until:
+        key = self._key(permission, credentials)
+        if key in self._granted:
             return Decision.GRANTED
         decision = self._try(permission, credentials)
         if decision is Decision.GRANTED:
-            self._granted.put(key, asked + self._lifetime)
+            self._granted.add(key)
         return decision
 
     def close(self) -> None:

@@ -264,4 +264,4 @@ def test_threads(orthanc: Renderer, monkeypatch: pytest.MonkeyPatch) -> None:
             asked = [pool.submit(made.picture, [series({name: "1"})]) for _ in range(2)]
             assert [read(each.result(10)) for each in asked] == [expected, expected]
     cache = answers._cached
-    assert cache._bytes == sum(len(one.content or b"") for one, _ in cache._entries.values()) == 100
+    assert cache._bytes == sum(len(one.content or b"") for one, *_ in cache._entries.values()) == 100

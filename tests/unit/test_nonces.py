@@ -50,7 +50,7 @@ def test_what_was_forgotten_has_expired(clock: Clock) -> None:
     for _ in range(50):
         assert nonces.use(nonces.create(), 1)
         clock.now += 1
-    assert len(nonces._uses) == 10
+    assert len(nonces._uses._entries) == 10
     for nonce in old:
         assert not nonces.use(nonce, 1)
         assert not nonces.use(nonce, 2)

@@ -186,8 +186,8 @@ def test_memory_is_bounded(time: Time) -> None:
         throttle.succeeded(HERE, Credentials.of(f"user{number}", "right"))
         throttle.failed("mallory", ELSEWHERE, None)
     for kept in (throttle._names, throttle._addresses, throttle._verified):
-        assert len(kept) == 100
-        assert max(map(len, kept)) <= 48
+        assert len(kept._entries) == 100
+        assert max(map(len, kept._entries)) <= 48
     assert throttle.delay("mallory", "10.3.0.1", None) == 2
 
 
@@ -205,4 +205,4 @@ def test_passwords_are_not_kept(throttle: Throttle) -> None:
     throttle.succeeded(HERE, GOOD)
     other = Throttle()
     other.succeeded(HERE, GOOD)
-    assert not set(throttle._verified) & set(other._verified)
+    assert not set(throttle._verified._entries) & set(other._verified._entries)

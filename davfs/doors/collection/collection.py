@@ -4,13 +4,13 @@ import logging
 import unicodedata
 from collections.abc import Sequence
 
+from davfs.cache import LruSet
 from davfs.doors.collection.error_codes import error_code
 from davfs.doors.collection.log_throttle import LogThrottle
 from davfs.doors.collection.memory_limit import MemoryLimit
 from davfs.entry import Content, Entry, EntryKind, Path
 from davfs.errors import Forbidden, IsAFolder, NoSpace, NotAFolder, NotFound, PathError, TooLarge
 from davfs.filesystem.drive import Drive
-from davfs.filesystem.recent_paths import RecentPaths
 from davfs.sdk import core
 from davfs.sdk.core import ErrorCode
 from davfs.sdk.log import audit
@@ -18,8 +18,8 @@ from davfs.sdk.log import audit
 MOUNT = "drive"
 """The one folder of the collection's root, which people mount: a request for the root itself kills Orthanc's core."""
 
-_TOO_LARGE_SECONDS = 60.0
-"""Time during which a file that was too large is not opened again."""
+_TOO_LARGE, _TOO_LARGE_SECONDS = 10_000, 60.0
+"""Files that were too large, and are not opened again for so many seconds."""
 _log = logging.getLogger(__name__)
 
 
@@ -33,7 +33,7 @@ class DriveCollection:
     def __init__(self, drive: Drive) -> None:
         self._drive = drive
         self._limit = MemoryLimit(image=core.largest_response())
-        self._too_large = RecentPaths(_TOO_LARGE_SECONDS)
+        self._too_large = LruSet[Path](_TOO_LARGE, lifetime=_TOO_LARGE_SECONDS)
         self._no_space = LogThrottle()
 
     def stat(self, path: Path) -> Entry | None:
@@ -64,7 +64,7 @@ class DriveCollection:
     def read_file(self, path: Path, user: str) -> Content | None:
         """See `WebDavCollection`."""
         try:
-            if self._too_large.has(path):  # or Orthanc would read all of it, to be refused again
+            if path in self._too_large:  # or Orthanc would read all of it, to be refused again
                 self._limit.check_read(path, self._drive.stat(_existing(path)))
             content = self._drive.read(_existing(path))
         except (NotFound, IsAFolder):

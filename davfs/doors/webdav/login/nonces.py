@@ -8,9 +8,10 @@ import secrets
 import struct
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from davfs.cache import LruCache
 
 LIFETIME = 300.0
 """Seconds until a nonce expires, after it was created and after each use."""
@@ -58,10 +59,9 @@ class Nonces:
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, capacity: int = _CAPACITY) -> None:
         self._clock = clock
-        self._capacity = capacity
         self._secret = secrets.token_bytes(32)
         self._lock = threading.Lock()
-        self._uses: OrderedDict[str, _NonceUses] = OrderedDict()
+        self._uses: LruCache[str, _NonceUses] = LruCache(capacity, evicted=self._drop)
         self._dropped = -1.0
 
     def create(self) -> str:
@@ -79,21 +79,16 @@ class Nonces:
         if issued is None:
             return False
         with self._lock:
-            uses = self._uses.get(nonce) or _NonceUses(issued, issued)
-            if now - uses.last >= LIFETIME or (nonce not in self._uses and issued <= self._dropped):
-                return False
-            if not uses.take(count):
+            known = self._uses.get(nonce)
+            uses = known or _NonceUses(issued, issued)
+            if now - uses.last >= LIFETIME or (known is None and issued <= self._dropped) or not uses.take(count):
                 return False
             uses.last = now
-            self._uses[nonce] = uses
-            self._uses.move_to_end(nonce)
-            self._evict()
+            self._uses.put(nonce, uses)
             return True
 
-    def _evict(self) -> None:
-        while len(self._uses) > self._capacity:
-            _, uses = self._uses.popitem(last=False)
-            self._dropped = max(self._dropped, uses.issued)
+    def _drop(self, uses: _NonceUses) -> None:
+        self._dropped = max(self._dropped, uses.issued)
 
     def _issued(self, nonce: str) -> float | None:
         """Return the time at which a nonce was created; None if this process did not create it."""

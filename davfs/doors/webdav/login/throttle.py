@@ -5,11 +5,11 @@ import math
 import secrets
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from davfs.cache import LruCache
 from davfs.doors.webdav.login.client_address import SITE, network
 from davfs.orthanc.access import Credentials
 
@@ -90,18 +90,16 @@ class Throttle:
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic, capacity: int = _CAPACITY) -> None:
         self._clock = clock
-        self._capacity = capacity
         self._secret = secrets.token_bytes(hashlib.blake2b.MAX_KEY_SIZE)
         self._lock = threading.Lock()
         self._all = _Attempts(_ALL)
-        self._names: OrderedDict[bytes, _Attempts] = OrderedDict()
-        self._addresses: OrderedDict[bytes, _Attempts] = OrderedDict()
-        self._verified: OrderedDict[bytes, float] = OrderedDict()
+        self._names, self._addresses = (LruCache[bytes, _Attempts](capacity) for _ in range(2))
+        self._verified: LruCache[bytes, float] = LruCache(capacity)
 
     def trust(self, credentials: Credentials) -> None:
         """Treat credentials of Orthanc's configuration as verified, until Orthanc refuses them."""
         with self._lock:
-            self._verified[self._digest(credentials)] = math.inf
+            self._verified.put(self._digest(credentials), math.inf)
 
     def delay(self, user: str, address: str, credentials: Credentials | None) -> int:
         """Return the delay until credentials are checked, in whole seconds; 0 to check them now.
@@ -129,8 +127,8 @@ class Throttle:
         """Count wrong credentials."""
         with self._lock:
             if credentials:
-                self._verified.pop(self._digest(credentials), None)
-                self._verified.pop(self._digest(credentials, address), None)
+                self._verified.remove(self._digest(credentials))
+                self._verified.remove(self._digest(credentials, address))
             here = self._attempts(self._addresses, network(address, SITE), _ADDRESS)
             for each in (self._attempts(self._names, user, _NAME), here, self._refreshed(self._all)):
                 each.failures += 1
@@ -141,16 +139,13 @@ class Throttle:
         with self._lock:
             until = self._clock() + _RECENT
             for digest in (self._digest(credentials), self._digest(credentials, address)):
-                self._verified[digest] = max(until, self._verified.get(digest, until))
-                self._verified.move_to_end(digest)
-            while len(self._verified) > self._capacity:
-                self._verified.popitem(last=False)
+                self._verified.put(digest, max(until, self._verified.get(digest) or until))
 
     def _is_verified(self, credentials: Credentials, address: str, here: _Attempts) -> bool:
         digests = [self._digest(credentials, address)]
         if here.unknown < UNPROVEN:
             digests.append(self._digest(credentials))
-        return any(self._clock() < self._verified.get(digest, -math.inf) for digest in digests)
+        return any(self._clock() < (self._verified.get(digest) or -math.inf) for digest in digests)
 
     def _digest(self, credentials: Credentials, address: str | None = None) -> bytes:
         """Return a digest of credentials, or of their use at an address."""
@@ -158,19 +153,17 @@ class Throttle:
         return salted.digest() if address is None else salted.digest() + _short(network(address, _NETWORK))
 
     def _attempts(
-        self, kept: OrderedDict[bytes, _Attempts], text: str, rule: _DelayRule, *, add: bool = True
+        self, kept: LruCache[bytes, _Attempts], text: str, rule: _DelayRule, *, add: bool = True
     ) -> _Attempts:
         """Return the attempts for a name or an address, which expire later from now on.
 
         Refused attempts add no name, or many of them would evict all others.
         """
-        short = _short(text)
-        found = kept.get(short) or _Attempts(rule)
-        if add or short in kept:
-            kept[short] = found
-            kept.move_to_end(short)
-        if len(kept) > self._capacity:
-            kept.popitem(last=False)
+        found = kept.get(short := _short(text))
+        if found is None:
+            found = _Attempts(rule)
+            if add:
+                kept.put(short, found)
         return self._refreshed(found)
 
     def _refreshed(self, found: _Attempts) -> _Attempts:
