@@ -12,7 +12,7 @@ served, unless their attributes say that they have none (`davfs.confidentiality.
 
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -22,13 +22,12 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.tag import Tag
 
 from davfs import __version__
-from davfs.cache import LruCache
+from davfs.cache import LruCache, LruSet
 from davfs.confidentiality import pixels
 from davfs.confidentiality.options import PROFILE_ALONE, Options
 from davfs.confidentiality.table import EDITION, AttributePlace
 from davfs.confidentiality.uids import class_name
 from davfs.derived import part10
-from davfs.derived.buffers import Buffers
 from davfs.derived.deidentifier import Deidentifier, Person
 from davfs.derived.file import DerivedFile
 from davfs.derived.identity import Identity
@@ -38,14 +37,13 @@ from davfs.derived.sizes import padded
 from davfs.derived.stored_elements import StoredElement
 from davfs.derived.streams import ForwardStream, StreamedFile, StreamPool
 from davfs.derived.work_limit import WorkLimit
-from davfs.entry import DICOM, Readable
+from davfs.entry import DICOM, InMemory, Readable
 from davfs.errors import NotAnonymised, OrthancError, Unavailable, UnknownResource
 from davfs.layout.subject import subject
 from davfs.layout.tags import SUBJECT
 from davfs.layout.text import HashKey
 from davfs.orthanc import DerivedContent
 from davfs.orthanc.file_cache import FileCache
-from davfs.orthanc.idle import EvictionTimer
 from davfs.orthanc.model import Instance
 
 _CACHED_REFUSALS = 100_000
@@ -82,14 +80,10 @@ class AnonymisedFiles:
         self._key = key
         self._options = options
         self._pseudonyms = Pseudonyms(key)
-        self._files = FileCache(largest, capacity, now)
+        self._files = FileCache("davfs-anonymised", largest, capacity, idle, now)
         self._streams = StreamPool(idle=idle, now=now)
-        self._largest = largest
         self._refusals: LruCache[str, str] = LruCache(_CACHED_REFUSALS)
-        self._begun: LruCache[str, bool] = LruCache(_CACHED_REFUSALS)
-        self._idle = idle
-        self._now = now
-        self._timer = EvictionTimer("davfs-anonymised", idle, self.evict_idle)
+        self._begun = LruSet[str](_CACHED_REFUSALS)
 
     def file(self, instance: Instance, tags: Mapping[str, str]) -> DerivedFile:
         """Return the anonymised file of an instance; no request is sent to Orthanc before it is opened.
@@ -129,14 +123,9 @@ class AnonymisedFiles:
         except OrthancError:
             return False  # it was just deleted, or its file cannot be read
 
-    def evict_idle(self) -> bool:
-        """Evict the files that were idle for too long; return True if others are left. A timer does so."""
-        return self._files.evict(self._now() - self._idle)
-
     def close(self) -> None:
         """Evict all files, and stop the timers, for good."""
-        self._timer.stop()
-        self._files.evict()
+        self._files.close()
         self._streams.close()
 
     @contextmanager
@@ -144,9 +133,8 @@ class AnonymisedFiles:
         make = partial(self._blocks, instance, tags, size)
         version = replace(instance, size=size, uuid=etag)
         cached = self._files.get(version, lambda: memoryview(b"".join(make())))
-        self._timer.start()
         self._check_unchanged(instance)
-        content = self._streamed(size, etag, make) if cached is None else Buffers(size, (cached,))
+        content = self._streamed(size, etag, make) if cached is None else InMemory(nullcontext(cached))
         with content as file:
             yield file
 
@@ -156,10 +144,10 @@ class AnonymisedFiles:
         def make() -> ForwardStream:
             return ForwardStream(blocks(), size)
 
-        if not self._begun.get(etag):
+        if etag not in self._begun:
             with self._streams.at(etag, 0, make) as stream:
                 stream.begin()  # what cannot be anonymised raises here
-            self._begun.put(etag, True)  # noqa: FBT003  that it could be
+            self._begun.add(etag)
         return StreamedFile(size, etag, self._streams, make)
 
     def _check_unchanged(self, instance: Instance) -> None:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from davfs.errors import OrthancError
-from davfs.orthanc.idle import EvictionTimer, IdlePool
+from davfs.orthanc.idle import IdlePool
 
 
 class ForwardStream:
@@ -65,20 +65,11 @@ class ForwardStream:
         self._blocks.close()
 
 
-class StreamPool:
-    """Streams that are kept open between two ranges; see `davfs.orthanc.idle.IdlePool`.
-
-    Args:
-        most: Number of idle streams.
-        idle: Seconds after which an idle stream is closed, or a little later.
-        now: Clock, in seconds.
-    """
+class StreamPool(IdlePool[str, ForwardStream]):
+    """Streams that are kept open between two ranges; see `IdlePool`."""
 
     def __init__(self, most: int = 4, idle: float = 10.0, now: Callable[[], float] = time.monotonic) -> None:
-        self._idle = idle
-        self._now = now
-        self._pool = IdlePool[str, ForwardStream](most, now, ForwardStream.close)
-        self._timer = EvictionTimer("davfs-streams", idle, self.evict_idle)
+        super().__init__("davfs-streams", most, idle, now, ForwardStream.close)
 
     @contextmanager
     def at(self, key: str, position: int, make: Callable[[], ForwardStream]) -> Iterator[ForwardStream]:
@@ -89,7 +80,7 @@ class StreamPool:
             position: In bytes; the idle stream that is nearest before it is taken.
             make: Makes a new stream, if no idle one fits.
         """
-        stream = self._pool.take(key, position) or make()
+        stream = self.take(key, position) or make()
         try:
             yield stream
         except BaseException:
@@ -98,17 +89,7 @@ class StreamPool:
         if stream.ended:
             stream.close()
         else:
-            self._pool.put(key, stream.position, stream)
-            self._timer.start()
-
-    def evict_idle(self) -> bool:
-        """Close the streams that were idle for too long; return True if others are left. A timer does so."""
-        return self._pool.evict(self._now() - self._idle)
-
-    def close(self) -> None:
-        """Close all streams, and stop the timer, for good."""
-        self._timer.stop()
-        self._pool.close()
+            self.put(key, stream.position, stream)
 
 
 class StreamedFile:

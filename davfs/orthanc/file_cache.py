@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from davfs.orthanc.idle import EvictionTimer
 from davfs.orthanc.model import Instance, OrthancId
 
 
@@ -22,18 +23,21 @@ class FileCache:
     """Whole files in memory; the least recently used are evicted first. Safe for threads.
 
     Args:
+        name: Name of the thread that evicts idle files.
         largest: Bytes of the largest file that is cached.
         capacity: Bytes of all cached files.
+        idle: Seconds after which an unused file is evicted, or a little later.
         now: Clock, in seconds.
     """
 
-    def __init__(self, largest: int, capacity: int, now: Callable[[], float]) -> None:
+    def __init__(self, name: str, largest: int, capacity: int, idle: float, now: Callable[[], float]) -> None:
         self._largest = largest
         self._capacity = capacity
         self._now = now
         self._lock = threading.Lock()
         self._cached: OrderedDict[OrthancId, _CachedFile] = OrderedDict()
         self._loading = 0
+        self._timer = EvictionTimer(name, idle, now, self.evict)
 
     def get(self, instance: Instance, read: Callable[[], memoryview]) -> memoryview | None:
         """Return a file, from the cache or else read; None if it is too large, or others are being read.
@@ -60,6 +64,7 @@ class FileCache:
                 self._loading -= instance.size
                 if data is not None:
                     self._cached[instance.id] = _CachedFile(instance.uuid, data, self._now())
+        self._timer.start()
         return data
 
     def _make_room(self, size: int) -> bool:
@@ -73,6 +78,11 @@ class FileCache:
         """Evict a file."""
         with self._lock:
             self._cached.pop(instance, None)
+
+    def close(self) -> None:
+        """Evict all files, and stop the timer."""
+        self._timer.stop()
+        self.evict()
 
     def evict(self, until: float = float("inf")) -> bool:
         """Evict the files that were not used after a moment; return True if others are left."""

@@ -1,4 +1,4 @@
-"""Keeps open files between two requests that read consecutive ranges, and evicts them after an idle time."""
+"""Evicts what was idle for a while; keeps open files between two requests that read consecutive ranges."""
 
 import threading
 from collections.abc import Callable
@@ -24,15 +24,20 @@ class IdlePool(Generic[K, T]):
     A thread that reads a file has taken it out, so no lock is held while bytes are read or a file is closed.
 
     Args:
+        name: Name of the thread that closes idle files.
         most: Number of files; the longest idle ones are closed if there are more.
+        idle: Seconds after which an idle file is closed, or a little later.
         now: Clock, in seconds.
         close: Closes a file.
     """
 
-    def __init__(self, most: int, now: Callable[[], float], close: Callable[[T], object]) -> None:
+    def __init__(
+        self, name: str, most: int, idle: float, now: Callable[[], float], close: Callable[[T], object]
+    ) -> None:
         self._most = most
         self._now = now
         self._close = close
+        self._timer = EvictionTimer(name, idle, now, self.evict)
         self._lock = threading.Lock()
         self._idle: list[_Idle[K, T]] = []
 
@@ -53,6 +58,7 @@ class IdlePool(Generic[K, T]):
             surplus = max(0, len(self._idle) - self._most)
             evicted, self._idle = self._idle[:surplus], self._idle[surplus:]
         self._close_all(evicted)
+        self._timer.start()
 
     def evict(self, until: float = float("inf"), belongs: Callable[[K], bool] = lambda _key: True) -> bool:
         """Close files; return True if others are left.
@@ -69,7 +75,8 @@ class IdlePool(Generic[K, T]):
         return is_left
 
     def close(self) -> None:
-        """Close all files, and from now on each one that is put here."""
+        """Close all files, and from now on each one that is put here; stop the timer."""
+        self._timer.stop()
         self._most = 0
         self.evict()
 
@@ -81,17 +88,19 @@ class IdlePool(Generic[K, T]):
 
 
 class EvictionTimer:
-    """Evicts from a cache on a thread of its own, every few seconds for as long as something is cached.
+    """Evicts what is idle from a cache, on a thread of its own, every few seconds for as long as something is cached.
 
     Args:
         name: Name of the thread.
-        seconds: Time between two evictions.
-        evict: Evicts what is idle; returns True if something is left.
+        idle: Seconds after which something is idle, and between two evictions.
+        now: Clock, in seconds.
+        evict: Evicts what was used at a moment or before, and not since; returns True if something is left.
     """
 
-    def __init__(self, name: str, seconds: float, evict: Callable[[], bool]) -> None:
+    def __init__(self, name: str, idle: float, now: Callable[[], float], evict: Callable[[float], bool]) -> None:
         self._name = name
-        self._seconds = seconds
+        self._idle = idle
+        self._now = now
         self._evict = evict
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
@@ -106,15 +115,19 @@ class EvictionTimer:
         """Start the timer, unless it runs or was stopped."""
         with self._lock:
             if self._timer is None and not self._is_stopped:
-                self._timer = threading.Timer(self._seconds, self._run)
+                self._timer = threading.Timer(self._idle, self._run)
                 self._timer.name, self._timer.daemon = self._name, True
                 self._timer.start()
 
     def _run(self) -> None:
         with self._lock:
             self._timer = None
-        if self._evict():
+        if self.evict_idle():
             self.start()
+
+    def evict_idle(self) -> bool:
+        """Evict what is idle now; return True if something is left."""
+        return self._evict(self._now() - self._idle)
 
     def stop(self) -> None:
         """Stop the timer for good."""

@@ -11,18 +11,18 @@ deleted file is gone at once, and another content has another name. The name is 
 bytes may be cached under an old name, but never old bytes under a new name.
 """
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Self, TypeAlias
 
+from davfs.cache import LruSet
 from davfs.entry import Readable
 from davfs.errors import Unavailable, UnknownResource
 from davfs.orthanc import InstanceFiles
 from davfs.orthanc.file_cache import FileCache
-from davfs.orthanc.idle import EvictionTimer, IdlePool
+from davfs.orthanc.idle import IdlePool
 from davfs.orthanc.model import Instance, OrthancId
 
 _NOTED = 1000
@@ -56,51 +56,30 @@ class RangeCache:
     ) -> None:
         self.instance, self.instances, self.instance_size = orthanc.instance, orthanc.instances, orthanc.instance_size
         self._orthanc = orthanc
-        self._files = FileCache(largest, capacity, now)
-        self._open_files: _OpenFiles = IdlePool(open_files, now, lambda opened: opened[0].__exit__(None, None, None))
-        self._idle = idle
-        self._now = now
-        self._lock = threading.Lock()
-        self._noted: dict[OrthancId, float] = {}
-        self._timer = EvictionTimer("davfs-ranges", idle, self.evict_idle)
+        self._files = FileCache("davfs-ranges", largest, capacity, idle, now)
+        self._open_files: _OpenFiles = IdlePool("davfs-open-files", open_files, idle, now, _close)
+        self._noted = LruSet[OrthancId](_NOTED, lifetime=idle, now=now)
 
     def open_instance(self, instance: OrthancId, start: int = 0) -> AbstractContextManager[Readable]:
         """See `davfs.orthanc.InstanceFiles`."""
         if instance not in self._noted:
-            return _UncachedFile(self._orthanc.open_instance(instance, start), lambda: self._note(instance))
+            return _UncachedFile(self._orthanc.open_instance(instance, start), lambda: self._noted.add(instance))
         found = self._orthanc.instances([instance])
         if not found:
             self._files.forget(instance)
             self._open_files.evict(belongs=lambda key: key[0] == instance)
             raise UnknownResource("the instance does not exist any more")
-        self._note(instance)
-        return _RangedFile(self._orthanc, found[0], self._files, self._open_files, lambda: self._note(instance))
-
-    def _note(self, instance: OrthancId) -> None:
-        with self._lock:
-            self._noted.pop(instance, None)
-            self._noted[instance] = self._now()
-            if len(self._noted) > _NOTED:
-                del self._noted[next(iter(self._noted))]
-        self._timer.start()
-
-    def evict_idle(self) -> bool:
-        """Evict the files that were idle for too long; return True if others are left. A timer does so."""
-        return self._evict(self._now() - self._idle)
+        self._noted.add(instance)
+        return _RangedFile(self._orthanc, found[0], self._files, self._open_files, lambda: self._noted.add(instance))
 
     def close(self) -> None:
-        """Evict everything, and stop the timer."""
-        self._timer.stop()
+        """Evict all files, and stop the timers."""
         self._open_files.close()
-        self._evict(float("inf"))
+        self._files.close()
 
-    def _evict(self, until: float) -> bool:
-        with self._lock:
-            self._noted = {one: used for one, used in self._noted.items() if used > until}
-            is_left = bool(self._noted)
-        self._files.evict(until)
-        self._open_files.evict(until)
-        return is_left
+
+def _close(opened: _OpenedFile) -> None:
+    opened[0].__exit__(None, None, None)
 
 
 class _UncachedFile:

@@ -90,7 +90,7 @@ def maker(request: pytest.FixtureRequest) -> Iterator[Maker]:
     one = Maker({"largest": request.param})
     yield one
     one.maker.close()
-    assert one.maker._streams._pool._idle == []
+    assert one.maker._streams._idle == []
 
 
 @pytest.fixture
@@ -345,12 +345,12 @@ def test_kept_files_are_made_once(keeping: Maker) -> None:
     keeping.time = 999
     read(made)
     keeping.time = 1500
-    keeping.maker.evict_idle()
-    assert keeping.maker._timer.is_running  # until the file that is still kept is dropped
+    keeping.maker._files._timer.evict_idle()
+    assert keeping.maker._files._timer.is_running  # until the file that is still kept is dropped
     assert b"".join(parts) == read(made)
     assert keeping.orthanc.opened == 1
     keeping.time = 2500
-    keeping.maker.evict_idle()
+    keeping.maker._files._timer.evict_idle()
     read(made)
     assert keeping.orthanc.opened == 2
 

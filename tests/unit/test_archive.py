@@ -154,7 +154,7 @@ def test_consecutive_ranges(source: Source, kept: StreamPool) -> None:
     places = [*range(0, made.size, 70), made.size]
     assert b"".join(read(made, start, stop) for start, stop in pairwise(places)) == whole
     assert source.opened == sorted(set(source.opened))
-    assert (source.open, source.most, kept._pool._idle) == ([], 1, [])
+    assert (source.open, source.most, kept._idle) == ([], 1, [])
 
 
 @pytest.mark.slow
@@ -177,7 +177,7 @@ def test_range_that_is_given_up(source: Source, kept: StreamPool) -> None:
         assert isinstance(buffers, Generator)
         started(buffers, source)
         buffers.close()
-        assert (source.open, kept._pool._idle) == ([], [])
+        assert (source.open, kept._idle) == ([], [])
 
 
 def test_file_that_is_closed_early(source: Source, kept: StreamPool) -> None:
@@ -185,7 +185,7 @@ def test_file_that_is_closed_early(source: Source, kept: StreamPool) -> None:
     with archive(source.members(3), kept).open() as file:
         buffers = file.buffers(0, 250)
         started(buffers, source)
-    assert (source.open, kept._pool._idle) == ([], [])
+    assert (source.open, kept._idle) == ([], [])
     assert list(buffers) == []
 
 
@@ -200,7 +200,7 @@ def test_reader_that_fails(source: Source, kept: StreamPool) -> None:
 
     with pytest.raises(ZeroDivisionError):
         fail()
-    assert (source.open, kept._pool._idle) == ([], [])
+    assert (source.open, kept._idle) == ([], [])
 
 
 def started(buffers: Iterator[memoryview], source: Source) -> None:
@@ -225,7 +225,7 @@ def test_replaced(source: Source, kept: StreamPool, size: int, missing: int) -> 
     with pytest.raises(OrthancError):
         read(made, made.size - 1)
     assert source.opened == ["0000.dcm", "0001.dcm"]
-    assert (source.open, kept._pool._idle) == ([], [])
+    assert (source.open, kept._idle) == ([], [])
 
 
 def test_gone(source: Source, kept: StreamPool) -> None:

@@ -144,7 +144,8 @@ def test_idle(reader: Reader) -> None:
     reader.read(100, 200)
     reader.time = 1500
     opened = reader.orthanc.opened
-    reader.cache.evict_idle()
+    reader.cache._files._timer.evict_idle()
+    reader.cache._open_files._timer.evict_idle()
     assert reader.read(200, 300) == FILE[200:300]
     assert reader.orthanc.opened == opened
     reader.read(100, 200, other)

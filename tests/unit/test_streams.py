@@ -48,7 +48,7 @@ class Reader:
 
     def waiting(self) -> list[tuple[str, int]]:
         """Return which streams wait, and where they stand."""
-        return [(one.key, one.file.position) for one in self.kept._pool._idle]
+        return [(one.key, one.file.position) for one in self.kept._idle]
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_idle(reader: Reader) -> None:
     reader.time = 900
     reader.read(10, 20, "b")
     reader.time = 1500
-    reader.kept.evict_idle()
+    reader.kept._timer.evict_idle()
     assert (reader.open, reader.waiting()) == (1, [("b", 20)])
     assert reader.kept._timer.is_running
 
