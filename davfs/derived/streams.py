@@ -8,7 +8,6 @@ further on, until it was idle for a while.
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
-from types import TracebackType
 from typing import Self
 
 from davfs.errors import OrthancError
@@ -122,9 +121,7 @@ class StreamedFile:
         self._check()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ranges.close()
 
     def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:

@@ -12,7 +12,6 @@ Paths, also those in errors, are relative to the inbox.
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace as altered
-from types import TracebackType
 from typing import Self, TypeVar
 
 from davfs.elements.walk import Walk
@@ -159,10 +158,8 @@ class InboxUpload:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._file.__exit__(kind, error, traceback)
+    def __exit__(self, *error: object) -> None:
+        self._file.__exit__(*error)
 
 
 def is_never_imported(path: Path) -> bool:

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator
 from hashlib import md5
 from http import HTTPStatus
-from types import TracebackType
 from typing import Self
 
 from davfs.errors import OrthancError, Unavailable, UnknownResource
@@ -202,9 +201,7 @@ class HttpFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._close()
 
 

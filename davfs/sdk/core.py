@@ -5,7 +5,6 @@ Source: ``orthanc/OrthancCPlugin.h``, section "Orthanc" and "Toolbox".
 
 import re
 from enum import IntEnum
-from types import TracebackType
 from typing import Any, Self
 
 from _davfs_sdk import ffi, lib
@@ -60,9 +59,7 @@ class CoreBuffer:
     def __enter__(self) -> memoryview:
         return memoryview(ffi.buffer(self.pointer.data, self.pointer.size)) if self.pointer.size else memoryview(b"")
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         ffi.release(self.pointer)
 
 
