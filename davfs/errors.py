@@ -22,6 +22,7 @@
     │   ├── StorageFull           … because its storage is full
     │   ├── NotAnonymised         … or its answer would still identify the patient
     │   └── Unavailable           … because it, or its database, cannot be reached
+    │       └── DatabaseGone      … because its database is known to be gone: it was not asked
     ├── NotImported               some content cannot be imported, wherever on the drive it was dropped
     │   ├── Refused               Orthanc will not take it, however often it is tried
     │   │   └── Contradiction     … because it has a different file with the same identifiers
@@ -133,6 +134,10 @@ class NotAnonymised(OrthancError):
 
 class Unavailable(OrthancError):
     """Orthanc, or its database, cannot be reached."""
+
+
+class DatabaseGone(Unavailable):
+    """Orthanc's database is known to be gone, so that Orthanc was not asked."""
 
 
 class NotImported(DavfsError):

@@ -7,6 +7,7 @@ no other one.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from davfs.cache import LruCache
 from davfs.catalog.folder_contents import FolderContents
@@ -17,6 +18,7 @@ from davfs.catalog.reconciler import Reconciler
 from davfs.catalog.rows import Row
 from davfs.catalog.store import Store
 from davfs.catalog.synchronizer import IndexCallbacks, Synchronizer
+from davfs.errors import DatabaseGone
 from davfs.orthanc import ResourceIndex
 from davfs.orthanc.model import Instance, Level, OrthancId
 
@@ -68,8 +70,12 @@ class Catalog:
         return self._store.generation
 
     def refresh(self) -> None:
-        """Index all that Orthanc's log of changes has and the index does not: the first step of each request."""
-        self.synchronizer.refresh()
+        """Index all that Orthanc's log of changes has and the index does not: the first step of each request.
+
+        During an outage of Orthanc's database (`davfs.orthanc.outage`), the index is used as it is, here and below.
+        """
+        with suppress(DatabaseGone):
+            self.synchronizer.refresh()
 
     def check_next(self) -> None:
         """Check a part of the file for damage, if that has to be done; see `Store.check_next`."""
@@ -91,7 +97,10 @@ class Catalog:
         Raises:
             UnknownResource: The folder's resource is gone, or the group has no members any more.
         """
-        return self._contents.current(folder)
+        try:
+            return self._contents.current(folder)
+        except DatabaseGone:
+            return self._contents.known(folder)
 
     def rows_with(self, folder: Folder, keys: tuple[str, ...]) -> list[Row]:
         """Return the indexed rows of a folder whose name has one of the keys, without asking Orthanc."""

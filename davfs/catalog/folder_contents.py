@@ -89,8 +89,14 @@ class FolderContents:
         from_studies = index_only or folder.level is Level.PATIENT  # Orthanc has no list of these studies
         if self._synchronizer.needs_comparison and (from_studies or folder.deciding_level is not folder.member_level):
             self._compare_all(folder)
-        if not index_only:
-            return self._compared(folder)
+        return self.known(folder) if index_only else self._compared(folder)
+
+    def known(self, folder: Folder) -> Sequence[Row]:
+        """Return the rows of a folder in the index; the same object while nothing changed.
+
+        Raises:
+            UnknownResource: The group has no members any more.
+        """
         rows = self.indexed(folder)
         if folder.is_group and not rows:
             raise UnknownResource("it is empty now")

@@ -9,7 +9,7 @@ from davfs.catalog.instances import InstanceCache
 from davfs.catalog.plan import Folder
 from davfs.catalog.store import Store
 from davfs.catalog.synchronizer import Synchronizer, batches
-from davfs.errors import UnknownResource
+from davfs.errors import DatabaseGone, UnknownResource
 from davfs.orthanc import ResourceIndex
 from davfs.orthanc.model import Instance, Level, OrthancId, WithChildren
 
@@ -39,7 +39,7 @@ class Hierarchy:
         self._studies: LruCache[str, tuple[int, Sequence[OrthancId]]] = LruCache(_PATIENTS)
 
     def exists(self, level: Level, resource: OrthancId) -> bool:
-        """Return True if Orthanc has a resource now; update the index.
+        """Return True if Orthanc has a resource now; update the index. During an outage, the index decides.
 
         Args:
             level: Its level.
@@ -47,6 +47,12 @@ class Hierarchy:
         """
         if level is Level.PATIENT:
             return bool(self._remaining_studies(resource))
+        try:
+            return self._exists(level, resource)
+        except DatabaseGone:
+            return level is Level.INSTANCE or not self._store.unknown([resource])
+
+    def _exists(self, level: Level, resource: OrthancId) -> bool:
         if level is not Level.INSTANCE:
             try:
                 self._fetch(level, resource)
@@ -72,14 +78,17 @@ class Hierarchy:
 
     def _remaining_studies(self, node: str) -> Sequence[OrthancId]:
         """Return the studies in a patient folder after a comparison: each may be gone, or be another patient's."""
-        known = self._indexed_studies(node)
+        with suppress(DatabaseGone):
+            self._compare_studies(self._indexed_studies(node))
+        return self._indexed_studies(node)
+
+    def _compare_studies(self, known: Sequence[OrthancId]) -> None:
         if len(known) > _MAX_SINGLE_REQUESTS:
             self._synchronizer.verify_all(known)
-        else:
-            for study in known:
-                with suppress(UnknownResource):
-                    self._fetch(Level.STUDY, study)
-        return self._indexed_studies(node)
+            return
+        for study in known:
+            with suppress(UnknownResource):
+                self._fetch(Level.STUDY, study)
 
     def _indexed_studies(self, node: str) -> Sequence[OrthancId]:
         generation, cached = self._store.generation, self._studies.get(node)
@@ -130,7 +139,12 @@ class Hierarchy:
         known = self._instances.get(series)
         if known is not None and not fresh and self._instances.is_complete(series):
             return known
-        wanted = self._fetch(Level.SERIES, series).children
+        try:
+            wanted = self._fetch(Level.SERIES, series).children
+        except DatabaseGone:
+            if known is None:
+                raise
+            return known
         if known is not None and known.keys() == set(wanted):
             self._instances.confirm(series, arrivals)
             return known

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from davfs.catalog.catalog import Catalog
-from davfs.errors import OrthancError
+from davfs.errors import DatabaseGone, OrthancError
 from davfs.events import EventKind, ResourceEvent
 from davfs.orthanc.model import OrthancId
 
@@ -76,6 +76,13 @@ class Indexer:
         """Request a comparison of the whole index, as soon as its share of the time allows."""
         self._reconcile_due.set()
 
+    def reconcile_now(self) -> None:
+        """Request a comparison of the whole index at once; until it is complete, listings compare themselves."""
+        if self._catalog:
+            self._catalog.synchronizer.building = True
+        self._next_reconcile = 0.0
+        self.reconcile_soon()
+
     def rebuild(self) -> None:
         """Build the first index again: the index's file was lost."""
         self._built.clear()
@@ -117,6 +124,9 @@ class Indexer:
         while not self._stopping.is_set():
             try:
                 self._step(catalog)
+            except DatabaseGone:
+                self.reconcile_soon()
+                self._stopping.wait(_TICK)
             except OrthancError as error:
                 if self._stopping.is_set():
                     return
@@ -199,8 +209,9 @@ class Indexer:
         catalog.reconciler.reconcile(self._report)
         cost, compared = self._now() - started, self._fetching_since - started  # what was fetched is not fetched again
         self._next_reconcile = self._now() + compared * (1 / _SHARE - 1)
-        if not self._built.is_set():
+        if not self._reconcile_due.is_set():
             catalog.synchronizer.building = False
+        if not self._built.is_set():
             self._built.set()
             _log.info("the index is complete after %.1f s (%d resources fetched)", cost, self.progress[1])
 

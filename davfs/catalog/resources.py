@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from davfs.catalog.packing import pack, unpack
-from davfs.catalog.schema import LEVEL_NUMBERS
+from davfs.catalog.schema import LEVEL_NUMBERS, LEVELS
 from davfs.orthanc.model import Level, OrthancId, Resource
 
 _IS = "level IN (0, 1, 2) AND orthanc = ?"
@@ -91,6 +91,11 @@ class ResourceTable:
         """Return the parent of a resource of that level; an empty set for any other resource."""
         query = "SELECT parent FROM resource WHERE orthanc = ? AND level = ? AND parent IS NOT NULL"
         return _ids(self._db.execute(query, (pack(resource), LEVEL_NUMBERS[level])))
+
+    def labels(self) -> dict[tuple[Level, OrthancId], set[str]]:
+        """Return the labels of all resources that have some."""
+        found = self._db.execute("SELECT level, orthanc, labels FROM resource WHERE labels <> '[]'")
+        return {(LEVELS[level], OrthancId(unpack(one))): set(json.loads(labels)) for level, one, labels in found}
 
     def has(self, resource: str) -> bool:
         """Return True if a resource is indexed."""

@@ -270,6 +270,10 @@ class Store:
         wanted = list(ids)
         return self._query(lambda db: ResourceTable(db).unknown(wanted))
 
+    def labels(self) -> Mapping[tuple[Level, OrthancId], set[str]]:
+        """Return the labels of all indexed resources that have some."""
+        return self._query(lambda db: ResourceTable(db).labels())
+
     def is_current(self, resource: Resource) -> bool:
         """Return True if the index has the tags and labels of a resource as they are."""
         return self._query(lambda db: ResourceTable(db).difference(resource)) in {Difference.NONE, Difference.DATE}

@@ -7,7 +7,7 @@ thread has changed since Orthanc was asked is fetched again (`Store.save`, `Stor
 """
 
 import itertools
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -236,6 +236,11 @@ class Synchronizer:
     def handle_label_changes(self, resources: Iterable[tuple[Level, OrthancId]]) -> None:
         """Fetch resources, given with their levels, whose labels were changed: Orthanc's log has nothing of that."""
         self._fetch_indexed(resources)
+
+    def compare_labels(self, theirs: Mapping[tuple[Level, OrthancId], Collection[str]]) -> None:
+        """Fetch the resources whose labels differ from Orthanc's, of which these are all."""
+        ours = self._store.labels()
+        self._fetch_indexed(one for one in {*ours, *theirs} if set(ours.get(one, ())) != set(theirs.get(one, ())))
 
     def verify(self, response: WithChildren) -> None:
         """Compare the index with what Orthanc has just sent of a resource; fetch the resource again if it differs."""

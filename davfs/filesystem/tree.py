@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder, Plan
 from davfs.derived.files import DerivedFiles
 from davfs.entry import Content, Entry, EntryKind, Path, Streamed
-from davfs.errors import Forbidden, IsAFolder, NotAFolder, NotFound, UnknownResource
+from davfs.errors import DatabaseGone, Forbidden, IsAFolder, NotAFolder, NotFound, UnknownResource
 from davfs.filesystem.archives import Archives
 from davfs.filesystem.deletions import Deletions, TreeDeletion
 from davfs.filesystem.extra_files import ExtraFiles
@@ -96,7 +97,9 @@ class Tree:
         if node.level is None or node.id is None:
             return node.entry
         if node.level is Level.INSTANCE:
-            return replace(node.entry, size=self._orthanc.instance_size(node.id))
+            with suppress(DatabaseGone):
+                return replace(node.entry, size=self._orthanc.instance_size(node.id))
+            return node.entry
         if not self._catalog.exists(node.level, node.id):
             raise UnknownResource("it has been deleted")
         return node.entry

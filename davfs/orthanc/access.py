@@ -44,6 +44,7 @@ from typing import Self
 from davfs.cache import LruSet
 from davfs.errors import Unavailable
 from davfs.orthanc.client import HttpResponse, Limits, OrthancAddress, OrthancClient, trust_anyone
+from davfs.orthanc.outage import Outage
 
 LIFETIME = 60.0
 """Seconds for which a granted permission is cached."""
@@ -155,24 +156,28 @@ class Access:
     Args:
         url: Orthanc's address; a name and a password in it are left out, they are not the users'.
         verify: Context for TLS; True if this system has to trust Orthanc's certificate; False for no check of it.
+        outage: While Orthanc's database is gone, permissions stay granted that were when that began.
         lifetime: Seconds for which a granted permission is cached.
         clock: Monotonic time in seconds.
         capacity: Number of cached permissions.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what tests control, each with its default
         self,
         url: str,
         *,
         verify: ssl.SSLContext | bool = True,
+        outage: Outage | None = None,
         lifetime: float = LIFETIME,
         clock: Callable[[], float] = time.monotonic,
         capacity: int = _CAPACITY,
     ) -> None:
         tls = verify if isinstance(verify, ssl.SSLContext) else None if verify else trust_anyone()
         self._client = OrthancClient(OrthancAddress.parse(_USER.sub("//", url, count=1)), tls=tls, limits=_LIMITS)
+        self._outage = outage or Outage()
+        self._clock = clock
         self._salt = secrets.token_bytes(hashlib.blake2b.MAX_KEY_SIZE)
-        self._granted = LruSet[bytes](capacity, lifetime=lifetime, now=clock)
+        self._granted = LruSet[bytes](capacity, lifetime=lifetime, now=self._now)
 
     def ask(self, permission: Permission, credentials: Credentials | None) -> Decision:
         """Return Orthanc's decision about a user.
@@ -187,6 +192,7 @@ class Access:
         key = self._key(permission, credentials)
         if key in self._granted:
             return Decision.GRANTED
+        self._outage.check()
         decision = self._try(permission, credentials)
         if decision is Decision.GRANTED:
             self._granted.add(key)
@@ -195,6 +201,11 @@ class Access:
     def close(self) -> None:
         """Close the connections to Orthanc."""
         self._client.close()
+
+    def _now(self) -> float:
+        """Return the time at which permissions expire or not: it stands still during an outage."""
+        since = self._outage.since
+        return self._clock() if since is None else since
 
     def _key(self, permission: Permission, credentials: Credentials | None) -> bytes:
         salted = hashlib.blake2b(permission.name.encode(), key=self._salt)

@@ -1,24 +1,27 @@
 """Orthanc's PostgreSQL database: notifications of what any Orthanc on it deletes or labels.
 
-Orthanc logs neither. Two triggers in its database send them, as part of the transaction that makes the change
-(docs/adr/0019-several-orthancs.md). They are made by the first drive that is configured for several Orthancs.
+Orthanc logs neither. Two triggers in its database send them (`davfs.orthanc.triggers`), which are made by the first
+drive that is configured for several Orthancs.
 
 psycopg, which is optional, is imported by the functions that need it.
 """
 
-from collections.abc import Mapping, Sequence
+import select
+import time
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Any, Protocol, Self
 
 from davfs.errors import ConfigurationError, Unavailable
+from davfs.orthanc import triggers
 from davfs.orthanc.model import Level, OrthancId
 
-if TYPE_CHECKING:
-    import psycopg
-
 _CHANNEL = "davfs"
-_AT_ONCE = 1000
-"""Notifications that are returned together, about."""
+_SILENCE = 3.0
+"""Seconds within which the server has to answer."""
+_LABELS = (
+    "SELECT resourceType, publicId, label FROM labels JOIN resources ON internalId = labels.id WHERE resourceType < 3"
+)
 _LEVELS = {"0": Level.PATIENT, "1": Level.STUDY, "2": Level.SERIES}
 """``resourceType`` in the database, as ``OrthancPluginResourceType``; instances are 3, and send no notifications."""
 _DETECTION = {
@@ -27,42 +30,9 @@ _DETECTION = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
-"""Options of libpq, in seconds: a server that does not answer any more is noticed."""
+"""Options of libpq, in seconds: a server that cannot be reached any more is noticed."""
 _SETTINGS = {"Host": "host", "Port": "port", "Database": "dbname", "Username": "user", "Password": "password"}
 """Keys of the section ``PostgreSQL`` in Orthanc's configuration, and libpq's names for them."""
-
-_TRIGGERS = (
-    (
-        "resources",
-        "davfs_deleted",
-        """
-        CREATE OR REPLACE FUNCTION davfs_deleted() RETURNS trigger AS $$ BEGIN
-          PERFORM pg_notify('davfs', 'deleted ' || OLD.resourceType || ' ' || OLD.publicId);
-          RETURN NULL;
-        END $$ LANGUAGE plpgsql
-        """,
-        """
-        CREATE TRIGGER davfs_deleted AFTER DELETE ON resources
-          FOR EACH ROW WHEN (OLD.resourceType < 3) EXECUTE PROCEDURE davfs_deleted()
-        """,
-    ),
-    (
-        "labels",  # since orthanc-postgresql 5.0
-        "davfs_labelled",
-        """
-        CREATE OR REPLACE FUNCTION davfs_labelled() RETURNS trigger AS $$ BEGIN
-          PERFORM pg_notify('davfs', 'labelled ' || resourceType || ' ' || publicId) FROM resources
-            WHERE internalId = COALESCE(NEW.id, OLD.id) AND resourceType < 3;
-          RETURN NULL;
-        END $$ LANGUAGE plpgsql
-        """,
-        """
-        CREATE TRIGGER davfs_labelled AFTER INSERT OR DELETE ON labels
-          FOR EACH ROW EXECUTE PROCEDURE davfs_labelled()
-        """,
-    ),
-)
-"""Tables, the triggers on them, and the commands that make the function and the trigger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +50,25 @@ class Notification:
     id: OrthancId
 
 
+Labels = Mapping[tuple[Level, OrthancId], Collection[str]]
+"""The labels of all patients, studies and series that have some."""
+
+
 class Notifications(Protocol):
     """The notifications since a connection was made."""
+
+    def labels(self) -> Labels:
+        """Return all labels.
+
+        Raises:
+            Unavailable: The connection is lost.
+        """
 
     def wait(self, seconds: float) -> Sequence[Notification]:
         """Wait for notifications, for so many seconds at most.
 
         Raises:
-            Unavailable: The connection is lost.
+            Unavailable: The connection is lost, or the server does not answer.
         """
 
     def close(self) -> None:
@@ -117,31 +98,70 @@ class PostgresNotifications:
             raise Unavailable(_reason(error)) from error
         try:
             self._connection.execute("SELECT set_config('search_path', %s, false)", (schema,))
-            _make_triggers(self._connection)
+            triggers.make(self._connection)
             self._connection.execute(f"LISTEN {_CHANNEL}")
         except psycopg.Error as error:
             self.close()
             raise Unavailable(_reason(error)) from error
 
+    def labels(self) -> Labels:
+        """See `Notifications`."""
+        found: dict[tuple[Level, OrthancId], set[str]] = {}
+        try:
+            if self._connection.execute("SELECT to_regclass('labels')").fetchone() == (None,):
+                return {}  # before orthanc-postgresql 5.0
+            for level, resource, label in self._connection.execute(_LABELS):
+                found.setdefault((_LEVELS[str(level)], OrthancId(resource)), set()).add(label)
+        except self._error as error:
+            raise Unavailable(_reason(error)) from error
+        return found
+
     def wait(self, seconds: float) -> Sequence[Notification]:
         """See `Notifications`."""
         try:
-            found = list(self._connection.notifies(timeout=seconds, stop_after=1))
-            if found:
-                found += self._connection.notifies(timeout=0, stop_after=_AT_ONCE)
+            self._check_answer()
+            found = self._received()
+            if not found and self._is_readable(seconds):
+                self._connection.pgconn.consume_input()
+                found = self._received()
         except self._error as error:
             raise Unavailable(_reason(error)) from error
-        return [parsed for each in found if (parsed := parse(each.payload))]
+        return [parsed for each in found if (parsed := parse(each))]
+
+    def _check_answer(self) -> None:
+        """Send a query that does nothing: a server that hangs keeps its connections open."""
+        connection, end = self._connection.pgconn, time.monotonic() + _SILENCE
+        connection.send_query(b"SELECT 1")
+        connection.flush()
+        while connection.is_busy():
+            if not self._is_readable(end - time.monotonic()):
+                raise Unavailable(f"it does not answer within {_SILENCE:g} seconds")
+            connection.consume_input()
+        while (result := connection.get_result()) is not None:
+            if result.error_message:
+                raise Unavailable(result.error_message.decode(errors="replace").strip())
+
+    def _is_readable(self, seconds: float) -> bool:
+        """Wait until something has arrived, for so many seconds at most; return True if it has."""
+        poll = select.poll()
+        poll.register(self._connection.fileno(), select.POLLIN)
+        return bool(poll.poll(max(0.0, seconds) * 1000))
+
+    def _received(self) -> list[str]:
+        """Return the texts of all notifications that have arrived."""
+        found = []
+        while (notification := self._connection.pgconn.notifies()) is not None:
+            found.append(notification.extra.decode(errors="replace"))
+        return found
 
     def close(self) -> None:
         """See `Notifications`."""
         self._connection.close()
 
     @classmethod
-    def of_orthanc(cls, orthanc: Mapping[str, Any]) -> Self:
+    def of_section(cls, section: Mapping[str, Any]) -> Self:
         """Connect as Orthanc does, by the section ``PostgreSQL`` of its configuration."""
-        section = orthanc["PostgreSQL"]
-        return cls(_parameters(section), section.get("Schema", "public"))
+        return cls(_parameters(section), section.get("Schema") or "public")
 
 
 def check(orthanc: Mapping[str, Any]) -> None:
@@ -157,11 +177,20 @@ def check(orthanc: Mapping[str, Any]) -> None:
     if not isinstance(section, Mapping) or section.get("EnableIndex") is not True:
         reason = "for several Orthancs on one PostgreSQL, and this Orthanc has none: PostgreSQL.EnableIndex is not true"
         raise ConfigurationError(f"Davfs.Cluster is true, which is {reason}")
+    check_installed("Davfs.Cluster is true", "the virtual environment of Davfs.Python")
+
+
+def check_installed(setting: str, environment: str) -> None:
+    """Check that psycopg is installed.
+
+    Raises:
+        ConfigurationError: It is not; the message has these words for the setting that needs it, and its environment.
+    """
     try:
         import psycopg  # noqa: F401, PLC0415  optional
     except ImportError as error:
-        remedy = "install psycopg into the virtual environment of Davfs.Python, and libpq (Debian's package libpq5)"
-        raise ConfigurationError(f"Davfs.Cluster is true, and PostgreSQL cannot be asked: {remedy}") from error
+        remedy = f"install psycopg into {environment}, and libpq (Debian's package libpq5)"
+        raise ConfigurationError(f"{setting}, and PostgreSQL cannot be asked: {remedy}") from error
 
 
 def parse(payload: str) -> Notification | None:
@@ -179,28 +208,6 @@ def _parameters(section: Mapping[str, Any]) -> dict[str, Any]:
         return {"conninfo": uri, **_DETECTION}
     given = {name: section[key] for key, name in _SETTINGS.items() if section.get(key)}
     return {"host": "localhost", "sslmode": "require" if section.get("EnableSsl") else "disable"} | given | _DETECTION
-
-
-def _make_triggers(connection: "psycopg.Connection[Any]") -> None:
-    """Make the triggers that are missing; where all are there, nothing is written or locked."""
-    for table, trigger, function, command in _TRIGGERS:
-        with connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(hashtext('davfs'))")  # against another node that starts
-            if not _is_missing(connection, table, trigger):
-                continue
-            connection.execute("SET LOCAL lock_timeout = '3s'")
-            connection.execute(function)
-            connection.execute(command)
-
-
-def _is_missing(connection: "psycopg.Connection[Any]", table: str, trigger: str) -> bool:
-    """Return True if the table is there without the trigger."""
-    found = connection.execute(
-        "SELECT to_regclass(%(table)s) IS NOT NULL AND NOT EXISTS"
-        " (SELECT FROM pg_trigger WHERE tgrelid = to_regclass(%(table)s) AND tgname = %(trigger)s)",
-        {"table": table, "trigger": trigger},
-    ).fetchone()
-    return bool(found and found[0])
 
 
 def _reason(error: Exception) -> str:

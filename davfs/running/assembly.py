@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from davfs.catalog.catalog import Catalog
-from davfs.catalog.database_follower import DatabaseFollower
+from davfs.catalog.database_follower import DatabaseFollower, DatabaseLink, IndexComparison
 from davfs.catalog.indexer import Indexer
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import Placer
@@ -27,7 +27,6 @@ from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
 from davfs.imports.same_image import SameImage
 from davfs.orthanc import Orthanc
-from davfs.orthanc.postgresql import Notifications
 from davfs.orthanc.ranges import RangeCache
 from davfs.running.layout_reloader import LayoutReloader
 from davfs.running.shutdown import Shutdown
@@ -69,7 +68,7 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     changed: Callable[[], None] = lambda: None,
     open_files: int = 4,
     decode: Decoder | None = None,
-    connect: Callable[[], Notifications] | None = None,
+    link: DatabaseLink | None = None,
 ) -> Assembly:
     """Make a drive, and start its background threads.
 
@@ -79,7 +78,7 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
         next_change: Returns the next event of that Orthanc, after waiting so many seconds at most; None for none.
         changed: Called when a path may lead to another resource than before.
         decode: Decodes compressed pixels that Orthanc does not; not to be used inside Orthanc.
-        connect: Connects to Orthanc's database, to follow what other Orthancs on it do; None to follow none.
+        link: Orthanc's database, to follow what other Orthancs on it do; None to follow none.
         open_files: Number of large files that are kept open between ranges; inside Orthanc each is in memory.
 
     Raises:
@@ -104,7 +103,7 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     sweeper = Sweeper(spool, settings.spool_maximum_age)
     indexer.start(catalog, reloader.check_files)
     sweeper.start()
-    followers = _follow(connect, catalog, indexer)
+    followers = _follow(link, catalog, indexer)
     shutdown = Shutdown(
         interrupt=(lanes.zips.refuse, indexer.interrupt, store.interrupt, *(each.interrupt for each in followers)),
         stop=(lanes.stop, sweeper.stop, indexer.stop, *(each.stop for each in followers)),
@@ -113,13 +112,12 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     return Assembly(_drive(checked, folders, indexer, since), indexer, shutdown, reloader.reload)
 
 
-def _follow(
-    connect: Callable[[], Notifications] | None, catalog: Catalog, indexer: Indexer
-) -> tuple[DatabaseFollower, ...]:
+def _follow(link: DatabaseLink | None, catalog: Catalog, indexer: Indexer) -> tuple[DatabaseFollower, ...]:
     """Start to follow Orthanc's database, if that is wanted."""
-    if connect is None:
+    if link is None:
         return ()
-    follower = DatabaseFollower(connect, catalog.synchronizer, indexer.reconcile_soon)
+    comparison = IndexComparison(indexer.reconcile_soon, indexer.reconcile_now)
+    follower = DatabaseFollower(link, catalog.synchronizer, comparison)
     follower.start()
     return (follower,)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from davfs.catalog.database_follower import DatabaseLink
 from davfs.doors.collection.collection import MOUNT, DriveCollection
 from davfs.doors.webdav.application import application
 from davfs.doors.webdav.context import Context
@@ -20,6 +21,7 @@ from davfs.doors.webdav.wire.server import HttpServer
 from davfs.orthanc import loopback
 from davfs.orthanc.access import Access
 from davfs.orthanc.inside import InsideTransport
+from davfs.orthanc.outage import Outage, OutageTransport
 from davfs.orthanc.postgresql import PostgresNotifications
 from davfs.orthanc.rest import RestOrthanc
 from davfs.running.assembly import Assembly, assemble
@@ -71,20 +73,26 @@ def _start() -> None:
     if not setup.keeps_files(configuration):
         _log.warning("StoreDicom is false, so that Orthanc keeps no files: the drive takes no uploads")
     _running.closing.enter_context(state_folder.locked(checked.settings.spool, checked.settings.catalog))
-    orthanc = RestOrthanc(InsideTransport())
+    outage = Outage(callbacks.refuse_recent)
+    orthanc = RestOrthanc(OutageTransport(InsideTransport(), outage))
     assembly = assemble(
         replace(checked, read_only=orthanc.is_read_only(), may_alter=_may_alter(configuration, orthanc)),
         orthanc,
         changes.next_change,
         changed=callbacks.clear_recent,
         open_files=1,
-        connect=partial(PostgresNotifications.of_orthanc, configuration) if checked.settings.cluster else None,
+        link=_link(configuration, outage) if checked.settings.cluster else None,
     )
     _running.assembly = assembly
     callbacks.register_collection(DriveCollection(assembly.drive))
     _log.warning("the drive is at %s/%s/ of Orthanc's HTTP server", checked.settings.uri, MOUNT)
     if checked.settings.server.enabled:
-        _start_server(configuration, checked.settings.server, assembly)
+        _start_server(configuration, checked.settings.server, assembly, outage)
+
+
+def _link(configuration: Mapping[str, Any], outage: Outage) -> DatabaseLink:
+    connect = partial(PostgresNotifications.of_section, configuration["PostgreSQL"])
+    return DatabaseLink(connect, outage, RestOrthanc(InsideTransport()).last_change)
 
 
 def stop() -> None:
@@ -119,11 +127,11 @@ def _has_no_plain_port(orthanc: Mapping[str, Any]) -> bool:
     return bool(orthanc.get("SslEnabled")) or not orthanc.get("RemoteAccessAllowed")
 
 
-def _start_server(orthanc: Mapping[str, Any], settings: ServerSettings, assembly: Assembly) -> None:
+def _start_server(orthanc: Mapping[str, Any], settings: ServerSettings, assembly: Assembly, outage: Outage) -> None:
     """Start the drive's own WebDAV server."""
     home = setup.home(core.configuration_path())
     url, verify = loopback.orthanc_address(orthanc, home)
-    access = Access(url, verify=verify)
+    access = Access(url, verify=verify, outage=outage)
     _running.closing.callback(access.close)
     users = orthanc.get("RegisteredUsers", {})
     login = LoginSettings(access, Throttle(), users, trusted_proxies=settings.trusted_proxies)

@@ -11,8 +11,10 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 
 from davfs.audit import audit
+from davfs.catalog.database_follower import DatabaseLink
 from davfs.comparison.decoders import decoded_by_pydicom
 from davfs.doors.webdav.application import application
 from davfs.doors.webdav.context import Context
@@ -26,7 +28,9 @@ from davfs.errors import DavfsError, OrthancError, Unavailable
 from davfs.orthanc import system
 from davfs.orthanc.access import Access, Decision, Permission
 from davfs.orthanc.http import HttpTransport, http_client
+from davfs.orthanc.outage import Outage, OutageTransport
 from davfs.orthanc.polling import Polling
+from davfs.orthanc.postgresql import PostgresNotifications
 from davfs.orthanc.rest import RestOrthanc
 from davfs.running.assembly import Assembly, assemble
 from davfs.settings import setup, state_folder
@@ -59,7 +63,9 @@ class Standalone:
         remote = configuration.orthanc
         self._client = http_client(remote.url, remote.username, remote.password, verify=remote.verify)
         trust = ssl.create_default_context(cafile=remote.certificate) if remote.verify_peer else False
-        self._access = Access(remote.url, verify=trust)
+        self._database = configuration.database
+        self._outage = Outage()
+        self._access = Access(remote.url, verify=trust, outage=self._outage)
         self._application = StartingApplication()
         self._assembly: Assembly | None = None
         self._closing = ExitStack()
@@ -121,9 +127,11 @@ class Standalone:
             ConfigurationError: All layouts have mistakes, or the spool cannot be used.
         """
         layout_files = setup.load_layouts(self._settings, found.tags)
-        orthanc = RestOrthanc(HttpTransport(self._client))
+        orthanc = RestOrthanc(OutageTransport(HttpTransport(self._client), self._outage))
         checked = Setup(self._settings, layout_files, read_only=found.read_only)
-        assembly = assemble(checked, orthanc, Polling(orthanc).next_change, decode=decoded_by_pydicom)
+        assembly = assemble(
+            checked, orthanc, Polling(orthanc).next_change, decode=decoded_by_pydicom, link=self._link()
+        )
         self._closing.callback(assembly.shutdown.finish, _FINISH_SECONDS)
         server = self._settings.server
         login = LoginSettings(self._access, Throttle(), trusted_proxies=server.trusted_proxies)
@@ -133,6 +141,12 @@ class Standalone:
         )
         self._assembly = assembly
         return tuple(layout.title for layout in layout_files.loaded.layouts)
+
+    def _link(self) -> DatabaseLink | None:
+        if not self._database:
+            return None
+        connect = partial(PostgresNotifications.of_section, self._database)
+        return DatabaseLink(connect, self._outage, RestOrthanc(HttpTransport(self._client)).last_change)
 
     def progress(self) -> tuple[int, int] | None:
         """Return the number of resources in the first index, and of all; None once it is complete."""

@@ -64,10 +64,11 @@ class WebDavCollection(Protocol):
 
 
 class _Registered:
-    """The collection that answers, set before the first callback, and its packed listings."""
+    """The collection that answers, set before the first callback, its packed listings, and see `refuse_recent`."""
 
     collection: WebDavCollection
     listings = ListingCache()
+    refuse_recent = False
 
 
 def register_collection(collection: WebDavCollection) -> None:
@@ -192,7 +193,7 @@ def _send(content: Content, request: Any) -> None:
 
 def _add_recent(generation: int, folder: Path, files: bytes) -> None:
     """Have native/recent_files.c answer the next GET of these files of a folder (`pack_files`)."""
-    if files:
+    if files and not _Registered.refuse_recent:
         joined = "".join(f"{segment}/" for segment in folder).encode("utf-8", "surrogateescape")
         lib.davfs_add_recent(generation, joined, files, len(files))
 
@@ -200,6 +201,12 @@ def _add_recent(generation: int, folder: Path, files: bytes) -> None:
 def clear_recent() -> None:
     """Clear the cache of native/recent_files.c, after each change of the resources that paths lead to."""
     lib.davfs_clear_recent()
+
+
+def refuse_recent(refuse: bool) -> None:  # noqa: FBT001  as the callbacks of an outage are called
+    """Have all GETs come to Python, or no longer so."""
+    _Registered.refuse_recent = refuse
+    clear_recent()
 
 
 @_crossing

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from davfs.errors import ConfigurationError
+from davfs.orthanc import postgresql
 from davfs.settings.checks import hash_key
 from davfs.settings.configuration import CheckedValues, Configuration, GivenValue, ServerSettings
 from davfs.settings.state_folder import state_folder
@@ -49,11 +50,13 @@ class StandaloneConfiguration:
         drive: The drive's own settings, with an empty ``uri``.
         orthanc: The connection to Orthanc.
         wait: Seconds to wait for Orthanc at the start; None for no limit.
+        database: Orthanc's database, as the section ``PostgreSQL`` of its own configuration names it; empty for none.
     """
 
     drive: Configuration
     orthanc: OrthancSettings
     wait: int | None
+    database: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def read_settings(
@@ -79,7 +82,15 @@ def read_settings(
         server=_server(values),
         data=state_folder(orthanc.url, environment),
     )
-    return StandaloneConfiguration(drive, orthanc, values["Wait"])
+    return StandaloneConfiguration(drive, orthanc, values["Wait"], _database(values))
+
+
+def _database(values: CheckedValues) -> Mapping[str, str]:
+    uri = values["PostgreSQL.ConnectionUri"]
+    if not uri:
+        return {}
+    postgresql.check_installed(values.where("PostgreSQL.ConnectionUri"), "the environment of davfs")
+    return {"ConnectionUri": uri, "Schema": values["PostgreSQL.Schema"]}
 
 
 def _orthanc(values: CheckedValues, given: Mapping[str, GivenValue]) -> OrthancSettings:

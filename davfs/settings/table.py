@@ -93,6 +93,8 @@ _ALL = (
         default=True,
         modes=RunMode.STANDALONE,
     ),
+    Setting("PostgreSQL.ConnectionUri", checks.word, "", "DAVFS_POSTGRESQL", modes=RunMode.STANDALONE),
+    Setting("PostgreSQL.Schema", checks.word, default="public", modes=RunMode.STANDALONE),
     Setting(
         "Wait",
         checks.number,

@@ -1,5 +1,6 @@
 """Two Orthancs with the plugin on one PostgreSQL and one storage folder, behind nginx."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import pytest
 
 from davfs.demo.ports import free_ports
 from davfs.demo.process import OrthancProcess
-from tests.support.drive import rest_client
+from tests.support.drive import delete_all, rest_client
 from tests.support.nginx import Nginx
 from tests.support.orthanc_server import OrthancServer
 from tests.support.postgresql import PostgresServer
@@ -19,6 +20,8 @@ from tests.support.webdav import WebDav
 
 INDEX_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancPostgreSQLIndex.so")
 """The plugin orthanc-postgresql."""
+HEALING = 30.0
+"""Seconds within which a drive is right again after its database, or its Orthanc, has come back."""
 WAIT = 60.0
 """Time limit of a request, in seconds: Orthanc waits for a database that is gone."""
 
@@ -112,6 +115,16 @@ def cluster(
         front, other = (stack.enter_context(Nginx(folder / f"nginx{each[0]}", each)) for each in ports)
         balanced = (WebDav(f"{front.url}/davfs/drive/", seconds=WAIT), WebDav(f"{other.url}/", seconds=WAIT))
         yield Cluster(database, tuple(nodes), *map(stack.enter_context, balanced))
+
+
+@pytest.fixture
+def empty(cluster: Cluster) -> None:
+    """An empty archive, which both nodes show."""
+    delete_all(cluster.nodes[0].rest)
+    end = time.monotonic() + HEALING
+    while any(node.drive.listing(path) for node in cluster.nodes for path in ("by-date", "by-label")):
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,9 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cluster.conftest import Cluster, Node
+from tests.cluster.conftest import HEALING, Cluster, Node
 from tests.support import cstore, dicom
-from tests.support.drive import delete_all
 from tests.support.webdav import WebDav
 
 OPERATIONS = int(os.environ.get("TEST_OPERATIONS", "300"))
@@ -25,8 +24,6 @@ SEED = int(os.environ.get("TEST_SEED", "0"))
 BOUND = 1.0
 """Seconds within which another node shows a deletion in groups, and a change of labels: half of what is promised, since
 in an archive as small as this one, comparing counts takes up to two."""
-HEALING = 30.0
-"""Seconds within which a drive is right again after its database, or its Orthanc, has come back."""
 FIRST_LOOK_AT_PATIENTS = 0.2
 """How often the first look after a deletion is at the folders of patients."""
 LABELS = ("urgent", "teaching", "follow-up")
@@ -99,13 +96,9 @@ def names(drive: WebDav, path: str) -> set[str]:
 
 
 @pytest.fixture
-def archive(cluster: Cluster) -> Archive:
+def archive(empty: None) -> Archive:  # noqa: ARG001  it shows nothing
     """An empty archive, which both nodes show."""
-    delete_all(cluster.nodes[0].rest)
-    empty = Archive()
-    for node in cluster.nodes:
-        empty.soon(node.drive, HEALING)
-    return empty
+    return Archive()
 
 
 def by_rest(node: Node, study: Study) -> None:

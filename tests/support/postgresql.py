@@ -64,11 +64,26 @@ class PostgresServer:
             assert time.monotonic() < end, self.log_tail()
             time.sleep(0.05)
 
-    def stop(self) -> None:
-        """Stop the server; connections are closed at once."""
+    def stop(self, *, immediate: bool = False) -> None:
+        """Stop the server, which closes its connections; if ``immediate``, without a shutdown, as a crash does."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGINT)  # a "fast" shutdown
+        self._process.send_signal(signal.SIGQUIT if immediate else signal.SIGINT)  # pg_ctl's "immediate" and "fast"
         self._process.wait(_DEADLINE)
+
+    def freeze(self) -> None:
+        """Have the server hang: its connections stay open, and nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """End `freeze`."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for each in (pid, *map(int, children)):
+            os.kill(each, number)
 
     def sql(self, command: str, *, database: str = DATABASE) -> str:
         """Run a command of SQL as superuser, and return its result: a line for each row, with | between columns."""

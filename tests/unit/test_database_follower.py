@@ -1,4 +1,4 @@
-"""The thread that follows Orthanc's database, over an archive in memory and a connection that a test speaks for."""
+"""The threads that follow Orthanc's database, over an archive in memory and a connection that a test speaks for."""
 
 import logging
 import queue
@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from davfs.catalog.database_follower import DatabaseFollower
-from davfs.errors import OrthancError, Unavailable
+from davfs.catalog.database_follower import DatabaseFollower, DatabaseLink, IndexComparison
+from davfs.errors import DatabaseGone, OrthancError, Unavailable
 from davfs.orthanc.model import Level, OrthancId, Resource
-from davfs.orthanc.postgresql import Notification, Notifications
+from davfs.orthanc.outage import Outage
+from davfs.orthanc.postgresql import Labels, Notification, Notifications
 from tests.support import layouts
 from tests.support.layouts import Show, study_id
 
@@ -40,6 +41,11 @@ class Connection:
 
     sent: queue.Queue[Sequence[Notification] | Exception] = field(default_factory=queue.Queue)
     closed: threading.Event = field(default_factory=threading.Event)
+    labelled: Labels = field(default_factory=dict)
+
+    def labels(self) -> Labels:
+        """See `Notifications`."""
+        return self.labelled
 
     def wait(self, seconds: float) -> Sequence[Notification]:
         """See `Notifications`."""
@@ -68,16 +74,22 @@ def labelled(study: OrthancId, level: Level = Level.STUDY) -> Notification:
 
 @dataclass
 class Followed:
-    """What the thread asked for: times that the index has to be compared."""
+    """What the threads asked for: comparisons of the index, soon or now; and the outage."""
 
     compared: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    compared_now: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    outage: Outage = field(default_factory=Outage)
 
 
 @contextmanager
-def follower(shown: layouts.Shown, connect: Callable[[], Notifications]) -> Iterator[Followed]:
-    """Run the thread over an archive."""
+def follower(
+    shown: layouts.Shown, connect: Callable[[], Notifications], ask_orthanc: Callable[[], object] = lambda: None
+) -> Iterator[Followed]:
+    """Run the threads over an archive."""
     followed = Followed()
-    thread = DatabaseFollower(connect, shown.catalog.synchronizer, followed.compared.release, pause=0.01)
+    comparison = IndexComparison(followed.compared.release, followed.compared_now.release)
+    link = DatabaseLink(connect, followed.outage, ask_orthanc)
+    thread = DatabaseFollower(link, shown.catalog.synchronizer, comparison, pause=0.01)
     thread.start()
     try:
         yield followed
@@ -164,9 +176,11 @@ def test_lost_and_found(show: Show, caplog: pytest.LogCaptureFixture) -> None:
         return found
 
     with caplog.at_level(logging.INFO), follower(shown, connect) as followed:
-        assert followed.compared.acquire(timeout=SOON)
+        assert followed.compared_now.acquire(timeout=SOON)
+        eventually(lambda: len(attempts) == 6)
         first.sent.put(Unavailable("gone"))
-        assert followed.compared.acquire(timeout=SOON)
+        eventually(lambda: not attempts)
+        assert followed.compared_now.acquire(timeout=SOON)
         shown.orthanc.label(study_id("a"), "urgent")
         second.sent.put([labelled(study_id("a"))])
         eventually(lambda: shown.names() == ["urgent"])
@@ -194,3 +208,65 @@ def test_orthanc_fails(show: Show) -> None:
         shown.orthanc.label(study_id("a"), "urgent")
         connection.sent.put([labelled(study_id("a"))])
         eventually(lambda: shown.names() == ["urgent"])
+
+
+def test_labels_of_before(show: Show) -> None:
+    """Labels that changed before the connection was made show once it is."""
+    shown, connection = show(BY_LABEL).add("a").add("b").add("c"), Connection()
+    shown.orthanc.label(study_id("a"), "urgent")
+    shown.orthanc.label(study_id("b"), "old")
+    assert shown.names() == ["no label", "old", "urgent"]
+    shown.orthanc.label(study_id("b"))
+    shown.orthanc.label(study_id("c"), "new")
+    connection.labelled = {(Level.STUDY, study_id("a")): {"urgent"}, (Level.STUDY, study_id("c")): {"new"}}
+    assert shown.names() == ["no label", "old", "urgent"]
+    shown.orthanc.asked = 0
+    with follower(shown, lambda: connection):
+        eventually(lambda: shown.names() == ["new", "no label", "urgent"])
+    assert shown.orthanc.asked == 2
+
+
+def test_outage(show: Show) -> None:
+    """An outage lasts from the loss of the connection until Orthanc answers; then all is compared."""
+    shown, connection, answers = show(BY_LABEL).add("a"), Connection(), threading.Event()
+    attempts: list[Connection] = [connection]
+
+    def connect() -> Connection:
+        if attempts:
+            return attempts.pop()
+        raise Unavailable("refused")
+
+    def ask() -> None:
+        if not answers.is_set():
+            raise Unavailable("no")
+
+    with follower(shown, connect, ask) as followed:
+        assert followed.compared.acquire(timeout=SOON)
+        assert followed.outage.since is None
+        connection.sent.put(Unavailable("gone"))
+        eventually(lambda: followed.outage.since is not None)
+        assert not followed.compared_now.acquire(timeout=0.1)
+        with pytest.raises(DatabaseGone):
+            followed.outage.check()
+        answers.set()
+        assert followed.compared_now.acquire(timeout=SOON)
+        eventually(lambda: followed.outage.since is None)
+        attempts.append(Connection())
+        eventually(lambda: not attempts)
+
+
+def test_orthanc_alone(show: Show) -> None:
+    """Where this connection alone cannot be made, and Orthanc answers, there is no outage for more than a moment."""
+    shown, begun = show(BY_LABEL).add("a"), list[bool]()
+
+    def connect() -> Connection:
+        tried.release()
+        raise Unavailable("no triggers")
+
+    tried = threading.Semaphore(0)
+    with follower(shown, connect) as followed:
+        followed.outage._changed = begun.append
+        for _ in range(5):
+            assert tried.acquire(timeout=SOON)
+        eventually(lambda: followed.outage.since is None)
+    assert sum(begun) <= 2

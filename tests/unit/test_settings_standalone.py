@@ -39,6 +39,8 @@ KEYS = (
     "Orthanc.PasswordFile",
     "Orthanc.Certificate",
     "Orthanc.VerifyPeer",
+    "PostgreSQL.ConnectionUri",
+    "PostgreSQL.Schema",
 )
 leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 values = leaves | st.lists(leaves, max_size=3) | st.dictionaries(st.text(), leaves, max_size=3)

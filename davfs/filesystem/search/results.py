@@ -11,6 +11,7 @@ from davfs.catalog.query import Query
 from davfs.catalog.rows import Row
 from davfs.catalog.search import StudySearch
 from davfs.entry import Entry, EntryKind
+from davfs.errors import DatabaseGone
 from davfs.orthanc import OrthancId, ResourceIndex
 
 MOST = 1000
@@ -81,7 +82,10 @@ class SearchResults:
             self._catalog.rows(self._root)
 
     def _existing(self, found: Sequence[OrthancId]) -> set[OrthancId]:
-        return set().union(*(self._orthanc.existing(some) for some in _batches(found)))
+        try:
+            return set().union(*(self._orthanc.existing(some) for some in _batches(found)))
+        except DatabaseGone:
+            return set(found)
 
     def _entries(self, query: Query, generation: int, found: Sequence[OrthancId]) -> Sequence[Entry]:
         cached = self._cache.get(query)
