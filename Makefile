@@ -27,6 +27,7 @@
 # Debian's own Python: its libpython is the one that the official orthanc-python plugin brings into Orthanc.
 PYTHON ?= /usr/bin/python3
 SHELL  := /bin/bash
+unexport PYTHONDONTWRITEBYTECODE  # or each server that a test starts would compile all modules again
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .PHONY: help run unit test test-bookworm test-trixie test-forky test-large test-stop test-attacks test-crash test-differential \
@@ -35,6 +36,8 @@ SHELL  := /bin/bash
 
 BIN    := .venv/bin
 LONG   := $(BIN)/pytest --timeout 0
+# Two processes for each core, since half of the time they wait for Orthanc and for clients; a module stays in one of them.
+PARALLEL = --numprocesses $$((2 * $$(nproc))) --dist loadfile --no-loadscope-reorder
 PLUGIN := build/libOrthancDavfs.so
 STATIC := build/libOrthancStatic.so
 TOOLS  := build/tools
@@ -60,7 +63,7 @@ unit: .venv/.dev
 	$(BIN)/pytest --numprocesses auto -m 'not packages and not slow' tests/unit $(ARGS)
 
 test: check $(PLUGIN) test-packages
-	tests/run.sh $(ARGS)
+	$(BIN)/pytest $(or $(ARGS),$(PARALLEL) --ignore=tests/cluster)
 
 test-large: $(PLUGIN) .venv/.dev test-packages
 	DAVFS_TEST_FRAMES=2048 $(LONG) tests/contract/test_transfer.py $(ARGS)

@@ -1,5 +1,6 @@
 """The plugin's library, open connections, and the logs of servers beside the report of a test that failed."""
 
+import fcntl
 import sqlite3
 import subprocess
 import sys
@@ -34,6 +35,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SERVERS] = []
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the unit tests last: they are short, and fill the time in which other processes finish their last module."""
+    items.sort(key=lambda item: item.path.parent.name == "unit")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show the end of each running server's log where a test failed."""
@@ -62,12 +68,15 @@ def servers(pytestconfig: pytest.Config) -> list[OrthancProcess]:
 def plugin() -> Path:
     """The plugin's library, rebuilt if its sources are newer."""
     library = ROOT / "build" / "libOrthancDavfs.so"
-    if not library.is_file() or library.stat().st_mtime < _newest_source():
-        built = subprocess.run(
-            [sys.executable, "native/build.py"], cwd=ROOT, capture_output=True, text=True, check=False
-        )
-        assert built.returncode == 0, f"native/build.py failed:\n{built.stdout}{built.stderr}"
-        library.touch()
+    library.parent.mkdir(exist_ok=True)
+    with (library.parent / "tests.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the processes of pytest-xdist build it once
+        if not library.is_file() or library.stat().st_mtime < _newest_source():
+            built = subprocess.run(
+                [sys.executable, "native/build.py"], cwd=ROOT, capture_output=True, text=True, check=False
+            )
+            assert built.returncode == 0, f"native/build.py failed:\n{built.stdout}{built.stderr}"
+            library.touch()
     return library
 
 

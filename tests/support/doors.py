@@ -11,6 +11,7 @@ import pytest
 from davfs.demo.ports import LOOPBACK, free_ports
 from davfs.demo.process import OrthancProcess
 from tests.support.drive import rest_client
+from tests.support.orthanc_server import OrthancServer
 from tests.support.serving import ServeProcess
 from tests.support.webdav import WebDav
 
@@ -61,7 +62,7 @@ def process(
     """An Orthanc with both doors of the plugin open, shared by the tests of a module."""
     (port,) = free_ports(1)
     davfs = {"Server": {"Enabled": True, "Port": port}}
-    with _watched(OrthancProcess(tmp_path_factory.mktemp("orthanc"), plugins=[plugin], davfs=davfs), servers) as each:
+    with _watched(OrthancServer(tmp_path_factory.mktemp("orthanc"), plugins=[plugin], davfs=davfs), servers) as each:
         yield each
 
 
@@ -69,7 +70,7 @@ def process(
 def standalone(servers: list[OrthancProcess], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     """A drive beside an Orthanc without any plugin, shared by the tests of a module."""
     with (
-        _watched(OrthancProcess(tmp_path_factory.mktemp("orthanc")), servers) as process,
+        _watched(OrthancServer(tmp_path_factory.mktemp("orthanc")), servers) as process,
         ServeProcess(tmp_path_factory.mktemp("serve"), process.url) as served,
         served.ready().drive() as drive,
         rest_client(process) as rest,
