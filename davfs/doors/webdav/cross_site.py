@@ -1,4 +1,4 @@
-"""Protection from web pages of other sites (docs/adr/0016-who-may-ask.md).
+"""Protection from web pages of other sites (docs/adr/0016-foreign-web-pages.md).
 
 **DNS rebinding**: a page resolves its own name to the address of this machine, and the browser lets it read the drive.
 The page cannot choose the ``Host`` that the browser sends: where nobody has to log in, that must be a name of this
