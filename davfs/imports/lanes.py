@@ -1,4 +1,4 @@
-"""The lanes: queues for imports and deletions, so that short jobs never wait for long ones.
+"""The lanes: queues for imports and deletions, each with its threads, so that short jobs never wait for long ones.
 
 An upload waits only for uploads of its own kind. The kinds are those of the time that a file can take
 Orthanc's parser: up to half a second for a megabyte of hostile content, milliseconds for an ordinary image.

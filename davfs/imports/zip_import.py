@@ -42,7 +42,7 @@ class ZipResult:
 
 @dataclass(frozen=True, slots=True)
 class ZipLimits:
-    """The limits of a ZIP, together with all ZIPs inside it.
+    """The limits of a ZIP, together with all ZIPs inside it: a ZIP bomb is refused before it is unpacked.
 
     Attributes:
         members: Number of members.

@@ -177,7 +177,7 @@ class Spool(SpoolMover):
                 os.fsync(parent)
 
     def put_receipt(self, path: Path, receipt: Receipt, *, replace: bool = True) -> Item:
-        """Put a receipt at a path.
+        """Write a receipt at a path.
 
         It is not synchronised: it holds no content, and Orthanc has the file anyway. It is never refused for its room:
         the oldest receipts are removed instead.

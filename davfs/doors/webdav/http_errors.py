@@ -10,24 +10,24 @@ from davfs import errors
 from davfs.doors.webdav.responses import RETRY_AFTER
 
 STATUSES: dict[type[errors.DavfsError], HTTPStatus] = {
-    errors.NotFound: HTTPStatus.NOT_FOUND,
-    errors.NotAFolder: HTTPStatus.CONFLICT,
-    errors.IsAFolder: HTTPStatus.METHOD_NOT_ALLOWED,
-    errors.AlreadyExists: HTTPStatus.METHOD_NOT_ALLOWED,  # RFC 4918 §9.3.1
-    errors.ParentMissing: HTTPStatus.CONFLICT,  # RFC 4918 §9.3.1 and §9.7.1
-    errors.BadName: HTTPStatus.BAD_REQUEST,
-    errors.Forbidden: HTTPStatus.FORBIDDEN,
-    errors.Conflict: HTTPStatus.CONFLICT,
-    errors.Rejected: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    errors.NoSpace: HTTPStatus.INSUFFICIENT_STORAGE,  # RFC 4918 §11.5
-    errors.TooLarge: HTTPStatus.NOT_IMPLEMENTED,  # of no file at this door: it streams them
-    errors.Busy: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.UnknownResource: HTTPStatus.NOT_FOUND,
-    errors.BadFile: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    errors.StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,
-    errors.NotAnonymised: HTTPStatus.FORBIDDEN,
-    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.OrthancError: HTTPStatus.BAD_GATEWAY,
+    errors.NotFound: HTTPStatus.NOT_FOUND,  # 404
+    errors.NotAFolder: HTTPStatus.CONFLICT,  # 409
+    errors.IsAFolder: HTTPStatus.METHOD_NOT_ALLOWED,  # 405
+    errors.AlreadyExists: HTTPStatus.METHOD_NOT_ALLOWED,  # 405, RFC 4918 §9.3.1
+    errors.ParentMissing: HTTPStatus.CONFLICT,  # 409, RFC 4918 §9.3.1 and §9.7.1
+    errors.BadName: HTTPStatus.BAD_REQUEST,  # 400
+    errors.Forbidden: HTTPStatus.FORBIDDEN,  # 403
+    errors.Conflict: HTTPStatus.CONFLICT,  # 409
+    errors.Rejected: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,  # 415
+    errors.NoSpace: HTTPStatus.INSUFFICIENT_STORAGE,  # 507, RFC 4918 §11.5
+    errors.TooLarge: HTTPStatus.NOT_IMPLEMENTED,  # 501, of no file at this door: it streams them
+    errors.Busy: HTTPStatus.SERVICE_UNAVAILABLE,  # 503
+    errors.UnknownResource: HTTPStatus.NOT_FOUND,  # 404
+    errors.BadFile: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,  # 415
+    errors.StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,  # 507
+    errors.NotAnonymised: HTTPStatus.FORBIDDEN,  # 403
+    errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,  # 503
+    errors.OrthancError: HTTPStatus.BAD_GATEWAY,  # 502
 }
 
 # WsgiDAV knows a third of them, and calls the others "507 Status".
