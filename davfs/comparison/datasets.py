@@ -5,8 +5,7 @@ from collections.abc import Set as AbstractSet
 
 from pydicom.datadict import keyword_for_tag
 
-from davfs.comparison.encoding import Unreadable
-from davfs.comparison.parsing import DataSet, ParsedElement, parse_sequence
+from davfs.comparison.parsing import DataSet, ParsedElement, Unreadable, parse_sequence
 from davfs.comparison.values import CHARACTER_SET, character_sets, equal
 
 ABOUT_TRANSPORT = frozenset(

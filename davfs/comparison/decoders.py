@@ -9,9 +9,8 @@ import warnings
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import UID
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from davfs.comparison.encoding import EXPLICIT_LITTLE
 from davfs.comparison.parsing import DataSet, ParsedElement, ParsedFile
 from davfs.comparison.pixels import PHOTOMETRIC, PLANAR, NotDecodedError, are_compressed
 from davfs.elements.headers import PIXEL_DATA
@@ -34,7 +33,7 @@ def decoded_by_pydicom(content: memoryview, file: ParsedFile) -> ParsedFile:
             data |= _decoded_icon(dataset, file)
     except Exception as error:  # pydicom raises errors of many kinds
         raise NotDecodedError from error
-    return ParsedFile(EXPLICIT_LITTLE, data)
+    return ParsedFile(ExplicitVRLittleEndian, data)
 
 
 def _decoded(dataset: Dataset, syntax: str) -> DataSet:

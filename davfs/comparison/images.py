@@ -10,8 +10,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from davfs.comparison.datasets import ABOUT_TRANSPORT, first_difference, name
-from davfs.comparison.encoding import Unreadable, is_lossy
-from davfs.comparison.parsing import DataSet, ParsedFile, parse_file
+from davfs.comparison.parsing import DataSet, ParsedFile, Unreadable, parse_file
 from davfs.comparison.pixels import (
     PHOTOMETRIC,
     PLANAR,
@@ -28,6 +27,11 @@ Decoder: TypeAlias = Callable[[memoryview, ParsedFile], ParsedFile]
 
 _PIXELS = frozenset({PIXEL_DATA, 0x7FE00001, 0x7FE00002, 0x7FE00003})  # and the offsets of frames
 _ENCODING = frozenset({PHOTOMETRIC, PLANAR})
+_LOSSY = frozenset(
+    f"1.2.840.10008.1.2.4.{number}"
+    for number in (50, 51, 81, 91, 93, 94, 95, 100, 101, 102, 103, 104, 105, 106, 107, 108, 112, 203, 204, 205)
+)
+"""Transfer syntaxes in which pixels may differ from those that the device made."""
 _ICON = 0x00880200
 _DERIVATION = 0x00082111
 _COMPRESSION = frozenset({_ICON, _DERIVATION, 0x00282110, 0x00282112, 0x00282114})
@@ -54,8 +58,8 @@ def difference(sent: memoryview, held: memoryview, decode_sent: Decoder, decode_
         return "They cannot be compared."
     except NotDecodedError:
         return "Their pixels are compressed in different ways, and cannot be compared here."
-    if found and one.syntax != other.syntax and (is_lossy(one.syntax) or is_lossy(other.syntax)):
-        which = "What was sent" if is_lossy(one.syntax) else "What Orthanc holds"
+    if found and one.syntax != other.syntax and not _LOSSY.isdisjoint((one.syntax, other.syntax)):
+        which = "What was sent" if one.syntax in _LOSSY else "What Orthanc holds"
         return f"{which} is compressed with loss."
     return found and f"They differ in {found}."
 

@@ -10,8 +10,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from davfs.comparison.encoding import Unreadable, encoding_of
-from davfs.elements.files import DEFLATED, find_data_set, inflated
+from davfs.elements.files import DEFLATED, encoding_at, find_data_set, inflated
 from davfs.elements.headers import (
     IMPLICIT,
     ITEM,
@@ -30,6 +29,10 @@ _DEEPEST = 32
 _INFLATED = 1 << 30
 """Bytes of the largest data set that is decompressed."""
 _REPRESENTATIONS = {each: each.decode() for each in LONG | SHORT}
+
+
+class Unreadable(Exception):
+    """A file cannot be read as a DICOM data set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ def parse_file(content: memoryview) -> ParsedFile:
     if is_more or (syntax in DEFLATED and not rest):
         raise Unreadable("the data set cannot be decompressed, or is too large then")
     try:
-        return ParsedFile(syntax, _Parser(rest, encoding_of(syntax, rest)).data_set(len(rest)) if rest else {})
+        return ParsedFile(syntax, _Parser(rest, encoding_at(rest, 0, syntax)).data_set(len(rest)) if rest else {})
     except (struct.error, IndexError) as error:
         raise Unreadable("the file ends within an element") from error
 

@@ -22,6 +22,13 @@ NUMBERS_IN_TEXT = frozenset({"DS", "IS"})
 BYTES = frozenset({"OB", "UN"})
 NUMBERS = frozenset({"AT", "FD", "FL", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "US", "UV"})
 
+PUBLISHED_SCHEMES = frozenset({
+    "99SDM", "ACR", "BI", "C4", "C5", "CD10", "CTV3", "DCM", "DOCKET", "FMA", "I10", "I10P", "I9C", "IBSI", "ICD10",
+    "ICD11", "ICDO3", "ISO3166_1", "ISO639_1", "ISO639_2", "ITIS_TSN", "LN", "MA", "MDC", "MSH", "NCDR", "NCIt", "NDC",
+    "NEU", "NICIP", "PATHLEX", "PUBCHEM_CID", "RADLEX", "RFC3066", "RFC5646", "RXNORM", "SCPECG", "SCT", "SDM", "SNM3",
+    "SRT", "UBERON", "UCUM", "UMLS", "UNII", "UNS",
+})  # fmt: skip
+"""Coding schemes whose CodeMeaning stays: it is published (PS3.16 section 8), and nobody in the hospital wrote it."""
 _KEPT_TEXTS = frozenset({
     "AcquisitionDeviceProcessingCode", "AcquisitionMode", "AlgorithmName", "AlgorithmSource", "AlgorithmVersion",
     "ApplicationManufacturer", "ApplicationName", "ApplicationVersion", "AttenuationCorrectionMethod",

@@ -19,7 +19,6 @@ from typing import Any
 
 from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
-from pydicom.tag import Tag
 
 from davfs import __version__
 from davfs.cache import LruCache, LruSet
@@ -34,7 +33,7 @@ from davfs.derived.identity import Identity
 from davfs.derived.pseudonyms import Pseudonyms
 from davfs.derived.readers import PrefixReader
 from davfs.derived.sizes import padded
-from davfs.derived.stored_elements import StoredElement
+from davfs.derived.stored_elements import StoredElement, stored_text
 from davfs.derived.streams import ForwardStream, StreamedFile, StreamPool
 from davfs.derived.work_limit import WorkLimit
 from davfs.entry import DICOM, InMemory, Readable
@@ -203,7 +202,7 @@ class AnonymisedFiles:
         who = _subject(tags)
         work = WorkLimit()
         person = Person(self._pseudonyms.patient(who), self._key.days(who), Identity.of(dataset, tags, work))
-        place = AttributePlace(_text(dataset, "SOPClassUID"))
+        place = AttributePlace(stored_text(dataset, "SOPClassUID"))
         Deidentifier(self._options, person, self._pseudonyms.uid, place, work=work).deidentify(dataset)
 
 
@@ -222,11 +221,7 @@ def _is_image(sop_class: str) -> bool:
 
 
 def _read_by_pydicom(dataset: Dataset) -> dict[str, str]:
-    return {keyword: _text(dataset, keyword) for keyword in pixels.ATTRIBUTES if keyword in dataset}
-
-
-def _text(dataset: Dataset, keyword: str) -> str:
-    return StoredElement(dataset, Tag(keyword)).value[:1024].decode("latin-1").strip(" \0")
+    return {keyword: stored_text(dataset, keyword) for keyword in pixels.ATTRIBUTES if keyword in dataset}
 
 
 def _read_by_orthanc(tags: Mapping[str, Any]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from pydicom.tag import Tag
 from davfs.confidentiality import table
 from davfs.confidentiality.options import Options
 from davfs.derived.dummies import dummy, unknown_code
-from davfs.derived.stored_elements import StoredElement
+from davfs.derived.stored_elements import StoredElement, stored_text
 
 _CHARACTERISTICS = {
     ("8302-2", "LN"), ("50373000", "SCT"),  # height
@@ -33,7 +33,7 @@ def is_hidden(item: Dataset, options: Options) -> bool:
         item: The original content item.
         options: The options of the profile.
     """
-    kind, code, scheme = _text(item, "ValueType"), *_concept(item)
+    kind, code, scheme = stored_text(item, "ValueType"), *_concept(item)
     listed = table.hides_value(code, scheme, kind, options)
     if listed is None:
         return (code, scheme) in _CHARACTERISTICS and not options.patient_characteristics
@@ -42,7 +42,7 @@ def is_hidden(item: Dataset, options: Options) -> bool:
 
 def replace_value(item: Dataset) -> None:
     """Replace the value of a content item by the code for "unknown", a dummy, or nothing."""
-    kind = _text(item, "ValueType")
+    kind = stored_text(item, "ValueType")
     if kind == "CODE" and _CODE in item:
         item[_CODE] = DataElement(_CODE, "SQ", [unknown_code()])
     elif kind == "NUM" and _MEASURED in item:
@@ -56,9 +56,4 @@ def replace_value(item: Dataset) -> None:
 def _concept(item: Dataset) -> tuple[str, str]:
     tag = Tag("ConceptNameCodeSequence")
     names = StoredElement(item, tag).items if tag in item else ()
-    return (_text(names[0], "CodeValue"), _text(names[0], "CodingSchemeDesignator")) if names else ("", "")
-
-
-def _text(dataset: Dataset, keyword: str) -> str:
-    tag = Tag(keyword)
-    return StoredElement(dataset, tag).value.decode("latin-1").strip(" \0") if tag in dataset else ""
+    return (stored_text(names[0], "CodeValue"), stored_text(names[0], "CodingSchemeDesignator")) if names else ("", "")

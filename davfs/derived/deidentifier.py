@@ -19,10 +19,19 @@ from davfs import __version__
 from davfs.confidentiality.options import Options
 from davfs.confidentiality.shifting import shift_dates
 from davfs.confidentiality.table import EDITION, Action, AttributePlace, listed_action, profile_action
-from davfs.confidentiality.unlisted import BYTES, CLOCKS, CODES, NUMBERS, NUMBERS_IN_TEXT, TEXTS, unlisted_action
+from davfs.confidentiality.unlisted import (
+    BYTES,
+    CLOCKS,
+    CODES,
+    NUMBERS,
+    NUMBERS_IN_TEXT,
+    PUBLISHED_SCHEMES,
+    TEXTS,
+    unlisted_action,
+)
 from davfs.derived import content_items, dummies
 from davfs.derived.identity import COMMON, Identity, encodings_of
-from davfs.derived.stored_elements import StoredElement, elements
+from davfs.derived.stored_elements import StoredElement, elements, stored_text
 from davfs.derived.work_limit import WorkLimit
 
 _PIXELS = 0x7FE0
@@ -33,16 +42,6 @@ _NO_DATA_SETS = {0x0000, 0x0002, 0x0004}
 _REFERENCES = Tag("ReferencedPerformedProcedureStepSequence")
 """A sequence that needs a dummy: its references serve, since their UIDs are replaced."""
 _CHARACTER_SET, _MEANING = Tag("SpecificCharacterSet"), Tag("CodeMeaning")
-_SCHEME = Tag("CodingSchemeDesignator")
-_SCHEMES = frozenset(
-    {
-        *("99SDM", "ACR", "BI", "C4", "C5", "CD10", "CTV3", "DCM", "DOCKET", "FMA", "I10", "I10P", "I9C"),
-        *("IBSI", "ICD10", "ICD11", "ICDO3", "ISO3166_1", "ISO639_1", "ISO639_2", "ITIS_TSN", "LN", "MA"),
-        *("MDC", "MSH", "NCDR", "NCIt", "NDC", "NEU", "NICIP", "PATHLEX", "PUBCHEM_CID", "RADLEX", "RFC3066"),
-        *("RFC5646", "RXNORM", "SCPECG", "SCT", "SDM", "SNM3", "SRT", "UBERON", "UCUM", "UMLS", "UNII", "UNS"),
-    }
-)
-"""Coding schemes with published meanings (PS3.16 section 8), which nobody in the hospital wrote."""
 _FIGURES = re.compile(rb"[0-9+\-.eE \\]*\0?")
 """The characters of numbers; no name consists of them."""
 _CODE = re.compile("[A-Z0-9_ ]{0,16}")
@@ -115,9 +114,9 @@ class Deidentifier:
     def apply(self, dataset: Dataset) -> None:
         """De-identify a data set, or an item, without documenting it."""
         hidden = self.structured and content_items.is_hidden(dataset, self.options)
-        has_known_scheme = _has_known_scheme(dataset)
+        scheme = stored_text(dataset, "CodingSchemeDesignator").partition("\\")[0].strip(" \0")
         for element in elements(dataset):
-            if element.tag == _MEANING and not has_known_scheme:
+            if element.tag == _MEANING and scheme not in PUBLISHED_SCHEMES:
                 element.put(dummies.dummy(element.tag, "LO"))
             else:
                 self._act(element)
@@ -236,11 +235,6 @@ def _clean_codes(element: StoredElement, found: list[str]) -> None:
     if not all(map(_CODE.fullmatch, found)):
         cleaned = [one if _CODE.fullmatch(one) else dummies.TEXT for one in found]
         element.put(DataElement(element.tag, "CS", cleaned))
-
-
-def _has_known_scheme(dataset: Dataset) -> bool:
-    first = StoredElement(dataset, _SCHEME).value.partition(b"\\")[0] if _SCHEME in dataset else b""
-    return first.decode("latin-1").strip(" \0") in _SCHEMES
 
 
 def _is_uid(value: str) -> bool:

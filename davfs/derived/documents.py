@@ -15,8 +15,7 @@ from davfs.derived.rendition_cache import RenditionCache
 from davfs.entry import InMemory
 from davfs.errors import OrthancError, Unavailable, UnknownResource
 from davfs.orthanc import DerivedContent, Instance, Level, OrthancId, Resource
-from davfs.orthanc.description import agreed, described
-from davfs.orthanc.rest import parse_date
+from davfs.orthanc.description import agreed, described, parse_date
 
 _TRIED = 3
 """Series from which an image is tried: a study of reports only must not cost a request for each."""

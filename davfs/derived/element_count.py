@@ -11,7 +11,7 @@ import struct
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from pydicom.datadict import dictionary_VR
+from pydicom.datadict import dictionary_has_tag
 
 from davfs.derived.readers import PrefixReader
 from davfs.elements.headers import (
@@ -115,10 +115,9 @@ class ElementCounter:
         """Return True if pydicom takes an element of undefined length for a sequence, and not for compressed pixels."""
         if representation:
             return representation in {b"SQ", b"UN"}
-        try:
-            return dictionary_VR(tag) == "SQ"
-        except KeyError:
-            return self._read_implicit(self._file.peek(self._offset, LONGEST_HEADER), 0)[0] == ITEM
+        if dictionary_has_tag(tag):
+            return is_sequence(tag)
+        return self._read_implicit(self._file.peek(self._offset, LONGEST_HEADER), 0)[0] == ITEM
 
     def _pass_fragment(self) -> bool:
         """Pass over a fragment of compressed pixels, or their end.

@@ -21,7 +21,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, Implic
 from davfs import __version__
 from davfs.derived.element_count import ElementCounter
 from davfs.derived.readers import AHEAD, ForwardReader, PrefixReader
-from davfs.derived.stored_elements import StoredElement
+from davfs.derived.stored_elements import stored_value
 from davfs.elements.files import DEFLATED, encoding_at, read_meta_header
 from davfs.elements.headers import (
     EXPLICIT,
@@ -223,17 +223,13 @@ def _decoded_size(dataset: Dataset, encoding: Encoding) -> int:
         dataset: The data set.
         encoding: Its encoding.
     """
-    frames = _raw(dataset, "NumberOfFrames").strip(b" \0") or b"1"
+    frames = stored_value(dataset, "NumberOfFrames").strip(b" \0") or b"1"
     number = int(frames) if frames.isdigit() else 0
     rows, columns, bits, samples = (
-        int.from_bytes(_raw(dataset, keyword)[:2], "little" if encoding.little else "big")
+        int.from_bytes(stored_value(dataset, keyword)[:2], "little" if encoding.little else "big")
         for keyword in ("Rows", "Columns", "BitsAllocated", "SamplesPerPixel")
     )
     return -(-number * rows * columns * bits * max(1, samples) // 8) or UNDEFINED
-
-
-def _raw(dataset: Dataset, keyword: str) -> bytes:
-    return StoredElement(dataset, Tag(keyword)).value if keyword in dataset else b""
 
 
 def _passed(file: ForwardReader, length: int) -> Iterator[bytes]:

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pydicom import DataElement, Dataset
-from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
-from pydicom.tag import BaseTag
+from pydicom.tag import BaseTag, Tag
 from pydicom.values import convert_SQ
 
-_UNDEFINED = 0xFFFFFFFF
+from davfs.elements.headers import UNDEFINED, representation_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +31,7 @@ class StoredElement:
     def representation(self) -> str:
         """Its value representation: the dictionary's if the file has none, UN if neither knows it."""
         stored = self.dataset.get_item(self.tag).VR
-        if stored not in {None, "UN"}:
-            return str(stored)
-        try:
-            return dictionary_VR(self.tag)
-        except KeyError:
-            return "UN"
+        return representation_of(self.tag) if stored in {None, "UN"} else str(stored)
 
     @property
     def value(self) -> bytes:
@@ -77,6 +71,17 @@ class StoredElement:
         del self.dataset[self.tag]
 
 
+def stored_value(dataset: Dataset, keyword: str) -> bytes:
+    """Return the value of an attribute as it is stored; empty if the data set has none."""
+    tag = Tag(keyword)
+    return StoredElement(dataset, tag).value if tag in dataset else b""
+
+
+def stored_text(dataset: Dataset, keyword: str) -> str:
+    """Return a text of ASCII, without its padding; empty if the data set has none."""
+    return stored_value(dataset, keyword).decode("latin-1").strip(" \0")
+
+
 def elements(dataset: Dataset) -> list[StoredElement]:
     """Return the elements of a data set, in the order of their tags, without those in its sequences.
 
@@ -86,6 +91,6 @@ def elements(dataset: Dataset) -> list[StoredElement]:
     tags = sorted(dataset.keys())
     for tag in tags:
         stored = dataset.get_item(tag)
-        if isinstance(stored, RawDataElement) and stored.length not in {len(stored.value or b""), _UNDEFINED}:
+        if isinstance(stored, RawDataElement) and stored.length not in {len(stored.value or b""), UNDEFINED}:
             raise ValueError("a data set ends within an element")
     return [StoredElement(dataset, tag) for tag in tags]

@@ -28,9 +28,9 @@ _METHODS = {1: "Shrink", 6: "Implode", 9: "Deflate64", 20: "Zstandard", 93: "Zst
 
 
 class _Unpacker(Protocol):
-    """Unpacks one stream, a limited number of bytes at a time."""
+    """Unpacks one stream, a limited number of bytes at a time, as `bz2.BZ2Decompressor` and `lzma.LZMADecompressor`."""
 
-    def unpack(self, block: memoryview, most: int) -> bytes:
+    def decompress(self, block: memoryview, most: int, /) -> bytes:
         """Take the next packed bytes, none unless it needs input, and return up to ``most`` bytes."""
 
     @property
@@ -82,7 +82,7 @@ class MemberFile:
             if self._unpacker.needs_input:
                 block = self._packed[self._taken : self._taken + _BLOCK]
                 self._taken += len(block)
-            unpacked = self._unpacker.unpack(block, most)
+            unpacked = self._unpacker.decompress(block, most)
             if unpacked or last:
                 return unpacked
         return b""
@@ -94,9 +94,9 @@ class MemberFile:
         if method == DEFLATED:
             return _DeflateReader()
         if method == BZIP2:
-            return _LibraryReader(bz2.BZ2Decompressor())
+            return bz2.BZ2Decompressor()
         if method == LZMA:
-            return _LibraryReader(self._lzma())
+            return self._lzma()
         raise DamagedZip(f"compressed by {_METHODS.get(method, f'method {method}')}, which cannot be read")
 
     def _lzma(self) -> lzma.LZMADecompressor:
@@ -128,7 +128,7 @@ class _StoredReader:
         """See `_Unpacker`."""
         return not self._rest
 
-    def unpack(self, block: memoryview, most: int) -> bytes:
+    def decompress(self, block: memoryview, most: int, /) -> bytes:
         """See `_Unpacker`."""
         rest = self._rest or bytes(block)
         self._rest = rest[most:]
@@ -146,25 +146,9 @@ class _DeflateReader:
         """See `_Unpacker`."""
         return not self._stream.unconsumed_tail
 
-    def unpack(self, block: memoryview, most: int) -> bytes:
+    def decompress(self, block: memoryview, most: int, /) -> bytes:
         """See `_Unpacker`."""
         return self._stream.decompress(self._stream.unconsumed_tail or block, most)
-
-
-class _LibraryReader:
-    """Reads members packed by bzip2 or LZMA."""
-
-    def __init__(self, stream: bz2.BZ2Decompressor | lzma.LZMADecompressor) -> None:
-        self._stream = stream
-
-    @property
-    def needs_input(self) -> bool:
-        """See `_Unpacker`."""
-        return self._stream.needs_input
-
-    def unpack(self, block: memoryview, most: int) -> bytes:
-        """See `_Unpacker`."""
-        return self._stream.decompress(block, most)
 
 
 @contextmanager

@@ -96,7 +96,7 @@ class ResourceIndex(ChangeLog, _InstanceLookup, Protocol):
     def resources(self, ids: Iterable[OrthancId]) -> list[Resource]:
         """Return those of the named patients, studies and series that exist (``POST /tools/bulk-content``)."""
 
-    def page(self, level: Level, since: int, limit: int) -> list[Resource]:
+    def page(self, level: Level, since: int, limit: int) -> Sequence[Resource]:
         """Return a page of all patients, studies or series (``GET /{level}?expand&since=&limit=``).
 
         In newer Orthancs, each resource takes far less time than one that is requested by its id.

@@ -1,10 +1,12 @@
-"""Builds JSON in the form in which Orthanc describes a patient, study or series."""
+"""Parses the JSON in which Orthanc describes resources and changes, and writes that of a patient, study or series."""
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from davfs.orthanc.model import Level, OrthancId, Resource
+from davfs.orthanc.model import Change, Changes, Instance, Level, OrthancId, Resource, WithChildren
+from davfs.orthanc.proxies import as_list, parse_errors
 
 DATE = "%Y%m%dT%H%M%S"
 """Orthanc's form of a date in UTC."""
@@ -16,6 +18,77 @@ PARENTS = {Level.STUDY: "ParentPatient", Level.SERIES: "ParentStudy", Level.INST
 """Key of the resource above."""
 CHILDREN = {Level.PATIENT: "Studies", Level.STUDY: "Series", Level.SERIES: "Instances"}
 """Key of the resources below."""
+
+
+@parse_errors()
+def parse_changes(body: bytes) -> Changes:
+    """Parse a page of ``/changes``, without changes of anything but the four levels."""
+    page = json.loads(body)
+    entries = tuple(
+        Change(one["Seq"], one["ChangeType"], LEVELS[one["ResourceType"]], OrthancId(one["ID"]), one["Date"])
+        for one in page["Changes"]
+        if one["ResourceType"] in LEVELS
+    )
+    return Changes(entries, int(page["Last"]), bool(page["Done"]))
+
+
+@parse_errors()
+def parse_ids(body: bytes) -> Sequence[OrthancId]:
+    """Parse a list of ids."""
+    found: list[OrthancId] = as_list(json.loads(body))
+    return found
+
+
+@parse_errors()
+def parse_resources(body: bytes) -> Sequence[Resource]:
+    """Parse a list of resources, without the instances among them."""
+    return [_resource(item) for item in as_list(json.loads(body)) if item["Type"] != "Instance"]
+
+
+@parse_errors()
+def parse_with_children(body: bytes) -> WithChildren:
+    """Parse a patient, study or series with the ids right below it."""
+    resource = _resource(found := json.loads(body))
+    return WithChildren(resource, as_list(found[CHILDREN[resource.level]]))
+
+
+def _resource(item: Mapping[str, Any]) -> Resource:
+    level = LEVELS[item["Type"]]
+    return Resource(
+        OrthancId(item["ID"]),
+        level,
+        OrthancId(item[PARENTS[level]]) if level in PARENTS else None,
+        _tags(item["MainDicomTags"]),
+        parse_date(item.get("LastUpdate")),
+        tuple(item.get("Labels", ())),
+        _tags(item.get("PatientMainDicomTags", {})),
+    )
+
+
+def parse_instance(item: Mapping[str, Any]) -> Instance:
+    """Return an instance; call it within `parse_errors`."""
+    metadata = item.get("Metadata", {})
+    return Instance(
+        id=OrthancId(item["ID"]),
+        series=OrthancId(item["ParentSeries"]),
+        tags=_tags(item["MainDicomTags"]),
+        size=int(item["FileSize"]),
+        received=parse_date(metadata.get("ReceptionDate")),
+        uuid=item["FileUuid"],
+        sop_class=metadata.get("SopClassUid", ""),
+    )
+
+
+def parse_date(text: str | None) -> datetime | None:
+    """Return Orthanc's ``YYYYMMDDTHHMMSS`` (UTC) as a date, None for anything else."""
+    try:
+        return datetime.strptime(text or "", DATE).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _tags(tags: Mapping[str, Any]) -> dict[str, str]:
+    return {keyword: value for keyword, value in tags.items() if isinstance(value, str) and value}
 
 
 def described(resource: Resource, children: Sequence[OrthancId]) -> bytes:

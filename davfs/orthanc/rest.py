@@ -6,7 +6,6 @@ Source: https://orthanc.uclouvain.be/api/; the routes behave alike on Orthanc 1.
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -15,9 +14,14 @@ from davfs.errors import BadFile, OrthancError, UnknownResource
 from davfs.orthanc import Buffer
 from davfs.orthanc.batches import Batches
 from davfs.orthanc.codes import is_lost, upload_error
-from davfs.orthanc.description import CHILDREN, DATE, LEVELS, PARENTS
+from davfs.orthanc.description import (
+    parse_changes,
+    parse_ids,
+    parse_instance,
+    parse_resources,
+    parse_with_children,
+)
 from davfs.orthanc.model import (
-    Change,
     Changes,
     Counts,
     Instance,
@@ -91,7 +95,7 @@ class RestOrthanc:
     def changes(self, since: int, limit: int = 1000) -> Changes:
         """See `davfs.orthanc.Orthanc`; the same object if the response has not changed."""
         body = self._transport.get(f"/changes?since={since}&limit={limit}")
-        return self._responses.read("/changes", body, _changes)
+        return self._responses.read("/changes", body, parse_changes)
 
     @parse_errors()
     def counts(self) -> Counts:
@@ -102,12 +106,12 @@ class RestOrthanc:
     def ids(self, level: Level) -> Sequence[OrthancId]:
         """See `davfs.orthanc.Orthanc`; the same object if the response has not changed."""
         path = f"/{level.value}"
-        return self._responses.read(path, self._transport.get(path), _ids)
+        return self._responses.read(path, self._transport.get(path), parse_ids)
 
     def with_children(self, level: Level, resource: OrthancId) -> WithChildren:
         """See `davfs.orthanc.Orthanc`; the same object if the response has not changed."""
         path = f"/{level.value}/{resource}"
-        return self._responses.read(path, self._transport.get(path), _with_children)
+        return self._responses.read(path, self._transport.get(path), parse_with_children)
 
     @parse_errors()
     def exists(self, level: Level, resource: OrthancId) -> bool:
@@ -127,23 +131,22 @@ class RestOrthanc:
         """See `davfs.orthanc.Orthanc`; the same objects if the response has not changed."""
         found: list[Resource] = []
         for request, body in self._bulk_responses(list(ids), metadata=False):
-            found += self._list_responses.read(request, body, _resources)
+            found += self._list_responses.read(request, body, parse_resources)
         return found
 
-    @parse_errors()
-    def page(self, level: Level, since: int, limit: int) -> list[Resource]:
+    def page(self, level: Level, since: int, limit: int) -> Sequence[Resource]:
         """See `davfs.orthanc.Orthanc`."""
-        return [_resource(item) for item in as_list(self._json(f"/{level.value}?expand&since={since}&limit={limit}"))]
+        return parse_resources(self._transport.get(f"/{level.value}?expand&since={since}&limit={limit}"))
 
     @parse_errors()
     def instances(self, ids: Sequence[OrthancId]) -> list[Instance]:
         """See `davfs.orthanc.Orthanc`."""
-        return [_instance(item) for item in self._bulk(ids, metadata=True) if item["Type"] == "Instance"]
+        return [parse_instance(item) for item in self._bulk(ids, metadata=True) if item["Type"] == "Instance"]
 
     @parse_errors()
     def instance(self, instance: OrthancId) -> Instance:
         """See `davfs.orthanc.Orthanc`."""
-        return _instance(self._json(f"/instances/{instance}"))
+        return parse_instance(self._json(f"/instances/{instance}"))
 
     @parse_errors()
     def instance_size(self, instance: OrthancId) -> int:
@@ -258,75 +261,3 @@ class RestOrthanc:
         for batch in self._batches.split(ids):
             request = json.dumps({"Resources": list(batch), "Metadata": metadata})
             yield request, self._transport.post("/tools/bulk-content", request.encode())
-
-
-def _resource(item: dict[str, Any]) -> Resource:
-    level = LEVELS[item["Type"]]
-    parent = OrthancId(item[PARENTS[level]]) if level in PARENTS else None
-    return Resource(
-        OrthancId(item["ID"]),
-        level,
-        parent,
-        _tags(item["MainDicomTags"]),
-        parse_date(item.get("LastUpdate")),
-        tuple(item.get("Labels", ())),
-        _tags(item.get("PatientMainDicomTags", {})),
-    )
-
-
-@parse_errors()
-def _changes(body: bytes) -> Changes:
-    page = json.loads(body)
-    entries = tuple(
-        Change(
-            entry["Seq"],
-            entry["ChangeType"],
-            LEVELS[entry["ResourceType"]],
-            OrthancId(entry["ID"]),
-            entry["Date"],
-        )
-        for entry in page["Changes"]
-        if entry["ResourceType"] in LEVELS
-    )
-    return Changes(entries, int(page["Last"]), bool(page["Done"]))
-
-
-@parse_errors()
-def _resources(body: bytes) -> Sequence[Resource]:
-    return [_resource(item) for item in as_list(json.loads(body)) if item["Type"] != "Instance"]
-
-
-@parse_errors()
-def _ids(body: bytes) -> Sequence[OrthancId]:
-    found: list[OrthancId] = as_list(json.loads(body))
-    return found
-
-
-@parse_errors()
-def _with_children(body: bytes) -> WithChildren:
-    resource = _resource(found := json.loads(body))
-    return WithChildren(resource, as_list(found[CHILDREN[resource.level]]))
-
-
-def _instance(item: dict[str, Any]) -> Instance:
-    return Instance(
-        id=OrthancId(item["ID"]),
-        series=OrthancId(item["ParentSeries"]),
-        tags=_tags(item["MainDicomTags"]),
-        size=int(item["FileSize"]),
-        received=parse_date(item.get("Metadata", {}).get("ReceptionDate")),
-        uuid=item["FileUuid"],
-        sop_class=item.get("Metadata", {}).get("SopClassUid", ""),
-    )
-
-
-def _tags(tags: dict[str, Any]) -> dict[str, str]:
-    return {keyword: value for keyword, value in tags.items() if isinstance(value, str) and value}
-
-
-def parse_date(text: str | None) -> datetime | None:
-    """Return Orthanc's ``YYYYMMDDTHHMMSS`` (UTC) as a date, None for anything else."""
-    try:
-        return datetime.strptime(text or "", DATE).replace(tzinfo=UTC)
-    except ValueError:
-        return None

@@ -18,9 +18,8 @@ from pydicom.uid import (
 )
 
 from davfs.comparison.decoders import decoded_by_pydicom
-from davfs.comparison.encoding import Unreadable
 from davfs.comparison.images import difference
-from davfs.comparison.parsing import ParsedElement, ParsedFile, parse_file
+from davfs.comparison.parsing import ParsedElement, ParsedFile, Unreadable, parse_file
 from davfs.comparison.pixels import NotDecodedError, are_compressed
 from davfs.comparison.values import equal
 from tests.support.inbox import CT, TEST_FILES
