@@ -11,7 +11,7 @@ from typing import Any
 from davfs.errors import ConfigurationError
 from davfs.layout import ExtraTags, HashKey, Layout, load_layout, shipped, shipped_names
 from davfs.orthanc import postgresql
-from davfs.orthanc.description import NAMES
+from davfs.orthanc.description import LEVELS
 from davfs.settings import plugin
 from davfs.settings.configuration import Configuration
 from davfs.settings.layout_files import LayoutFiles
@@ -19,7 +19,6 @@ from davfs.settings.layout_files import LayoutFiles
 INBOX = "inbox"
 SEARCH = "search"
 _STUDY_LAYOUT = "by-study"
-_LEVELS = {name: level for level, name in NAMES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +122,7 @@ def _make_folder(key: str, folder: Path) -> None:
 
 def _extra_tags(orthanc: Mapping[str, Any]) -> ExtraTags:
     extra = orthanc.get("ExtraMainDicomTags", {})
-    return {_LEVELS[name]: tags for name, tags in extra.items() if name in _LEVELS}
+    return {LEVELS[name]: tags for name, tags in extra.items() if name in LEVELS}
 
 
 def _layout_file(name: str) -> Path:
