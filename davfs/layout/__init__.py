@@ -2,8 +2,8 @@
 
 - `loader` reads a layout file into a `Layout` (`model`). `document` is its TOML; `levels`, `where` and `profile` parse
   its tables; a mistake is reported with its line (`toml_lines`) and what is allowed there.
-- `template` makes names from DICOM tags; `syntax` parses templates; `values`, `text` format values; `tags` lists the
-  tags that Orthanc has in its index. `condition` and `criteria` select studies.
+- `template` makes names from DICOM tags, and `parts` their parts; `syntax` parses templates; `values`, `text` format
+  values; `tags` lists the tags that Orthanc has in its index. `condition` and `criteria` select studies.
 - `anonymised_templates` restricts the templates of anonymised layouts; `subject` identifies a person for pseudonyms.
 - `json_schema` describes layout files for editors.
 """

@@ -7,8 +7,9 @@ from pydicom.datadict import tag_for_keyword
 from davfs.confidentiality.options import MODIFIED_DATES, PATIENT_CHARACTERISTICS, Options
 from davfs.confidentiality.table import Action, AttributePlace, listed_action
 from davfs.confidentiality.unlisted import unlisted_action
+from davfs.layout.parts import Field, TagValue
 from davfs.layout.tags import MODALITIES, SUBJECT
-from davfs.layout.template import Field, TagValue, Template
+from davfs.layout.template import Template
 from davfs.layout.text import HashKey, TemplateError, TextFormat
 from davfs.layout.values import ValueFormat, is_valid
 

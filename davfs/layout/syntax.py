@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from davfs import names
 from davfs.layout import tags
+from davfs.layout.parts import Field, Identifier, LiteralText, Separator, TagValue, TemplatePart
 from davfs.layout.suggestions import nearest_first
 from davfs.layout.tags import NO_EXTRA_TAGS, ExtraTags
-from davfs.layout.template import Field, Identifier, LiteralText, Separator, TagValue, Template, TemplatePart
+from davfs.layout.template import Template
 from davfs.layout.text import HashKey, TemplateError
 from davfs.layout.values import compile_format
 from davfs.orthanc.model import Level

@@ -24,109 +24,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
-from typing import TypeAlias
 
 from davfs import names
-from davfs.confidentiality.shifting import shift_dates
-from davfs.layout.tags import SUBJECT
-from davfs.layout.text import HashKey
-from davfs.layout.values import ValueFormat, formatted_text, formatted_values
+from davfs.layout import parts
+from davfs.layout.parts import MAX_GROUPS, Field, Identifier, Separator, TagValues, TemplatePart
 
 UNKNOWN = "unknown"
 """The folder of resources without a value in a group."""
 
-MAX_GROUPS = 64
-"""Folders of one group in which one resource can appear."""
-
-_CACHED_NAMES, _CACHED_GROUPS = 500, 2000
+_CACHED_NAMES, _CACHED_GROUPS = 500, 10_000
 """Names that a template caches: groups and most series have the names of others before them; patients have not."""
 _CACHED_TEMPLATES = 100
 """Templates whose names are cached."""
-
-
-@dataclass(frozen=True, slots=True)
-class LiteralText:
-    """Text between the fields, which always stays."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Separator:
-    """Text between the fields, which vanishes with an empty field."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Identifier:
-    """The field ``{id}``."""
-
-
-@dataclass(frozen=True, slots=True)
-class TagValue:
-    """One alternative of a field: the value of a DICOM tag.
-
-    Attributes:
-        keyword: The tag's keyword.
-        representation: Its value representation.
-        value_format: Format of the values; None for the plain value.
-        shift: The key by which a person's dates are shifted (`davfs.layout.text.HashKey.days`); None to keep them.
-    """
-
-    keyword: str
-    representation: str
-    value_format: ValueFormat | None
-    shift: HashKey | None = None
-
-    @property
-    def keywords(self) -> tuple[str, ...]:
-        """The tags from which it is computed."""
-        return (self.keyword, SUBJECT) if self.shift else (self.keyword,)
-
-    def value(self, tags: Mapping[str, str]) -> str:
-        """Return the value for a resource; an empty text if it is to be shifted, and is no date."""
-        value = tags.get(self.keyword, "")
-        if self.shift is None or not value:
-            return value
-        return shift_dates(value, self.representation, self.shift.days(tags[SUBJECT])) or "" if SUBJECT in tags else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A field of one or several alternatives.
-
-    Attributes:
-        tags: Tried in this order.
-        default: Text if all of them are empty.
-        brackets: Brackets right around the value: ``()``, ``[]`` or nothing.
-    """
-
-    tags: tuple[TagValue, ...]
-    default: str
-    brackets: str = ""
-
-    def render(self, tags: Mapping[str, str]) -> str:
-        """Return the text of the first alternative that is not empty."""
-        for tag in self.tags:
-            if text := formatted_text(tag.value(tags), tag.representation, tag.value_format):
-                return self._bracketed(text)
-        return self._bracketed(self.default)
-
-    def texts(self, tags: Mapping[str, str]) -> list[str]:
-        """Return a text for each value of the first alternative that is not empty; at least one, which may be empty."""
-        found = (formatted_values(tag.value(tags), tag.representation, tag.value_format) for tag in self.tags)
-        texts = next((texts for texts in found if texts), [self.default])
-        return [self._bracketed(text) for text in sorted(set(texts))[:MAX_GROUPS]]
-
-    def _bracketed(self, text: str) -> str:
-        return f"{self.brackets[:1]}{text}{self.brackets[1:]}" if text else ""
-
-
-TemplatePart: TypeAlias = LiteralText | Separator | Identifier | Field
-
-_Values: TypeAlias = tuple[str | None, ...]
-"""The values of the tags that a template reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +50,15 @@ class Template:
     parts: tuple[TemplatePart, ...]
     extension: str
     _read: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _words: tuple[Callable[[TagValues, str], str], ...] = field(init=False, repr=False, compare=False)
     _has_id: bool = field(init=False, repr=False, compare=False)
-    _name: Callable[[_Values, str], str] = field(init=False, repr=False, compare=False)
-    _names: Callable[[_Values], tuple[str, ...]] = field(init=False, repr=False, compare=False)
+    _name: Callable[[TagValues, str], str] = field(init=False, repr=False, compare=False)
+    _names: Callable[[TagValues], tuple[str, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        read = (tag.keywords for part in self.parts if isinstance(part, Field) for tag in part.tags)
-        keywords = (keyword for each in read for keyword in each)
+        keywords = (keyword for part in self.parts if isinstance(part, Field) for keyword in part.keywords)
         object.__setattr__(self, "_read", tuple(dict.fromkeys(keywords)))
+        object.__setattr__(self, "_words", tuple(parts.word_of(part, self._read) for part in self.parts))
         object.__setattr__(self, "_has_id", Identifier() in self.parts)
         name, group_names = _cached_names(self)
         object.__setattr__(self, "_name", name)
@@ -184,30 +94,27 @@ class Template:
         """
         return self._names(tuple(map(tags.get, self._read)))
 
-    def _rendered(self, values: _Values, digits: str) -> str:
-        tags = self._tags(values)
-        text = _join((part, _word(part, tags, digits)) for part in self.parts)
+    def _rendered(self, values: TagValues, digits: str) -> str:
+        words = [word(values, digits) for word in self._words]
+        text = "".join(words) if all(words) else _join(zip(self.parts, words, strict=True))
         name = names.safe_file(text, self.extension)
         if digits not in name:  # it was cut off, and must not be
             return names.safe_file(text, f" {digits}{self.extension}")
         return name
 
-    def _grouped(self, values: _Values) -> tuple[str, ...]:
-        tags = self._tags(values)
+    def _grouped(self, values: TagValues) -> tuple[str, ...]:
+        tags = parts.tags_of(self._read, values)
         rows: list[tuple[tuple[TemplatePart, str], ...]] = [()]
         for part in self.parts:
-            words = part.texts(tags) if isinstance(part, Field) else [_word(part, tags, "")]
+            words = part.texts(tags) if isinstance(part, Field) else [parts.text_of(part, "")]
             rows = [(*row, (part, word)) for row, word in product(rows, words)][:MAX_GROUPS]
         found = sorted(_group_name(row) for row in rows)
         unique = {names.folded(name): name for name in reversed(found)}
         return tuple(unique[key] for key in sorted(unique))
 
-    def _tags(self, values: _Values) -> dict[str, str]:
-        return {keyword: value for keyword, value in zip(self._read, values, strict=True) if value is not None}
-
 
 @lru_cache(maxsize=_CACHED_TEMPLATES)
-def _cached_names(template: Template) -> tuple[Callable[[_Values, str], str], Callable[[_Values], tuple[str, ...]]]:
+def _cached_names(template: Template) -> tuple[Callable[[TagValues, str], str], Callable[[TagValues], tuple[str, ...]]]:
     """Return the functions that make the names of a template and of its groups; equal templates share their caches."""
     name, group_names = template._rendered, template._grouped  # noqa: SLF001  a part of the class
     return lru_cache(_CACHED_NAMES)(name), lru_cache(_CACHED_GROUPS)(group_names)
@@ -216,12 +123,6 @@ def _cached_names(template: Template) -> tuple[Callable[[_Values, str], str], Ca
 def _group_name(words: tuple[tuple[TemplatePart, str], ...]) -> str:
     empty = not any(word for part, word in words if isinstance(part, Field))
     return UNKNOWN if empty else names.safe(_join(words))
-
-
-def _word(part: TemplatePart, tags: Mapping[str, str], digits: str) -> str:
-    if isinstance(part, Field):
-        return part.render(tags)
-    return digits if isinstance(part, Identifier) else part.text
 
 
 def _join(words: Iterable[tuple[TemplatePart, str]]) -> str:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from davfs import names
 from davfs.layout import parse_group_template, parse_template
+from davfs.layout.parts import MAX_GROUPS
 from davfs.layout.syntax import parse_file_template
 from davfs.layout.tags import usable
-from davfs.layout.template import MAX_GROUPS
 from davfs.orthanc.model import Level
 from tests.support.templates import ID, render
 
