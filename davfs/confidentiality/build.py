@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from pydicom.datadict import keyword_dict, keyword_for_tag
+from pydicom.datadict import tag_for_keyword
 
 _DOCBOOK = "{http://docbook.org/ns/docbook}"
 _ID = "{http://www.w3.org/XML/1998/namespace}id"
@@ -78,21 +78,13 @@ def _types(modules: Path, classes: Mapping[str, str], tags: set[str]) -> dict[st
     for uid, iod in sorted(classes.items()):
         strictest = dict.fromkeys(tags, 0)
         for one in (one for module in iods[iod] for one in attributes.get(module["key"], ()) if not one["path"]):
-            tag = f"{keyword_tag(one['keyword']):08x}"
+            tag = f"{tag_for_keyword(one['keyword']) or 0:08x}"  # 0: unknown to this pydicom
             if tag in tags:
                 strictest[tag] = max(strictest[tag], _STRICTNESS.get(one["type"], 0))
         for tag, strictness in strictest.items():
             if strictness:
                 found[tag].setdefault("12"[2 - strictness], []).append(uid)
     return {tag: {"required": required} for tag, required in found.items() if required}
-
-
-_KEYWORDS = {keyword: tag for tag in keyword_dict.values() if (keyword := keyword_for_tag(tag))}
-
-
-def keyword_tag(keyword: str) -> int:
-    """Return the tag of a keyword; 0 for one that is unknown to this pydicom."""
-    return _KEYWORDS.get(keyword, 0)
 
 
 def _tag(text: str) -> str:

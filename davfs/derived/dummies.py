@@ -1,11 +1,11 @@
 """Dummy values for attributes that identify a person, and must not be empty (DICOM PS3.15 E.1.1)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pydicom import DataElement, Dataset
-from pydicom.datadict import tag_for_keyword
-from pydicom.tag import BaseTag, Tag
+from pydicom.datadict import keyword_for_tag
+from pydicom.tag import BaseTag
 
 TEXT = "ANONYMIZED"
 _DAY, _CLOCK = "19000101", "000000"
@@ -35,71 +35,44 @@ def dummy(tag: BaseTag, representation: str) -> DataElement:
 
 def dummy_sequence(tag: BaseTag) -> DataElement:
     """Return a sequence of one item with dummy values; the item is empty if nothing is defined for the tag."""
-    make = _ITEMS.get(tag, Dataset)
-    return DataElement(tag, "SQ", [make()])
+    return DataElement(tag, "SQ", [_item(_ITEMS.get(keyword_for_tag(tag), {}))])
 
 
 def unknown_code() -> Dataset:
     """Return the code for "unknown"."""
-    return _item(CodeValue="261665006", CodingSchemeDesignator="SCT", CodeMeaning="Unknown")
+    return _item(_UNKNOWN)
 
 
-def _item(**values: Any) -> Dataset:
+def _item(values: Mapping[str, Any]) -> Dataset:
     item = Dataset()
     for keyword, value in values.items():
-        setattr(item, keyword, value)
+        is_sequence = isinstance(value, list) and all(isinstance(one, dict) for one in value)
+        setattr(item, keyword, [_item(one) for one in value] if is_sequence else value)
     return item
 
 
-def _content_item() -> Dataset:
-    finding = _item(CodeValue="121071", CodingSchemeDesignator="DCM", CodeMeaning="Finding")
-    return _item(
-        RelationshipType="CONTAINS", ValueType="TEXT", ConceptNameCodeSequence=[finding], TextValue=TEXT
-    )  # fmt: skip
-
-
-def _observer() -> Dataset:
-    return _item(
-        VerifyingOrganization=TEXT,
-        VerificationDateTime=f"{_DAY}{_CLOCK}",
-        VerifyingObserverName=TEXT,
-        VerifyingObserverIdentificationCodeSequence=[],
-    )
-
-
-def _operator() -> Dataset:
-    return _item(PersonIdentificationCodeSequence=[unknown_code()], InstitutionName=TEXT)
-
-
-def _annotation() -> Dataset:
-    text = _item(
-        BoundingBoxAnnotationUnits="PIXEL",
-        UnformattedTextValue=TEXT,
-        BoundingBoxTopLeftHandCorner=[1.0, 1.0],
-        BoundingBoxBottomRightHandCorner=[1.0, 1.0],
-        BoundingBoxTextHorizontalJustification="LEFT",
-    )
-    return _item(GraphicLayer=TEXT, TextObjectSequence=[text])
-
-
-def _waveform_annotation() -> Dataset:
-    return _item(UnformattedTextValue=TEXT, ReferencedWaveformChannels=[1, 0])
-
-
-def _flow() -> Dataset:
-    return _item(FlowIdentifier=bytes(2))
-
-
-_ITEMS: Mapping[BaseTag, Callable[[], Dataset]] = {
-    Tag(tag_for_keyword(keyword) or 0): make
-    for keyword, make in {
-        "ContentSequence": _content_item,
-        "FlowIdentifierSequence": _flow,
-        "GraphicAnnotationSequence": _annotation,
-        "InstitutionCodeSequence": unknown_code,
-        "OperatorIdentificationSequence": _operator,
-        "PersonIdentificationCodeSequence": unknown_code,
-        "VerifyingObserverSequence": _observer,
-        "WaveformAnnotationSequence": _waveform_annotation,
-    }.items()
-}
+_UNKNOWN = {"CodeValue": "261665006", "CodingSchemeDesignator": "SCT", "CodeMeaning": "Unknown"}
+_FINDING = {"CodeValue": "121071", "CodingSchemeDesignator": "DCM", "CodeMeaning": "Finding"}
+_ITEMS: Mapping[str, Mapping[str, Any]] = {
+    "ContentSequence": {
+        "RelationshipType": "CONTAINS", "ValueType": "TEXT", "ConceptNameCodeSequence": [_FINDING], "TextValue": TEXT,
+    },
+    "FlowIdentifierSequence": {"FlowIdentifier": bytes(2)},
+    "GraphicAnnotationSequence": {
+        "GraphicLayer": TEXT,
+        "TextObjectSequence": [{
+            "BoundingBoxAnnotationUnits": "PIXEL", "UnformattedTextValue": TEXT,
+            "BoundingBoxTopLeftHandCorner": [1.0, 1.0], "BoundingBoxBottomRightHandCorner": [1.0, 1.0],
+            "BoundingBoxTextHorizontalJustification": "LEFT",
+        }],
+    },
+    "InstitutionCodeSequence": _UNKNOWN,
+    "OperatorIdentificationSequence": {"PersonIdentificationCodeSequence": [_UNKNOWN], "InstitutionName": TEXT},
+    "PersonIdentificationCodeSequence": _UNKNOWN,
+    "VerifyingObserverSequence": {
+        "VerifyingOrganization": TEXT, "VerificationDateTime": f"{_DAY}{_CLOCK}", "VerifyingObserverName": TEXT,
+        "VerifyingObserverIdentificationCodeSequence": [],
+    },
+    "WaveformAnnotationSequence": {"UnformattedTextValue": TEXT, "ReferencedWaveformChannels": [1, 0]},
+}  # fmt: skip
+"""The one item of sequences that must not be empty, by keyword."""

@@ -34,23 +34,10 @@ _NO_IMAGE = re.compile(
 )
 """Names of files that are never DICOM: they are ignored if they cannot be read, and not refused."""
 _JUNK = (
-    "._*",
-    ".ds_store",
-    ".hidden",
-    ".localized",
-    ".metadata_never_index*",
-    ".spotlight-v100",
-    ".trashes",
-    ".fseventsd",
-    ".temporaryitems",
-    ".apdisk",
-    ".directory",
-    ".~lock.*",
-    "~$*",
-    "__macosx",
-    "desktop.ini",
-    "thumbs.db",
-)
+    "._*", ".ds_store", ".hidden", ".localized", ".metadata_never_index*", ".spotlight-v100", ".trashes", ".fseventsd",
+    ".temporaryitems", ".apdisk", ".directory", ".~lock.*", "~$*", "__macosx", "desktop.ini", "thumbs.db",
+)  # fmt: skip
+"""Names of files that macOS, Windows and desktops of Linux leave behind, in lower case."""
 _IS_JUNK = re.compile("|".join(map(translate, _JUNK)))
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from davfs.orthanc.model import Change, Changes, Instance, Level, OrthancId, Resource, WithChildren
-from davfs.orthanc.proxies import as_list, parse_errors
+from davfs.orthanc.responses import as_list, parse_errors
 
 DATE = "%Y%m%dT%H%M%S"
 """Orthanc's form of a date in UTC."""

@@ -10,8 +10,7 @@ from davfs.orthanc import Buffer
 from davfs.orthanc.client import Limits, OrthancAddress, OrthancClient, trust_anyone
 from davfs.orthanc.http_files import HttpFile, HttpFiles
 from davfs.orthanc.model import OrthancId
-from davfs.orthanc.proxies import check_origin, parse_errors
-from davfs.orthanc.responses import check_status
+from davfs.orthanc.responses import check_response, parse_errors
 
 _SLOWEST = 5_000_000
 """Bytes a second that Orthanc writes at least: it responds to an upload when it has stored all of it."""
@@ -87,8 +86,7 @@ class HttpTransport:
             headers = {"Content-Length": str(size)}
             seconds = self._client.limits.read + size / _SLOWEST
             response = self._client.request(method, path, _blocks(body), headers, seconds=seconds)
-        check_origin(response)
-        check_status(response)
+        check_response(response)
         return response.read()
 
 

@@ -17,8 +17,7 @@ from typing import Self
 from davfs.errors import OrthancError, Unavailable, UnknownResource
 from davfs.orthanc.client import HttpResponse, OrthancClient
 from davfs.orthanc.model import OrthancId
-from davfs.orthanc.proxies import check_origin, check_type, is_proxied, parse_errors
-from davfs.orthanc.responses import check_status
+from davfs.orthanc.responses import check_response, check_type, is_proxied, parse_errors
 
 _BLOCK = 1 << 18
 """Bytes of a block: what comes off the network at once is a quarter of that or less."""
@@ -54,8 +53,7 @@ class HttpFiles:
 
     def _attachment(self, instance: OrthancId, what: str) -> str:
         response = self._client.request("GET", f"/instances/{instance}/attachments/dicom/{what}")
-        check_origin(response)
-        check_status(response)
+        check_response(response)
         return response.read().decode("ascii")
 
     def begin(self, instance: OrthancId, start: int = 0, stop: int = 0) -> "HttpStream":
@@ -76,8 +74,7 @@ class HttpFiles:
     def _send(self, path: str, headers: dict[str, str], start: int) -> "HttpStream":
         response = self._client.open("GET", path, headers=headers)
         try:
-            check_origin(response)
-            check_status(response)
+            check_response(response)
             if path.endswith("/file"):
                 check_type(response, "application/dicom")
             return HttpStream(response, start)

@@ -1,7 +1,6 @@
 """Caches parsed responses of Orthanc: a response with the same bytes as the last one is not parsed again."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from davfs.cache import LruCache
@@ -14,12 +13,6 @@ _CAPACITY = 8 << 20
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class _ParsedResponse:
-    body: bytes
-    read_as: Any
-
-
 class ResponseCache:
     """The last response to each request, and the object that was parsed from it.
 
@@ -28,7 +21,7 @@ class ResponseCache:
     """
 
     def __init__(self, capacity: int = _CAPACITY) -> None:
-        self._kept: LruCache[str, _ParsedResponse] = LruCache(_MOST, capacity)
+        self._kept: LruCache[str, tuple[bytes, Any]] = LruCache(_MOST, capacity)
 
     def read(self, path: str, body: bytes, read: Callable[[bytes], T]) -> T:
         """Return a parsed response; the same object if the last one to this request had the same bytes.
@@ -39,9 +32,9 @@ class ResponseCache:
             read: Parses it.
         """
         kept = self._kept.get(path)
-        if kept is not None and kept.body == body:
-            same: T = kept.read_as
+        if kept is not None and kept[0] == body:
+            same: T = kept[1]
             return same
         read_as = read(body)
-        self._kept.put(path, _ParsedResponse(body, read_as), len(body))
+        self._kept.put(path, (body, read_as), len(body))
         return read_as

@@ -32,8 +32,8 @@ from davfs.orthanc.model import (
     StoreStatus,
     WithChildren,
 )
-from davfs.orthanc.proxies import as_list, parse_errors
 from davfs.orthanc.response_cache import ResponseCache
+from davfs.orthanc.responses import as_list, parse_errors
 
 _LISTS = 2 << 20
 """Bytes of cached responses about many resources."""
