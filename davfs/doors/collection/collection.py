@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from davfs.cache import LruSet
 from davfs.doors.collection.error_codes import error_code
-from davfs.doors.collection.log_throttle import LogThrottle
-from davfs.doors.collection.memory_limit import MemoryLimit
+from davfs.doors.collection.memory_limit import QUIET_SECONDS, MemoryLimit
 from davfs.entry import Content, Entry, EntryKind, Path
 from davfs.errors import Forbidden, IsAFolder, NoSpace, NotAFolder, NotFound, PathError, TooLarge
 from davfs.filesystem.drive import Drive
@@ -34,7 +33,7 @@ class DriveCollection:
         self._drive = drive
         self._limit = MemoryLimit(image=core.largest_response())
         self._too_large = LruSet[Path](_TOO_LARGE, lifetime=_TOO_LARGE_SECONDS)
-        self._no_space = LogThrottle()
+        self._no_space = LruSet[type[NoSpace]](1, lifetime=QUIET_SECONDS)
 
     def stat(self, path: Path) -> Entry | None:
         """See `WebDavCollection`."""
@@ -86,7 +85,8 @@ class DriveCollection:
         except Forbidden as error:
             return _forbid(user, "write", error)
         except PathError as error:
-            if isinstance(error, NoSpace) and self._no_space.is_due():
+            if isinstance(error, NoSpace) and NoSpace not in self._no_space:
+                self._no_space.add(NoSpace)
                 _log.warning("an upload was refused: %s", error.reason)
             _audit(user, "write", "", error)
             raise

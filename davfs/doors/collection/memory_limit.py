@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from davfs.doors.collection.log_throttle import LogThrottle
+from davfs.cache import LruSet
 from davfs.entry import DICOM, Entry, Path
 from davfs.errors import TooLarge
 
@@ -19,6 +19,9 @@ LARGEST = 512 << 20
 
 LARGEST_IMAGE = (1 << 32) - 1
 """Bytes of an instance that the core passes to plugins: it counts them in 32 bits."""
+
+QUIET_SECONDS = 60.0
+"""Seconds until the same message is logged again: clients retry."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +40,7 @@ class MemoryLimit:
         self, largest: int = LARGEST, *, image: int = LARGEST_IMAGE, now: Callable[[], float] = time.monotonic
     ) -> None:
         self._read, self._shown, self._image = largest, 2 * largest, image
-        self._warning = LogThrottle(now)
+        self._warned = LruSet[type[TooLarge]](1, lifetime=QUIET_SECONDS, now=now)
 
     def check_read(self, path: Path, entry: Entry) -> None:
         """Check a file that is to be read.
@@ -58,7 +61,8 @@ class MemoryLimit:
     def _check(self, path: Path, entry: Entry, largest: int) -> None:
         if entry.size <= largest:
             return
-        if self._warning.is_due():
+        if TooLarge not in self._warned:
+            self._warned.add(TooLarge)
             _log.warning(
                 "a file of %d bytes is too large for Orthanc's own WebDAV engine; "
                 "the drive's own server (Davfs.Server) streams it",
