@@ -255,6 +255,6 @@ def deflated(image: bytes, behind: bytes, *syntaxes: bytes) -> bytes:
     end = start + 8 + int.from_bytes(image[start + 6 : start + 8], "little")
     named = b"".join(element(0x00020010, b"UI", syntax + b"\0" * (len(syntax) % 2)) for syntax in syntaxes)
     head = image[144:start] + named + image[end:data_set]
-    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packer = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
     packed = packer.compress(image[data_set:] + behind) + packer.flush()
     return image[:140] + len(head).to_bytes(4, "little") + head + packed

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -86,10 +87,10 @@ UNREADABLE = {"module": r"(What|Whether|How|Who|Which)\b", "function": r"(Tell|S
 """First words of docstrings that name neither a thing nor an action."""
 
 
-def sources(*tops: str) -> Iterator[tuple[str, ast.Module]]:
-    """Parse all Python files below some folders."""
-    for file in sorted(path for top in tops for path in (ROOT / top).rglob("*.py")):
-        yield str(file.relative_to(ROOT)), ast.parse(file.read_text())
+@cache
+def sources(top: str) -> dict[str, ast.Module]:
+    """Parse all Python files below a folder."""
+    return {str(file.relative_to(ROOT)): ast.parse(file.read_text()) for file in sorted((ROOT / top).rglob("*.py"))}
 
 
 def is_unreadable(tree: ast.Module) -> bool:
@@ -114,7 +115,12 @@ def class_names(tree: ast.Module) -> Iterator[str]:
 
 def test_docstrings_begin_with_a_thing_or_an_action() -> None:
     """Modules do not begin with a question word, functions not with Tell, Say, Let or Look."""
-    assert not [file for file, tree in sources("davfs", "native", "bench", "tests") if is_unreadable(tree)]
+    assert not [
+        file
+        for top in ("davfs", "native", "bench", "tests")
+        for file, tree in sources(top).items()
+        if is_unreadable(tree)
+    ]
 
 
 SAME = {"audit"}
@@ -123,13 +129,13 @@ SAME = {"audit"}
 
 def test_each_class_has_a_name_of_its_own() -> None:
     """One name stands for one class or type in the whole package, whether private or not."""
-    count = Counter(name for _, tree in sources("davfs") for name in class_names(tree))
+    count = Counter(name for tree in sources("davfs").values() for name in class_names(tree))
     assert not [name for name, number in count.items() if number > 1]
 
 
 def test_each_function_that_is_imported_by_its_name_has_a_name_of_its_own() -> None:
     """Where a module's name does not stand before it, a function's name says what it does, as `read_settings`."""
-    trees = dict(sources("davfs"))
+    trees = sources("davfs")
     functions = {
         (name.removesuffix(".py").removesuffix("/__init__").replace("/", "."), node.name)
         for name, tree in trees.items()

@@ -2,6 +2,7 @@
 
 import io
 import struct
+from functools import cache
 
 import pydicom
 import pytest
@@ -22,6 +23,7 @@ ITEM = struct.pack("<HHI", 0xFFFE, 0xE000, 0)
 HALF_A_MILLION = 500_000
 
 
+@cache
 def elements(count: int) -> bytes:
     """Return so many explicit elements without values, with increasing tags."""
     tags = ((0x0041 + 2 * (number >> 15), number & 0x7FFF) for number in range(count))

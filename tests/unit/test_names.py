@@ -105,7 +105,7 @@ def test_a_safe_name_stays_as_it_is(text: str, limit: int) -> None:
     assert names.safe(name, limit) == name
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(NASTY_TEXT | NEARLY_PLAIN, st.integers(16, 120))
 def test_plain_names_are_what_all_others_would_become(text: str, limit: int) -> None:
     """A name that passes the quick check is the one that the complete rules make."""

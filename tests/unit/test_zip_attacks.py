@@ -106,13 +106,13 @@ def test_links_and_devices_are_files(importer: ZipImporter, tmp_path: DiskPath) 
 
 def test_long_names_of_zips_in_a_zip_take_no_memory(importer: ZipImporter) -> None:
     """The path of a member repeats the names of the ZIPs around it: of thousands of members that would be gigabytes."""
-    inner = raw_zip(*(stored(b"%d" % number, BROKEN[:300]) for number in range(2000)))
+    inner = raw_zip(*(stored(b"%d" % number, BROKEN[:300]) for number in range(600)))
     outer = raw_zip(stored(b"\xb0" * 65535, inner))
     tracemalloc.start()
     refused = refusal(importer, outer)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert refused.reason.startswith("2000 of the 2000")
+    assert refused.reason.startswith("600 of the 600")
     assert sum(map(len, refused.details)) < 50_000
     assert peak < 20 << 20
 
@@ -208,7 +208,7 @@ def test_a_zip64_directory_that_is_a_lie(importer: ZipImporter, size: int, offse
 
 def test_a_small_member_that_unpacks_to_much(importer: ZipImporter, orthanc: MemoryOrthanc) -> None:
     """No more is unpacked than the ZIP says, in whichever way it is packed."""
-    packed = zlib.compress(CT + bytes(500 << 20), 9, wbits=-zlib.MAX_WBITS)
+    packed = zlib.compress(CT + bytes(100 << 20), 1, wbits=-zlib.MAX_WBITS)
     lie = RawMember(b"x", packed, len(CT), zlib.crc32(CT), zlib.DEFLATED)
     tracemalloc.start()
     assert "damaged" in refusal(importer, raw_zip(lie._replace(size=1000))).reason
