@@ -127,6 +127,7 @@ performance: .venv/.dev
 # --upgrade renews what is locked already; the headers of the files name this target.
 lock: $(TOOLS)
 	$(COMPILE) pyproject.toml --output-file requirements/davfs.txt
+	$(COMPILE) pyproject.toml --extra cluster --constraints requirements/davfs.txt --output-file requirements/cluster.txt
 	$(COMPILE) --group build --output-file requirements/build.txt
 	$(COMPILE) --group dev --constraints requirements/davfs.txt --output-file requirements/dev.txt
 	$(COMPILE) --group differential --output-file requirements/differential.txt

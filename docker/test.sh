@@ -8,8 +8,9 @@ PATIENCE=120 # seconds within which the servers have to be well
 
 if docker compose version >/dev/null 2>&1; then COMPOSE=(docker compose); else COMPOSE=(docker-compose); fi
 export COMPOSE_PROJECT_NAME=davfs-test-$$ COMPOSE_FILE=docker-compose.yml
-export ORTHANC_USER=tester ORTHANC_PASSWORD
+export ORTHANC_USER=tester ORTHANC_PASSWORD DATABASE_PASSWORD
 ORTHANC_PASSWORD=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+DATABASE_PASSWORD=$ORTHANC_PASSWORD
 export ALLOW_DELETE=true BIND_ADDRESS=127.0.0.1
 export ORTHANC_PORT=0 DRIVE_PORT=0 DICOM_PORT=0 STANDALONE_PORT=0 # any that are free
 
@@ -113,6 +114,27 @@ stops() # SERVICE
   [ "$code" = 0 ]
 }
 
+# A node is killed, and later started again, while ten clients list patients.
+loses_a_node_unnoticed()
+{
+  local clients
+  in_harness litmus python3 -m tests.docker.cluster 30 &
+  clients=$!
+  sleep 8
+  docker kill "$(container orthanc-a)"
+  sleep 8
+  docker start "$(container orthanc-a)"
+  wait "$clients" && is_well orthanc-a
+}
+
+# Clients may be refused meanwhile, but not for longer than it takes.
+survives_a_restart_of_the_database()
+{
+  compose restart database && is_well database && is_well orthanc-a && is_well orthanc-b && sleep 15 && in_cluster
+}
+
+in_cluster() { in_harness litmus pytest -q -p no:cacheprovider tests/docker/cluster.py; }
+
 check_drive() # NAME URL
 {
   check "$1: contract of the file system" meets_the_contract "$2"
@@ -125,7 +147,7 @@ check_drive() # NAME URL
 clean_up()
 {
   local code=$?
-  compose --profile test down --volumes --remove-orphans >"$log" 2>&1 || cat "$log"
+  compose --profile test --profile cluster down --volumes --remove-orphans >"$log" 2>&1 || cat "$log"
   rm -f "$log"
   exit $code
 }
@@ -133,7 +155,7 @@ log=$(mktemp)
 trap clean_up EXIT
 
 echo "building the images, which takes some minutes the first time"
-compose --profile test build >"$log" 2>&1 || { cat "$log"; exit 1; }
+compose --profile test --profile cluster build >"$log" 2>&1 || { cat "$log"; exit 1; }
 compose up -d
 check "orthanc: healthy" is_well orthanc
 check "davfs: healthy" is_well davfs
@@ -149,8 +171,17 @@ check "davfs: stops when asked to" stops davfs
 check "orthanc: stops when asked to" stops orthanc
 check "orthanc: a new container has the archive of the old one" keeps_the_archive
 
+compose --profile cluster up -d balancer
+for service in database orthanc-a orthanc-b davfs-a davfs-b; do
+  check "cluster: $service is healthy" is_well "$service"
+  check "cluster: $service has no root, no capabilities, nothing to write to" is_confined "$service"
+done
+check "cluster: all nodes show the same" in_cluster
+check "cluster: no client notices that a node was killed" loses_a_node_unnoticed
+check "cluster: the database restarts" survives_a_restart_of_the_database
+
 echo
 [ $failures = 0 ] || compose logs --tail 40
-docker images --format '{{.Repository}} {{.Size}}' | grep -E '^davfs(-orthanc|-harness)? '
+docker images --format '{{.Repository}} {{.Size}}' | grep -E '^davfs(-[a-z]+)? '
 printf '%s\n' "" "${results[@]}"
 exit $((failures > 0))
