@@ -7,8 +7,7 @@ programs=$(echo /usr/lib/postgresql/*/bin)
 
 case "${DATABASE_PASSWORD:-}" in
   "") echo "database: set DATABASE_PASSWORD: there is no password of its own" >&2; exit 78 ;;
-  *[\'\"\\\$]* | *[[:cntrl:][:space:]]*)
-    echo "database: DATABASE_PASSWORD must not hold quotes, \\, \$, spaces or control characters" >&2; exit 78 ;;
+  *[!A-Za-z0-9._~-]*) echo "database: DATABASE_PASSWORD must hold nothing but letters, digits and . _ ~ -" >&2; exit 78 ;;
 esac
 
 if [ ! -e "$data" ]; then
