@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from davfs.doors.webdav.wire.fair_queue import FairQueue, RequestKind, RunningTask
+from davfs.doors.webdav.wire.fair_queue import FairQueue
+from davfs.doors.webdav.wire.tasks import RequestKind, RunningTask
 
 THREADS = 16
 SECONDS = 20

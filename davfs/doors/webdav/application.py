@@ -1,9 +1,13 @@
-"""The WSGI application of door 2: a stack of middlewares, with WsgiDAV at its end."""
+"""The WSGI application of door 2: a stack of middlewares, with WsgiDAV at its end.
+
+The middlewares stand before `WsgiDAVApp` rather than within its own stack, which costs each request 20 µs more.
+"""
 
 import logging
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from wsgidav.util import send_status_response
@@ -11,7 +15,7 @@ from wsgidav.wsgidav_app import WsgiDAVApp
 
 from davfs.doors.webdav import paths, request_headers
 from davfs.doors.webdav.body_buffer import BodyBuffer
-from davfs.doors.webdav.context import KEY, Application, Context, Environ, StartResponse
+from davfs.doors.webdav.context import KEY, PATH, PROVIDER, Application, Context, Environ, StartResponse
 from davfs.doors.webdav.cross_site import CrossSiteProtection
 from davfs.doors.webdav.download import FileDownload
 from davfs.doors.webdav.error_responses import ErrorResponses
@@ -23,47 +27,60 @@ from davfs.doors.webdav.methods import MethodDispatcher
 from davfs.doors.webdav.propfind import Propfind
 from davfs.doors.webdav.provider import DriveProvider
 from davfs.doors.webdav.reload import LayoutReload
+from davfs.entry import Path
 
 _ONLY_TLS = ("Strict-Transport-Security", "max-age=31536000")  # a year (RFC 6797)
+_PATHS, _LONGEST = 2048, 512
+"""Paths that are cached, and characters of the longest of them."""
 _SLASHES = re.compile("/{2,}")
+
+
+_MIDDLEWARES = (
+    ErrorResponses,
+    Authentication,
+    CrossSiteProtection,
+    LayoutReload,
+    BodyBuffer,
+    Propfind,
+    FileDownload,
+    FolderPage,
+)
+"""From the outermost to the innermost."""
 
 
 def application(context: Context) -> Application:
     """Return the application."""
     _silence()
-    dav = WsgiDAVApp(_configuration(context))
+    provider = DriveProvider(context)
+    configuration = _configuration(context, provider)
+    dav = WsgiDAVApp(configuration)
+    inner: Application = dav
+    for middleware in reversed(_MIDDLEWARES):
+        inner = middleware(dav, inner, configuration)
+    added = [("X-Content-Type-Options", "nosniff"), *([_ONLY_TLS] if context.only_tls else [])]
 
     def answer(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        start_response = _with_security_headers(start_response, only_tls=context.only_tls)
+        def start(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> object:
+            return start_response(status, [*headers, *added], exc_info)
+
+        environ[PROVIDER] = provider
         try:
-            with as_http_errors():
-                environ["PATH_INFO"] = _normalized(environ["PATH_INFO"])
+            environ["PATH_INFO"], environ[PATH] = _parsed(environ["PATH_INFO"])
             request_headers.check_headers(environ)
         except HttpError as error:
-            refused: Iterable[bytes] = send_status_response(environ, start_response, error)
+            refused: Iterable[bytes] = send_status_response(environ, start, error)
             return refused
-        response: Iterable[bytes] = dav(environ, start_response)
-        return response
+        return inner(environ, start)
 
     return answer
 
 
-def _configuration(context: Context) -> dict[str, Any]:
+def _configuration(context: Context, provider: DriveProvider) -> dict[str, Any]:
     """Return WsgiDAV's configuration."""
     return {
         KEY: context,
-        "provider_mapping": {"/": DriveProvider(context)},
-        "middleware_stack": [
-            ErrorResponses,
-            Authentication,
-            CrossSiteProtection,
-            LayoutReload,
-            BodyBuffer,
-            Propfind,
-            FileDownload,
-            FolderPage,
-            MethodDispatcher,
-        ],
+        "provider_mapping": {"/": provider},
+        "middleware_stack": [MethodDispatcher],
         "lock_storage": LockStorage(),
         "add_header_MS_Author_Via": True,
         "suppress_version_info": True,
@@ -72,25 +89,23 @@ def _configuration(context: Context) -> dict[str, Any]:
     }
 
 
-def _normalized(path_info: str) -> str:
-    """Return ``PATH_INFO`` in NFC, without empty segments, which some clients write.
+def _parsed(path_info: str) -> tuple[str, Path]:
+    """Return ``PATH_INFO`` in NFC, without empty segments, which some clients write; and its segments.
 
     Raises:
-        BadName: The path is malformed.
+        HttpError: The path is malformed.
     """
+    with as_http_errors():
+        return _normalized(path_info) if len(path_info) > _LONGEST else _cached(path_info)
+
+
+def _normalized(path_info: str) -> tuple[str, Path]:
     path = _SLASHES.sub("/", unicodedata.normalize("NFC", paths.decoded(path_info)))
     path = "/" if path == "*" else path  # OPTIONS about the server as such (RFC 9110 §9.3.7): WsgiDAV fails
-    return path.encode().decode("latin-1")  # as PEP 3333 has it
+    return path.encode().decode("latin-1"), paths.segments(path)  # the first one as PEP 3333 has it
 
 
-def _with_security_headers(start_response: StartResponse, *, only_tls: bool) -> StartResponse:
-    """Forbid browsers to guess media types, and with ``only_tls``, to use plain HTTP from now on."""
-    added = [("X-Content-Type-Options", "nosniff"), *([_ONLY_TLS] if only_tls else [])]
-
-    def start(status: str, headers: list[tuple[str, str]], exc_info: object = None) -> object:
-        return start_response(status, [*headers, *added], exc_info)
-
-    return start
+_cached = lru_cache(maxsize=_PATHS)(_normalized)
 
 
 def _silence() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from http import HTTPStatus
 
 from davfs.doors.webdav import paths
-from davfs.doors.webdav.context import Environ
+from davfs.doors.webdav.context import Environ, path_of
 from davfs.doors.webdav.http_errors import HttpError
 from davfs.doors.webdav.validators import CONDITIONS, unmet
 from davfs.entry import Entry, Path
@@ -46,7 +46,7 @@ def check_versions(environ: Environ, find: FindEntry) -> None:
     """
     if not any(name in environ for name in CONDITIONS):
         return
-    entry = find(paths.segments(environ["PATH_INFO"]))
+    entry = find(path_of(environ))
     if entry is None:
         failed = "HTTP_IF_MATCH" in environ
     else:
@@ -72,7 +72,7 @@ def check_if(environ: Environ, find: FindEntry, lock_tokens: LockTokens) -> None
     known = environ.setdefault(_KNOWN_LOCKS, {})
 
     def holds(about: str | None, listed: list[re.Match[str]]) -> bool:
-        path = paths.segments(environ["PATH_INFO"]) if about is None else _path(about)
+        path = path_of(environ) if about is None else _path(about)
         entry = None if path is None else find(path)
         if path is not None and path not in known:
             known[path] = lock_tokens(path, entry)

@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from davfs.doors.webdav import paths
 from davfs.doors.webdav.host_names import HostNames
 from davfs.doors.webdav.login.settings import LoginSettings
+from davfs.entry import Path
 from davfs.filesystem.drive import Drive
 from davfs.settings.layout_files import LoadedLayouts
 
@@ -17,7 +19,11 @@ Application: TypeAlias = Callable[[Environ, StartResponse], Iterable[bytes]]
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND"})
 """Methods that change nothing."""
 KEY = "davfs"
-"""The key of the `Context` in WsgiDAV's configuration, which each request carries."""
+"""The key of the `Context` in WsgiDAV's configuration."""
+PATH = "davfs.path"
+"""The key of a request's path, as `davfs.doors.webdav.paths.segments` returns it."""
+PROVIDER = "wsgidav.provider"
+"""The key of the `DriveProvider` of a request, which WsgiDAV uses as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,12 @@ def context_of(configuration: Mapping[str, Any]) -> Context:
     """Return the context in WsgiDAV's configuration."""
     context: Context = configuration[KEY]
     return context
+
+
+def path_of(environ: Environ) -> Path:
+    """Return the path of a request."""
+    path: Path | None = environ.get(PATH)
+    return paths.segments(environ["PATH_INFO"]) if path is None else path
 
 
 def user_of(environ: Environ) -> str:

@@ -11,8 +11,7 @@ from typing import TypeAlias
 from wsgidav.mw.base_mw import BaseMiddleware
 
 from davfs import media_types
-from davfs.doors.webdav import paths
-from davfs.doors.webdav.context import Environ, StartResponse, context_of, user_of
+from davfs.doors.webdav.context import PROVIDER, Environ, StartResponse, context_of, path_of, user_of
 from davfs.doors.webdav.range_header import RangeNotSatisfiable, parse_range
 from davfs.doors.webdav.validators import CONDITIONS, entity_tag, http_date, same_version, unmet
 from davfs.entry import Content, Entry, Path
@@ -33,7 +32,7 @@ class FileDownload(BaseMiddleware):
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> ResponseBody:
         """Answer a request, or pass it on."""
-        method, path = environ["REQUEST_METHOD"], paths.segments(environ["PATH_INFO"])
+        method, path = environ["REQUEST_METHOD"], path_of(environ)
         try:
             if method == "GET":
                 return self._get(environ, start_response, path)
@@ -72,7 +71,7 @@ class FileDownload(BaseMiddleware):
         """Return an entry; of a file, the request's ``If`` is checked (RFC 4918 §10.4)."""
         entry = context_of(self.config).drive.stat(path)
         if not entry.is_folder:
-            environ["wsgidav.provider"].check_if(environ)
+            environ[PROVIDER].check_if(environ)
         return entry
 
 

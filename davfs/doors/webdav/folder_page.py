@@ -25,7 +25,7 @@ from wsgidav.mw.base_mw import BaseMiddleware
 
 from davfs import names
 from davfs.doors.webdav import paths
-from davfs.doors.webdav.context import Environ, StartResponse, context_of
+from davfs.doors.webdav.context import Environ, StartResponse, context_of, path_of
 from davfs.entry import Entry, Path
 
 ROOT_NAME = "Drive"
@@ -44,7 +44,7 @@ class FolderPage(BaseMiddleware):
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request, or pass it on (PEP 3333)."""
-        drive, path = context_of(self.config).drive, paths.segments(environ["PATH_INFO"])
+        drive, path = context_of(self.config).drive, path_of(environ)
         if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or not drive.stat(path).is_folder:
             response: Iterable[bytes] = self.next_app(environ, start_response)
             return response

@@ -12,9 +12,9 @@ from http import HTTPStatus
 from wsgidav.request_resolver import RequestResolver
 from wsgidav.request_server import RequestServer
 
-from davfs.doors.webdav import conditions, paths
+from davfs.doors.webdav import conditions
 from davfs.doors.webdav.body_buffer import body_xml, check_no_body
-from davfs.doors.webdav.context import READING_METHODS, Environ, StartResponse, user_of
+from davfs.doors.webdav.context import READING_METHODS, Environ, StartResponse, path_of, user_of
 from davfs.doors.webdav.http_errors import HttpError
 from davfs.doors.webdav.provider import DriveProvider
 from davfs.doors.webdav.request_headers import destination, is_deep, may_replace
@@ -54,7 +54,7 @@ class DriveMethods(RequestServer):
 
     def do_PUT(self, environ: Environ, start_response: StartResponse) -> Iterator[bytes]:  # noqa: N802  WsgiDAV's
         """Store a file (RFC 4918 §9.7); yield an empty block whenever more of the body has to be waited for."""
-        path = paths.segments(environ["PATH_INFO"])
+        path = path_of(environ)
         found = self._check_put(path, environ)
         with self._provider.being_written(path, environ):
             stored = yield from self._store(path, environ)
@@ -63,7 +63,7 @@ class DriveMethods(RequestServer):
 
     def do_DELETE(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
         """Delete a file, or a folder with everything in it (RFC 4918 §9.6)."""
-        path = paths.segments(environ["PATH_INFO"])
+        path = path_of(environ)
         found = self._provider.find(path, environ)
         if found is None:
             self._check_conditions(environ)
@@ -82,7 +82,7 @@ class DriveMethods(RequestServer):
 
     def do_MKCOL(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
         """Make a folder (RFC 4918 §9.3)."""
-        path = paths.segments(environ["PATH_INFO"])
+        path = path_of(environ)
         self._check_conditions(environ)
         check_no_body(environ)
         if environ.get("HTTP_DEPTH", "0") != "0":
@@ -96,7 +96,7 @@ class DriveMethods(RequestServer):
 
     def do_COPY(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
         """Copy a file or folder (RFC 4918 §9.8)."""
-        path = paths.segments(environ["PATH_INFO"])
+        path = path_of(environ)
         source, target = self._existing(path, environ), destination(environ)
         deep = is_deep(environ, source)
         replaced = self._check_target(target, environ)
@@ -107,7 +107,7 @@ class DriveMethods(RequestServer):
 
     def do_MOVE(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
         """Move or rename a file or folder (RFC 4918 §9.9)."""
-        path = paths.segments(environ["PATH_INFO"])
+        path = path_of(environ)
         source, target = self._existing(path, environ), destination(environ)
         if not is_deep(environ, source):
             raise HttpError(HTTPStatus.BAD_REQUEST, "A folder can be moved with everything in it only.")

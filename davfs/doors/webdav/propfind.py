@@ -11,7 +11,7 @@ from wsgidav.mw.base_mw import BaseMiddleware
 
 from davfs.doors.webdav import lock_storage, paths
 from davfs.doors.webdav.body_buffer import body_xml
-from davfs.doors.webdav.context import Environ, StartResponse
+from davfs.doors.webdav.context import PROVIDER, Environ, StartResponse, path_of
 from davfs.doors.webdav.http_errors import HttpError
 from davfs.doors.webdav.multistatus import (
     DAV,
@@ -81,8 +81,8 @@ def _depth(environ: Environ) -> str:
 
 
 def _find(environ: Environ, depth: str, requested: RequestedProperties) -> list[ListedResource]:
-    provider: DriveProvider = environ["wsgidav.provider"]
-    drive, path = provider.context.drive, paths.segments(environ["PATH_INFO"])
+    provider: DriveProvider = environ[PROVIDER]
+    drive, path = provider.context.drive, path_of(environ)
     entry = drive.stat(path)
     if "HTTP_IF" in environ:
         provider.check_conditions(environ)

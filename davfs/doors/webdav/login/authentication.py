@@ -18,8 +18,7 @@ from typing import Any
 
 from wsgidav.mw.base_mw import BaseMiddleware
 
-from davfs.doors.webdav import paths
-from davfs.doors.webdav.context import Environ, StartResponse, context_of
+from davfs.doors.webdav.context import Environ, StartResponse, context_of, path_of
 from davfs.doors.webdav.login.client_address import client_address, is_secret
 from davfs.doors.webdav.login.digest import DigestAuthenticator, DigestLogin
 from davfs.doors.webdav.login.nonces import Nonces
@@ -83,7 +82,7 @@ class Authentication(BaseMiddleware):
 
     def _admit(self, environ: Environ) -> None:
         credentials = self._authenticate(environ)
-        path = paths.segments(environ.get("PATH_INFO", ""))
+        path = path_of(environ)
         for permission in required_permissions(environ["REQUEST_METHOD"], path):
             decision = self._settings.access.ask(permission, credentials)
             if decision is Decision.READ_ONLY:

@@ -1,12 +1,12 @@
-"""The HTTP server of door 2, below WebDAV: cheroot's requests and responses with connections and threads of our own.
+"""The HTTP server of door 2, below WebDAV: cheroot's listening socket, with connections, requests and threads of our own.
 
 The way of one connection, from accept to close:
 
 1. `ConnectionManager`, on one thread with a selector, accepts it. It holds every connection that waits for its client.
 2. When the head of a request has arrived, the connection goes into the queue of the `WorkerPool`. `FairQueue` decides
    whose request is next.
-3. A worker parses the head (`request_head`), collects a small request body (`request_body`) and calls the WSGI
-   application (`gateway`).
+3. A worker parses the head (`request_head`), collects a small request body (`request_body`), calls the WSGI application
+   and sends its response (`request`, `response_head`).
 4. Where the application or the response would have to wait for the client, the worker returns the connection to the
    `ConnectionManager` with a `ConnectionState` that names what it waits for, and the worker takes the next one.
    When the client has sent or read more, step 2 follows again.

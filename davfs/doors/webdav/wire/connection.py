@@ -16,15 +16,15 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
-from cheroot.server import HTTPConnection
-
+from davfs.doors.webdav.context import Environ
 from davfs.doors.webdav.http_errors import HttpError
+from davfs.doors.webdav.login.client_address import network
 from davfs.doors.webdav.wire.brief_wait import BriefWait
 from davfs.doors.webdav.wire.connection_state import ConnectionState
-from davfs.doors.webdav.wire.fair_queue import RequestKind
 from davfs.doors.webdav.wire.request import HttpRequest
 from davfs.doors.webdav.wire.socket_reader import SocketReader
 from davfs.doors.webdav.wire.socket_writer import SocketWriter
+from davfs.doors.webdav.wire.tasks import RequestKind
 from davfs.doors.webdav.wire.tls_socket import Socket, TlsSocket
 
 _LOW_WATER = 32 * 1024
@@ -35,8 +35,14 @@ _KINDS = {b"GET": RequestKind.DOWNLOAD} | dict.fromkeys(
 """Kinds of requests by their method; all other methods change something."""
 
 
-class ClientConnection(HTTPConnection):
+class ClientConnection:
     """A connection to a client.
+
+    Args:
+        server: The server, cheroot's.
+        sock: The socket.
+        address: The client's IP address and port.
+        environ: Variables of WSGI for the requests on it.
 
     Attributes:
         state: What it waits for; None when it is to be closed.
@@ -50,13 +56,10 @@ class ClientConnection(HTTPConnection):
         unread: Whether the client may still be sending a body that is not read.
     """
 
-    RequestHandlerClass = HttpRequest
-    rfile: SocketReader
-    wfile: SocketWriter
     state: ConnectionState | None = ConnectionState.REQUEST
     since = started = 0.0
     before = 0
-    transfer_owner = network = user = ""
+    transfer_owner = user = ""
     discard = 0
     unread = False
     _request: HttpRequest | None = None
@@ -66,16 +69,17 @@ class ClientConnection(HTTPConnection):
     _kind = RequestKind.QUICK
     _target = ""
 
-    def __init__(self, server: Any, sock: Socket) -> None:
+    def __init__(self, server: Any, sock: Socket, address: tuple[str, int], environ: Environ) -> None:
         sock.setblocking(False)  # noqa: FBT003  the standard library's
+        self.server = server
+        self.socket = sock
+        self.network = network(address[0])
+        self.environ = {"REMOTE_ADDR": address[0], "REMOTE_PORT": str(address[1])} | environ
         self._brief_wait = BriefWait(sock, server.requests.has_idle_threads)
-        super().__init__(server, sock, self._stream)
+        self.rfile, self.wfile = SocketReader(sock, self._brief_wait), SocketWriter(sock, self._brief_wait)
         self._steps = self._all_steps()
         if isinstance(sock, TlsSocket):
             self.state = ConnectionState.TLS_HANDSHAKE
-
-    def _stream(self, connection: Socket, mode: str, _: int) -> SocketReader | SocketWriter:
-        return (SocketReader if mode == "rb" else SocketWriter)(connection, self._brief_wait)
 
     @property
     def moved(self) -> int:
@@ -167,7 +171,10 @@ class ClientConnection(HTTPConnection):
         try:
             self._steps.close()
         finally:
-            super().close()
+            self.rfile.close()
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.close()
 
     def _set_low_water(self, count: int) -> None:
         """Have the kernel wake the selector when so many bytes of a body have come, or 32 KB."""
@@ -210,7 +217,7 @@ class ClientConnection(HTTPConnection):
 
     def _answer(self) -> Generator[ConnectionState, None, bool]:
         """Answer a request; return True if another one may follow (keep-alive)."""
-        request = self._request = self.RequestHandlerClass(self.server, self)
+        request = self._request = HttpRequest(self.server.wsgi_app, self)
         try:
             yield from request.steps()
         except HttpError as refusal:  # of a body; most applications respond to it themselves
@@ -222,4 +229,4 @@ class ClientConnection(HTTPConnection):
             yield ConnectionState.SEND_BUFFER
             self.wfile.send()
         self.transfer_owner = ""
-        return not (request.close_connection or self.wfile.broken)
+        return request.is_kept and not self.wfile.broken

@@ -19,16 +19,15 @@ from typing import Any
 from cheroot.errors import FatalSSLAlert
 
 from davfs.doors.webdav.http_errors import HttpError
-from davfs.doors.webdav.login.client_address import network
 from davfs.doors.webdav.wire.connection import ClientConnection
 from davfs.doors.webdav.wire.connection_state import ConnectionState
+from davfs.doors.webdav.wire.response_head import IDLE_SECONDS
 from davfs.doors.webdav.wire.transfer_limits import RATE_LIMITS, RateLimit, TransferLimits
 from davfs.doors.webdav.wire.weighted_groups import WeightedGroups
 from davfs.doors.webdav.wire.worker_pool import log_error
 
 MOST = 512
 """Connections that may be open; a process has 1,024 files open at most, by default, and DCMTK cannot use others."""
-_IDLE_SECONDS = 75.0
 _HEAD_SECONDS = 20.0
 _LINGER_SECONDS = 2.0
 _FRESH_SECONDS = 5.0
@@ -156,17 +155,15 @@ class ConnectionManager:
             _log.warning("a connection could not be accepted: %s", os.strerror(error.errno or 0))
             self._evict_connection() if len(self._open) else time.sleep(0.1)
             return
-        environment: dict[str, str] = {}
+        environ = {"wsgi.url_scheme": "http", "SERVER_PORT": str(self._server.bind_addr[1])}
         if self._server.ssl_adapter is not None:
             try:
-                accepted, environment = self._server.ssl_adapter.wrap(accepted)
+                accepted, of_tls = self._server.ssl_adapter.wrap(accepted)
             except (OSError, FatalSSLAlert):
                 accepted.close()
                 return
-        connection = ClientConnection(self._server, accepted)
-        connection.remote_addr, connection.remote_port = address[:2]
-        connection.network = network(connection.remote_addr)
-        connection.ssl_env = environment
+            environ |= of_tls
+        connection = ClientConnection(self._server, accepted, address[:2], environ)
         with self._lock:
             self._open.add(connection.network, connection)
             is_too_many = len(self._open) > MOST
@@ -232,7 +229,7 @@ class ConnectionManager:
     def _expire_one(self, connection: ClientConnection, now: float) -> None:
         idle, has_begun = now - connection.since, connection.rfile.begun
         match connection.state:
-            case ConnectionState.REQUEST if idle > (_HEAD_SECONDS if has_begun else _IDLE_SECONDS):
+            case ConnectionState.REQUEST if idle > (_HEAD_SECONDS if has_begun else IDLE_SECONDS):
                 self._end(connection, HTTPStatus.REQUEST_TIMEOUT, "The request stopped coming.")
             case ConnectionState.TLS_HANDSHAKE if idle > _HEAD_SECONDS:
                 self._end(connection, HTTPStatus.REQUEST_TIMEOUT, "")

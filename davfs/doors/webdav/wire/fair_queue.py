@@ -11,37 +11,11 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
+from davfs.doors.webdav.wire.request_costs import RequestCosts
+from davfs.doors.webdav.wire.tasks import RequestKind, RunningTask, Task
 from davfs.doors.webdav.wire.thread_clock import cpu_time
-
-
-class RequestKind(Enum):
-    """Kinds of requests, by the time that they may take, in the order in which they are served."""
-
-    QUICK = "little, whatever Orthanc does"
-    HANDSHAKE = "that of a signature"
-    ABORT = "that of closing the files of a client that is not waited for any longer"
-    DOWNLOAD = "that of reading or generating a file"
-    CHANGE = "that of an import, or of waiting for a lock on the path"
-
-
-class Task(Protocol):
-    """A connection with a request, or part of one, for a thread."""
-
-    @property
-    def kind(self) -> RequestKind:
-        """Kind of the request."""
-
-    @property
-    def client(self) -> str:
-        """Its client: the address, and the user that has logged in."""
-
-    @property
-    def target(self) -> str:
-        """Its method and target: requests with the same ones take the same time."""
-
 
 T = TypeVar("T", bound=Task)
 _SHORT = (RequestKind.QUICK, RequestKind.HANDSHAKE)
@@ -56,33 +30,6 @@ _SHARED_SECONDS = 1.0
 """Time for which a client counts as active after a request."""
 _SHARES = 100
 """Seconds that a request waits, for each second of CPU time that it costs, before later ones cannot overtake it."""
-_CHEAP = 0.005
-"""Seconds of CPU time that count as nothing."""
-_MOST_COSTS = 4096
-"""Targets and clients whose costs are remembered."""
-
-
-@dataclass(slots=True, eq=False)
-class RunningTask:
-    """A task that a thread has taken.
-
-    Attributes:
-        kind: Kind of its request.
-        client: Its client.
-        target: Its method and target.
-        active: When the thread began, or was last seen to use CPU time, in seconds of the queue's clock.
-        thread: Identifier of the thread.
-        begun: CPU time of the thread when it began.
-        seen: CPU time of the thread at `active`.
-    """
-
-    kind: RequestKind
-    client: str
-    target: str
-    active: float
-    thread: int
-    begun: float
-    seen: float
 
 
 @dataclass(slots=True, eq=False)
@@ -133,7 +80,7 @@ class FairQueue(Generic[T]):
         self._shared_until = 0.0
         self._clock = clock
         self._cpu_time = cpu_time
-        self._costs: dict[str, float] = {}
+        self._costs = RequestCosts(cpu_time)
         self._queued: dict[RequestKind, dict[str, _ClientQueue[T]]] = {kind: {} for kind in kinds}
         self._running: dict[RequestKind, set[RunningTask]] = {kind: set() for kind in kinds}
         self._running_of_client: defaultdict[tuple[RequestKind, str], list[RunningTask]] = defaultdict(list)
@@ -168,15 +115,16 @@ class FairQueue(Generic[T]):
         kind, now = task.kind, self._clock()
         self._note(running.client, now)
         if kind is running.kind and not self.waiting and now >= self._shared_until:
-            self._account(running)
-            running.active, running.target = now, task.target
+            self._costs.learn_in_a_row(running, now)
+            running.started = running.active = now
+            running.target = task.target
             return running
         with self._changed:
             if self.waiting:
                 return None
             self._remove_running(running)
             if self._has_thread(kind) and self._may_run(kind, running.client):
-                self._account(running)
+                self._costs.learn(running, now)
                 return self._run(task)
             self._add_running(running)
         return None
@@ -185,7 +133,7 @@ class FairQueue(Generic[T]):
         """Note that a task has ended; to be called by the thread that took it."""
         with self._changed:
             self._remove_running(running)
-            self._account(running)
+            self._costs.learn(running, self._clock())
             self._changed.notify()
 
     def drop(self, may_go: Callable[[T], bool]) -> T | None:
@@ -240,12 +188,7 @@ class FairQueue(Generic[T]):
 
     def _due(self, queue: _ClientQueue[T]) -> float:
         """Return the time after which no later request overtakes the first one of a client."""
-        return queue.since + _SHARES * self._cost(queue.tasks[0])
-
-    def _cost(self, task: Task) -> float:
-        """Return the CPU time that a task is expected to cost, in seconds; 0 for little."""
-        cost = self._costs.get(task.target, self._costs.get(task.client, 0.0))
-        return cost if cost >= _CHEAP else 0.0
+        return queue.since + _SHARES * self._costs.expected(queue.tasks[0])
 
     def _unqueue(self, clients: dict[str, _ClientQueue[T]], client: str, task: T) -> None:
         tasks = clients[client].tasks
@@ -268,7 +211,7 @@ class FairQueue(Generic[T]):
         return self._computing(running, now)
 
     def _may_compute(self, task: Task, computing: int) -> bool:
-        return computing < (_COMPUTING if self._cost(task) else _CHEAP_COMPUTING)
+        return computing < (_COMPUTING if self._costs.expected(task) else _CHEAP_COMPUTING)
 
     def _may_run(self, kind: RequestKind, client: str) -> bool:
         """Return True if a client has threads left for a kind, and not too many of its threads compute."""
@@ -301,7 +244,8 @@ class FairQueue(Generic[T]):
     def _run(self, task: T) -> RunningTask:
         thread = threading.get_ident()
         used = self._cpu_time(thread)
-        running = RunningTask(task.kind, task.client, task.target, self._clock(), thread, used, used)
+        now = self._clock()
+        running = RunningTask(task.kind, task.client, task.target, thread, now, now, used, used)
         self._add_running(running)
         return running
 
@@ -317,17 +261,3 @@ class FairQueue(Generic[T]):
             del self._running_of_client[running.kind, running.client]
         self._running[running.kind].remove(running)
         self.busy -= 1
-
-    def _account(self, running: RunningTask) -> None:
-        """Remember the CPU time that a task has cost."""
-        used = self._cpu_time(running.thread)
-        self._learn(running.target, used - running.begun)
-        self._learn(running.client, used - running.begun)
-        running.begun = used
-
-    def _learn(self, key: str, cost: float) -> None:
-        """Remember what a request has cost; a single one that cost more than others does not count in full."""
-        if len(self._costs) >= _MOST_COSTS:
-            self._costs.clear()
-        known = self._costs.get(key, cost)
-        self._costs[key] = min(cost, known + (cost - known) / 4)

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Protocol
 
 from davfs.doors.webdav.http_errors import HttpError
-from davfs.doors.webdav.wire.request_head import field
+from davfs.doors.webdav.wire.request_head import check_field
 
 _LONGEST_LINE = 4096
 """Bytes of the line before a chunk, extensions included, and of all trailer lines together."""
@@ -136,7 +136,7 @@ class ChunkedBody(RequestBody):
         if line == b"\r\n":
             self._finished = True
             return
-        field(line)
+        check_field(line[:-2].decode("latin-1"))
         self._trailer -= len(line)
         if self._trailer < 0:
             raise HttpError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The trailer of the body is too long.")

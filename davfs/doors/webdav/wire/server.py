@@ -9,11 +9,10 @@ import threading
 import time
 from typing import Any
 
-from cheroot.server import HTTPServer
+from cheroot.server import Gateway, HTTPServer
 
 from davfs.doors.webdav.wire.connection import ClientConnection
 from davfs.doors.webdav.wire.connection_manager import ConnectionManager
-from davfs.doors.webdav.wire.gateway import Gateway
 from davfs.doors.webdav.wire.socket_reader import LARGEST_HEAD
 from davfs.doors.webdav.wire.tls_socket import TlsAdapter
 from davfs.doors.webdav.wire.worker_pool import WorkerPool, log_error

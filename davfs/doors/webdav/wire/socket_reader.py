@@ -3,7 +3,9 @@
 import re
 import select
 from collections.abc import Callable
+from http import HTTPStatus
 
+from davfs.doors.webdav.http_errors import HttpError
 from davfs.doors.webdav.wire.brief_wait import BriefWait
 from davfs.doors.webdav.wire.tls_socket import WOULD_BLOCK, Socket, TlsSocket
 
@@ -14,6 +16,7 @@ _DISCARDED = 64 * 1024
 _LONGEST_TARGET = 512
 _DEPTH = re.compile(rb"\r\ndepth:[ \t]*(\w{1,8})", re.IGNORECASE)
 _END = b"\r\n\r\n"
+_TOO_LONG = f"The head of a request may have {LARGEST_HEAD} bytes."
 
 
 class SocketReader:
@@ -61,6 +64,19 @@ class SocketReader:
     def has_head(self) -> bool:
         """Return True if the whole head of a request has arrived, or more bytes than a head may have."""
         return _END in self._buffer or len(self._buffer) >= LARGEST_HEAD
+
+    def take_head(self) -> bytes:
+        """Return the head of the next request, which has arrived, with the empty line at its end.
+
+        Raises:
+            HttpError: It is longer than a head may be.
+        """
+        end = self._buffer.find(_END, 0, LARGEST_HEAD) + len(_END)
+        if end < len(_END):
+            is_target = b"\n" not in self._buffer[:LARGEST_HEAD]
+            status = HTTPStatus.REQUEST_URI_TOO_LONG if is_target else HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+            raise HttpError(status, _TOO_LONG)
+        return self._take(end)
 
     def method(self) -> bytes:
         """Return the method of the next request, which may stand behind empty lines."""

@@ -18,7 +18,6 @@ class SocketWriter:
         brief_wait: Waits briefly until the client takes more.
 
     Attributes:
-        holding: Whether blocks are kept, to go out in one packet with the next one.
         broken: Whether the client takes nothing any more.
         sent: Bytes that were sent so far.
     """
@@ -29,32 +28,31 @@ class SocketWriter:
         self._is_tls = isinstance(target, TlsSocket)
         self._kept: deque[memoryview] = deque()
         self._was_full = False
-        self.holding = False
         self.broken = False
         self.sent = 0
 
     @property
     def full(self) -> bool:
         """True while blocks are kept that the socket does not take now."""
-        return bool(self._kept) and not self.holding
+        return bool(self._kept)
 
     @property
     def memory(self) -> int:
         """Bytes of the blocks that are kept, a part of which may have been sent already."""
         return sum(memoryview(view.obj).nbytes for view in self._kept)
 
-    def write(self, block: Buffer) -> None:
-        """Send a block, as far as that goes now, and keep the rest."""
-        view = memoryview(block)
-        if self._kept and self._is_tls:  # a head, which goes into one record with what follows
-            view = self._joined(view)
-        if len(view) and not self.broken:
-            self._kept.append(view)
-        if not self.holding:
-            self.send()
+    def write(self, *blocks: Buffer) -> None:
+        """Send blocks in as few packets as possible, as far as that goes now, and keep the rest."""
+        for block in blocks:
+            view = memoryview(block)
+            if self._kept and self._is_tls:  # a head, which goes into one record with what follows
+                view = self._joined(view)
+            if len(view) and not self.broken:
+                self._kept.append(view)
+        self.send()
 
     def flush(self) -> None:
-        """Send what was held, as far as that goes now, at the end of a response."""
+        """Send what is kept, as far as that goes now, at the end of a response."""
         self._was_full = False
         self.send()
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from davfs.doors.webdav.wire.connection import ClientConnection
 from davfs.doors.webdav.wire.connection_state import ConnectionState
-from davfs.doors.webdav.wire.fair_queue import FairQueue, RunningTask
+from davfs.doors.webdav.wire.fair_queue import FairQueue
+from davfs.doors.webdav.wire.tasks import RunningTask
 
 _log = logging.getLogger(__name__)
 
