@@ -43,7 +43,9 @@ from typing import Self
 
 from davfs.cache import LruSet
 from davfs.errors import Unavailable
-from davfs.orthanc.client import HttpResponse, Limits, OrthancAddress, OrthancClient, trust_anyone
+from davfs.orthanc.address import OrthancAddress
+from davfs.orthanc.client import Limits, OrthancClient, trust_anyone
+from davfs.orthanc.http_response import HttpResponse
 from davfs.orthanc.outage import Outage
 
 LIFETIME = 60.0

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from davfs.errors import ConfigurationError, OrthancError
 from davfs.orthanc import Buffer
-from davfs.orthanc.client import Limits, OrthancAddress, OrthancClient, trust_anyone
+from davfs.orthanc.address import OrthancAddress
+from davfs.orthanc.client import Limits, OrthancClient, trust_anyone
 from davfs.orthanc.http_files import HttpFile, HttpFiles
 from davfs.orthanc.model import OrthancId
 from davfs.orthanc.responses import check_response, parse_errors

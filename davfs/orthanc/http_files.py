@@ -15,7 +15,8 @@ from http import HTTPStatus
 from typing import Self
 
 from davfs.errors import OrthancError, Unavailable, UnknownResource
-from davfs.orthanc.client import HttpResponse, OrthancClient
+from davfs.orthanc.client import OrthancClient
+from davfs.orthanc.http_response import HttpResponse
 from davfs.orthanc.model import OrthancId
 from davfs.orthanc.responses import check_response, check_type, is_proxied, parse_errors
 

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from davfs.errors import Unavailable
-from davfs.orthanc.client import HttpResponse
+from davfs.orthanc.http_response import HttpResponse
 from davfs.orthanc.codes import error_of
 
 _PAGE, _TEXT = "text/html", "text/"

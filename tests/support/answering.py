@@ -6,7 +6,9 @@ from io import BytesIO
 import httpx
 
 from davfs.orthanc import Buffer
-from davfs.orthanc.client import HttpResponse, OrthancAddress, OrthancClient, connection_errors
+from davfs.orthanc.address import OrthancAddress
+from davfs.orthanc.client import OrthancClient, connection_errors
+from davfs.orthanc.http_response import HttpResponse
 
 
 class AnsweringClient(OrthancClient):

@@ -11,7 +11,8 @@ import pytest
 
 from davfs.demo.ports import LOOPBACK
 from davfs.errors import Unavailable
-from davfs.orthanc.client import Limits, OrthancAddress, OrthancClient
+from davfs.orthanc.address import OrthancAddress
+from davfs.orthanc.client import Limits, OrthancClient
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 LIMITS = Limits(connect=5.0, read=5.0, connections=4)
