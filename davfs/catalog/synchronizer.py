@@ -14,6 +14,7 @@ from typing import TypeVar
 from davfs.cache import LruCache
 from davfs.catalog.change_log import LogPosition, end_of_log, without_deleted_entries
 from davfs.catalog.instances import InstanceCache
+from davfs.catalog.shared_call import SharedCall
 from davfs.catalog.store import Store
 from davfs.orthanc import ResourceIndex
 from davfs.orthanc.model import Change, Changes, Level, OrthancId, Resource, WithChildren
@@ -70,6 +71,7 @@ class Synchronizer:
         self._verified: LruCache[OrthancId, tuple[int, WithChildren]] = LruCache(_VERIFIED)
         self._verified_batches: LruCache[OrthancId, tuple[int, Sequence[Resource]]] = LruCache(_VERIFIED_BATCHES)
         self._fetched_while_stale: tuple[int, set[OrthancId]] = 0, set()
+        self._read_log_together = SharedCall(self._read_log)
         self._unchanged_page: tuple[LogPosition, Changes] | None = None
         self.building = False
 
@@ -103,6 +105,9 @@ class Synchronizer:
         self._store.place_for_today()
         if self._store.position.seen == 0 and self.building:
             return  # the first index, which is about to be built, will have everything
+        self._read_log_together()
+
+    def _read_log(self) -> None:
         for _ in range(_PAGES):
             if self._read_page():
                 return

@@ -11,8 +11,8 @@ from http import HTTPStatus
 from typing import Any
 
 from davfs.errors import Unavailable
-from davfs.orthanc.http_response import HttpResponse
 from davfs.orthanc.codes import error_of
+from davfs.orthanc.http_response import HttpResponse
 
 _PAGE, _TEXT = "text/html", "text/"
 _ABOUT_PERMISSIONS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.PROXY_AUTHENTICATION_REQUIRED}

@@ -1,4 +1,4 @@
-"""The HTTP server of door 2, below WebDAV: cheroot's listening socket, with connections, requests and threads of our own.
+"""The HTTP server of door 2, below WebDAV: cheroot's listening socket; connections, requests and threads are our own.
 
 The way of one connection, from accept to close:
 
