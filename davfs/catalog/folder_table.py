@@ -3,9 +3,9 @@
 import sqlite3
 from collections.abc import Sequence
 
-from davfs.catalog.lineages import parameters
 from davfs.catalog.packing import key_of, pack, unpack
 from davfs.catalog.placing import FolderPath
+from davfs.catalog.records import parameters
 from davfs.catalog.schema import LEVEL_NUMBERS
 from davfs.orthanc.model import Level, OrthancId
 

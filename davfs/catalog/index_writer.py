@@ -26,8 +26,9 @@ class IndexWriter:
 
     def save(self, found: Sequence[Resource], revision: int) -> ResourceChanges:
         """Save resources, given in the order of their levels, and place them; see `Store.save`."""
-        differences, outdated = self._save_resources(found, revision)
+        differences, outdated = self._changed(found, revision)
         new = {one for one, difference in differences.items() if difference is Difference.NEW}
+        self._write_resources([resource for resource in found if resource.id in differences], new)
         changed = [one for one in found if differences.get(one.id) in {Difference.TAGS, Difference.NEW}]
         self._placements.place(changed, new)
         self._placements.place_by_series([one.parent for one in changed if one.level is Level.SERIES and one.parent])
@@ -38,29 +39,32 @@ class IndexWriter:
         retagged = [resource.id for resource in changed if resource.id not in new]
         return ResourceChanges(bool(differences), retagged, outdated)
 
-    def _save_resources(
-        self, found: Iterable[Resource], revision: int
+    def _changed(
+        self, found: Sequence[Resource], revision: int
     ) -> tuple[Mapping[OrthancId, Difference], tuple[OrthancId, ...]]:
-        """Save resources; return their differences, and the ids of those that are not saved.
+        """Return the differences of the resources to write, and the ids of those that are not to be saved.
 
-        These were changed since ``revision``, or are series whose study is not indexed.
+        These were changed since ``revision``, or are series whose study is neither indexed nor written now.
         """
-        differences, outdated = dict[OrthancId, Difference](), list[OrthancId]()
+        known, changed, outdated = self._resources.differences(found), dict[OrthancId, Difference](), list[OrthancId]()
+        studies = {one.parent for one in found if one.level is Level.SERIES}
+        without_study = {None, *self._resources.unknown(study for study in studies if study)}
         for resource in found:
-            difference = self._resources.difference(resource)
-            if difference is Difference.NONE:
+            if known[resource.id] is Difference.NONE:
                 continue
-            if self._is_orphaned(resource, differences) or self._revisions.is_changed(resource.id, revision):
+            is_series = resource.level is Level.SERIES
+            orphaned = is_series and resource.parent in without_study and resource.parent not in changed
+            if orphaned or self._revisions.is_changed(resource.id, revision):
                 outdated.append(resource.id)
-                continue
-            self._resources.put(resource)
-            differences[resource.id] = difference
-        return differences, tuple(outdated)
+            else:
+                changed[resource.id] = known[resource.id]
+        return changed, tuple(outdated)
 
-    def _is_orphaned(self, resource: Resource, saved: Collection[OrthancId]) -> bool:
-        """Return True for a series whose study is neither indexed nor among the resources that were just saved."""
-        study = resource.parent
-        return resource.level is Level.SERIES and not (study and (study in saved or self._resources.has(study)))
+    def _write_resources(self, changed: Sequence[Resource], new: Collection[OrthancId]) -> None:
+        self._placements.begin(self._resources.insert(one for one in changed if one.id in new))
+        for resource in changed:
+            if resource.id not in new:
+                self._resources.update(resource)
 
     def delete(self, ids: Iterable[OrthancId], revision: int | None) -> list[OrthancId]:
         """Delete resources, and the series of studies; return those that are kept; see `Store.delete`."""

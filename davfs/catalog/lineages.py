@@ -1,36 +1,17 @@
 """Reads indexed resources with all tags on which their placements can depend, also those of the resources above."""
 
-import json
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
 from davfs.catalog.packing import pack, unpack
 from davfs.catalog.placing import Placer, TaggedResource
-from davfs.catalog.schema import LEVELS
+from davfs.catalog.records import COLUMNS, Record, read
 from davfs.layout.subject import subject
 from davfs.layout.tags import LABELS, MODALITIES, SUBJECT
-from davfs.orthanc.model import Level, OrthancId
+from davfs.orthanc.model import Level
 
-_NONE, _NO_TAGS = json.dumps([]), json.dumps({})
-_COLUMNS = "id, orthanc, level, COALESCE(parent, ''), tags, patient, labels, updated"
-_BY_ID = f"SELECT {_COLUMNS} FROM resource WHERE level IN (0, 1, 2) AND orthanc = ?"  # noqa: S608  a constant
-_BELOW = f"SELECT {_COLUMNS} FROM resource WHERE parent = ?"  # noqa: S608  a constant
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A row of the table of resources: own tags and labels."""
-
-    row: int
-    id: OrthancId
-    level: Level
-    parent: str
-    tags: Mapping[str, str]
-    patient: Mapping[str, str]
-    labels: Sequence[str]
-    updated: int
+_BY_ID = f"SELECT {COLUMNS} FROM resource WHERE level IN (0, 1, 2) AND orthanc = ?"  # noqa: S608  a constant
+_BELOW = f"SELECT {COLUMNS} FROM resource WHERE parent = ?"  # noqa: S608  a constant
 
 
 class Lineages:
@@ -46,17 +27,33 @@ class Lineages:
         self._with_series = any(plan.reads_series for plan in placer.plans)
         self._with_labels = any(plan.labels for plan in placer.plans)
         self._parent, self._children = "", list[Record]()
+        self._new: dict[str, Record] = {}
+        self._new_children: dict[str, list[Record]] = {}
+
+    def note_new(self, records: Iterable[Record]) -> None:
+        """Note resources that were just inserted, studies before their series, which need not be read again."""
+        self._parent = ""
+        for record in records:
+            self._new[record.id] = record
+            if record.level is Level.STUDY:  # none of its series was indexed before
+                self._new_children[record.id] = []
+            elif record.parent in self._new_children:
+                self._new_children[record.parent].append(record)
 
     def record(self, resource: str | None) -> Record | None:
         """Return a resource; None if it is not indexed."""
+        if resource in self._new:
+            return self._new[resource]
         found = self._db.execute(_BY_ID, (pack(resource),)).fetchone() if resource else None
-        return _read(found) if found else None
+        return read(found) if found else None
 
     def below(self, resource: str) -> list[Record]:
         """Return the resources right below another one."""
+        if resource in self._new_children:
+            return self._new_children[resource]
         if resource != self._parent:  # series are needed twice: for their study's placements, and for their own
             self._parent = resource
-            self._children = [_read(row) for row in self._db.execute(_BELOW, (pack(resource),))]
+            self._children = [read(row) for row in self._db.execute(_BELOW, (pack(resource),))]
         return self._children
 
     def of_packed(self, study: bytes | str) -> tuple[TaggedResource, ...]:
@@ -111,19 +108,6 @@ class Lineages:
         )
 
 
-def _read(columns: Sequence[Any]) -> Record:
-    row, resource, level, parent, tags, patient, labels, updated = columns
-    attributes = {} if patient == _NO_TAGS else json.loads(patient)
-    known_labels = () if labels == _NONE else json.loads(labels)
-    identifier = OrthancId(unpack(resource))
-    return Record(row, identifier, LEVELS[level], unpack(parent), json.loads(tags), attributes, known_labels, updated)
-
-
 def _joined(values: Iterable[str]) -> str:
     """Join values as Orthanc joins those of one tag."""
     return "\\".join(sorted({*values} - {""}))
-
-
-def parameters(values: Collection[object]) -> str:
-    """Return the placeholders of a list in SQL."""
-    return ",".join("?" * len(values))

@@ -8,15 +8,16 @@ from davfs import names
 _RESOURCE = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}")
 _GROUP = re.compile(r"[0-9a-f]{40}")
 _PATIENT = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{8}){4})(?:\.([0-9a-f]{40}))?/([0-9a-f]{30})")
+_TEXT, _GROUP_TEXT = 44, 40
 _ID, _GROUP_LENGTH, _PATIENT_LENGTH = 20, 21, 35
 _GROUP_MARK = b"g"
 
 
 def pack(node: str) -> bytes | str:
     """Return an Orthanc id or a node (`davfs.catalog.plan`) as bytes; a text that is neither is returned as it is."""
-    if _RESOURCE.fullmatch(node):
+    if len(node) == _TEXT and _RESOURCE.fullmatch(node):
         return bytes.fromhex(node.replace("-", ""))
-    if _GROUP.fullmatch(node):
+    if len(node) == _GROUP_TEXT and _GROUP.fullmatch(node):
         return _GROUP_MARK + bytes.fromhex(node)
     if match := _PATIENT.fullmatch(node):
         return bytes.fromhex(match[1].replace("-", "") + (match[2] or "") + match[3])

@@ -11,6 +11,7 @@ from davfs.catalog.lineages import Lineages
 from davfs.catalog.packing import key_of
 from davfs.catalog.placing import Placer, TaggedResource, date_of
 from davfs.catalog.plan import Plan
+from davfs.catalog.records import Record
 from davfs.catalog.schema import LEVEL_NUMBERS
 from davfs.layout.tags import SUBJECT
 from davfs.orthanc.description import agreed
@@ -64,6 +65,11 @@ class PlacementTable:
         for (study,) in self._db.execute(query, (LEVEL_NUMBERS[Level.STUDY],)).fetchall():
             self._place(self._lineages.of_packed(study), plans, replace=False)
         self._flush()
+
+    def begin(self, new: Iterable[Record]) -> None:
+        """Begin to place resources that were just written, of which these were inserted."""
+        self._placed.clear()
+        self._lineages.note_new(new)
 
     def place(self, changed: Iterable[Resource], new: Collection[str] = ()) -> None:
         """Place changed resources, and all below them.

@@ -6,19 +6,22 @@ only the labels are stored, and only if a layout uses labels.
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import islice
 
+from davfs.catalog import records
 from davfs.catalog.packing import pack, unpack
+from davfs.catalog.records import Record, parameters
 from davfs.catalog.schema import LEVEL_NUMBERS, LEVELS
 from davfs.orthanc.model import Level, OrthancId, Resource
 
 _IS = "level IN (0, 1, 2) AND orthanc = ?"
-_PUT = """
-INSERT INTO resource VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (level, orthanc) DO UPDATE SET parent = excluded.parent, tags = excluded.tags, patient = excluded.patient,
-labels = excluded.labels, updated = excluded.updated
+_AT_ONCE = 500
+"""Resources that one query is about."""
+_UPDATE = """
+UPDATE resource SET parent = ?, tags = ?, patient = ?, labels = ?, updated = ? WHERE level = ? AND orthanc = ?
 """
 
 
@@ -70,7 +73,8 @@ class ResourceTable:
 
     def unknown(self, ids: Iterable[OrthancId]) -> set[OrthancId]:
         """Return those of the ids that are not indexed."""
-        return {one for one in ids if not self.has(one)}
+        wanted = set(ids)
+        return wanted.difference(*map(_ids, self._with_ids("orthanc", map(pack, wanted))))
 
     def row(self, resource: str) -> int | None:
         """Return the number of a resource in the file; None if it is not indexed."""
@@ -97,25 +101,36 @@ class ResourceTable:
         found = self._db.execute("SELECT level, orthanc, labels FROM resource WHERE labels <> '[]'")
         return {(LEVELS[level], OrthancId(unpack(one))): set(json.loads(labels)) for level, one, labels in found}
 
-    def has(self, resource: str) -> bool:
-        """Return True if a resource is indexed."""
-        return self.row(resource) is not None
+    def differences(self, resources: Iterable[Resource]) -> dict[OrthancId, Difference]:
+        """Compare resources with the indexed ones; return the difference of each."""
+        new = {pack(resource.id): resource for resource in resources}
+        found = {resource.id: Difference.NEW for resource in new.values()}
+        for rows in self._with_ids("orthanc, tags, patient, labels, updated", new):
+            for identifier, *old in rows:
+                resource = new[identifier]
+                found[resource.id] = _difference(tuple(old), records.values(records.of_resource(0, resource)))
+        return found
 
-    def difference(self, resource: Resource) -> Difference:
-        """Compare a resource with the indexed one."""
-        query = "SELECT tags, patient, labels, updated FROM resource WHERE level = ? AND orthanc = ?"
-        old = self._db.execute(query, (LEVEL_NUMBERS[resource.level], pack(resource.id))).fetchone()
-        if old is None:
-            return Difference.NEW
-        new = _columns(resource)
-        if old[:3] != new[:3]:
-            return Difference.TAGS
-        return Difference.NONE if old[3] == new[3] else Difference.DATE
+    def _with_ids(self, columns: str, ids: Iterable[bytes | str]) -> Iterator[sqlite3.Cursor]:
+        """Read some columns of the resources that have one of the packed ids."""
+        source = iter(ids)
+        while some := list(islice(source, _AT_ONCE)):
+            query = f"SELECT {columns} FROM resource WHERE level IN (0, 1, 2) AND orthanc IN ({parameters(some)})"  # noqa: S608
+            yield self._db.execute(query, some)
 
-    def put(self, resource: Resource) -> None:
-        """Insert or replace a resource; its number in the file stays."""
-        parent = pack(resource.parent) if resource.parent else None
-        self._db.execute(_PUT, (LEVEL_NUMBERS[resource.level], pack(resource.id), parent, *_columns(resource)))
+    def insert(self, resources: Iterable[Resource]) -> list[Record]:
+        """Insert resources that are not indexed; return their records."""
+        ((last,),) = self._db.execute("SELECT COALESCE(MAX(id), 0) FROM resource")
+        new = [records.of_resource(row, resource) for row, resource in enumerate(resources, last + 1)]
+        rows = ((record.row, *records.identity(record), *records.values(record)) for record in new)
+        self._db.executemany(records.INSERT, rows)
+        return new
+
+    def update(self, resource: Resource) -> None:
+        """Replace an indexed resource; its number in the file stays."""
+        record = records.of_resource(0, resource)
+        level, identifier, parent = records.identity(record)
+        self._db.execute(_UPDATE, (parent, *records.values(record), level, identifier))
 
     def delete(self, resource: str) -> None:
         """Delete a resource, but not those below it."""
@@ -134,12 +149,7 @@ def _ids(found: Iterable[tuple[bytes | str]]) -> set[OrthancId]:
     return {OrthancId(unpack(packed)) for (packed,) in found}
 
 
-def _columns(resource: Resource) -> tuple[str, str, str, int]:
-    """Return tags, patient attributes, labels and last change of a resource, as the table has them."""
-    updated = int(resource.updated.timestamp()) if resource.updated else 0
-    tags = {} if resource.level is Level.PATIENT else resource.tags
-    return _json(tags), _json(resource.patient), json.dumps(sorted(resource.labels)), updated
-
-
-def _json(tags: Mapping[str, str]) -> str:
-    return json.dumps(dict(tags), sort_keys=True)
+def _difference(old: tuple[object, ...], new: records.Values) -> Difference:
+    if old[:3] != new[:3]:
+        return Difference.TAGS
+    return Difference.NONE if old[3:] == new[3:] else Difference.DATE

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 
 from davfs import names
 from davfs.catalog.folder_table import FolderTable
-from davfs.catalog.lineages import Lineages, parameters
+from davfs.catalog.lineages import Lineages
 from davfs.catalog.packing import hash_of, pack, unpack
 from davfs.catalog.placing import Placer, date_of, name_of
 from davfs.catalog.plan import Folder
+from davfs.catalog.records import parameters
 from davfs.catalog.schema import LEVEL_NUMBERS
 from davfs.orthanc.model import Level, OrthancId
 

@@ -8,7 +8,7 @@ import sqlite3
 
 from davfs.orthanc.model import Level
 
-VERSION = 6
+VERSION = 7
 _TABLES = """
 CREATE TABLE resource (
     id INTEGER PRIMARY KEY, level INTEGER NOT NULL, orthanc BLOB NOT NULL, parent BLOB, tags TEXT NOT NULL,

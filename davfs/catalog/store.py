@@ -17,7 +17,7 @@ from davfs.catalog.plan import Folder
 from davfs.catalog.resources import Difference, ResourceChanges, ResourceTable
 from davfs.catalog.revisions import Revisions
 from davfs.catalog.rows import FolderRows, Row
-from davfs.catalog.schema import read_state, write_state
+from davfs.catalog.schema import LEVEL_NUMBERS, read_state, write_state
 from davfs.errors import Unavailable
 from davfs.orthanc.model import Change, Level, OrthancId, Resource
 
@@ -267,7 +267,7 @@ class Store:
 
     def unknown(self, ids: Iterable[OrthancId]) -> set[OrthancId]:
         """Return those of the ids that are not indexed."""
-        wanted = list(ids)
+        wanted = set(ids)
         return self._query(lambda db: ResourceTable(db).unknown(wanted))
 
     def labels(self) -> Mapping[tuple[Level, OrthancId], set[str]]:
@@ -276,7 +276,8 @@ class Store:
 
     def is_current(self, resource: Resource) -> bool:
         """Return True if the index has the tags and labels of a resource as they are."""
-        return self._query(lambda db: ResourceTable(db).difference(resource)) in {Difference.NONE, Difference.DATE}
+        differences = self._query(lambda db: ResourceTable(db).differences([resource]))
+        return differences[resource.id] in {Difference.NONE, Difference.DATE}
 
     # Writing
 
@@ -301,7 +302,8 @@ class Store:
             revision: `revision` before Orthanc was asked for them. A resource that was changed since then is not
                 replaced, and a series whose study is not indexed is not saved.
         """
-        ordered = sorted(found, key=lambda resource: list(Level).index(resource.level))
+        unique = {resource.id: resource for resource in found}.values()
+        ordered = sorted(unique, key=lambda resource: LEVEL_NUMBERS[resource.level])
         if self._confirm(ordered):
             return ResourceChanges(changed=False, retagged=(), outdated=())
         with self._changing() as db:
@@ -310,8 +312,7 @@ class Store:
     def _confirm(self, found: Sequence[Resource]) -> bool:
         """Return True if resources are indexed as they are; then nothing is written to the file."""
         with self._database.without_writers() as db:
-            indexed = ResourceTable(db)
-            if not all(indexed.difference(resource) is Difference.NONE for resource in found):
+            if set(ResourceTable(db).differences(found).values()) - {Difference.NONE}:
                 return False
             self._revisions.record(resource.id for resource in found)
             return True
