@@ -15,7 +15,7 @@
 # make test-differential   5,000 damaged DICOM files by Orthanc's REST API and each door (25 minutes; TEST_SEED: other ones)
 # make test-attacks   hostile and unlucky clients in great numbers (CLIENTS=1000; about 2 minutes)
 # make test-crash   kill Orthanc, with the plugin or beside davfs serve, and davfs serve, many times (ROUNDS=60 of each)
-# make test-cluster   several Orthancs on one PostgreSQL, behind nginx (OPERATIONS=300; about 2 minutes)
+# make test-cluster   several Orthancs on one PostgreSQL, behind nginx, for longer than make test (OPERATIONS=300)
 # make test-sanitize   random input for the plugin's C, with ASan and UBSan (ROUNDS=1000000 for each part)
 # make test-lowest   unit tests, litmus and davfs serve with the lowest versions of what pyproject.toml allows (needs Python 3.11)
 # make test-docker  build the images, and let the suites and real clients loose on them (needs Docker and Compose)
@@ -32,7 +32,7 @@ unexport PYTHONDONTWRITEBYTECODE  # or each server that a test starts would comp
 .DELETE_ON_ERROR:
 .PHONY: help run unit test test-bookworm test-trixie test-forky test-large test-stop test-attacks test-crash test-differential \
         test-docker test-lowest test-sanitize test-cluster plugin check fmt bench bench-index performance lock sbom release clean \
-        distclean clean-chroots packages test-packages bench-packages cluster-packages chroot-packages venv-package
+        distclean clean-chroots packages test-packages bench-packages chroot-packages venv-package
 
 BIN    := .venv/bin
 LONG   := $(BIN)/pytest --timeout 0
@@ -49,9 +49,9 @@ NATIVE := $(shell find native -type f \( -name '*.[chp]*' -o -name '*.map' \) -n
 
 RUN_PACKAGES  := orthanc orthanc-dev g++ python3-dev python3-venv
 TEST_PACKAGES := $(RUN_PACKAGES) orthanc-python litmus cadaver curl davfs2 rclone fuse3 gvfs gvfs-backends gvfs-fuse \
-                 libglib2.0-bin dbus-daemon chromium dcmtk dicom3tools unzip nodejs $(if $(shell command -v npm),,npm)
+                 libglib2.0-bin dbus-daemon chromium dcmtk dicom3tools unzip nodejs $(if $(shell command -v npm),,npm) \
+                 postgresql orthanc-postgresql nginx-light libpq5
 BENCH_PACKAGES := $(RUN_PACKAGES) rclone wrk git
-CLUSTER_PACKAGES := postgresql orthanc-postgresql nginx-light libpq5
 
 help:
 	@sed -n '/^#/!q; s/^# \?//p' Makefile
@@ -63,7 +63,7 @@ unit: .venv/.dev
 	$(BIN)/pytest --numprocesses auto -m 'not packages and not slow' tests/unit $(ARGS)
 
 test: check $(PLUGIN) test-packages
-	$(BIN)/pytest $(or $(ARGS),$(PARALLEL) --ignore=tests/cluster)
+	$(BIN)/pytest $(or $(ARGS),$(PARALLEL))
 
 test-large: $(PLUGIN) .venv/.dev test-packages
 	DAVFS_TEST_FRAMES=2048 $(LONG) tests/contract/test_transfer.py $(ARGS)
@@ -88,7 +88,7 @@ test-crash: $(PLUGIN) .venv/.dev test-packages
 	TEST_ROUNDS=$(ROUNDS) $(LONG) tests/webdav/test_crash.py $(ARGS)
 
 test-cluster: OPERATIONS ?= 300
-test-cluster: $(PLUGIN) .venv/.dev test-packages cluster-packages
+test-cluster: $(PLUGIN) .venv/.dev test-packages
 	TEST_OPERATIONS=$(OPERATIONS) $(LONG) tests/cluster $(ARGS)
 
 test-sanitize: ROUNDS ?= 1000000
@@ -200,14 +200,11 @@ test-packages:
 bench-packages:
 	@$(call install,$(BENCH_PACKAGES))
 
-cluster-packages:
-	@$(call install,$(CLUSTER_PACKAGES))
-
 chroot-packages:
 	@$(call install,debootstrap debian-archive-keyring)
 
-# Installs those of the Debian packages that are missing. Debian starts an Orthanc service of its own along with the
-# package; where the package came from here, that service goes again, since it takes ports 8042 and 4242 from `make run`.
+# Installs those of the Debian packages that are missing. Debian starts a service of its own along with some of them; where
+# the package came from here, the service is switched off: Orthanc's takes ports 8042 and 4242 from `make run`.
 define install
 missing=(); \
 for name in $(1); do \
@@ -218,9 +215,10 @@ if [ $${#missing[@]} -gt 0 ]; then \
   echo "installing $${missing[*]}" >&2; \
   $$as_root apt-get -qq update >&2; \
   $$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$${missing[@]}" >&2; \
-  if [[ " $${missing[*]} " == *" orthanc "* && -d /run/systemd/system ]]; then \
-    $$as_root systemctl disable --quiet --now orthanc >&2; \
-    echo "Debian's own orthanc service was switched off; to have it: systemctl enable --now orthanc" >&2; \
-  fi; \
+  for name in orthanc postgresql nginx-light; do \
+    [[ " $${missing[*]} " == *" $$name "* && -d /run/systemd/system ]] || continue; \
+    $$as_root systemctl disable --quiet --now $${name%-light} >&2; \
+    echo "Debian's own service was switched off; to have it: systemctl enable --now $${name%-light}" >&2; \
+  done; \
 fi
 endef

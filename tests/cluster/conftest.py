@@ -129,6 +129,6 @@ def empty(cluster: Cluster) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def installed() -> None:
-    """What this folder needs, and no other one: `make test-cluster` installs it."""
-    assert INDEX_PLUGIN.exists(), "orthanc-postgresql is not installed: make test-cluster"
-    assert Path("/usr/lib/postgresql").is_dir(), "PostgreSQL is not installed: make test-cluster"
+    """Assert that the Debian packages are there that only this folder needs."""
+    assert INDEX_PLUGIN.exists(), "orthanc-postgresql is not installed: make test-packages"
+    assert Path("/usr/lib/postgresql").is_dir(), "PostgreSQL is not installed: make test-packages"

@@ -19,7 +19,7 @@ from tests.cluster.conftest import HEALING, Cluster, Node
 from tests.support import cstore, dicom
 from tests.support.webdav import WebDav
 
-OPERATIONS = int(os.environ.get("TEST_OPERATIONS", "300"))
+OPERATIONS = int(os.environ.get("TEST_OPERATIONS", "40"))
 SEED = int(os.environ.get("TEST_SEED", "0"))
 BOUND = 1.0
 """Seconds within which another node shows a deletion in groups, and a change of labels: half of what is promised, since
