@@ -15,7 +15,7 @@
 # make test-differential   5,000 damaged DICOM files by Orthanc's REST API and each door (25 minutes; TEST_SEED: other ones)
 # make test-attacks   hostile and unlucky clients in great numbers (CLIENTS=1000; about 2 minutes)
 # make test-crash   kill Orthanc, with the plugin or beside davfs serve, and davfs serve, many times (ROUNDS=60 of each)
-# make test-cluster   several Orthancs on one PostgreSQL, behind nginx, for longer than make test (OPERATIONS=300)
+# make test-cluster   several Orthancs on one PostgreSQL, behind nginx, and its failures, for longer than make test (OPERATIONS=300)
 # make test-sanitize   random input for the plugin's C, with ASan and UBSan (ROUNDS=1000000 for each part)
 # make test-lowest   unit tests, litmus and davfs serve with the lowest versions of what pyproject.toml allows (needs Python 3.11)
 # make test-docker  build the images, and let the suites and real clients loose on them (needs Docker and Compose)
@@ -50,7 +50,7 @@ NATIVE := $(shell find native -type f \( -name '*.[chp]*' -o -name '*.map' \) -n
 RUN_PACKAGES  := orthanc orthanc-dev g++ python3-dev python3-venv
 TEST_PACKAGES := $(RUN_PACKAGES) orthanc-python litmus cadaver curl davfs2 rclone fuse3 gvfs gvfs-backends gvfs-fuse \
                  libglib2.0-bin dbus-daemon chromium dcmtk dicom3tools unzip nodejs $(if $(shell command -v npm),,npm) \
-                 postgresql orthanc-postgresql nginx-light libpq5
+                 postgresql orthanc-postgresql nginx-light libpq5 libfaketime
 BENCH_PACKAGES := $(RUN_PACKAGES) rclone wrk git
 
 help:
@@ -63,7 +63,7 @@ unit: .venv/.dev
 	$(BIN)/pytest --numprocesses auto -m 'not packages and not slow' tests/unit $(ARGS)
 
 test: check $(PLUGIN) test-packages
-	$(BIN)/pytest $(or $(ARGS),$(PARALLEL))
+	$(BIN)/pytest $(or $(ARGS),$(PARALLEL) --ignore=tests/cluster/long)
 
 test-large: $(PLUGIN) .venv/.dev test-packages
 	DAVFS_TEST_FRAMES=2048 $(LONG) tests/contract/test_transfer.py $(ARGS)

@@ -83,6 +83,7 @@ class DatabaseFollower:
         self._comparison = comparison
         self._pause = pause
         self._failures = 0
+        self._reported = False
         self._stopping = threading.Event()
         self._wake = threading.Event()
         self._tasks: queue.Queue[Callable[[], None]] = queue.Queue(_WAITING)
@@ -125,6 +126,7 @@ class DatabaseFollower:
 
     def _follow(self) -> None:
         with closing(self._link.connect()) as notifications:
+            self._report_once(notifications)
             labels = notifications.labels()
             self._put(partial(self._synchronizer.compare_labels, labels))
             (self._comparison.now if self._failures else self._comparison.soon)()
@@ -133,6 +135,13 @@ class DatabaseFollower:
             while not self._stopping.is_set():
                 if found := notifications.wait(_TICK):
                     self._put(partial(self._update, found))
+
+    def _report_once(self, notifications: Notifications) -> None:
+        """Log what the first connection finds wrong."""
+        if not self._reported:
+            self._reported = True
+            for mistake in notifications.mistakes():
+                _log.error("%s", mistake)
 
     def _put(self, task: Callable[[], None]) -> None:
         """Queue a task, once there is room for it."""

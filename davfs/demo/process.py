@@ -61,9 +61,10 @@ class OrthancProcess:
         settings: Further keys of Orthanc's configuration, which win over the defaults here; ``HttpPort`` and
             ``DicomPort`` are free ones unless given.
         arguments: Options of Orthanc's command line, such as ``--verbose``.
+        environment: Variables on top of this process's own.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what Orthanc is started with
         self,
         folder: Path,
         *,
@@ -71,6 +72,7 @@ class OrthancProcess:
         davfs: Mapping[str, Any] | None = None,
         settings: Mapping[str, Any] | None = None,
         arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         free_http, free_dicom = free_ports(2)
         self._settings = {"HttpPort": free_http, "DicomPort": free_dicom} | dict(settings or {})
@@ -83,6 +85,7 @@ class OrthancProcess:
         self._plugins = tuple(plugins)
         self._davfs = dict(davfs or {})
         self._arguments = tuple(arguments)
+        self._environment = os.environ | dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -155,6 +158,7 @@ class OrthancProcess:
             self._process = subprocess.Popen(  # noqa: S603 - our own configuration file, and options of ours
                 [_executable(), *self._arguments, str(settings)],
                 cwd=self.folder,
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -8,7 +8,7 @@ psycopg, which is optional, is imported by the functions that need it.
 
 import select
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -21,6 +21,18 @@ _SILENCE = 3.0
 """Seconds within which the server has to answer."""
 _LABELS = (
     "SELECT resourceType, publicId, label FROM labels JOIN resources ON internalId = labels.id WHERE resourceType < 3"
+)
+_OTHERS = (
+    "SELECT application_name, host(client_addr) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND application_name LIKE 'davfs %' AND pid <> pg_backend_pid()"
+)
+_CLOCK = "SELECT extract(epoch FROM clock_timestamp())"
+_LARGEST_SHIFT = 60.0
+"""Seconds by which a clock may differ from that of PostgreSQL."""
+_CLOCKS = "this machine's clock is {seconds:+.0f} seconds from PostgreSQL's: set both, best by NTP"
+_LAYOUTS = (
+    "{node} is on the same database, and has other layouts or another key of pseudonyms: give all of them the same"
+    " Davfs.Layouts and Davfs.HashKey"
 )
 _LEVELS = {"0": Level.PATIENT, "1": Level.STUDY, "2": Level.SERIES}
 """``resourceType`` in the database, as ``OrthancPluginResourceType``; instances are 3, and send no notifications."""
@@ -57,6 +69,13 @@ Labels = Mapping[tuple[Level, OrthancId], Collection[str]]
 class Notifications(Protocol):
     """The notifications since a connection was made."""
 
+    def mistakes(self) -> Sequence[str]:
+        """Return a sentence for each thing that is wrong with this machine, or with others on the database.
+
+        Raises:
+            Unavailable: The connection is lost.
+        """
+
     def labels(self) -> Labels:
         """Return all labels.
 
@@ -81,17 +100,19 @@ class PostgresNotifications:
     Args:
         parameters: Options of libpq.
         schema: The schema of Orthanc's tables.
+        name: Returns this drive's name now, by which others on the database know it (`davfs.settings.node_name`).
 
     Raises:
         Unavailable: The server does not answer, or does not allow what is needed.
     """
 
-    def __init__(self, parameters: Mapping[str, Any], schema: str) -> None:
+    def __init__(self, parameters: Mapping[str, Any], schema: str, name: Callable[[], str]) -> None:
         import psycopg  # noqa: PLC0415  optional
 
         self._error = psycopg.Error
+        self._name, self._named = name, name()
         try:
-            self._connection = psycopg.connect(**parameters, autocommit=True, application_name="davfs")
+            self._connection = psycopg.connect(**parameters, autocommit=True, application_name=self._named)
         except psycopg.ProgrammingError as error:  # libpq's text has the whole URI, with its password
             raise Unavailable("PostgreSQL.ConnectionUri is not one that libpq reads") from error
         except psycopg.Error as error:
@@ -103,6 +124,19 @@ class PostgresNotifications:
         except psycopg.Error as error:
             self.close()
             raise Unavailable(_reason(error)) from error
+
+    def mistakes(self) -> Sequence[str]:
+        """See `Notifications`."""
+        try:
+            others = self._connection.execute(_OTHERS).fetchall()
+            found = self._connection.execute(_CLOCK).fetchone()
+        except self._error as error:
+            raise Unavailable(_reason(error)) from error
+        ahead = time.time() - float(found[0]) if found else 0.0
+        return [
+            *_unlike(self._named, others),
+            *([_CLOCKS.format(seconds=ahead)] if abs(ahead) > _LARGEST_SHIFT else ()),
+        ]
 
     def labels(self) -> Labels:
         """See `Notifications`."""
@@ -120,6 +154,7 @@ class PostgresNotifications:
         """See `Notifications`."""
         try:
             self._check_answer()
+            self._rename()
             found = self._received()
             if not found and self._is_readable(seconds):
                 self._connection.pgconn.consume_input()
@@ -127,6 +162,12 @@ class PostgresNotifications:
         except self._error as error:
             raise Unavailable(_reason(error)) from error
         return [parsed for each in found if (parsed := parse(each))]
+
+    def _rename(self) -> None:
+        """Change the name of the connection when the layouts change."""
+        if (name := self._name()) != self._named:
+            self._connection.execute("SELECT set_config('application_name', %s, false)", (name,))
+            self._named = name
 
     def _check_answer(self) -> None:
         """Send a query that does nothing: a server that hangs keeps its connections open."""
@@ -159,9 +200,9 @@ class PostgresNotifications:
         self._connection.close()
 
     @classmethod
-    def of_section(cls, section: Mapping[str, Any]) -> Self:
+    def of_section(cls, section: Mapping[str, Any], name: Callable[[], str]) -> Self:
         """Connect as Orthanc does, by the section ``PostgreSQL`` of its configuration."""
-        return cls(_parameters(section), section.get("Schema") or "public")
+        return cls(_parameters(section), section.get("Schema") or "public", name)
 
 
 def check(orthanc: Mapping[str, Any]) -> None:
@@ -208,6 +249,16 @@ def _parameters(section: Mapping[str, Any]) -> dict[str, Any]:
         return {"conninfo": uri, **_DETECTION}
     given = {name: section[key] for key, name in _SETTINGS.items() if section.get(key)}
     return {"host": "localhost", "sslmode": "require" if section.get("EnableSsl") else "disable"} | given | _DETECTION
+
+
+def _unlike(ours: str, others: Iterable[tuple[str, str | None]]) -> list[str]:
+    """Return a sentence for each other drive whose digest in its name differs from ours."""
+    found = set()
+    for name, address in others:
+        _, digest, host = f"{name}  ".split(" ", 2)
+        if digest != ours.split(" ")[1]:
+            found.add(_LAYOUTS.format(node=f"the drive on {host.strip()} ({address or 'this machine'})"))
+    return sorted(found)
 
 
 def _reason(error: Exception) -> str:

@@ -29,6 +29,7 @@ from davfs.running.shutdown import log_running_threads
 from davfs.sdk import callbacks, changes, core, log
 from davfs.settings import setup, state_folder
 from davfs.settings.configuration import ServerSettings
+from davfs.settings.node_name import NodeName
 
 _log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ def _start() -> None:
         changes.next_change,
         changed=callbacks.clear_recent,
         open_files=1,
-        link=_link(configuration, outage) if checked.settings.cluster else None,
+        link=_link(configuration, outage, NodeName(checked.layout_files)) if checked.settings.cluster else None,
     )
     _running.assembly = assembly
     callbacks.register_collection(DriveCollection(assembly.drive))
@@ -90,8 +91,8 @@ def _start() -> None:
         _start_server(configuration, checked.settings.server, assembly, outage)
 
 
-def _link(configuration: Mapping[str, Any], outage: Outage) -> DatabaseLink:
-    connect = partial(PostgresNotifications.of_section, configuration["PostgreSQL"])
+def _link(configuration: Mapping[str, Any], outage: Outage, name: NodeName) -> DatabaseLink:
+    connect = partial(PostgresNotifications.of_section, configuration["PostgreSQL"], name)
     return DatabaseLink(connect, outage, RestOrthanc(InsideTransport()).last_change)
 
 

@@ -34,6 +34,8 @@ from davfs.orthanc.postgresql import PostgresNotifications
 from davfs.orthanc.rest import RestOrthanc
 from davfs.running.assembly import Assembly, assemble
 from davfs.settings import setup, state_folder
+from davfs.settings.layout_files import LayoutFiles
+from davfs.settings.node_name import NodeName
 from davfs.settings.setup import Setup
 from davfs.settings.standalone import StandaloneConfiguration
 
@@ -130,7 +132,7 @@ class Standalone:
         orthanc = RestOrthanc(OutageTransport(HttpTransport(self._client), self._outage))
         checked = Setup(self._settings, layout_files, read_only=found.read_only)
         assembly = assemble(
-            checked, orthanc, Polling(orthanc).next_change, decode=decoded_by_pydicom, link=self._link()
+            checked, orthanc, Polling(orthanc).next_change, decode=decoded_by_pydicom, link=self._link(layout_files)
         )
         self._closing.callback(assembly.shutdown.finish, _FINISH_SECONDS)
         server = self._settings.server
@@ -142,10 +144,10 @@ class Standalone:
         self._assembly = assembly
         return tuple(layout.title for layout in layout_files.loaded.layouts)
 
-    def _link(self) -> DatabaseLink | None:
+    def _link(self, files: LayoutFiles) -> DatabaseLink | None:
         if not self._database:
             return None
-        connect = partial(PostgresNotifications.of_section, self._database)
+        connect = partial(PostgresNotifications.of_section, self._database, NodeName(files))
         return DatabaseLink(connect, self._outage, RestOrthanc(HttpTransport(self._client)).last_change)
 
     def progress(self) -> tuple[int, int] | None:

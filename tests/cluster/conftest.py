@@ -1,4 +1,4 @@
-"""Two Orthancs with the plugin on one PostgreSQL and one storage folder, behind nginx."""
+"""Two Orthancs with the plugin on one PostgreSQL and one storage folder, behind nginx; the clock of one is wrong."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -20,6 +20,14 @@ from tests.support.webdav import WebDav
 
 INDEX_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancPostgreSQLIndex.so")
 """The plugin orthanc-postgresql."""
+FAST_CLOCK = {
+    "LD_PRELOAD": "libfaketimeMT.so.1",
+    "LD_LIBRARY_PATH": ":".join(map(str, Path("/usr/lib").glob("*/faketime"))),
+    "FAKETIME": "+300",
+    "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # or Orthanc's waits do not end
+}
+"""The environment of a process whose clock is five minutes fast."""
 HEALING = 30.0
 """Seconds within which a drive is right again after its database, or its Orthanc, has come back."""
 WAIT = 60.0
@@ -71,7 +79,11 @@ class Cluster:
 
 
 def node_server(
-    folder: Path, plugin: Path, database: PostgresServer, davfs: Mapping[str, Any] | None = None
+    folder: Path,
+    plugin: Path,
+    database: PostgresServer,
+    davfs: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> OrthancServer:
     """Return an Orthanc of a cluster; its storage folder lies beside its own folder."""
     (port,) = free_ports(1)
@@ -81,7 +93,8 @@ def node_server(
         "IndexDirectory": str(folder / "index"),
     }
     ours = {"Cluster": True, "AllowDelete": True, "Server": {"Enabled": True, "Port": port}} | dict(davfs or {})
-    return OrthancServer(folder, plugins=[INDEX_PLUGIN, plugin], settings=settings, davfs=ours)
+    plugins = [INDEX_PLUGIN, plugin]
+    return OrthancServer(folder, plugins=plugins, settings=settings, davfs=ours, environment=environment)
 
 
 @pytest.fixture(scope="session")
@@ -100,8 +113,8 @@ def cluster(
     layouts = {"Layouts": ["by-patient", "by-date", "by-label"]}
     with ExitStack() as stack:
         nodes = []
-        for name in ("a", "b"):
-            server = stack.enter_context(node_server(folder / name, plugin, database, layouts))
+        for name, environment in (("a", {}), ("b", FAST_CLOCK)):
+            server = stack.enter_context(node_server(folder / name, plugin, database, layouts, environment))
             servers.append(server)
             stack.callback(servers.remove, server)
             rest = stack.enter_context(rest_client(server))
@@ -132,3 +145,4 @@ def installed() -> None:
     """Assert that the Debian packages are there that only this folder needs."""
     assert INDEX_PLUGIN.exists(), "orthanc-postgresql is not installed: make test-packages"
     assert Path("/usr/lib/postgresql").is_dir(), "PostgreSQL is not installed: make test-packages"
+    assert FAST_CLOCK["LD_LIBRARY_PATH"], "libfaketime is not installed: make test-packages"

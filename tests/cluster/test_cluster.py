@@ -7,26 +7,26 @@ folders of resources at once, and from groups within two seconds; labels change 
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.cluster.conftest import HEALING, Cluster, Node
+from tests.cluster.conftest import HEALING, Cluster, Node, node_server
 from tests.support import cstore, dicom
+from tests.support.serving import ServeProcess
 from tests.support.webdav import WebDav
 
-OPERATIONS = int(os.environ.get("TEST_OPERATIONS", "40"))
+OPERATIONS = int(os.environ.get("TEST_OPERATIONS", "30"))
 SEED = int(os.environ.get("TEST_SEED", "0"))
-BOUND = 1.0
-"""Seconds within which another node shows a deletion in groups, and a change of labels: half of what is promised, since
-in an archive as small as this one, comparing counts takes up to two."""
+BOUND = 2.0
+"""Seconds within which another node shows a deletion in groups, and a change of labels."""
 FIRST_LOOK_AT_PATIENTS = 0.2
 """How often the first look after a deletion is at the folders of patients."""
 LABELS = ("urgent", "teaching", "follow-up")
+MULTI_STATUS = 207
 FOLLOWED = "davfs: the drive follows Orthanc's database"
 
 
@@ -80,6 +80,11 @@ class Archive:
         """Assert that the folders of patients are right at the first look; that look corrects the groups as well."""
         assert names(drive, "by-patient") == self.patients()
 
+    def found(self, drive: WebDav, study: Study) -> None:
+        """Assert that the path of a study's patient leads to it, or to nothing if it was deleted."""
+        expected = MULTI_STATUS if study.number in self.studies else httpx.codes.NOT_FOUND
+        assert drive.status(f"by-patient/{study.folder}") == expected
+
     def soon(self, drive: WebDav, seconds: float = BOUND) -> float:
         """Assert that the groups are right within some seconds; return the seconds that it took."""
         started = time.monotonic()
@@ -127,123 +132,156 @@ def delete_by_drive(node: Node, study: Study) -> None:
 
 
 class Turns:
-    """Random operations through random nodes; each returns True if it stored something new."""
+    """Random operations through random nodes; each returns the study that it was about."""
 
     def __init__(self, cluster: Cluster, archive: Archive) -> None:
         self._random = random.Random(SEED)  # noqa: S311  no secret
         self._cluster = cluster
         self._archive = archive
         self._next = 1
-        self._has_labels = cluster.has_labels
+        self._operations = [self._store, self._store, self._delete, self._describe]
+        if cluster.has_labels:
+            self._operations.append(self._label)
         self.slowest = 0.0
 
-    def take(self, node: Node) -> None:
-        """Do one random operation through a node, and look at all others, and through nginx."""
-        kinds: list[Callable[[Node], bool]] = [self._store, self._store, self._delete]
-        stored = self._random.choice([*kinds, self._label] if self._has_labels else kinds)(node)
-        for other in self._cluster.others(node):
+    def take(self, node: Node, *others: Node) -> None:
+        """Do one random operation through a node, and look at others, all of them unless they are given."""
+        operation = self._random.choice(self._operations)
+        study = operation(node)
+        for other in others or self._cluster.others(node):
             drive = self._random.choice([other.drive, other.second])
-            if stored:
+            if operation == self._store:
                 assert names(drive, "by-date") == self._archive.years()
             elif self._random.random() < FIRST_LOOK_AT_PATIENTS:
                 self._archive.at_once(drive)
+            elif self._random.random() < FIRST_LOOK_AT_PATIENTS:
+                self._archive.found(drive, study)
             self.slowest = max(self.slowest, self._archive.soon(drive))
             self._archive.at_once(drive)
+            self._archive.found(drive, study)
 
     def any_node(self) -> Node:
         """Return a random node."""
         return self._random.choice(self._cluster.nodes)
 
-    def _store(self, node: Node) -> bool:
+    def _store(self, node: Node) -> Study:
         study = Study(self._next)
         self._next += 1
         self._random.choice([by_rest, by_cstore, by_drive])(node, study)
         self._archive.studies[study.number] = study
-        return True
+        return study
 
-    def _delete(self, node: Node) -> bool:
-        if not self._archive.studies:
-            return self._store(node)
-        study = self._archive.studies.pop(self._random.choice(list(self._archive.studies)))
+    def _any_study(self, node: Node) -> Study:
+        return self._random.choice(list(self._archive.studies.values()) or [self._store(node)])
+
+    def _delete(self, node: Node) -> Study:
+        study = self._any_study(node)
+        del self._archive.studies[study.number]
         self._random.choice([delete_by_rest, delete_by_drive])(node, study)
-        return False
+        return study
 
-    def _label(self, node: Node) -> bool:
-        if not self._archive.studies:
-            return self._store(node)
-        study, label = self._random.choice(list(self._archive.studies.values())), self._random.choice(LABELS)
+    def _describe(self, node: Node) -> Study:
+        """Set metadata: nothing of it shows, and nothing else changes."""
+        study = self._any_study(node)
+        assert node.rest.put(f"/studies/{study.id}/metadata/1024", content=f"{self._next}").is_success
+        return study
+
+    def _label(self, node: Node) -> Study:
+        study, label = self._any_study(node), self._random.choice(LABELS)
         method = "DELETE" if label in study.labels else "PUT"
         study.labels ^= {label}
         assert node.rest.request(method, f"/studies/{study.id}/labels/{label}").is_success
-        return False
+        return study
 
 
-@pytest.mark.timeout(900)
-def test_operations(cluster: Cluster, archive: Archive, record_property: Callable[[str, object], None]) -> None:
-    """After each operation through a node, the other one's listings are right within the bounds."""
-    turns = Turns(cluster, archive)
-    for _ in range(OPERATIONS):
-        turns.take(turns.any_node())
-    record_property("slowest", turns.slowest)
-    archive.soon(cluster.balanced)
-    archive.soon(cluster.second)
-
-
-def test_killed(cluster: Cluster, archive: Archive) -> None:
-    """While a node is dead, the drive goes on through nginx; once it is back, it shows what was deleted meanwhile."""
-    turns, (first, second) = Turns(cluster, archive), cluster.nodes
-    for _ in range(10):
-        turns.take(first)
+def killed(cluster: Cluster, archive: Archive, turns: Turns) -> None:
+    """Kill a node, go on without it, and start it again: it shows what was deleted meanwhile."""
+    first, second = cluster.nodes
     second.server.kill()
-    deleted = archive.studies.pop(next(iter(archive.studies)))
-    delete_by_rest(first, deleted)
+    for _ in range(5):
+        turns.take(first, first)
     for drive in (cluster.balanced, cluster.second):
         archive.soon(drive)
         archive.at_once(drive)
     second.server.start()
     archive.soon(second.drive, HEALING)
-    for _ in range(10):
-        turns.take(turns.any_node())
 
 
-@contextmanager
-def stopped(cluster: Cluster) -> Iterator[None]:
-    """Stop PostgreSQL, and start it again at the end of the block; then both Orthancs have to answer."""
-    cluster.database.stop()
-    yield
+def restarted(cluster: Cluster, archive: Archive, turns: Turns) -> None:  # noqa: ARG001  as `killed`
+    """Restart PostgreSQL."""
+    cluster.database.stop(immediate=True)
+    time.sleep(1)
     cluster.database.start()
-    end = time.monotonic() + HEALING
     for node in cluster.nodes:
-        while not _answers(node):
-            assert time.monotonic() < end, node.server.log_tail()
-            time.sleep(0.1)
-
-
-def _answers(node: Node) -> bool:
-    try:
-        return node.rest.get("/studies").is_success
-    except httpx.TransportError:
-        return False
-
-
-def test_database_restarted(cluster: Cluster, archive: Archive) -> None:
-    """A database that comes back is followed again without a restart of Orthanc; its loss is one line in the log."""
-    turns = Turns(cluster, archive)
-    for _ in range(10):
-        turns.take(turns.any_node())
-    before = [node.server.log.read_text() for node in cluster.nodes]
-    with stopped(cluster):
-        time.sleep(5)
-    for node in cluster.nodes:
+        healed(node)
         archive.soon(node.drive, HEALING)
-    for node, earlier in zip(cluster.nodes, before, strict=True):
-        end = time.monotonic() + HEALING
-        while (new := node.server.log.read_text()[len(earlier) :]).count(f"{FOLLOWED} again") != 1:
-            assert time.monotonic() < end, new
-            time.sleep(0.1)
-        assert new.count("davfs: the drive cannot follow Orthanc's database") == 1, new
-    for _ in range(10):
+
+
+def healed(node: Node) -> None:
+    """Wait until a node takes uploads again after an outage of the database."""
+    end = time.monotonic() + HEALING
+    while not (node.rest.get("/studies").is_success and node.drive.put("inbox/healed.txt", b"text").is_success):
+        assert time.monotonic() < end, node.server.log_tail()
+        time.sleep(0.1)
+
+
+@pytest.mark.timeout(0)
+def test_operations(cluster: Cluster, archive: Archive, record_property: Callable[[str, object], None]) -> None:
+    """After each operation through a node, the other one's folders and paths are right within the bounds.
+
+    Meanwhile a node is killed, and PostgreSQL is restarted.
+    """
+    turns = Turns(cluster, archive)
+    happens = {OPERATIONS // 3: killed, OPERATIONS * 2 // 3: restarted}
+    for number in range(OPERATIONS):
         turns.take(turns.any_node())
+        if event := happens.get(number):
+            event(cluster, archive, turns)
+    record_property("slowest", turns.slowest)
+    archive.soon(cluster.balanced)
+    archive.soon(cluster.second)
+
+
+def test_clock(cluster: Cluster) -> None:
+    """The node whose clock is wrong says so in one line, and the other one does not."""
+    lines = [
+        [line for line in node.server.log.read_text().splitlines() if "clock is" in line] for node in cluster.nodes
+    ]
+    assert not lines[0]
+    assert len(lines[1]) == 1
+    assert "clock is +300 seconds from PostgreSQL's" in lines[1][0]
+
+
+def test_other_layouts(cluster: Cluster, plugin: Path, tmp_path: Path) -> None:
+    """A node that shows other folders than the rest says so at its start, once for each."""
+    with node_server(tmp_path / "c", plugin, cluster.database, {"Layouts": ["by-patient"]}) as server:
+        end = time.monotonic() + HEALING
+        while FOLLOWED not in (log := server.log.read_text()):
+            assert time.monotonic() < end, log
+            time.sleep(0.1)
+    lines = [line for line in log.splitlines() if "has other layouts" in line]
+    assert len(lines) == 1  # both nodes are on this machine
+
+
+def test_serve(cluster: Cluster, archive: Archive, tmp_path: Path) -> None:
+    """`davfs serve` with the database in its configuration shows deletions and labels as soon as the plugin does."""
+    (settings := tmp_path / "davfs.toml").write_text(
+        f"""
+        Layouts = ["by-patient", "by-date", "by-label"]
+        [PostgreSQL]
+        ConnectionUri = "{cluster.database.uri}"
+        """
+    )
+    turns, node = Turns(cluster, archive), cluster.nodes[0]
+    with (
+        ServeProcess(tmp_path, node.server.url, "--config", str(settings)) as served,
+        served.ready().drive() as drive,
+    ):
+        for _ in range(10):
+            turns.take(node)
+            archive.soon(drive)
+            archive.at_once(drive)
+        assert served.text.count("follows Orthanc's database") == 1
 
 
 def test_shared_objects(cluster: Cluster) -> None:

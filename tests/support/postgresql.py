@@ -52,6 +52,11 @@ class PostgresServer:
             "ConnectionRetryInterval": 1,
         }
 
+    @property
+    def uri(self) -> str:
+        """The database as libpq's URI."""
+        return f"postgresql://{USER}:{PASSWORD}@{LOOPBACK}:{self.port}/{DATABASE}"
+
     def start(self) -> None:
         """Start the server, and return once it answers."""
         log = (self.folder / "log").open("ab")

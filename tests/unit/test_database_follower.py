@@ -42,6 +42,11 @@ class Connection:
     sent: queue.Queue[Sequence[Notification] | Exception] = field(default_factory=queue.Queue)
     closed: threading.Event = field(default_factory=threading.Event)
     labelled: Labels = field(default_factory=dict)
+    wrong: bool = False
+
+    def mistakes(self) -> Sequence[str]:
+        """See `Notifications`."""
+        return ["the clock is wrong"] if self.wrong else []
 
     def labels(self) -> Labels:
         """See `Notifications`."""
@@ -189,6 +194,14 @@ def test_lost_and_found(show: Show, caplog: pytest.LogCaptureFixture) -> None:
         "the drive cannot follow Orthanc's database",
         "the drive follows Orthanc's database again",
     ] * 2
+
+
+def test_mistakes(show: Show, caplog: pytest.LogCaptureFixture) -> None:
+    """What the connection finds wrong is an error in the log."""
+    shown = show(BY_LABEL).add("a")
+    with follower(shown, lambda: Connection(wrong=True)) as followed:
+        assert followed.compared.acquire(timeout=SOON)
+    assert [record.message for record in caplog.records if record.levelno == logging.ERROR] == ["the clock is wrong"]
 
 
 def test_orthanc_fails(show: Show) -> None:
