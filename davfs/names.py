@@ -68,9 +68,9 @@ def safe(text: str, limit: int = LIMIT) -> str:
     return text if _PLAIN.fullmatch(text) and len(text.encode()) <= limit else _made_safe(text, limit)
 
 
-def safe_file(stem: str, extension: str, limit: int = LIMIT) -> str:
+def safe_file(stem: str, extension: str) -> str:
     """Return a text as a name with an extension, which is safe, in ASCII (``.dcm``, or ``""``), and never cut off."""
-    return safe(stem, limit - len(extension)) + extension
+    return safe(stem, LIMIT - len(extension)) + extension
 
 
 def split(name: str, *, files: bool) -> tuple[str, str]:

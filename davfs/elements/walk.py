@@ -94,14 +94,12 @@ class Walk:
 
     Args:
         content: The whole file.
-        deepest: Levels of nested sequences that are allowed.
 
     Source: DICOM PS3.5 §7, PS3.10 §7.1.
     """
 
-    def __init__(self, content: memoryview, deepest: int = DEEPEST) -> None:
+    def __init__(self, content: memoryview) -> None:
         self._content = content
-        self._deepest = deepest
         self._levels: list[_SequenceLevel] = []
         self._in_fragments = self._has_unknown = self._counts = self._is_too_large = False
         self._offset = self._found = self._most = self._steps = 0
@@ -119,7 +117,7 @@ class Walk:
         self._leave_sequences()
         beyond = self._offset - len(self._content)
         is_whole = beyond == 0 and len(self._levels) == 1
-        is_too_deep = len(self._levels) > self._deepest + 1
+        is_too_deep = len(self._levels) > DEEPEST + 1
         return FileStructure(is_too_deep, max(0, beyond), is_whole, self._has_unknown, self._is_too_large, self._steps)
 
     def _begin(self) -> None:
@@ -135,8 +133,8 @@ class Walk:
         """Go on until so many elements were found, or to the end, or until it is too deep."""
         if not self._levels:
             self._begin()
-        self._most, last, levels, deepest = most, len(self._content) - SHORTEST_HEADER, self._levels, self._deepest + 1
-        while self._offset <= last and self._found < most and len(levels) <= deepest:
+        self._most, last, levels = most, len(self._content) - SHORTEST_HEADER, self._levels
+        while self._offset <= last and self._found < most and len(levels) <= DEEPEST + 1:
             if self._in_fragments:
                 self._pass_fragment()
             else:
@@ -206,7 +204,7 @@ class Walk:
             self._in_fragments = True
         elif length == UNDEFINED:
             self._levels.append(_SequenceLevel(None, read))
-        elif length < _SMALLEST * (self._deepest + 2 - len(self._levels)) or self._offset + length > len(self._content):
+        elif length < _SMALLEST * (DEEPEST + 2 - len(self._levels)) or self._offset + length > len(self._content):
             self._pass_over(length, read)  # too short for as many levels as are left, or cut
         else:
             self._levels.append(_SequenceLevel(self._offset + length, read))

@@ -47,7 +47,7 @@ def _trust(verify: bool | Path) -> ssl.SSLContext:  # noqa: FBT001  the setting 
 
 
 class HttpTransport:
-    """`davfs.orthanc.rest.Transport` over HTTP.
+    """`davfs.orthanc.transport.Transport` over HTTP.
 
     Args:
         client: See `http_client`.
@@ -58,24 +58,24 @@ class HttpTransport:
         self._files = HttpFiles(client)
 
     def get(self, path: str) -> bytes:
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         return self._send("GET", path)
 
     def post(self, path: str, body: Buffer) -> bytes:
-        """See `davfs.orthanc.rest.Transport`; the body is never copied as a whole."""
+        """See `davfs.orthanc.transport.Transport`; the body is never copied as a whole."""
         return self._send("POST", path, body)
 
     def transcoded(self, content: Buffer, syntax: str) -> bytes:  # noqa: ARG002  as `Transport` has it
-        """See `davfs.orthanc.rest.Transport`; Orthanc's REST API transcodes nothing that Orthanc does not hold."""
+        """See `davfs.orthanc.transport.Transport`; Orthanc's REST API transcodes nothing that Orthanc does not hold."""
         raise OrthancError("over HTTP, Orthanc transcodes no other files than its own")
 
     def delete(self, path: str) -> None:
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         with parse_errors():
             json.loads(self._send("DELETE", path))["RemainingAncestor"]
 
     def open_file(self, instance: OrthancId, start: int) -> HttpFile:
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         return HttpFile(self._files, instance, start)
 
     def _send(self, method: str, path: str, body: Buffer | None = None) -> bytes:

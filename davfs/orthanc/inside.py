@@ -15,26 +15,26 @@ R = TypeVar("R")
 
 
 class InsideTransport:
-    """`davfs.orthanc.rest.Transport` over the SDK's ``OrthancPluginRestApi…`` functions."""
+    """`davfs.orthanc.transport.Transport` over the SDK's ``OrthancPluginRestApi…`` functions."""
 
     def get(self, path: str) -> bytes:
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         return _call(core.get, path)
 
     def post(self, path: str, body: Buffer) -> bytes:
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         return _call(core.post, path, body)
 
     def transcoded(self, content: Buffer, syntax: str) -> bytes:
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         return _call(core.transcoded, content, syntax)
 
     def delete(self, path: str) -> None:
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         _call(core.delete, path)
 
     def open_file(self, instance: OrthancId, start: int) -> InMemory:  # noqa: ARG002  Transport's form
-        """See `davfs.orthanc.rest.Transport`; the bytes are the core's own memory."""
+        """See `davfs.orthanc.transport.Transport`; the bytes are the core's own memory."""
         return InMemory(_call(core.CoreBuffer.of_instance, instance))
 
 

@@ -13,7 +13,7 @@ from davfs.entry import Readable
 from davfs.errors import DatabaseGone
 from davfs.orthanc import Buffer
 from davfs.orthanc.model import OrthancId
-from davfs.orthanc.rest import Transport
+from davfs.orthanc.transport import Transport
 
 
 class Outage:
@@ -53,7 +53,7 @@ class Outage:
 
 
 class OutageTransport:
-    """`davfs.orthanc.rest.Transport` that refuses all requests at once during an outage.
+    """`davfs.orthanc.transport.Transport` that refuses all requests at once during an outage.
 
     Args:
         transport: Sends the requests.
@@ -65,25 +65,25 @@ class OutageTransport:
         self._outage = outage
 
     def get(self, path: str) -> bytes:
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         self._outage.check()
         return self._transport.get(path)
 
     def post(self, path: str, body: Buffer) -> bytes:
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         self._outage.check()
         return self._transport.post(path, body)
 
     def transcoded(self, content: Buffer, syntax: str) -> bytes:
-        """See `davfs.orthanc.rest.Transport`; this needs no database."""
+        """See `davfs.orthanc.transport.Transport`; this needs no database."""
         return self._transport.transcoded(content, syntax)
 
     def delete(self, path: str) -> None:
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         self._outage.check()
         self._transport.delete(path)
 
     def open_file(self, instance: OrthancId, start: int) -> AbstractContextManager[Readable]:
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         self._outage.check()
         return self._transport.open_file(instance, start)

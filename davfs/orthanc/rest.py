@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 
 from davfs.entry import Readable
 from davfs.errors import BadFile, OrthancError, UnknownResource
@@ -34,6 +34,7 @@ from davfs.orthanc.model import (
 )
 from davfs.orthanc.response_cache import ResponseCache
 from davfs.orthanc.responses import as_list, parse_errors
+from davfs.orthanc.transport import Transport
 
 _LISTS = 2 << 20
 """Bytes of cached responses about many resources."""
@@ -47,25 +48,6 @@ can claim to be 4 GB, and parses no other file meanwhile."""
 _NO_SUCH_FORM = {HTTPStatus.UNSUPPORTED_MEDIA_TYPE, 3000}
 """Orthanc's codes if it cannot render an instance: the HTTP status, or ``OrthancPluginErrorCode`` inside Orthanc 1.12.9
 and newer. Inside older ones, and if an instance has no PDF, the code is that for an unknown resource."""
-
-
-class Transport(Protocol):
-    """Sends requests to Orthanc; raises subclasses of `OrthancError`."""
-
-    def get(self, path: str) -> bytes:
-        """Return the body of the response to a GET."""
-
-    def post(self, path: str, body: Buffer) -> bytes:
-        """Return the body of the response to a POST."""
-
-    def transcoded(self, content: Buffer, syntax: str) -> bytes:
-        """Return any DICOM file in another transfer syntax."""
-
-    def delete(self, path: str) -> None:
-        """Send a DELETE."""
-
-    def open_file(self, instance: OrthancId, start: int) -> AbstractContextManager[Readable]:
-        """Open the DICOM file of an instance, to be read from ``start`` on."""
 
 
 class RestOrthanc:

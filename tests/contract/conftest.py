@@ -54,29 +54,29 @@ orthanc.RegisterRestCallback('/call', call)
 
 
 class RemoteInside:
-    """`davfs.orthanc.rest.Transport`: the `InsideTransport` of a running Orthanc, called through the script."""
+    """`davfs.orthanc.transport.Transport`: the `InsideTransport` of a running Orthanc, called through the script."""
 
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
 
     def get(self, path: str) -> bytes:
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         return self._call("get", path)
 
     def post(self, path: str, body: Buffer) -> bytes:
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         return self._call("post", path, bytes(body))
 
     def transcoded(self, content: Buffer, syntax: str) -> bytes:
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         return self._call("transcoded", syntax, bytes(content))
 
     def delete(self, path: str) -> None:
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         self._call("delete", path)
 
     def open_file(self, instance: OrthancId, start: int) -> InMemory:  # noqa: ARG002  Transport's form
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         return InMemory(nullcontext(memoryview(self._call("open_file", instance))))
 
     def _call(self, method: str, path: str, body: bytes = b"") -> bytes:

@@ -13,7 +13,7 @@ ONE = OrthancId("01234567-89abcdef-01234567-89abcdef-01234567")
 
 
 class Answering:
-    """`davfs.orthanc.rest.Transport`: gives the same answer to each request, in bytes that are not the same object.
+    """A `davfs.orthanc.transport.Transport` with one answer to all requests, in bytes that are not the same object.
 
     Args:
         answer: What JSON is made of.
@@ -23,23 +23,23 @@ class Answering:
         self.answer = answer
 
     def get(self, path: str) -> bytes:  # noqa: ARG002  Transport's form
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         return json.dumps(self.answer).encode()
 
     def post(self, path: str, body: Buffer) -> bytes:  # noqa: ARG002  Transport's form
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         return json.dumps(self.answer).encode()
 
     def transcoded(self, content: Buffer, syntax: str) -> bytes:
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         raise NotImplementedError
 
     def delete(self, path: str) -> None:
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         raise NotImplementedError
 
     def open_file(self, instance: OrthancId, start: int) -> Never:
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         raise NotImplementedError
 
 
@@ -66,7 +66,7 @@ def test_same_resources() -> None:
 
 
 class Unrenderable:
-    """`davfs.orthanc.rest.Transport`: has an instance, or has no more, and refuses to render it.
+    """`davfs.orthanc.transport.Transport`: has an instance, or has no more, and refuses to render it.
 
     Args:
         refusal: How.
@@ -78,25 +78,25 @@ class Unrenderable:
         self._gone = gone
 
     def get(self, path: str) -> bytes:
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         if path == f"/instances/{ONE}/metadata" and not self._gone:
             return b"[]"
         raise UnknownResource("Orthanc answered 404") if path.endswith("metadata") else self._refusal
 
     def post(self, path: str, body: Buffer) -> bytes:
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         raise NotImplementedError
 
     def transcoded(self, content: Buffer, syntax: str) -> bytes:
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         raise NotImplementedError
 
     def delete(self, path: str) -> None:
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         raise NotImplementedError
 
     def open_file(self, instance: OrthancId, start: int) -> Never:
-        """See `davfs.orthanc.rest.Transport`."""
+        """See `davfs.orthanc.transport.Transport`."""
         raise NotImplementedError
 
 
