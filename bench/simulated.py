@@ -37,6 +37,14 @@ class SimulatedArchive(MemoryOrthanc):
         archive.last = studies
         return archive
 
+    def arrive(self) -> None:
+        """Receive one more study, which the log of changes tells."""
+        self._add_study(len(self._levels[Level.STUDY]))
+        study = self._levels[Level.STUDY][-1]
+        for series in self._children[study]:
+            self._note("NewSeries", Level.SERIES, series)
+        self._note("NewStudy", Level.STUDY, study)
+
     def ids(self, level: Level) -> list[OrthancId]:
         """See `Orthanc`."""
         return list(self._levels[level])

@@ -23,7 +23,8 @@ How the index stays true:
    database was restored from a backup (`change_log`). Then everything is compared.
 
 Modules, from the bottom up: `connections`, `database`, `file_digest` (an SQLite file that may be lost at any time);
-`packing`, `schema`; `resources`, `plan`, `placing`, `lineages`, `folder_table`, `placements`, `rows` (tables);
-`index_writer`, `store` (all of it, as one); `instances` (cache); `change_log`, `synchronizer`, `hierarchy`,
-`folder_contents`, `reconciler`; `catalog`, which the drive uses; `indexer`, the background thread; `query`, `search`.
+`packing`, `schema`; `resources`, `plan`, `placing`, `lineages`, `folder_table`, `layout_table`, `placements`, `rows`
+(tables); `placed_layouts` (layouts that come and go); `index_writer`, `store` (all of it, as one); `instances` (cache);
+`change_log`, `synchronizer`, `hierarchy`, `folder_contents`, `reconciler`; `catalog`, which the drive uses; `indexer`
+and `layout_placing`, the background threads; `query`, `search`.
 """

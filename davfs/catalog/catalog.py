@@ -13,7 +13,7 @@ from davfs.cache import LruCache
 from davfs.catalog.folder_contents import FolderContents
 from davfs.catalog.hierarchy import Hierarchy
 from davfs.catalog.instances import InstanceCache
-from davfs.catalog.plan import Folder
+from davfs.catalog.plan import Folder, Plan
 from davfs.catalog.reconciler import Reconciler
 from davfs.catalog.rows import Row
 from davfs.catalog.store import Store
@@ -76,6 +76,19 @@ class Catalog:
         """
         with suppress(DatabaseGone):
             self.synchronizer.refresh()
+
+    def place_for_today(self) -> None:
+        """Move the index on to today, if a day has begun: `refresh` does so too."""
+        self.synchronizer.place_for_today()
+
+    def place_next(self) -> bool:
+        """Place some studies by new layouts, or delete some former placements; see `Store.place_next`."""
+        return self._store.place_next()
+
+    def percentage(self, plan: Plan) -> int | None:
+        """Return how much of the archive a layout shows today; None if it shows all that it has to."""
+        self.place_for_today()
+        return self._store.layouts.percentage(plan)
 
     def check_next(self) -> None:
         """Check a part of the file for damage, if that has to be done; see `Store.check_next`."""

@@ -43,7 +43,6 @@ class FolderTable:
     def get(self, layout: str, path: FolderPath) -> int:
         """Return the number of a folder of a layout, which is made if it does not exist."""
         if layout not in self._layouts:
-            self._db.execute("INSERT OR IGNORE INTO layout (key, day) VALUES (?, '')", (layout,))
             ((self._layouts[layout],),) = self._db.execute("SELECT id FROM layout WHERE key = ?", (layout,))
         return self._get(self._layouts[layout], path)
 

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from davfs.catalog.folder_table import FolderTable
+from davfs.catalog.layout_table import StudyDays
 from davfs.catalog.lineages import Lineages
 from davfs.catalog.packing import key_of
 from davfs.catalog.placing import Placer, TaggedResource, date_of
@@ -18,6 +19,9 @@ from davfs.orthanc.description import agreed
 from davfs.orthanc.model import Level, OrthancId, Resource
 
 _BATCH = 10_000
+_STUDIES, _ROWS = 200, 1000
+"""Studies that `PlacementTable.place_next` places at most, and placements after which it ends: some 30 ms."""
+_NEXT_STUDIES = "SELECT id, orthanc FROM resource WHERE id > ? AND +level = ? ORDER BY id LIMIT ?"
 _PLACEMENTS = """
 SELECT p.folder, p.key, p.name, p.date, l.key FROM placement p INDEXED BY placement_resource
 JOIN folder f ON f.id = p.folder JOIN layout l ON l.id = f.layout WHERE p.resource = ?
@@ -37,6 +41,7 @@ class PlacementTable:
         self._placer = placer
         self._lineages = Lineages(db, placer)
         self._folders = FolderTable(db)
+        self._days = StudyDays(db)
         self._placed: set[str] = set()
         self._rows: list[tuple[int, int, int, str | None, int]] = []
 
@@ -55,15 +60,30 @@ class PlacementTable:
         studies = [study for one in self.studies_of(node) for study in self._lineages.of(one)]
         return agreed([{**study.patient, SUBJECT: study.merged[SUBJECT]} for study in studies])
 
-    def place_all(self, plans: Sequence[Plan]) -> None:
-        """Place all resources by some of the layouts."""
-        if not plans:
-            return
-        for plan in plans:
-            delete_layout(self._db, plan.key)
-        query = "SELECT orthanc FROM resource WHERE level = ?"
-        for (study,) in self._db.execute(query, (LEVEL_NUMBERS[Level.STUDY],)).fetchall():
+    def place_next(self, plans: Sequence[Plan], done: int) -> int | None:
+        """Place some studies, in the order of their numbers, by layouts that have no placements of them.
+
+        Args:
+            plans: The layouts.
+            done: The number of the last study that is placed already.
+
+        Returns:
+            The number of the last study that was placed now; None if all are.
+        """
+        studies = self._db.execute(_NEXT_STUDIES, (done, LEVEL_NUMBERS[Level.STUDY], _STUDIES)).fetchall()
+        last = done
+        for last, study in studies:  # noqa: B007  the last one is needed
             self._place(self._lineages.of_packed(study), plans, replace=False)
+            if len(self._rows) >= _ROWS:
+                break
+        self._flush()
+        is_end = len(studies) < _STUDIES and (not studies or last == studies[-1][0])
+        return None if is_end else last
+
+    def place_again(self, studies: Iterable[bytes | str], plans: Sequence[Plan]) -> None:
+        """Place studies, given by their packed ids, again by some of the layouts."""
+        for study in studies:
+            self._place(self._lineages.of_packed(study), plans, replace=True)
         self._flush()
 
     def begin(self, new: Iterable[Record]) -> None:
@@ -95,6 +115,7 @@ class PlacementTable:
     def delete(self, row: int) -> None:
         """Delete the placements of a resource, by its number, and those folders that had nothing else in them."""
         self._delete(row, None)
+        self._days.delete(row)
         self._folders.update()
 
     def set_date(self, resource: str) -> None:
@@ -130,6 +151,8 @@ class PlacementTable:
             self._delete(resource.row, plans)
         for plan in plans:
             self._add(plan, lineage)
+            if plan.relative and resource.level is Level.STUDY:
+                self._days.put(plan.key, resource.row, self._placer.days(plan, resource))
         if resource.level is Level.STUDY and _has_series(plans):
             for record in self._lineages.below(resource.id):
                 self._place((*lineage, self._lineages.tagged(record, lineage)), plans, replace=replace)
@@ -169,10 +192,3 @@ class PlacementTable:
 def _has_series(plans: Iterable[Plan]) -> bool:
     """Return True if series are stored in the folders of one of the layouts."""
     return any(plan.rules[Level.SERIES] for plan in plans)
-
-
-def delete_layout(db: sqlite3.Connection, layout: str) -> None:
-    """Delete all placements of a layout."""
-    folders = "SELECT f.id FROM folder f JOIN layout l ON l.id = f.layout WHERE l.key = ?"
-    db.execute(f"DELETE FROM placement WHERE folder IN ({folders})", (layout,))  # noqa: S608  a constant
-    db.execute(f"DELETE FROM folder WHERE id IN ({folders})", (layout,))  # noqa: S608  a constant

@@ -1,16 +1,18 @@
 """Computes placements: the folders of a layout in which a resource appears, and its base name there."""
 
+import copy
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice, product
-from typing import TypeAlias
+from typing import Self, TypeAlias
 
 from davfs.catalog.acquisition import shown_date
 from davfs.catalog.plan import PlacementRule, Plan, group_node, patient_node
 from davfs.layout import Layout, Template
 from davfs.layout.condition import matches
+from davfs.layout.relative_dates import days_of
 from davfs.layout.tags import SUBJECT
 from davfs.orthanc.model import Level, OrthancId
 
@@ -72,17 +74,24 @@ class Placer:
 
     Args:
         layouts: The layouts.
-        today: Returns today's date, in local time, for conditions.
+        today: Returns today's date, in local time.
 
     Attributes:
-        plans: The layouts as plans.
-        relative: Whether a condition of one of them depends on today's date.
+        plans: The layouts as plans, each key once.
+        today: See the argument.
+        day: The date for which conditions are evaluated; at first today's.
     """
 
     def __init__(self, layouts: Iterable[Layout], today: Callable[[], date] = date.today) -> None:
-        self.plans = tuple(map(Plan.of, layouts))
-        self.relative = any(plan.relative for plan in self.plans)
+        self.plans: Sequence[Plan] = tuple({plan.key: plan for plan in map(Plan.of, layouts)}.values())
         self.today = today
+        self.day = today()
+
+    def with_plans(self, plans: Sequence[Plan], day: date) -> Self:
+        """Return a placer by other plans, or for another day."""
+        other = copy.copy(self)
+        other.plans, other.day = plans, day
+        return other
 
     def place(self, plan: Plan, lineage: Sequence[TaggedResource]) -> Iterator[Placement]:
         """Yield the placements of the last resource of a lineage, which is a study, or a study and its series."""
@@ -98,7 +107,11 @@ class Placer:
 
     def is_shown(self, plan: Plan, study: TaggedResource) -> bool:
         """Return True if a study meets the conditions of a layout."""
-        return not plan.conditional or matches(plan.layout.where, study.patient, study.tags, study.series, self.today())
+        return not plan.conditional or matches(plan.layout.where, study.patient, study.tags, study.series, self.day)
+
+    def days(self, plan: Plan, study: TaggedResource) -> set[int]:
+        """Return the days on which the placements of a study by a layout with relative dates depend."""
+        return days_of(plan.layout.where, study.patient, study.tags, study.series)
 
 
 def name_of(plan: Plan, template: Template | None, resource: TaggedResource) -> str:

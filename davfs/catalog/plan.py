@@ -10,7 +10,7 @@ these contradict each other, each name has a folder.
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import takewhile
 from typing import Self
@@ -58,7 +58,8 @@ class Plan:
 
     Attributes:
         layout: The layout.
-        key: A digest of the layout, under which its placements are stored.
+        key: A digest of all on which its placements depend, under which they are stored; layouts that differ in title,
+            description, or the names of files only have the same one.
         rules: The rules for studies and for series.
         patients: The rule for patient folders; None if the layout has none.
         series: Template of the series right in a study's folder, whose rows are computed when they are read; or None.
@@ -81,22 +82,25 @@ class Plan:
     @classmethod
     def of(cls, layout: Layout) -> Self:
         """Make the plan of a layout."""
-        tree, rules = replace(layout, description="", file=""), tuple(_rules(layout))
+        rules = tuple(_rules(layout))
         in_conditions = {condition.keyword for condition in layout.where}
         read = {(keyword, Level.STUDY) for keyword in in_conditions}
         for level in layout.levels:
             templates = (level.template, *(file.template for file in level.files))
             read |= {(keyword, level.tag_level) for template in templates for keyword in template.keywords}
+        reads_series = bool(in_conditions - _OF_STUDIES) or any(keyword == MODALITIES for keyword, _ in read)
+        labels = max((min(DEPTHS[level] + 1, 3) for keyword, level in read if keyword == LABELS), default=0)
+        deciding = rules, layout.where, layout.dates, layout.options, layout.anonymised, reads_series, labels
         return cls(
             layout,
-            hashlib.sha256(repr(tree).encode("utf-8", "backslashreplace")).hexdigest()[:16],
+            hashlib.sha256(repr(deciding).encode("utf-8", "backslashreplace")).hexdigest()[:16],
             {level: _placed_with(level, rules) for level in (Level.STUDY, Level.SERIES)},
             next((rule for rule in rules if rule.level is Level.PATIENT), None),
             next((rule.template for rule in rules if rule.is_read), None),
             conditional=bool(layout.where),
             relative=any(condition.relative for condition in layout.where),
-            reads_series=bool(in_conditions - _OF_STUDIES) or any(keyword == MODALITIES for keyword, _ in read),
-            labels=max((min(DEPTHS[level] + 1, 3) for keyword, level in read if keyword == LABELS), default=0),
+            reads_series=reads_series,
+            labels=labels,
         )
 
     @property

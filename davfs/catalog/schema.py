@@ -28,18 +28,23 @@ CREATE TABLE placement (
     PRIMARY KEY (folder, key, resource)
 ) WITHOUT ROWID;
 CREATE INDEX placement_resource ON placement (resource);
+CREATE TABLE dated (
+    layout INTEGER NOT NULL, day INTEGER NOT NULL, resource INTEGER NOT NULL, PRIMARY KEY (layout, day, resource)
+) WITHOUT ROWID;
+CREATE INDEX dated_resource ON dated (resource);
 
 CREATE TABLE entry (
     seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, level TEXT NOT NULL, id TEXT NOT NULL, date TEXT NOT NULL
 );
-CREATE TABLE layout (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, day TEXT NOT NULL);
+CREATE TABLE layout (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, placed INTEGER);
 CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
 """``resource`` has the indexed resources. ``folder`` has the folders of groups and patients, a row for each way in
 which they and the folders above them are spelled, with the latest date below; and the folders in which these begin,
 with an empty name. ``placement`` has the resources in these folders; without a name, a member that is not listed
-itself. ``entry`` has the last entries of Orthanc's change log that were read; ``layout`` the day for which each layout
-was placed; ``state`` single values. Ids and nodes are packed (`packing`); ``key`` is a hash of the folded name."""
+itself. ``dated`` has the days of studies on which their placements by a layout with relative dates depend. ``entry``
+has the last entries of Orthanc's change log that were read; ``layout`` how far each layout is placed (`layout_table`);
+``state`` single values. Ids and nodes are packed (`packing`); ``key`` is a hash of the folded name."""
 LEVELS = tuple(Level)
 """The levels, by their number in the tables."""
 LEVEL_NUMBERS = {level: number for number, level in enumerate(LEVELS)}
@@ -48,6 +53,7 @@ _IMPOSSIBLE = {
     f" OR level NOT IN ({', '.join(map(str, LEVEL_NUMBERS.values()))}) OR typeof(updated) <> 'integer'",
     "folder": "typeof(date) <> 'integer' OR typeof(name) <> 'text'",
     "placement": "typeof(date) <> 'integer' OR typeof(name) NOT IN ('text', 'null')",
+    "dated": "typeof(day) <> 'integer'",
 }
 """Conditions that no row of a table meets unless the table is damaged."""
 TABLES = tuple(_IMPOSSIBLE)

@@ -1,9 +1,9 @@
 """The index in its file: resources, their placements, and the position in Orthanc's log. Nothing here calls Orthanc."""
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,7 +11,9 @@ from davfs.catalog import change_log, schema
 from davfs.catalog.change_log import LogPosition
 from davfs.catalog.database import Database, retry_if_moved
 from davfs.catalog.index_writer import IndexWriter
-from davfs.catalog.placements import PlacementTable, delete_layout
+from davfs.catalog.layout_table import LayoutTable
+from davfs.catalog.placed_layouts import PlacedLayouts
+from davfs.catalog.placements import PlacementTable
 from davfs.catalog.placing import Placer
 from davfs.catalog.plan import Folder
 from davfs.catalog.resources import Difference, ResourceChanges, ResourceTable
@@ -23,8 +25,8 @@ from davfs.orthanc.model import Change, Level, OrthancId, Resource
 
 T = TypeVar("T")
 
-_NOT_MAINTAINED = ""
-"""Day of a layout whose placements do not change any more."""
+_STEPS = 3
+"""Steps in which layouts are placed at once: a small archive is complete from the start."""
 
 
 class Store:
@@ -34,16 +36,26 @@ class Store:
         file: The SQLite file; its folder exists.
         placer: Computes placements.
         lost: Called after a damaged file was replaced by an empty one.
+        now: Monotonic clock, in seconds.
 
     Attributes:
+        layouts: The layouts, and how far each is placed.
         position: The position up to which the index has all changes of Orthanc's log.
         generation: Number of changes of the index, counted after each can be read.
         is_complete: Whether the first index was completed, perhaps before a restart.
     """
 
-    def __init__(self, file: Path, placer: Placer, lost: Callable[[], object] = lambda: None) -> None:
-        self._placer = placer
-        self._day = placer.today()
+    layouts: PlacedLayouts
+
+    def __init__(
+        self,
+        file: Path,
+        placer: Placer,
+        lost: Callable[[], object] = lambda: None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._wanted = placer
+        self._now = now
         self.position = LogPosition()
         self._log_replacements = self._compared_after = 0
         self.generation = 0
@@ -52,6 +64,7 @@ class Store:
         self._unchecked = schema.TABLES
         self._database = Database(file, self._prepare, lost)
         self._database.open()
+        self._place_first()
 
     def _prepare(self, db: sqlite3.Connection, *, check_damage: bool) -> None:
         schema.create_or_check(db, check_damage=check_damage)
@@ -60,8 +73,7 @@ class Store:
         self._log_replacements = int(read_state(db, "doubts") or 0)
         self._compared_after = int(read_state(db, "trusted") or 0)
         self.is_complete = bool(read_state(db, "complete"))
-        self._day = self._place_by(db, self._placer)
-        self._delete_unused(db)
+        self.layouts = PlacedLayouts.opened(db, self._wanted)
         self._revisions.record_all()
         self.generation += 1
 
@@ -69,48 +81,55 @@ class Store:
 
     @retry_if_moved
     def change_layouts(self, placer: Placer) -> None:
-        """Place all studies by new layouts, without asking Orthanc.
+        """Begin to place all studies by new layouts, without asking Orthanc; `place_next` goes on.
 
-        Placements of former layouts do not change any more. Requests that began before can read them until
-        `delete_unused_layouts`.
+        Placements of former layouts stay true for some seconds, for requests that began before.
         """
+        self.place_for_today()
         with self._database.writing:
-            with self._database.write() as db:
-                day = self._place_by(db, placer)
-            self._placer, self._day = placer, day
+            self._replace_layouts(lambda db: self.layouts.changed(db, placer, self._now()))
+            self._wanted = placer
             self.generation += 1
-
-    def place_for_today(self) -> None:
-        """Place all studies again by layouts with relative dates, such as ``last 30 days``, once a day."""
-        if self._placer.relative and self._day != self._placer.today():
-            with self._database.writing:  # so that another thread does not change the layouts in between
-                self.change_layouts(self._placer)
+        self._place_first()
 
     @retry_if_moved
-    def delete_unused_layouts(self) -> None:
-        """Delete the placements of former layouts."""
-        with self._changing() as db:
-            self._delete_unused(db)
+    def place_for_today(self) -> bool:
+        """Place those studies again that enter or leave layouts with a new day; return True if a day has begun."""
+        if self.layouts.placer.day == self._wanted.today():
+            return False
+        with self._database.writing:
+            today = self._wanted.today()
+            if self.layouts.placer.day == today:
+                return False
+            self._replace_layouts(lambda db: self.layouts.moved(db, today))
+            self.generation += 1
+        return True
 
-    def _place_by(self, db: sqlite3.Connection, placer: Placer) -> date:
-        """Place all studies by those layouts that are new, or were placed on another day; return today."""
-        today = placer.today()
-        wanted = {plan.key: str(today) if plan.relative else "any" for plan in placer.plans}
-        placed = dict(db.execute("SELECT key, day FROM layout"))
-        PlacementTable(db, placer).place_all([p for p in placer.plans if placed.get(p.key) != wanted[p.key]])
-        former = dict.fromkeys(placed.keys() - wanted.keys(), _NOT_MAINTAINED)
-        db.executemany(
-            "INSERT INTO layout (key, day) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET day = excluded.day",
-            (wanted | former).items(),
-        )
-        return today
+    @retry_if_moved
+    def place_next(self) -> bool:
+        """Place some studies by layouts that are new, or delete some former placements.
 
-    def _delete_unused(self, db: sqlite3.Connection) -> None:
-        used = {plan.key for plan in self._placer.plans}
-        for (key,) in db.execute("SELECT key FROM layout").fetchall():
-            if key not in used:
-                delete_layout(db, key)
-                db.execute("DELETE FROM layout WHERE key = ?", (key,))
+        Returns:
+            False if nothing was left to do. In no case does it take long.
+        """
+        if self.layouts.is_finished(self._now()):
+            return False
+        with self._database.writing:
+            complete = self.layouts.complete
+            self._replace_layouts(lambda db: self.layouts.stepped(db, self._now()))
+            if self.layouts.complete != complete:
+                self.generation += 1
+        return True
+
+    def _replace_layouts(self, change: Callable[[sqlite3.Connection], PlacedLayouts]) -> None:
+        with self._database.write() as db:
+            layouts = change(db)
+        self.layouts = layouts
+
+    def _place_first(self) -> None:
+        with suppress(Unavailable):  # `place_next` is called again
+            for _ in range(_STEPS):
+                self.place_next()
 
     # The file
 
@@ -185,9 +204,12 @@ class Store:
         with self._database.writing:
             with self._database.write() as db:
                 schema.delete_all(db)
+                LayoutTable(db).set_progress(self.layouts.progress, None)
                 write_state(db, "complete", "")
                 _save_position(db, new)
                 self._revisions.record_all()
+                layouts = PlacedLayouts.opened(db, self._wanted)
+            self.layouts = layouts
             self.position = new
             self.is_complete = False
             self.generation += 1
@@ -227,7 +249,7 @@ class Store:
     @property
     def labelled(self) -> tuple[Level, ...]:
         """Levels whose labels a layout uses."""
-        deepest = max((plan.labels for plan in self._placer.plans), default=0)
+        deepest = max((plan.labels for plan in self.layouts.placer.plans), default=0)
         return tuple(Level)[:deepest]
 
     @retry_if_moved
@@ -237,15 +259,15 @@ class Store:
 
     def rows(self, folder: Folder) -> list[Row]:
         """Return all rows of a folder; see `FolderRows.all`."""
-        return self._query(lambda db: FolderRows(db, self._placer).all(folder))
+        return self._query(lambda db: FolderRows(db, self.layouts.placer).all(folder))
 
     def rows_with(self, folder: Folder, keys: Sequence[str]) -> list[Row]:
         """Return the rows of a folder whose name has one of the keys (`davfs.names.folded`), in every spelling."""
-        return self._query(lambda db: FolderRows(db, self._placer).with_keys(folder, keys))
+        return self._query(lambda db: FolderRows(db, self.layouts.placer).with_keys(folder, keys))
 
     def members(self, folder: Folder) -> set[OrthancId]:
         """Return the members of all groups or patients in a folder."""
-        return self._query(lambda db: FolderRows(db, self._placer).members(folder))
+        return self._query(lambda db: FolderRows(db, self.layouts.placer).members(folder))
 
     def ids(self, level: Level) -> set[OrthancId]:
         """Return the ids of all indexed resources of a level; for patients, those of all studies."""
@@ -259,11 +281,11 @@ class Store:
 
     def tags(self, node: str) -> Mapping[str, str]:
         """Return the tags of a resource and of those above it; of a patient, those that all studies agree on."""
-        return self._query(lambda db: PlacementTable(db, self._placer).tags(node))
+        return self._query(lambda db: PlacementTable(db, self.layouts.placer).tags(node))
 
     def studies_of(self, node: str) -> list[OrthancId]:
         """Return the studies in a patient folder, by its node."""
-        return self._query(lambda db: PlacementTable(db, self._placer).studies_of(node))
+        return self._query(lambda db: PlacementTable(db, self.layouts.placer).studies_of(node))
 
     def unknown(self, ids: Iterable[OrthancId]) -> set[OrthancId]:
         """Return those of the ids that are not indexed."""
@@ -307,7 +329,7 @@ class Store:
         if self._confirm(ordered):
             return ResourceChanges(changed=False, retagged=(), outdated=())
         with self._changing() as db:
-            return IndexWriter(db, self._placer, self._revisions).save(ordered, revision)
+            return IndexWriter(db, self.layouts.placer, self._revisions).save(ordered, revision)
 
     def _confirm(self, found: Sequence[Resource]) -> bool:
         """Return True if resources are indexed as they are; then nothing is written to the file."""
@@ -330,7 +352,7 @@ class Store:
             Those that were kept.
         """
         with self._changing() as db:
-            return IndexWriter(db, self._placer, self._revisions).delete(ids, revision)
+            return IndexWriter(db, self.layouts.placer, self._revisions).delete(ids, revision)
 
 
 def _save_position(db: sqlite3.Connection, position: LogPosition) -> None:

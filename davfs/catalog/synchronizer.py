@@ -102,7 +102,7 @@ class Synchronizer:
         """Index all that Orthanc's log of changes has and the index does not."""
         if self.building and not self._store.is_complete:
             self._callbacks.wait_for_first_index()
-        self._store.place_for_today()
+        self.place_for_today()
         if self._store.position.seen == 0 and self.building:
             return  # the first index, which is about to be built, will have everything
         self._read_log_together()
@@ -112,6 +112,11 @@ class Synchronizer:
             if self._read_page():
                 return
         self._callbacks.reconcile_soon()
+
+    def place_for_today(self) -> None:
+        """Move the index on to today, if a day has begun; see `Store.place_for_today`."""
+        if self._store.place_for_today():
+            self._callbacks.changed()
 
     def _read_page(self) -> bool:
         """Read a page of the log, and index its changes; return True if it was the last page."""

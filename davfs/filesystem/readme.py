@@ -23,6 +23,7 @@ search/
 """
 
 
+_COMPLETE_ELSE = "All other folders are complete and up to date."
 _ANONYMISED = """
     Images are de-identified (DICOM {edition}, Basic Application Level Confidentiality Profile{options}).
     Not here: documents, voices, {pixels}. Files and folders have no dates of their own."""
@@ -53,6 +54,8 @@ class Readme:
         allow_upload: Whether files can be written into inbox/.
         allow_delete: Whether resources can be deleted.
         progress: Number of resources in the index, and of all; None when the index is complete.
+        placing: For each layout, by its title, that is not complete: percentage of the archive in it, and whether its
+            former version is shown.
         mistakes: The layouts that are not shown, or not in their newest version.
         searchable: Whether search/ exists.
     """
@@ -64,6 +67,7 @@ class Readme:
         allow_upload: bool,
         allow_delete: bool,
         progress: Callable[[], tuple[int, int] | None],
+        placing: Callable[[], Mapping[str, tuple[int, bool]]] = dict,
         mistakes: Callable[[], Sequence[InvalidLayout]] = tuple,
         searchable: Callable[[], bool] = bool,
     ) -> None:
@@ -71,6 +75,7 @@ class Readme:
         self._allow_upload = allow_upload
         self._allow_delete = allow_delete
         self._progress = progress
+        self._placing = placing
         self._mistakes = mistakes
         self._searchable = searchable
 
@@ -103,11 +108,18 @@ class Readme:
         return "Patients, studies, series and images cannot be deleted through this drive."
 
     def _state(self) -> str:
-        progress = self._progress()
-        if progress is None:
-            return "The folders are complete and up to date."
-        done, total = progress
-        return f"The index is being built ({done} of {total} resources): the folders are not complete yet."
+        if progress := self._progress():
+            done, total = progress
+            return f"The index is being built ({done} of {total} resources): the folders are not complete yet."
+        if placing := self._placing():
+            return "".join(f"{title}/ {_placed(*state)}\n" for title, state in placing.items()) + _COMPLETE_ELSE
+        return "The folders are complete and up to date."
+
+
+def _placed(percentage: int, former: bool) -> str:  # noqa: FBT001  part of what the layout's state is
+    """Return the text about a layout that is not complete."""
+    shown = "is shown as it was before it was changed" if former else "is not shown yet"
+    return f"{shown}, for its new version is being prepared: {percentage} % of the archive is in it."
 
 
 def _mistake(mistake: InvalidLayout) -> str:

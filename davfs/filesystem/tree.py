@@ -37,6 +37,9 @@ class Tree:
         deletions: Deletes resources in Orthanc; None if that is not allowed.
         since: Date of the root, in UTC.
         derived_files: Makes the files that are derived from the stored ones.
+
+    Attributes:
+        plan: How the index places by it.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917  what it is made of
@@ -48,6 +51,7 @@ class Tree:
         since: datetime,
         derived_files: DerivedFiles,
     ) -> None:
+        self.plan = Plan.of(layout)
         self._catalog = catalog
         self._orthanc = orthanc
         self._subfolders = Subfolders(catalog)
@@ -55,7 +59,7 @@ class Tree:
         archives = Archives(self._subfolders, self._images, derived_files)
         self._extra_files = ExtraFiles(layout, catalog, derived_files.documents, archives)
         self._deletion = TreeDeletion(catalog, deletions, self._extra_files.hidden) if deletions else None
-        root = TreeNode(None, None, Entry("", EntryKind.FOLDER, since), Folder(Plan.of(layout)))
+        root = TreeNode(None, None, Entry("", EntryKind.FOLDER, since), Folder(self.plan))
         self._resolver = PathResolver(layout, root, catalog, self._subfolders, self._images, self._extra_files)
 
     def stat(self, path: Path) -> Entry:

@@ -55,16 +55,16 @@ def matches(
         today: Today's date, for relative dates.
     """
     for condition in where:
-        values = _values(condition.keyword, patient, study, series)
+        values = values_of(condition.keyword, patient, study, series)
         if not any(criterion.accepts(value, today) for value in values for criterion in condition.criteria):
             return False
     return True
 
 
-def _values(
+def values_of(
     keyword: str, patient: Mapping[str, str], study: Mapping[str, str], series: Sequence[Mapping[str, str]]
 ) -> list[str]:
-    """Return the single values of a tag; an empty one if it is missing."""
+    """Return the single values of a tag, as `matches` compares them; an empty one if it is missing."""
     texts = [tags[keyword] for tags in (patient, study) if keyword in tags]
     if not texts and keyword != LABELS:
         below = "Modality" if keyword == MODALITIES else keyword

@@ -87,9 +87,18 @@ class RecentDate:
     relative: ClassVar[bool] = True
 
     def accepts(self, value: str, today: date) -> bool:
-        """See `Criterion`; until tomorrow, since the server may be in another time zone than the scanner."""
+        """See `Criterion`."""
+        first, last = self.window(today)
+        day = day_of(value)
+        return day is not None and first <= day <= last
+
+    def window(self, today: date) -> tuple[int, int]:
+        """Return the first and last day (see `day_of`) that is accepted.
+
+        The last one is tomorrow, since the server may be in another time zone than the scanner.
+        """
         first, last = (_date_before(today, self.count, self.unit), _tomorrow(today)) if self.count else (today, today)
-        return DateRange(f"{first:%Y%m%d}".zfill(8), f"{last:%Y%m%d}".zfill(8)).accepts(value, today)
+        return _number(first), _number(last)
 
 
 def parse_criterion(text: str, representation: str) -> Criterion:
@@ -131,6 +140,16 @@ def _range(text: str, representation: str) -> Criterion:
     if dash and first and last and last < first[: len(last)]:
         raise CriterionError(f'"{text}" ends before it begins')
     return DateRange(first, last if dash else first)
+
+
+def day_of(value: str) -> int | None:
+    """Return the day of a date, with or without a time, as a number such as 20240131; None for any other value."""
+    digits = _digits(value)
+    return int(digits[:8].ljust(8, "0")) if digits else None
+
+
+def _number(day: date) -> int:
+    return day.year * 10_000 + day.month * 100 + day.day
 
 
 def _is_moment(text: str, representation: str) -> bool:

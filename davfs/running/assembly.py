@@ -10,6 +10,7 @@ from davfs.catalog.catalog import Catalog
 from davfs.catalog.database_follower import DatabaseFollower, DatabaseLink, IndexComparison
 from davfs.catalog.indexer import Indexer
 from davfs.catalog.instances import InstanceCache
+from davfs.catalog.layout_placing import LayoutPlacing
 from davfs.catalog.placing import Placer
 from davfs.catalog.store import Store
 from davfs.catalog.synchronizer import IndexCallbacks
@@ -99,14 +100,22 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     deletions = Deletions(orthanc, lanes.deletions.run) if settings.allow_delete else None
     folders = TopFolders(catalog, store, orthanc, ranges, derived_files, deletions, inbox, searching, since, changed)
     folders.show(layouts)
-    reloader = LayoutReloader(checked.layout_files, folders.replace, store.delete_unused_layouts)
+    reloader = LayoutReloader(checked.layout_files, folders.replace)
+    placing = LayoutPlacing(catalog, folders.complete)
     sweeper = Sweeper(spool, settings.spool_maximum_age)
     indexer.start(catalog, reloader.check_files)
+    placing.start()
     sweeper.start()
     followers = _follow(link, catalog, indexer)
     shutdown = Shutdown(
-        interrupt=(lanes.zips.refuse, indexer.interrupt, store.interrupt, *(each.interrupt for each in followers)),
-        stop=(lanes.stop, sweeper.stop, indexer.stop, *(each.stop for each in followers)),
+        interrupt=(
+            lanes.zips.refuse,
+            indexer.interrupt,
+            placing.interrupt,
+            store.interrupt,
+            *(each.interrupt for each in followers),
+        ),
+        stop=(lanes.stop, sweeper.stop, indexer.stop, placing.stop, *(each.stop for each in followers)),
         close=(derived_files.close, ranges.close, store.close, spool.close),
     )
     return Assembly(_drive(checked, folders, indexer, since), indexer, shutdown, reloader.reload)
@@ -142,6 +151,7 @@ def _drive(checked: Setup, folders: TopFolders, indexer: Indexer, since: datetim
         allow_upload=checked.settings.allow_upload and not checked.read_only,
         allow_delete=checked.settings.allow_delete and not checked.read_only,
         progress=lambda: None if indexer.built else indexer.progress,
+        placing=folders.progress,
         mistakes=lambda: checked.layout_files.loaded.mistakes,
         searchable=lambda: setup.SEARCH in folders.areas,
     )

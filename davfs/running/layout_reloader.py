@@ -20,7 +20,6 @@ class LayoutReloader:
     Args:
         files: The files.
         show: Shows other layouts than before.
-        tidy: Drops the index of former layouts; called a while after `show`, when requests that use it have ended.
         clock: Monotonic time in seconds.
     """
 
@@ -28,17 +27,14 @@ class LayoutReloader:
         self,
         files: LayoutFiles,
         show: Callable[[LoadedLayouts], None],
-        tidy: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._files = files
         self._show = show
-        self._tidy = tidy
         self._clock = clock
         self._reloading = threading.Lock()
         self._shown = files.loaded
         self._last_state = files.state_read
-        self._untidy = False
         self._next_check = -math.inf
         _log_mistakes(files.loaded)
 
@@ -53,7 +49,7 @@ class LayoutReloader:
             if not _same(loaded, self._shown):
                 _log_mistakes(loaded)
                 self._show(loaded)
-                self._shown, self._untidy = loaded, True
+                self._shown = loaded
                 _log.warning("the layouts were reloaded: %s", ", ".join(layout.title for layout in loaded.layouts))
             return loaded
 
@@ -68,9 +64,6 @@ class LayoutReloader:
             _log.error("changed layouts could not be loaded; this will be retried: %s", error)
 
     def _check_files(self) -> None:
-        if self._untidy:
-            self._untidy = False
-            self._tidy()
         state, before = self._files.state(), self._last_state
         self._last_state = state
         changed = state != self._files.state_read and state == before  # not while they are being written

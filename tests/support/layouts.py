@@ -56,12 +56,13 @@ class Shown:
     text: str
     orthanc: CountingOrthanc = field(default_factory=CountingOrthanc)
     day: date = LEAP_DAY
+    now: float = 0.0
     store: Store = field(init=False)
     catalog: Catalog = field(init=False)
     tree: Tree = field(init=False)
 
     def __post_init__(self) -> None:
-        self.store = Store(self.folder / "catalog.sqlite", self.placer(self.text))
+        self.store = Store(self.folder / "catalog.sqlite", self.placer(self.text), now=lambda: self.now)
         self.catalog = Catalog(self.orthanc, self.store, InstanceCache())
         self.tree = self.tree_of(self.text)
 

@@ -17,19 +17,14 @@ class Drive:
     def __init__(self, files: LayoutFiles) -> None:
         self.now = 0.0
         self.shown: list[list[str]] = []
-        self.tidied = 0
         self.fails = False
-        self.reloader = LayoutReloader(files, self.show, self.tidy, lambda: self.now)
+        self.reloader = LayoutReloader(files, self.show, lambda: self.now)
 
     def show(self, loaded: LoadedLayouts) -> None:
         """Show layouts."""
         if self.fails:
             raise Unavailable("not now")
         self.shown.append(titles(loaded))
-
-    def tidy(self) -> None:
-        """Drop the former layouts."""
-        self.tidied += 1
 
     def check(self, times: int = 1) -> None:
         """Check the files so many times, at intervals."""
@@ -69,15 +64,6 @@ def test_checks_have_an_interval(drive: Drive, file: Path) -> None:
     for _ in range(10):
         drive.reloader.check_files()
     assert drive.shown == []
-
-
-def test_former_placements_are_dropped_later(drive: Drive, file: Path) -> None:
-    """Requests that began before can still use them."""
-    write(file, "b")
-    drive.reloader.reload()
-    assert drive.tidied == 0
-    drive.check(3)
-    assert drive.tidied == 1
 
 
 def test_on_demand(drive: Drive, file: Path) -> None:

@@ -109,7 +109,10 @@ def test_changed_layout_places_only_itself(show: Show) -> None:
     assert [entry.name for entry in by_date.list(())] == ["2024"]
     shown.store.change_layouts(shown.placer(BY_MODALITY))
     assert [entry.name for entry in by_date.list(())] == ["2024"]
-    shown.store.delete_unused_layouts()
+    shown.now += 10
+    while shown.store.place_next():
+        pass
+    assert list(by_date.list(())) == []
     assert list(by_date.list(())) == []
     shown.add("c", StudyDate="20200101", Modality="PT")
     assert shown.names() == ["CT", "MR", "PT"]

@@ -16,11 +16,11 @@ from davfs.catalog import query as language
 from davfs.catalog.query import Keywords, Query, QueryError
 from davfs.entry import Content, Entry, EntryKind, Opened, Path
 from davfs.errors import AlreadyExists, BadName, Forbidden, IsAFolder, NotAFolder, NotFound, ParentMissing
+from davfs.filesystem.area import Area
 from davfs.filesystem.search.help import TOO_MANY, help_text
 from davfs.filesystem.search.placeholders import Placeholders
 from davfs.filesystem.search.results import SearchResults
 from davfs.filesystem.search.saved_searches import SavedSearches
-from davfs.filesystem.tree import Tree
 from davfs.orthanc import Buffer
 
 README = "README.txt"
@@ -46,7 +46,7 @@ class SearchArea:
 
     def __init__(  # noqa: PLR0913  what it is made of
         self,
-        tree: Tree,
+        tree: Area,
         results: SearchResults,
         searches: SavedSearches,
         known: Keywords,

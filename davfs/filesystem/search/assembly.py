@@ -9,6 +9,7 @@ from davfs.catalog.query import searchable_keywords
 from davfs.catalog.search import Scope, StudySearch, scope_of
 from davfs.catalog.store import Store
 from davfs.derived.files import DerivedFiles
+from davfs.filesystem.layout_area import LayoutArea
 from davfs.filesystem.search.area import SearchArea
 from davfs.filesystem.search.placeholders import Placeholders
 from davfs.filesystem.search.results import SearchResults
@@ -61,7 +62,7 @@ class SearchAssembly:
         known = searchable_keywords(self._extra, labels=any(Plan.of(layout).labels for layout in layouts))
         root = Folder(Plan.of(self._by_study))
         area = SearchArea(
-            Tree(self._by_study, catalog, orthanc, None, self._since, derived_files),
+            LayoutArea(Tree(self._by_study, catalog, orthanc, None, self._since, derived_files), catalog),
             SearchResults(root, catalog, StudySearch(store, scope), index),
             self._searches,
             known,

@@ -11,7 +11,7 @@ from davfs.catalog.query import Query
 from davfs.catalog.rows import Row
 from davfs.catalog.search import StudySearch
 from davfs.entry import Entry, EntryKind
-from davfs.errors import DatabaseGone
+from davfs.errors import DatabaseGone, Unavailable
 from davfs.orthanc import OrthancId, ResourceIndex
 
 MOST = 1000
@@ -60,8 +60,14 @@ class SearchResults:
         self._cache: LruCache[Query, tuple[int, Sequence[OrthancId], Sequence[Entry]]] = LruCache(_CACHED)
 
     def find(self, query: Query) -> FoundStudies:
-        """Return the studies that match now; of too many, those with the latest date."""
+        """Return the studies that match now; of too many, those with the latest date.
+
+        Raises:
+            Unavailable: Not all of them can be shown yet.
+        """
         self._catalog.refresh()
+        if self._catalog.percentage(self._root.plan) is not None:
+            raise Unavailable("the search is being prepared")
         self._complete_index()
         generation = self._catalog.generation
         found = self._studies.find(query, self.most + 1)

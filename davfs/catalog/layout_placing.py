@@ -1,0 +1,71 @@
+"""The background thread that places new layouts beside the others, and deletes former ones.
+
+It works half of the time at most, in steps of some 30 ms, so that requests and new resources come in between.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from davfs.catalog.catalog import Catalog
+from davfs.errors import OrthancError
+
+_log = logging.getLogger(__name__)
+
+_TICK = 0.25
+"""Seconds between two looks at what there is to do."""
+_SHORTEST = 0.005
+"""Seconds, at least, between two steps."""
+_RETRY = 10.0
+"""Seconds until a step is tried again that failed."""
+
+
+class LayoutPlacing:
+    """Places layouts, and moves the index on to a new day.
+
+    Args:
+        catalog: The index.
+        stepped: Called after each step, and regularly.
+    """
+
+    def __init__(self, catalog: Catalog, stepped: Callable[[], object]) -> None:
+        self._catalog = catalog
+        self._stepped = stepped
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="davfs-placing", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def interrupt(self) -> None:
+        """End the thread after the step that runs now; `stop` waits for it."""
+        self._stopping.set()
+
+    def stop(self, timeout: float) -> bool:
+        """Stop the thread; return True if it ended within ``timeout`` seconds."""
+        self.interrupt()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        pause = 0.0
+        while not self._stopping.wait(pause):
+            try:
+                pause = self._step()
+            except OrthancError as error:
+                pause = _RETRY
+                if not self._stopping.is_set():
+                    _log.warning("a layout could not be placed, which will be retried: %s", error)
+            except Exception:  # noqa: BLE001  the thread has to live: without it layouts are never complete
+                pause = _RETRY
+                _log.exception("a layout could not be placed, which will be retried")
+
+    def _step(self) -> float:
+        """Do one step; return the seconds to wait until the next one."""
+        began = time.monotonic()
+        self._catalog.place_for_today()
+        more = self._catalog.place_next()
+        self._stepped()
+        return max(_SHORTEST, time.monotonic() - began) if more else _TICK
