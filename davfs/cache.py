@@ -9,8 +9,6 @@ from typing import Generic, TypeVar
 K = TypeVar("K")
 V = TypeVar("V")
 
-_FOR_EVER = float("inf")
-
 
 class LruCache(Generic[K, V]):
     """A bounded cache, safe for threads, that evicts the least recently used value.
@@ -18,7 +16,7 @@ class LruCache(Generic[K, V]):
     Args:
         max_entries: Number of values.
         max_bytes: Sum of the sizes that `put` is given; 0 if sizes are not counted.
-        lifetime: Seconds from `put` until a value expires.
+        lifetime: Seconds from `put` until a value expires; None for no limit.
         now: Clock, in seconds.
         evicted: Called with each value that is evicted since there are too many; not to use the cache.
     """
@@ -28,9 +26,9 @@ class LruCache(Generic[K, V]):
         max_entries: int,
         max_bytes: int = 0,
         *,
-        lifetime: float = _FOR_EVER,
+        lifetime: float | None = None,
         now: Callable[[], float] = time.monotonic,
-        evicted: Callable[[V], object] = lambda _value: None,
+        evicted: Callable[[V], object] | None = None,
     ) -> None:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
@@ -38,23 +36,24 @@ class LruCache(Generic[K, V]):
         self._now = now
         self._evicted = evicted
         self._lock = threading.Lock()
-        self._entries: OrderedDict[K, tuple[V, int, float]] = OrderedDict()
+        self._entries: OrderedDict[K, tuple[V, int, float | None]] = OrderedDict()
         self._bytes = 0
 
     def get(self, key: K) -> V | None:
         """Return the cached value, or None."""
         with self._lock:
             found = self._entries.get(key)
-            if found is None or (found[2] < _FOR_EVER and self._now() >= found[2]):
+            if found is None or (found[2] is not None and self._now() >= found[2]):
                 return None
             self._entries.move_to_end(key)
             return found[0]
 
     def put(self, key: K, value: V, size: int = 0) -> None:
         """Cache a value of `size` bytes; one that is larger than the whole cache is not kept."""
-        expires = _FOR_EVER if self._lifetime == _FOR_EVER else self._now() + self._lifetime
+        expires = None if self._lifetime is None else self._now() + self._lifetime
         with self._lock:
-            self._remove(key)
+            if replaced := self._entries.pop(key, None):
+                self._bytes -= replaced[1]
             if size > self._max_bytes:
                 return
             self._bytes += size
@@ -62,16 +61,14 @@ class LruCache(Generic[K, V]):
             while len(self._entries) > self._max_entries or self._bytes > self._max_bytes:
                 value, size, _ = self._entries.popitem(last=False)[1]
                 self._bytes -= size
-                self._evicted(value)
+                if self._evicted:
+                    self._evicted(value)
 
     def remove(self, key: K) -> None:
         """Remove a value, if it is cached."""
         with self._lock:
-            self._remove(key)
-
-    def _remove(self, key: K) -> None:
-        if found := self._entries.pop(key, None):
-            self._bytes -= found[1]
+            if found := self._entries.pop(key, None):
+                self._bytes -= found[1]
 
 
 class LruSet(LruCache[K, K]):
