@@ -12,7 +12,16 @@ import httpx
 import pytest
 
 from tests.cluster.conftest import HEALING, Cluster
-from tests.cluster.test_cluster import FOLLOWED, MULTI_STATUS, Archive, Turns, healed
+from tests.cluster.test_cluster import (
+    FOLLOWED,
+    MULTI_STATUS,
+    Archive,
+    Study,
+    Turns,
+    by_rest,
+    delete_by_rest,
+    healed,
+)
 from tests.support import dicom
 from tests.support.webdav import WebDav
 
@@ -56,6 +65,55 @@ def test_database_restarted(cluster: Cluster, archive: Archive) -> None:
         assert "the catalog could not be updated" not in new
     for _ in range(10):
         turns.take(turns.any_node())
+
+
+def change(cluster: Cluster, archive: Archive) -> None:
+    """Delete a study through the first node; label another one, where this Orthanc has labels."""
+    node, (gone, labelled, *_) = cluster.nodes[0], list(archive.studies.values())
+    del archive.studies[gone.number]
+    delete_by_rest(node, gone)
+    if cluster.has_labels:
+        labelled.labels ^= {"urgent"}
+        method = "PUT" if labelled.labels else "DELETE"
+        assert node.rest.request(method, f"/studies/{labelled.id}/labels/urgent").is_success
+
+
+def filled(cluster: Cluster, archive: Archive, count: int) -> None:
+    """Store studies, which all nodes show then."""
+    for number in range(1, count + 1):
+        archive.studies[number] = Study(number)
+        by_rest(cluster.nodes[0], archive.studies[number])
+    for node in cluster.nodes:
+        archive.soon(node.drive)
+
+
+def test_changes_without_a_connection(cluster: Cluster, archive: Archive) -> None:
+    """What is deleted or labelled while a drive has lost its connection shows within the bound, too."""
+    filled(cluster, archive, 6)
+    for _ in range(4):
+        cluster.database.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name ~ '^davfs '"
+        )
+        change(cluster, archive)
+        for node in cluster.nodes:
+            archive.soon(node.drive)
+            archive.at_once(node.drive)
+
+
+def test_changes_before_the_start(cluster: Cluster, archive: Archive) -> None:
+    """What is deleted or labelled while a node is down shows within the bound once it follows the database again."""
+    filled(cluster, archive, 4)
+    second = cluster.nodes[1]
+    for _ in range(2):
+        second.server.kill()
+        change(cluster, archive)
+        second.server.start()
+        end = time.monotonic() + HEALING
+        while FOLLOWED not in second.server.log.read_text():
+            assert time.monotonic() < end, second.server.log_tail()
+            time.sleep(0.05)
+        archive.soon(second.drive)
+        archive.at_once(second.drive)
 
 
 @dataclass
