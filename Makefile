@@ -15,7 +15,7 @@
 # make test-differential   5,000 damaged DICOM files by Orthanc's REST API and each door (25 minutes; TEST_SEED: other ones)
 # make test-attacks   hostile and unlucky clients in great numbers (CLIENTS=1000; about 2 minutes)
 # make test-crash   kill Orthanc, with the plugin or beside davfs serve, and davfs serve, many times (ROUNDS=60 of each)
-# make test-cluster   several Orthancs on one PostgreSQL, behind nginx, and its failures, for longer than make test (OPERATIONS=300)
+# make test-cluster   several Orthancs on one PostgreSQL, behind nginx, and its failures, for longer than make test (OPERATIONS=300 STUDIES=2000)
 # make test-sanitize   random input for the plugin's C, with ASan and UBSan (ROUNDS=1000000 for each part)
 # make test-lowest   unit tests, litmus and davfs serve with the lowest versions of what pyproject.toml allows (needs Python 3.11)
 # make test-docker  build the images, and let the suites and real clients loose on them (needs Docker and Compose)
@@ -88,8 +88,9 @@ test-crash: $(PLUGIN) .venv/.dev test-packages
 	TEST_ROUNDS=$(ROUNDS) $(LONG) tests/webdav/test_crash.py $(ARGS)
 
 test-cluster: OPERATIONS ?= 300
+test-cluster: STUDIES ?= 2000
 test-cluster: $(PLUGIN) .venv/.dev test-packages
-	TEST_OPERATIONS=$(OPERATIONS) $(LONG) tests/cluster $(ARGS)
+	TEST_OPERATIONS=$(OPERATIONS) TEST_STUDIES=$(STUDIES) $(LONG) tests/cluster $(ARGS)
 
 test-sanitize: ROUNDS ?= 1000000
 test-sanitize: .venv/.dev test-packages

@@ -90,11 +90,11 @@ class PostgresServer:
         for each in (pid, *map(int, children)):
             os.kill(each, number)
 
-    def sql(self, command: str, *, database: str = DATABASE) -> str:
+    def sql(self, command: str, *, database: str = DATABASE, seconds: float = _DEADLINE) -> str:
         """Run a command of SQL as superuser, and return its result: a line for each row, with | between columns."""
         options = ["-h", str(self.folder), "-p", str(self.port), "-v", "ON_ERROR_STOP=1", "-X", "-q", "-A", "-t"]
         psql = self._spawn("psql", *options, "-d", database, "-c", command, stdout=subprocess.PIPE)
-        found, _ = psql.communicate(timeout=_DEADLINE)
+        found, _ = psql.communicate(timeout=seconds)
         assert psql.returncode == 0, f"psql ended with {psql.returncode}: {command}"
         return found.decode().strip()
 
