@@ -63,6 +63,7 @@ class Indexer:
         self._built = threading.Event()
         self._reconcile_due = threading.Event()
         self._orthanc_started = False
+        self._distrusting, self._distrusted = threading.Lock(), 0
         self._next_reconcile = self._next_count = self._fetching_since = 0.0
         self._next_reread = self._round_began = self._instances_forgotten = now()
         self._arriving_since: float | None = None
@@ -78,8 +79,10 @@ class Indexer:
 
     def reconcile_now(self) -> None:
         """Request a comparison of the whole index at once; until it is complete, listings compare themselves."""
-        if self._catalog:
-            self._catalog.synchronizer.building = True
+        with self._distrusting:
+            self._distrusted += 1
+            if self._catalog:
+                self._catalog.synchronizer.building = True
         self._next_reconcile = 0.0
         self.reconcile_soon()
 
@@ -204,13 +207,13 @@ class Indexer:
         self._next_count = ended + max(_COUNT_INTERVAL, (ended - started) * (1 / _SHARE - 1))
 
     def _reconcile(self, catalog: Catalog) -> None:
-        started = self._now()
+        started, distrusted = self._now(), self._distrusted
         self._reconcile_due.clear()
         catalog.reconciler.reconcile(self._report)
         cost, compared = self._now() - started, self._fetching_since - started  # what was fetched is not fetched again
         self._next_reconcile = self._now() + compared * (1 / _SHARE - 1)
-        if not self._reconcile_due.is_set():
-            catalog.synchronizer.building = False
+        with self._distrusting:
+            catalog.synchronizer.building = self._distrusted != distrusted
         if not self._built.is_set():
             self._built.set()
             _log.info("the index is complete after %.1f s (%d resources fetched)", cost, self.progress[1])

@@ -40,3 +40,18 @@ def test_slow_fetching_delays_no_comparison(index: Index, monkeypatch: pytest.Mo
     while clock[0] < until:
         indexer._step(index.catalog)
     assert index.store.ids(Level.STUDY) == set(index.orthanc.ids(Level.STUDY))
+
+
+def test_outage_during_a_comparison(index: Index) -> None:
+    """Listings compare themselves until a comparison is complete that began after the outage; others do not count."""
+    indexer = Indexer(lambda _seconds: None)
+    indexer._catalog = index.catalog
+    synchronizer = index.catalog.synchronizer
+    index.orthanc.store(dicom.instance("a"))
+    for soon, expected in ((indexer.reconcile_soon, False), (indexer.reconcile_now, True)):
+        index.orthanc.after_log = soon
+        indexer._reconcile(index.catalog)
+        assert synchronizer.building is expected
+    index.orthanc.after_log = lambda: None
+    indexer._reconcile(index.catalog)
+    assert not synchronizer.building
