@@ -1,4 +1,4 @@
-"""Clients at work, each connected once for all of its operations."""
+"""Fixtures of the real clients: each is connected once, and runs all operations."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.steps import STEPS, Desk
+from tests.clients.operations import OPERATIONS, Workspace
 from tests.support import doors
 from tests.support.clients import Client, ClientFailed, Connect, Unconnected
 from tests.support.clients.commands import cadaver, curl, rclone
@@ -34,30 +34,32 @@ CLIENTS: dict[str, Connect] = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add an option that writes the table in the documentation instead of comparing it."""
-    parser.addoption("--write-table", action="store_true", help="write the table in docs/clients.md")
+    """Add an option that updates the tables in docs/clients.md instead of comparing them."""
+    parser.addoption("--write-table", action="store_true", help="update the tables in docs/clients.md")
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
-    """A connected client."""
+class ConnectedClient:
+    """A client that is connected to the drive, and its workspace."""
 
     name: str
     client: Client
-    desk: Desk
+    workspace: Workspace
 
 
 @pytest.fixture(scope="module", params=CLIENTS)
-def worker(request: pytest.FixtureRequest, door: Door, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worker]:
-    """Each client in turn, connected to a drive on which everything is prepared."""
+def connected(
+    request: pytest.FixtureRequest, door: Door, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ConnectedClient]:
+    """Each client in turn, connected to a drive that is prepared for all operations."""
     name: str = request.param
-    desk = Desk(door, f"inbox/{door.name} {name}")
-    assert door.drive.mkcol(desk.folder).status_code == 201
-    for step in STEPS.values():
-        step.prepare(desk)
+    workspace = Workspace(door, f"inbox/{door.name} {name}")
+    assert door.drive.mkcol(workspace.folder).status_code == 201
+    for operation in OPERATIONS.values():
+        operation.prepare(workspace)
     with ExitStack() as stack:
         try:
             client = stack.enter_context(CLIENTS[name](door.url, tmp_path_factory.mktemp("client")))
         except ClientFailed as error:
             client = Unconnected(error)
-        yield Worker(name, client, desk)
+        yield ConnectedClient(name, client, workspace)

@@ -1,10 +1,10 @@
-"""The tables of docs/clients.md, as the tests' expectations have them."""
+"""Writes the tables of docs/clients.md from the tests' expectations."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.clients.expectations import DIFFERENCES, expected
-from tests.clients.steps import STEPS
+from tests.clients.operations import OPERATIONS
 from tests.litmus.expectations import COLLECTION_FAILURES
 from tests.support.doors import COLLECTION, DOORS, SERVER, STANDALONE
 
@@ -13,7 +13,7 @@ DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "clients.md"
 
 
 def with_tables(text: str, clients: Iterable[str]) -> str:
-    """Return the document with each table as it should be.
+    """Return the document with current tables.
 
     Tables stand between ``<!-- begin: NAME -->`` and ``<!-- end -->``, where NAME is one of `DOORS`, ``litmus``
     or ``newer``.
@@ -33,16 +33,18 @@ def with_tables(text: str, clients: Iterable[str]) -> str:
 
 
 def clients_table(door: str, clients: tuple[str, ...]) -> str:
-    """Return how the operations of all clients end at a door, with a list of the reasons below."""
+    """Return the outcomes of all clients' operations at a door, and the list of reasons below them."""
     reasons: dict[str, int] = {}
-    rows = [[f"**{client}**", *(_cell(door, client, step, reasons) for step in STEPS)] for client in clients]
+    rows = [
+        [f"**{client}**", *(_cell(door, client, operation, reasons) for operation in OPERATIONS)] for client in clients
+    ]
     notes = [f"{number}. {reason}" for reason, number in reasons.items()]
-    return "\n".join([*_table(["", *STEPS], rows), "", *notes, *[""] * bool(notes)])
+    return "\n".join([*_table(["", *OPERATIONS], rows), "", *notes, *[""] * bool(notes)])
 
 
-def _cell(door: str, client: str, step: str, reasons: dict[str, int]) -> str:
-    """Return one outcome, with the number of its reason, which is added to those before."""
-    end = expected(door, client, step)
+def _cell(door: str, client: str, operation: str, reasons: dict[str, int]) -> str:
+    """Return one outcome with the number of its reason; a new reason is added."""
+    end = expected(door, client, operation)
     if not end.reason:
         return end.outcome.value
     number = reasons.setdefault(end.reason, len(reasons) + 1)
@@ -50,13 +52,13 @@ def _cell(door: str, client: str, step: str, reasons: dict[str, int]) -> str:
 
 
 def newer_table() -> str:
-    """Return what ends otherwise on newer Debian releases."""
+    """Return the outcomes that differ on newer Debian releases."""
     rows = [
         [
             release,
             ", ".join(_PLACES[door] for door in each.doors),
             ", ".join(each.clients),
-            ", ".join(each.steps) or "all",
+            ", ".join(each.operations) or "all",
             each.end.outcome.value,
             each.end.reason,
         ]
@@ -67,7 +69,7 @@ def newer_table() -> str:
 
 
 def litmus_table() -> str:
-    """Return why tests of litmus fail at Orthanc's own port."""
+    """Return the reasons for which tests of litmus fail at Orthanc's own port."""
     rows = [[suite, ", ".join(tests), reason] for suite, reason, tests in _failures()]
     return "\n".join([*_table(["suite", "tests that fail", "reason"], rows), ""])
 

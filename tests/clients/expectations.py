@@ -8,7 +8,7 @@ from tests.support.doors import COLLECTION, COMPLETE
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """The end of an operation, and why it is not a good one."""
+    """Expected outcome of an operation, with the reason if it is not success."""
 
     outcome: Outcome
     reason: str = ""
@@ -16,23 +16,23 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What ends otherwise than on the oldest Debian release.
+    """Operations with another outcome than on the oldest Debian release.
 
     Attributes:
         doors: At which doors.
         clients: Which clients.
-        steps: Which operations; empty for all.
-        end: How they end.
+        operations: Which operations; empty for all.
+        end: Their outcome.
     """
 
     doors: tuple[str, ...]
     clients: tuple[str, ...]
-    steps: tuple[str, ...]
+    operations: tuple[str, ...]
     end: Expected
 
-    def covers(self, door: str, client: str, step: str) -> bool:
-        """Return True if it is about this operation."""
-        return door in self.doors and client in self.clients and (not self.steps or step in self.steps)
+    def covers(self, door: str, client: str, operation: str) -> bool:
+        """Return True if the difference applies to this operation."""
+        return door in self.doors and client in self.clients and (not self.operations or operation in self.operations)
 
 
 DONE = Expected(Outcome.DONE)
@@ -55,7 +55,7 @@ FILES_ARE_FOLDERS = (
     "Orthanc's core describes a file by its folder (PROPFIND with depth 0), so rclone takes files for folders:"
     " it reads nothing from a single file, and refuses to replace or delete one. Whole folders can be copied."
 )
-UPLOAD_DOUBTED = Expected(
+UPLOAD_MISREAD = Expected(
     Outcome.DONE_WITH_ERROR, "The upload arrives; rclone then looks at the file, and takes it for a folder."
 )
 FOLDERS_MISSED = Expected(
@@ -65,7 +65,7 @@ FOLDERS_MISSED = Expected(
 )
 
 NO_COMMANDS = {("GVFS, gio", "read a range"), ("cadaver", "read a range"), ("webdavclient3", "read a range")}
-"""What a client cannot be asked to do, at any door."""
+"""Operations for which a client has no command, at any door."""
 
 LIMITS: dict[str, dict[str, dict[str, Expected]]] = {
     COLLECTION: {
@@ -73,8 +73,8 @@ LIMITS: dict[str, dict[str, dict[str, Expected]]] = {
         "rclone": {
             "read": Expected(Outcome.SILENTLY_WRONG, FILES_ARE_FOLDERS),
             "read a range": Expected(Outcome.SILENTLY_WRONG, FILES_ARE_FOLDERS),
-            "write a file": UPLOAD_DOUBTED,
-            "write an image": UPLOAD_DOUBTED,
+            "write a file": UPLOAD_MISREAD,
+            "write an image": UPLOAD_MISREAD,
             "read it back": Expected(Outcome.REFUSED, FILES_ARE_FOLDERS),
             "overwrite": Expected(Outcome.REFUSED, FILES_ARE_FOLDERS),
             "overwrite an image": Expected(Outcome.REFUSED, FILES_ARE_FOLDERS),
@@ -95,10 +95,10 @@ LIMITS: dict[str, dict[str, dict[str, Expected]]] = {
         "npm webdav": {"read a range": NO_RANGE},
     }
 }
-"""What does not end well, by door, client and operation; renaming, which no client can do there, is not listed."""
+"""Operations that fail, by door, client and operation; without renaming, which no client can do at Orthanc's port."""
 
 OLDEST = "bookworm"
-"""The Debian release of which the clients are expected to do what is listed above."""
+"""The Debian release whose clients have the outcomes above."""
 
 UNREADABLE = Expected(
     Outcome.REFUSED,
@@ -111,28 +111,28 @@ NO_LOCK = Expected(
     " lock. Without locks (`use_locks 0`) all of this works.",
 )
 NO_FOLDER = Expected(Outcome.REFUSED, "cadaver 0.26 and newer refuse to give a folder a name that does not exist yet.")
-MENDED = Expected(Outcome.DONE, "GVFS does not read by ranges any more what it has just written.")
+FIXED = Expected(Outcome.DONE, "GVFS does not read by ranges any more what it has just written.")
 
 _WRITING = ("write a file", "write an image", "read it back", "overwrite", "overwrite an image")
 _BOTH: list[Difference] = [
     Difference(COMPLETE, ("cadaver",), ("rename a folder",), NO_FOLDER),
-    Difference((COLLECTION,), ("GVFS, FUSE",), ("read it back",), MENDED),
+    Difference((COLLECTION,), ("GVFS, FUSE",), ("read it back",), FIXED),
 ]
 DIFFERENCES: dict[str, list[Difference]] = {
     OLDEST: [],
     "trixie": [*_BOTH, Difference((COLLECTION,), ("davfs2 with locks",), _WRITING, NO_LOCK)],
     "forky": [*_BOTH, Difference((COLLECTION,), ("davfs2", "davfs2 with locks", "cadaver"), (), UNREADABLE)],
 }
-"""What ends otherwise with the clients and the Orthanc of newer Debian releases."""
+"""Other outcomes with the clients and the Orthanc of newer Debian releases."""
 
 
-def expected(door: str, client: str, step: str, release: str = OLDEST) -> Expected:
-    """Return how an operation of a client of a Debian release is expected to end."""
-    if (client, step) in NO_COMMANDS:
+def expected(door: str, client: str, operation: str, release: str = OLDEST) -> Expected:
+    """Return the expected outcome of a client's operation on a Debian release."""
+    if (client, operation) in NO_COMMANDS:
         return NO_COMMAND
     for each in DIFFERENCES[release]:
-        if each.covers(door, client, step):
+        if each.covers(door, client, operation):
             return each.end
-    if door == COLLECTION and step.startswith("rename"):
+    if door == COLLECTION and operation.startswith("rename"):
         return NO_MOVE
-    return LIMITS.get(door, {}).get(client, {}).get(step, DONE)
+    return LIMITS.get(door, {}).get(client, {}).get(operation, DONE)

@@ -1,14 +1,14 @@
-"""Outcomes of a client's operation, and running it."""
+"""Runs an operation in a client, and classifies its outcome."""
 
 import time
 from enum import Enum
 
-from tests.clients.steps import PATIENCE, Desk, NoCommand, Step
+from tests.clients.operations import TIMEOUT, NoCommand, Operation, Workspace
 from tests.support.clients import Client, ClientFailed
 
 
 class Outcome(Enum):
-    """The end of an operation, as the table in the documentation has it."""
+    """Outcome of an operation; the values are those of the tables in docs/clients.md."""
 
     DONE = "yes"
     REFUSED = "no"
@@ -17,21 +17,21 @@ class Outcome(Enum):
     NO_COMMAND = "-"
 
 
-def outcome(step: Step, client: Client, desk: Desk) -> tuple[Outcome, str]:
-    """Run one operation of a client, and return its outcome and the client's error; empty for none."""
+def outcome(operation: Operation, client: Client, workspace: Workspace) -> tuple[Outcome, str]:
+    """Run one operation in a client; return its outcome and the client's error message, empty if it reported none."""
     try:
-        seen = step.act(client, desk)
+        seen = operation.act(client, workspace)
     except NoCommand:
         return Outcome.NO_COMMAND, ""
     except (ClientFailed, OSError) as error:
-        return (Outcome.DONE_WITH_ERROR if step.check(desk, None) else Outcome.REFUSED), str(error)
-    patience = PATIENCE if seen is None else 0  # what was read does not change any more
-    return (Outcome.DONE if _done(step, desk, seen, patience) else Outcome.SILENTLY_WRONG), ""
+        return (Outcome.DONE_WITH_ERROR if operation.check(workspace, None) else Outcome.REFUSED), str(error)
+    timeout = TIMEOUT if seen is None else 0  # content that was read does not change any more
+    return (Outcome.DONE if _done(operation, workspace, seen, timeout) else Outcome.SILENTLY_WRONG), ""
 
 
-def _done(step: Step, desk: Desk, seen: object, seconds: float) -> bool:
-    """Return True if the server's state is right, or becomes so in time."""
+def _done(operation: Operation, workspace: Workspace, seen: object, seconds: float) -> bool:
+    """Wait until the check passes; return False if it does not within some seconds."""
     end = time.monotonic() + seconds
-    while not (done := step.check(desk, seen)) and time.monotonic() < end:
+    while not (done := operation.check(workspace, seen)) and time.monotonic() < end:
         time.sleep(0.05)
     return done

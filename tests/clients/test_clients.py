@@ -1,14 +1,14 @@
-"""Every client does every operation through every door, or fails in the way that the documentation tells."""
+"""Every client does every operation at every door, or fails as docs/clients.md says."""
 
 import platform
 from pathlib import Path
 
 import pytest
 
-from tests.clients.conftest import Worker
+from tests.clients.conftest import ConnectedClient
 from tests.clients.expectations import expected
+from tests.clients.operations import OPERATIONS, TEXT
 from tests.clients.outcomes import Outcome, outcome
-from tests.clients.steps import STEPS, TEXT
 from tests.support import dicom
 from tests.support.clients.commands import rclone_settings
 from tests.support.clients.libraries import webdavclient3
@@ -17,18 +17,18 @@ from tests.support.doors import Door
 from tests.support.drive import import_by_rest, place
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_operation(worker: Worker, step: str) -> None:
-    """An operation ends as expected: for the server, and for the one who asked for it."""
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_operation(connected: ConnectedClient, operation: str) -> None:
+    """An operation has the expected outcome, and a refused one changes nothing."""
     release = platform.freedesktop_os_release()["VERSION_CODENAME"]
-    wanted = expected(worker.desk.door.name, worker.name, step, release).outcome
-    seen, error = outcome(STEPS[step], worker.client, worker.desk)
+    wanted = expected(connected.workspace.door.name, connected.name, operation, release).outcome
+    seen, error = outcome(OPERATIONS[operation], connected.client, connected.workspace)
     assert seen is wanted, error
-    assert seen is not Outcome.REFUSED or STEPS[step].unharmed(worker.desk)
+    assert seen is not Outcome.REFUSED or OPERATIONS[operation].is_unchanged(connected.workspace)
 
 
 def test_rclone_copies_folders(door: Door, tmp_path: Path) -> None:
-    """At every door, rclone copies a folder of the archive with all that is in it."""
+    """At every door, rclone copies a folder of the archive with its content."""
     patient = f"rclone {door.name}"
     contents = [dicom.instance(patient, number=number, pixels=96 * dicom.ROW) for number in (1, 2)]
     import_by_rest(door.rest, *contents)
@@ -39,7 +39,7 @@ def test_rclone_copies_folders(door: Door, tmp_path: Path) -> None:
 
 
 def test_webdavclient3_without_checks(door: Door, tmp_path: Path) -> None:
-    """At every door, webdavclient3 does all but renaming once it does not ask for folders with HEAD."""
+    """At every door, webdavclient3 can do everything except renaming with its check for folders by HEAD disabled."""
     with webdavclient3(door.url, tmp_path, disable_check=True) as client:
         client.make_folder("inbox/unchecked")
         client.write("inbox/unchecked/x.txt", TEXT)

@@ -1,4 +1,4 @@
-"""The documentation has the results of the other tests."""
+"""docs/clients.md agrees with the expectations of the tests."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.clients.document import DOCUMENT, with_tables
 
 
 def test_tables_are_current(pytestconfig: pytest.Config) -> None:
-    """docs/clients.md has the outcomes that every operation is held to, and is mended with ``--write-table``."""
+    """docs/clients.md has the expected outcome of every operation; ``--write-table`` updates it."""
     text = DOCUMENT.read_text()
     current = with_tables(text, CLIENTS)
     if pytestconfig.getoption("--write-table", default=False):

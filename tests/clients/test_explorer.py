@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 
 from davfs.demo.process import OrthancProcess
-from tests.clients.steps import TEXT, untouched
+from tests.clients.operations import TEXT, untouched
 from tests.support import dicom
 from tests.support.clients.explorer import Explorer
 from tests.support.doors import COLLECTION, Door, opened

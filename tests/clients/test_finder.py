@@ -10,7 +10,7 @@ from unicodedata import normalize
 import pytest
 
 from davfs.demo.process import OrthancProcess
-from tests.clients.steps import TEXT, untouched
+from tests.clients.operations import TEXT, untouched
 from tests.support import dicom
 from tests.support.clients.finder import Finder, apple_double
 from tests.support.doors import COLLECTION, Door, opened

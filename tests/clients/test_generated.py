@@ -1,4 +1,4 @@
-"""Files that the drive makes, in the hands of real clients: read in place, copied, synchronised and deleted."""
+"""Real clients read, copy, synchronise and delete generated files."""
 
 import time
 import zipfile
@@ -96,7 +96,7 @@ def standalone(process: OrthancProcess, layout: Path, tmp_path_factory: pytest.T
 
 
 def filled(place: Door) -> dict[str, bytes]:
-    """Have the study in Orthanc, and return all files of its folder as the server gives them, by path in the folder."""
+    """Store the study, and return the content of all files in its folder by their path in it."""
     delete_all(place.rest)
     import_by_rest(place.rest, *STUDY.values())
     return {path.removeprefix(f"{FOLDER}/"): content for path, content in below(place.drive, FOLDER)}
@@ -119,7 +119,7 @@ def on_disk(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("name", CLIENTS)
 def test_reading(server: Door, name: str, tmp_path: Path) -> None:
-    """A client sees all of them, and reads each as a whole, and an archive from its middle; see `used_in_place`."""
+    """A client lists all generated files, and reads each whole, and an archive from its middle."""
     files = filled(server)
     generated = {f"{STEM}.zip", "study.json", "preview.png", "report.pdf"}
     with CLIENTS[name](server.url, tmp_path) as client:
@@ -142,7 +142,7 @@ def used_in_place(client: Mounted, files: Mapping[str, bytes], copy: Path) -> No
 
 
 def test_synchronising(door: Door, tmp_path: Path) -> None:
-    """At every door, rclone copies all of them, and finds nothing to be done the second time."""
+    """At every door, rclone copies all generated files, and a second run transfers nothing."""
     files = filled(door)
     here = tmp_path / "copy"
     both: list[str | Path] = [
@@ -161,7 +161,7 @@ def test_synchronising(door: Door, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["GVFS, FUSE", "rclone mount", "rclone", "cadaver"])
 def test_deleting_all(server: Door, name: str, tmp_path: Path) -> None:
-    """A study's folder can be deleted with all that is in it, and then there is nothing left."""
+    """A study's folder can be deleted with its content, and nothing of it is left in Orthanc."""
     filled(server)
     with CLIENTS[name](server.url, tmp_path) as client:
         if isinstance(client, Mounted):

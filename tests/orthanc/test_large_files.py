@@ -15,7 +15,7 @@ from tests.orthanc.conftest import RunOrthanc
 from tests.orthanc.test_receipts import STATUS
 from tests.support import dicom
 from tests.support.drive import Server, connected, import_by_rest, resource
-from tests.support.made_area import AREA, BLOCK, FILES, python_with_area
+from tests.support.streamed_area import AREA, BLOCK, FILES, python_with_area
 
 TOO_LARGE = STATUS["TooLarge"]
 WARNING = re.compile(r"davfs: a file of (\d+) bytes is too large for Orthanc's own WebDAV engine")
@@ -23,14 +23,14 @@ WARNING = re.compile(r"davfs: a file of (\d+) bytes is too large for Orthanc's o
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """An Orthanc whose drive has the area of made files, and clients of it."""
+    """An Orthanc whose drive has the area of generated files, and clients of it."""
 
     process: OrthancProcess
     server: Server
     spool: Path
 
     def peak(self) -> int:
-        """Return the most bytes of memory that it has had since `forget_peak`."""
+        """Return the peak memory use in bytes since `forget_peak`."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
 
@@ -46,6 +46,7 @@ def made(run_orthanc: RunOrthanc, tmp_path_factory: pytest.TempPathFactory) -> I
     python, spool = python_with_area(tmp_path_factory.mktemp("python")), tmp_path_factory.mktemp("spool")
     davfs = {"Python": str(python), "Spool": str(spool)}
     with run_orthanc(davfs=davfs) as process, connected(process) as server:
+        server.drive.http.timeout = httpx.Timeout(60)  # seconds: Orthanc answers when it has all 300 MB
         yield Made(process, server, spool)
 
 

@@ -1,4 +1,4 @@
-"""A client of Orthanc whose responses a function makes, in place of a server."""
+"""A client of Orthanc whose responses come from a function instead of a server."""
 
 from collections.abc import Callable, Iterable, Mapping
 from io import BytesIO

@@ -1,4 +1,4 @@
-"""Members of archives that are made while they are read, and who reads them."""
+"""Members for archives that are generated while they are read, and readers of such archives."""
 
 import io
 import zipfile
@@ -20,7 +20,7 @@ ZEROS = memoryview(bytes(4 * MEBI))
 
 @dataclass
 class Zeros:
-    """Lazily made bytes, in blocks that are larger than those that are handed on."""
+    """Zero bytes, in blocks that are larger than those of the archive."""
 
     size: int
 
@@ -52,7 +52,7 @@ class Bytes:
 
 @dataclass
 class Source:
-    """Gives members, and knows which of them were opened, which are open, and how many were open at a time."""
+    """Makes members, and records which were opened, which are open, and the most that were open at once."""
 
     opened: list[str] = field(default_factory=list)
     open: list[str] = field(default_factory=list)
@@ -103,13 +103,13 @@ def many(count: int) -> list[ArchiveMember]:
 
 @pytest.fixture
 def source() -> Source:
-    """Where members come from."""
+    """A source of members."""
     return Source()
 
 
 @pytest.fixture
 def kept() -> Iterator[StreamPool]:
-    """Where streams wait, with a clock that stands still."""
+    """A pool of streams whose clock stands still."""
     kept = StreamPool(idle=1000, now=lambda: 0.0)
     yield kept
     kept.close()

@@ -18,11 +18,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-PATIENCE = 20
-"""Seconds within which anything that a page does has happened."""
+TIMEOUT = 20
+"""Time limit for everything that a page does, in seconds."""
 
 FOREIGN = "evil.example"
-"""A name that leads to this machine, as one that its owner has pointed here; all others lead nowhere."""
+"""A host name of another site that resolves to this machine, as its owner can have it; no other name resolves."""
 
 _OPTIONS = (
     "--headless=new",
@@ -47,7 +47,7 @@ class Browser:
         folder: Where it keeps its profile, its log and what is downloaded.
 
     Attributes:
-        events: What the browser told so far: name and parameters.
+        events: Events of the protocol so far: name and parameters.
         downloads: The folder that downloads go to.
     """
 
@@ -58,11 +58,11 @@ class Browser:
         self._answers: dict[int, dict[str, Any]] = {}
         self._last = 0
         self._session: str | None = None
-        self._rest = b""
-        self._process = self._started(folder)
-        self._session = self._attached()
+        self._unparsed = b""
+        self._process = self._start(folder)
+        self._session = self._attach()
 
-    def _started(self, folder: Path) -> subprocess.Popen[bytes]:
+    def _start(self, folder: Path) -> subprocess.Popen[bytes]:
         theirs_in, self._commands = os.pipe()
         self._messages, theirs_out = os.pipe()
         # bash moves the pipes to the descriptors that Chromium wants: a dash knows descriptors of one digit only
@@ -81,7 +81,7 @@ class Browser:
         os.close(theirs_out)
         return process
 
-    def _attached(self) -> str:
+    def _attach(self) -> str:
         found = self.call("Target.getTargets")["targetInfos"]
         page = next(each["targetId"] for each in found if each["type"] == "page")
         downloads = {"behavior": "allow", "downloadPath": str(self.downloads), "eventsEnabled": True}
@@ -103,7 +103,7 @@ class Browser:
         if self._session and not method.startswith(("Browser.", "Target.")):
             message["sessionId"] = self._session
         os.write(self._commands, json.dumps(message).encode() + b"\0")
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while self._last not in self._answers:
             self._receive(end - time.monotonic())
         answer = self._answers.pop(self._last)
@@ -125,22 +125,24 @@ class Browser:
 
     def wait_for(self, script: str) -> Any:
         """Wait until a JavaScript expression is true, and return its value."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while not (value := self.run(script)):
-            assert time.monotonic() < end, f"never true: {script}\n{self.run('document.body.innerText')}"
+            assert time.monotonic() < end, (
+                f"not true within {TIMEOUT} s: {script}\n{self.run('document.body.innerText')}"
+            )
             time.sleep(0.02)
         return value
 
     def wait_for_event(self, name: str) -> dict[str, Any]:
-        """Wait until the browser tells of an event, and return its parameters; the next call waits for the next one."""
-        end = time.monotonic() + PATIENCE
+        """Wait for an event, and return its parameters; the next call waits for the next event of that name."""
+        end = time.monotonic() + TIMEOUT
         while (found := next((each for each in self.events if each[0] == name), None)) is None:
             self._receive(end - time.monotonic())
         self.events.remove(found)
         return found[1]
 
     def click(self, selector: str) -> None:
-        """Click into the middle of an element, as a mouse does."""
+        """Click with the mouse in the middle of an element."""
         x, y = self.run(
             f"(([box]) => [box.x + box.width / 2, box.y + box.height / 2])"
             f"(document.querySelector({json.dumps(selector)}).getClientRects())"
@@ -149,7 +151,7 @@ class Browser:
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def write(self, text: str) -> None:
-        """Type into what has the focus."""
+        """Type text into the focused element."""
         self.call("Input.insertText", text=text)
 
     def choose(self, selector: str, paths: Sequence[Path]) -> None:
@@ -159,13 +161,13 @@ class Browser:
         self.call("DOM.setFileInputFiles", nodeId=node, files=[str(path) for path in paths])
 
     def drop(self, paths: Sequence[Path]) -> None:
-        """Drag files and folders onto the page, and let them fall."""
+        """Drag files and folders onto the page, and drop them."""
         data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
         for kind in ("dragEnter", "dragOver", "drop"):
             self.call("Input.dispatchDragEvent", type=kind, x=200, y=200, data=data)
 
-    def complaints(self) -> list[str]:
-        """Return errors and warnings of the page since it was opened, refused requests apart: a test sees those."""
+    def console_errors(self) -> list[str]:
+        """Return errors and warnings in the page's console since it was opened, without those of failed requests."""
         logged = [values["entry"] for event, values in self.events if event == "Log.entryAdded"]
         found = [entry["text"] for entry in logged if entry["source"] != "network" and entry["level"] != "verbose"]
         found += [str(values) for event, values in self.events if event == "Runtime.exceptionThrown"]
@@ -184,16 +186,16 @@ class Browser:
         """End the browser."""
         self.call("Browser.close")
         os.close(self._commands)
-        self._process.wait(PATIENCE)
+        self._process.wait(TIMEOUT)
         os.close(self._messages)
 
     def _receive(self, seconds: float) -> None:
-        """Take in what the browser says next."""
+        """Read the browser's next messages."""
         ready, _, _ = select.select([self._messages], [], [], max(seconds, 0))
         assert ready, "the browser does not answer"
         block = os.read(self._messages, 1 << 20)
         assert block, "the browser has ended"
-        *messages, self._rest = (self._rest + block).split(b"\0")
+        *messages, self._unparsed = (self._unparsed + block).split(b"\0")
         for message in map(json.loads, messages):
             if "id" in message:
                 self._answers[message["id"]] = message

@@ -1,4 +1,4 @@
-"""SQLite connections that this process has open, each with the test that opened it."""
+"""Records the open SQLite connections of this process, each with the test that opened it."""
 
 import os
 import sqlite3

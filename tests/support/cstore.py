@@ -1,4 +1,4 @@
-"""Sending DICOM instances the way that modalities do."""
+"""Sends DICOM instances by C-STORE, as modalities do."""
 
 import io
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The doors of a drive, each with its address, over running Orthancs; and the fixtures that open them."""
+"""Fixtures of running drives: one for each door, with clients of it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,12 +31,12 @@ COMPLETE = (SERVER, STANDALONE)
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A drive as clients see it through one door.
+    """One door of a running drive.
 
     Attributes:
         name: One of `DOORS`.
         url: The address to mount, with a slash at its end.
-        drive: A client that judges what other clients have done.
+        drive: A client that checks what other clients have done.
         rest: A client of Orthanc's REST API.
     """
 
@@ -81,7 +81,7 @@ def standalone(servers: list[OrthancProcess], tmp_path_factory: pytest.TempPathF
 
 @contextmanager
 def _watched(process: OrthancProcess, servers: list[OrthancProcess]) -> Iterator[OrthancProcess]:
-    """Run an Orthanc, whose log is shown where a test fails; at the end of the block it must still run."""
+    """Run an Orthanc whose log is shown if a test fails; it must still run at the end of the block."""
     with process:
         servers.append(process)
         try:
@@ -93,7 +93,7 @@ def _watched(process: OrthancProcess, servers: list[OrthancProcess]) -> Iterator
 
 @pytest.fixture(scope="module")
 def inside(process: OrthancProcess) -> Iterator[Door]:
-    """The complete server in the plugin, where what hurts it would hurt Orthanc."""
+    """The complete server in the plugin: what harms it would harm Orthanc."""
     with opened(SERVER, process) as each:
         yield each
 

@@ -11,7 +11,7 @@ from tests.support import dicom
 from tests.support.webdav import WebDav
 
 LEVELS = ("patients", "studies", "series", "instances")
-"""The levels of Orthanc, as its REST API has them; each stands one folder below the one before."""
+"""Orthanc's levels, as in its REST API; each is one folder below the previous one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def only_file(drive: WebDav, folder: str) -> str:
 
 
 def import_by_rest(rest: httpx.Client, *contents: bytes) -> None:
-    """Give files to Orthanc behind the drive's back."""
+    """Store files in Orthanc by its REST API."""
     for content in contents:
         answer = rest.post("/instances", content=content)
         assert answer.status_code == 200, answer.text

@@ -1,4 +1,4 @@
-"""Data sets with a value in every attribute of the dictionary, in items of sequences too."""
+"""Data sets with a value for every attribute of the DICOM dictionary, also in items of sequences."""
 
 import io
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from pydicom.tag import Tag
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
 MARK = "Zyxwvut"
-"""A name that stands in no dictionary."""
+"""A name that is no word of any dictionary."""
 _PIXELS = 0x7FE0
 _LEFT_OUT = {0x0000, 0x0002, 0x0004, 0xFFFE, 0xFFFC, _PIXELS}
 _KEPT: dict[str, Any] = {
@@ -50,7 +50,7 @@ def filled(*, with_names: bool) -> Dataset:
     """Return a data set with every attribute, and in one sequence an item with every attribute.
 
     Args:
-        with_names: Whether there are names of people: then each is found in other texts, too.
+        with_names: True to fill in names of people; they occur in the other texts, too.
     """
     data = _filled(1, with_names=with_names)
     del data.EncapsulatedDocument  # at the top it makes an instance a document, and that is refused

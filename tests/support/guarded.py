@@ -1,4 +1,4 @@
-"""An Orthanc with users and a filter, and a bare application behind the door's authentication."""
+"""An Orthanc with users and a filter, and a minimal application behind the drive's authentication."""
 
 import json
 import ssl
@@ -17,10 +17,10 @@ from davfs.doors.webdav.login.authentication import CREDENTIALS, Authentication
 from davfs.doors.webdav.login.settings import LoginSettings
 from davfs.doors.webdav.wire.server import HttpServer
 from davfs.orthanc.access import Access, Decision, Permission
-from tests.support.local_door import received
+from tests.support.local_server import received
 
 USERS = {"alice": "secret", "reader": "read", "feeder": "feed", "blind": "dark", "müller": "paßwort"}
-"""Users of the guarded Orthanc; what its filter lets each of them do says `ALLOWED`."""
+"""Users of the guarded Orthanc; `ALLOWED` has what its filter permits to each of them."""
 
 ALLOWED = {
     "alice": {"read", "write", "delete"},

@@ -1,4 +1,4 @@
-"""Real DICOM files: those that pydicom brings along for its own tests."""
+"""Real DICOM files: those that pydicom ships for its own tests."""
 
 from pathlib import Path
 

@@ -26,7 +26,7 @@ class Suite:
         total: How many tests ran; those that were skipped do not count.
         failures: The tests that failed, with litmus's reason. A test that runs several times has several results.
         skipped: The tests that were skipped.
-        warnings: What litmus warned of.
+        warnings: litmus's warnings.
     """
 
     passed: int = 0
@@ -57,7 +57,7 @@ def litmus(url: str, folder: Path) -> Mapping[str, Suite]:
 
 
 def parse(output: str) -> Mapping[str, Suite]:
-    """Return the results of all suites; litmus's exit code says nothing with ``-k``."""
+    """Parse the results of all suites; with ``-k``, litmus's exit code has no meaning."""
     suites: dict[str, Suite] = {}
     suite, test = Suite(), ""
     for line in re.split(r"[\r\n]+", output):

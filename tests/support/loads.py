@@ -1,4 +1,4 @@
-"""Work that keeps a drive busy until it is told to stop: imports, a first index, many clients."""
+"""Loads for a drive: imports, a large archive, many clients."""
 
 import io
 import itertools
@@ -48,7 +48,7 @@ def zipped(contents: Iterator[bytes]) -> bytes:
 
 
 def fill(rest: httpx.Client, patients: int) -> None:
-    """Give so many patients to an Orthanc, each with one small instance, where it has fewer."""
+    """Store small instances until an Orthanc has a number of patients."""
     if rest.get("/statistics").json()["CountPatients"] >= patients:
         return
     for start in range(0, patients, _STORED_TOGETHER):
@@ -58,7 +58,7 @@ def fill(rest: httpx.Client, patients: int) -> None:
 
 @contextmanager
 def repeated(acts: Sequence[Callable[[], object]]) -> Iterator[None]:
-    """Repeat each act on a thread of its own, whatever comes of it, until the end of the block."""
+    """Repeat each function on a thread of its own until the end of the block; errors are ignored."""
     stopping = threading.Event()
 
     def repeat(act: Callable[[], object]) -> None:
@@ -77,7 +77,7 @@ def repeated(acts: Sequence[Callable[[], object]]) -> Iterator[None]:
 
 
 class MixedClient:
-    """One of several clients of a drive, that uploads, lists, downloads and deletes at random.
+    """A client that uploads, lists, downloads and deletes at random.
 
     Args:
         url: The drive.

@@ -1,4 +1,4 @@
-"""DICOM files with something wrong with them, the same ones for the same seed."""
+"""Damaged DICOM files, the same for the same seed."""
 
 import random
 import struct
@@ -40,12 +40,12 @@ def parts(content: bytes) -> tuple[bytes, bytes]:
 
 
 def cut(content: bytes, chance: random.Random) -> bytes:
-    """Take the end away, from anywhere on."""
+    """Cut the file off at a random place."""
     return content[: chance.randrange(len(content) + 1)]
 
 
 def cut_end(content: bytes, chance: random.Random) -> bytes:
-    """Take a few bytes of the end away."""
+    """Cut off a few bytes at the end."""
     return content[: -chance.randrange(1, min(200, len(content)) + 1)]
 
 
@@ -74,17 +74,17 @@ def flip_head(content: bytes, chance: random.Random) -> bytes:
 
 
 def without_preamble(content: bytes, _: random.Random) -> bytes:
-    """Leave the meta header and the data set."""
+    """Keep the meta header and the data set only."""
     return content[132:] if parts(content)[0] else content
 
 
 def data_set_alone(content: bytes, _: random.Random) -> bytes:
-    """Leave the data set."""
+    """Keep the data set only."""
     return parts(content)[1]
 
 
 def prefix_first(content: bytes, _: random.Random) -> bytes:
-    """Leave all but the 128 bytes in front of ``DICM``."""
+    """Remove the 128 bytes before ``DICM``."""
     return content[128:]
 
 

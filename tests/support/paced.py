@@ -1,4 +1,4 @@
-"""Threads that ask an Orthanc in memory, and go on only when they are told to: each order of events can be had."""
+"""Threads whose requests to an Orthanc in memory are interleaved in the order that a test chooses."""
 
 import functools
 import threading
@@ -9,14 +9,14 @@ from tests.support.catalog import CountingOrthanc
 
 _ASKED = ("last_change", "changes", "ids", "children", "with_children", "exists", "existing", "resources", "counts")
 _SECONDS = 30
-"""Time limit for a thread to come to its next question."""
+"""Time limit of a thread between two requests."""
 
 
 class Paced:
-    """A thread that stops before and after each question to a `PacedOrthanc`.
+    """A thread that pauses before and after each request to a `PacedOrthanc`.
 
     Args:
-        act: What the thread does; it begins when it is advanced for the first time.
+        act: The thread's function; it begins with the first `advance`.
     """
 
     def __init__(self, act: Callable[[], object]) -> None:
@@ -28,11 +28,11 @@ class Paced:
         self._thread.start()
 
     def advance(self) -> None:
-        """Run the thread until before or after its next question, or to its end; raise what it raised."""
+        """Run the thread until before or after its next request, or to its end; raise the error that it raised."""
         if self.done:
             return
         self._turn.release()
-        assert self._stopped.acquire(timeout=_SECONDS), "the thread does not come to its next question"
+        assert self._stopped.acquire(timeout=_SECONDS), "the thread does not come to its next request"
         if self.error:
             raise self.error
 
@@ -42,7 +42,7 @@ class Paced:
             self.advance()
 
     def stop_here(self) -> None:
-        """Wait until it is advanced; to be called by the thread itself."""
+        """Pause until `advance` is called; for the thread itself."""
         self._stopped.release()
         assert self._turn.acquire(timeout=_SECONDS)
 
@@ -65,7 +65,7 @@ _current = _Current()
 
 
 class PacedOrthanc(CountingOrthanc):
-    """Stops each `Paced` thread before and after it answers."""
+    """Pauses each `Paced` thread before and after a request."""
 
 
 def _stopping(name: str) -> Callable[..., Any]:

@@ -17,7 +17,7 @@ from davfs.demo.ports import LOOPBACK, free_ports
 from tests.support.webdav import WebDav
 
 SECONDS = 30
-"""Time limit for whatever is waited for."""
+"""Time limit of every wait."""
 
 
 class ServeProcess:
@@ -29,7 +29,7 @@ class ServeProcess:
         options: Further options of the command line.
         environment: Variables on top of this process's own.
         port: Where it listens; a free port unless given, 0 to leave it to the other options.
-        certificate: What its own certificate is signed by, where it is given one.
+        certificate: The authority that signed its certificate; None without TLS.
     """
 
     def __init__(
@@ -58,24 +58,24 @@ class ServeProcess:
         return self.log.read_text(errors="replace")
 
     def start(self) -> None:
-        """Start it, and wait for nothing."""
+        """Start it without waiting."""
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 self._command, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
 
     def status(self, path: str) -> int:
-        """Return the status of a GET; 0 where nothing answers."""
+        """Return the status of a GET; 0 without a response."""
         try:
             return self.client.get(path).status_code
         except httpx.TransportError:
             return 0
 
     def wait_for(self, path: str, status: int) -> None:
-        """Wait until a GET is answered so.
+        """Wait until a GET has this status.
 
         Raises:
-            AssertionError: It was not in time, or the process ended.
+            AssertionError: It had not in time, or the process ended.
         """
         end = time.monotonic() + SECONDS
         while (found := self.status(path)) != status:
@@ -110,7 +110,7 @@ class ServeProcess:
         return self.end()
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it (SIGKILL)."""
         assert self._process
         self._process.kill()
         self._process.wait()

@@ -19,7 +19,7 @@ Act = Callable[[Path], object]
 
 
 class Clock:
-    """The real time, and what was added to it."""
+    """The real time, put forward by some seconds."""
 
     ahead = 0.0
 

@@ -1,4 +1,4 @@
-"""Clients of a WebDAV server that stall: in each state that a connection can be in."""
+"""Clients that stall, in every state of a connection, and an active client to measure beside them."""
 
 import base64
 import http.client
@@ -23,7 +23,7 @@ _SECOND = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """How clients stall.
+    """A way to stall.
 
     Attributes:
         request: What each of them sends at once; ``LOGIN`` stands for the header of that name, ``NUMBER`` for its own.
@@ -36,7 +36,7 @@ class Stall:
     repeated: int = 1
 
     def sent(self, number: int, login: str) -> bytes:
-        """Return what a client sends at once."""
+        """Return the bytes that a client sends at once."""
         header = f"Authorization: {login}\r\n" if login else ""
         text = self.request.replace("LOGIN", header).replace("NUMBER", str(number))
         return text.encode() * self.repeated
@@ -68,22 +68,22 @@ STALLS = {
     "listings": Stall(_unread("Depth: 1\r\n", "PROPFIND", "/inbox/many/"), repeated=_LISTINGS),
     "idle": Stall(_unread("", path="/README.txt")),
 }
-"""By what does not go on."""
+"""By the part of the exchange that stalls."""
 
 
 def basic(user: str, password: str) -> str:
-    """Return a login."""
+    """Return the value of an Authorization header (RFC 7617)."""
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 @contextmanager
 def stalled(port: int, clients: Sequence[bytes], trickle: Mapping[int, bytes]) -> Iterator[None]:
-    """Have clients stall until the end of the block.
+    """Keep stalled clients connected until the end of the block.
 
     Args:
         port: Of the server.
-        clients: What each of them sends at once, as far as the server takes it.
-        trickle: What some of them send every second from then on, by their index.
+        clients: Bytes that each client sends at once, as far as the server reads them.
+        trickle: Bytes that clients send every second afterwards, by the index of the client.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(_FILES, hard)), hard))
@@ -119,8 +119,8 @@ def _send(connection: socket.socket, content: bytes) -> None:
         connection.send(content)
 
 
-class Honest:
-    """A client that wants to be served: half of its requests go over one connection, the others each over a new one.
+class ActiveClient:
+    """A client that reads its responses: every second request is sent over a new connection.
 
     Args:
         port: Of the server.
@@ -132,58 +132,58 @@ class Honest:
         self._headers = {"Authorization": login} if login else {}
         self._kept = http.client.HTTPConnection(LOOPBACK, port, timeout=30)
 
-    def ask(self, method: str, path: str, body: bytes | None = None, *, anew: bool = True) -> tuple[int, bytes]:
-        """Send a request, over a new connection or the one that is kept; return the answer's status and content.
+    def ask(self, method: str, path: str, body: bytes | None = None, *, reconnect: bool = True) -> tuple[int, bytes]:
+        """Send a request, over a new connection or the persistent one; return status and content of the response.
 
-        One that the server closes as the request comes is opened again, as all clients do (RFC 9112 §9.3.1).
+        If the server closes the persistent one at that moment, it is opened again, as all clients do (RFC 9112 §9.3.1).
         """
         try:
-            return self._ask(method, path, body, anew=anew)
+            return self._ask(method, path, body, reconnect=reconnect)
         except ConnectionError:
-            if anew:
+            if reconnect:
                 raise
         self._kept.close()
-        return self._ask(method, path, body, anew=anew)
+        return self._ask(method, path, body, reconnect=reconnect)
 
-    def _ask(self, method: str, path: str, body: bytes | None, *, anew: bool) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=30) if anew else self._kept
+    def _ask(self, method: str, path: str, body: bytes | None, *, reconnect: bool) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection(LOOPBACK, self._port, timeout=30) if reconnect else self._kept
         if connection.sock and select.select([connection.sock], [], [], 0)[0]:
             connection.close()  # the server has closed it meanwhile; http.client opens it again
         connection.request(method, path, body, {"Depth": "1", **self._headers})
         answer = connection.getresponse()
         content = answer.read()
-        if anew:
+        if reconnect:
             connection.close()
         return answer.status, content
 
     def listed(self, path: str, times: int) -> list[float]:
-        """List a folder so many times; return how many seconds each of them took."""
+        """List a folder a number of times; return the seconds of each request."""
         seconds = []
         for number in range(times):
             asked = time.perf_counter()
-            status, _ = self.ask("PROPFIND", path, anew=bool(number % 2))
+            status, _ = self.ask("PROPFIND", path, reconnect=bool(number % 2))
             seconds.append(time.perf_counter() - asked)
             assert status == http.client.MULTI_STATUS
         return seconds
 
     def close(self) -> None:
-        """Close the connection that is kept."""
+        """Close the persistent connection."""
         self._kept.close()
 
 
 @dataclass(frozen=True, slots=True)
-class Waited:
-    """How long somebody waited.
+class Latency:
+    """Latency of several requests.
 
     Attributes:
-        median: Seconds of half of the requests at most.
-        worst: Seconds of the longest.
+        median: Median, in seconds.
+        worst: Maximum, in seconds.
     """
 
     median: float
     worst: float
 
     @classmethod
-    def of(cls, seconds: Sequence[float]) -> "Waited":
-        """Return what requests took together."""
+    def of(cls, seconds: Sequence[float]) -> "Latency":
+        """Return the latency of requests that took these seconds."""
         return cls(statistics.median(seconds), max(seconds))

@@ -1,4 +1,4 @@
-"""A thin WebDAV client, which sends any request and judges no response."""
+"""A thin WebDAV client, which sends any request and leaves the response to the test."""
 
 import http.client
 from dataclasses import dataclass

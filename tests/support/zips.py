@@ -41,16 +41,16 @@ def streamed(members: Mapping[str, bytes]) -> bytes:
 
 
 class RawMember(NamedTuple):
-    """A member of a ZIP as the ZIP describes it, whether that is true or not.
+    """A member of a ZIP; its headers can claim anything.
 
     Attributes:
         name: Its name, as bytes.
         data: Its packed bytes.
-        size: Bytes that it is said to have.
-        crc: The CRC-32 that it is said to have.
-        method: How it is said to be packed.
-        packed: Packed bytes that it is said to have; None for the truth.
-        header: Where its local header is said to be; None for the truth. Then it has none of its own.
+        size: Claimed size, in bytes.
+        crc: Claimed CRC-32.
+        method: Claimed compression method.
+        packed: Claimed compressed size, in bytes; None for the true one.
+        header: Claimed offset of its local header, which is not written then; None for the true one.
         extra: Its extra field, in the directory.
         attributes: Its external attributes.
     """
@@ -83,12 +83,12 @@ class RawMember(NamedTuple):
 
 
 def stored(name: bytes, content: bytes, attributes: int = 0) -> RawMember:
-    """Return a member that is what it says, as it is."""
+    """Return a stored member with true headers."""
     return RawMember(name, content, len(content), zlib.crc32(content), attributes=attributes)
 
 
 def raw_zip(*members: RawMember, count: int | None = None) -> bytes:
-    """Return a ZIP of such members; ``count`` is how many it says it has."""
+    """Return a ZIP of such members; ``count`` is the claimed number of them."""
     content, directory = b"", b""
     for member in members:
         directory += member.central(len(content) if member.header is None else member.header)

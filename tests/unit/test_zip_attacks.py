@@ -126,12 +126,12 @@ def test_overlapping_members(importer: ZipImporter, orthanc: MemoryOrthanc, copi
     first = RawMember(b"0", packed, len(blank), zlib.crc32(blank), zlib.DEFLATED)
     others = (first._replace(name=b"%d" % number, header=0) for number in range(1, copies))
     content = raw_zip(first, *others)
-    began = time.monotonic()
+    began = time.thread_time()
     if copies == 2:
         assert importer.import_zip(content).ignored == 2
     else:
         assert refusal(importer, content).reason == "The ZIP unpacks to more than is allowed."
-    assert time.monotonic() - began < 10
+    assert time.thread_time() - began < 10
     assert orthanc.files == {}
 
 
@@ -212,9 +212,9 @@ def test_a_small_member_that_unpacks_to_much(importer: ZipImporter, orthanc: Mem
     lie = RawMember(b"x", packed, len(CT), zlib.crc32(CT), zlib.DEFLATED)
     tracemalloc.start()
     assert "damaged" in refusal(importer, raw_zip(lie._replace(size=1000))).reason
-    began = time.monotonic()
+    began = time.thread_time()
     importer.import_zip(raw_zip(lie))
-    assert time.monotonic() - began < 5
+    assert time.thread_time() - began < 5
     assert tracemalloc.get_traced_memory()[1] < 10 << 20
     tracemalloc.stop()
     assert set(orthanc.files) == {identify(CT)}
@@ -246,13 +246,13 @@ def test_members_without_an_end_cost_no_more_than_the_zip(
     content = never_ending(2000, tail)
     assert len(content) < 200_000
     monkeypatch.setattr("davfs.imports.zip_directory._MEASURED", 256 << 20, raising=False)
-    began = time.monotonic()
+    began = time.thread_time()
     if read == "sniff":
         sniff(memoryview(content))
     else:
         with pytest.raises(Refused):
             importer.import_zip(content)
-    assert time.monotonic() - began < 10
+    assert time.thread_time() - began < 10
 
 
 def test_an_import_ends_where_the_drive_stops(importer: ZipImporter) -> None:

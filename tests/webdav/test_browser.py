@@ -47,7 +47,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def browser(shared: Browser, url: str) -> Iterator[Browser]:
     """Yield a browser, and check that it reported no errors and sent requests to the drive only."""
     yield shared
-    assert shared.complaints() == []
+    assert shared.console_errors() == []
     assert {urlsplit(each).netloc for each in shared.requests() if not each.startswith("data:")} <= {
         urlsplit(url).netloc
     }

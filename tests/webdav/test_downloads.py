@@ -11,28 +11,28 @@ import pytest
 from davfs.entry import Entry, EntryKind, Opened, Path
 from davfs.errors import NotFound
 from tests.support.inbox import CT
-from tests.support.local_door import SINCE, LocalDoor, local_door
+from tests.support.local_server import SINCE, LocalServer, local_server
 
 CONTENT = bytes(range(256)) * 40
 FILE = "inbox/file.bin"
 
 
 @pytest.fixture(scope="module")
-def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalDoor]:
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     """A door with an ordinary file, an empty one and an image."""
-    with local_door(tmp_path_factory.mktemp("door")) as door:
+    with local_server(tmp_path_factory.mktemp("door")) as door:
         for name, content in (("file.bin", CONTENT), ("empty", b""), ("ct.dcm", CT)):
             door.inbox.write((name,), content)
         yield door
 
 
-def get(door: LocalDoor, path: str = FILE, **headers: str) -> httpx.Response:
+def get(door: LocalServer, path: str = FILE, **headers: str) -> httpx.Response:
     """Send GET with headers, whose names are written with underscores."""
     return door.drive.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
 
 @pytest.mark.parametrize(("path", "content"), [(FILE, CONTENT), ("inbox/empty", b""), ("inbox/ct.dcm", CT)])
-def test_whole_files(door: LocalDoor, path: str, content: bytes) -> None:
+def test_whole_files(door: LocalServer, path: str, content: bytes) -> None:
     """GET sends all bytes with all that is known about them, and HEAD the same without the bytes."""
     answer, head = door.drive.get(path), door.drive.head(path)
     assert (answer.status_code, answer.content) == (200, content)
@@ -44,7 +44,7 @@ def test_whole_files(door: LocalDoor, path: str, content: bytes) -> None:
     assert answer.headers["accept-ranges"] == "bytes"
 
 
-def test_audit(door: LocalDoor) -> None:
+def test_audit(door: LocalServer) -> None:
     """Reading is written down with Orthanc's id, and asking for the size alone is not."""
     door.audited.clear()
     door.drive.head("inbox/ct.dcm")
@@ -57,7 +57,7 @@ def test_audit(door: LocalDoor) -> None:
     ("asked", "part"),
     [("bytes=100-199", slice(100, 200)), ("bytes=10000-", slice(10000, None)), ("bytes=-5", slice(-5, None))],
 )
-def test_ranges(door: LocalDoor, asked: str, part: slice) -> None:
+def test_ranges(door: LocalServer, asked: str, part: slice) -> None:
     """A part of a file comes with 206, and says which it is."""
     answer = get(door, Range=asked)
     start, stop, _ = part.indices(len(CONTENT))
@@ -65,7 +65,7 @@ def test_ranges(door: LocalDoor, asked: str, part: slice) -> None:
     assert answer.headers["content-range"] == f"bytes {start}-{stop - 1}/{len(CONTENT)}"
 
 
-def test_behind_the_end(door: LocalDoor) -> None:
+def test_behind_the_end(door: LocalServer) -> None:
     """A part behind the end is refused with the size, also of an empty file."""
     for path, size in ((FILE, len(CONTENT)), ("inbox/empty", 0)):
         answer = get(door, path, Range=f"bytes={size}-")
@@ -73,13 +73,13 @@ def test_behind_the_end(door: LocalDoor) -> None:
         assert answer.headers["content-range"] == f"bytes */{size}"
 
 
-def test_several_ranges(door: LocalDoor) -> None:
+def test_several_ranges(door: LocalServer) -> None:
     """Several parts at once are answered with the whole file."""
     answer = get(door, Range="bytes=0-1,5-6")
     assert (answer.status_code, answer.content) == (200, CONTENT)
 
 
-def test_if_range(door: LocalDoor) -> None:
+def test_if_range(door: LocalServer) -> None:
     """A download goes on where the file is still the same, and starts over where it is not."""
     head = door.drive.head(FILE).headers
     assert get(door, Range="bytes=1-", If_Range=head["etag"]).status_code == 206
@@ -88,7 +88,7 @@ def test_if_range(door: LocalDoor) -> None:
         assert (answer.status_code, answer.content) == (200, CONTENT)
 
 
-def test_not_modified(door: LocalDoor) -> None:
+def test_not_modified(door: LocalServer) -> None:
     """A client that has the file already gets no bytes, and the connection serves the next request."""
     tag = door.drive.head(FILE).headers["etag"]
     answer = get(door, If_None_Match=tag)
@@ -97,14 +97,14 @@ def test_not_modified(door: LocalDoor) -> None:
     assert get(door, If_None_Match='"other"').content == CONTENT
 
 
-def test_precondition(door: LocalDoor) -> None:
+def test_precondition(door: LocalServer) -> None:
     """A client that requires one version gets no other."""
     answer = get(door, If_Match='"other"')
     assert (answer.status_code, answer.content) == (412, b"")
     assert get(door, If_Match=door.drive.head(FILE).headers["etag"]).content == CONTENT
 
 
-def test_folders_and_nothing(door: LocalDoor) -> None:
+def test_folders_and_nothing(door: LocalServer) -> None:
     """HEAD of a folder is 200, and what is not there is 404."""
     assert door.drive.head("inbox").status_code == 200
     assert door.drive.head("inbox/none").status_code == 404
@@ -146,7 +146,7 @@ class BrokenContent(Opened):
 @pytest.mark.parametrize("name", ["short", "torn"])
 def test_breaks_off(tmp_path: DiskPath, name: str) -> None:
     """A download that cannot be completed breaks the connection, so that the client sees an error."""
-    with local_door(tmp_path) as door:
+    with local_server(tmp_path) as door:
         door.areas["broken"] = Broken()
         with pytest.raises(httpx.RemoteProtocolError):
             door.drive.get(f"broken/{name}")

@@ -11,7 +11,7 @@ import pytest
 
 from davfs.demo.ports import LOOPBACK
 from davfs.doors.webdav.http_errors import HttpError
-from tests.support.local_door import received, serving
+from tests.support.local_server import received, serving
 
 SECONDS = 20
 NODE = """

@@ -15,12 +15,12 @@ from davfs.demo.ports import LOOPBACK, free_ports
 from davfs.doors.webdav.wire import connection_manager, thread_clock
 from davfs.doors.webdav.wire.server import THREADS, HttpServer
 from davfs.errors import ConfigurationError
-from tests.support import bare_door
-from tests.support.bare_door import GET, LARGE, SECONDS, Application, ask, client, connected, raw
-from tests.support.local_door import serving
+from tests.support import bare_server
+from tests.support.bare_server import GET, LARGE, SECONDS, Application, ask, client, connected, raw
+from tests.support.local_server import serving
 
 # pytest finds fixtures by the names in a module.
-application, server, certificate = bare_door.application, bare_door.server, bare_door.certificate
+application, server, certificate = bare_server.application, bare_server.server, bare_server.certificate
 
 
 @pytest.mark.parametrize("header", ["TE", "Keep-Alive", "keep-alive, TE"])

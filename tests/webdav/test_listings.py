@@ -8,7 +8,7 @@ from lxml import etree
 
 from davfs.doors.webdav import propfind as answers
 from tests.support.inbox import CT
-from tests.support.local_door import LocalDoor, local_door
+from tests.support.local_server import LocalServer, local_server
 from tests.support.webdav import DAV, parse
 
 NAMES = ("a.dcm", "b & <c>.txt", "50% é + #;?.txt", "ﬁ 日本.txt")
@@ -27,7 +27,7 @@ EVERYTHING = ASKED % b"".join(
 )  # fmt: skip
 
 
-def fill(door: LocalDoor) -> None:
+def fill(door: LocalServer) -> None:
     """Put files and a folder into the inbox."""
     for name in NAMES:
         door.inbox.write((name,), CT if name.endswith(".dcm") else name.encode())
@@ -35,15 +35,15 @@ def fill(door: LocalDoor) -> None:
 
 
 @pytest.fixture
-def door(tmp_path: DiskPath) -> Iterator[LocalDoor]:
+def door(tmp_path: DiskPath) -> Iterator[LocalServer]:
     """A door with files."""
-    with local_door(tmp_path) as door:
+    with local_server(tmp_path) as door:
         fill(door)
         yield door
 
 
 def propfind(
-    door: LocalDoor, path: str, body: bytes = b"", depth: str = "1", **headers: str
+    door: LocalServer, path: str, body: bytes = b"", depth: str = "1", **headers: str
 ) -> dict[str, dict[str, set[str]]]:
     """Return for each href the properties as XML, by their status."""
     answer = door.drive.request("PROPFIND", path, content=body, headers={"Depth": depth, **headers})
@@ -64,7 +64,7 @@ def _written(element: etree._Element) -> str:
     return f"{element.tag}({(element.text or '').strip()}{''.join(map(_written, element))})"
 
 
-def test_depths(door: LocalDoor) -> None:
+def test_depths(door: LocalServer) -> None:
     """Depth 0 lists only the resource itself, depth 1 a folder's entries as well, and infinity the same as 1."""
     assert list(propfind(door, "inbox", depth="0")) == ["/inbox/"]
     assert list(propfind(door, "inbox/a.dcm", depth="0")) == ["/inbox/a.dcm"]
@@ -74,7 +74,7 @@ def test_depths(door: LocalDoor) -> None:
     assert set(propfind(door, "inbox", depth="infinity")) == set(propfind(door, "inbox"))
 
 
-def test_hrefs(door: LocalDoor) -> None:
+def test_hrefs(door: LocalServer) -> None:
     """Each href of a listing can be requested as it is, and those of folders end in a slash."""
     for href in propfind(door, "inbox"):
         assert href.isascii()
@@ -83,7 +83,7 @@ def test_hrefs(door: LocalDoor) -> None:
         assert href.endswith("/") == (href in {"/inbox/", "/inbox/folder/"})
 
 
-def test_quota(door: LocalDoor) -> None:
+def test_quota(door: LocalServer) -> None:
     """Folders of the inbox have the properties of the quota; files have not."""
     found = propfind(door, "inbox", ASKED % b"<quota-used-bytes/><quota-available-bytes/>")
     used = sum(len(name.encode()) for name in NAMES[1:])
@@ -93,14 +93,14 @@ def test_quota(door: LocalDoor) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "inbox", "inbox/folder", "inbox/a.dcm", "README.txt"])
-def test_met_condition(door: LocalDoor, path: str) -> None:
+def test_met_condition(door: LocalServer, path: str) -> None:
     """A condition that is met changes nothing; for one that is not, the response is an error."""
     assert propfind(door, path, EVERYTHING, If="(Not <DAV:no-lock>)") == propfind(door, path, EVERYTHING)
     refused = door.drive.request("PROPFIND", path, headers={"Depth": "1", "If": "(<DAV:no-lock>)"})
     assert refused.status_code == 412
 
 
-def test_same_as_a_download(door: LocalDoor) -> None:
+def test_same_as_a_download(door: LocalServer) -> None:
     """A listing has the size, date and entity tag of a file that its download has."""
     pairs = {"getcontentlength": "content-length", "getcontenttype": "content-type", "getlastmodified": "last-modified"}
     for name, each in door.drive.listing("inbox").items():
@@ -109,14 +109,14 @@ def test_same_as_a_download(door: LocalDoor) -> None:
             assert {key: each.text(key) for key in pairs} == {key: headers[header] for key, header in pairs.items()}
 
 
-def test_entity_tags(door: LocalDoor) -> None:
+def test_entity_tags(door: LocalServer) -> None:
     """A file has the same entity tag in a listing as when it is downloaded."""
     for name, each in door.drive.listing("inbox").items():
         if not each.is_folder:
             assert each.text("getetag") == door.drive.head(f"inbox/{name}").headers["etag"]
 
 
-def test_dead_properties(door: LocalDoor) -> None:
+def test_dead_properties(door: LocalServer) -> None:
     """Dead properties are shown with all others, by name, and among the names."""
     assert door.drive.request("PROPPATCH", "inbox/a.dcm", content=SET).status_code == 207
     for body, text in ((b"", "red"), (ASKED % b"<x:colour xmlns:x='urn:x'/>", "red")):
@@ -127,7 +127,7 @@ def test_dead_properties(door: LocalDoor) -> None:
 
 
 @pytest.mark.parametrize("value", ["50 %s &amp; &lt;%d&gt;", "<y xmlns='' z='%'/>", "", "]]&gt;\r\n%"])
-def test_any_value(door: LocalDoor, value: str) -> None:
+def test_any_value(door: LocalServer, value: str) -> None:
     """A property is shown as it was set, on files and on folders, whatever is in it."""
     text = f"<x:colour xmlns:x='urn:x'>{value}</x:colour>"
     for path in ("inbox/folder", "inbox/b & <c>.txt"):
@@ -139,7 +139,7 @@ def test_any_value(door: LocalDoor, value: str) -> None:
     assert b"after" not in door.drive.request("PROPFIND", "inbox/folder", headers={"Depth": "0"}).content
 
 
-def test_lock_on_a_folder(door: LocalDoor) -> None:
+def test_lock_on_a_folder(door: LocalServer) -> None:
     """A lock is shown with its owner, its depth and its root, where it is asked for (RFC 4918 §15.8)."""
     owned = LOCK.replace(b"</lockinfo>", b"<owner>50 %s <href>http://me/</href></owner></lockinfo>")
     token = door.drive.request("LOCK", "inbox/folder", content=owned).headers["lock-token"].strip("<>")
@@ -158,20 +158,20 @@ def test_lock_on_a_folder(door: LocalDoor) -> None:
 @pytest.mark.parametrize(
     ("names", "status"), [(["a"] * 900, 207), ([f"a{n}" for n in range(101)], 413), (["a" * 2000, "b" * 2100], 413)]
 )
-def test_many_names(door: LocalDoor, names: list[str], status: int) -> None:
+def test_many_names(door: LocalServer, names: list[str], status: int) -> None:
     """The names in a request, which a response repeats for each entry, are limited."""
     body = ASKED % "".join(f"<{name}/>" for name in names).encode()
     assert door.drive.request("PROPFIND", "inbox", content=body, headers={"Depth": "1"}).status_code == status
 
 
-def test_long_answer(door: LocalDoor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_answer(door: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that is too long to be kept is the same one."""
     short = propfind(door, "inbox")
     monkeypatch.setattr(answers, "_BUFFERED", 100)
     assert propfind(door, "inbox") == short
 
 
-def test_large_properties(door: LocalDoor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_properties(door: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Dead properties are shown up to a limit: one client cannot make a folder too large for all others."""
     monkeypatch.setattr(answers, "_DEAD", 10)
     for name in NAMES:
@@ -183,7 +183,7 @@ def test_large_properties(door: LocalDoor, monkeypatch: pytest.MonkeyPatch) -> N
     assert "lockdiscovery" not in str(propfind(door, "inbox", ASKED % b"<getetag/>"))
 
 
-def test_locks(door: LocalDoor) -> None:
+def test_locks(door: LocalServer) -> None:
     """While something is locked, lockdiscovery shows it."""
     token = door.drive.request("LOCK", "inbox/a.dcm", content=LOCK).headers["lock-token"].strip("<>")
     for body in (b"", ASKED % b"<lockdiscovery/>"):
@@ -191,7 +191,7 @@ def test_locks(door: LocalDoor) -> None:
         assert token in str(found["/inbox/a.dcm"]["HTTP/1.1 200 OK"])
 
 
-def test_nothing(door: LocalDoor) -> None:
+def test_nothing(door: LocalServer) -> None:
     """A missing resource is 404, and the connection goes on."""
     answer = door.drive.request("PROPFIND", "inbox/._a.dcm", headers={"Depth": "0"})
     assert answer.status_code == 404
@@ -201,7 +201,7 @@ def test_nothing(door: LocalDoor) -> None:
 @pytest.mark.parametrize(
     ("body", "status"), [(b"<a", 400), (b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", 400), (b" " * 70_000, 413)]
 )
-def test_bad_bodies(door: LocalDoor, body: bytes, status: int) -> None:
+def test_bad_bodies(door: LocalServer, body: bytes, status: int) -> None:
     """A request that cannot be understood is refused, whether its length is known or not."""
     for content in (body, iter([body[:1], body[1:]])):
         answer = door.drive.request("PROPFIND", "inbox", content=content, headers={"Depth": "1"})
@@ -209,7 +209,7 @@ def test_bad_bodies(door: LocalDoor, body: bytes, status: int) -> None:
     assert door.drive.status("inbox") == 207
 
 
-def test_locks_are_offered_where_they_are_granted(door: LocalDoor) -> None:
+def test_locks_are_offered_where_they_are_granted(door: LocalServer) -> None:
     """The property supportedlock is shown of exactly those resources on which LOCK succeeds (RFC 4918 §15.10)."""
     door.inbox.make_folder(("folder", "below"))
     for path in ("", "README.txt", "inbox", "inbox/folder", "inbox/folder/below", "inbox/a.dcm"):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from davfs.doors.webdav import lock_storage
-from tests.support.local_door import local_door
+from tests.support.local_server import local_server
 from tests.support.locking import lock, locked, tagged, unlock
 
 MOST = 40
@@ -14,7 +14,7 @@ MOST = 40
 def test_bound_over_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Locks on many different files are bounded, and releasing any of them makes room for one."""
     monkeypatch.setattr(lock_storage, "MOST_LOCKS", MOST)
-    with local_door(tmp_path) as door:
+    with local_server(tmp_path) as door:
         drive = door.drive
         tokens = {path: locked(drive, path) for path in [f"inbox/{n}.txt" for n in range(MOST)]}
         assert lock(drive, "inbox/more.txt").status_code == 507
@@ -34,7 +34,7 @@ def test_a_refused_lock_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: str, status: int
 ) -> None:
     """A file is made for a lock only where there will be one (RFC 4918 §9.10.4)."""
-    with local_door(tmp_path) as door:
+    with local_server(tmp_path) as door:
         locked(door.drive, "inbox/a.txt")
         monkeypatch.setattr(lock_storage, "MOST_LOCKS", 1)
         assert lock(door.drive, "inbox/b.txt", owner=owner).status_code == status
@@ -43,7 +43,7 @@ def test_a_refused_lock_leaves_nothing(
 
 def test_a_lock_is_refreshed_while_there_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock can be refreshed while no other one is granted."""
-    with local_door(tmp_path) as door:
+    with local_server(tmp_path) as door:
         token = locked(door.drive, "inbox/a.txt")
         monkeypatch.setattr(lock_storage, "MOST_LOCKS", 1)
         assert door.drive.request("LOCK", "inbox/a.txt", headers={"If": f"({token})"}).status_code == 200
@@ -53,7 +53,7 @@ def test_a_lock_is_refreshed_while_there_are_too_many(tmp_path: Path, monkeypatc
 @pytest.mark.parametrize("scope", ["exclusive", "shared"])
 def test_inbox_itself_cannot_be_locked(tmp_path: Path, depth: str, scope: str) -> None:
     """The inbox itself cannot be locked, in any spelling; a folder in it can."""
-    with local_door(tmp_path) as door:
+    with local_server(tmp_path) as door:
         for path in ("inbox", "inbox/", "", "inbox/./"):
             refused = lock(door.drive, path, depth=depth, scope=scope)
             assert refused.status_code == 403

@@ -12,7 +12,7 @@ from davfs.doors.webdav import propfind as answers
 from tests.support import dicom, doors
 from tests.support.doors import COLLECTION, Door, opened
 from tests.support.drive import resource
-from tests.support.local_door import local_door
+from tests.support.local_server import local_server
 from tests.support.webdav import WebDav
 
 process, server = doors.process, doors.inside
@@ -170,7 +170,7 @@ def test_infinite_depth(drive: WebDav) -> None:
 def test_too_much_for_one_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond a limit, the response is that infinite depth is refused (RFC 4918 §9.1.1)."""
     monkeypatch.setattr(answers, "LARGEST_RESPONSE", 5)
-    with local_door(tmp_path) as door:
+    with local_server(tmp_path) as door:
         for number in range(5):
             door.drive.put(f"inbox/{number}", b"x")
         refused = door.drive.request("PROPFIND", headers={"Depth": "infinity"})

@@ -16,7 +16,7 @@ from tests.support import dicom
 from tests.support.doors import COMPLETE, STANDALONE
 from tests.support.drive import import_by_rest
 from tests.support.guarded import USERS, guarded_orthanc
-from tests.support.local_door import local_door
+from tests.support.local_server import local_server
 from tests.support.orthanc_server import OrthancServer
 from tests.support.serving import ServeProcess
 from tests.support.webdav import WebDav
@@ -215,7 +215,7 @@ def test_the_catalog_is_away(tmp_path: Path) -> None:
     def reload() -> LoadedLayouts:
         raise Unavailable("the catalog was damaged")
 
-    with local_door(tmp_path, reload) as door:
+    with local_server(tmp_path, reload) as door:
         answer = door.drive.request("POST", RELOAD.removeprefix("/"))
     assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
     assert answer.headers["Retry-After"]

@@ -15,12 +15,12 @@ import pytest
 from davfs.demo.ports import LOOPBACK
 from davfs.doors.webdav.wire import connection_manager, transfer_limits
 from davfs.doors.webdav.wire.server import HttpServer
-from tests.support import bare_door
-from tests.support.bare_door import GET, LARGE, SECONDS, Application, ask, connected, raw
-from tests.support.local_door import serving
+from tests.support import bare_server
+from tests.support.bare_server import GET, LARGE, SECONDS, Application, ask, connected, raw
+from tests.support.local_server import serving
 
 # pytest finds fixtures by the names in a module.
-application, server, certificate = bare_door.application, bare_door.server, bare_door.certificate
+application, server, certificate = bare_server.application, bare_server.server, bare_server.certificate
 
 UPLOAD = b"PUT /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nx"
 DOWNLOAD = b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -67,8 +67,8 @@ def test_users_of_one_address_take_turns(application: Application) -> None:
         return [b"hello"]
 
     with serving(logged_in, threads=16) as server, ExitStack() as stack:
-        many = [stack.enter_context(bare_door.client(server)) for _ in range(16)]
-        one = stack.enter_context(bare_door.client(server))
+        many = [stack.enter_context(bare_server.client(server)) for _ in range(16)]
+        one = stack.enter_context(bare_server.client(server))
         for connection in (*many, one):
             user = "one" if connection is one else "many"
             assert ask(connection, "PROPFIND", "/", headers={"X-User": user})[0] == 200
@@ -94,7 +94,7 @@ def test_long_requests_of_many_addresses() -> None:
 
     listing = b"PROPFIND /large HTTP/1.1\r\nHost: a\r\n\r\n"
     with serving(computing) as server, ExitStack() as stack:
-        one = stack.enter_context(bare_door.client(server))
+        one = stack.enter_context(bare_server.client(server))
         many = []
         for number in range(64):
             many.append(socket.create_connection((LOOPBACK, server.port), SECONDS, (f"127.0.1.{number + 1}", 0)))
@@ -170,7 +170,7 @@ def test_pipelines_without_end(server: HttpServer) -> None:
                     pipeline.send(GET * 500)
         for _ in range(11):
             began = time.monotonic()
-            with bare_door.client(server) as connection:
+            with bare_server.client(server) as connection:
                 assert ask(connection, "GET", "/") == (200, b"hello")
             waited.append(time.monotonic() - began)
     assert sorted(waited)[5] < 0.25

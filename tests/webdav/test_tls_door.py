@@ -18,7 +18,7 @@ import pytest
 
 from davfs.doors.webdav.wire import connection_manager, tls
 from tests.support.guarded import certificate, serving
-from tests.support.local_door import received
+from tests.support.local_server import received
 
 SECONDS = 10
 LARGE = 8 << 20

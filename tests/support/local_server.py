@@ -1,4 +1,4 @@
-"""Door 2 in this process: a real server on a real port, over an inbox with an Orthanc in memory."""
+"""The drive's own server in this process, on a free port, with an inbox over an Orthanc in memory."""
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -28,8 +28,8 @@ from tests.support.webdav import WebDav
 SINCE = datetime(2024, 2, 29, 12, tzinfo=UTC)
 
 
-class _Open:
-    """An Orthanc that lets in anybody."""
+class _AllowAll:
+    """`Access` that grants every permission."""
 
     def ask(self, *_: object) -> Decision:
         """See `Access`."""
@@ -37,15 +37,15 @@ class _Open:
 
 
 @dataclass
-class LocalDoor:
-    """A running door.
+class LocalServer:
+    """A running server, and the parts behind it.
 
     Attributes:
-        drive: A client of it.
-        inbox: What is behind it.
-        orthanc: What is behind that.
-        audited: Lines of the audit.
-        areas: Folders at the root.
+        drive: A client of the server.
+        inbox: The inbox that it serves.
+        orthanc: The Orthanc into which the inbox imports.
+        audited: Audit lines so far.
+        areas: The drive's areas by name.
     """
 
     drive: WebDav
@@ -56,28 +56,28 @@ class LocalDoor:
 
 
 @contextmanager
-def local_door(
+def local_server(
     folder: DiskPath, reload: Callable[[], LoadedLayouts] = lambda: LoadedLayouts((), ())
-) -> Iterator[LocalDoor]:
-    """Open a door, and close it."""
+) -> Iterator[LocalServer]:
+    """Run a server until the end of the block."""
     orthanc, lanes = MemoryOrthanc(), Lanes(workers=1, patience=5)
     spool = Spool(folder, maximum_size=1 << 30, maximum_age=0)
     inbox = Inbox(orthanc, spool, lanes, Importer(orthanc))
     areas: dict[str, Area] = {"inbox": inbox}
     audited: list[tuple[str, ...]] = []
     drive = Drive(areas, Readme({}, allow_upload=True, allow_delete=False, progress=lambda: None), SINCE)
-    login = LoginSettings(cast("Access", _Open()), Throttle())
+    login = LoginSettings(cast("Access", _AllowAll()), Throttle())
     context = Context(drive=drive, audit=lambda *line: audited.append(line), login=login, reload=reload)
     served = application(context)
     with serving(served) as server, WebDav(f"http://{LOOPBACK}:{server.port}/") as client:
-        yield LocalDoor(client, inbox, orthanc, audited, areas)
+        yield LocalServer(client, inbox, orthanc, audited, areas)
     spool.close()
     assert lanes.stop(5)
 
 
 @contextmanager
 def serving(served: Callable[..., Any], **options: Any) -> Iterator[HttpServer]:
-    """Run an application on a free port."""
+    """Serve a WSGI application on a free port until the end of the block."""
     server = HttpServer(served, LOOPBACK, 0, **options)
     server.start()
     try:
@@ -87,7 +87,7 @@ def serving(served: Callable[..., Any], **options: Any) -> Iterator[HttpServer]:
 
 
 def received(environ: dict[str, Any]) -> Generator[bytes, None, bytes]:
-    """Return the body of a request; where nothing has come, an empty block is yielded."""
+    """Read the body of a request; yields an empty block whenever no data has arrived yet."""
     body = b""
     while True:
         try:

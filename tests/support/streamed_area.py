@@ -1,4 +1,4 @@
-"""Another drive inside Orthanc: the plugin's own, with an area more of files that are made when they are read.
+"""An additional area of generated files of any size, for the drive in a real Orthanc.
 
 `python_with_area` makes a virtual environment for ``Davfs.Python`` in which `add_area` runs before the plugin starts.
 """
@@ -19,7 +19,7 @@ from davfs.running import assembly
 
 AREA = "made"
 BLOCK = bytes(range(256)) * 4096
-"""What the files are made of, again and again: 1 MB."""
+"""The content of the files, repeated: 1 MB."""
 _ROOT = DiskPath(__file__).parents[2]
 _SINCE = datetime(2024, 2, 29, 12, tzinfo=UTC)
 
@@ -29,15 +29,15 @@ class Blocks:
     """`davfs.entry.Readable` bytes in many buffers.
 
     Attributes:
-        size: Bytes that it tells of.
-        made: Bytes that come; None where asking for any is a mistake.
+        size: Announced number of bytes.
+        made: Number of bytes that are sent; None if reading the file is an error.
     """
 
     size: int
     made: int | None
 
     def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
-        """See `Readable`; of the whole only, which is what the core wants."""
+        """See `Readable`; of the whole file only, as Orthanc's core reads it."""
         assert self.made is not None
         assert (start, stop) == (0, None)
         for done in range(0, self.made, len(BLOCK)):
@@ -60,7 +60,7 @@ FILES = {
 """The area's files."""
 
 
-class MadeArea:
+class StreamedArea:
     """`davfs.filesystem.area.Area` with one folder.
 
     Besides `FILES` there is, for each instance, a text ``{id}.txt`` that claims to be steady.
@@ -108,24 +108,24 @@ def _entry(name: str) -> Entry:
 
 
 def add_area() -> None:
-    """Add the area to every drive that is assembled from now on."""
+    """Add the area to every drive that is assembled afterwards."""
     assemble = assembly.assemble
 
     def with_area(*arguments: Any, **options: Any) -> assembly.Assembly:
         parts = assemble(*arguments, **options)
-        parts.drive._areas = {**parts.drive._areas, AREA: MadeArea()}
+        parts.drive._areas = {**parts.drive._areas, AREA: StreamedArea()}
         return replace(parts)
 
     assembly.assemble = with_area
 
 
 def python_with_area(folder: DiskPath) -> DiskPath:
-    """Make a virtual environment with this one's packages and the area; return its interpreter."""
+    """Create a virtual environment with this one's packages and the area; return its interpreter."""
     venv.create(folder, symlinks=True)
     packages = next(folder.glob("lib/python*/site-packages"))
     (packages / "area.pth").write_text(
         f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
         f"{_ROOT}\n"
-        "import tests.support.made_area; tests.support.made_area.add_area()\n"
+        "import tests.support.streamed_area; tests.support.streamed_area.add_area()\n"
     )
     return folder / "bin" / "python3"

@@ -1,4 +1,4 @@
-"""A client that changes a drive at random, and keeps a journal of what was acknowledged: what a crash must not undo."""
+"""A client that changes a drive at random and records what was acknowledged: a crash must not undo that."""
 
 import itertools
 import random
@@ -12,23 +12,23 @@ from tests.support.drive import place
 from tests.support.webdav import WebDav
 
 Contents: TypeAlias = Collection[bytes | None]
-"""What a path may hold: one content where that was acknowledged, several where no answer came; None: nothing."""
+"""Possible contents of a path: one if the last change was acknowledged, more without a response. None: no file."""
 
 _ZIPPED = 5
 _PIXELS = 16 * 1024
 
 
-class Journal:
-    """One client and what it knows.
+class RecordingClient:
+    """A client, and the state of the drive that it expects.
 
     Args:
-        url: The drive; others may take its place with `use`.
-        name: Differs from that of all other clients: begins the names and PatientIDs that only this one changes.
+        url: The drive.
+        name: Unique prefix of the names and PatientIDs that this client changes.
 
     Attributes:
         images: Contents of the DICOM files that Orthanc may hold, by Orthanc's id of the instance.
         files: Contents of the plain files, by path.
-        touched: Ids and paths of those that were changed since somebody emptied it.
+        touched: Ids and paths that were changed since the set was last emptied.
         acknowledged: How many changes were acknowledged.
     """
 
@@ -70,7 +70,7 @@ class Journal:
     def _changed(
         self, known: dict[str, Contents], after: dict[str, bytes | None], send: Callable[[], httpx.Response]
     ) -> None:
-        """Send a change, and note what each thing is after it: what it may be, where it is not acknowledged."""
+        """Send a change, and record the content of each file after it: all possible ones if it is not acknowledged."""
         before = {key: known.get(key, (None,)) for key in after}
         known.update({key: (*before[key], content) for key, content in after.items()})
         self.touched.update(after)
@@ -97,14 +97,14 @@ class Journal:
         content = self._chance.randbytes(self._chance.choice([100, 300_000]))
         self._changed(self.files, {path: content}, lambda: self._drive.put(path, content))
 
-    def _there(self) -> list[str]:
-        """Return the paths of files that are known to be there."""
+    def _existing(self) -> list[str]:
+        """Return the paths of files that exist for certain."""
         return [path for path, (first, *others) in self.files.items() if not others and first is not None]
 
     def _move(self) -> None:
-        if not (there := self._there()):
+        if not (existing := self._existing()):
             return
-        source, target = self._chance.choice(there), self._path("txt")
+        source, target = self._chance.choice(existing), self._path("txt")
         (content,) = self.files[source]
         headers = {"Destination": self._drive.href(target)}
         self._changed(
@@ -112,8 +112,8 @@ class Journal:
         )
 
     def _delete_file(self) -> None:
-        if there := self._there():
-            path = self._chance.choice(there)
+        if existing := self._existing():
+            path = self._chance.choice(existing)
             self._changed(self.files, {path: None}, lambda: self._drive.delete(path))
 
     def _delete_patient(self) -> None:

@@ -1,4 +1,4 @@
-"""A bare application behind door 2's own server, and clients of it that send what they like."""
+"""The drive's HTTP server with a minimal WSGI application, and raw clients of it."""
 
 import http.client
 import socket
@@ -13,16 +13,16 @@ import pytest
 
 from davfs.demo.ports import LOOPBACK
 from davfs.doors.webdav.wire.server import HttpServer
-from tests.support.local_door import received, serving
+from tests.support.local_server import received, serving
 
 LARGE = bytes(range(256)) * 40_000
-"""More than the buffers of both sides hold."""
+"""More bytes than the socket buffers of both sides hold."""
 SECONDS = 20
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 class Application:
-    """Answers with what it has read, after ``gate`` is open."""
+    """Responds with the body of the request, once ``gate`` is set."""
 
     def __init__(self) -> None:
         self.gate = threading.Event()
@@ -61,7 +61,7 @@ def server(application: Application) -> Iterator[HttpServer]:
 
 @contextmanager
 def client(server: HttpServer, **options: Any) -> Iterator[http.client.HTTPConnection]:
-    """Connect."""
+    """Open a connection, and close it at the end of the block."""
     connection = http.client.HTTPConnection(LOOPBACK, server.port, timeout=SECONDS, **options)
     try:
         yield connection
@@ -70,7 +70,7 @@ def client(server: HttpServer, **options: Any) -> Iterator[http.client.HTTPConne
 
 
 def ask(connection: http.client.HTTPConnection, method: str, path: str, **options: Any) -> tuple[int, bytes]:
-    """Send a request, and return status and content."""
+    """Send a request; return status and content of the response."""
     connection.request(method, path, **options)
     answer = connection.getresponse()
     return answer.status, answer.read()
