@@ -49,6 +49,10 @@ class SimulatedArchive(MemoryOrthanc):
         """See `Orthanc`."""
         return list(self._levels[level])
 
+    def has_count(self, level: Level, count: int) -> bool:
+        """See `Orthanc`."""
+        return len(self._levels[level]) == count
+
     def _below(self, resource: OrthancId) -> list[OrthancId]:
         return list(self._children.get(resource, ()))
 

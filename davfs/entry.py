@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from itertools import chain
 from types import TracebackType
-from typing import Protocol, Self, TypeAlias
+from typing import NamedTuple, Protocol, Self, TypeAlias
 
 Path: TypeAlias = tuple[str, ...]
 """Segments below the drive's root, each in NFC; ``()`` is the root itself."""
@@ -24,8 +23,7 @@ class EntryKind(Enum):
     FILE = "file"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):  # made in half the time of a dataclass
     """One folder or file, as a listing shows it.
 
     Attributes:
@@ -149,7 +147,7 @@ class Streamed:
         self._source = source
         self._bytes = source.__enter__()
         size = self._bytes.size
-        self.entry = entry if entry.size == size else replace(entry, size=size)
+        self.entry = entry if entry.size == size else entry._replace(size=size)
 
     def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
         """See `Content`."""

@@ -79,6 +79,17 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def snapshot(db: sqlite3.Connection) -> Iterator[None]:
+    """Read the same state of the database in the whole block, whatever others write meanwhile."""
+    db.execute("BEGIN")
+    try:
+        yield
+    finally:
+        with suppress(sqlite3.Error):
+            db.rollback()
+
+
 def copy(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     """Copy a database.
 

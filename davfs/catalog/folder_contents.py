@@ -1,6 +1,8 @@
 """The rows of a folder at this moment: those of the index, after a comparison with Orthanc's own list.
 
-The comparison finds resources that were deleted by another Orthanc on the same database: no event is sent.
+The comparison finds resources that were deleted by another Orthanc on the same database: no event is sent. For a
+layout's root a number suffices: all that Orthanc has committed is in its log, and so in the index; where Orthanc has as
+many resources as the index, it has the same ones (docs/adr/0022-large-folders.md).
 """
 
 from collections.abc import Collection, Sequence
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 from davfs.cache import LruCache
 from davfs.catalog.hierarchy import Hierarchy
 from davfs.catalog.plan import Folder
-from davfs.catalog.rows import Row
+from davfs.catalog.rows import FolderSnapshot, Row
 from davfs.catalog.store import Store
 from davfs.catalog.synchronizer import Synchronizer
 from davfs.errors import UnknownResource
@@ -20,24 +22,26 @@ _MAX_FETCHED = 1000
 """Unknown resources that one listing fetches while the first index is being built."""
 _FOLDERS = 100
 """Folders whose rows are cached."""
-_LONGEST = 50_000
-"""Rows of the largest folder that is cached."""
+_ROWS = 200_000
+"""Rows in all of them: some 60 MB."""
+_COUNTS = 3
+"""Times that numbers are compared while other threads change the index."""
 
 
 @dataclass(slots=True)
 class _CachedFolder:
-    """The rows and members of a folder in one generation of the index.
+    """The rows of a folder in one generation of the index.
 
     Attributes:
         generation: `Store.generation`.
         rows: The rows.
-        members: The members of groups and patients in it; otherwise the resources in it.
+        count: Number of indexed resources of the level of the members.
         agreed: Orthanc's list of the members at the time when the index had all of them.
     """
 
     generation: int
     rows: Sequence[Row]
-    members: set[OrthancId]
+    count: int
     agreed: Sequence[OrthancId] | None = None
 
 
@@ -56,10 +60,11 @@ class FolderContents:
         self._store = store
         self._synchronizer = synchronizer
         self._hierarchy = hierarchy
-        self._cache: LruCache[Folder, _CachedFolder] = LruCache(_FOLDERS)
+        self._cache: LruCache[Folder, _CachedFolder] = LruCache(_FOLDERS, _ROWS)
+        self._gaps: dict[Level, int] = {}
 
     def indexed(self, folder: Folder) -> Sequence[Row]:
-        """Return the rows of a folder in the index; the same object while nothing changed."""
+        """Return the rows of a folder in the index; the same object while they are the same."""
         return self._read(folder).rows
 
     def _read(self, folder: Folder) -> _CachedFolder:
@@ -67,13 +72,24 @@ class FolderContents:
         cached = self._cache.get(folder)
         if cached is not None and cached.generation == generation:
             return cached
-        # The members are read first, so that no row belongs to a resource that is not among them.
-        members = self._store.members(folder) if folder.is_shared and not _is_index_only(folder) else None
-        rows = self._store.rows(folder)
-        content = _CachedFolder(generation, rows, {OrthancId(row.id) for row in rows} if members is None else members)
-        if len(rows) < _LONGEST:
-            self._cache.put(folder, content)
+        return self._cached(folder, generation, self._store.contents(folder))
+
+    def _cached(self, folder: Folder, generation: int, found: FolderSnapshot) -> _CachedFolder:
+        before = self._cache.get(folder)
+        rows = before.rows if before is not None and before.rows == found.rows else found.rows
+        agreed = before.agreed if before is not None and before.generation == generation else None
+        content = _CachedFolder(generation, rows, found.count, agreed)
+        self._cache.put(folder, content, len(rows))
         return content
+
+    def _read_with_members(self, folder: Folder) -> tuple[_CachedFolder, set[OrthancId]]:
+        """Return a folder with the members of the groups and patients in it, or else with the resources in it."""
+        if not folder.is_shared:
+            content = self._read(folder)
+            return content, {OrthancId(row.id) for row in content.rows}
+        generation = self._store.generation
+        found = self._store.contents(folder, members=True)
+        return self._cached(folder, generation, found), found.members
 
     def current(self, folder: Folder) -> Sequence[Row]:
         """Return the rows of a folder now; the same object while nothing changed.
@@ -89,7 +105,11 @@ class FolderContents:
         from_studies = index_only or folder.level is Level.PATIENT  # Orthanc has no list of these studies
         if self._synchronizer.needs_comparison and (from_studies or folder.deciding_level is not folder.member_level):
             self._compare_all(folder)
-        return self.known(folder) if index_only else self._compared(folder)
+        if index_only:
+            return self.known(folder)
+        is_counted = folder.level is None and not self._synchronizer.may_lack_resources
+        rows = self._counted(folder) if is_counted else None
+        return self._compared(folder) if rows is None else rows
 
     def known(self, folder: Folder) -> Sequence[Row]:
         """Return the rows of a folder in the index; the same object while nothing changed.
@@ -102,31 +122,51 @@ class FolderContents:
             raise UnknownResource("it is empty now")
         return rows
 
+    def _counted(self, folder: Folder) -> Sequence[Row] | None:
+        """Return the rows of a layout's root if Orthanc has as many resources as the index; None if it has not.
+
+        The log is read once more after they were counted, for a new one can make up for a deleted one.
+        """
+        level, gaps = folder.member_level, self._synchronizer.gaps
+        if self._gaps.get(level, 0) != gaps:
+            return None
+        for _ in range(_COUNTS):
+            content = self._read(folder)
+            if not self._orthanc.has_count(level, content.count):
+                return None
+            self._synchronizer.refresh()
+            if self._store.generation == content.generation:
+                return content.rows
+        return None
+
     def _compared(self, folder: Folder) -> Sequence[Row]:
         """Compare a folder with Orthanc's list; fetch new resources, and forget those deleted by another Orthanc."""
+        gaps = self._synchronizer.gaps
         content, revision = self._read(folder), self._store.revision
         theirs = self._hierarchy.in_folder(folder, folder.member_level)
         unchanged = (content.generation, content.agreed) == (self._store.generation, theirs)
         if unchanged and not self._synchronizer.is_stale:
             return content.rows
-        content = self._read(folder)
-        wanted, ours = set(theirs), content.members
+        content, ours = self._read_with_members(folder)
+        wanted = set(theirs)
         stale, gone = self._synchronizer.is_stale, ours - wanted
         missing = self._synchronizer.unverified(wanted) if stale else self._store.unknown(wanted - ours)
         self._fetch(missing)
         if gone:
             self._synchronizer.forget(gone, revision)
-        if not missing and not gone and len(theirs) < _LONGEST:
+        if not missing and not gone:
             content.agreed = theirs
-        return self._without_late(folder, self.indexed(folder), wanted)
+        if folder.level is None:
+            self._gaps[folder.member_level] = gaps
+        return self._without_late(folder, wanted)
 
-    def _without_late(self, folder: Folder, rows: Sequence[Row], wanted: set[OrthancId]) -> Sequence[Row]:
+    def _without_late(self, folder: Folder, wanted: set[OrthancId]) -> Sequence[Row]:
         """Leave out resources that another thread indexed after Orthanc sent its list, and that are deleted already."""
-        if not folder.is_shared:
-            left = [row for row in rows if row.id in wanted]
-            return rows if len(left) == len(rows) else left
         revision = self._store.revision
-        late = list(self._store.members(folder) - wanted)
+        content, members = self._read_with_members(folder)
+        late, rows = list(members - wanted), content.rows
+        if not folder.is_shared:
+            return [row for row in rows if row.id in wanted] if late else rows
         if late and (gone := set(late) - self._orthanc.existing(late)):
             self._synchronizer.forget(gone, revision)
             return self.indexed(folder)
@@ -138,8 +178,7 @@ class FolderContents:
         theirs, ours = set(self._orthanc.ids(folder.deciding_level)), self._store.ids(folder.deciding_level)
         missing = theirs - ours
         if self._synchronizer.is_stale:
-            shown = self._store.members(folder) if folder.is_shared else self._read(folder).members
-            missing |= self._synchronizer.unverified(shown)
+            missing |= self._synchronizer.unverified(self._read_with_members(folder)[1])
         self._fetch(missing)
         if gone := ours - theirs:
             self._synchronizer.forget(gone, revision)

@@ -42,6 +42,11 @@ def unpack(packed: bytes | str) -> str:
     return f"{owner.hex('-', 4)}{'.' if person else ''}{person.hex()}/{rest.hex()}"
 
 
+def owner_of(packed: bytes | str) -> str:
+    """Return the Orthanc id of the resource that a packed node belongs to: that of a patient, study or series."""
+    return packed[:_TEXT] if isinstance(packed, str) else packed[:_ID].hex("-", 4)
+
+
 def key_of(name: str) -> int:
     """Return the number by which a name is found without case; several names may have the same one."""
     return hash_of(names.folded(name))

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from davfs.catalog import change_log, schema
 from davfs.catalog.change_log import LogPosition
+from davfs.catalog.connections import snapshot
 from davfs.catalog.database import Database, retry_if_moved
 from davfs.catalog.index_writer import IndexWriter
 from davfs.catalog.layout_table import LayoutTable
@@ -18,7 +19,7 @@ from davfs.catalog.placing import Placer
 from davfs.catalog.plan import Folder
 from davfs.catalog.resources import Difference, ResourceChanges, ResourceTable
 from davfs.catalog.revisions import Revisions
-from davfs.catalog.rows import FolderRows, Row
+from davfs.catalog.rows import FolderRows, FolderSnapshot, Row
 from davfs.catalog.schema import LEVEL_NUMBERS, read_state, write_state
 from davfs.errors import Unavailable
 from davfs.orthanc.model import Change, Level, OrthancId, Resource
@@ -257,17 +258,15 @@ class Store:
         with self._database.read() as db:
             return query(db)
 
-    def rows(self, folder: Folder) -> list[Row]:
-        """Return all rows of a folder; see `FolderRows.all`."""
-        return self._query(lambda db: FolderRows(db, self.layouts.placer).all(folder))
+    @retry_if_moved
+    def contents(self, folder: Folder, *, members: bool = False) -> FolderSnapshot:
+        """Return all rows of a folder, and the members of groups or patients in it if they are wanted."""
+        with self._database.read() as db, snapshot(db):
+            return FolderRows(db, self.layouts.placer).snapshot(folder, members=members)
 
     def rows_with(self, folder: Folder, keys: Sequence[str]) -> list[Row]:
         """Return the rows of a folder whose name has one of the keys (`davfs.names.folded`), in every spelling."""
         return self._query(lambda db: FolderRows(db, self.layouts.placer).with_keys(folder, keys))
-
-    def members(self, folder: Folder) -> set[OrthancId]:
-        """Return the members of all groups or patients in a folder."""
-        return self._query(lambda db: FolderRows(db, self.layouts.placer).members(folder))
 
     def ids(self, level: Level) -> set[OrthancId]:
         """Return the ids of all indexed resources of a level; for patients, those of all studies."""

@@ -59,6 +59,7 @@ class Synchronizer:
 
     Attributes:
         building: Whether the first index is being built.
+        gaps: Number of times that entries of the log were missing, and everything was to be compared.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Synchronizer:
         self._read_log_together = SharedCall(self._read_log)
         self._unchanged_page: tuple[LogPosition, Changes] | None = None
         self.building = False
+        self.gaps = 0
 
     @property
     def is_stale(self) -> bool:
@@ -130,6 +132,7 @@ class Synchronizer:
             return False
         if new:
             if new[0].seq > position.seen + 1:
+                self.gaps += 1
                 self._callbacks.reconcile_soon()  # entries are missing: a resource was deleted
             self._index_changes(new)
             self._store.advance(new)

@@ -65,6 +65,6 @@ class Archives:
             yield path, self._images.in_folder(folder, fresh=True)
         elif folder is not None:
             listing = self._subfolders.list(folder)
-            for entry, node in zip(listing.entries, listing.nodes, strict=True):
+            for entry, row in zip(listing.entries, listing.in_order, strict=True):
                 with suppress(UnknownResource):  # deleted meanwhile
-                    yield from self._below(folder.below(node), folder.shows, node, (*path, entry.name))
+                    yield from self._below(folder.below(row.id), folder.shows, row.id, (*path, entry.name))

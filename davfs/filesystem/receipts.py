@@ -1,7 +1,6 @@
 """Shows the receipts of the inbox: entries of files that were imported, checked against Orthanc."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from davfs.entry import Entry, Path
 from davfs.errors import NotFound, UnknownResource
@@ -43,7 +42,7 @@ class Receipts:
         if item.receipt is None:
             return item.entry
         if item.uuid:
-            return replace(item.entry, etag=item.uuid)
+            return item.entry._replace(etag=item.uuid)
         try:
             return _entry(item, self._orthanc.instance(item.receipt.instance))
         except UnknownResource:
@@ -83,4 +82,4 @@ def _entry(item: Item, instance: Instance) -> Entry:
     if item.has_original:
         return entry
     modified = max(entry.modified, instance.received or entry.modified)
-    return replace(entry, size=instance.size, etag=instance.uuid or entry.etag, modified=modified)
+    return entry._replace(size=instance.size, etag=instance.uuid or entry.etag, modified=modified)

@@ -5,7 +5,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 
 from davfs import names
@@ -102,7 +101,7 @@ class Tree:
             return node.entry
         if node.level is Level.INSTANCE:
             with suppress(DatabaseGone):
-                return replace(node.entry, size=self._orthanc.instance_size(node.id))
+                return node.entry._replace(size=self._orthanc.instance_size(node.id))
             return node.entry
         if not self._catalog.exists(node.level, node.id):
             raise UnknownResource("it has been deleted")

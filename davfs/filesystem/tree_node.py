@@ -1,7 +1,7 @@
 """A folder or file of a layout, as a path resolves to it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from davfs.catalog.plan import Folder
 from davfs.derived.file import DerivedFile
@@ -40,4 +40,4 @@ class TreeNode:
 def entry_of(entry: Entry, derived: DerivedFile) -> Entry:
     """Return the entry of a derived file with its size, entity tag, type and, if it has one, date."""
     modified = derived.modified or entry.modified
-    return replace(entry, modified=modified, size=derived.size, etag=derived.etag, media_type=derived.media_type)
+    return entry._replace(modified=modified, size=derived.size, etag=derived.etag, media_type=derived.media_type)

@@ -84,6 +84,12 @@ class ResourceIndex(ChangeLog, _InstanceLookup, Protocol):
     def ids(self, level: Level) -> Sequence[OrthancId]:
         """Return the ids of all resources of a level, in no particular order (``GET /patients`` …)."""
 
+    def has_count(self, level: Level, count: int) -> bool:
+        """Return True if there are exactly so many patients, studies or series (``GET /{level}?since=&limit=``).
+
+        Takes far less time than `ids`.
+        """
+
     def with_children(self, level: Level, resource: OrthancId) -> WithChildren:
         """Return a patient, study or series with the ids right below it, in one response (``GET /{level}/{id}``)."""
 

@@ -90,6 +90,12 @@ class RestOrthanc:
         path = f"/{level.value}"
         return self._responses.read(path, self._transport.get(path), parse_ids)
 
+    @parse_errors()
+    def has_count(self, level: Level, count: int) -> bool:
+        """See `davfs.orthanc.Orthanc`."""
+        last = max(count - 1, 0)  # the last one of them, and none behind it
+        return len(as_list(self._json(f"/{level.value}?since={last}&limit=2"))) == count - last
+
     def with_children(self, level: Level, resource: OrthancId) -> WithChildren:
         """See `davfs.orthanc.Orthanc`; the same object if the response has not changed."""
         path = f"/{level.value}/{resource}"

@@ -19,7 +19,6 @@ The round trip of a request at Orthanc's own port:
 import logging
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, Protocol
 
 from _davfs_sdk import ffi, lib
@@ -178,7 +177,7 @@ def _read_file(path: Path, request: Any) -> None:
     if found is not None:
         with found as content:
             _send(content, request)
-            _add_recent(generation, path[:-1], pack_files([replace(content.entry, name=path[-1])]))
+            _add_recent(generation, path[:-1], pack_files([content.entry._replace(name=path[-1])]))
 
 
 def _send(content: Content, request: Any) -> None:

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 
 from davfs import media_types
 from davfs.cache import LruCache
+from davfs.dates import basic_date
 from davfs.entry import DICOM, Entry, Path
 
 _MAX_FOLDERS = 64
@@ -59,7 +61,7 @@ class ListingCache:
 
 def pack_entries(entries: Iterable[Entry]) -> bytes:
     """Pack entries, by name, as ``davfs_add_entries`` in native/davfs.h takes them."""
-    return "".join(_packed(entry) for entry in sorted(entries, key=lambda entry: entry.name)).encode()
+    return "".join(_packed(entry) for entry in sorted(entries, key=attrgetter("name"))).encode()
 
 
 def _packed(entry: Entry) -> str:
@@ -85,7 +87,7 @@ def core_date(moment: datetime) -> str:
     A date before 1400, where the calendar of the core's Boost library begins, becomes that of its first day: the core
     leaves out what has a date that it cannot read.
     """
-    return f"{max(moment, _EARLIEST):%Y%m%dT%H%M%S}"
+    return basic_date(max(moment, _EARLIEST))
 
 
 def core_media_type(entry: Entry) -> str:

@@ -11,7 +11,7 @@ import stat
 import unicodedata
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
@@ -135,7 +135,7 @@ def receipt_item(name: str, receipt: Receipt, status: os.stat_result, tags: Enti
 
 def original_item(item: Item, receipt: Receipt) -> Item:
     """Return the item of an original: of a file that has a receipt."""
-    return Item(replace(item.entry, media_type=DICOM, resource=receipt.instance), receipt, has_original=True)
+    return Item(item.entry._replace(media_type=DICOM, resource=receipt.instance), receipt, has_original=True)
 
 
 def read_item(parent: int, name: str, status: os.stat_result, tags: EntityTags) -> Item | None:

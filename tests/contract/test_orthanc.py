@@ -63,6 +63,7 @@ def test_nothing(orthanc: Orthanc) -> None:
     assert [orthanc.ids(level) for level in Level] == [[], [], [], []]
     assert orthanc.resources([]) == []
     assert orthanc.instances([]) == []
+    assert all(orthanc.has_count(level, count) is (count == 0) for level in RESOURCES for count in (0, 1, 2))
 
 
 def test_ids_and_children(orthanc: Orthanc) -> None:
@@ -71,6 +72,8 @@ def test_ids_and_children(orthanc: Orthanc) -> None:
     for level in Level:
         assert sorted(orthanc.ids(level)) == sorted({path(content)[level] for content in ALL})
     for level in RESOURCES:
+        there = len({path(content)[level] for content in ALL})
+        assert [count for count in range(there + 3) if orthanc.has_count(level, count)] == [there]
         assert level.child
         for content in ALL:
             ids = [path(other)[level.child] for other in ALL if path(other)[level] == path(content)[level]]

@@ -89,7 +89,7 @@ class Index:
 
     def node(self, patient: str) -> OrthancId:
         """Return the node of a patient's folder, by Orthanc's id of the patient, where there is but one."""
-        found = [row.id for row in self.store.rows(self.root) if patient_of(row.id) == patient_of(patient)]
+        found = [row.id for row in self.store.contents(self.root).rows if patient_of(row.id) == patient_of(patient)]
         return OrthancId(found[0] if found else patient)
 
     def compare(self) -> None:

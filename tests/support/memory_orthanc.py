@@ -230,6 +230,10 @@ class MemoryOrthanc:
         page = tuple(after[:limit])
         return Changes(page, page[-1].seq if page else self.last, done=len(after) <= limit)
 
+    def has_count(self, level: Level, count: int) -> bool:
+        """See `Orthanc`."""
+        return sum(resource.level is level for resource in self._resources.values()) == count
+
     def children(self, level: Level, resource: OrthancId) -> list[OrthancId]:
         """Return the ids of the resources right below a patient, study or series."""
         if not self.exists(level, resource):

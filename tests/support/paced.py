@@ -7,7 +7,10 @@ from typing import Any
 
 from tests.support.catalog import CountingOrthanc
 
-_ASKED = ("last_change", "changes", "ids", "children", "with_children", "exists", "existing", "resources", "counts")
+_ASKED = (
+    "last_change", "changes", "ids", "has_count", "children", "with_children", "exists", "existing", "resources",
+    "counts",
+)  # fmt: skip
 _SECONDS = 30
 """Time limit of a thread between two requests."""
 

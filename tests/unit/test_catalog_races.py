@@ -76,7 +76,7 @@ class Archive:
         """Return the studies in the folders of modalities, without a question to Orthanc."""
         groups = self.catalog.rows_with(self.modalities, ("ct", "mr"))
         folders = [below for row in groups if (below := self.modalities.below(row.id))]
-        return {row.id: row.name for folder in folders for row in self.store.rows(folder)}
+        return {row.id: row.name for folder in folders for row in self.store.contents(folder).rows}
 
     def studies(self) -> dict[str, Resource]:
         """Return the studies that Orthanc has."""
@@ -131,9 +131,9 @@ def test_what_was_learned_is_not_dropped_by_a_listing_that_began_before(archive:
     archive.orthanc.store(POOL[2])
     logs: list[int] = []
     lists: list[Level] = []
-    changes, ids = archive.orthanc.changes, archive.orthanc.ids
+    changes, has_count = archive.orthanc.changes, archive.orthanc.has_count
     archive.orthanc.changes = lambda since, limit=1000: logs.append(since) or changes(since, limit)  # type: ignore[method-assign, func-returns-value]  # notes
-    archive.orthanc.ids = lambda level: lists.append(level) or ids(level)  # type: ignore[method-assign, func-returns-value]  # notes
+    archive.orthanc.has_count = lambda level, count: lists.append(level) or has_count(level, count)  # type: ignore[method-assign, func-returns-value]  # notes
     learning = Paced(archive.catalog.refresh)
     until(learning, lambda: bool(logs))  # it is about to read the log
     answers: list[dict[str, str]] = []
@@ -159,8 +159,8 @@ def test_what_is_deleted_is_not_listed_by_what_was_fetched_before(archive: Archi
     archive.orthanc.delete(level, gone)
     answers: list[dict[str, str]] = []
     lists: list[Level] = []
-    ids = archive.orthanc.ids
-    archive.orthanc.ids = lambda level: lists.append(level) or ids(level)  # type: ignore[method-assign, func-returns-value]  # notes
+    has_count = archive.orthanc.has_count
+    archive.orthanc.has_count = lambda level, count: lists.append(level) or has_count(level, count)  # type: ignore[method-assign, func-returns-value]  # notes
     listing = Paced(lambda: answers.append(archive.listed(archive.patients)))
     until(listing, lambda: bool(lists))
     late.finish()
@@ -169,6 +169,35 @@ def test_what_is_deleted_is_not_listed_by_what_was_fetched_before(archive: Archi
     assert list(archive.listed(archive.patients).values()) == ["Doe a"]
     archive.catalog.synchronizer.handle_deletions([gone])
     assert list(archive.shown().values()) == ["Doe a Study 1"]
+
+
+@pytest.mark.parametrize("moment", range(8))
+def test_new_study_does_not_make_up_for_a_deleted_one(archive: Archive, moment: int) -> None:
+    """A study that another Orthanc deletes is not listed, where at any moment of the listing another study comes."""
+    archive.orthanc.store(POOL[2])
+    archive.compare()
+    archive.listed(archive.patients)
+    archive.orthanc.delete(Level.STUDY, archive.orthanc.ids(Level.STUDY)[0])
+    answers: list[dict[str, str]] = []
+    listing = Paced(lambda: answers.append(archive.listed(archive.patients)))
+    for _ in range(moment):
+        listing.advance()
+    archive.orthanc.store(POOL[4])
+    listing.finish()
+    assert set(answers[0].values()) - {"Doe c"} == {"Doe b"}
+    assert set(archive.listed(archive.patients).values()) == {"Doe b", "Doe c"}
+
+
+def test_root_is_listed_without_a_list(archive: Archive) -> None:
+    """The root of an unchanged archive is listed without Orthanc's list of all studies."""
+    archive.orthanc.store(POOL[2])
+    archive.compare()
+    archive.listed(archive.patients)
+    ids = archive.orthanc.ids
+    lists: list[Level] = []
+    archive.orthanc.ids = lambda level: lists.append(level) or ids(level)  # type: ignore[method-assign, func-returns-value]  # notes
+    assert set(archive.listed(archive.patients).values()) == {"Doe a", "Doe b"}
+    assert lists == []
 
 
 class Races(RuleBasedStateMachine):

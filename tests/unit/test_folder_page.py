@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import unquote_to_bytes, urljoin, urlsplit
 
@@ -60,7 +60,7 @@ def file(name: str, size: int = 1) -> Entry:
 
 def shown(path: Path, *entries: Entry, takes_files: bool = False, slash: bool = True) -> Shown:
     """Parse the page of a folder."""
-    content = page(path, entries, takes_files=takes_files, slash=slash)
+    content = b"".join(page(path, entries, takes_files=takes_files, slash=slash))
     url = "http://host" + paths.quoted(path, folder=slash)
     return Shown(html.fromstring(content, parser=html.HTMLParser(encoding="utf-8")), url)
 
@@ -125,7 +125,7 @@ def test_path_at_the_top(slash: bool) -> None:  # noqa: FBT001  a parameter of t
 def test_sizes_and_dates() -> None:
     """Sizes are short, with the exact number at hand; dates are in UTC, in a form that scripts read."""
     modified = SINCE.astimezone(timezone(timedelta(hours=2)))
-    seen = shown((), replace(file("a", 526336), modified=modified), folder("b"))
+    seen = shown((), file("a", 526336)._replace(modified=modified), folder("b"))
     assert seen.text("tbody//td") == ["\N{EN DASH}", "2024-02-29 13:30", "526\N{NO-BREAK SPACE}kB", "2024-02-29 13:30"]
     assert [each.get("title") for each in seen.tree.iterfind(".//td/span")] == ["526,336 bytes"]
     assert {each.get("datetime") for each in seen.tree.iterfind(".//time")} == {"2024-02-29T13:30:05Z"}

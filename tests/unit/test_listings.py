@@ -1,6 +1,5 @@
 """Tests of packed listings (`davfs.sdk.listings`): packed once, and again whenever an entry differs."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,7 +16,7 @@ ENTRIES = [FOLDER, FILE, TEXT]
 
 def packed_in(cache: ListingCache, *entries: Entry, path: str = "x") -> PackedListing:
     """Pack a listing of new objects, as if the folder was read again."""
-    return cache.packed((path,), [replace(entry) for entry in entries])
+    return cache.packed((path,), [entry._replace() for entry in entries])
 
 
 def test_packed() -> None:
@@ -28,7 +27,7 @@ def test_packed() -> None:
         b"Fc.txt\x0020240229T123000\x003\x00text/plain\x00"
     )
     assert pack_files(ENTRIES) == b"a.dcm\x00i\x0020240229T123000\x00"
-    assert pack_files([replace(FILE, steady=False), replace(FILE, media_type="application/zip")]) == b""
+    assert pack_files([FILE._replace(steady=False), FILE._replace(media_type="application/zip")]) == b""
 
 
 def test_packed_once() -> None:
@@ -46,13 +45,13 @@ def test_packed_once() -> None:
     [
         [],
         [FOLDER, FILE],
-        [*ENTRIES, replace(FOLDER, name="d")],
-        [replace(FOLDER, name="c"), FILE, TEXT],
-        [replace(FOLDER, modified=DATE + timedelta(seconds=1)), FILE, TEXT],
-        [FOLDER, replace(FILE, size=8), TEXT],
-        [FOLDER, replace(FILE, resource="j"), TEXT],
-        [FOLDER, replace(FILE, steady=False), TEXT],
-        [FOLDER, FILE, replace(TEXT, kind=EntryKind.FOLDER)],
+        [*ENTRIES, FOLDER._replace(name="d")],
+        [FOLDER._replace(name="c"), FILE, TEXT],
+        [FOLDER._replace(modified=DATE + timedelta(seconds=1)), FILE, TEXT],
+        [FOLDER, FILE._replace(size=8), TEXT],
+        [FOLDER, FILE._replace(resource="j"), TEXT],
+        [FOLDER, FILE._replace(steady=False), TEXT],
+        [FOLDER, FILE, TEXT._replace(kind=EntryKind.FOLDER)],
     ],
 )
 def test_stale_packing(entries: list[Entry]) -> None:

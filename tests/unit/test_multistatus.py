@@ -1,6 +1,7 @@
 """The response to a PROPFIND, read back by a parser."""
 
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from urllib.parse import quote, unquote
 
 import pytest
@@ -8,6 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from lxml import etree
 
+from davfs import dates
+from davfs.doors.webdav import paths
 from davfs.doors.webdav.http_errors import HttpError
 from davfs.doors.webdav.multistatus import LIVE, ListedResource, PropfindMode, RequestedProperties, multistatus
 from davfs.doors.webdav.propfind import parse_propfind
@@ -137,3 +140,18 @@ def test_bad_requests(body: bytes) -> None:
     with pytest.raises(HttpError) as caught:
         parse_propfind(parsed(body))
     assert caught.value.value == 400
+
+
+@given(st.lists(st.text(min_size=1), max_size=20))
+def test_segments_are_escaped_alike(names: list[str]) -> None:
+    """Names that are escaped together have the same form as each by itself, whatever is in them."""
+    names = [name for name in names if "/" not in name and not any("\ud800" <= one <= "\udfff" for one in name)]
+    assert paths.quoted_segments(names) == [paths.quoted((name,), folder=False)[1:] for name in names]
+
+
+@given(st.datetimes(WHEN.replace(year=1000, day=1, tzinfo=None), timezones=st.just(UTC)))
+def test_dates(moment: datetime) -> None:
+    """Dates have the forms of the standard library."""
+    assert dates.iso_date(moment) == moment.replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+    assert dates.basic_date(moment) == dates.iso_date(moment).translate(str.maketrans("", "", "-:Z"))
+    assert parsedate_to_datetime(dates.http_date(moment)) == moment.replace(microsecond=0)

@@ -96,7 +96,7 @@ def test_removed_layout_is_deleted_in_steps(drive: PlacedDrive, tmp_path: Path) 
     former = Folder(Plan.of(LAYOUTS[2]))
     drive.add("late", tags=tags(1))
     drive.catalog.refresh()
-    assert "Doe late" in {row.name for row in drive.store.rows(former)}
+    assert "Doe late" in {row.name for row in drive.store.contents(former).rows}
     assert not drive.store.place_next()
     drive.now += 6
     steps = 0

@@ -67,7 +67,7 @@ def walk(area: SearchArea, path: tuple[str, ...]) -> list[Entry]:
     for entry in area.list(path):
         below = (*path, entry.name)
         shown = area.stat(below)
-        assert replace(shown, steady=entry.steady) == entry
+        assert shown._replace(steady=entry.steady) == entry
         found.append(entry)
         if entry.is_folder:
             found += walk(area, below)

@@ -1,6 +1,5 @@
 """Entity tags and dates: conditions that a client's copy meets."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http import HTTPStatus
@@ -9,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from davfs.doors.webdav.validators import http_date, same_version, unmet
+from davfs.dates import http_date
+from davfs.doors.webdav.validators import same_version, unmet
 from davfs.entry import DICOM, Entry, EntryKind
 
 MODIFIED = datetime(2024, 2, 29, 12, 30, 59, 900_000, tzinfo=UTC)
@@ -59,7 +59,7 @@ def test_conditions(headers: dict[str, str], expected: HTTPStatus | None) -> Non
 
 def test_without_a_tag() -> None:
     """A file without an entity tag never counts as unmodified."""
-    entry = replace(ENTRY, etag="")
+    entry = ENTRY._replace(etag="")
     assert unmet({"HTTP_IF_MODIFIED_SINCE": NOW, "HTTP_IF_NONE_MATCH": '""'}, entry) is None
     assert not same_version(NOW, entry)
     assert not same_version('""', entry)
@@ -79,11 +79,11 @@ def test_without_a_tag() -> None:
 )
 def test_if_range(header: str, *, expected: bool) -> None:
     """If-Range is met by exactly the current version."""
-    assert same_version(header, replace(ENTRY, resource="an image", media_type=DICOM)) is expected
+    assert same_version(header, ENTRY._replace(resource="an image", media_type=DICOM)) is expected
 
 
 def test_a_date_is_not_enough() -> None:
     """The date of an ordinary or derived file is no strong validator: files may be replaced within a second."""
     assert not same_version(NOW, ENTRY)
-    assert not same_version(NOW, replace(ENTRY, resource="a study", media_type="application/zip"))
+    assert not same_version(NOW, ENTRY._replace(resource="a study", media_type="application/zip"))
     assert same_version('"tag"', ENTRY)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path as DiskPath
 
 import httpx
@@ -119,7 +118,7 @@ class Broken:
 
     def stat(self, path: Path) -> Entry:
         """See `Area`."""
-        return replace(self.entry, name=path[-1])
+        return self.entry._replace(name=path[-1])
 
     def list(self, path: Path) -> list[Entry]:
         """See `Area`."""

@@ -82,6 +82,10 @@ class DicomFolder:
             return list(self._instances)
         return [one.id for one in self._resources.values() if one.level is level]
 
+    def has_count(self, level: Level, count: int) -> bool:
+        """See `ReadableOrthanc`."""
+        return len(self.ids(level)) == count
+
     def _children_of(self, level: Level, resource: OrthancId) -> list[OrthancId]:
         if not self.exists(level, resource):
             raise UnknownResource("there is no such resource")

@@ -11,9 +11,10 @@ from typing import TypeAlias
 from wsgidav.mw.base_mw import BaseMiddleware
 
 from davfs import media_types
+from davfs.dates import http_date
 from davfs.doors.webdav.context import PROVIDER, Environ, StartResponse, context_of, path_of, user_of
 from davfs.doors.webdav.range_header import RangeNotSatisfiable, parse_range
-from davfs.doors.webdav.validators import CONDITIONS, entity_tag, http_date, same_version, unmet
+from davfs.doors.webdav.validators import CONDITIONS, entity_tag, same_version, unmet
 from davfs.entry import Content, Entry, Path
 from davfs.errors import IsAFolder
 

@@ -13,25 +13,30 @@ Source: https://fetch.spec.whatwg.org/#cors-preflight-fetch
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC
 from html import escape
 from http import HTTPStatus
 from importlib.resources import files
+from itertools import chain
 from string import Template
 from urllib.parse import quote
 
 from wsgidav.mw.base_mw import BaseMiddleware
 
 from davfs import names
+from davfs.dates import iso_date
 from davfs.doors.webdav import paths
 from davfs.doors.webdav.context import Environ, StartResponse, context_of, path_of
+from davfs.doors.webdav.responses import send_blocks
 from davfs.entry import Entry, Path
 
 ROOT_NAME = "Drive"
 """Name of the drive's root on its page."""
 
 _DIGITS = re.compile(r"([0-9]+)")
+_BLOCK = 500
+"""Entries in a block of the page."""
 _STEP = 1000
 _ONE_DIGIT = 9.95  # rounds to 10
 _LARGEST_UNIT = "TB"
@@ -54,13 +59,12 @@ class FolderPage(BaseMiddleware):
             start_response(_STATUS, list(HEADERS))
             return [b""]
         slash = environ["PATH_INFO"].endswith("/")
-        content = page(path, drive.list(path), takes_files=drive.takes_files(path), slash=slash)
-        start_response(_STATUS, [*HEADERS, ("Content-Length", str(len(content)))])
-        return [content]
+        blocks = page(path, drive.list(path), takes_files=drive.takes_files(path), slash=slash)
+        return send_blocks(start_response, _STATUS, HEADERS, blocks)
 
 
-def page(path: Path, entries: Iterable[Entry], *, takes_files: bool, slash: bool = True) -> bytes:
-    """Return the page of a folder.
+def page(path: Path, entries: Iterable[Entry], *, takes_files: bool, slash: bool = True) -> Iterator[bytes]:
+    """Return the page of a folder in blocks.
 
     Args:
         path: The folder.
@@ -72,17 +76,15 @@ def page(path: Path, entries: Iterable[Entry], *, takes_files: bool, slash: bool
     ordered = sorted(entries, key=_order)
     name = path[-1] if path else ROOT_NAME
     base = f'<base href="{paths.quoted(path, folder=True)}">\n' if path and not slash else ""
-    text = _PAGE.substitute(
+    before = _BEFORE_ROWS.substitute(
         base=base,
         title=escape(name),
         style=_STYLE,
-        script=_SCRIPT,
         crumbs="\n".join(_crumbs(path)),
         upload=_UPLOAD if takes_files else "",
         caption=_caption(ordered),
-        rows="\n".join(map(_row, ordered)),
     )
-    return text.encode()
+    return chain([before.encode()], _rows(ordered), [_AFTER_ROWS.substitute(script=_SCRIPT).encode()])
 
 
 def human_size(size: int) -> str:
@@ -114,15 +116,20 @@ def _crumbs(path: Path) -> Iterator[str]:
         yield f'<li><a href="{"../" * above}">{shown}</a></li>' if above else f'<li aria-current="page">{shown}</li>'
 
 
+def _rows(entries: Sequence[Entry]) -> Iterator[bytes]:
+    for start in range(0, len(entries), _BLOCK):
+        yield "\n".join(map(_row, entries[start : start + _BLOCK])).encode()
+
+
 def _row(entry: Entry) -> str:
     slash = "/" if entry.is_folder else ""
-    modified = entry.modified.astimezone(UTC)
+    modified = iso_date(entry.modified.astimezone(UTC))
     size = _NO_SIZE if entry.is_folder else f'<span title="{entry.size:,} bytes">{human_size(entry.size)}</span>'
     return (
         f'<tr class="{entry.kind.value}">'
-        f'<th scope="row"><a href="{_href(entry.name)}{slash}"><bdi>{escape(entry.name)}</bdi></a></th>'
+        f'<th scope="row"><a href="{quote(entry.name, safe="")}{slash}"><bdi>{escape(entry.name)}</bdi></a></th>'
         f"<td>{size}</td>"
-        f'<td><time datetime="{modified:%Y-%m-%dT%H:%M:%SZ}">{modified:%Y-%m-%d %H:%M}</time></td></tr>'
+        f'<td><time datetime="{modified}">{modified[:10]} {modified[11:16]}</time></td></tr>'
     )
 
 
@@ -150,7 +157,7 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-_PAGE = Template(_text("page.html"))
+_BEFORE_ROWS, _AFTER_ROWS = map(Template, _text("page.html").split("$rows"))
 _UPLOAD = _text("upload.html")
 _STYLE = _text("page.css")
 _SCRIPT = _text("page.js")

@@ -4,15 +4,17 @@ Source: RFC 4918 §14.16 and §15.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from operator import itemgetter
+from itertools import groupby, islice, repeat
+from operator import attrgetter, mod
 from typing import NamedTuple, TypeAlias
 from xml.sax.saxutils import escape, quoteattr
 
-from davfs.doors.webdav.validators import entity_tag, http_date
-from davfs.entry import Entry
+from davfs.dates import http_date, iso_date
+from davfs.doors.webdav.validators import entity_tag
+from davfs.entry import Entry, EntryKind
 from davfs.filesystem.area import QuotaUsage
 
 DAV = "{DAV:}"
@@ -28,7 +30,8 @@ LIVE = _ON_REQUEST | {
 """All properties that clients cannot set."""
 _START = '<?xml version="1.0" encoding="utf-8"?>\n<D:multistatus xmlns:D="DAV:">'
 _END = "</D:multistatus>"
-_BLOCK = 1000  # entries that are encoded at once
+_BLOCK = 500
+"""Resources that are written at once: property after property, which takes half the time."""
 _LOCKS = "".join(
     f"<D:lockentry><D:lockscope><D:{scope}/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockentry>"
     for scope in ("exclusive", "shared")
@@ -79,50 +82,53 @@ class ListedResource(NamedTuple):  # made in half the time of a dataclass
     dead: tuple[tuple[str, str], ...] = ()
 
 
-PropertyValue: TypeAlias = Callable[[ListedResource], object]
-PropertyTemplate: TypeAlias = tuple[str, PropertyValue | None]
+PropertyValues: TypeAlias = Callable[[Sequence[ListedResource]], Iterable[object]]
+"""Returns a property's values of several resources."""
+
+PropertyTemplate: TypeAlias = tuple[str, PropertyValues | None]
 """A property's element as a template, and the function that fills it in."""
 
-ResourceShape: TypeAlias = tuple[bool, bool, bool, QuotaUsage | None]
-"""Is a folder, has an entity tag, can be locked, quota: the set of a resource's live properties depends on these."""
+ResourceShape: TypeAlias = tuple[EntryKind, bool, bool, QuotaUsage | None, str, tuple[tuple[str, str], ...]]
+"""Kind, whether it has an entity tag and can be locked, quota, locks, dead properties: a set of properties."""
 
 
-def multistatus(requested: RequestedProperties, resources: Iterable[ListedResource]) -> Iterable[bytes]:
+def multistatus(requested: RequestedProperties, resources: Iterable[ListedResource]) -> Iterator[bytes]:
     """Yield the body of the response in blocks."""
-    writer = _ResponseWriter(requested)
-    block = [_START]
-    for resource in resources:
-        block.append(writer.response(resource))
-        if len(block) >= _BLOCK:
-            yield "".join(block).encode()
-            block.clear()
-    block.append(_END)
-    yield "".join(block).encode()
+    writer, source, start = _ResponseWriter(requested), iter(resources), _START
+    while block := list(islice(source, _BLOCK)):
+        yield "".join([start, *writer.responses(block)]).encode()
+        start = ""
+    yield (start + _END).encode()
 
 
 class _ResponseWriter:
     def __init__(self, requested: RequestedProperties) -> None:
         self._requested = requested
-        self._templates: dict[ResourceShape, tuple[str, Sequence[PropertyValue]]] = {}
+        self._templates: dict[ResourceShape, tuple[str, Sequence[PropertyValues]]] = {}
 
-    def response(self, resource: ListedResource) -> str:
-        """Return the ``response`` element of a resource."""
-        entry = resource.entry
-        shape = (entry.is_folder, bool(entry.etag), resource.lockable, resource.quota)
-        if resource.locks or resource.dead:
-            template, values = _template(self._requested, _live(shape) | _set_by_clients(resource))
-        else:
-            template, values = self._templates.get(shape) or self._add_template(shape)
-        return template % tuple([value(resource) for value in values])
+    def responses(self, resources: Iterable[ListedResource]) -> Iterator[str]:
+        """Yield the ``response`` elements of resources."""
+        for shape, group in groupby(resources, _shape):
+            template, properties = self._templates.get(shape) or self._add_template(shape)
+            alike = list(group)
+            values = zip(*(values(alike) for values in properties), strict=True)
+            yield from map(mod, repeat(template), values)
 
-    def _add_template(self, shape: ResourceShape) -> tuple[str, Sequence[PropertyValue]]:
-        template = self._templates[shape] = _template(self._requested, _live(shape))
+    def _add_template(self, shape: ResourceShape) -> tuple[str, Sequence[PropertyValues]]:
+        template = _template(self._requested, _live(shape) | _set_by_clients(shape))
+        if not (shape[-1] or shape[-2]):  # each resource has locks and dead properties of its own
+            self._templates[shape] = template
         return template
+
+
+def _shape(resource: ListedResource) -> ResourceShape:
+    _, entry, lockable, quota, locks, dead = resource
+    return entry.kind, entry.etag != "", lockable, quota, locks, dead
 
 
 def _template(
     requested: RequestedProperties, live: Mapping[str, PropertyTemplate]
-) -> tuple[str, Sequence[PropertyValue]]:
+) -> tuple[str, Sequence[PropertyValues]]:
     """Return the ``response`` element with a ``%s`` for each value, and the functions that return the values."""
     found = {name: live[name] for name in _names(requested, live)}
     if requested.mode is PropfindMode.NAMES:
@@ -133,7 +139,7 @@ def _template(
         parts.append(_propstat("200 OK", [element for element, _ in found.values()]))
     if missing:
         parts.append(_propstat("404 Not Found", [_element(name) for name in missing]))
-    values: list[PropertyValue] = [itemgetter(0), *(value for _, value in found.values() if value)]
+    values: list[PropertyValues] = [_hrefs, *(value for _, value in found.values() if value)]
     return "".join([*parts, "</D:response>"]), values
 
 
@@ -160,21 +166,23 @@ def _element(name: str, content: str = "") -> str:
 
 def _live(shape: ResourceShape) -> dict[str, PropertyTemplate]:
     """Return the live properties of all entries of one shape."""
-    folder, tagged, lockable, quota = shape
-    found: dict[str, tuple[str, PropertyValue | None]] = {
+    kind, tagged, lockable, quota, *_ = shape
+    folder = kind is EntryKind.FOLDER
+    found: dict[str, tuple[str, PropertyValues | None]] = {
         "resourcetype": ("<D:collection/>" if folder else "", None),
-        "displayname": ("%s", _display_name),
-        "creationdate": ("%s", _creation_date),
-        "getlastmodified": ("%s", lambda resource: http_date(resource.entry.modified)),
+        "displayname": ("%s", _display_names),
+        # The date of the last change: a changed resource counts as a new one.
+        "creationdate": ("%s", _of_each(lambda entry: iso_date(entry.modified))),
+        "getlastmodified": ("%s", _of_each(lambda entry: http_date(entry.modified))),
     }
     if not folder:
-        found["getcontentlength"] = ("%s", lambda resource: resource.entry.size)
+        found["getcontentlength"] = ("%s", _of_each(attrgetter("size")))
         found["getcontenttype"] = (
             "%s",
-            lambda resource: _text(resource.entry.media_type or "application/octet-stream"),
+            _of_each(lambda entry: _text(entry.media_type or "application/octet-stream")),
         )
     if tagged:
-        found["getetag"] = ("%s", lambda resource: _text(entity_tag(resource.entry)))
+        found["getetag"] = ("%s", _of_each(lambda entry: _text(entity_tag(entry))))
     if lockable:
         found["supportedlock"] = (_LOCKS, None)
         found["lockdiscovery"] = ("", None)
@@ -185,22 +193,27 @@ def _live(shape: ResourceShape) -> dict[str, PropertyTemplate]:
     return {DAV + name: (_element(DAV + name, content), value) for name, (content, value) in found.items()}
 
 
-def _set_by_clients(resource: ListedResource) -> dict[str, PropertyTemplate]:
+def _set_by_clients(shape: ResourceShape) -> dict[str, PropertyTemplate]:
     """Return the dead properties, and ``lockdiscovery``."""
-    found = {name: (element.replace("%", "%%"), None) for name, element in resource.dead}
-    if resource.locks:
+    *_, locks, dead = shape
+    found = {name: (element.replace("%", "%%"), None) for name, element in dead}
+    if locks:
         name = f"{DAV}lockdiscovery"
-        found[name] = (_element(name, resource.locks.replace("%", "%%")), None)
+        found[name] = (_element(name, locks.replace("%", "%%")), None)
     return dict(found)
 
 
-def _display_name(resource: ListedResource) -> str:
-    return _text(resource.entry.name)
+def _of_each(value: Callable[[Entry], object]) -> PropertyValues:
+    return lambda resources: [value(resource.entry) for resource in resources]
 
 
-def _creation_date(resource: ListedResource) -> str:
-    """Return the date of the last change: a changed resource counts as a new one."""
-    return f"{resource.entry.modified:%Y-%m-%dT%H:%M:%SZ}"
+def _hrefs(resources: Sequence[ListedResource]) -> Iterable[str]:
+    return [resource.href for resource in resources]
+
+
+def _display_names(resources: Sequence[ListedResource]) -> Iterable[str]:
+    found = [resource.entry.name for resource in resources]
+    return found if _SPECIAL.search("".join(found)) is None else map(_text, found)
 
 
 def _text(value: str) -> str:

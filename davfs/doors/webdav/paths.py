@@ -1,6 +1,9 @@
 """Converts paths of requests (percent-decoded UTF-8) to paths of the drive (NFC segments) and back."""
 
+import re
 import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from davfs.entry import Path
@@ -9,6 +12,10 @@ from davfs.errors import BadName
 _DOTS = frozenset({".", ".."})
 _SAFE = "/!*'(),$-_|."
 """Characters that WsgiDAV does not escape in a URL, so that all responses spell a path alike."""
+_ESCAPED = re.compile(r"[^\w~/!*'(),$\-|.%\n]+", re.ASCII)
+_ASCII_ESCAPED = re.compile(r"[^\w~/!*'(),$\-|.%\n\x80-\U0010ffff]", re.ASCII)
+_RUNS = 4096
+"""Runs of escaped characters that are cached: most are one letter with an accent."""
 
 
 def decoded(path_info: str) -> str:
@@ -55,3 +62,24 @@ def joined(path: Path) -> str:
 def quoted(path: Path, *, folder: bool) -> str:
     """Return a path for a URL; that of a folder ends in a slash (RFC 4918 §5.2)."""
     return quote(joined(path) + ("/" if folder and path else ""), safe=_SAFE)
+
+
+def quoted_segments(segments: Sequence[str]) -> list[str]:
+    """Return segments for a URL: all at once, since that takes a tenth of the time."""
+    joined = "\n".join(segments)
+    if joined.count("\n") >= len(segments) or "/" in joined:  # a name that is no segment of a path
+        return [quote(segment, safe=_SAFE) for segment in segments]
+    escaped = joined.replace("%", "%25").replace(" ", "%20")
+    if _ASCII_ESCAPED.search(escaped):
+        escaped = _ESCAPED.sub(_escaped, escaped)
+    found = escaped.split("\n") if segments else []
+    return found if escaped.isascii() else [one if one.isascii() else _ESCAPED.sub(_escaped, one) for one in found]
+
+
+def _escaped(run: re.Match[str]) -> str:
+    return _quoted(run.group())
+
+
+@lru_cache(_RUNS)
+def _quoted(run: str) -> str:
+    return quote(run, safe="")

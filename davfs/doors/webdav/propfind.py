@@ -1,9 +1,9 @@
 """PROPFIND, in place of WsgiDAV's, which makes objects and a tree of elements for each property of each resource."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from functools import lru_cache
 from http import HTTPStatus
+from itertools import chain, repeat
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element
 
@@ -23,6 +23,7 @@ from davfs.doors.webdav.multistatus import (
 )
 from davfs.doors.webdav.provider import DriveProvider
 from davfs.doors.webdav.resources import is_lockable
+from davfs.doors.webdav.responses import send_blocks
 from davfs.entry import Entry, Path
 from davfs.errors import NotFound
 from davfs.filesystem.drive import Drive
@@ -34,10 +35,10 @@ LONGEST_NAMES = 4096
 """Characters of all names together: each that a resource lacks is repeated for it (RFC 4918 §9.1)."""
 _DEAD = 16 * 1024 * 1024
 """Characters of dead properties in one response; further ones are left out, or nobody could list the folder."""
-_BUFFERED = 16 * 1024 * 1024
-"""Bytes up to which a response is kept in memory; a longer one is written twice, first for its length."""
-_NAMES = 20_000
-"""Names whose form in a URL is cached, for the next listing; about 5 MB."""
+_BLOCK = 500
+"""Entries whose names are escaped at once."""
+_STATUS = f"{HTTPStatus.MULTI_STATUS.value} {HTTPStatus.MULTI_STATUS.phrase}"
+_HEADERS = (("Content-Type", "application/xml; charset=utf-8"),)
 _MODES = {DAV + mode.value: mode for mode in PropfindMode}
 
 
@@ -50,7 +51,8 @@ class Propfind(BaseMiddleware):
             response: Iterable[bytes] = self.next_app(environ, start_response)
             return response
         requested = parse_propfind(body_xml(environ))
-        return _send(start_response, requested, _find(environ, _depth(environ), requested))
+        found = _find(environ, _depth(environ), requested)
+        return send_blocks(start_response, _STATUS, _HEADERS, multistatus(requested, found))
 
 
 def parse_propfind(root: Element | None) -> RequestedProperties:
@@ -80,7 +82,8 @@ def _depth(environ: Environ) -> str:
     return depth
 
 
-def _find(environ: Environ, depth: str, requested: RequestedProperties) -> list[ListedResource]:
+def _find(environ: Environ, depth: str, requested: RequestedProperties) -> Iterable[ListedResource]:
+    """Return the resources of the response. Errors are raised at once, before the response begins."""
     provider: DriveProvider = environ[PROVIDER]
     drive, path = provider.context.drive, path_of(environ)
     entry = drive.stat(path)
@@ -88,11 +91,11 @@ def _find(environ: Environ, depth: str, requested: RequestedProperties) -> list[
         provider.check_conditions(environ)
     client_data = _ClientData(provider, path, requested)
     folder = _FolderLister(drive, path)
-    found = [client_data.add(folder.itself(entry), inherited=True)]
-    if entry.is_folder and depth != "0":
-        below = folder.entries() if depth == "1" else _descendants(drive, path)
-        found += map(client_data.add, below) if client_data.exists else below
-    return found
+    itself = client_data.add(folder.itself(entry), inherited=True)
+    if not entry.is_folder or depth == "0":
+        return [itself]
+    below: Iterable[ListedResource] = folder.entries() if depth == "1" else list(_descendants(drive, path))
+    return chain([itself], list(map(client_data.add, below)) if client_data.exists else below)
 
 
 def _descendants(drive: Drive, path: Path) -> Iterator[ListedResource]:
@@ -137,15 +140,26 @@ class _FolderLister:
         return ListedResource(href, entry, is_lockable(self._drive, self._path, entry), self._quota)
 
     def entries(self) -> Iterator[ListedResource]:
-        """Yield the entries of the folder."""
-        return map(self._listed, self._drive.list(self._path))
+        """Return the entries of the folder, which is listed now."""
+        return self._listed(list(self._drive.list(self._path)))
 
-    def _listed(self, entry: Entry) -> ListedResource:
-        href = self._href + _in_url(entry.name, folder=entry.is_folder)
+    def _listed(self, entries: Sequence[Entry]) -> Iterator[ListedResource]:
+        for start in range(0, len(entries), _BLOCK):
+            block = entries[start : start + _BLOCK]
+            segments = paths.quoted_segments([entry.name for entry in block])
+            hrefs = [
+                f"{self._href}{segment}{'/' if entry.is_folder else ''}"
+                for entry, segment in zip(block, segments, strict=True)
+            ]
+            if self._is_read_only:
+                same = repeat(self._takes_files), repeat(self._quota), repeat(""), repeat(())
+                yield from map(ListedResource._make, zip(hrefs, block, *same))  # noqa: B905  these do not end
+            else:
+                yield from map(self._changeable, hrefs, block)
+
+    def _changeable(self, href: str, entry: Entry) -> ListedResource:
         if not entry.is_folder:
             return ListedResource(href, entry, self._takes_files, self._quota)
-        if self._is_read_only:
-            return ListedResource(href, entry, lockable=False, quota=self._quota)
         path = (*self._path, entry.name)
         return ListedResource(href, entry, is_lockable(self._drive, path, entry), self._drive.quota(path))
 
@@ -190,22 +204,3 @@ class _ClientData:
         for name, value in area.properties().all(path[1:]).items() if area else ():
             if self._names is None or name in self._names:
                 yield name, value.decode()
-
-
-@lru_cache(maxsize=_NAMES)
-def _in_url(name: str, *, folder: bool) -> str:
-    return paths.quoted((name,), folder=folder)[1:]
-
-
-def _send(
-    start_response: StartResponse, requested: RequestedProperties, resources: list[ListedResource]
-) -> Iterable[bytes]:
-    buffered: list[bytes] = []
-    length = 0
-    for block in multistatus(requested, resources):
-        length += len(block)
-        if length <= _BUFFERED:
-            buffered.append(block)
-    headers = [("Content-Type", "application/xml; charset=utf-8"), ("Content-Length", str(length))]
-    start_response("207 Multi-Status", headers)
-    return buffered if length <= _BUFFERED else multistatus(requested, resources)

@@ -1,12 +1,31 @@
 """Responses without a body, and with one sentence as plain text."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
+from itertools import chain
 
 from davfs.doors.webdav.context import Environ, StartResponse
 
 RETRY_AFTER = ("Retry-After", "5")
 """Header of each 503; in seconds (RFC 9110 §10.2.3)."""
+
+_BUFFERED = 1 << 20
+"""Bytes of the longest response that is sent with its length."""
+
+
+def send_blocks(
+    start_response: StartResponse, status: str, headers: Iterable[tuple[str, str]], blocks: Iterator[bytes]
+) -> Iterable[bytes]:
+    """Send a response whose length is not known yet: with its length if it is short, or else as it is made."""
+    buffered, length = list[bytes](), 0
+    for block in blocks:
+        buffered.append(block)
+        length += len(block)
+        if length > _BUFFERED:
+            start_response(status, [*headers])
+            return chain(buffered, blocks)
+    start_response(status, [*headers, ("Content-Length", str(length))])
+    return buffered
 
 
 def send_empty(

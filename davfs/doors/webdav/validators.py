@@ -2,31 +2,19 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
+from davfs.dates import http_date
 from davfs.entry import DICOM, Entry
 
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _TAG = re.compile(r'(?:^|,)[ \t]*(W/)?"([^"]*)"[ \t]*(?=,|$)')
 """An entity tag in a list; each run of blanks is matched once, or a long one would take quadratic time."""
 
 CONDITIONS = ("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH", "HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE")
 """Headers that can cause a response without content, in the form of WSGI."""
-
-
-@lru_cache(maxsize=8192)
-def http_date(moment: datetime) -> str:
-    """Format a date (UTC) for HTTP; ``strftime`` would use the language of the machine.
-
-    Source: RFC 9110 §5.6.7.
-    """
-    day, month = _DAYS[moment.weekday()], _MONTHS[moment.month - 1]
-    return f"{day}, {moment.day:02d} {month} {moment.year:04d} {moment:%H:%M:%S} GMT"
 
 
 def entity_tag(entry: Entry) -> str:
