@@ -1,6 +1,7 @@
 """The configuration of ``davfs serve``: what wins over what, and refusals that say where to look."""
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,23 @@ def test_a_file(file: Path) -> None:
         "drive",
         "secret",
     )
+
+
+def test_database(tmp_path: Path) -> None:
+    """Orthanc's database is named as in Orthanc's own configuration; its password is not shown."""
+    (file := tmp_path / "davfs.toml").write_text('[PostgreSQL]\nConnectionUri = "postgresql://o:secret@db/orthanc"\n')
+    found = read_settings({}, file, STATE)
+    assert found.database == {"ConnectionUri": "postgresql://o:secret@db/orthanc", "Schema": "public"}
+    assert "secret" not in repr(found)
+    assert not read_settings({}, None, STATE).database
+
+
+def test_database_without_psycopg(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says where the database is named, and what to install."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    (file := tmp_path / "davfs.toml").write_text('[PostgreSQL]\nConnectionUri = "postgresql://db/orthanc"\n')
+    with pytest.raises(ConfigurationError, match=r"davfs\.toml:2: PostgreSQL\.ConnectionUri.*install psycopg"):
+        read_settings({}, file, STATE)
 
 
 def test_options_win_over_the_file(file: Path) -> None:
