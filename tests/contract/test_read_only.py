@@ -82,7 +82,7 @@ def test_beside(beside: tuple[Door, str]) -> None:
 
 @pytest.mark.parametrize("name", [doors.COLLECTION, doors.SERVER])
 def test_inside(process: OrthancProcess, name: str) -> None:
-    """So does the plugin; where this Orthanc does not know the setting, uploads go on."""
+    """The plugin asks its Orthanc whether it is read-only; if this version does not know the setting, uploads go on."""
     with doors.opened(name, process) as door:
         if door.rest.get("/system").json().get("ReadOnly"):
             check(door, process.log.read_text())

@@ -51,7 +51,7 @@ def converted(content: bytes, folder: Path, *command: str) -> bytes:
 
 
 def test_images_that_came_by_cstore(door: Door) -> None:
-    """Those of pydicom's files that Orthanc takes by C-STORE can be dropped as they were, or in a ZIP."""
+    """Files of pydicom that Orthanc has by C-STORE can be uploaded again as they were, or in a ZIP."""
     delete_all(door.rest)
     found = images()
     sent = [file for file, content in found.items() if send(door, content)]

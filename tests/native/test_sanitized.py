@@ -113,7 +113,7 @@ def test_random_input_does_no_harm(objects: Mapping[str, Path], tmp_path: Path, 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: f"{mistake.file}-{mistake.right[:20].strip()}")
 def test_mistakes_are_found(objects: Mapping[str, Path], tmp_path: Path, mistake: Mistake) -> None:
-    """Each of these, in its file, ends the same rounds."""
+    """The sanitizers report each of these mistakes when it is put into its file."""
     text = (ROOT / "native" / mistake.file).read_text()
     assert mistake.right in text
     (tmp_path / mistake.file).write_text(text.replace(mistake.right, mistake.wrong))

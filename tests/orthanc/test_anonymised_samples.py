@@ -72,7 +72,7 @@ def samples(archive: Archive) -> list[Served]:
 
 
 def test_files_are_what_they_were_made_for(samples: list[Served]) -> None:
-    """Each has its size, its own identifiers at both places, and the pseudonym in place of the patient."""
+    """Each file has its announced size, new identifiers in header and data set, and the pseudonym as patient."""
     key = HashKey(SECRET)
     for one in samples:
         after = one.after
@@ -93,7 +93,7 @@ def pseudonym_of(uid: str) -> str:
 
 
 def test_pixels_stay(samples: list[Served]) -> None:
-    """Not a byte of the pixels is another."""
+    """The pixels are unchanged."""
     compared = 0
     for one in samples:
         before, after = one.before, one.after

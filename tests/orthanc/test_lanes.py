@@ -101,7 +101,7 @@ def test_a_zip_tells_how_far_it_is(process: OrthancProcess, door: str) -> None:
 
 
 def test_a_stop_in_the_midst(run_orthanc: RunOrthanc, tmp_path: Path) -> None:
-    """Both uploads get 503, Orthanc stops in time and in order, and what was imported is still there."""
+    """If Orthanc stops during two uploads, both get 503, it stops in time, and imported images are kept."""
     sent = {door: images(f"stopped {door}", MEMBERS // 2) for door in (COLLECTION, SERVER)}
     (port,) = free_ports(1)
     options = {"folder": tmp_path, "davfs": {"Server": {"Enabled": True, "Port": port}}}

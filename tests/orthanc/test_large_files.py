@@ -101,7 +101,7 @@ def test_a_connection_goes_on_after_a_refusal(made: Made) -> None:
 
 
 def test_the_log_tells_it_once(made: Made) -> None:
-    """However often it is refused, the log says why once a minute, and names nothing."""
+    """Repeated refusals are logged once a minute, with the reason and without a name."""
     for _ in range(5):
         assert made.server.drive.get(f"{AREA}/gigantic.zip").status_code == TOO_LARGE
     log = made.process.log.read_text()

@@ -132,7 +132,7 @@ def test_known(brought: set[str]) -> None:
 
 
 def test_called(called: Mapping[str, set[str]]) -> None:
-    """Each calls itself, the interpreter, the C library, and the libraries that it is there for."""
+    """Each shared object calls only itself, the interpreter, the C library, and the libraries listed for it."""
     assert called["_ssl"] >= {"libssl", "libpython3"}
     strange = {name: libraries - EVERYBODY - {name} - BROUGHT[name] for name, libraries in called.items()}
     assert {name: libraries for name, libraries in strange.items() if libraries} == {}

@@ -138,7 +138,7 @@ def assert_own_names(found: Mapping[str, str]) -> None:
     ],
 )
 def test_every_image_stands_under_its_own_name(archive: Archive, door: str, layout: str) -> None:
-    """Each file is read, those in archives too; all of them are there."""
+    """Every image is in a folder of its own patient's name, also in archives, and none is missing."""
     found = images(archive.drives[door], layout)
     assert_own_names(found)
     assert {name for _, name in PEOPLE} <= set(found.values())
@@ -170,7 +170,7 @@ def test_search_finds_what_orthanc_finds(archive: Archive, drive: WebDav, name: 
 
 @pytest.mark.parametrize("layout", RESEARCH)
 def test_pseudonyms_join_nobody(archive: Archive, drive: WebDav, layout: str) -> None:
-    """Each person has a pseudonym, which is in the files too; a person without a PatientID has one for each study."""
+    """Each person has one pseudonym in paths and files; without a PatientID, each study has its own."""
     people = drive.listing(layout)
     assert all(re.fullmatch(r"[0-9a-f]{16}", name) for name in people)
     studies = len(archive.rest.get("/studies").json())
@@ -200,7 +200,7 @@ def test_deleted_are_the_studies_of_the_folder(archive: Archive, drive: WebDav, 
 
 
 def test_who_is_renamed_moves(archive: Archive, drive: WebDav, request: pytest.FixtureRequest) -> None:
-    """By Orthanc's own modification, and by another study that has the new name: nothing is left under the old one."""
+    """After a modification in Orthanc or a new study with another name, nothing is left under the old name."""
     door = request.node.callspec.params["drive"]
     content = study(f"{door} renamed", f"R {door}", "INDIA^IDA")
     import_by_rest(archive.rest, content)

@@ -88,7 +88,7 @@ def test_reconstruction_of_one_of_many_studies(damaged: OrthancProcess) -> None:
 
 
 def test_reconstruction_shows_everywhere_soon(damaged: OrthancProcess) -> None:
-    """Without a look at it, a patient has the new name in the listing of all within a bound."""
+    """A patient that nobody lists has the new name in the listing of all patients within a bound."""
     with WebDav(damaged.drive_url) as drive, rest_client(damaged) as rest:
         rest.post(f"{resource(dicom.instance('three'), 'studies')}/reconstruct", content="{}")
         rest.post(f"{resource(dicom.instance('three'), 'patients')}/reconstruct", content="{}")

@@ -37,7 +37,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def _full(index: Index, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The file cannot grow."""
+    """Make the file unable to grow."""
     connect = connections.connect
 
     def connected(file: Path) -> sqlite3.Connection:
@@ -55,7 +55,7 @@ def _full(index: Index, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @contextmanager
 def _locked(index: Index, _monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Another process is writing, and does not end."""
+    """Lock the file in another process."""
     with closing(sqlite3.connect(index.file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
@@ -63,7 +63,7 @@ def _locked(index: Index, _monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @contextmanager
 def _failing(index: Index, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The disk gives nothing back."""
+    """Make reads of the disk fail."""
     index.store._database._close_idle()
 
     def connect(_file: Path) -> sqlite3.Connection:

@@ -142,7 +142,7 @@ def test_suffix_of_an_anonymised_folder_tells_no_shared_id(show: Show) -> None:
 
 
 def test_labels_of_a_patient_are_those_of_the_studies(show: Show) -> None:
-    """And go with the patient's last study."""
+    """A patient's folder has the labels of its studies, and loses them with its last study."""
     shown = show(LABELLED).add("p", 1).add("p", 2)
     shown.orthanc.label(OrthancId(dicom.orthanc_id("p")), "open")
     shown.catalog.refresh()

@@ -58,5 +58,5 @@ def test_long_chain() -> None:
     ],
 )
 def test_customers_are_one_client(address: str, stands_for_it: str) -> None:
-    """However many addresses of IPv6 a customer has to choose from."""
+    """All IPv6 addresses of one customer's network count as one client."""
     assert network(address) == stands_for_it

@@ -75,7 +75,7 @@ def test_what_a_code_says_of_an_upload(name: str) -> None:
 
 
 def test_a_code_that_nobody_knows_speaks_of_the_content() -> None:
-    """Plugins make codes of their own, and newer versions of Orthanc too."""
+    """An unknown code counts as one about the content: plugins and newer versions of Orthanc have their own."""
     for code in (1_000_000, 999):
         with pytest.raises(BadFile):
             failing(error_of("reason", code)).store(b"x")
@@ -103,7 +103,7 @@ def test_a_code_that_nobody_knows_speaks_of_the_content() -> None:
 )
 @pytest.mark.parametrize("body", ["", "<html>", "[]", "{}", '{"OrthancStatus": "x"}'])
 def test_a_status_without_a_code(status: int, error: type[OrthancError], body: str) -> None:
-    """``HttpDescribeErrors`` may be off, or a proxy answers: the status has to do."""
+    """Without a code, as with HttpDescribeErrors off or behind a proxy, the HTTP status decides."""
     with pytest.raises(OrthancError) as caught:
         answering(status, body).store(b"x")
     assert (type(caught.value), caught.value.code) == (error, status)

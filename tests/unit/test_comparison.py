@@ -266,7 +266,7 @@ def test_loss() -> None:
 
 
 def test_what_cannot_be_decoded() -> None:
-    """Without a decoder nothing can be said, and that is said."""
+    """Without a decoder, the comparison reports that it is undecided."""
 
     def decode(content: memoryview, file: ParsedFile) -> ParsedFile:
         if are_compressed(file):

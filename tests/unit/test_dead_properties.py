@@ -71,7 +71,7 @@ def test_nothing_there(spool: Spool, path: Path) -> None:
 
 
 def test_gone_with_the_file(spool: Spool) -> None:
-    """Deleted is deleted: the next file of that name has none."""
+    """The properties of a deleted file are gone, also for the next file of that name."""
     spool.delete(A)
     assert kept(spool) == {}
     spool.write(A, b"new")
@@ -79,7 +79,7 @@ def test_gone_with_the_file(spool: Spool) -> None:
 
 
 def test_gone_with_the_folder(spool: Spool) -> None:
-    """All below a folder go with it, and those of neighbours stay."""
+    """The properties of everything below a deleted folder are gone, those of its neighbours are kept."""
     for path in (("f",), ("f", "g")):
         spool.make_folder(path)
     files: list[Path] = [("f", "x"), ("f", "g", "y"), ("f0",), ("f.x",), ("F",)]
@@ -104,7 +104,7 @@ def test_gone_with_age(spool: Spool, clock: Clock) -> None:
 
 @pytest.mark.parametrize("replace", [True, False])
 def test_a_receipt_does_not_inherit_from_what_expired(spool: Spool, clock: Clock, *, replace: bool) -> None:
-    """Nor does an image that is imported under the name."""
+    """An image that is imported under the name of an expired file does not inherit its properties."""
     clock.ahead = 2 * DAY
     spool.put_receipt(A, RECEIPT, replace=replace)
     assert kept(spool) == {}
@@ -344,7 +344,7 @@ def test_another_process_holds_the_file(spool: Spool, tmp_path: DiskPath) -> Non
 
 
 def test_after_the_end(spool: Spool) -> None:
-    """A request that comes too late opens nothing again."""
+    """A request after the end does not open the database again."""
     spool.close()
     assert spool.properties.names(A) == []
     with pytest.raises(NoSpace):
@@ -377,7 +377,7 @@ def test_set_while_the_file_goes(spool: Spool) -> None:
 
 
 def test_alone(tmp_path: DiskPath) -> None:
-    """Each change of their bytes is reported."""
+    """Each change of the properties' bytes is reported."""
     told: list[int] = []
     properties = DeadProperties(tmp_path / FILE, told.append)
     properties.set(A, NAME, VALUE, "")

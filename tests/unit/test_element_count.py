@@ -55,7 +55,7 @@ def read(content: bytes) -> Dataset:
     ids=["items", "items without length", "unknown", "unknown without length", "elements of an item", "elements"],
 )
 def test_crowds(crowd: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four megabytes would take up to 350 MB, and a hundred the whole machine: so pydicom does not see them."""
+    """A data set of half a million elements is refused before pydicom parses it, which would take 350 MB for 4 MB."""
     monkeypatch.setattr(part10, "read_dataset", None)
     with pytest.raises(NotAnonymised, match="too many elements"):
         read(dicom.instance() + crowd)
@@ -78,7 +78,7 @@ def test_a_large_value_is_one_element() -> None:
 
 @pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian])
 def test_a_count_is_that_of_pydicom(syntax: pydicom.uid.UID) -> None:
-    """With frames, each of which has items in items."""
+    """Elements are counted as pydicom does, also in frames with nested items."""
     data = pydicom.dcmread(io.BytesIO(dicom.instance(pixels=1024)))
     data.PerFrameFunctionalGroupsSequence = [frame(number) for number in range(20)]
     content = file_of(data, syntax)
@@ -101,7 +101,7 @@ def counted(data: Dataset) -> int:
 
 
 def test_a_compressed_icon() -> None:
-    """Its fragments are no elements."""
+    """The fragments of a compressed icon do not count as elements."""
     fragments = struct.pack("<HHI", 0xFFFE, 0xE000, 8 * HALF_A_MILLION) + ITEM * HALF_A_MILLION
     pixels = struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF) + ITEM + fragments
     item = struct.pack("<HHI", 0xFFFE, 0xE000, 0xFFFFFFFF) + pixels + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
@@ -111,7 +111,7 @@ def test_a_compressed_icon() -> None:
 
 
 def test_many_fragments(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those of an icon take time, each, as elements do."""
+    """Very many fragments of an icon are refused, since each takes time as an element does."""
     monkeypatch.setattr(part10, "read_dataset", None)
     pixels = struct.pack("<HH2sHI", 0x7FE1, 0x0010, b"OB", 0, 0xFFFFFFFF) + ITEM * HALF_A_MILLION
     with pytest.raises(NotAnonymised, match="too many elements"):
@@ -130,7 +130,7 @@ HIDING = {
 
 @pytest.mark.parametrize("hiding", HIDING.values(), ids=HIDING.keys())
 def test_nothing_hides_elements(hiding: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where pydicom goes on earlier than the count, it would make objects of all that was not counted."""
+    """Elements are refused also where a damaged header makes pydicom continue earlier than the count."""
     monkeypatch.setattr(part10, "read_dataset", None)
     with pytest.raises((NotAnonymised, ValueError), match=r"too many elements|two encodings"):
         read(dicom.instance() + hiding + elements(HALF_A_MILLION))
@@ -138,7 +138,7 @@ def test_nothing_hides_elements(hiding: bytes, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("tag", [(0xFFFE, 0xE000), (0x0010, 0x0010)], ids=["too long", "no fragment"])
 def test_damaged_fragments_hide_no_elements(tag: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pydicom would search for the end of the pixels, and parse half a million elements behind it."""
+    """Damaged fragments are refused, since pydicom would parse the elements behind them."""
     monkeypatch.setattr(part10, "read_dataset", None)
     fragment = struct.pack("<HHI", *tag, 0x7FFFFFF0) + struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
     pixels = struct.pack("<HH2sHI", 0x0009, 0x0010, b"OB", 0, 0xFFFFFFFF) + fragment

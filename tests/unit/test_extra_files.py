@@ -99,7 +99,7 @@ def test_names_never_lie(tree: MakeTree, tmp_path: Path) -> None:
 
 
 def test_names_never_lie_beside_images(tree: MakeTree, tmp_path: Path) -> None:
-    """The same for an image with the name of an extra file."""
+    """An image with the name of an extra file, and that file, get suffixes."""
     server = CountingOrthanc()
     layout = ALL.replace("{InstanceNumber}.dcm", "{SeriesDescription}.zip")
     server.store(dicom.instance("p", 1, 1, 1, tags={"SeriesDescription": "Series"}))
@@ -175,7 +175,7 @@ def test_series_that_goes_while_its_study_is_listed(tree: MakeTree, tmp_path: Pa
 def test_looking_up_an_image_costs_the_same_in_large_folders(
     tree: MakeTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also if the names of all images have suffixes."""
+    """Finding an image costs the same in large folders, also if all names have suffixes."""
     server = CountingOrthanc()
     for number in range(100):
         server.store(dicom.instance("p", 1, 1, number))

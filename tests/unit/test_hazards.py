@@ -51,13 +51,13 @@ def nested(levels: int, *, known: bool = False, implicit: bool = False) -> bytes
 
 @pytest.mark.parametrize("path", sorted(TEST_FILES.rglob("*.dcm")), ids=lambda path: path.name)
 def test_ordinary_files_pass(path: object) -> None:
-    """All of pydicom's own files do, in all transfer syntaxes, broken ones included."""
+    """All of pydicom's own files pass, in all transfer syntaxes, damaged ones included."""
     check_hazards(memoryview(path.read_bytes()))  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("length", [40_000, 1 << 20, 1 << 24, 1 << 28, 0x7FFFFFFF, 0x80000000, 0xFFFFFFF4, 0xFFFFFFFF])
 def test_an_element_that_is_longer_than_the_file(length: int) -> None:
-    """Orthanc copies as many bytes as (0002,0001) says."""
+    """A length of (0002,0001) beyond the end of the file is refused: Orthanc would copy that many bytes."""
     with pytest.raises(Refused, match="meta header is longer"):
         check_hazards(memoryview(with_length(length)))
 
@@ -71,7 +71,7 @@ def test_a_meta_header_that_is_longer_than_the_file(length: int) -> None:
 
 @pytest.mark.parametrize("length", [8, 9, 10, 11])
 def test_a_meta_header_that_ends_in_a_header(length: int) -> None:
-    """Orthanc waits for ever for the four bytes that do not come."""
+    """A meta header that ends within an element's header is refused: Orthanc would wait for ever for the rest."""
     with pytest.raises(Refused, match="in the middle of an element"):
         check_hazards(memoryview(with_group_length(length)))
 
@@ -153,13 +153,13 @@ def test_deep_sequences_of_which_elements_were_counted(counted: int) -> None:
 
 
 def test_many_sequences_side_by_side() -> None:
-    """Depth counts, and not number."""
+    """The number of sequences is not limited, only their depth."""
     check_hazards(memoryview(CT[:DATA_SET] + nested(3) * 1000 + nested(3, known=True) * 1000 + CT[DATA_SET:]))
     check_hazards(memoryview(dicom.instance("p1")))
 
 
 def verdict(content: bytes, counted: int = 0) -> str:
-    """Return why a file is refused, nothing where it passes; so many of its elements were counted before."""
+    """Return the reason of a refusal, empty if the file passes; some of its elements were counted before."""
     walk = Walk(memoryview(content))
     walk.count(counted)
     try:
@@ -171,7 +171,7 @@ def verdict(content: bytes, counted: int = 0) -> str:
 
 @given(st.integers(0, 2**32), st.integers(1, 8), st.integers(0, 1000), st.integers(1, 300))
 def test_garbage(seed: int, changes: int, cut: int, counted: int) -> None:
-    """No bytes make it raise anything else, and it is the same whether elements were counted before."""
+    """Arbitrary bytes raise no other error, and the verdict is the same if elements were counted before."""
     chance = random.Random(seed)  # noqa: S311  reproducible damage, no secret
     content = bytearray(CT[:DATA_SET] + nested(3) + nested(3, known=True) + CT[DATA_SET : 1500 - cut])
     for _ in range(changes):
@@ -194,7 +194,7 @@ def test_deep_sequences_in_each_deflated_syntax(syntax: bytes) -> None:
 
 
 def test_what_unpacks_to_more_than_is_looked_at() -> None:
-    """Sequences behind it, of 68 KB, ended Orthanc; and a gigabyte takes a megabyte to be packed."""
+    """A deflated data set of more than 128 MB is refused: deep sequences could follow what was checked."""
     padding = element(0xFFFCFFFC, b"OB", bytes(INFLATED))
     with pytest.raises(Refused, match="unpacks to more than 128 MB"):
         check_hazards(memoryview(deflated(CT, padding + nested(400), DEFLATED)))
@@ -225,7 +225,7 @@ def test_very_long_sequences(*, implicit: bool) -> None:
 
 
 def test_very_many_elements_of_one_item() -> None:
-    """So it does each element, and one that is not in order it looks for several times; zeros are one."""
+    """Very many elements in one item are refused, since Orthanc's parser needs quadratic time for them."""
 
     def crowded(count: int) -> memoryview:
         tags = ((0x0041 + 2 * (number >> 15)) << 16 | number & 0x7FFF for number in range(count))

@@ -38,7 +38,7 @@ def test_inbox_implements_the_protocols_of_an_area(inbox: Inbox, orthanc: Memory
 
 
 def test_a_dicom_file_is_imported_and_stays_listed(inbox: Inbox, orthanc: MemoryOrthanc, tmp_path: DiskPath) -> None:
-    """When the write returns Orthanc has it; name, size and bytes remain, without a second copy."""
+    """When a write returns, Orthanc has the image; name, size and bytes stay readable without a second copy."""
     entry = inbox.write(("a.bin",), memoryview(CT))
     assert orthanc.files == {identify(CT): CT}
     assert (entry.name, entry.size, entry.media_type) == ("a.bin", len(CT), "application/dicom")
@@ -62,7 +62,7 @@ def test_what_was_stored_is_asked_for_once(orthanc: MemoryOrthanc, spool: Spool,
 
 
 def test_files_without_preamble_are_imported_if_orthanc_can_read_them(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
-    """A file that begins like them and cannot be read is refused: it may be the only copy of an image."""
+    """A file that resembles DICOM without a preamble is imported, or refused if Orthanc cannot read it."""
     assert inbox.write(("a",), NO_PREAMBLE).media_type == "application/dicom"
     assert set(orthanc.files) == {identify(NO_PREAMBLE)}
     with pytest.raises(Rejected):
@@ -104,7 +104,7 @@ def test_everything_else_is_an_ordinary_file(inbox: Inbox, orthanc: MemoryOrthan
 
 
 def test_finder_and_explorer_write_twice(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
-    """First an empty file, then the content into its place."""
+    """An empty file that is then replaced by its content ends as the content."""
     assert inbox.write(("a.dcm",), b"").size == 0
     assert inbox.stat(("a.dcm",)).size == 0
     assert inbox.write(("a.dcm",), CT).size == len(CT)
@@ -115,7 +115,7 @@ def test_finder_and_explorer_write_twice(inbox: Inbox, orthanc: MemoryOrthanc) -
 
 
 def test_a_zip_is_imported_and_stays_itself(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
-    """Orthanc cannot give its bytes back."""
+    """The images in a ZIP are imported, and the ZIP is kept, since Orthanc cannot give its bytes back."""
     data = zipped({"a/1": CT, "a/2": MR, "readme.txt": b"text"})
     assert inbox.write(("study.zip",), data).size == len(data)
     assert set(orthanc.files) == {identify(CT), identify(MR)}
@@ -123,7 +123,7 @@ def test_a_zip_is_imported_and_stays_itself(inbox: Inbox, orthanc: MemoryOrthanc
 
 
 def test_folders_can_be_made_and_removed(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
-    """Deleting what was imported deletes no image."""
+    """Folders can be created and removed; deleting an imported file deletes no image."""
     inbox.make_folder(("cd",))
     inbox.make_folder(("cd", "images"))
     inbox.write(("cd", "images", "1"), CT)
@@ -148,7 +148,7 @@ def test_a_receipt_goes_with_its_instance(
 
 
 def test_a_receipt_stays_while_orthanc_cannot_answer(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If Orthanc does not answer, receipts stay."""
+    """If Orthanc does not answer, receipts are kept."""
     inbox.write(("a.dcm",), CT)
 
     def fail(*_: object) -> None:
@@ -162,7 +162,7 @@ def test_a_receipt_stays_while_orthanc_cannot_answer(inbox: Inbox, monkeypatch: 
 
 
 def test_the_size_is_what_orthanc_serves_now(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
-    """Orthanc may have overwritten or transcoded the instance."""
+    """The size of a receipt is that of the instance in Orthanc, which may have overwritten or transcoded it."""
     inbox.write(("a.dcm",), CT)
     orthanc.files[identify(CT)] = CT[:2000]
     assert inbox.stat(("a.dcm",)).size == 2000

@@ -39,7 +39,7 @@ both = pytest.mark.parametrize("act", [Inbox.move, Inbox.copy])
 
 @both
 def test_what_was_imported_is_not_imported_again(inbox: Inbox, orthanc: MemoryOrthanc, act: Relocate) -> None:
-    """Its receipt goes to the new name, alone or with its folder."""
+    """The receipt of an imported file moves to the new name without another import, alone or with its folder."""
     assert isinstance(inbox, Movable)
     inbox.make_folder(("cd",))
     inbox.write(("cd", "a.dcm"), CT)
@@ -58,7 +58,7 @@ def test_what_was_imported_is_not_imported_again(inbox: Inbox, orthanc: MemoryOr
 def test_a_file_that_gets_an_ordinary_name_is_imported_then(
     inbox: Inbox, orthanc: MemoryOrthanc, act: Relocate, source: Path, data: bytes
 ) -> None:
-    """Programs save under a name that desktops use for their own, and give the file its name when it is complete."""
+    """A file that is renamed from a desktop's temporary name to an ordinary one is imported then."""
     inbox.make_folder((".TemporaryItems",))
     inbox.write(("a.dcm",), b"old")
     inbox.write(source, data)
@@ -79,7 +79,7 @@ def test_a_file_that_gets_an_ordinary_name_is_imported_then(
 def test_a_file_that_gets_a_desktops_name_just_stays_a_file(
     inbox: Inbox, orthanc: MemoryOrthanc, act: Relocate
 ) -> None:
-    """From one such name to another one, too."""
+    """Renaming a file to a name that desktops use for their own imports nothing."""
     inbox.write(("a.txt",), b"text")
     act(inbox, ("a.txt",), ("._a",), replace=False)
     inbox.write(("._ct",), CT)
@@ -114,7 +114,7 @@ def test_a_refusal_leaves_the_file_where_it_is(
 
 @both
 def test_nothing_happens_while_orthanc_cannot_answer(inbox: Inbox, orthanc: MemoryOrthanc, act: Relocate) -> None:
-    """The client tries again."""
+    """If Orthanc does not answer, a move or copy fails with an error that allows a retry, and changes nothing."""
     inbox.write(("._x",), CT)
     orthanc.failure = Unavailable("down")
     with pytest.raises(Unavailable):
@@ -126,7 +126,7 @@ def test_nothing_happens_while_orthanc_cannot_answer(inbox: Inbox, orthanc: Memo
 
 
 def test_a_busy_queue_moves_nothing(inbox: Inbox, lanes: Lanes) -> None:
-    """Nor does one that is stopping."""
+    """If the queue is busy or stopping, a move or copy changes nothing."""
     inbox.write(("._x",), CT)
     lanes.stop(10)
     with pytest.raises(Busy):
@@ -154,7 +154,7 @@ def test_what_was_refused_can_be_tried_again(inbox: Inbox, orthanc: MemoryOrthan
 
 
 def fill(inbox: Inbox) -> None:
-    """Write one of each, and have one refused."""
+    """Create a file of each kind, and one that is refused."""
     for folder in (("d",), ("d", "e"), ("__MACOSX",), ("empty",)):
         inbox.make_folder(folder)
     inbox.write(("a",), b"text")
@@ -191,7 +191,7 @@ def fill(inbox: Inbox) -> None:
 def test_what_cannot_be_done_is_an_error(
     inbox: Inbox, act: Relocate, error: type[PathError], source: Path, target: Path
 ) -> None:
-    """Each has its class and a path of the inbox, and changes nothing."""
+    """Each impossible move or copy has its error class and a path of the inbox, and changes nothing."""
     fill(inbox)
     before = names(inbox)
     with pytest.raises(PathError) as caught:
@@ -204,7 +204,7 @@ def test_what_cannot_be_done_is_an_error(
 @both
 @pytest.mark.parametrize("source", [("a",), ("._b",), ("d",)])
 def test_what_is_there_stays_unless_it_may_be_replaced(inbox: Inbox, act: Relocate, source: Path) -> None:
-    """Files and folders; nothing is imported for it."""
+    """Existing files and folders are not replaced unless that is allowed, and nothing is imported for them."""
     fill(inbox)
     inbox.write(("there",), b"there")
     for target in (("there",), ("empty",)):
@@ -217,7 +217,7 @@ def test_what_is_there_stays_unless_it_may_be_replaced(inbox: Inbox, act: Reloca
 def test_what_is_gone_or_expired_is_neither_moved_nor_in_the_way(
     inbox: Inbox, orthanc: MemoryOrthanc, tmp_path: DiskPath, act: Relocate
 ) -> None:
-    """A receipt whose instance is gone from Orthanc is not found."""
+    """A receipt whose instance is gone, or an expired file, is not found, and does not block its name."""
     inbox.write(("gone.dcm",), CT)
     inbox.write(("gone too.dcm",), MR)
     inbox.write(("._old",), CT)
@@ -242,7 +242,7 @@ def test_a_desktops_folder_can_be_copied_empty(inbox: Inbox) -> None:
 
 
 def test_without_uploads_nothing_is_moved(inbox: Inbox, orthanc: MemoryOrthanc, spool: Spool, lanes: Lanes) -> None:
-    """AllowUpload false."""
+    """With AllowUpload false, nothing can be moved or copied."""
     inbox.write(("a",), b"text")
     readonly = Inbox(orthanc, spool, lanes, Importer(orthanc), allow_upload=False)
     for act in (readonly.move, readonly.copy):

@@ -21,7 +21,7 @@ orthanc, spool, lanes, inbox = inboxes.orthanc, inboxes.spool, inboxes.lanes, in
 
 @pytest.mark.parametrize("stored", [CT[:20000], CHANGED])
 def test_what_orthanc_changes(orthanc: MemoryOrthanc, inbox: Inbox, stored: bytes) -> None:
-    """The file has the size that the client sent, and its bytes; Orthanc has its own."""
+    """If Orthanc stores other bytes, the file has the size and bytes that the client sent, and Orthanc has its own."""
     orthanc.transcoded = stored
     entry = inbox.write(("a.dcm",), CT)
     assert entry == inbox.stat(("a.dcm",))
@@ -44,7 +44,7 @@ def test_what_orthanc_has_in_another_form(orthanc: MemoryOrthanc, inbox: Inbox) 
 
 
 def test_it_goes_with_its_image(orthanc: MemoryOrthanc, inbox: Inbox) -> None:
-    """The original is removed with the image."""
+    """The original is removed together with the image."""
     orthanc.transcoded = CT[:20000]
     for look in (inbox.stat, inbox.read):
         inbox.write(("a.dcm",), CT)

@@ -51,7 +51,7 @@ orthanc, spool, lanes, inbox = inboxes.orthanc, inboxes.spool, inboxes.lanes, in
 def test_a_refusal_is_an_error_and_keeps_the_file(
     inbox: Inbox, orthanc: MemoryOrthanc, error: type[PathError], answer: StoreStatus | OrthancError, reason: str
 ) -> None:
-    """The file is in rejected/, with the reason beside it, and not at its path."""
+    """A refused upload is an error; the file is in rejected/ with the reason beside it, and not at its path."""
     inbox.make_folder(("cd",))
     if isinstance(answer, StoreStatus):
         orthanc.answer = answer
@@ -70,7 +70,7 @@ def test_a_refusal_is_an_error_and_keeps_the_file(
 
 
 def test_a_contradiction_is_a_conflict(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
-    """Orthanc's own file stays as it is."""
+    """Another image with known identifiers is a conflict, and Orthanc's own file is unchanged."""
     inbox.write(("a.dcm",), CT)
     with pytest.raises(Conflict, match="different file"):
         inbox.write(("b.dcm",), CHANGED)
@@ -79,7 +79,7 @@ def test_a_contradiction_is_a_conflict(inbox: Inbox, orthanc: MemoryOrthanc) -> 
 
 
 def test_a_zip_with_a_refused_member_is_rejected(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
-    """The text names the members; neither the error nor the log does."""
+    """A ZIP with a refused member is rejected; only the text beside it names members, not the error or the log."""
     caplog.set_level(logging.DEBUG)
     data = zipped({"Doe/1": CT, "Doe/2": BROKEN})
     with pytest.raises(Rejected, match="1 of the 2") as caught:
@@ -110,7 +110,7 @@ def test_refused_files_of_one_name_are_numbered(inbox: Inbox) -> None:
 
 @pytest.mark.parametrize("name", ["x" * 255, "." + "x" * 254, "a." + "x" * 253, "山" * 85, "x" * 240 + ". x", "a.txt"])
 def test_refused_files_of_any_name_are_kept(inbox: Inbox, name: str) -> None:
-    """However the name has to be cut."""
+    """Refused files of any name are kept, even if the name has to be shortened."""
     for count in (2, 4):
         with pytest.raises(Rejected):
             inbox.write((name,), BROKEN)
@@ -118,7 +118,7 @@ def test_refused_files_of_any_name_are_kept(inbox: Inbox, name: str) -> None:
 
 
 def test_refused_files_of_one_name_do_not_overwrite_each_other(inbox: Inbox) -> None:
-    """Not even at the same time."""
+    """Concurrent refused uploads of the same name do not overwrite each other."""
 
     def refuse(number: int) -> None:
         with pytest.raises(Rejected):
@@ -176,7 +176,7 @@ def test_a_full_spool_does_not_hide_the_refusal(
 
 
 def test_nothing_is_kept_while_orthanc_cannot_answer(inbox: Inbox, orthanc: MemoryOrthanc) -> None:
-    """The client tries again; nothing was acknowledged, and nothing refused."""
+    """If Orthanc does not answer, an upload is neither acknowledged nor refused, and nothing is kept."""
     orthanc.failure = Unavailable("down")
     with pytest.raises(Unavailable):
         inbox.write(("a.dcm",), CT)
@@ -193,7 +193,7 @@ def test_nothing_is_kept_while_orthanc_cannot_answer(inbox: Inbox, orthanc: Memo
 def test_what_cannot_be_kept_is_not_imported(
     inbox: Inbox, orthanc: MemoryOrthanc, error: type[PathError], path: Path, data: bytes
 ) -> None:
-    """The path is checked before Orthanc sees anything."""
+    """An upload to an impossible path is refused before Orthanc gets it."""
     inbox.make_folder(("folder",))
     inbox.write(("file",), b"")
     with pytest.raises(error):
@@ -202,7 +202,7 @@ def test_what_cannot_be_kept_is_not_imported(
 
 
 def test_what_is_forbidden_is_forbidden(inbox: Inbox) -> None:
-    """The inbox itself, and writing into rejected/."""
+    """The inbox itself cannot be replaced, and nothing can be written into rejected/."""
     with pytest.raises(Forbidden):
         inbox.write((), CT)
     with pytest.raises(Forbidden):

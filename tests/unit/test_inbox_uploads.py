@@ -83,7 +83,7 @@ def test_it_has_the_powers_that_doors_ask_for(inbox: Inbox) -> None:
 
 
 def test_nothing_is_there_before_the_end(inbox: Inbox, orthanc: MemoryOrthanc, spool: Spool) -> None:
-    """And nothing ever where the upload broke off."""
+    """An unfinished upload is not visible, and an aborted one never becomes so."""
     with inbox.receive(("a.dcm",)) as upload:
         upload.write(CT[:20_000])
         assert names(inbox) == []
@@ -105,7 +105,7 @@ def test_nothing_is_there_before_the_end(inbox: Inbox, orthanc: MemoryOrthanc, s
 def test_what_cannot_be_taken_is_told_before_the_body(
     inbox: Inbox, spool: Spool, error: type[PathError], path: Path, size: int | None
 ) -> None:
-    """The client need not send it."""
+    """An impossible upload is refused before its body is sent."""
     inbox.make_folder(("folder",))
     with pytest.raises(error):
         inbox.receive(path, size)
@@ -113,7 +113,7 @@ def test_what_cannot_be_taken_is_told_before_the_body(
 
 
 def test_without_uploads_nothing_is_taken(orthanc: MemoryOrthanc, spool: Spool, lanes: Lanes) -> None:
-    """AllowUpload false."""
+    """With AllowUpload false, uploads are refused."""
     readonly = Inbox(orthanc, spool, lanes, Importer(orthanc), allow_upload=False)
     with pytest.raises(Forbidden):
         readonly.receive(("a",), 0)
@@ -124,7 +124,7 @@ def test_without_uploads_nothing_is_taken(orthanc: MemoryOrthanc, spool: Spool, 
     ("error", "data"), [(Rejected, BROKEN), (Conflict, CHANGED), (Rejected, zipped({"1": CT, "2": BROKEN}))]
 )
 def test_what_is_refused_goes_to_rejected(inbox: Inbox, spool: Spool, error: type[PathError], data: bytes) -> None:
-    """With the reason beside it, and without being written a second time."""
+    """A refused upload is moved to rejected/ with the reason beside it, without writing it a second time."""
     inbox.write(("ct.dcm",), CT)
     with inbox.receive(("a.dcm",), len(data)) as upload:
         upload.write(data)
@@ -141,7 +141,7 @@ def test_what_is_refused_goes_to_rejected(inbox: Inbox, spool: Spool, error: typ
 
 
 def test_nothing_is_kept_where_nothing_could_be_imported(inbox: Inbox, orthanc: MemoryOrthanc, spool: Spool) -> None:
-    """The client tries again, whether Orthanc is down or the queue is busy."""
+    """If Orthanc is down or the queue is busy, the upload fails and nothing is kept."""
     orthanc.failure = Unavailable("down")
     with pytest.raises(Unavailable):
         send(inbox, ("a.dcm",), CT)
@@ -161,7 +161,7 @@ def test_nothing_is_kept_where_nothing_could_be_imported(inbox: Inbox, orthanc: 
 
 
 def test_many_uploads_finish_at_once(inbox: Inbox, orthanc: MemoryOrthanc, spool: Spool) -> None:
-    """With different names, and all with the same name."""
+    """Concurrent uploads succeed, with different names and with the same name."""
     files = [path.read_bytes() for path in (TEST_FILES / "dicomdirtests").rglob("IM0000*")][:12]
     texts = [bytes([number]) * 30_000 for number in range(12)]
     with ThreadPoolExecutor(12) as pool:
@@ -213,7 +213,7 @@ def test_nothing_keeps_the_map_of_a_file(inbox: Inbox, data: bytes, monkeypatch:
 def test_the_room_is_that_of_the_quota_or_of_the_disk(
     inbox: Inbox, orthanc: MemoryOrthanc, lanes: Lanes, tmp_path: DiskPath
 ) -> None:
-    """Whichever is less; unfinished uploads count, and receipts do not."""
+    """The free space is the lesser of quota and disk; unfinished uploads count, and receipts do not."""
     inbox.write(("a",), bytes(1000))
     inbox.write(("a.dcm",), CT)
     assert (inbox.quota().used, inbox.quota().available) == (1000, (1 << 20) - 1000)
@@ -251,7 +251,7 @@ def python(tmp_path: DiskPath, code: str) -> "subprocess.Popen[str]":
 
 
 def test_a_large_file_goes_through_little_memory(tmp_path: DiskPath) -> None:
-    """300 MB, of which only the current block is in memory."""
+    """An upload of 300 MB needs the memory of the current block only."""
     code = """
 from resource import RUSAGE_SELF, getrusage
 
@@ -276,7 +276,7 @@ print(getrusage(RUSAGE_SELF).ru_maxrss - before)
 
 @pytest.mark.parametrize("after", [5, 17, 40, 80])
 def test_a_process_that_is_killed_loses_nothing_that_it_acknowledged(tmp_path: DiskPath, after: int) -> None:
-    """Each acknowledged file exists after the next start, and nothing else."""
+    """After a kill, every acknowledged file exists at the next start, and no other file does."""
     code = """
 import os
 import time

@@ -70,7 +70,7 @@ def test_the_shipped_layout_names_what_has_no_tags() -> None:
 
 @pytest.mark.parametrize("name", ["no-such-layout", "", "../by-patient", "by-patient.toml", "/etc/orthanc/mine"])
 def test_only_names_of_shipped_layouts_are_found(name: str) -> None:
-    """A path is no name of a shipped layout."""
+    """A path is not the name of a shipped layout."""
     assert shipped(name) is None
 
 
@@ -100,7 +100,7 @@ def test_every_way_to_write_toml_is_understood() -> None:
 
 
 def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
-    """Editors of Windows write one."""
+    """A byte order mark is accepted, since editors of Windows write one."""
     path = tmp_path / "mine.toml"
     path.write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
     assert load_layout(path).title == "mine"
@@ -120,7 +120,7 @@ def test_unreadable_files_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["x = " + "[" * 20_000, "x = " + "9" * 5000], ids=["brackets", "digits"])
 def test_what_is_too_much_for_the_parser_is_refused(text: str) -> None:
-    """Limits of Python are no crash."""
+    """Layouts that exceed limits of Python's parser are refused, without a crash."""
     with pytest.raises(LayoutError, match="no valid TOML: "):
         load_text(text, "mine.toml")
 

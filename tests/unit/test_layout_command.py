@@ -31,7 +31,7 @@ def test_right_layouts_have_no_mistakes() -> None:
 
 
 def test_mistakes_are_told_with_their_line() -> None:
-    """Each wrong file has a line of output, as compilers write it."""
+    """Each invalid file has one line of output in the format of compilers."""
     result = layout("check", SHIPPED[0], str(BAD["tag-misspelt"]), str(BAD["no-level"]), "/nowhere/x.toml")
     assert result.exit_code == 1
     first, second, third = result.stdout.splitlines()
@@ -41,7 +41,7 @@ def test_mistakes_are_told_with_their_line() -> None:
 
 
 def test_mistakes_are_told_to_programs() -> None:
-    """The same as JSON."""
+    """With --json, mistakes are printed as JSON."""
     result = layout("check", "--json", str(BAD["tag-misspelt"]), str(BAD["no-level"]))
     found = json.loads(result.stdout)
     assert result.exit_code == 1
@@ -53,7 +53,7 @@ def test_mistakes_are_told_to_programs() -> None:
 
 
 def test_no_mistakes_are_an_empty_list() -> None:
-    """Programs can read the answer in any case."""
+    """Without mistakes, the JSON output is an empty list."""
     result = layout("check", "--json", SHIPPED[0])
     assert (result.exit_code, json.loads(result.stdout)) == (0, [])
 

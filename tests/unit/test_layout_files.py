@@ -19,7 +19,7 @@ def write(file: Path, title: str, tag: str = "PatientID") -> Path:
 
 
 def select(*files: Path) -> LayoutFiles:
-    """Return a files of files."""
+    """Load a list of layout files."""
     return LayoutFiles(files, {}, None)
 
 
@@ -77,7 +77,7 @@ def test_what_did_not_change_is_the_same(tmp_path: Path) -> None:
 
 
 def test_the_version_before_stays_in_force(tmp_path: Path) -> None:
-    """While the new one is bad, or the file is gone; and no longer."""
+    """The previous version of a layout is shown while the new one is invalid or the file is missing, and no longer."""
     file = write(tmp_path / "a", "a")
     files = select(file)
     write(file, "new", "Quux")
@@ -102,7 +102,7 @@ def test_a_layout_that_was_bad_appears_once_it_is_right(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("title", ["Kept", "kept"])
 def test_two_folders_have_not_one_name(tmp_path: Path, title: str) -> None:
-    """Not even in another case: of two layouts at the start, the first is shown."""
+    """Of two layouts with the same title, in any case, only the first is shown at the start."""
     loaded = select(write(tmp_path / "1", "kept"), write(tmp_path / "2", title)).loaded
     assert titles(loaded) == ["kept"]
     assert told(loaded) == [("2", 1, None)]
@@ -110,13 +110,13 @@ def test_two_folders_have_not_one_name(tmp_path: Path, title: str) -> None:
 
 
 def test_a_line_of_a_file_that_is_gone(tmp_path: Path) -> None:
-    """A title's line is looked up after the file was read: where it is gone by then, there is none to tell."""
+    """If the file has been removed meanwhile, a mistake in its title has no line."""
     assert line_in(write(tmp_path / "here", "kept"), ("title",)) == 1
     assert line_in(tmp_path / "gone", ("title",)) is None
 
 
 def test_a_title_stays_with_its_file(tmp_path: Path) -> None:
-    """Where another file takes the title of one that is shown, it stays as it was."""
+    """If another file takes the title of a shown layout, that layout stays as it was."""
     first, second = write(tmp_path / "1", "one"), write(tmp_path / "2", "two")
     files = select(first, second)
     first.write_text('description = "before"\n\n' + LAYOUT.format(title="two", tag="PatientID"))
@@ -128,7 +128,7 @@ def test_a_title_stays_with_its_file(tmp_path: Path) -> None:
 
 
 def test_a_bad_file_keeps_its_title(tmp_path: Path) -> None:
-    """Its folder is still there, so another one cannot have that name."""
+    """The title of an invalid file stays taken while its former folder is shown."""
     first, second = write(tmp_path / "1", "one"), write(tmp_path / "2", "two")
     files = select(first, second)
     write(second, "two", "Quux")
@@ -138,7 +138,7 @@ def test_a_bad_file_keeps_its_title(tmp_path: Path) -> None:
 
 
 def test_changes_are_seen(tmp_path: Path) -> None:
-    """Files that are written, replaced or removed make another state."""
+    """Files that are written, replaced or removed are detected as a change."""
     file = write(tmp_path / "a", "a")
     files = select(file, write(tmp_path / "b", "b"))
     states = {files.state(), files.state()}

@@ -46,7 +46,7 @@ def drive(file: Path) -> Drive:
 
 
 def test_a_change_is_shown(drive: Drive, file: Path) -> None:
-    """A file that is still being written is not read."""
+    """A changed file is loaded, but not while it is still being written."""
     drive.check(3)
     write(file, "b")
     drive.check()
@@ -92,14 +92,14 @@ def test_a_bad_version_is_told_once(drive: Drive, file: Path, caplog: pytest.Log
 
 
 def test_mistakes_at_the_start_are_told(tmp_path: Path, file: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The log names the line of each."""
+    """The log names file and line of each mistake at the start."""
     Drive(select(file, write(tmp_path / "bad.toml", "bad", "Quux")))
     assert "bad.toml:3: " in caplog.text
     assert "this layout is not shown" in caplog.text
 
 
 def test_what_could_not_be_shown_is_tried_again(drive: Drive, file: Path) -> None:
-    """The index may be unavailable for a moment."""
+    """If the index is unavailable for a moment, the layouts are loaded again later."""
     write(file, "b")
     drive.fails = True
     with pytest.raises(Unavailable):

@@ -40,7 +40,7 @@ def test_the_number_of_names_goes_by_the_quota() -> None:
 
 
 def test_empty_files_and_folders_are_limited(few: Spool) -> None:
-    """Each counts; a removed one counts no more, and one that is replaced or renamed counts once."""
+    """Empty files and folders count as names; removed ones do not, replaced and renamed ones count once."""
     few.make_folder(("a",))
     assert fill(lambda number: few.write((f"file{number}",), b"")) == 9
     for refused in (
@@ -62,7 +62,7 @@ def test_empty_files_and_folders_are_limited(few: Spool) -> None:
 
 
 def test_copies_are_limited(few: Spool) -> None:
-    """Each of their names counts, those in folders too; what did not fit leaves nothing behind."""
+    """Each copied name counts, also in folders; a copy that does not fit leaves nothing behind."""
     few.make_folder(("a",))
     few.write(("a", "file"), b"text")
     few.put_receipt(("a", "receipt"), RECEIPT)
@@ -84,7 +84,7 @@ def test_copies_are_limited(few: Spool) -> None:
 
 
 def test_a_new_start_counts_the_names(few: Spool, tmp_path: DiskPath) -> None:
-    """Of files, copies, folders and receipts."""
+    """At a start, the names of files, copies, folders and receipts are counted."""
     few.make_folder(("a",))
     few.write(("a", "file"), b"text")
     few.copy(("a", "file"), ("copy",), replace=False)
@@ -93,7 +93,7 @@ def test_a_new_start_counts_the_names(few: Spool, tmp_path: DiskPath) -> None:
 
 
 def test_the_oldest_receipts_are_removed_for_new_names(few: Spool, tmp_path: DiskPath, clock: Clock) -> None:
-    """Orthanc has their files; a receipt itself is never refused, and is the next to go where all else is files."""
+    """New names evict the oldest receipts, since Orthanc has their files; a receipt itself is never refused."""
     few.make_folder(("a",))
     for number in range(9):
         few.put_receipt(("a", f"{number}"), RECEIPT)
@@ -125,7 +125,7 @@ def test_announced_bytes_take_no_room(spool: Spool) -> None:
 
 
 def test_announced_bytes_remove_no_originals(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those are replaced by receipts when the bytes come, by the quota or by the disk."""
+    """Originals are replaced by receipts when bytes arrive, and not when they are announced."""
     spool.write(("a",), bytes(900), receipt=RECEIPT)
     with spool.receive(("b",), 1000) as announced:
         assert spool.check_write(("c",), 1000) == 0

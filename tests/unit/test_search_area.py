@@ -88,7 +88,7 @@ def test_down_to_the_image(search: MakeSearch, orthanc: CountingOrthanc, tmp_pat
 
 
 def test_what_is_listed_can_be_opened(search: MakeSearch, orthanc: CountingOrthanc, tmp_path: Path) -> None:
-    """Also where studies have the same name, or one that looks as if it had a suffix."""
+    """Every listed entry can be opened, also if studies have equal names, or names like suffixed ones."""
     for study, text in enumerate(["same", "SAME", "x ~0123456789", "x", "too many results.txt"], 10):
         orthanc.store(dicom.instance("p", study, tags={"StudyDescription": text}))
     area = search(orthanc, tmp_path)

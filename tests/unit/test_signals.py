@@ -50,14 +50,14 @@ def run(script: str, number: int) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("number", [2, 15])
 def test_a_signal_in_the_middle_of_a_wait_is_no_deadlock(number: int) -> None:
-    """Python runs the handler on the waiting thread, which may hold the lock that it would need."""
+    """A signal that interrupts a waiting thread, which may hold the lock that the handler needs, causes no deadlock."""
     done = run(IN_THE_WAIT, number)
     assert (done.returncode, done.stdout) == (0, "stopped\n"), done.stderr
 
 
 @pytest.mark.parametrize("number", [2, 15])
 def test_a_signal_that_was_blocked_is_none_that_is_lost(number: int) -> None:
-    """A process inherits which signals are blocked; one that takes no SIGTERM can only be killed."""
+    """A signal that was blocked at the start is handled: a process inherits the mask of its parent."""
     done = run(BLOCKED, number)
     assert (done.returncode, done.stdout) == (0, "stopped\n"), done.stderr
 

@@ -100,7 +100,7 @@ BODY = CT[336:]
     ids=range(19),
 )
 def test_what_says_dicom_without_a_preamble(content: bytes) -> None:
-    """Cut, damaged, appended to, with other elements in front or a prefix that is out of place: Orthanc is asked."""
+    """Damaged files that resemble DICOM are possible DICOM, about which Orthanc decides."""
     assert sniff(memoryview(content)) is FileType.MAYBE_DICOM
 
 
@@ -180,13 +180,13 @@ def test_other_ways_to_pack() -> None:
 @pytest.mark.parametrize("front", [b"MZ" + bytes(4000), b"PK\x07\x08", b"PK00", zipped({"a": b"x"}), b"%PDF-1.4" * 100])
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_zip_behind_something_else(front: bytes, compression: int) -> None:
-    """Programs that unpack themselves, and what several parts have in front."""
+    """A ZIP is detected behind other data, as in self-extracting programs."""
     assert sniff(memoryview(front + zipped({"IM1": CT}, compression))) is FileType.ZIP
     assert sniff(memoryview(front + zipped({"1.txt": b"text"}, compression))) is FileType.NOTHING
 
 
 def test_a_zip_that_was_cut_off() -> None:
-    """There is no directory: the members are found by what stands in front of them."""
+    """In a ZIP without its directory, members are found by their local headers."""
     assert sniff(memoryview(zipped({"IM1": CT})[:-30])) is FileType.ZIP
     assert sniff(memoryview(zipped({"IM1": CT})[:5000])) is FileType.ZIP
     assert sniff(memoryview(zipped({"1.txt": b"text" * 1000, "2.txt": b"x"})[:-30])) is FileType.NOTHING
@@ -222,7 +222,7 @@ def test_damaged_zips_are_sniffed_without_an_error(seed: int, changes: int) -> N
 
 @given(st.binary(max_size=300), st.data())
 def test_a_data_set_may_be_cut_off_anywhere(tail: bytes, data: st.DataObject) -> None:
-    """Truncated files make nothing raise."""
+    """Truncated files raise no error."""
     whole = sample("ExplVR_LitEndNoMeta.dcm")
     assert sniff(memoryview(whole[: data.draw(st.integers(0, 500))] + tail)) in FileType
 
@@ -245,7 +245,7 @@ def test_a_data_set_may_be_cut_off_anywhere(tail: bytes, data: st.DataObject) ->
     ],
 )
 def test_what_desktops_leave_behind_is_junk(name: str) -> None:
-    """Their names are known, in any case."""
+    """The names of files that desktops leave behind are detected as junk, in any case."""
     assert is_junk(name)
 
 

@@ -45,7 +45,7 @@ def started(root: DiskPath) -> Spool:
 
 @pytest.mark.parametrize("name", ["files", "incoming", "scratch", "sent"])
 def test_a_folder_that_is_a_link_is_refused(root: DiskPath, outside: DiskPath, name: str) -> None:
-    """At the start; the folder that it leads to keeps its files and its mode."""
+    """A spool folder that is a link is refused at the start; its target keeps its files and mode."""
     (root / name).symlink_to(outside)
     with pytest.raises(OSError, match=r"Not a directory|Too many levels"):
         started(root)
@@ -71,7 +71,7 @@ def test_a_key_that_is_no_file_is_made_anew(root: DiskPath, outside: DiskPath) -
 
 
 def test_a_database_that_is_a_link_is_made_anew(root: DiskPath, outside: DiskPath) -> None:
-    """The other program's database keeps what it has."""
+    """A database that is a link is replaced, and the file that it leads to is unchanged."""
     with closing(sqlite3.connect(outside / "index")) as database, database:
         database.execute("create table property(a)")
         database.execute("insert into property values('kept')")
@@ -88,7 +88,7 @@ def test_a_database_that_is_a_link_is_made_anew(root: DiskPath, outside: DiskPat
 
 
 def test_a_database_that_is_a_pipe_is_made_anew(root: DiskPath) -> None:
-    """The start does not hang."""
+    """A database that is a pipe is replaced, and the start does not hang."""
     os.mkfifo(root / "properties.sqlite")
     spool = started(root)
     spool.write(("a",), b"text")
@@ -143,7 +143,7 @@ def test_hard_links_are_files_that_are_never_changed(
 
 
 def test_pipes_links_and_sockets_are_replaced_and_not_copied(spool: Spool, tmp_path: DiskPath) -> None:
-    """An upload to their name works, a copy of their folder is made without them, and a rename replaces them."""
+    """Pipes, links and sockets are replaced by uploads and renames to their name, and left out of copies."""
     spool.make_folder(("a",))
     spool.write(("a", "file"), b"text")
     folder = tmp_path / "files" / "a"
@@ -188,7 +188,7 @@ def test_folders_that_are_nested_without_end(spool: Spool, tmp_path: DiskPath) -
 def test_a_file_that_becomes_a_pipe_while_it_is_opened(
     spool: Spool, tmp_path: DiskPath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its reader does not hang."""
+    """The reader of a file that becomes a pipe while it is opened does not hang."""
     spool.write(("a",), b"text")
     genuine = Spool.find
 

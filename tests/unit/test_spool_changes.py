@@ -50,7 +50,7 @@ def test_an_old_decision_does_not_remove_a_folder(spool: Spool, tmp_path: DiskPa
 
 
 def test_a_receipt_is_dropped_only_if_it_still_is_the_same(spool: Spool) -> None:
-    """Another receipt, a file, and nothing at all are left alone."""
+    """Dropping a receipt leaves another receipt, a file, and an empty path alone."""
     spool.put_receipt(("a",), RECEIPT)
     spool.remove_receipt(("a",), Receipt(RECEIPT.instance, 1))
     assert names(spool) == ["a"]
@@ -78,7 +78,7 @@ def test_a_failed_write_leaves_the_old_file(spool: Spool, monkeypatch: pytest.Mo
 
 
 def test_a_folder_that_is_filled_meanwhile_is_busy(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deleting ends, whatever others do."""
+    """Deleting a folder ends with `Busy` if others keep filling it."""
     spool.make_folder(("a",))
     spool.write(("a", "b"), b"1")
     with monkeypatch.context() as patch:
@@ -88,7 +88,7 @@ def test_a_folder_that_is_filled_meanwhile_is_busy(spool: Spool, monkeypatch: py
 
 
 def test_readers_never_see_half_a_file(tmp_path: DiskPath) -> None:
-    """While two writers replace it, every read is one of the two contents, and the count stays right."""
+    """While two writers replace a file, each read returns one complete content, and the quota's count stays right."""
     spool = Spool(tmp_path, maximum_size=0, maximum_age=DAY)
     contents = (b"a" * 10_000, b"b" * 20_000)
     spool.write(("x",), contents[0])

@@ -17,7 +17,7 @@ clock, spool = spools.clock, spools.spool
 
 
 def test_only_the_owner_can_read_the_disk(spool: Spool, tmp_path: DiskPath) -> None:
-    """Folders are 0700, files 0600."""
+    """Folders have mode 0700, files 0600."""
     spool.make_folder(("a",))
     spool.write(("a", "b"), b"1")
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
@@ -26,7 +26,7 @@ def test_only_the_owner_can_read_the_disk(spool: Spool, tmp_path: DiskPath) -> N
 
 
 def test_the_folder_around_the_spool_stays_as_it_was(tmp_path: DiskPath) -> None:
-    """An administrator may have named one that others use as well."""
+    """An existing folder around the spool keeps its mode, since others may use it."""
     tmp_path.chmod(0o755)
     Spool(tmp_path, maximum_size=0, maximum_age=0)
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
@@ -105,7 +105,7 @@ def test_other_things_on_the_disk_are_not_shown(spool: Spool, tmp_path: DiskPath
 def test_a_folder_that_was_removed_is_made_again(
     spool: Spool, tmp_path: DiskPath, removed: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The next request makes it again, and the log has one line."""
+    """The next request creates a removed spool folder again, with one line in the log."""
     spool.write(("a",), b"12345")
     shutil.rmtree(tmp_path / removed)
     assert names(spool) == ([] if removed in {"files", "."} else ["a"])

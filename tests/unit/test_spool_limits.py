@@ -43,7 +43,7 @@ def test_receipts_need_no_space(spool: Spool) -> None:
 
 
 def test_deleting_and_expiring_free_space(spool: Spool, clock: Clock) -> None:
-    """Files, folders and what has expired count no more."""
+    """Deleted and expired files and folders do not count towards the quota."""
     spool.make_folder(("d",))
     for _ in range(2):
         spool.write(("a",), bytes(500))
@@ -59,7 +59,7 @@ def test_deleting_and_expiring_free_space(spool: Spool, clock: Clock) -> None:
 
 
 def test_a_new_start_counts_what_is_there(spool: Spool, tmp_path: DiskPath) -> None:
-    """Unfinished uploads are removed; foreign files do not count."""
+    """A start removes unfinished uploads and counts existing files, without foreign ones."""
     spool.make_folder(("d",))
     spool.write(("d", "a"), bytes(900))
     spool.put_receipt(("r",), RECEIPT)
@@ -103,7 +103,7 @@ def test_what_has_expired_is_gone_before_it_is_removed(spool: Spool, clock: Cloc
 
 
 def test_expiry_removes_what_is_old(spool: Spool, clock: Clock, tmp_path: DiskPath) -> None:
-    """Files, receipts and folders that became empty; never the root, nor what is young."""
+    """Old files, receipts and folders that became empty are removed; never the root or recent ones."""
     spool.make_folder(("d",))
     spool.make_folder(("d", "e"))
     spool.write(("d", "e", "a"), b"1")
@@ -123,7 +123,7 @@ def test_expiry_removes_what_is_old(spool: Spool, clock: Clock, tmp_path: DiskPa
 
 
 def test_an_expired_file_does_not_block_its_name(spool: Spool, clock: Clock) -> None:
-    """Not even where nothing may be replaced."""
+    """An expired file can be replaced, even without permission to replace."""
     spool.write(("a",), b"old")
     clock.ahead = 2 * DAY
     assert spool.write(("a",), b"new", replace=False).entry.size == 3
@@ -135,7 +135,7 @@ def test_an_expired_file_does_not_block_its_name(spool: Spool, clock: Clock) -> 
     ("maximum_age", "pause"), [(1, 1), (3600, 36), (7 * DAY, 600), (math.inf, 600), (10**400, 600)]
 )
 def test_the_sweeper_sweeps_as_often_as_is_needed(spool: Spool, maximum_age: float, pause: float) -> None:
-    """A hundred times in the life of a file, at most once a second, at least every ten minutes; and it stops."""
+    """The sweeper runs a hundred times per lifetime of a file, every second to ten minutes, until it stops."""
     sweeper = Sweeper(spool, maximum_age)
     assert sweeper._pause == pause
     sweeper.start()

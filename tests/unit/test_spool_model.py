@@ -44,13 +44,13 @@ class Model(RuleBasedStateMachine):
         self.made = 0
 
     def teardown(self) -> None:
-        """Drop the folder."""
+        """Remove the folder."""
         self.spool.close()
         shutil.rmtree(self.root)
 
     @rule(path=PATHS, size=SIZES, pieces=strategies.booleans(), replace=strategies.booleans())
     def write(self, path: Path, size: int, pieces: bool, replace: bool) -> None:  # noqa: FBT001  hypothesis' own form
-        """A file, in one piece or in several."""
+        """Write a file, in one piece or in several."""
         self.made += 1
         data = (b"%d " % self.made).ljust(size, b".")
         wanted = self._parent_error(path) or (IsAFolder if self._is_folder(path) else None)
@@ -75,27 +75,27 @@ class Model(RuleBasedStateMachine):
 
     @rule(path=PATHS)
     def receipt(self, path: Path) -> None:
-        """A receipt."""
+        """Put a receipt."""
         wanted = self._parent_error(path) or (IsAFolder if self._is_folder(path) else None)
         if self._agrees(wanted, lambda: self.spool.put_receipt(path, RECEIPT)):
             self.nodes[path] = ("receipt", 0)
 
     @rule(path=PATHS)
     def folder(self, path: Path) -> None:
-        """A folder."""
+        """Create a folder."""
         wanted = self._parent_error(path) or (AlreadyExists if path in self.nodes else None)
         if self._agrees(wanted, lambda: self.spool.make_folder(path)):
             self.nodes[path] = None
 
     @rule(path=PATHS)
     def delete(self, path: Path) -> None:
-        """A removal."""
+        """Delete a path."""
         if self._agrees(None if path in self.nodes else NotFound, lambda: self.spool.delete(path)):
             self._drop(path)
 
     @rule(path=PATHS, size=strategies.integers(0, 100))
     def annotate(self, path: Path, size: int) -> None:
-        """A dead property."""
+        """Set a dead property."""
         self.made += 1
         value = (b"%d" % self.made).ljust(size, b".")
         wanted: type[PathError] | None = None if path in self.nodes else NotFound
@@ -112,7 +112,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(path=PATHS, other=PATHS, replace=strategies.booleans())
     def move(self, path: Path, other: Path, replace: bool) -> None:  # noqa: FBT001  hypothesis' own form
-        """A new path."""
+        """Move a path."""
         wanted = self._relocation_error(path, other, replace=replace)
         if self._agrees(wanted, lambda: self.spool.move(path, other, replace=replace)):
             moved, carried = self._below(path), self._properties(path)
@@ -123,7 +123,7 @@ class Model(RuleBasedStateMachine):
 
     @rule(path=PATHS, other=PATHS, replace=strategies.booleans(), deep=strategies.booleans())
     def copy(self, path: Path, other: Path, replace: bool, deep: bool) -> None:  # noqa: FBT001  hypothesis' own form
-        """A copy."""
+        """Copy a path."""
         carried = {each: value for each, value in self._properties(path).items() if deep or each == path}
         wanted = self._relocation_error(path, other, replace=replace)
         # As if the paths of all copies were as much longer as the target's is: more than that it cannot be.
@@ -138,13 +138,13 @@ class Model(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        """Another process."""
+        """Open the spool again, as another process does."""
         self.spool.close()
         self.spool = Spool(self.root, maximum_size=MAXIMUM, maximum_age=DAY)
 
     @invariant()
     def both_are_alike(self) -> None:
-        """Names, contents, and used bytes are equal."""
+        """Spool and model have the same names, contents, and used bytes."""
         assert self._shown(()) == self.nodes
         assert self.spool.used == self._used(self.nodes, self.properties)
         kept = {path: self.spool.properties.get(path, NAME) for path in self.nodes}
@@ -165,7 +165,7 @@ class Model(RuleBasedStateMachine):
         return found
 
     def _agrees(self, wanted: type[PathError] | None, act: Callable[[], object]) -> bool:
-        """Do something; return whether it was done, as it should be."""
+        """Run an operation on both; return True if it was done, as the model expects."""
         try:
             act()
         except PathError as error:

@@ -81,7 +81,7 @@ def test_files_and_receipts_are_moved_and_copied(filled: Spool, source: Path, ta
 
 
 def test_a_folder_comes_with_all_that_is_in_it(filled: Spool) -> None:
-    """Whether it is moved or copied; or empty, where only that was asked for."""
+    """A folder is moved or copied with its content, or copied empty on request."""
     filled.copy(("d",), ("copy",), replace=False)
     filled.copy(("d",), ("empty",), replace=False, deep=False)
     filled.move(("d",), ("moved",), replace=False)
@@ -100,7 +100,7 @@ def test_a_folder_comes_with_all_that_is_in_it(filled: Spool) -> None:
 @pytest.mark.parametrize("target", [("b",), ("r",), ("d", "a"), ("t",)])
 @pytest.mark.parametrize("source", [("a",), ("d", "e", "r"), ("s",)])
 def test_whatever_is_at_the_target_gives_way(filled: Spool, act: Relocate, source: Path, target: Path) -> None:
-    """A file, a receipt or a folder replaces any of them if that is allowed; otherwise nothing changes."""
+    """A file, a receipt or a folder replaces any of them if allowed; otherwise nothing changes."""
     for name in ("s", "t"):
         filled.make_folder((name,))
         filled.write((name, "f"), name.encode())
@@ -140,7 +140,7 @@ def test_whatever_is_at_the_target_gives_way(filled: Spool, act: Relocate, sourc
 def test_what_cannot_be_done_changes_nothing(
     filled: Spool, act: Relocate, error: type[PathError], source: Path, target: Path
 ) -> None:
-    """Each error has its class."""
+    """Each impossible move or copy has its error class, and changes nothing."""
     for depth in range(1, 63):
         filled.make_folder(("p",) * depth)
     before = tree(filled)
@@ -152,7 +152,7 @@ def test_what_cannot_be_done_changes_nothing(
 
 
 def test_a_move_onto_a_copy_leaves_one_name(filled: Spool) -> None:
-    """rename(2) does nothing where both names are of one inode."""
+    """Moving a file onto a copy of it leaves one name, although rename(2) does nothing for two names of one inode."""
     filled.copy(("a",), ("c",), replace=False)
     filled.move(("a",), ("c",), replace=True)
     assert names(filled) == ["b", "c", "d", "r"]
@@ -202,7 +202,7 @@ def test_what_has_expired_is_not_there(spool: Spool, clock: Clock, tmp_path: Dis
 
 
 def test_links_that_are_no_receipts_are_neither_moved_nor_followed(spool: Spool, tmp_path: DiskPath) -> None:
-    """Nor are they copied with the folder that they are in."""
+    """Foreign links are neither moved, followed nor copied with their folder."""
     outside = tmp_path / "outside"
     outside.mkdir()
     (outside / "secret").write_text("secret")
@@ -224,7 +224,7 @@ def test_links_that_are_no_receipts_are_neither_moved_nor_followed(spool: Spool,
 
 
 def test_a_disk_that_cannot_exchange_loses_nothing(filled: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then a folder is not replaced, and the error says what to do; files are, as ever."""
+    """Without atomic exchange on the disk, replacing a folder is an error that says what to do; files are replaced."""
 
     def fail(*_: object) -> None:
         raise OSError(22, "Invalid argument")
@@ -272,7 +272,7 @@ def test_a_copy_of_what_became_a_folder_is_busy(filled: Spool) -> None:
 @pytest.mark.parametrize("kind", ["file", "folder"])
 @pytest.mark.parametrize("act", [Spool.move, Spool.copy])
 def test_the_target_is_missing_at_no_moment(tmp_path: DiskPath, act: Relocate, kind: str) -> None:
-    """While it is replaced again and again, each look finds one of the contents."""
+    """While a target is replaced repeatedly, each reader finds one of the contents."""
     spool = Spool(tmp_path, maximum_size=0, maximum_age=DAY)
     path = ("x", "f") if kind == "folder" else ("x",)
 

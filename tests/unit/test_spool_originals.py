@@ -38,7 +38,7 @@ def test_originals_are_kept_as_sent(spool: Spool) -> None:
 
 
 def test_it_is_so_after_a_start(spool: Spool, tmp_path: DiskPath) -> None:
-    """Originals are loaded from the disk at a start; those whose files were removed are forgotten."""
+    """Originals are loaded at a start; those whose files were removed are forgotten."""
     spool.write(("a",), b"sent", receipt=RECEIPT)
     spool.write(("b",), b"gone", receipt=RECEIPT)
     (tmp_path / "files" / "b").unlink()
@@ -48,7 +48,7 @@ def test_it_is_so_after_a_start(spool: Spool, tmp_path: DiskPath) -> None:
 
 
 def test_it_can_be_renamed_and_copied(spool: Spool) -> None:
-    """Each of its names has the same receipt, and the bytes count once."""
+    """A renamed or copied original has the same receipt at each name, and its bytes count once."""
     spool.write(("a",), b"sent", receipt=RECEIPT)
     spool.make_folder(("folder",))
     spool.copy(("a",), ("folder", "copy"), replace=False)
@@ -61,7 +61,7 @@ def test_it_can_be_renamed_and_copied(spool: Spool) -> None:
 
 @pytest.mark.parametrize("how", ["delete", "drop", "replace", "receipt", "expire"])
 def test_nothing_is_left_of_it(spool: Spool, tmp_path: DiskPath, clock: Clock, how: str) -> None:
-    """Its receipt is forgotten when it is removed, in whichever way."""
+    """The receipt of an original is forgotten when the original is removed in any way."""
     spool.write(("a",), b"sent", receipt=RECEIPT)
     match how:
         case "delete":
@@ -99,7 +99,7 @@ def test_it_gives_way(spool: Spool) -> None:
 
 
 def test_other_files_do_not(spool: Spool) -> None:
-    """A file that Orthanc does not have stays, and an upload that does not fit is refused."""
+    """Files that Orthanc does not have are kept, and an upload that does not fit is refused."""
     spool.write(("a",), bytes(300), receipt=RECEIPT)
     spool.write(("text",), b"x" * 600)
     with pytest.raises(NoSpace):

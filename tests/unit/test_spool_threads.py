@@ -29,7 +29,7 @@ def spool(tmp_path: DiskPath) -> Iterator[Spool]:
 
 
 def actions(spool: Spool, chance: random.Random) -> Iterator[Callable[[], object]]:
-    """Yield anything that can be done, to any path, for ever."""
+    """Yield random operations on random paths, without end."""
     while True:
         path, other, replace = chance.choice(PATHS), chance.choice(PATHS), chance.random() < 0.7
         content, value = bytes(chance.randrange(20_000)), bytes(chance.randrange(9000))
@@ -49,7 +49,7 @@ def actions(spool: Spool, chance: random.Random) -> Iterator[Callable[[], object
 
 
 def change(spool: Spool, seed: int) -> None:
-    """Do many things, whether they can be done or not."""
+    """Do many random operations, ignoring those that fail."""
     for act in islice(actions(spool, random.Random(seed)), 3000):  # noqa: S311  no secret
         with suppress(PathError):
             act()
@@ -57,7 +57,7 @@ def change(spool: Spool, seed: int) -> None:
 
 @pytest.mark.slow
 def test_all_at_once(spool: Spool, tmp_path: DiskPath) -> None:
-    """Files and properties count for as long as they exist."""
+    """Under concurrent changes, files and properties count for exactly as long as they exist."""
     threads = [threading.Thread(target=change, args=(spool, seed)) for seed in range(6)]
     for thread in threads:
         thread.start()

@@ -56,7 +56,7 @@ def test_one_server_has_one_folder(same: str) -> None:
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Path:
-    """A folder."""
+    """A spool folder."""
     (tmp_path / "spool").mkdir()
     return tmp_path / "spool"
 
@@ -105,7 +105,7 @@ def test_hard_links(tmp_path: Path, spool: Path) -> None:
 
 
 def test_both_in_one_folder(spool: Path) -> None:
-    """The catalog may be in the spool."""
+    """The catalog may be inside the spool."""
     assert refusal(spool, spool / "catalog.sqlite") == ""
 
 

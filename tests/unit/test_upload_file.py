@@ -119,7 +119,7 @@ def test_what_goes_elsewhere_needs_room_beside_what_stays(spool: Spool) -> None:
 
 
 def test_a_full_disk_is_told_at_once_or_as_soon_as_it_is_full(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whether the number of bytes is known or not."""
+    """A full disk is reported at once if the size is known, and otherwise as soon as it is full."""
     with monkeypatch.context() as patch:
         patch.setattr(Disk, "free", lambda _: 99)
         with pytest.raises(NoSpace, match="disk"):

@@ -15,14 +15,14 @@ TODAY = date(2024, 3, 31)
 
 
 def fits(text: str, value: str, representation: str = "LO", today: date = TODAY) -> bool:
-    """Ask a single value."""
+    """Return True if a condition accepts a value."""
     return parse_criterion(text, representation).accepts(value, today)
 
 
 def appears(
     where: str, study: Mapping[str, str], *series: Mapping[str, str], patient: Mapping[str, str] | None = None
 ) -> bool:
-    """Ask a whole layout."""
+    """Return True if a layout shows a study."""
     layout = load_text(f'title = "x"\n[where]\n{where}\n[[level]]\nstudy = "{{id}}"\n', "x.toml")
     return matches(layout.where, patient or {}, study, series, TODAY)
 
@@ -86,7 +86,7 @@ def test_texts(text: str, value: str, expected: bool) -> None:  # noqa: FBT001  
     ],
 )
 def test_ranges(text: str, representation: str, value: str, expected: bool) -> None:  # noqa: FBT001  a parameter
-    """Both ends are in the range, either may be missing, and what is no date is in none."""
+    """Both ends are in the range, either may be missing, and other texts are in no range."""
     assert fits(text, value, representation) is expected
 
 

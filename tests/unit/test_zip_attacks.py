@@ -80,7 +80,7 @@ def test_names_are_never_paths(
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_names_are_shown_harmlessly(importer: ZipImporter, name: bytes) -> None:
-    """In the details of a refusal: one short line without control characters."""
+    """The details of a refusal show a name as one short line without control characters."""
     details = refusal(importer, raw_zip(stored(name, BROKEN))).details
     assert len(details) == 1
     assert details[0].isprintable()
@@ -105,7 +105,7 @@ def test_links_and_devices_are_files(importer: ZipImporter, tmp_path: DiskPath) 
 
 
 def test_long_names_of_zips_in_a_zip_take_no_memory(importer: ZipImporter) -> None:
-    """The path of a member repeats the names of the ZIPs around it: of thousands of members that would be gigabytes."""
+    """Paths of members do not repeat the names of the ZIPs around them in memory: thousands would need gigabytes."""
     inner = raw_zip(*(stored(b"%d" % number, BROKEN[:300]) for number in range(600)))
     outer = raw_zip(stored(b"\xb0" * 65535, inner))
     tracemalloc.start()
@@ -240,7 +240,7 @@ def never_ending(headers: int, tail: bytes) -> bytes:
 def test_members_without_an_end_cost_no_more_than_the_zip(
     importer: ZipImporter, monkeypatch: pytest.MonkeyPatch, read: str
 ) -> None:
-    """Each would be unpacked through all others to find its end, which makes hours of a few hundred kilobytes."""
+    """Members of unknown size are not each unpacked to the end of the ZIP, which would take hours."""
     packer = zlib.compressobj(9, wbits=-zlib.MAX_WBITS)
     tail = packer.compress(bytes(64 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
     content = never_ending(2000, tail)
@@ -256,7 +256,7 @@ def test_members_without_an_end_cost_no_more_than_the_zip(
 
 
 def test_an_import_ends_where_the_drive_stops(importer: ZipImporter) -> None:
-    """Between any two members, whatever they are."""
+    """An import ends between any two members when the drive stops."""
     progress = Progress(lambda: progress.total > 0)
     with pytest.raises(Unavailable, match="The drive is stopping"):
         importer.import_zip(zipped({str(number): b"x" for number in range(100)}), progress)

@@ -27,7 +27,7 @@ DOWNLOAD = b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 def test_transfers_of_one_client(server: HttpServer, application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond a number of transfers that wait for one client, that which has waited longest gives way, with a reason."""
+    """Beyond the limit of waiting transfers of one client, the one that has waited longest is aborted with a reason."""
     monkeypatch.setattr(transfer_limits.TransferLimits, "_most_of_owner", 3)
     with ExitStack() as stack:
         uploads = []
@@ -43,7 +43,7 @@ def test_transfers_of_one_client(server: HttpServer, application: Application, m
 
 @pytest.mark.parametrize("sent", [UPLOAD, UPLOAD.replace(b"1000000", b"1000"), DOWNLOAD])
 def test_too_slow(server: HttpServer, monkeypatch: pytest.MonkeyPatch, sent: bytes) -> None:
-    """A client that goes on with nothing for too long is let go."""
+    """A client that transfers nothing for too long is disconnected."""
     too_slow = transfer_limits.RateLimit(0.5, 60.0, 1)
     monkeypatch.setattr(connection_manager, "RATE_LIMITS", dict.fromkeys(transfer_limits.RATE_LIMITS, too_slow))
     with connected(server, sent) as connection:
@@ -57,7 +57,7 @@ def test_too_slow(server: HttpServer, monkeypatch: pytest.MonkeyPatch, sent: byt
 
 
 def test_users_of_one_address_take_turns(application: Application) -> None:
-    """Behind a proxy all have one address: who has logged in does not wait for what another user asks for."""
+    """Users behind one proxy take turns: a logged-in user does not wait for all requests of another one."""
 
     def logged_in(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[Any]:
         environ["wsgidav.auth.user_name"] = environ["HTTP_X_USER"]
@@ -204,7 +204,7 @@ def test_large_bodies(server: HttpServer, method: bytes, framing: bytes) -> None
 
 
 def test_a_body_in_time_of_its_own(server: HttpServer) -> None:
-    """However long a pause between its parts is, a body arrives whole, in chunks or not."""
+    """A body arrives complete however long the pauses between its parts are, in chunks or not."""
     for framing, parts in (
         (b"Content-Length: 200003", [b"x" * 100_000, b"x" * 100_000, b"abc"]),
         (b"Content-Length: 5", [b"ab", b"cde"]),
