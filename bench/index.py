@@ -18,6 +18,7 @@ from typing import ClassVar, TypeVar
 from bench.connection import WrongAnswer
 from bench.figures import MET, Goal
 from bench.memory import Memory
+from bench.replacing import measure_replacing
 from bench.results import Part
 from bench.simulated import STUDIES_EACH, SimulatedArchive, patient_tags
 from davfs.catalog.catalog import Catalog
@@ -67,6 +68,12 @@ _QUANTITIES = {
     "search_ms": Quantity("ms of a search with one hit", 50),
     "ready_after_kill_ms": Quantity("ms until a killed index is ready", 2000),
     "longest_save_ms": Quantity("ms of the longest step of the first index that lets nobody else write", 250),
+    "unchanged_wait_ms": Quantity("ms of the longest request of a reader and a writer"),
+    "added_wait_ms": Quantity("ms of it while a layout is added", 250),
+    "added_p99_ms": Quantity("ms of 99 of 100 requests meanwhile"),
+    "added_seconds": Quantity("s until that layout is complete"),
+    "removed_wait_ms": Quantity("ms of the longest request while a layout is removed", 250),
+    "midnight_wait_ms": Quantity("ms of it while a day begins", 250),
 }
 
 
@@ -152,6 +159,8 @@ def _measure(studies: int) -> dict[str, float]:
             person = patient_tags(studies // 4)
             path = f"{person['PatientName'].replace('^', ' ')} ({person['PatientID']})"
             found["cold_path_ms"] = _timed(lambda: drive.tree.stat((path,)))[1]
+            drive.catalog.synchronizer.building = False
+            found |= measure_replacing(archive, drive.store, drive.catalog, drive.tree, layouts)
     return found | {"rss_megabytes": memory.growth() / (1 << 20)}
 
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
 
@@ -37,16 +37,8 @@ class Clock:
         return self.day
 
 
-@dataclass
-class Waits:
-    """Seconds of each request of a reader, and of each study that a writer stored."""
-
-    reads: list[float] = field(default_factory=list)
-    writes: list[float] = field(default_factory=list)
-
-
-def measure_replacing(  # noqa: PLR0913, PLR0917  the parts of a drive
-    archive: SimulatedArchive, store: Store, catalog: Catalog, tree: Tree, layouts: list[Layout], clock: Clock
+def measure_replacing(
+    archive: SimulatedArchive, store: Store, catalog: Catalog, tree: Tree, layouts: list[Layout]
 ) -> dict[str, float]:
     """Measure the waits of a reader and a writer while layouts and days change.
 
@@ -55,18 +47,20 @@ def measure_replacing(  # noqa: PLR0913, PLR0917  the parts of a drive
         store: Its index, complete for the layouts.
         catalog: The same.
         tree: A layout of patients and studies.
-        layouts: The layouts; the last but one is added and removed, the last one has relative dates.
-        clock: The clock of the index.
+        layouts: The layouts; the last but one is removed and added, the last one has relative dates.
 
     Returns:
-        For each change: the longest wait in ms, that of 99 of 100 requests, and the seconds until the change was done.
+        For each change the longest wait of a request, and that of 99 of 100, in ms; and the seconds until the layout
+        that was added was complete.
     """
+    clock = Clock(store.layouts.placer.day)
     placer = partial(Placer, today=clock.today)
+    store.change_layouts(placer(layouts))
     changes: Mapping[str, Callable[[], object]] = {
+        "unchanged": lambda: None,
         "removed": lambda: store.change_layouts(placer([*layouts[:-2], layouts[-1]])),
         "added": lambda: store.change_layouts(placer(layouts)),
         "midnight": lambda: setattr(clock, "day", clock.day + timedelta(days=1)),
-        "month": lambda: setattr(clock, "day", clock.day + timedelta(days=30)),
     }
     found: dict[str, float] = {}
     placing = LayoutPlacing(catalog, lambda: None)
@@ -76,29 +70,28 @@ def measure_replacing(  # noqa: PLR0913, PLR0917  the parts of a drive
             with _clients(archive, catalog, tree) as waits:
                 began = time.perf_counter()
                 change()
-                while any(store.layouts.percentage(plan) is not None for plan in store.layouts.wanted.plans):
-                    time.sleep(_PAUSE)
+                _wait_until_done(store, layouts[-2])
                 found[f"{name}_seconds"] = time.perf_counter() - began
-                if name == "removed":
-                    _wait_until_deleted(store, Plan.of(layouts[-2]))
-                time.sleep(max(0.0, _LEAST - (time.perf_counter() - began)))
-            for kind, seconds in (("read", waits.reads), ("write", waits.writes)):
-                found[f"{name}_{kind}_ms"] = max(seconds) * 1000
-                found[f"{name}_{kind}_p99_ms"] = statistics.quantiles(seconds, n=100)[-1] * 1000
+                time.sleep(max(0.0, _LEAST - found[f"{name}_seconds"]))
+            found[f"{name}_wait_ms"] = max(waits) * 1000
+            found[f"{name}_p99_ms"] = statistics.quantiles(waits, n=100)[-1] * 1000
     finally:
         placing.stop(60)
     return found
 
 
-def _wait_until_deleted(store: Store, plan: Plan) -> None:
-    while plan.key in store.layouts.progress:
+def _wait_until_done(store: Store, layout: Layout) -> None:
+    """Wait until a layout is complete, or its placements are deleted."""
+    key = Plan.of(layout).key
+    is_wanted = key in {plan.key for plan in store.layouts.wanted.plans}
+    while store.layouts.progress.get(key) is not None or (key in store.layouts.progress) != is_wanted:
         time.sleep(_PAUSE)
 
 
 @contextmanager
-def _clients(archive: SimulatedArchive, catalog: Catalog, tree: Tree) -> Iterator[Waits]:
-    """Run a reader and a writer, and note their waits."""
-    waits, stopping = Waits(), threading.Event()
+def _clients(archive: SimulatedArchive, catalog: Catalog, tree: Tree) -> Iterator[list[float]]:
+    """Run a reader and a writer, and note the seconds of each request."""
+    waits, stopping = list[float](), threading.Event()
     paths = itertools.cycle(_paths(archive))
 
     def read() -> None:
@@ -110,10 +103,7 @@ def _clients(archive: SimulatedArchive, catalog: Catalog, tree: Tree) -> Iterato
         archive.arrive()
         catalog.refresh()
 
-    threads = [
-        threading.Thread(target=_repeat, args=(act, noted, stopping))
-        for act, noted in ((read, waits.reads), (write, waits.writes))
-    ]
+    threads = [threading.Thread(target=_repeat, args=(act, waits, stopping)) for act in (read, write)]
     for thread in threads:
         thread.start()
     try:

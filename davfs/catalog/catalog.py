@@ -90,6 +90,11 @@ class Catalog:
         self.place_for_today()
         return self._store.layouts.percentage(plan)
 
+    def progress(self) -> Mapping[str, tuple[str, int | None]]:
+        """Return title and `percentage` of each layout, by its key."""
+        layouts = self._store.layouts
+        return {plan.key: (plan.layout.title, layouts.percentage(plan)) for plan in layouts.wanted.plans}
+
     def check_next(self) -> None:
         """Check a part of the file for damage, if that has to be done; see `Store.check_next`."""
         self._store.check_next()

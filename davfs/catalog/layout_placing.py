@@ -1,6 +1,6 @@
 """The background thread that places new layouts beside the others, and deletes former ones.
 
-It works half of the time at most, in steps of some 30 ms, so that requests and new resources come in between.
+It works half of the time at most, in steps of some 20 ms, so that requests and new resources come in between.
 """
 
 import logging
@@ -21,6 +21,32 @@ _RETRY = 10.0
 """Seconds until a step is tried again that failed."""
 
 
+class _ProgressLog:
+    """Logs which layouts are being placed, every tenth part of their progress, and the end.
+
+    Args:
+        catalog: The index.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._logged: dict[str, tuple[int, float]] = {}
+
+    def note(self) -> None:
+        """Log what is new."""
+        progress = self._catalog.progress()
+        self._logged = {key: noted for key, noted in self._logged.items() if key in progress}
+        for key, (title, percentage) in progress.items():
+            tenths, began = self._logged.get(key, (-1, time.monotonic()))
+            if percentage is None:
+                if self._logged.pop(key, None):
+                    _log.warning("the layout '%s' is complete after %.1f s", title, time.monotonic() - began)
+            elif percentage // 10 > tenths:
+                level = logging.INFO if tenths >= 0 else logging.WARNING
+                _log.log(level, "the layout '%s' is being placed: %d %% of the archive is in it", title, percentage)
+                self._logged[key] = percentage // 10, began
+
+
 class LayoutPlacing:
     """Places layouts, and moves the index on to a new day.
 
@@ -32,6 +58,7 @@ class LayoutPlacing:
     def __init__(self, catalog: Catalog, stepped: Callable[[], object]) -> None:
         self._catalog = catalog
         self._stepped = stepped
+        self._log = _ProgressLog(catalog)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="davfs-placing", daemon=True)
 
@@ -66,6 +93,7 @@ class LayoutPlacing:
         """Do one step; return the seconds to wait until the next one."""
         began = time.monotonic()
         self._catalog.place_for_today()
+        self._log.note()
         more = self._catalog.place_next()
         self._stepped()
         return max(_SHORTEST, time.monotonic() - began) if more else _TICK

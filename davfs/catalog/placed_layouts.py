@@ -109,7 +109,8 @@ class PlacedLayouts:
         if len(lingering) < len(self.lingering):
             return self._recorded(db, self.wanted, lingering, self.placer.day)
         if plans := self._furthest():
-            placed = PlacementTable(db, self.placer).place_next(plans, self.progress[plans[0].key] or 0)
+            placer = self.placer.with_plans(plans, self.placer.day)
+            placed = PlacementTable(db, placer).place_next(plans, self.progress[plans[0].key] or 0)
             LayoutTable(db).set_progress([plan.key for plan in plans], placed)
         elif key := next(self._deleting(), None):
             LayoutTable(db).delete_next(key, again=key in {plan.key for plan in self.wanted.plans})

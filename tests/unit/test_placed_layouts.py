@@ -1,17 +1,21 @@
 """Layouts are placed, changed, removed and moved on to another day in steps, while the archive changes."""
 
 import random
+import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from davfs.catalog import placed_layouts, placements
+from davfs.catalog import connections, database, placed_layouts, placements
 from davfs.catalog.placing import Placement, Placer, TaggedResource
 from davfs.catalog.plan import Folder, Plan
-from davfs.layout import load_text
+from davfs.errors import Unavailable
+from davfs.layout import HashKey, load_text
 from davfs.orthanc import Level
 from tests.support.layouts import FILES, study_id
 from tests.support.placed import ACTIONS, LAYOUTS, STUDIES, TEXTS, PlacedDrive, expected, tags
@@ -86,6 +90,73 @@ def test_killed_in_the_middle(drive: PlacedDrive, tmp_path: Path) -> None:
         assert (killed.catalog.percentage(Plan.of(LAYOUTS[1])) or 0) >= done > 0
         assert killed.finish().content() == expected(killed, tmp_path / f"fresh {number}")
         killed.store.close()
+
+
+@contextmanager
+def full_disk(drive: PlacedDrive, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fill the disk, so that the file cannot grow."""
+    connect = connections.connect
+
+    def connected(file: Path) -> sqlite3.Connection:
+        db = connect(file)
+        db.execute("PRAGMA max_page_count = 1")  # as many as there are
+        return db
+
+    with closing(sqlite3.connect(drive.folder / "catalog.sqlite")) as db:  # leaves no page free
+        db.execute("VACUUM")
+    drive.store._database._close_idle()
+    with monkeypatch.context() as patch:
+        patch.setattr(connections, "connect", connected)
+        yield
+
+
+def test_disk_that_becomes_full_in_the_middle(
+    drive: PlacedDrive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Placing goes on in memory where it was, and the result is in the file when it can be written again."""
+    monkeypatch.setattr(database, "_RETRY_INTERVAL", 0.0)
+    drive.change(*LAYOUTS)
+    drive.store.place_next()
+    with full_disk(drive, monkeypatch):
+        content = drive.finish().content()
+        assert not drive.store.return_to_file()
+    assert content == expected(drive, tmp_path / "fresh")
+    assert drive.store.return_to_file()
+    drive.store.close()
+    drive.__post_init__()
+    assert drive.incomplete() == []
+    assert drive.content() == content
+
+
+def test_disk_that_is_full_and_no_memory(drive: PlacedDrive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that cannot be written changes nothing; it is done when there is room again."""
+    drive.change(*LAYOUTS)
+    monkeypatch.setattr(database, "_LARGEST_COPY", 0)
+    before = drive.store.layouts.progress
+    with full_disk(drive, monkeypatch):
+        for _ in range(3):
+            with pytest.raises(Unavailable):
+                drive.finish()
+        assert drive.incomplete()
+        assert drive.store.layouts.progress.keys() == before.keys()
+    drive.store._database._close_idle()
+    assert drive.finish().content() == expected(drive, tmp_path / "fresh")
+
+
+def test_other_key_of_hashes(drive: PlacedDrive, tmp_path: Path) -> None:
+    """With another HashKey nothing is shown under the old pseudonyms: an anonymised layout is placed again."""
+    text = 'title = "all"\n[[level]]\npatient = "{PatientID:hash}"\n[[level]]\nstudy = "{StudyInstanceUID:hash}"\n'
+    old, new = (
+        replace(load_text(f"anonymised = true\n{text}", "test.toml", key=key), anonymised=key)
+        for key in map(HashKey, (b"a" * 32, b"b" * 32))
+    )
+    drive.change(old)
+    drive.finish()
+    drive.store.close()
+    drive.layouts = (new,)
+    drive.__post_init__()
+    assert drive.incomplete() == [new]
+    assert drive.finish().content() == expected(drive, tmp_path / "fresh")
 
 
 def test_removed_layout_is_deleted_in_steps(drive: PlacedDrive, tmp_path: Path) -> None:
