@@ -8,12 +8,12 @@ psycopg, which is optional, is imported by the functions that need it.
 
 import select
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from davfs.errors import ConfigurationError, Unavailable
-from davfs.orthanc import triggers
+from davfs.orthanc import nodes, triggers
 from davfs.orthanc.model import Level, OrthancId
 
 _CHANNEL = "davfs"
@@ -21,18 +21,6 @@ _SILENCE = 3.0
 """Seconds within which the server has to answer."""
 _LABELS = (
     "SELECT resourceType, publicId, label FROM labels JOIN resources ON internalId = labels.id WHERE resourceType < 3"
-)
-_OTHERS = (
-    "SELECT application_name, host(client_addr) FROM pg_stat_activity"
-    " WHERE datname = current_database() AND application_name LIKE 'davfs %' AND pid <> pg_backend_pid()"
-)
-_CLOCK = "SELECT extract(epoch FROM clock_timestamp())"
-_LARGEST_SHIFT = 60.0
-"""Seconds by which a clock may differ from that of PostgreSQL."""
-_CLOCKS = "this machine's clock is {seconds:+.0f} seconds from PostgreSQL's: set both, best by NTP"
-_LAYOUTS = (
-    "{node} is on the same database, and has other layouts or another key of pseudonyms: give all of them the same"
-    " Davfs.Layouts and Davfs.HashKey"
 )
 _LEVELS = {"0": Level.PATIENT, "1": Level.STUDY, "2": Level.SERIES}
 """``resourceType`` in the database, as ``OrthancPluginResourceType``; instances are 3, and send no notifications."""
@@ -128,15 +116,9 @@ class PostgresNotifications:
     def mistakes(self) -> Sequence[str]:
         """See `Notifications`."""
         try:
-            others = self._connection.execute(_OTHERS).fetchall()
-            found = self._connection.execute(_CLOCK).fetchone()
+            return [*nodes.unlike(self._connection, self._named), *nodes.clock(self._connection, time.time())]
         except self._error as error:
             raise Unavailable(_reason(error)) from error
-        ahead = time.time() - float(found[0]) if found else 0.0
-        return [
-            *_unlike(self._named, others),
-            *([_CLOCKS.format(seconds=ahead)] if abs(ahead) > _LARGEST_SHIFT else ()),
-        ]
 
     def labels(self) -> Labels:
         """See `Notifications`."""
@@ -249,16 +231,6 @@ def _parameters(section: Mapping[str, Any]) -> dict[str, Any]:
         return {"conninfo": uri, **_DETECTION}
     given = {name: section[key] for key, name in _SETTINGS.items() if section.get(key)}
     return {"host": "localhost", "sslmode": "require" if section.get("EnableSsl") else "disable"} | given | _DETECTION
-
-
-def _unlike(ours: str, others: Iterable[tuple[str, str | None]]) -> list[str]:
-    """Return a sentence for each other drive whose digest in its name differs from ours."""
-    found = set()
-    for name, address in others:
-        _, digest, host = f"{name}  ".split(" ", 2)
-        if digest != ours.split(" ")[1]:
-            found.add(_LAYOUTS.format(node=f"the drive on {host.strip()} ({address or 'this machine'})"))
-    return sorted(found)
 
 
 def _reason(error: Exception) -> str:

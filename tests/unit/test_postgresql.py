@@ -63,18 +63,3 @@ def test_no_psycopg(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(ConfigurationError, match="install psycopg"):
         postgresql.check({"PostgreSQL": {"EnableIndex": True}})
-
-
-def test_nodes_that_differ() -> None:
-    """Each drive with another digest is named once, and those with the same are not."""
-    others = [
-        ("davfs 11 one", "10.0.0.1"),
-        ("davfs 22 two", "10.0.0.2"),
-        ("davfs 22 two", "10.0.0.2"),
-        ("davfs 33 x", None),
-    ]
-    found = postgresql._unlike("davfs 11 here", others)
-    assert [each.partition(" is ")[0] for each in found] == [
-        "the drive on two (10.0.0.2)",
-        "the drive on x (this machine)",
-    ]
