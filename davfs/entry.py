@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum
 from itertools import chain
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self, TypeAlias
+from typing import NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
 
 Path: TypeAlias = tuple[str, ...]
 """Segments below the drive's root, each in NFC; ``()`` is the root itself."""
@@ -64,6 +64,15 @@ class Content(AbstractContextManager["Content"], Protocol):
 
     def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
         """Yield the bytes from ``start`` to before ``stop`` (offsets in bytes) as one or several buffers."""
+
+
+@runtime_checkable
+class OnDisk(Protocol):
+    """Content that may be in a file on a disk, byte for byte."""
+
+    @property
+    def descriptor(self) -> int | None:
+        """The open file; None for none."""
 
 
 def read_all(content: Content) -> memoryview:
@@ -148,6 +157,11 @@ class Streamed:
         self._bytes = source.__enter__()
         size = self._bytes.size
         self.entry = entry if entry.size == size else entry._replace(size=size)
+
+    @property
+    def descriptor(self) -> int | None:
+        """See `OnDisk`."""
+        return self._bytes.descriptor if isinstance(self._bytes, OnDisk) else None
 
     def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
         """See `Content`."""

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 from davfs.entry import Content, Entry, Streamed
 from davfs.errors import Unavailable
-from davfs.orthanc import InstanceFiles, OrthancId
+from davfs.orthanc import HasStorageFolder, InstanceFiles, OrthancId
 
 
 def open_stored(orthanc: InstanceFiles, entry: Entry, instance: OrthancId) -> Content:
@@ -22,6 +22,10 @@ def open_stored(orthanc: InstanceFiles, entry: Entry, instance: OrthancId) -> Co
         UnknownResource: The instance does not exist any more.
         Unavailable: The response is not that file.
     """
+    if entry.steady and isinstance(orthanc, HasStorageFolder):
+        stored = orthanc.open_stored(instance, entry.etag, entry.size)
+        if stored is not None:
+            return Streamed(entry, stored)
     with ExitStack() as stack:
         content = stack.enter_context(Streamed(entry, orthanc.open_instance(instance)))
         size = content.entry.size

@@ -15,7 +15,7 @@ Source: https://orthanc.uclouvain.be/api/ and, for each method, the route named 
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from davfs.entry import Readable
 from davfs.orthanc.model import (
@@ -38,6 +38,7 @@ __all__ = [
     "Changes",
     "Counts",
     "DerivedContent",
+    "HasStorageFolder",
     "ImportTarget",
     "Instance",
     "InstanceFiles",
@@ -129,6 +130,23 @@ class InstanceFiles(_InstanceLookup, Protocol):
         Args:
             instance: Its id; a missing instance raises when the context is entered.
             start: Offset of the first read, in bytes; any other offset can be read as well, at a higher cost.
+        """
+
+
+@runtime_checkable
+class HasStorageFolder(Protocol):
+    """Access to Orthanc's storage folder, where that is readable beside this process."""
+
+    def open_stored(self, instance: OrthancId, uuid: str, size: int) -> AbstractContextManager[Readable] | None:
+        """Open the stored file of an instance by its name; None if Orthanc has to be asked for it.
+
+        Args:
+            instance: Its id.
+            uuid: Name of its stored file.
+            size: Its size in bytes.
+
+        Raises:
+            UnknownResource: There is no such instance any more.
         """
 
 

@@ -24,6 +24,7 @@ from davfs.orthanc import InstanceFiles
 from davfs.orthanc.file_cache import FileCache
 from davfs.orthanc.idle import IdlePool
 from davfs.orthanc.model import Instance, OrthancId
+from davfs.orthanc.storage_folder import StorageFolder, StoredFile
 
 _NOTED = 1000
 """Instances that are known to be read in ranges."""
@@ -37,6 +38,7 @@ class RangeCache:
 
     Args:
         orthanc: Has the files.
+        storage: Orthanc's storage folder, whose files are read in ranges without a cache; None if it is not readable.
         largest: Bytes of the largest file that is cached in memory.
         capacity: Bytes of all files that are cached in memory.
         open_files: Number of files that are kept open; inside Orthanc each of them is in the core's memory.
@@ -48,6 +50,7 @@ class RangeCache:
         self,
         orthanc: InstanceFiles,
         *,
+        storage: StorageFolder | None = None,
         largest: int = 32 << 20,
         capacity: int = 128 << 20,
         open_files: int = 4,
@@ -56,6 +59,7 @@ class RangeCache:
     ) -> None:
         self.instance, self.instances, self.instance_size = orthanc.instance, orthanc.instances, orthanc.instance_size
         self._orthanc = orthanc
+        self._storage = storage
         self._files = FileCache("davfs-ranges", largest, capacity, idle, now)
         self._open_files: _OpenFiles = IdlePool("davfs-open-files", open_files, idle, now, _close)
         self._noted = LruSet[OrthancId](_NOTED, lifetime=idle, now=now)
@@ -71,6 +75,10 @@ class RangeCache:
             raise UnknownResource("the instance does not exist any more")
         self._noted.add(instance)
         return _RangedFile(self._orthanc, found[0], self._files, self._open_files, lambda: self._noted.add(instance))
+
+    def open_stored(self, instance: OrthancId, uuid: str, size: int) -> StoredFile | None:
+        """See `davfs.orthanc.HasStorageFolder`."""
+        return None if self._storage is None else self._storage.open(instance, uuid, size)
 
     def close(self) -> None:
         """Evict all files, and stop the timers."""

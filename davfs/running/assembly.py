@@ -30,6 +30,7 @@ from davfs.imports.lanes import Lanes
 from davfs.imports.same_image import SameImage
 from davfs.orthanc import Orthanc
 from davfs.orthanc.ranges import RangeCache
+from davfs.orthanc.storage_folder import StorageFolder
 from davfs.running.layout_reloader import LayoutReloader
 from davfs.running.shutdown import Shutdown
 from davfs.running.top_folders import TopFolders
@@ -96,7 +97,8 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     spool, store = _open(settings, Placer(searching.placed(layouts)), indexer)
     callbacks = IndexCallbacks(indexer.reconcile_soon, indexer.wait_for_first_index, changed)
     catalog = Catalog(orthanc, store, InstanceCache(), callbacks)
-    ranges = RangeCache(orthanc, open_files=open_files)
+    storage = StorageFolder(settings.storage_folder, orthanc) if settings.storage_folder else None
+    ranges = RangeCache(orthanc, storage=storage, open_files=open_files)
     derived_files = DerivedFiles(orthanc)
     importer = Importer(orthanc, SameImage(orthanc, decode, spool.scratch), may_alter=checked.may_alter)
     forwarded = ForwardedImages(expected=checked.has_scripts)

@@ -51,6 +51,7 @@ class Configuration:
         spool_maximum_size: Bytes that the spool may hold; 0 for no limit.
         spool_maximum_age: Seconds after which a file of ``inbox/`` is no longer listed; 0 for no limit.
         catalog: The local index, an SQLite file.
+        storage_folder: Orthanc's storage folder, if files are to be read there; None to ask Orthanc for all of them.
     """
 
     uri: str
@@ -65,6 +66,7 @@ class Configuration:
     spool_maximum_size: int
     spool_maximum_age: int
     catalog: Path
+    storage_folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,4 +129,5 @@ class CheckedValues:
             spool_maximum_size=self["SpoolMaximumSize"] * _MEGABYTE,
             spool_maximum_age=self["SpoolMaximumAge"],
             catalog=self.path("Catalog") or data / "catalog.sqlite",
+            storage_folder=self.path("StorageFolder"),
         )

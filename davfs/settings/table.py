@@ -196,6 +196,13 @@ _ALL = (
         "DAVFS_CATALOG",
         "The local index, an SQLite file. Default: beside the spool.",
     ),
+    Setting(
+        "StorageFolder",
+        checks.path,
+        "--storage-folder PATH",
+        "DAVFS_STORAGE_FOLDER",
+        "Orthanc's StorageDirectory, where it can be read here: images are then sent from its files.",
+    ),
 )
 SETTINGS = {setting.key: setting for setting in _ALL}
 """All settings by key."""

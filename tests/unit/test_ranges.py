@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ class CountingOrthanc(MemoryOrthanc):
 class Reader:
     """Reads through a cache whose clock is set by hand."""
 
-    limits: dict[str, int]
+    limits: dict[str, Any]
     time: float = 0.0
     orthanc: CountingOrthanc = field(default_factory=CountingOrthanc)
 

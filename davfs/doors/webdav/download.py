@@ -13,15 +13,16 @@ from wsgidav.mw.base_mw import BaseMiddleware
 from davfs import media_types
 from davfs.dates import http_date
 from davfs.doors.webdav.context import PROVIDER, Environ, StartResponse, context_of, path_of, user_of
+from davfs.doors.webdav.file_range import FileRange
 from davfs.doors.webdav.range_header import RangeNotSatisfiable, parse_range
 from davfs.doors.webdav.validators import CONDITIONS, entity_tag, same_version, unmet
-from davfs.entry import Content, Entry, Path
+from davfs.entry import Content, Entry, OnDisk, Path
 from davfs.errors import IsAFolder
 
 _SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """Content-Security-Policy of files that are shown. Browsers show no PDF in a sandbox, and run none in this origin."""
 
-ResponseBody: TypeAlias = Iterable[bytes | memoryview]
+ResponseBody: TypeAlias = Iterable[bytes | memoryview | FileRange]
 
 
 class IncompleteFile(Exception):
@@ -92,9 +93,12 @@ class FilePart:
         self._stop = stop
         self.close = closing.close
 
-    def __iter__(self) -> Iterator[memoryview]:
+    def __iter__(self) -> Iterator[memoryview | FileRange]:
         missing = self._stop - self._start
         if not missing:
+            return
+        if isinstance(self._content, OnDisk) and self._content.descriptor is not None:
+            yield FileRange(self._content.descriptor, self._start, self._stop)
             return
         for block in self._content.buffers(self._start, self._stop):
             missing -= block.nbytes

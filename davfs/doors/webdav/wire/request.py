@@ -10,6 +10,7 @@ from io import BytesIO
 from typing import Any
 
 from davfs.doors.webdav.context import Environ, user_of
+from davfs.doors.webdav.file_range import FileRange
 from davfs.doors.webdav.http_errors import HttpError
 from davfs.doors.webdav.wire.connection_state import ConnectionState
 from davfs.doors.webdav.wire.request_body import ChunkedBody, FixedLengthBody, RequestBody
@@ -144,13 +145,13 @@ class HttpRequest:
         self._status, self._headers = status, headers
         return self._write
 
-    def _write(self, block: Buffer) -> None:
+    def _write(self, block: Buffer | FileRange) -> None:
         """Send a block of the response, the first one in one packet with the head.
 
         Raises:
             ValueError: The response is longer than its ``Content-Length``.
         """
-        blocks: list[Buffer] = [] if self._response is not None else [self._begin().content]
+        blocks: list[Buffer | FileRange] = [] if self._response is not None else [self._begin().content]
         if self._left is not None:
             self._left -= len(block)
             if self._left < 0:
