@@ -3,7 +3,6 @@
 The kernel then sends a file from its cache to the network, and no program copies it.
 """
 
-import logging
 import os
 import re
 from collections.abc import Iterator
@@ -17,8 +16,6 @@ from davfs.orthanc.model import OrthancId
 _UUID = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PREAMBLE = 128
 _BLOCK = 1 << 18
-
-_log = logging.getLogger(__name__)
 
 
 class StoredFile:
@@ -67,7 +64,7 @@ class StorageFolder:
         try:
             os.scandir(folder).close()
         except OSError as error:
-            raise ConfigurationError(f"StorageFolder: '{folder}' cannot be read: {error.strerror}") from error
+            raise ConfigurationError(f"Davfs.StorageFolder: '{folder}' cannot be read: {error.strerror}") from error
 
     def open(self, instance: OrthancId, uuid: str, size: int) -> StoredFile | None:
         """Open the file of an instance; None if it has to be asked of Orthanc.

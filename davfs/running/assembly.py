@@ -92,12 +92,12 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     gc.set_threshold(*_COLLECTED)
     settings, since = checked.settings, datetime.now(UTC)
     layouts = checked.layout_files.loaded.layouts
+    storage = StorageFolder(settings.storage_folder, orthanc) if settings.storage_folder else None
     indexer, lanes = Indexer(next_change), Lanes()
     searching = SearchAssembly(settings, checked.layout_files.extra, since)
     spool, store = _open(settings, Placer(searching.placed(layouts)), indexer)
     callbacks = IndexCallbacks(indexer.reconcile_soon, indexer.wait_for_first_index, changed)
     catalog = Catalog(orthanc, store, InstanceCache(), callbacks)
-    storage = StorageFolder(settings.storage_folder, orthanc) if settings.storage_folder else None
     ranges = RangeCache(orthanc, storage=storage, open_files=open_files)
     derived_files = DerivedFiles(orthanc)
     importer = Importer(orthanc, SameImage(orthanc, decode, spool.scratch), may_alter=checked.may_alter)

@@ -6,8 +6,10 @@ import ssl
 import termios
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -292,3 +294,17 @@ def test_tls(application: Application, certificate: Path) -> None:
             assert ask(connection, "GET", "/scheme") == (200, b"https")
         connection.close()
         assert raw(server, GET) == b""
+
+
+@pytest.mark.parametrize("own", [[], [("Date", "Mon, 30 Nov 2026 00:00:00 GMT")]], ids=["server's", "own"])
+def test_one_date(own: list[tuple[str, str]]) -> None:
+    """A response has one date: the application's own, or else the server's."""
+
+    def answer(_: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+        start_response("200 OK", [("Content-Length", "0"), *own])
+        return []
+
+    with serving(answer) as server:
+        response = raw(server, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    assert response.count(b"\r\nDate: ") == 1
+    assert not own or own[0][1].encode() in response

@@ -47,13 +47,15 @@ def response_head(
     Raises:
         UnicodeEncodeError: A header has other characters than Latin-1.
     """
-    length, is_chunked, code = None, False, int(status[:3])
+    length, is_chunked, is_dated, code = None, False, False, int(status[:3])
     lines = [f"HTTP/1.1 {status}"]
     for name, value in headers:
         lines.append(f"{name}: {value}")
         match name.lower():
             case "content-length":
                 length = int(value)
+            case "date":  # WsgiDAV's
+                is_dated = True
             case "connection":
                 is_kept = is_kept and value.lower() != "close"
     if code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:  # the rest of the body would be taken for a request
@@ -67,7 +69,7 @@ def response_head(
         lines.append("Connection: close")
     elif request.is_old:
         lines += ["Connection: Keep-Alive", f"Keep-Alive: timeout={IDLE_SECONDS:.0f}"]
-    lines.append(_common(int(time.time())))
+    lines.append("Server: davfs\r\n\r\n" if is_dated else _common(int(time.time())))
     return ResponseHead("\r\n".join(lines).encode("latin-1"), length, has_body, is_chunked, is_kept)
 
 
