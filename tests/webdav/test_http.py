@@ -175,7 +175,7 @@ def test_slow_heads(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None
             each.sendall(b"GET / HTTP/1.1\r\nHost:")
         with client(server) as connection:
             assert ask(connection, "GET", "/") == (200, b"hello")
-        monkeypatch.setattr(connection_manager, "_HEAD_SECONDS", 0)
+        monkeypatch.setattr("davfs.doors.webdav.wire.connection._HEAD_SECONDS", 0)
         for each in slow[-5:]:
             each.settimeout(SECONDS)
             assert each.recv(100).split()[1] in {b"408", b"503"}  # or it was the one to go for others

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from davfs.doors.webdav.wire import connection_manager, tls
+from davfs.doors.webdav.wire import tls
 from tests.support.guarded import certificate, serving
 from tests.support.local_server import received
 
@@ -99,7 +99,7 @@ def test_handshakes_take_turns(tmp_path: Path) -> None:
 
 def test_slow_handshakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A handshake has so much time altogether, whatever trickles in."""
-    monkeypatch.setattr(connection_manager, "_HEAD_SECONDS", 0.5)
+    monkeypatch.setattr("davfs.doors.webdav.wire.connection._HEAD_SECONDS", 0.5)
     with serving(scheme, tls.context(*certificate(tmp_path))) as url:
         host, port = urlsplit(url).netloc.split(":")
         end = time.monotonic() + SECONDS

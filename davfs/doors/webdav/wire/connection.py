@@ -22,6 +22,7 @@ from davfs.doors.webdav.login.client_address import network
 from davfs.doors.webdav.wire.brief_wait import BriefWait
 from davfs.doors.webdav.wire.connection_state import ConnectionState
 from davfs.doors.webdav.wire.request import HttpRequest
+from davfs.doors.webdav.wire.response_head import IDLE_SECONDS
 from davfs.doors.webdav.wire.socket_reader import SocketReader
 from davfs.doors.webdav.wire.socket_writer import SocketWriter
 from davfs.doors.webdav.wire.tasks import RequestKind
@@ -29,6 +30,8 @@ from davfs.doors.webdav.wire.tls_socket import Socket, TlsSocket
 
 _LOW_WATER = 32 * 1024
 """Bytes of a body that the kernel collects before it wakes the selector."""
+_HEAD_SECONDS = 20.0
+_LINGER_SECONDS = 2.0
 _KINDS = {b"GET": RequestKind.DOWNLOAD} | dict.fromkeys(
     (b"HEAD", b"LOCK", b"MKCOL", b"OPTIONS", b"PROPFIND", b"PROPPATCH", b"UNLOCK"), RequestKind.QUICK
 )
@@ -108,6 +111,13 @@ class ClientConnection:
         if self.state is ConnectionState.REQUEST:
             self._target = self.rfile.target()
         return self._target
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which it may wait for a request, a handshake or the client's close."""
+        if self.state is ConnectionState.LINGER:
+            return _LINGER_SECONDS
+        return IDLE_SECONDS if self.state is ConnectionState.REQUEST and not self.rfile.begun else _HEAD_SECONDS
 
     def proceed(self) -> ConnectionState | None:
         """Run the next step; return what to wait for then, None when the connection is to be closed."""

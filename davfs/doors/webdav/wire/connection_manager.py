@@ -16,20 +16,17 @@ from http import HTTPStatus
 from threading import Event, Lock
 from typing import Any
 
-from cheroot.errors import FatalSSLAlert
-
 from davfs.doors.webdav.http_errors import HttpError
+from davfs.doors.webdav.wire.acceptor import accepted
 from davfs.doors.webdav.wire.connection import ClientConnection
 from davfs.doors.webdav.wire.connection_state import ConnectionState
-from davfs.doors.webdav.wire.response_head import IDLE_SECONDS
 from davfs.doors.webdav.wire.transfer_limits import RATE_LIMITS, RateLimit, TransferLimits
+from davfs.doors.webdav.wire.wake_up import WakeUp
 from davfs.doors.webdav.wire.weighted_groups import WeightedGroups
 from davfs.doors.webdav.wire.worker_pool import log_error
 
 MOST = 512
 """Connections that may be open; a process has 1,024 files open at most, by default, and DCMTK cannot use others."""
-_HEAD_SECONDS = 20.0
-_LINGER_SECONDS = 2.0
 _FRESH_SECONDS = 5.0
 """Time for which an idle connection is not evicted while more requests are queued than connections are idle."""
 _LINGER_BYTES = 64 * 1024
@@ -57,27 +54,18 @@ class ConnectionManager:
         self._transfers = TransferLimits()
         self._open: WeightedGroups[ClientConnection] = WeightedGroups()
         self._returned: deque[ClientConnection] = deque()
-        self._lock = Lock()
-        self._wake_up, self._wake = os.pipe()
-        self._stopping = False
-        self._closed = False
+        self._lock, self._wake_up = Lock(), WakeUp()
+        self._stopping = self._closed = False
         self._ended = Event()
-        for descriptor in (self._wake_up, self._wake):
-            os.set_blocking(descriptor, False)
         self._selector.register(server.socket, selectors.EVENT_READ, self._accept_some)
         self._selector.register(self._wake_up, selectors.EVENT_READ, self._take_returned)
-
-    @property
-    def can_add_keepalive_connection(self) -> bool:
-        """True: a connection may always stay open; where there are too many, another one is evicted instead."""
-        return True
 
     def put(self, connection: ClientConnection) -> None:
         """Wait for the client of a connection; called by workers."""
         with self._lock:
             if not self._closed:
                 self._returned.append(connection)
-                self._wake_selector()
+                self._wake_up.wake()
                 return
         connection.close()
 
@@ -106,7 +94,7 @@ class ConnectionManager:
     def stop(self) -> None:
         """End `run`, from another thread."""
         self._stopping = True
-        self._wake_selector()
+        self._wake_up.wake()
         self._ended.wait()
 
     def close(self) -> None:
@@ -114,8 +102,7 @@ class ConnectionManager:
         with self._lock:
             self._closed = True
             self._selector.close()
-            os.close(self._wake)
-            os.close(self._wake_up)
+            self._wake_up.close()
         for connection in [*self._waiting, *self._returned]:
             try:
                 connection.close()
@@ -132,12 +119,8 @@ class ConnectionManager:
             except Exception:  # noqa: BLE001  the others still wait
                 log_error("a connection could not be served")
 
-    def _wake_selector(self) -> None:
-        with suppress(BlockingIOError):  # the pipe is full, so the selector wakes
-            os.write(self._wake, b".")
-
     def _take_returned(self) -> None:
-        os.read(self._wake_up, 4096)
+        self._wake_up.clear()
         for _ in range(len(self._returned)):  # workers may return others as fast as these are handed over
             self._wait_for(self._returned.popleft())
 
@@ -148,22 +131,15 @@ class ConnectionManager:
 
     def _accept(self) -> None:
         try:
-            accepted, address = self._server.socket.accept()
+            connection = accepted(self._server)
         except (BlockingIOError, ConnectionAbortedError):
             raise
         except OSError as error:  # most likely no more files can be opened
             _log.warning("a connection could not be accepted: %s", os.strerror(error.errno or 0))
             self._evict_connection() if len(self._open) else time.sleep(0.1)
             return
-        environ = {"wsgi.url_scheme": "http", "SERVER_PORT": str(self._server.bind_addr[1])}
-        if self._server.ssl_adapter is not None:
-            try:
-                accepted, of_tls = self._server.ssl_adapter.wrap(accepted)
-            except (OSError, FatalSSLAlert):
-                accepted.close()
-                return
-            environ |= of_tls
-        connection = ClientConnection(self._server, accepted, address[:2], environ)
+        if connection is None:
+            return
         with self._lock:
             self._open.add(connection.network, connection)
             is_too_many = len(self._open) > MOST
@@ -227,16 +203,10 @@ class ConnectionManager:
                 log_error("a connection could not be ended")
 
     def _expire_one(self, connection: ClientConnection, now: float) -> None:
-        idle, has_begun = now - connection.since, connection.rfile.begun
-        match connection.state:
-            case ConnectionState.REQUEST if idle > (_HEAD_SECONDS if has_begun else IDLE_SECONDS):
-                self._end(connection, HTTPStatus.REQUEST_TIMEOUT, "The request stopped coming.")
-            case ConnectionState.TLS_HANDSHAKE if idle > _HEAD_SECONDS:
-                self._end(connection, HTTPStatus.REQUEST_TIMEOUT, "")
-            case ConnectionState.LINGER if idle > _LINGER_SECONDS:
-                self._end(connection, HTTPStatus.REQUEST_TIMEOUT, "")
-            case ConnectionState.REQUEST_BODY | ConnectionState.SEND_BUFFER | ConnectionState.DISCARD as state:
-                self._expire_transfer(connection, RATE_LIMITS[state], now)
+        if connection.state in RATE_LIMITS:
+            self._expire_transfer(connection, RATE_LIMITS[connection.state], now)
+        elif now - connection.since > connection.patience:
+            self._end(connection, HTTPStatus.REQUEST_TIMEOUT)
 
     def _expire_transfer(self, connection: ClientConnection, limit: RateLimit, now: float) -> None:
         idle = now - connection.since
@@ -260,7 +230,7 @@ class ConnectionManager:
         if waiting is not None:
             self._end(waiting, HTTPStatus.SERVICE_UNAVAILABLE, "There are too many connections.")
 
-    def _end(self, connection: ClientConnection, status: HTTPStatus, reason: str) -> None:
+    def _end(self, connection: ClientConnection, status: HTTPStatus, reason: str = "") -> None:
         """Close a connection; where a request is in progress, a worker closes the files that it has opened."""
         if connection.state in (ConnectionState.REQUEST_BODY, ConnectionState.SEND_BUFFER):
             connection.abort(HttpError(status, reason))

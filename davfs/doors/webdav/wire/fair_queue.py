@@ -22,8 +22,6 @@ _SHORT = (RequestKind.QUICK, RequestKind.HANDSHAKE)
 """Kinds for which an eighth of the threads is kept free of all others."""
 _WINDOW = 0.02
 """Seconds, for each busy thread, after which a thread that has used no CPU time counts as waiting."""
-_PROGRESS = 0.001
-"""Seconds of CPU time that a thread has used at least in a window unless it waits."""
 _COMPUTING, _CHEAP_COMPUTING = 2, 6
 """Quick requests that compute at the same time while several clients send requests; the second, if all are cheap."""
 _SHARED_SECONDS = 1.0
@@ -76,10 +74,8 @@ class FairQueue(Generic[T]):
         self._computing_alone = dict(zip(kinds, (eighth, few, eighth, 2 * eighth, 2 * eighth), strict=True))
         shared = dict(zip(kinds, (2, 2, 4, 4, 4), strict=True))
         self._computing_shared = {kind: min(count, self._computing_alone[kind]) for kind, count in shared.items()}
-        self._latest = ""
-        self._shared_until = 0.0
-        self._clock = clock
-        self._cpu_time = cpu_time
+        self._latest, self._shared_until = "", 0.0
+        self._clock, self._cpu_time = clock, cpu_time
         self._costs = RequestCosts(cpu_time)
         self._queued: dict[RequestKind, dict[str, _ClientQueue[T]]] = {kind: {} for kind in kinds}
         self._running: dict[RequestKind, set[RunningTask]] = {kind: set() for kind in kinds}
@@ -191,10 +187,9 @@ class FairQueue(Generic[T]):
         return queue.since + _SHARES * self._costs.expected(queue.tasks[0])
 
     def _unqueue(self, clients: dict[str, _ClientQueue[T]], client: str, task: T) -> None:
-        tasks = clients[client].tasks
-        tasks.remove(task)
+        clients[client].tasks.remove(task)
         self.waiting -= 1
-        if not tasks:
+        if not clients[client].tasks:
             del clients[client]
 
     def _has_thread(self, kind: RequestKind) -> bool:
@@ -224,16 +219,8 @@ class FairQueue(Generic[T]):
 
     def _computing(self, tasks: Iterable[RunningTask], now: float) -> int:
         """Return how many tasks compute, rather than wait for Orthanc or each other."""
-        return sum(self._computes(task, now) for task in tasks)
-
-    def _computes(self, task: RunningTask, now: float) -> bool:
-        if task.active > now - _WINDOW * self.busy:
-            return True
-        used = self._cpu_time(task.thread)
-        has_computed = used > task.seen + _PROGRESS
-        if has_computed:
-            task.active, task.seen = now, used
-        return has_computed
+        since = now - _WINDOW * self.busy
+        return sum(task.active > since or task.has_computed(now, self._cpu_time) for task in tasks)
 
     def _note(self, client: str, now: float) -> None:
         """Note that a client sends requests."""

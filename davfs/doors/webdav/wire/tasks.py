@@ -1,8 +1,12 @@
 """Requests as the `FairQueue` knows them: those that wait for a thread, and those that have one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
+
+_PROGRESS = 0.001
+"""Seconds of CPU time that a thread has used at least unless it waits."""
 
 
 class RequestKind(Enum):
@@ -56,3 +60,11 @@ class RunningTask:
     measured: float
     seen: float
     unmeasured: float | None = None
+
+    def has_computed(self, now: float, cpu_time: Callable[[int], float]) -> bool:
+        """Return True if the thread has used CPU time since `active`, and does not only wait."""
+        used = cpu_time(self.thread)
+        has_computed = used > self.seen + _PROGRESS
+        if has_computed:
+            self.active, self.seen = now, used
+        return has_computed
