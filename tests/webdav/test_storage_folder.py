@@ -14,16 +14,16 @@ import pytest
 from davfs.demo.ports import LOOPBACK, free_ports
 from davfs.demo.process import OrthancProcess
 from davfs.doors.webdav.file_range import FileRange
-from tests.support import bare_door
-from tests.support.bare_door import GET, LARGE, ask, connected
+from tests.support import bare_server
+from tests.support.bare_server import GET, LARGE, ask, connected
 from tests.support.dicom import CT_IMAGE, instance
 from tests.support.doors import SERVER, Door, opened
 from tests.support.drive import rest_client
-from tests.support.local_door import serving
+from tests.support.local_server import serving
 from tests.support.orthanc_server import OrthancServer
 from tests.support.serving import ServeProcess
 
-certificate = bare_door.certificate
+certificate = bare_server.certificate
 IMAGE = instance("ONE", pixels=CT_IMAGE)
 
 
