@@ -145,6 +145,7 @@ def measure(part: Part, sizes: Sequence[int]) -> None:
 def _measure(studies: int) -> dict[str, float]:
     archive, layouts = SimulatedArchive.of(studies), [load_layout(_FOLDER / f"{name}.toml") for name in _LAYOUTS]
     gc.collect()
+    gc.freeze()  # the archive stands for Orthanc's memory
     memory = Memory(os.getpid())
     _BUILD.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=_BUILD) as folder:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import islice
 
-from davfs.catalog import records
+from davfs.catalog import records, searchable
 from davfs.catalog.packing import pack, unpack
 from davfs.catalog.records import Record, parameters
 from davfs.catalog.schema import LEVEL_NUMBERS, LEVELS
@@ -124,16 +124,21 @@ class ResourceTable:
         new = [records.of_resource(row, resource) for row, resource in enumerate(resources, last + 1)]
         rows = ((record.row, *records.identity(record), *records.values(record)) for record in new)
         self._db.executemany(records.INSERT, rows)
+        searchable.insert(self._db, new)
         return new
 
     def update(self, resource: Resource) -> None:
         """Replace an indexed resource; its number in the file stays."""
-        record = records.of_resource(0, resource)
+        record = records.of_resource(self.row(resource.id) or 0, resource)
+        searchable.delete(self._db, record.row)
+        searchable.insert(self._db, [record])
         level, identifier, parent = records.identity(record)
         self._db.execute(_UPDATE, (parent, *records.values(record), level, identifier))
 
     def delete(self, resource: str) -> None:
         """Delete a resource, but not those below it."""
+        if row := self.row(resource):
+            searchable.delete(self._db, row)
         self._db.execute(f"DELETE FROM resource WHERE {_IS}", (pack(resource),))  # noqa: S608  a constant
 
     def delete_if_childless(self, patients: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ import sqlite3
 
 from davfs.orthanc.model import Level
 
-VERSION = 7
+VERSION = 8
 _TABLES = """
 CREATE TABLE resource (
     id INTEGER PRIMARY KEY, level INTEGER NOT NULL, orthanc BLOB NOT NULL, parent BLOB, tags TEXT NOT NULL,
@@ -32,6 +32,9 @@ CREATE TABLE dated (
     layout INTEGER NOT NULL, day INTEGER NOT NULL, resource INTEGER NOT NULL, PRIMARY KEY (layout, day, resource)
 ) WITHOUT ROWID;
 CREATE INDEX dated_resource ON dated (resource);
+CREATE TABLE searchable (
+    date TEXT NOT NULL, resource INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (date, resource)
+) WITHOUT ROWID;
 
 CREATE TABLE entry (
     seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, level TEXT NOT NULL, id TEXT NOT NULL, date TEXT NOT NULL
@@ -42,9 +45,10 @@ CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """``resource`` has the indexed resources. ``folder`` has the folders of groups and patients, a row for each way in
 which they and the folders above them are spelled, with the latest date below; and the folders in which these begin,
 with an empty name. ``placement`` has the resources in these folders; without a name, a member that is not listed
-itself. ``dated`` has the days of studies on which their placements by a layout with relative dates depend. ``entry``
-has the last entries of Orthanc's change log that were read; ``layout`` how far each layout is placed (`layout_table`);
-``state`` single values. Ids and nodes are packed (`packing`); ``key`` is a hash of the folded name."""
+itself. ``searchable`` has the texts of studies, for searches. ``dated`` has the days of studies on which their
+placements by a layout with relative dates depend. ``entry`` has the last entries of Orthanc's change log that were
+read; ``layout`` how far each layout is placed (`layout_table`); ``state`` single values. Ids and nodes are packed
+(`packing`); ``key`` is a hash of the folded name."""
 LEVELS = tuple(Level)
 """The levels, by their number in the tables."""
 LEVEL_NUMBERS = {level: number for number, level in enumerate(LEVELS)}
@@ -54,6 +58,7 @@ _IMPOSSIBLE = {
     "folder": "typeof(date) <> 'integer' OR typeof(name) <> 'text'",
     "placement": "typeof(date) <> 'integer' OR typeof(name) NOT IN ('text', 'null')",
     "dated": "typeof(day) <> 'integer'",
+    "searchable": "typeof(text) <> 'text'",
 }
 """Conditions that no row of a table meets unless the table is damaged."""
 TABLES = tuple(_IMPOSSIBLE)

@@ -1,7 +1,8 @@
 """Finds studies in the index by a query of ``search/``, without asking Orthanc.
 
-SQLite visits every study; the texts are compared in Python, since neither case nor accents count. Results are cached
-until the index changes.
+Words and dates are compared within SQLite first, the latest study first (`searchable`); each study that is left is
+compared with the whole query in Python, since neither case nor accents count, until enough are found. Results are
+cached until the index changes.
 """
 
 import json
@@ -13,9 +14,10 @@ from itertools import islice
 from typing import Any, TypeAlias
 
 from davfs.cache import LruCache
+from davfs.catalog.connections import snapshot
 from davfs.catalog.packing import pack, unpack
 from davfs.catalog.plan import Folder
-from davfs.catalog.query import Query, Term
+from davfs.catalog.query import ContainsWords, Query, Term
 from davfs.catalog.rows import Row, of_studies
 from davfs.catalog.schema import LEVEL_NUMBERS
 from davfs.catalog.store import Store
@@ -34,8 +36,10 @@ _LABELS_OF = (
 )
 _FACT = f"SELECT s.tags, s.patient, {_LABELS_OF} FROM resource s WHERE s.level = 1 AND s.orthanc = ?"  # noqa: S608  a constant
 _SERIES = "SELECT tags FROM resource WHERE parent = ?"
-_STUDIES = f"SELECT s.orthanc FROM resource s WHERE s.level = {LEVEL_NUMBERS[Level.STUDY]} AND "  # noqa: S608  a constant
-_NEWEST_FIRST = " ORDER BY json_extract(s.tags, '$.StudyDate') DESC, s.orthanc"
+_STUDIES = "SELECT s.orthanc FROM searchable f CROSS JOIN resource s ON s.id = f.resource WHERE "
+_NEWEST_FIRST = " ORDER BY f.date DESC, s.orthanc"
+_ONE = f"SELECT s.orthanc FROM resource s WHERE s.level = {LEVEL_NUMBERS[Level.STUDY]} AND s.orthanc = ? AND "  # noqa: S608  a constant
+_DATE = "StudyDate"
 
 Scope: TypeAlias = Sequence[Sequence[Condition]]
 """Lists of conditions; a study is in scope if it meets all conditions of one list."""
@@ -90,11 +94,14 @@ class StudySearch:
         if self._is_empty:
             return []
         condition, values = _condition(query)
-        if study is not None:
-            condition, values = f"s.orthanc = ? AND {condition}", [pack(study), *values]
-        with self._store.read() as db:
+        with self._store.read() as db, snapshot(db):
+            if study is None:
+                some, words = _candidates(db, query, today)
+                statement, values = f"{_STUDIES}{some} AND {condition}{_NEWEST_FIRST}", [*words, *values]
+            else:
+                statement, values = _ONE + condition, [pack(study), *values]
             db.create_function(_FITS, 2, _comparison(query, today))
-            with closing(db.execute(_STUDIES + condition + _NEWEST_FIRST, values)) as rows:
+            with closing(db.execute(statement, values)) as rows:
                 fitting = (one for (one,) in rows if not self._scope or self._in_scope(db, one, today))
                 return [OrthancId(unpack(one)) for one in islice(fitting, most)]
 
@@ -113,6 +120,18 @@ def _comparison(query: Query, today: date) -> Callable[[int, bytes | None], bool
         return value is not None and criteria[index].accepts(value.decode(errors="replace"), today)
 
     return fits
+
+
+def _candidates(db: sqlite3.Connection, query: Query, today: date) -> tuple[str, list[str]]:
+    """Return an SQL condition that each study meets that matches a query, and perhaps others; and its parameters."""
+    terms = [term for term in query if term.level is not Level.SERIES]
+    words = {word for term in terms if isinstance(term.criterion, ContainsWords) for word in term.criterion.words}
+    clauses, values = ["TRUE", *["instr(f.text, ?)"] * len(words)], sorted(words)
+    if criteria := [term.criterion for term in terms if term.keyword == _DATE]:
+        dates = [found for (found,) in db.execute("SELECT DISTINCT date FROM searchable")]
+        clauses.append("f.date IN (SELECT value FROM json_each(?))")
+        values.append(json.dumps([one for one in dates if all(each.accepts(one, today) for each in criteria)]))
+    return " AND ".join(clauses), values
 
 
 def _condition(query: Query) -> tuple[str, list[Any]]:
