@@ -21,6 +21,16 @@ CLOCKS = frozenset({"DA", "DT", "TM"})
 NUMBERS_IN_TEXT = frozenset({"DS", "IS"})
 BYTES = frozenset({"OB", "UN"})
 NUMBERS = frozenset({"AT", "FD", "FL", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "US", "UV"})
+KINDS = {
+    **dict.fromkeys(TEXTS, "text"),
+    **dict.fromkeys(CODES, "code"),
+    **dict.fromkeys(CLOCKS, "clock"),
+    **dict.fromkeys(NUMBERS_IN_TEXT, "number in text"),
+    **dict.fromkeys(NUMBERS | {"OB"}, "binary"),
+    "SQ": "SQ",
+    "UI": "UI",
+}
+"""What the value of each representation is, but UN: readers take one of a kind for another one."""
 
 PUBLISHED_SCHEMES = frozenset({
     "99SDM", "ACR", "BI", "C4", "C5", "CD10", "CTV3", "DCM", "DOCKET", "FMA", "I10", "I10P", "I9C", "IBSI", "ICD10",

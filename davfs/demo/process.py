@@ -12,14 +12,11 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Self
 
+from davfs.demo.local_configuration import dav_port, local_configuration, merged
 from davfs.demo.ports import LOOPBACK, free_ports, is_taken
 from davfs.errors import DavfsError, Unavailable
 from davfs.orthanc.client import Limits, OrthancClient
 from davfs.orthanc.http import http_client
-from davfs.settings.table import DEFAULT_PORT
-
-LOCAL_MODALITIES = ("DAVFS", "STORESCU", "PYNETDICOM")
-"""AE titles that may send by C-STORE; Orthanc's DICOM port cannot be bound to loopback alone."""
 
 
 class OrthancFailed(DavfsError):
@@ -37,15 +34,6 @@ class PortTaken(DavfsError):
         named = " and ".join(f"port {port} ({purpose})" for purpose, port in ports.items())
         super().__init__(f"{named}: taken by another program")
         self.ports = dict(ports)
-
-
-def merged(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge ``overrides`` into a copy of ``base``, section by section."""
-    result = dict(base)
-    for key, value in overrides.items():
-        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
-        result[key] = merged(result[key], value) if both else value
-    return result
 
 
 class OrthancProcess:
@@ -79,7 +67,7 @@ class OrthancProcess:
         self.folder = folder.resolve()
         self.http_port = int(self._settings["HttpPort"])
         self.dicom_port = int(self._settings["DicomPort"])
-        self.dav_port = _dav_port(davfs or {})
+        self.dav_port = dav_port(davfs or {})
         self.log = self.folder / "orthanc.log"
         self.killed = False
         self._plugins = tuple(plugins)
@@ -119,22 +107,8 @@ class OrthancProcess:
 
     def configuration(self) -> dict[str, Any]:
         """Return Orthanc's configuration: for clients on this machine only, without passwords."""
-        storage = str(self.folder / "storage")
-        modalities = {title: [title, LOOPBACK, 104] for title in LOCAL_MODALITIES}
-        base = {
-            "Name": "davfs",
-            "StorageDirectory": storage,
-            "IndexDirectory": storage,
-            "RemoteAccessAllowed": False,
-            "AuthenticationEnabled": False,
-            "DicomAlwaysAllowEcho": False,
-            "DicomAlwaysAllowStore": False,
-            "DicomCheckModalityHost": True,
-            "DicomModalities": modalities,
-            "Plugins": [str(path.resolve()) for path in self._plugins],
-            "Davfs": {"Python": sys.executable} | self._davfs,
-        }
-        return merged(base, self._settings)
+        base = local_configuration(self.folder, self._plugins)
+        return merged(base | {"Davfs": {"Python": sys.executable} | self._davfs}, self._settings)
 
     def start(self, deadline: float = 30) -> None:
         """Start Orthanc and return once it answers.
@@ -234,15 +208,6 @@ class OrthancProcess:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-
-def _dav_port(davfs: Mapping[str, Any]) -> int | None:
-    """Return the TCP port of the drive's own server; None if it is not enabled, or refused by the plugin."""
-    server = davfs.get("Server")
-    if not isinstance(server, Mapping) or server.get("Enabled") is not True:
-        return None
-    port = server.get("Port", DEFAULT_PORT)
-    return port if isinstance(port, int) else None
 
 
 def _executable() -> str:

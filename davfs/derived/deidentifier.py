@@ -23,6 +23,7 @@ from davfs.confidentiality.unlisted import (
     BYTES,
     CLOCKS,
     CODES,
+    KINDS,
     NUMBERS,
     NUMBERS_IN_TEXT,
     PUBLISHED_SCHEMES,
@@ -49,15 +50,6 @@ _AGE = re.compile("(?:[0-9]{3}[DWMY])?")
 _CODED = {0x0008, 0x0028}
 """Groups whose codes stay even if they are somebody's name: an image could not be shown correctly without them."""
 _LONGEST_UID = 64
-_KINDS = {
-    **dict.fromkeys(TEXTS, "text"),
-    **dict.fromkeys(CODES, "code"),
-    **dict.fromkeys(CLOCKS, "clock"),
-    **dict.fromkeys(NUMBERS_IN_TEXT, "number in text"),
-    **dict.fromkeys(NUMBERS | {"OB"}, "binary"),
-    "SQ": "SQ",
-    "UI": "UI",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +211,8 @@ def _known(tag: BaseTag, stored: str) -> str | None:
         return None
     if stored in known or stored == dictionary_VR(tag):
         return stored if stored in known else known[0]
-    kinds = {_KINDS.get(one): one for one in known}
-    same = kinds.get(_KINDS.get(stored))
+    kinds = {KINDS.get(one): one for one in known}
+    same = kinds.get(KINDS.get(stored))
     return same if same in TEXTS | CODES | CLOCKS | NUMBERS_IN_TEXT else None
 
 
