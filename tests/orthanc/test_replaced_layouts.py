@@ -83,6 +83,11 @@ def test_layouts_change_while_clients_list(run_orthanc: RunOrthanc, files: Seque
         assert set(drive.listing("mine")) == new
         _wait_for(drive, "other", {f"again {one}" for one in IDS})
         assert "complete and up to date" in drive.get("README.txt").text
+        write(files[0], "mine", "last {PatientID}")
+        _reload(url)  # the server is killed now
+    with run_orthanc(folder, davfs=davfs), WebDav(url) as drive:
+        assert set(drive.listing("other")) == {f"again {one}" for one in IDS}
+        _wait_for(drive, "mine", {f"last {one}" for one in IDS})
 
 
 def _reload(url: str) -> None:
