@@ -21,7 +21,7 @@ from functools import partial
 from davfs.catalog.synchronizer import Synchronizer
 from davfs.errors import OrthancError, Unavailable
 from davfs.orthanc.outage import Outage
-from davfs.orthanc.postgresql import Notification, Notifications
+from davfs.orthanc.postgresql import Connect, Notification, Notifications
 
 _log = logging.getLogger(__name__)
 
@@ -44,11 +44,13 @@ class DatabaseLink:
         connect: Connects to it; raises Unavailable.
         outage: Begins when that connection is lost.
         ask_orthanc: Asks Orthanc for anything that it has there, also during an outage; raises OrthancError.
+        session: Makes a connection for the inbox that all its Orthancs share; None for an inbox on the disk.
     """
 
     connect: Callable[[], Notifications]
     outage: Outage
     ask_orthanc: Callable[[], object]
+    session: Connect | None = None
 
 
 @dataclass(frozen=True, slots=True)

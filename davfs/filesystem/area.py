@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 from davfs.entry import Content, Entry, Path
 from davfs.orthanc import Buffer
-from davfs.spool.dead_properties import DeadProperties
+from davfs.spool.files import ClientProperties
 
 
 class Area(Protocol):
@@ -154,7 +154,7 @@ class HasQuota(Protocol):
 class HasProperties(Protocol):
     """An area whose files and folders keep dead properties (RFC 4918 §4), which are moved and deleted with them."""
 
-    def properties(self) -> DeadProperties:
+    def properties(self) -> ClientProperties:
         """Return the dead properties of all files and folders."""
 
     def check_properties(self, path: Path, values: Mapping[str, bytes], user: str) -> object:

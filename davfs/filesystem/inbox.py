@@ -24,9 +24,8 @@ from davfs.imports.lanes import Lanes
 from davfs.imports.rejected import REJECTED
 from davfs.imports.upload import InboxUpload, UploadHandler, is_never_imported
 from davfs.orthanc import Buffer, InstanceFiles
-from davfs.spool.dead_properties import DeadProperties
+from davfs.spool.files import ClientProperties, InboxFiles
 from davfs.spool.items import Item
-from davfs.spool.spool import Spool
 
 _NO_UPLOAD = "Uploads are switched off on this drive."
 _OWN = "Only the drive itself puts files here."
@@ -47,7 +46,7 @@ class Inbox:
     def __init__(  # noqa: PLR0913  the parts of it
         self,
         orthanc: InstanceFiles,
-        spool: Spool,
+        spool: InboxFiles,
         lanes: Lanes,
         importer: Importer,
         *,
@@ -165,7 +164,7 @@ class Inbox:
             self._uploads.handle(target, adopted, replace=replace, keep_refused=source[0] != REJECTED)
             self._spool.copy_properties(source, target)
 
-    def properties(self) -> DeadProperties:
+    def properties(self) -> ClientProperties:
         """See `HasProperties`."""
         return self._spool.properties
 

@@ -6,8 +6,8 @@ from davfs.entry import Entry, Path
 from davfs.errors import NotFound, UnknownResource
 from davfs.filesystem.forwarded import ForwardedImages
 from davfs.orthanc import Instance, InstanceFiles
+from davfs.spool.files import InboxFiles
 from davfs.spool.items import Item
-from davfs.spool.spool import Spool
 
 
 class Receipts:
@@ -19,7 +19,7 @@ class Receipts:
         forwarded: Remembers if Orthanc deletes images as soon as it has stored them.
     """
 
-    def __init__(self, orthanc: InstanceFiles, spool: Spool, forwarded: ForwardedImages) -> None:
+    def __init__(self, orthanc: InstanceFiles, spool: InboxFiles, forwarded: ForwardedImages) -> None:
         self._orthanc = orthanc
         self._spool = spool
         self._forwarded = forwarded

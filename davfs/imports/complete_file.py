@@ -4,8 +4,8 @@ from typing import Protocol
 
 from davfs.entry import Path
 from davfs.orthanc import Buffer
+from davfs.spool.files import InboxFiles
 from davfs.spool.items import Item, Receipt
-from davfs.spool.spool import Spool
 
 
 class CompleteFile(Protocol):
@@ -19,7 +19,7 @@ class CompleteFile(Protocol):
         """Return its bytes."""
 
     def keep(self, path: Path, *, replace: bool = True, receipt: Receipt | None = None) -> Item:
-        """Keep it in the inbox, as `Spool.write` does: an ordinary file or, with a receipt, an original."""
+        """Keep it in the inbox, as `InboxFiles.write` does: an ordinary file or, with a receipt, an original."""
 
 
 class CompleteBytes:
@@ -30,7 +30,7 @@ class CompleteBytes:
         content: All of its bytes.
     """
 
-    def __init__(self, spool: Spool, content: Buffer) -> None:
+    def __init__(self, spool: InboxFiles, content: Buffer) -> None:
         self._spool = spool
         self._view = memoryview(content)
         self.needed = len(self._view)

@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 from davfs.errors import AlreadyExists, Busy, PathError
 from davfs.imports.complete_file import CompleteFile
+from davfs.spool.files import InboxFiles
 from davfs.spool.items import LONGEST_NAME
-from davfs.spool.spool import Spool
 
 REJECTED = "rejected"
 """The folder of the inbox that holds what Orthanc refused."""
@@ -21,7 +21,7 @@ _LONGEST_SUFFIX = 32  # bytes; a longer one is part of a name with a dot
 class RejectedFolder:
     """The folder ``rejected/`` of a spool."""
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: InboxFiles) -> None:
         self._spool = spool
 
     def keep(self, refusal: PathError, file: CompleteFile, details: tuple[str, ...]) -> None:

@@ -28,8 +28,8 @@ from davfs.imports.sniff import IMPORTABLE, FileType, is_junk, looks_like_zip, s
 from davfs.imports.zip_directory import has_few_members
 from davfs.imports.zip_import import ZipImporter
 from davfs.orthanc import Buffer
+from davfs.spool.files import InboxFiles
 from davfs.spool.items import Item, Receipt
-from davfs.spool.spool import Spool
 from davfs.spool.upload_file import UploadFile
 
 T = TypeVar("T")
@@ -47,7 +47,7 @@ class UploadHandler:
         running: The ZIPs that are being imported.
     """
 
-    def __init__(self, spool: Spool, lanes: Lanes, importer: Importer) -> None:
+    def __init__(self, spool: InboxFiles, lanes: Lanes, importer: Importer) -> None:
         self._spool = spool
         self._lanes = lanes
         self._importer = importer

@@ -25,6 +25,7 @@ class Outage:
 
     Attributes:
         since: The clock's time at which it began; None if there is none.
+        interrupt: Called when one begins: what waits for the database has to fail.
     """
 
     def __init__(
@@ -33,12 +34,14 @@ class Outage:
         self._changed = changed
         self._clock = clock
         self.since: float | None = None
+        self.interrupt: Callable[[], object] = lambda: None
 
     def begin(self) -> None:
         """Record that the database is gone."""
         if self.since is None:
             self.since = self._clock()
             self._changed(True)  # noqa: FBT003  see the argument
+            self.interrupt()
 
     def end(self) -> None:
         """Record that Orthanc reaches its database again."""

@@ -10,11 +10,14 @@ import select
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol
 
 from davfs.errors import ConfigurationError, Unavailable
 from davfs.orthanc import nodes, triggers
 from davfs.orthanc.model import Level, OrthancId
+
+if TYPE_CHECKING:
+    import psycopg
 
 _CHANNEL = "davfs"
 _SILENCE = 3.0
@@ -29,8 +32,9 @@ _DETECTION = {
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
 }
-"""Options of libpq, in seconds: a server that cannot be reached any more is noticed."""
+"""Options of libpq, in seconds, the last in milliseconds: a server that cannot be reached any more is noticed."""
 _SETTINGS = {"Host": "host", "Port": "port", "Database": "dbname", "Username": "user", "Password": "password"}
 """Keys of the section ``PostgreSQL`` in Orthanc's configuration, and libpq's names for them."""
 
@@ -86,27 +90,20 @@ class PostgresNotifications:
     """Implements `Notifications`.
 
     Args:
-        parameters: Options of libpq.
-        schema: The schema of Orthanc's tables.
+        section: The section ``PostgreSQL`` of Orthanc's configuration.
         name: Returns this drive's name now, by which others on the database know it (`davfs.settings.node_name`).
 
     Raises:
         Unavailable: The server does not answer, or does not allow what is needed.
     """
 
-    def __init__(self, parameters: Mapping[str, Any], schema: str, name: Callable[[], str]) -> None:
+    def __init__(self, section: Mapping[str, Any], name: Callable[[], str]) -> None:
         import psycopg  # noqa: PLC0415  optional
 
         self._error = psycopg.Error
         self._name, self._named = name, name()
+        self._connection = connect(section, self._named)
         try:
-            self._connection = psycopg.connect(**parameters, autocommit=True, application_name=self._named)
-        except psycopg.ProgrammingError as error:  # libpq's text has the whole URI, with its password
-            raise Unavailable("PostgreSQL.ConnectionUri is not one that libpq reads") from error
-        except psycopg.Error as error:
-            raise Unavailable(_reason(error)) from error
-        try:
-            self._connection.execute("SELECT set_config('search_path', %s, false)", (schema,))
             triggers.make(self._connection)
             self._connection.execute(f"LISTEN {_CHANNEL}")
         except psycopg.Error as error:
@@ -181,10 +178,35 @@ class PostgresNotifications:
         """See `Notifications`."""
         self._connection.close()
 
-    @classmethod
-    def of_section(cls, section: Mapping[str, Any], name: Callable[[], str]) -> Self:
-        """Connect as Orthanc does, by the section ``PostgreSQL`` of its configuration."""
-        return cls(_parameters(section), section.get("Schema") or "public", name)
+
+class Connect(Protocol):
+    """Connects to the database."""
+
+    def __call__(self) -> "psycopg.Connection[Any]":
+        """Make a connection, in which each statement is a transaction; raises `Unavailable`."""
+
+
+def connect(section: Mapping[str, Any], name: str = "davfs-inbox") -> "psycopg.Connection[Any]":
+    """Connect as Orthanc does, by the section ``PostgreSQL`` of its configuration; see `Connect`.
+
+    Args:
+        section: The section.
+        name: The connection's name, which every user of the database can read.
+    """
+    import psycopg  # noqa: PLC0415  optional
+
+    try:
+        connection = psycopg.connect(**_parameters(section), autocommit=True, application_name=name)
+    except psycopg.ProgrammingError as error:  # libpq's text has the whole URI, with its password
+        raise Unavailable("PostgreSQL.ConnectionUri is not one that libpq reads") from error
+    except psycopg.Error as error:
+        raise Unavailable(_reason(error)) from error
+    try:
+        connection.execute("SELECT set_config('search_path', %s, false)", (section.get("Schema") or "public",))
+    except psycopg.Error as error:
+        connection.close()
+        raise Unavailable(_reason(error)) from error
+    return connection
 
 
 def check(orthanc: Mapping[str, Any]) -> None:

@@ -17,7 +17,7 @@ from davfs.catalog.store import Store
 from davfs.catalog.synchronizer import IndexCallbacks
 from davfs.comparison.images import Decoder
 from davfs.derived.files import DerivedFiles
-from davfs.errors import ConfigurationError
+from davfs.errors import ConfigurationError, Unavailable
 from davfs.events import ResourceEvent
 from davfs.filesystem.deletions import Deletions
 from davfs.filesystem.drive import Drive
@@ -38,6 +38,9 @@ from davfs.settings import setup
 from davfs.settings.configuration import Configuration
 from davfs.settings.layout_files import LoadedLayouts
 from davfs.settings.setup import Setup
+from davfs.shared.database import SharedDatabase
+from davfs.shared.spool import SharedSpool
+from davfs.spool.files import InboxFiles
 from davfs.spool.spool import Spool
 from davfs.spool.sweeper import Sweeper
 
@@ -57,12 +60,14 @@ class Assembly:
         indexer: The background thread of the index.
         shutdown: Stops threads and closes files.
         reload: Reads the layout files again, and returns the layouts.
+        shared: The database of several Orthancs, which has the inbox; None for one.
     """
 
     drive: Drive
     indexer: Indexer
     shutdown: Shutdown
     reload: Callable[[], LoadedLayouts]
+    shared: SharedDatabase | None
 
 
 def assemble(  # noqa: PLR0913  the differences between running inside Orthanc and outside
@@ -83,7 +88,7 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
         next_change: Returns the next event of that Orthanc, after waiting so many seconds at most; None for none.
         changed: Called when a path may lead to another resource than before.
         decode: Decodes compressed pixels that Orthanc does not; not to be used inside Orthanc.
-        link: Orthanc's database, to follow what other Orthancs on it do; None to follow none.
+        link: Orthanc's database, to share it with other Orthancs; None if there are no others.
         open_files: Number of large files that are kept open between ranges; inside Orthanc each is in memory.
 
     Raises:
@@ -94,8 +99,9 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     layouts = checked.layout_files.loaded.layouts
     storage = StorageFolder(settings.storage_folder, orthanc) if settings.storage_folder else None
     indexer, lanes = Indexer(next_change), Lanes()
-    searching = SearchAssembly(settings, checked.layout_files.extra, since)
-    spool, store = _open(settings, Placer(searching.placed(layouts)), indexer)
+    shared = _share(link) if link else None
+    searching = SearchAssembly(settings, checked.layout_files.extra, since, shared)
+    spool, store = _open(settings, shared, Placer(searching.placed(layouts)), indexer)
     callbacks = IndexCallbacks(indexer.reconcile_soon, indexer.wait_for_first_index, changed)
     catalog = Catalog(orthanc, store, InstanceCache(), callbacks)
     ranges = RangeCache(orthanc, storage=storage, open_files=open_files)
@@ -122,9 +128,22 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
             *(each.interrupt for each in followers),
         ),
         stop=(lanes.stop, sweeper.stop, indexer.stop, placing.stop, *(each.stop for each in followers)),
-        close=(derived_files.close, ranges.close, store.close, spool.close),
+        close=(derived_files.close, ranges.close, store.close, spool.close, *([shared.close] if shared else [])),
     )
-    return Assembly(_drive(checked, folders, indexer, since), indexer, shutdown, reloader.reload)
+    return Assembly(_drive(checked, folders, indexer, since), indexer, shutdown, reloader.reload, shared)
+
+
+def _share(link: DatabaseLink) -> SharedDatabase | None:
+    """Open the database that several Orthancs share, for the inbox."""
+    if link.session is None:
+        return None
+    try:
+        database = SharedDatabase(link.session, link.outage.check)
+    except Unavailable as error:
+        reason = "the inbox of several Orthancs cannot be made in its database"
+        raise ConfigurationError(f"Davfs.Cluster is true, and {reason}: {error.reason}") from error
+    link.outage.interrupt = database.interrupt
+    return database
 
 
 def _follow(link: DatabaseLink | None, catalog: Catalog, indexer: Indexer) -> tuple[DatabaseFollower, ...]:
@@ -137,11 +156,17 @@ def _follow(link: DatabaseLink | None, catalog: Catalog, indexer: Indexer) -> tu
     return (follower,)
 
 
-def _open(settings: Configuration, placer: Placer, indexer: Indexer) -> tuple[Spool, Store]:
+def _open(
+    settings: Configuration, shared: SharedDatabase | None, placer: Placer, indexer: Indexer
+) -> tuple[InboxFiles, Store]:
     """Open the spool and the index."""
-    root = settings.spool
+    root, size, age = settings.spool, settings.spool_maximum_size, settings.spool_maximum_age
     try:
-        spool = Spool(root, maximum_size=settings.spool_maximum_size, maximum_age=settings.spool_maximum_age)
+        spool: InboxFiles = (
+            SharedSpool(shared, root, maximum_size=size, maximum_age=age)
+            if shared
+            else Spool(root, maximum_size=size, maximum_age=age)
+        )
     except OSError as error:
         raise ConfigurationError(f"Davfs.Spool: the folder '{root}' cannot be used: {error.strerror}") from error
     try:

@@ -18,7 +18,7 @@ from davfs.doors.webdav.login.settings import LoginSettings
 from davfs.doors.webdav.login.throttle import Throttle
 from davfs.doors.webdav.wire import tls
 from davfs.doors.webdav.wire.server import HttpServer
-from davfs.orthanc import loopback
+from davfs.orthanc import loopback, postgresql
 from davfs.orthanc.access import Access
 from davfs.orthanc.inside import InsideTransport
 from davfs.orthanc.outage import Outage, OutageTransport
@@ -92,8 +92,11 @@ def _start() -> None:
 
 
 def _link(configuration: Mapping[str, Any], outage: Outage, name: NodeName) -> DatabaseLink:
-    connect = partial(PostgresNotifications.of_section, configuration["PostgreSQL"], name)
-    return DatabaseLink(connect, outage, RestOrthanc(InsideTransport()).last_change)
+    section = configuration["PostgreSQL"]
+    ask = RestOrthanc(InsideTransport()).last_change
+    return DatabaseLink(
+        partial(PostgresNotifications, section, name), outage, ask, partial(postgresql.connect, section)
+    )
 
 
 def stop() -> None:
@@ -139,7 +142,9 @@ def _start_server(orthanc: Mapping[str, Any], settings: ServerSettings, assembly
     own = settings.certificate
     certificate = tls.context(own, settings.key) if own else tls.context_of_orthanc(orthanc, home)
     only_tls = certificate is not None and _has_no_plain_port(orthanc)
-    context = Context(assembly.drive, log.audit, login, assembly.reload, HostNames(settings.host_names), only_tls)
+    context = Context(
+        assembly.drive, log.audit, login, assembly.reload, HostNames(settings.host_names), only_tls, assembly.shared
+    )
     readiness = Readiness(lambda: None if assembly.indexer.built else "The first index is being built.")
     server = HttpServer(HealthChecks(application(context), readiness), settings.address, settings.port, tls=certificate)
     server.start()

@@ -25,7 +25,7 @@ from davfs.doors.webdav.login.throttle import Throttle
 from davfs.doors.webdav.wire import tls
 from davfs.doors.webdav.wire.server import HttpServer
 from davfs.errors import DavfsError, OrthancError, Unavailable
-from davfs.orthanc import system
+from davfs.orthanc import postgresql, system
 from davfs.orthanc.access import Access, Decision, Permission
 from davfs.orthanc.http import HttpTransport, http_client
 from davfs.orthanc.outage import Outage, OutageTransport
@@ -139,7 +139,7 @@ class Standalone:
         login = LoginSettings(self._access, Throttle(), trusted_proxies=server.trusted_proxies)
         names, only_tls = HostNames(server.host_names), server.certificate is not None
         self._application.switch_to(
-            application(Context(assembly.drive, audit, login, assembly.reload, names, only_tls))
+            application(Context(assembly.drive, audit, login, assembly.reload, names, only_tls, assembly.shared))
         )
         self._assembly = assembly
         return tuple(layout.title for layout in layout_files.loaded.layouts)
@@ -147,8 +147,9 @@ class Standalone:
     def _link(self, files: LayoutFiles) -> DatabaseLink | None:
         if not self._database:
             return None
-        connect = partial(PostgresNotifications.of_section, self._database, NodeName(files))
-        return DatabaseLink(connect, self._outage, RestOrthanc(HttpTransport(self._client)).last_change)
+        connect = partial(PostgresNotifications, self._database, NodeName(files))
+        ask = RestOrthanc(HttpTransport(self._client)).last_change
+        return DatabaseLink(connect, self._outage, ask, partial(postgresql.connect, self._database))
 
     def progress(self) -> tuple[int, int] | None:
         """Return the number of resources in the first index, and of all; None once it is complete."""

@@ -165,7 +165,7 @@ class Spool(SpoolMover):
             path,
             file,
             reservation=reservation,
-            keep=partial(self._keep, temporary, reservation),
+            keep=partial(self._keep_upload, temporary, reservation),
             free_disk=self._remove_originals,
             resources=resources.pop_all(),
         )
@@ -277,6 +277,19 @@ class Spool(SpoolMover):
     def close(self) -> None:
         """Close the file of dead properties."""
         self._disk.properties.close()
+
+    def _keep_upload(  # noqa: PLR0913  a file with all that is known of it
+        self,
+        temporary: DiskPath,
+        reservation: Reservation,
+        path: Path,
+        upload: UploadFile,
+        *,
+        replace: bool,
+        receipt: Receipt | None,
+    ) -> Item:
+        upload.sync()
+        return self._keep(temporary, reservation, path, replace=replace, receipt=receipt)
 
     def _keep(
         self, temporary: DiskPath, reservation: Reservation, path: Path, *, replace: bool, receipt: Receipt | None

@@ -3,7 +3,7 @@
 import logging
 import threading
 
-from davfs.spool.spool import Spool
+from davfs.spool.files import InboxFiles
 
 _log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ class Sweeper:
         maximum_age: Seconds after which a file expires; 0 for never, and then there is no thread.
     """
 
-    def __init__(self, spool: Spool, maximum_age: float) -> None:
+    def __init__(self, spool: InboxFiles, maximum_age: float) -> None:
         self._spool = spool
         self._needed = maximum_age > 0
         # Bounded before it is divided: the configuration allows numbers that no float can hold.

@@ -17,9 +17,9 @@ from davfs.spool.quota import Reservation
 
 
 class Keep(Protocol):
-    """Renames a file of incoming/ to its path in the inbox."""
+    """Keeps an upload in the inbox: renames its file, for example."""
 
-    def __call__(self, path: Path, *, replace: bool, receipt: Receipt | None) -> Item:
+    def __call__(self, path: Path, upload: "UploadFile", *, replace: bool, receipt: Receipt | None) -> Item:
         """See `UploadFile.keep`."""
 
 
@@ -30,9 +30,12 @@ class UploadFile:
         path: Where it is to go.
         file: The file, open.
         reservation: Counts it in the quota.
-        keep: Renames it.
+        keep: Keeps it.
         free_disk: Frees so many bytes of the disk; returns False if it cannot.
         resources: Closed at the end.
+
+    Attributes:
+        source: Entity tag of the file of the inbox that it is a copy of; empty for none.
     """
 
     needed = 0
@@ -45,8 +48,8 @@ class UploadFile:
         *,
         reservation: Reservation,
         keep: Keep,
-        free_disk: Callable[[int], bool],
         resources: ExitStack,
+        free_disk: Callable[[int], bool] = lambda _size: False,
     ) -> None:
         self._path = path
         self._file = file
@@ -55,6 +58,7 @@ class UploadFile:
         self._free_disk = free_disk
         self._resources = resources
         self._size = 0
+        self.source = ""
 
     def write(self, block: Buffer) -> None:
         """Append bytes.
@@ -73,6 +77,11 @@ class UploadFile:
                 write_all(self._file, block)
         self._size += len(block)
 
+    def sync(self) -> None:
+        """Synchronise the file to the disk."""
+        with disk_errors(self._path):
+            os.fsync(self._file.fileno())
+
     def status(self) -> os.stat_result:
         """Return the file's status."""
         return os.fstat(self._file.fileno())
@@ -86,7 +95,7 @@ class UploadFile:
         return memoryview(mmap.mmap(self._file.fileno(), size, access=mmap.ACCESS_READ))
 
     def keep(self, path: Path, *, replace: bool = True, receipt: Receipt | None = None) -> Item:
-        """Rename the file to its path; when this returns it has been synchronised to the disk.
+        """Keep the file at its path durably.
 
         Args:
             path: Where to.
@@ -98,9 +107,7 @@ class UploadFile:
         """
         if path != self._path:
             self._reservation.redirect(path)
-        with disk_errors(path):
-            os.fsync(self._file.fileno())
-        return self._keep(path, replace=replace, receipt=receipt)
+        return self._keep(path, self, replace=replace, receipt=receipt)
 
     def __enter__(self) -> Self:
         return self

@@ -140,6 +140,25 @@ def empty(cluster: Cluster) -> None:
         time.sleep(0.05)
 
 
+@pytest.fixture
+def empty_inbox(cluster: Cluster) -> Iterator[None]:
+    """An empty inbox, before and after a test, and an empty archive."""
+    delete_all(cluster.nodes[0].rest)
+    _clear(cluster.nodes[0].second)
+    yield
+    _clear(cluster.nodes[0].second)
+
+
+def _clear(drive: WebDav) -> None:
+    """Remove all from the inbox, locks too."""
+    for listed in drive.listing("inbox").values():
+        for each in drive.propfind(f"inbox/{listed.name}"):
+            token = each.raw.findtext(".//{DAV:}locktoken/{DAV:}href")
+            if token:
+                drive.http.request("UNLOCK", each.href, headers={"Lock-Token": f"<{token}>"})
+        assert drive.delete(f"inbox/{listed.name}").is_success
+
+
 @pytest.fixture(scope="session", autouse=True)
 def installed() -> None:
     """Assert that the Debian packages are there that only this folder needs."""

@@ -11,9 +11,13 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from davfs.demo.ports import LOOPBACK, free_ports
+from davfs.orthanc import postgresql
+
+if TYPE_CHECKING:
+    import psycopg
 
 DATABASE, USER, PASSWORD = "orthanc", "orthanc", "secret-of-this-test"
 _INSTALLED = Path("/usr/lib/postgresql")
@@ -97,6 +101,17 @@ class PostgresServer:
         found, _ = psql.communicate(timeout=seconds)
         assert psql.returncode == 0, f"psql ended with {psql.returncode}: {command}"
         return found.decode().strip()
+
+    def connect(self) -> "psycopg.Connection[Any]":
+        """Connect as Orthanc does."""
+        return postgresql.connect(self.section)
+
+    def empty(self) -> None:
+        """Remove the drive's tables of the inbox, with all that is in them."""
+        with self.connect() as connection:
+            tables = connection.execute("SELECT tablename FROM pg_tables WHERE tablename LIKE 'davfs%'").fetchall()
+            if tables:
+                connection.execute(f"DROP TABLE {', '.join(name for (name,) in tables)} CASCADE")
 
     def log_tail(self, lines: int = 40) -> str:
         """Return the last lines of the server's log."""

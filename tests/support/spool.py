@@ -8,6 +8,7 @@ import pytest
 
 from davfs.entry import Path
 from davfs.orthanc import OrthancId
+from davfs.spool.files import InboxFiles
 from davfs.spool.items import Receipt
 from davfs.spool.spool import Spool
 
@@ -45,7 +46,7 @@ def names(spool: Spool, path: Path = ()) -> list[str]:
     return [item.entry.name for item in spool.list(path)]
 
 
-def content(spool: Spool, path: Path, start: int = 0, stop: int | None = None) -> bytes:
+def content(spool: InboxFiles, path: Path, start: int = 0, stop: int | None = None) -> bytes:
     """Read a file."""
     with spool.open(path) as opened:
         return b"".join(opened.buffers(start, stop))

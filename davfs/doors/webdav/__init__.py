@@ -6,7 +6,7 @@ traffic), `folder_page` (folders in a browser), and `methods`, which extends Wsg
 
 - `provider`: finds resources and their locks; `resources`: resources in WsgiDAV's interface
 - `conditions`, `request_headers`, `path_locks`: checks before something is changed; `upload_body`: the body of a PUT
-- `lock_storage`: WebDAV locks
+- `lock_storage`, `shared_lock_storage`: WebDAV locks
 - `multistatus`, `range_header`, `validators`, `responses`: parts of responses; `http_errors`: the status of each error
 - `context`: types and services that all of them share; `paths`: request paths; `health`: health checks
 """

@@ -27,6 +27,7 @@ from davfs.doors.webdav.methods import MethodDispatcher
 from davfs.doors.webdav.propfind import Propfind
 from davfs.doors.webdav.provider import DriveProvider
 from davfs.doors.webdav.reload import LayoutReload
+from davfs.doors.webdav.shared_lock_storage import SharedLockStorage
 from davfs.entry import Path
 
 _ONLY_TLS = ("Strict-Transport-Security", "max-age=31536000")  # a year (RFC 6797)
@@ -81,7 +82,7 @@ def _configuration(context: Context, provider: DriveProvider) -> dict[str, Any]:
         KEY: context,
         "provider_mapping": {"/": provider},
         "middleware_stack": [MethodDispatcher],
-        "lock_storage": LockStorage(),
+        "lock_storage": LockStorage() if context.shared is None else SharedLockStorage(context.shared),
         "add_header_MS_Author_Via": True,
         "suppress_version_info": True,
         "logging": {"enable": False},

@@ -10,6 +10,7 @@ from davfs.doors.webdav.login.settings import LoginSettings
 from davfs.entry import Path
 from davfs.filesystem.drive import Drive
 from davfs.settings.layout_files import LoadedLayouts
+from davfs.shared.database import SharedDatabase
 
 Environ: TypeAlias = dict[str, Any]
 """A request, as WSGI has it (PEP 3333)."""
@@ -37,6 +38,7 @@ class Context:
         reload: Reads the layout files again.
         host_names: Names that a ``Host`` header may have where nobody has to log in.
         only_tls: Whether browsers are told to use no plain HTTP with this host, whatever the port.
+        shared: The database of several nodes, which then has the locks too; None for one node.
     """
 
     drive: Drive
@@ -45,6 +47,7 @@ class Context:
     reload: Callable[[], LoadedLayouts]
     host_names: HostNames = field(default_factory=HostNames)
     only_tls: bool = False
+    shared: SharedDatabase | None = None
 
 
 def context_of(configuration: Mapping[str, Any]) -> Context:

@@ -1,9 +1,10 @@
-"""Stores WebDAV locks in memory: an inbox belongs to one process, and so do its locks."""
+"""Stores WebDAV locks in memory: an inbox of one process."""
 
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
@@ -23,7 +24,7 @@ LONGEST_TIMEOUT = 3600.0
 """The longest timeout of a lock, in seconds (RFC 4918 §6.6): clients that crash leave locks behind."""
 _URL = "URL2TOKEN:"
 """Prefix of WsgiDAV's keys that are paths, not tokens."""
-_TOO_MANY = "There are too many locks: release some, or let them expire."
+TOO_MANY = "There are too many locks: release some, or let them expire."
 _ACTIVE = (
     "<D:activelock><D:locktype><D:%s/></D:locktype><D:lockscope><D:%s/></D:lockscope><D:depth>%s</D:depth>%s"
     "<D:timeout>Second-%s</D:timeout><D:locktoken><D:href>%s</D:href></D:locktoken>"
@@ -39,6 +40,11 @@ class LockStorage(LockStorageDict):
         self._lock = _ExclusiveLock()
         self._users: Counter[str] = Counter()
 
+    @contextmanager
+    def one_look(self, path: str) -> Iterator[None]:  # noqa: ARG002  as `SharedLockStorage` has it
+        """Do nothing: looking again costs nothing."""
+        yield
+
     def check_quota(self, user: str) -> None:
         """Check that a user may have another lock.
 
@@ -48,7 +54,7 @@ class LockStorage(LockStorageDict):
         if self._is_full(user):
             self._remove_expired()
         if self._is_full(user):
-            raise HttpError(HTTPStatus.INSUFFICIENT_STORAGE, _TOO_MANY)
+            raise HttpError(HTTPStatus.INSUFFICIENT_STORAGE, TOO_MANY)
 
     def create(self, path: str, lock: dict[str, Any]) -> dict[str, Any]:
         """Store a new lock.
@@ -61,8 +67,8 @@ class LockStorage(LockStorageDict):
         others = self.get_lock_list(path, include_root=True, include_children=False, token_only=False)
         own = sum(other["principal"] == user for other in others)
         if len(others) >= MOST_SHARED or own >= MOST_SHARED_OF_ONE_USER:
-            raise HttpError(HTTPStatus.INSUFFICIENT_STORAGE, f"It has too many locks. {_TOO_MANY}")
-        lock["timeout"] = _timeout(lock["timeout"])
+            raise HttpError(HTTPStatus.INSUFFICIENT_STORAGE, f"It has too many locks. {TOO_MANY}")
+        lock["timeout"] = granted_timeout(lock["timeout"])
         stored: dict[str, Any] = super().create(path, lock)
         self._users[user] += 1
         return stored
@@ -88,7 +94,7 @@ class LockStorage(LockStorageDict):
 
     def refresh(self, token: str, *, timeout: float) -> dict[str, Any]:
         """Extend a lock."""
-        stored: dict[str, Any] = super().refresh(token, timeout=_timeout(timeout))
+        stored: dict[str, Any] = super().refresh(token, timeout=granted_timeout(timeout))
         return stored
 
     def get_lock_list(self, path: str, **options: Any) -> list[Any]:
@@ -123,7 +129,7 @@ class _ExclusiveLock:
         self.release = self._lock.release
 
 
-def _timeout(seconds: float) -> float:
+def granted_timeout(seconds: float) -> float:
     """Return the timeout that is granted; a negative one stands for "infinite"."""
     return seconds if 0 < seconds < LONGEST_TIMEOUT else LONGEST_TIMEOUT
 

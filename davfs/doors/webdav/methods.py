@@ -6,7 +6,7 @@ and keeps a thread waiting for the body of a PUT. Here the drive does each chang
 """
 
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http import HTTPStatus
 
 from wsgidav.request_resolver import RequestResolver
@@ -55,8 +55,10 @@ class DriveMethods(RequestServer):
     def do_PUT(self, environ: Environ, start_response: StartResponse) -> Iterator[bytes]:  # noqa: N802  WsgiDAV's
         """Store a file (RFC 4918 §9.7); yield an empty block whenever more of the body has to be waited for."""
         path = path_of(environ)
-        found = self._check_put(path, environ)
-        with self._provider.being_written(path, environ):
+        with ExitStack() as writing:
+            with self._provider.one_look(path):
+                found = self._check_put(path, environ)
+                writing.enter_context(self._provider.being_written(path, environ))
             stored = yield from self._store(path, environ)
         headers = [("ETag", entity_tag(stored))] if stored.etag else []
         yield from send_empty(start_response, _status(replaced=found is not None), headers)
@@ -159,6 +161,7 @@ class DriveMethods(RequestServer):
             with self._drive.receive(path, size) as upload:
                 yield from copy_body(environ, upload, size)
                 with self._paths_locked(environ, path):
+                    self._provider.check_new_locks(path, environ)
                     stored = upload.finish(replace=not conditions.creates_only(environ))
             resource = stored.resource
             return stored

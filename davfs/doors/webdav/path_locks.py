@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from davfs.entry import Path
 from davfs.errors import Busy
+from davfs.shared.database import SharedDatabase
+from davfs.shared.mutex import PathMutex
 
 _PATIENCE = 10.0
 _WAITING = 8
@@ -65,3 +67,20 @@ class PathLocks:
                 path_lock.users -= 1
                 if not path_lock.users:
                     del self._path_locks[path]
+
+
+class SharedPathLocks(PathLocks):
+    """Locks on paths that hold between several nodes too.
+
+    Args:
+        database: Has the locks between nodes.
+    """
+
+    def __init__(self, database: SharedDatabase) -> None:
+        super().__init__()
+        self._mutex = PathMutex(database)
+
+    @contextmanager
+    def _hold(self, path: Path) -> Iterator[None]:
+        with super()._hold(path), self._mutex.hold(path):
+            yield

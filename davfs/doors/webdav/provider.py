@@ -12,7 +12,7 @@ from davfs import errors
 from davfs.doors.webdav import conditions, paths
 from davfs.doors.webdav.context import READING_METHODS, Context, Environ, user_of
 from davfs.doors.webdav.http_errors import HttpError
-from davfs.doors.webdav.path_locks import PathLocks
+from davfs.doors.webdav.path_locks import PathLocks, SharedPathLocks
 from davfs.doors.webdav.resources import DriveResource
 from davfs.entry import Entry, Path
 
@@ -30,7 +30,7 @@ class DriveProvider(DAVProvider):
         super().__init__()
         self.context = context
         self.verbose = 0  # or WsgiDAV prints exceptions, with paths
-        self.path_locks = PathLocks()
+        self.path_locks = PathLocks() if context.shared is None else SharedPathLocks(context.shared)
 
     def get_resource_inst(self, path: str | None, environ: Environ) -> DriveResource | None:
         """Return the resource at a path, None if there is none, for WsgiDAV."""
@@ -84,6 +84,17 @@ class DriveProvider(DAVProvider):
                 conflict.add_href(lock["root"])
         if conflict.hrefs:
             raise DAVError(HTTPStatus.LOCKED, err_condition=conflict)
+
+    def one_look(self, path: Path) -> AbstractContextManager[None]:
+        """Check several things about the locks of a path by one look at them; not across the body of a request."""
+        look: AbstractContextManager[None] = self.lock_manager.storage.one_look(_url(path))
+        return look
+
+    def check_new_locks(self, path: Path, environ: Environ) -> None:
+        """Refuse a change against a lock that another node has granted since `being_written`."""
+        if self.context.shared is not None:
+            with self.one_look(path):
+                self.check_locks(path, environ)
 
     def check_refresh(self, environ: Environ) -> None:
         """Refuse to refresh the lock of another user (RFC 4918 §6.4); like Apache's mod_dav, with 403.

@@ -13,12 +13,13 @@ from davfs.filesystem.layout_area import LayoutArea
 from davfs.filesystem.search.area import SearchArea
 from davfs.filesystem.search.placeholders import Placeholders
 from davfs.filesystem.search.results import SearchResults
-from davfs.filesystem.search.saved_searches import SavedSearches
+from davfs.filesystem.search.saved_searches import SavedSearches, SharedSearches
 from davfs.filesystem.tree import Tree
 from davfs.layout import ExtraTags, Layout
 from davfs.orthanc import InstanceFiles, ResourceIndex
 from davfs.settings import setup
 from davfs.settings.configuration import Configuration
+from davfs.shared.database import SharedDatabase
 
 
 class SearchAssembly:
@@ -28,15 +29,19 @@ class SearchAssembly:
         settings: The configuration.
         extra: Tags that Orthanc keeps in addition to the default ones, by level.
         since: Date of what has no date of its own, in UTC.
+        shared: The database of several Orthancs, which has the saved searches; None for one.
     """
 
-    def __init__(self, settings: Configuration, extra: ExtraTags, since: datetime) -> None:
+    def __init__(
+        self, settings: Configuration, extra: ExtraTags, since: datetime, shared: SharedDatabase | None = None
+    ) -> None:
         self._extra = extra
         self._since = since
         self._enabled = settings.search
         self._allow_changes = settings.allow_upload
         self._by_study = setup.study_layout()
-        self._searches = SavedSearches(settings.spool / "searches.json")
+        file = settings.spool / "searches.json"
+        self._searches = SavedSearches(file) if shared is None else SharedSearches(shared)
         self._placeholders = Placeholders()
 
     def placed(self, layouts: Sequence[Layout]) -> Sequence[Layout]:

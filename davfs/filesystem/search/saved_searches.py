@@ -1,4 +1,4 @@
-"""Keeps the searches that users have saved, in a JSON file that several processes can share."""
+"""Keeps the searches that users have saved, in a JSON file that processes can share, or in the database of nodes."""
 
 import fcntl
 import json
@@ -15,6 +15,7 @@ from pathlib import Path
 from davfs import names
 from davfs.errors import AlreadyExists, NoSpace, NotFound
 from davfs.private import make_private
+from davfs.shared.database import SharedDatabase
 
 MOST = 1000
 """Searches that can be saved; each listing of search/ reads all of them."""
@@ -97,7 +98,7 @@ class SavedSearches:
             written = self._file.with_name(f"{self._file.name}.new")
             make_private(written)
             with written.open("w", encoding="ascii") as new:
-                json.dump({name: asdict(saved) for name, saved in known.items()}, new, indent=1)
+                new.write(_text(known))
                 new.flush()
                 os.fsync(new.fileno())
             written.replace(self._file)
@@ -111,8 +112,33 @@ class SavedSearches:
         version = (status.st_ino, status.st_mtime_ns, status.st_size)
         read = self._read
         if read is None or read[0] != version:
-            read = self._read = (version, _parsed(self._file))
+            read = self._read = (version, _parsed(self._file.read_bytes))
         return read[1]
+
+
+class SharedSearches(SavedSearches):
+    """The saved searches of several nodes, in their database.
+
+    Args:
+        database: Has them.
+        now: Clock, in seconds since 1970.
+    """
+
+    def __init__(self, database: SharedDatabase, now: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._now = now
+
+    @contextmanager
+    def _changed(self) -> Iterator[dict[str, SavedSearch]]:
+        with self._database.names_locked() as session:
+            (saved,) = session.execute("SELECT saved FROM davfs_searches").first
+            known = _parsed(lambda: saved)
+            yield known
+            session.execute("UPDATE davfs_searches SET saved = %(saved)s", {"saved": _text(known)})
+
+    def _load(self) -> dict[str, SavedSearch]:
+        ((saved,),) = self._database.rows("SELECT saved FROM davfs_searches", {})
+        return _parsed(lambda: saved)
 
 
 def _insert(known: dict[str, SavedSearch], name: str, saved: SavedSearch, *, replace: bool) -> None:
@@ -134,13 +160,17 @@ def _pop(known: dict[str, SavedSearch], name: str) -> SavedSearch:
     return known.pop(name)
 
 
-def _parsed(file: Path) -> dict[str, SavedSearch]:
+def _text(known: Mapping[str, SavedSearch]) -> str:
+    return json.dumps({name: asdict(saved) for name, saved in known.items()}, indent=1)
+
+
+def _parsed(read: Callable[[], bytes | str]) -> dict[str, SavedSearch]:
     try:
-        content = json.loads(file.read_bytes())
+        content = json.loads(read())
         known = {str(name): SavedSearch(float(one["made"]), str(one["user"])) for name, one in content.items()}
         _ = [datetime.fromtimestamp(saved.made, UTC) for saved in known.values()]
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError) as error:
-        _log.warning("the saved searches in %s cannot be read, and are left out: %s", file.name, type(error).__name__)
+        _log.warning("the saved searches cannot be read, and are left out: %s", type(error).__name__)
         return {}
     return known
 
