@@ -5,101 +5,34 @@ own node, `Spool`'s ``incoming``, and are stored when they are complete.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from functools import partial
-from pathlib import Path as DiskPath
 
-from davfs.entry import Content, Path
-from davfs.errors import AlreadyExists, IsAFolder, NoSpace, NotAFolder, NotFound, ParentMissing
+from davfs.entry import Path
+from davfs.errors import AlreadyExists, IsAFolder, NoSpace, NotFound
 from davfs.orthanc import Buffer
 from davfs.shared import properties
 from davfs.shared.contents import CHUNK, SharedFile, store
-from davfs.shared.database import SharedDatabase
 from davfs.shared.names import Names
-from davfs.shared.properties import SharedProperties
-from davfs.shared.quota import SharedQuota
+from davfs.shared.reading import SharedReader, as_file
 from davfs.shared.rows import Name, check_path
 from davfs.spool.descriptors import new_file
 from davfs.spool.disk_errors import FULL_DISK, REASONS, disk_errors
-from davfs.spool.incoming import IncomingFolders
 from davfs.spool.items import Item, Receipt
 from davfs.spool.upload_file import UploadFile
 
 _log = logging.getLogger(__name__)
 
-_LONGEST_AGE = 10**9
-"""Seconds; PostgreSQL's intervals end somewhere."""
 
-
-class SharedSpool:
+class SharedSpool(SharedReader):
     """The files of the inbox: `davfs.spool.files.InboxFiles`.
 
-    Args:
-        database: Has them.
-        root: Folder on the disk for uploads and imports under way; made if it is missing. No other node may use it.
-        maximum_size: The quota: bytes of all ordinary files together, and names (`davfs.spool.quota`); 0 for no limit.
-        maximum_age: Seconds after which a file or a receipt expires, by the clock of the database; 0 for no limit.
-
-    Attributes:
-        properties: The dead properties, by path.
-        scratch: Folder for temporary files of imports; emptied at every start.
-
-    Raises:
-        OSError: The folder cannot be made, or not be used.
+    Paths in errors are relative to the inbox.
     """
 
-    def __init__(self, database: SharedDatabase, root: DiskPath, *, maximum_size: int, maximum_age: float) -> None:
-        self._database = database
-        self._folders = IncomingFolders(root)
-        self._age = min(maximum_age, _LONGEST_AGE)
-        self._quota = SharedQuota(database, maximum_size)
-        self.properties = SharedProperties(database)
-        self.scratch = self._folders.scratch
-
-    @property
-    def used(self) -> int:
-        """Bytes of all ordinary files and of dead properties, and of unfinished uploads to this node."""
-        return self._quota.used
-
-    @property
-    def available(self) -> int:
-        """Bytes that may still come, by the quota and by this node's disk; includes those of originals."""
-        free, allowed = self._folders.free(), self._quota.available
-        return free if allowed is None else min(free, allowed)
-
-    def stat(self, path: Path) -> Item:
-        """Return the item at a path; raises `NotFound`."""
-        with self._reading() as names:
-            return names.visible(path).item()
-
-    def list(self, path: Path) -> list[Item]:
-        """Return the items of a folder, by name; raises `NotFound`, or `NotAFolder` for a file."""
-        with self._reading() as names:
-            folder, *found = names.in_folder(path)
-        if not folder.is_folder:
-            raise NotAFolder(path, REASONS[NotAFolder])
-        return [name.item() for name in found]
-
-    def open(self, path: Path) -> Content:
-        """Open an ordinary file; raises `NotFound` for nothing or a receipt, `IsAFolder` for a folder."""
-        with self._reading() as names:
-            found = _file(path, names.visible(path))
-        return SharedFile(found.item().entry, self._database, found.content or 0)
-
-    def check_write(self, path: Path, size: int = 0) -> None:
-        """Raise what `write` of so many bytes would raise, as far as can be known before."""
-        check_path(path)
-        with self._reading() as names:
-            parent, found, *usage = names.find_with_usage(path)
-        if parent is None or not parent.is_folder:
-            raise ParentMissing(path, REASONS[ParentMissing])
-        if found and found.is_folder:
-            raise IsAFolder(path, REASONS[IsAFolder])
-        self._quota.check(path, *usage, size=size, freed=found.size if found and found.content else 0)
-
     def write(self, path: Path, content: Buffer, *, replace: bool = True, receipt: Receipt | None = None) -> Item:
-        """Keep a file durably; see `davfs.spool.spool.Spool.write`."""
+        """Keep a file durably; see `InboxFiles`."""
         check_path(path)
         view = memoryview(content)
         with self._database.storing(large=len(view) > CHUNK) as session:
@@ -110,7 +43,7 @@ class SharedSpool:
             return self._put_file(names, path, number, len(view), replace=replace, receipt=receipt)
 
     def receive(self, path: Path, size: int | None = None) -> UploadFile:
-        """Begin an upload; see `davfs.spool.spool.Spool.receive`."""
+        """Begin an upload; see `InboxFiles`."""
         self.check_write(path, size or 0)
         if size and size > self._folders.free():
             raise NoSpace(path, FULL_DISK)
@@ -121,9 +54,9 @@ class SharedSpool:
             return UploadFile(path, file, reservation=reservation, keep=self._keep, resources=resources.pop_all())
 
     def adopt(self, path: Path) -> UploadFile:
-        """Upload an ordinary file of the inbox again; see `davfs.spool.spool.Spool.adopt`."""
+        """Upload an ordinary file of the inbox again; see `InboxFiles`."""
         with self._reading() as names:
-            found = _file(path, names.visible(path))
+            found = as_file(path, names.visible(path))
         with disk_errors(path), ExitStack() as resources:
             reservation = resources.enter_context(self._quota.reserve(path))
             temporary = resources.enter_context(self._folders.temporary())
@@ -146,7 +79,7 @@ class SharedSpool:
                 names.remove(path)
 
     def put_receipt(self, path: Path, receipt: Receipt, *, replace: bool = True) -> Item:
-        """Put a receipt at a path; see `davfs.spool.spool.Spool.put_receipt`."""
+        """Put a receipt at a path; see `InboxFiles`."""
         check_path(path)
         with self._changing(durable=False) as names:
             put = self._put(names, path, {**_receipt(receipt), "size": receipt.size}, replace=replace)
@@ -162,7 +95,7 @@ class SharedSpool:
                 names.remove(path)
 
     def make_folder(self, path: Path) -> None:
-        """Make a folder; see `davfs.spool.spool.Spool.make_folder`."""
+        """Make a folder; see `InboxFiles`."""
         check_path(path)
         with self._changing() as names:
             names.target(path, replace=False)
@@ -195,11 +128,6 @@ class SharedSpool:
             if self._has_room_for_properties(names, source, target, deep=False):
                 names.copy_properties(source, target, deep=False)
 
-    def expire(self) -> int:
-        """Remove files older than the maximum age, and folders that are old and empty; return how many."""
-        with self._changing() as names:
-            return names.expire()
-
     def check_properties(self, path: Path, values: Mapping[str, bytes], user: str = "") -> None:
         """Check if a file or folder can have these dead properties; raises `NoSpace`."""
         with self._reading() as names:
@@ -207,7 +135,7 @@ class SharedSpool:
             self._quota.check(path, *names.usage(), size=growth)
 
     def set_property(self, path: Path, name: str, value: bytes, user: str = "") -> None:
-        """Set a dead property; see `davfs.spool.spool.Spool.set_property`."""
+        """Set a dead property; see `InboxFiles`."""
         with self._changing() as names:
             growth = properties.check(names, path, {name: value}, user)
             self._quota.check(path, *names.usage(), size=growth)
@@ -218,18 +146,6 @@ class SharedSpool:
 
     def close(self) -> None:
         """Do nothing: the database is closed by who opened it."""
-
-    @contextmanager
-    def _reading(self) -> Iterator[Names]:
-        with self._database.session() as session:
-            yield Names(session, self._age)
-
-    @contextmanager
-    def _changing(self, *, durable: bool = True) -> Iterator[Names]:
-        with self._database.names_locked(durable=durable) as session:
-            names = Names(session, self._age)
-            yield names
-            names.settle()
 
     def _keep(self, path: Path, upload: UploadFile, *, replace: bool, receipt: Receipt | None) -> Item:
         return self.write(path, upload.view(), replace=replace, receipt=receipt)
@@ -270,14 +186,6 @@ class SharedSpool:
             _log.info("a copy in the inbox was made without dead properties: there was no room for them")
             return False
         return True
-
-
-def _file(path: Path, name: Name) -> Name:
-    if name.is_folder:
-        raise IsAFolder(path, REASONS[IsAFolder])
-    if name.content is None:
-        raise NotFound(path, REASONS[NotFound])
-    return name
 
 
 def _receipt(receipt: Receipt) -> Mapping[str, object]:

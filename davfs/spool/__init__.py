@@ -5,8 +5,8 @@
 - `upload_file`: an unfinished upload.
 - `items`: a name in it: a folder, an ordinary file, or a receipt.
 - `originals`: uploaded files that are kept because Orthanc stored other bytes.
-- `quota`: counts bytes and names.
-- `disk`: the steps that change it, each in full or not at all; `folders`: where its folders are.
+- `quota`: counts bytes and names; `space`: makes room where it is used up.
+- `disk`: the steps that change it, each in full or not at all; `removing`: those that remove; `folders`: its folders.
 - `renaming`: system calls that rename; `descriptors`: open files and folders, without following links.
 - `disk_errors`: errors of the disk as errors about a path.
 - `dead_properties`: properties that clients keep at files and folders (RFC 4918 §4); `property_database`: their SQLite

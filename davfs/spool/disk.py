@@ -13,26 +13,19 @@ import stat
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path as DiskPath
 
 from davfs.entry import Path
 from davfs.errors import AlreadyExists, Busy, IsAFolder, NotFound, ParentMissing
-from davfs.spool.dead_properties import DeadProperties
-from davfs.spool.descriptors import closing, empty, open_folder, unlink, walk
+from davfs.spool.descriptors import closing, empty, open_folder, walk
 from davfs.spool.disk_errors import REASONS, missing
 from davfs.spool.entity_tags import EntityTags
-from davfs.spool.folders import SpoolFolders
-from davfs.spool.originals import Originals
-from davfs.spool.property_tracker import PropertyTracker
 from davfs.spool.quota import PROPERTIES, SpoolQuota
+from davfs.spool.removing import DiskRemover, is_unchanged
 from davfs.spool.renaming import Location, exchange, rename
 
-_ATTEMPTS = 3
-_ATTEMPTS_TO_DISCARD = 20
 
-
-class Disk(SpoolFolders):
+class Disk(DiskRemover):
     """Changes the folders of a spool.
 
     Args:
@@ -44,11 +37,7 @@ class Disk(SpoolFolders):
     """
 
     def __init__(self, root: DiskPath, quota: SpoolQuota) -> None:
-        super().__init__(root)
-        self._quota = quota
-        self.originals = Originals(self.sent)
-        self.properties = DeadProperties(root / "properties.sqlite", partial(quota.note, PROPERTIES))
-        self._tracker = PropertyTracker(self.files, self.properties)
+        super().__init__(root, quota)
         try:
             self.tags = EntityTags(root / "tags.key")
             empty(self.incoming)
@@ -68,15 +57,6 @@ class Disk(SpoolFolders):
             self._count(status)
         self._tracker.clean_up()
         self.originals.load([status for status in found if stat.S_ISREG(status.st_mode)])
-
-    @staticmethod
-    def freed_inode(parent: int, name: str) -> int:
-        """Return the inode whose bytes are free once a name is gone; 0 if none are."""
-        try:
-            found = os.lstat(name, dir_fd=parent)
-        except FileNotFoundError:
-            return 0
-        return found.st_ino if stat.S_ISREG(found.st_mode) and found.st_nlink == 1 else 0
 
     @contextmanager
     def temporary(self) -> Iterator[DiskPath]:
@@ -178,7 +158,7 @@ class Disk(SpoolFolders):
             os.utime(temporary, ns=(expected.st_mtime_ns, expected.st_mtime_ns), follow_symlinks=False)
             with self.lock, suppress(FileNotFoundError):
                 found = os.lstat(path[-1], dir_fd=parent)
-                if _is_unchanged(found, expected):
+                if is_unchanged(found, expected):
                     self._rename((None, (str(temporary),)), temporary.lstat(), location, found)
                     return True
         return False
@@ -221,54 +201,6 @@ class Disk(SpoolFolders):
             os.mkdir(location[1][-1], mode=0o700, dir_fd=location[0])
             self._count(os.lstat(location[1][-1], dir_fd=location[0]))
 
-    def remove(self, parent: int, path: Path, expected: os.stat_result) -> bool:
-        """Remove the very file or link that has this status; return False if it is gone or was replaced."""
-        with self.lock, suppress(FileNotFoundError):
-            found = os.lstat(path[-1], dir_fd=parent)
-            if _is_unchanged(found, expected):
-                self._unlink(parent, path[-1], found)
-                return True
-        return False
-
-    def remove_empty(self, parent: int, path: Path) -> bool:
-        """Remove a folder; return False if it is gone, or not empty."""
-        with self.lock, suppress(OSError):
-            found = os.lstat(path[-1], dir_fd=parent)
-            os.rmdir(path[-1], dir_fd=parent)
-            self._forget(found)
-            self._tracker.gone(parent, path[-1])
-            return True
-        return False
-
-    def delete_file(self, parent: int, path: Path) -> None:
-        """Remove a file or a link.
-
-        Raises:
-            NotFound: Nothing is there.
-            Busy: It has become a folder.
-        """
-        with self.lock, missing(path, NotFound):
-            found = os.lstat(path[-1], dir_fd=parent)
-            if stat.S_ISDIR(found.st_mode):
-                raise Busy(path, "It was replaced by a folder while it was deleted.")
-            self._unlink(parent, path[-1], found)
-
-    def delete_folder(self, parent: int, path: Path) -> None:
-        """Remove a folder with all in it, from the leaves up.
-
-        Raises:
-            NotFound: It is not there.
-            Busy: It was filled again and again meanwhile.
-        """
-        for _ in range(_ATTEMPTS):
-            with missing(path, NotFound):
-                folder = open_folder(path[-1], parent)
-            with closing(folder):
-                self._empty(folder)
-            if self.remove_empty(parent, path):
-                return
-        raise Busy(path, "The folder is being filled while it is deleted.")
-
     @staticmethod
     def _status(location: Location, *, replace: bool) -> os.stat_result | None:
         """Return the status of a name, None if it is free; raise `AlreadyExists` unless it may be replaced."""
@@ -299,43 +231,3 @@ class Disk(SpoolFolders):
                 self._forget(old)
             self._count(moved)
         return None
-
-    def _discard(self, path: DiskPath) -> None:
-        """Remove a file, or a folder with all in it, to which no path of the inbox leads.
-
-        A request that had opened the folder before may still put something into it.
-        """
-        for _ in range(_ATTEMPTS_TO_DISCARD):
-            with suppress(OSError):
-                if stat.S_ISDIR(path.lstat().st_mode):
-                    with closing(open_folder(path)) as folder:
-                        self._empty(folder)
-                with self.lock:
-                    self._unlink(None, str(path), path.lstat())
-            if not os.path.lexists(path):
-                return
-
-    def _empty(self, folder: int) -> None:
-        for parent, path, _ in walk(folder):
-            with self.lock, suppress(OSError):  # gone or filled: then the folder itself cannot be removed
-                self._unlink(parent, path[-1], os.lstat(path[-1], dir_fd=parent))
-
-    def _unlink(self, parent: int | None, name: str, found: os.stat_result) -> None:
-        unlink(parent, name, found)
-        self._forget(found)
-        self._tracker.gone(parent, name)
-
-    def _count(self, status: os.stat_result) -> None:
-        is_folder, is_file = stat.S_ISDIR(status.st_mode), stat.S_ISREG(status.st_mode)
-        self._quota.note(status.st_ino, status.st_size if is_file else 0, 1 if is_folder else status.st_nlink)
-
-    def _forget(self, status: os.stat_result) -> None:
-        """Stop counting a removed name, which had this status."""
-        left = 0 if stat.S_ISDIR(status.st_mode) else status.st_nlink - 1
-        self._quota.note(status.st_ino, status.st_size if left and stat.S_ISREG(status.st_mode) else 0, left)
-        if not left:
-            self.originals.forget(status)
-
-
-def _is_unchanged(found: os.stat_result, expected: os.stat_result) -> bool:
-    return os.path.samestat(found, expected) and found.st_mtime_ns == expected.st_mtime_ns

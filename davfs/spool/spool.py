@@ -6,12 +6,10 @@ The paths in errors are relative to the inbox.
 import io
 import logging
 import os
-import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
-from heapq import nsmallest
 from pathlib import Path as DiskPath
 
 from davfs.entry import Path
@@ -23,20 +21,15 @@ from davfs.spool.disk import Disk
 from davfs.spool.disk_errors import FULL_DISK, REASONS, check_names, disk_errors, missing
 from davfs.spool.items import Item, Receipt, file_item, read_receipt, receipt_item
 from davfs.spool.moving import SpoolMover
-from davfs.spool.originals import original_key
-from davfs.spool.quota import Reservation, Shortage, SpoolQuota
+from davfs.spool.quota import Reservation, SpoolQuota
+from davfs.spool.space import SpaceMaker
 from davfs.spool.upload_file import UploadFile
 
 _log = logging.getLogger(__name__)
 
-_RECEIPTS_AT_ONCE = 1000
-"""Receipts that are removed at least when there are too many names: all names are read for it."""
-_PAUSE = 60.0
-"""Seconds in which receipts are not searched again after none was found: until then there are a few names too many."""
-
 
 class Spool(SpoolMover):
-    """The files of the inbox.
+    """The files of the inbox: `davfs.spool.files.InboxFiles`.
 
     Args:
         root: Folder on disk; made if it is missing. No other process may use it.
@@ -56,35 +49,26 @@ class Spool(SpoolMover):
     ) -> None:
         quota = SpoolQuota(maximum_size)
         super().__init__(Disk(root, quota), quota, maximum_age, now)
-        self._quota.free_space = self._free_space
-        self._no_receipts_until = 0.0
+        self._space = SpaceMaker(self._disk, quota, now)
+        self._quota.free_space = self._space
         self.scratch = self._disk.scratch
 
     @property
     def used(self) -> int:
-        """Bytes of all ordinary files, unfinished uploads included, and of dead properties.
-
-        A copied file counts once.
-        """
+        """See `InboxFiles`."""
         return self._quota.used
 
     @property
     def available(self) -> int:
-        """Bytes that may still come, by the quota and by the disk; includes those of originals, which can be freed."""
+        """See `InboxFiles`."""
         free, allowed = self._disk.free(), self._quota.available
         return (free if allowed is None else min(free, allowed)) + self._disk.originals.size
 
     def check_write(self, path: Path, size: int = 0) -> int:
-        """Raise what `write` of so many bytes would raise, as far as can be known before.
+        """See `InboxFiles`.
 
         Returns:
             Inode of the file that would be replaced and free its bytes; 0 for none.
-
-        Raises:
-            BadName: Such a name cannot be kept.
-            ParentMissing: There is no folder to hold it.
-            IsAFolder: A folder of this name exists.
-            NoSpace: The quota does not allow it.
         """
         check_names(path)
         self._disk.restore()
@@ -97,21 +81,7 @@ class Spool(SpoolMover):
         return replaced
 
     def write(self, path: Path, content: Buffer, *, replace: bool = True, receipt: Receipt | None = None) -> Item:
-        """Keep a file durably: when this returns it has been synchronised to the disk.
-
-        Args:
-            path: Where to.
-            content: All of its bytes.
-            replace: Whether a file or a receipt of this name is replaced.
-            receipt: The instance that it is an original of; None for an ordinary file.
-
-        Raises:
-            BadName: Such a name cannot be kept.
-            ParentMissing: There is no folder to hold it.
-            IsAFolder: A folder of this name exists.
-            AlreadyExists: The name is taken and must not be replaced.
-            NoSpace: The quota, or the disk, does not allow it.
-        """
+        """See `InboxFiles`."""
         replaced = self.check_write(path)
         with self._quota.reserve(path, len(content), replaced) as reserved, self._disk.temporary() as temporary:
             with disk_errors(path):
@@ -119,18 +89,7 @@ class Spool(SpoolMover):
             return self._keep(temporary, reserved, path, replace=replace, receipt=receipt)
 
     def receive(self, path: Path, size: int | None = None) -> UploadFile:
-        """Begin an upload that comes in pieces; the caller closes it, as a context manager.
-
-        Its bytes are reserved as they come, and not when their number is announced: a client that sends nothing then
-        takes no room from others.
-
-        Args:
-            path: Where to.
-            size: Bytes that are to come; None if that is not known.
-
-        Raises:
-            PathError: What `write` would raise, as far as it can be known before.
-        """
+        """See `InboxFiles`."""
         replaced = self.check_write(path, size or 0)
         if size and size > self._disk.free() + self._disk.originals.size:
             raise NoSpace(path, FULL_DISK)
@@ -141,13 +100,7 @@ class Spool(SpoolMover):
             return self._upload_file(path, file, reservation, temporary, resources)
 
     def adopt(self, path: Path) -> UploadFile:
-        """Upload an ordinary file of the inbox again; it stays where it is. The caller closes it.
-
-        Raises:
-            NotFound: Nothing is there, or a receipt.
-            IsAFolder: It is a folder.
-            NoSpace: The inbox has too many names.
-        """
+        """See `InboxFiles`."""
         with self._disk.parent(path, NotFound) as parent, disk_errors(path), ExitStack() as resources:
             if self.find(parent, path).entry.is_folder:
                 raise IsAFolder(path, REASONS[IsAFolder])
@@ -166,33 +119,18 @@ class Spool(SpoolMover):
             file,
             reservation=reservation,
             keep=partial(self._keep_upload, temporary, reservation),
-            free_disk=self._remove_originals,
+            free_disk=self._space.remove_originals,
             resources=resources.pop_all(),
         )
 
     def remove_adopted(self, path: Path, adopted: UploadFile) -> None:
-        """Remove a file that was adopted unless it was replaced meanwhile."""
+        """See `InboxFiles`."""
         with suppress(NotFound), self._disk.parent(path, NotFound) as parent:
             if self._disk.remove(parent, path, adopted.status()):
                 os.fsync(parent)
 
     def put_receipt(self, path: Path, receipt: Receipt, *, replace: bool = True) -> Item:
-        """Write a receipt at a path.
-
-        It is not synchronised: it holds no content, and Orthanc has the file anyway. It is never refused for its room:
-        the oldest receipts are removed instead.
-
-        Args:
-            path: Where to.
-            receipt: The receipt.
-            replace: Whether a file or another receipt is replaced.
-
-        Raises:
-            BadName: Such a name cannot be kept.
-            ParentMissing: There is no folder to hold it.
-            IsAFolder: A folder of this name exists.
-            AlreadyExists: The name is taken and must not be replaced.
-        """
+        """See `InboxFiles`."""
         check_names(path)
         with suppress(NoSpace):
             self._quota.check(path, 0, names=1)
@@ -202,21 +140,14 @@ class Spool(SpoolMover):
         return receipt_item(path[-1], receipt, status, self._disk.tags)
 
     def remove_receipt(self, path: Path, receipt: Receipt) -> None:
-        """Remove a receipt unless it was replaced meanwhile."""
+        """See `InboxFiles`."""
         with suppress(NotFound, FileNotFoundError), self._disk.parent(path, NotFound) as parent:
             status = os.lstat(path[-1], dir_fd=parent)
             if receipt in (read_receipt(parent, path[-1]), self._disk.originals.find(status)):
                 self._disk.remove(parent, path, status)
 
     def make_folder(self, path: Path) -> None:
-        """Make a folder.
-
-        Raises:
-            BadName: Such a name cannot be kept.
-            ParentMissing: There is no folder to hold it.
-            AlreadyExists: The name is taken.
-            NoSpace: The inbox has too many names.
-        """
+        """See `InboxFiles`."""
         check_names(path)
         with disk_errors(path), self._disk.parent(path, ParentMissing) as parent:
             self.remove_hidden(parent, path)
@@ -224,12 +155,7 @@ class Spool(SpoolMover):
             os.fsync(parent)
 
     def delete(self, path: Path) -> None:
-        """Remove a file, a receipt, or a folder with all in it, from the leaves up.
-
-        Raises:
-            NotFound: Nothing is there.
-            Busy: It was filled, or replaced, again and again meanwhile.
-        """
+        """See `InboxFiles`; a folder goes from the leaves up."""
         with self._disk.parent(path, NotFound) as parent:
             if self.find(parent, path).entry.is_folder:
                 self._disk.delete_folder(parent, path)
@@ -245,7 +171,7 @@ class Spool(SpoolMover):
 
     @property
     def properties(self) -> DeadProperties:
-        """The dead properties, by path; they are set by `set_property`, and go with their files by themselves."""
+        """See `InboxFiles`."""
         return self._disk.properties
 
     def check_properties(self, path: Path, values: Mapping[str, bytes], user: str = "") -> int:
@@ -259,23 +185,12 @@ class Spool(SpoolMover):
         return growth
 
     def set_property(self, path: Path, name: str, value: bytes, user: str = "") -> None:
-        """Set a dead property of a file, a receipt or a folder, which can be the inbox itself.
-
-        Args:
-            path: Where.
-            name: In Clark's notation.
-            value: As XML.
-            user: Who sets it; empty without a login.
-
-        Raises:
-            NotFound: Nothing is there.
-            NoSpace: As for `check_properties`, or it cannot be written.
-        """
+        """See `InboxFiles`."""
         with self._quota.reserve(path, self.check_properties(path, {name: value}, user)):
             self._disk.set_property(path, name, value, user)
 
     def close(self) -> None:
-        """Close the file of dead properties."""
+        """See `InboxFiles`."""
         self._disk.properties.close()
 
     def _keep_upload(  # noqa: PLR0913  a file with all that is known of it
@@ -315,33 +230,3 @@ class Spool(SpoolMover):
         except BaseException:
             self._disk.originals.forget(status)
             raise
-
-    def _free_space(self, shortage: Shortage) -> bool:
-        """Remove originals or receipts, the oldest first; return False if there are none."""
-        return self._remove_receipts(shortage.names) if shortage.names > 0 else self._remove_originals(shortage.bytes)
-
-    def _remove_originals(self, size: int) -> bool:
-        """Replace the oldest originals by receipts; more than needed, since all names are read for it."""
-        chosen = self._disk.originals.oldest(max(size, self.used // 16))
-        freed = False
-        for parent, path, status in self._disk.walk() if chosen else ():
-            receipt = self._disk.originals.find(status) if original_key(status) in chosen else None
-            if receipt and self._disk.replace_by_link(receipt.target, (parent, path), status):
-                freed = True
-        return freed
-
-    def _remove_receipts(self, count: int) -> bool:
-        if self._now() < self._no_receipts_until:
-            return False
-        receipts = (
-            (status.st_mtime_ns, path, status)
-            for parent, path, status in self._disk.walk()
-            if stat.S_ISLNK(status.st_mode) and read_receipt(parent, path[-1])
-        )
-        removed = False
-        for _, path, status in nsmallest(max(count, _RECEIPTS_AT_ONCE), receipts):
-            with suppress(NotFound), self._disk.parent(path, NotFound) as parent:
-                removed = self._disk.remove(parent, path, status) or removed
-        if not removed:
-            self._no_receipts_until = self._now() + _PAUSE
-        return removed

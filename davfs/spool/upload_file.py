@@ -103,7 +103,7 @@ class UploadFile:
             receipt: The instance that it is an original of; None for an ordinary file.
 
         Raises:
-            BadName, ParentMissing, IsAFolder, AlreadyExists, NoSpace: As for `davfs.spool.spool.Spool.write`.
+            BadName, ParentMissing, IsAFolder, AlreadyExists, NoSpace: As for `InboxFiles`.
         """
         if path != self._path:
             self._reservation.redirect(path)
