@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum
 from itertools import chain
 from types import TracebackType
-from typing import NamedTuple, Protocol, Self, TypeAlias, runtime_checkable
+from typing import NamedTuple, Protocol, Self, TypeAlias
 
 Path: TypeAlias = tuple[str, ...]
 """Segments below the drive's root, each in NFC; ``()`` is the root itself."""
@@ -64,15 +64,6 @@ class Content(AbstractContextManager["Content"], Protocol):
 
     def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
         """Yield the bytes from ``start`` to before ``stop`` (offsets in bytes) as one or several buffers."""
-
-
-@runtime_checkable
-class OnDisk(Protocol):
-    """Content that may be in a file on a disk, byte for byte."""
-
-    @property
-    def descriptor(self) -> int | None:
-        """The open file; None for none."""
 
 
 def read_all(content: Content) -> memoryview:
@@ -150,18 +141,18 @@ class Streamed:
     Args:
         entry: The file's entry; its size is replaced by that of the bytes.
         source: Returns the bytes; entered at once, so that an error of opening is raised here.
+
+    Attributes:
+        entry: See `Content`.
+        descriptor: An open file on the disk that has these bytes; None for none.
     """
 
     def __init__(self, entry: Entry, source: AbstractContextManager[Readable]) -> None:
         self._source = source
         self._bytes = source.__enter__()
+        self.descriptor: int | None = getattr(self._bytes, "descriptor", None)
         size = self._bytes.size
         self.entry = entry if entry.size == size else entry._replace(size=size)
-
-    @property
-    def descriptor(self) -> int | None:
-        """See `OnDisk`."""
-        return self._bytes.descriptor if isinstance(self._bytes, OnDisk) else None
 
     def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
         """See `Content`."""

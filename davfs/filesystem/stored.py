@@ -1,6 +1,8 @@
 """Opens the stored file of an instance."""
 
 from contextlib import ExitStack
+from functools import cache
+from typing import cast
 
 from davfs.entry import Content, Entry, Streamed
 from davfs.errors import Unavailable
@@ -22,8 +24,8 @@ def open_stored(orthanc: InstanceFiles, entry: Entry, instance: OrthancId) -> Co
         UnknownResource: The instance does not exist any more.
         Unavailable: The response is not that file.
     """
-    if entry.steady and isinstance(orthanc, HasStorageFolder):
-        stored = orthanc.open_stored(instance, entry.etag, entry.size)
+    if entry.steady and _has_storage_folder(type(orthanc)):
+        stored = cast("HasStorageFolder", orthanc).open_stored(instance, entry.etag, entry.size)
         if stored is not None:
             return Streamed(entry, stored)
     with ExitStack() as stack:
@@ -33,3 +35,9 @@ def open_stored(orthanc: InstanceFiles, entry: Entry, instance: OrthancId) -> Co
             raise Unavailable("a file of another length came than Orthanc has")
         stack.pop_all()
     return content
+
+
+@cache
+def _has_storage_folder(kind: type) -> bool:
+    """Return True if a class implements `HasStorageFolder`; cached, for ``isinstance`` takes 10 µs."""
+    return issubclass(kind, HasStorageFolder)

@@ -16,7 +16,7 @@ from davfs.doors.webdav.context import PROVIDER, Environ, StartResponse, context
 from davfs.doors.webdav.file_range import FileRange
 from davfs.doors.webdav.range_header import RangeNotSatisfiable, parse_range
 from davfs.doors.webdav.validators import CONDITIONS, entity_tag, same_version, unmet
-from davfs.entry import Content, Entry, OnDisk, Path
+from davfs.entry import Content, Entry, Path
 from davfs.errors import IsAFolder
 
 _SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -97,8 +97,9 @@ class FilePart:
         missing = self._stop - self._start
         if not missing:
             return
-        if isinstance(self._content, OnDisk) and self._content.descriptor is not None:
-            yield FileRange(self._content.descriptor, self._start, self._stop)
+        descriptor: int | None = getattr(self._content, "descriptor", None)
+        if descriptor is not None:
+            yield FileRange(descriptor, self._start, self._stop)
             return
         for block in self._content.buffers(self._start, self._stop):
             missing -= block.nbytes

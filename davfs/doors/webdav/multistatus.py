@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from itertools import groupby, islice, repeat
 from operator import attrgetter, mod
 from typing import NamedTuple, TypeAlias
@@ -30,6 +31,8 @@ LIVE = _ON_REQUEST | {
 """All properties that clients cannot set."""
 _START = '<?xml version="1.0" encoding="utf-8"?>\n<D:multistatus xmlns:D="DAV:">'
 _END = "</D:multistatus>"
+_TEMPLATES = 256
+"""Templates that are cached for the next requests, which ask for the same properties."""
 _BLOCK = 500
 """Resources that are written at once: property after property, which takes half the time."""
 _LOCKS = "".join(
@@ -94,31 +97,21 @@ ResourceShape: TypeAlias = tuple[EntryKind, bool, bool, QuotaUsage | None, str, 
 
 def multistatus(requested: RequestedProperties, resources: Iterable[ListedResource]) -> Iterator[bytes]:
     """Yield the body of the response in blocks."""
-    writer, source, start = _ResponseWriter(requested), iter(resources), _START
+    source, start = iter(resources), _START
     while block := list(islice(source, _BLOCK)):
-        yield "".join([start, *writer.responses(block)]).encode()
+        yield "".join([start, *_responses(requested, block)]).encode()
         start = ""
     yield (start + _END).encode()
 
 
-class _ResponseWriter:
-    def __init__(self, requested: RequestedProperties) -> None:
-        self._requested = requested
-        self._templates: dict[ResourceShape, tuple[str, Sequence[PropertyValues]]] = {}
-
-    def responses(self, resources: Iterable[ListedResource]) -> Iterator[str]:
-        """Yield the ``response`` elements of resources."""
-        for shape, group in groupby(resources, _shape):
-            template, properties = self._templates.get(shape) or self._add_template(shape)
-            alike = list(group)
-            values = zip(*(values(alike) for values in properties), strict=True)
-            yield from map(mod, repeat(template), values)
-
-    def _add_template(self, shape: ResourceShape) -> tuple[str, Sequence[PropertyValues]]:
-        template = _template(self._requested, _live(shape) | _set_by_clients(shape))
-        if not (shape[-1] or shape[-2]):  # each resource has locks and dead properties of its own
-            self._templates[shape] = template
-        return template
+def _responses(requested: RequestedProperties, resources: Iterable[ListedResource]) -> Iterator[str]:
+    """Yield the ``response`` elements of resources."""
+    for shape, group in groupby(resources, _shape):
+        *_, locks, dead = shape  # each resource has its own
+        template, properties = (_template if locks or dead else _cached_template)(requested, shape)
+        alike = list(group)
+        values = zip(*(values(alike) for values in properties), strict=True)
+        yield from map(mod, repeat(template), values)
 
 
 def _shape(resource: ListedResource) -> ResourceShape:
@@ -126,10 +119,9 @@ def _shape(resource: ListedResource) -> ResourceShape:
     return entry.kind, entry.etag != "", lockable, quota, locks, dead
 
 
-def _template(
-    requested: RequestedProperties, live: Mapping[str, PropertyTemplate]
-) -> tuple[str, Sequence[PropertyValues]]:
+def _template(requested: RequestedProperties, shape: ResourceShape) -> tuple[str, Sequence[PropertyValues]]:
     """Return the ``response`` element with a ``%s`` for each value, and the functions that return the values."""
+    live = _live(shape) | _set_by_clients(shape)
     found = {name: live[name] for name in _names(requested, live)}
     if requested.mode is PropfindMode.NAMES:
         found = {name: (_element(name), None) for name in found}
@@ -141,6 +133,9 @@ def _template(
         parts.append(_propstat("404 Not Found", [_element(name) for name in missing]))
     values: list[PropertyValues] = [_hrefs, *(value for _, value in found.values() if value)]
     return "".join([*parts, "</D:response>"]), values
+
+
+_cached_template = lru_cache(_TEMPLATES)(_template)
 
 
 def _names(requested: RequestedProperties, live: Mapping[str, PropertyTemplate]) -> list[str]:

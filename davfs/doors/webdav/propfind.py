@@ -136,7 +136,7 @@ class _FolderLister:
 
     def itself(self, entry: Entry) -> ListedResource:
         """Return the resource at the path itself."""
-        href = paths.quoted(self._path, folder=entry.is_folder)
+        href = self._href if entry.is_folder or not self._path else self._href.removesuffix("/")
         return ListedResource(href, entry, is_lockable(self._drive, self._path, entry), self._quota)
 
     def entries(self) -> Iterator[ListedResource]:

@@ -25,7 +25,7 @@ def send_blocks(
             start_response(status, [*headers])
             return chain(buffered, blocks)
     start_response(status, [*headers, ("Content-Length", str(length))])
-    return buffered
+    return [b"".join(buffered)]  # sent in one packet with the head
 
 
 def send_empty(

@@ -68,8 +68,10 @@ def _matches(header: str, etag: str, *, weak: bool) -> bool:
 
 def _modified_since(header: str | None, entry: Entry) -> bool | None:
     """Return True if a file was modified after a date; None if there is no valid date."""
+    if header is None:
+        return None
     try:
-        date = parsedate_to_datetime(header or "")
+        date = parsedate_to_datetime(header)
     except (ValueError, OverflowError):
         return None
     return entry.modified.replace(microsecond=0) > (date if date.tzinfo else date.replace(tzinfo=UTC))

@@ -84,9 +84,9 @@ class SocketReader:
 
     def target(self) -> str:
         """Return the beginning of the next request's first line, and the depth that it asks for."""
-        depth = _DEPTH.search(self._buffer)
-        line = bytes(self._buffer[:_LONGEST_TARGET]).lstrip(b"\r\n").partition(b"\r")[0]
-        return f"{line!r} {depth and depth[1]!r}"
+        line = bytes(self._buffer[:_LONGEST_TARGET]).lstrip(b"\r\n").partition(b"\r")[0].decode("latin-1")
+        depth = _DEPTH.search(self._buffer) if line.startswith("PROPFIND") else None
+        return f"{line} {depth[1].decode()}" if depth else line
 
     def readinto(self, buffer: memoryview) -> int:
         """Fill a buffer as far as that goes now; return how many bytes were read, 0 at the connection's end alone.
