@@ -39,6 +39,14 @@ class Area(Protocol):
 
 
 @runtime_checkable
+class Browsable(Protocol):
+    """An area that looks up a folder and lists it in one step, and so asks Orthanc half as often."""
+
+    def browse(self, path: Path) -> tuple[Entry, Iterable[Entry] | None]:
+        """Return the entry at a path, and those in it; None for a file. See `Area.stat` and `Area.list`."""
+
+
+@runtime_checkable
 class Writable(Protocol):
     """An area where files and folders can be created; raises `Forbidden` if the configuration does not allow it."""
 

@@ -12,6 +12,7 @@ from davfs.errors import AlreadyExists, Forbidden, IsAFolder, NotAFolder, NotFou
 from davfs.filesystem.area import (
     AcceptsUploads,
     Area,
+    Browsable,
     Deletable,
     HasProperties,
     HasQuota,
@@ -75,6 +76,14 @@ class Drive:
             raise NotAFolder(path, f"{README} is a file")
         area, below = self._area(path)
         return area.list(below)
+
+    def browse(self, path: Path) -> tuple[Entry, Iterable[Entry] | None]:
+        """See `Browsable`; areas that are not browsable are asked twice."""
+        area: Browsable | None = self._area_with(Browsable, path)
+        if area is not None and len(path) > 1:
+            return area.browse(path[1:])
+        entry = self.stat(path)
+        return entry, self.list(path) if entry.is_folder else None
 
     def read(self, path: Path) -> Content:
         """See `Area`."""

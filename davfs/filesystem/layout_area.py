@@ -64,6 +64,12 @@ class LayoutArea:
             raise NotAFolder(path, "it is a file")
         return [self._placeholder((PLACEHOLDER,)).entry]
 
+    def browse(self, path: Path) -> tuple[Entry, Iterable[Entry] | None]:
+        """See `Browsable`."""
+        if tree := self.shown:
+            return tree.browse(path)
+        return self.stat(path), None if path else self.list(path)
+
     def read(self, path: Path) -> Content:
         """See `Area`."""
         if tree := self.shown:

@@ -69,6 +69,17 @@ class Tree:
         """See `Area`."""
         return self._resolver.inspect(path, self._entries)
 
+    def browse(self, path: Path) -> tuple[Entry, Iterable[Entry] | None]:
+        """See `Browsable`: a folder whose content Orthanc has listed exists."""
+
+        def both(node: TreeNode) -> tuple[Entry, Iterable[Entry] | None]:
+            if node.entry.is_folder and node.folder is not None:
+                return node.entry, self._entries(node)
+            entry = self._current_entry(node)
+            return entry, self._entries(node) if entry.is_folder else None
+
+        return self._resolver.inspect(path, both)
+
     def read(self, path: Path) -> Content:
         """See `Area`."""
         return self._resolver.use(path, lambda node: self._open(path, node))

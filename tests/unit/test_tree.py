@@ -126,3 +126,35 @@ def test_log_is_read_once(show: Show, text: str, at_root: int) -> None:
             shown.tree.read(path)
         assert looks == [True] * (1 if path else at_root), path
         looks.clear()
+
+
+@pytest.mark.parametrize("text", [SERIES, WITHOUT_FILES, FILES_NAMED_FROM_ABOVE, WITH_FURTHER_FILES])
+def test_browsing(show: Show, text: str) -> None:
+    """Looking a folder up and listing it in one step finds what both find, and a deleted one as little."""
+    shown = show(text).add("p").add("q")
+    orthanc, tree = shown.orthanc, shown.tree
+    paths: list[tuple[str, ...]] = [()]
+    for path in paths:
+        entry, entries = tree.browse(path)
+        assert entry == tree.stat(path)
+        assert (entries is not None) == entry.is_folder
+        if entries is not None:
+            assert list(entries) == list(tree.list(path))
+            paths += [(*path, each.name) for each in entries]
+    assert len(paths) > 2
+    for patient in orthanc.ids(Level.PATIENT):
+        orthanc.delete(Level.PATIENT, patient)
+    for path in paths[1:]:
+        with pytest.raises(NotFound):
+            tree.browse(path)
+
+
+def test_browsing_reads_the_log_once(show: Show) -> None:
+    """Where a folder is looked up and listed in one step, Orthanc's log of changes is read once."""
+    shown = show(WITH_FURTHER_FILES).add("p").add("p", 1, 2).add("p", 2)
+    looks: list[bool] = []
+    shown.orthanc.after_log = lambda: looks.append(True)
+    for path in shown.walk():
+        looks.clear()
+        shown.tree.browse(path)
+        assert looks == [True], path

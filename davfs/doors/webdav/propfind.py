@@ -86,15 +86,19 @@ def _find(environ: Environ, depth: str, requested: RequestedProperties) -> Itera
     """Return the resources of the response. Errors are raised at once, before the response begins."""
     provider: DriveProvider = environ[PROVIDER]
     drive, path = provider.context.drive, path_of(environ)
-    entry = drive.stat(path)
-    if "HTTP_IF" in environ:
-        provider.check_conditions(environ)
+    entries: Iterable[Entry] | None = None
+    if depth == "1" and "HTTP_IF" not in environ:
+        entry, entries = drive.browse(path)
+    else:
+        entry = drive.stat(path)
+        if "HTTP_IF" in environ:
+            provider.check_conditions(environ)
     client_data = _ClientData(provider, path, requested)
     folder = _FolderLister(drive, path)
     itself = client_data.add(folder.itself(entry), inherited=True)
     if not entry.is_folder or depth == "0":
         return [itself]
-    below: Iterable[ListedResource] = folder.entries() if depth == "1" else list(_descendants(drive, path))
+    below: Iterable[ListedResource] = folder.entries(entries) if depth == "1" else list(_descendants(drive, path))
     return chain([itself], list(map(client_data.add, below)) if client_data.exists else below)
 
 
@@ -139,9 +143,9 @@ class _FolderLister:
         href = self._href if entry.is_folder or not self._path else self._href.removesuffix("/")
         return ListedResource(href, entry, is_lockable(self._drive, self._path, entry), self._quota)
 
-    def entries(self) -> Iterator[ListedResource]:
-        """Return the entries of the folder, which is listed now."""
-        return self._listed(list(self._drive.list(self._path)))
+    def entries(self, listed: Iterable[Entry] | None = None) -> Iterator[ListedResource]:
+        """Return the entries of the folder, which is listed now unless they are given."""
+        return self._listed(list(self._drive.list(self._path) if listed is None else listed))
 
     def _listed(self, entries: Sequence[Entry]) -> Iterator[ListedResource]:
         for start in range(0, len(entries), _BLOCK):
