@@ -282,6 +282,7 @@ def test_serve(cluster: Cluster, archive: Archive, tmp_path: Path) -> None:
             archive.soon(drive)
             archive.at_once(drive)
         assert served.text.count("follows Orthanc's database") == 1
+        assert "has other layouts" not in served.text
 
 
 def test_shared_objects(cluster: Cluster) -> None:
