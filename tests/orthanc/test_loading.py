@@ -217,7 +217,7 @@ def test_relative_paths_start_at_the_configuration(plugin: Path, tmp_path: Path)
             ["/usr/sbin/Orthanc", "../home/orthanc.json"], cwd=elsewhere, stdout=output, stderr=subprocess.STDOUT
         ) as process,
     ):
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while OPENED not in log.read_text() and process.poll() is None and time.monotonic() < end:
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)

@@ -152,12 +152,12 @@ class Promise(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, len(POOL) - 1))
     def arrive(self, number: int) -> None:
-        """An instance is stored, perhaps one that was deleted before."""
+        """Store an instance, perhaps one that was deleted before."""
         self.orthanc.store(POOL[number])
 
     @rule(level=st.sampled_from(Level), chance=st.integers(0, 99))
     def delete(self, level: Level, chance: int) -> None:
-        """Something is deleted; the event of that comes later."""
+        """Delete a resource; its event comes later."""
         if ids := sorted(self.orthanc.ids(level)):
             gone = ids[chance % len(ids)]
             self.late += self.orthanc.below(gone)
@@ -167,7 +167,7 @@ class Promise(RuleBasedStateMachine):
         name=st.sampled_from(sorted({name for people in NAMES.values() for name in people})), chance=st.integers(0, 99)
     )
     def rename(self, name: str, chance: int) -> None:
-        """A study becomes another person's: the paths of its content change."""
+        """Change the person of a study, and so the paths of its content."""
         followed = self.store.position.seen  # until then, the log is not read: everything is going to be
         if followed and (ids := sorted(self.orthanc.ids(Level.STUDY))):
             study = ids[chance % len(ids)]
@@ -177,13 +177,13 @@ class Promise(RuleBasedStateMachine):
 
     @rule()
     def event(self) -> None:
-        """The event of the oldest deletion comes."""
+        """Deliver the event of the oldest deletion."""
         if self.late:
             self.catalog.synchronizer.handle_deletions([self.late.pop(0)])
 
     @rule(title=st.sampled_from(sorted(LAYOUTS)), chance=st.lists(st.integers(0, 99), max_size=3))
     def walk(self, title: str, chance: list[int]) -> None:
-        """Somebody opens folder after folder, and sees all that is in each."""
+        """Open folder after folder, and record all that is listed."""
         path: DrivePath = ()
         node = ""
         for number in (*chance, 0):
@@ -267,12 +267,12 @@ class Promise(RuleBasedStateMachine):
 
     @rule()
     def refresh(self) -> None:
-        """The indexer follows the log."""
+        """Follow the log, as the indexer does."""
         self.catalog.refresh()
 
     @rule()
     def reconcile(self) -> None:
-        """The indexer compares everything; then all that is shown is what Orthanc has."""
+        """Compare everything, as the indexer does; then everything shown is what Orthanc has."""
         self.catalog.reconciler.reconcile(lambda _done, _total: None)
         self.catalog.synchronizer.building = False
         for title in LAYOUTS:
@@ -283,7 +283,7 @@ class Promise(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        """Orthanc is restarted: events that did not come yet never will."""
+        """Restart Orthanc: pending events are never delivered."""
         self.store.close()
         self.late.clear()
         self.open()

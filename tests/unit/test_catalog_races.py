@@ -218,13 +218,13 @@ class Races(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, len(POOL) - 1))
     def arrive(self, number: int) -> None:
-        """An instance is stored, perhaps one that was deleted before."""
+        """Store an instance, perhaps one that was deleted before."""
         with self.archive.touching():
             self.archive.orthanc.store(POOL[number])
 
     @rule(level=st.sampled_from((Level.PATIENT, Level.STUDY)), chance=st.integers(0, 9))
     def delete(self, level: Level, chance: int) -> None:
-        """A patient or study is deleted; the event of that comes later."""
+        """Delete a patient or study; its event comes later."""
         orthanc = self.archive.orthanc
         if ids := orthanc.ids(level):
             before = {each for other in Level for each in orthanc.ids(other)}
@@ -234,7 +234,7 @@ class Races(RuleBasedStateMachine):
 
     @rule(chance=st.integers(0, 9), name=st.sampled_from(("Roe", "Poe")))
     def rename(self, chance: int, name: str) -> None:
-        """A patient gets another name."""
+        """Change the name of a patient."""
         followed = self.archive.store.position.seen  # until then, the log is not read: everything is going to be
         if followed and (ids := self.archive.orthanc.ids(Level.PATIENT)):
             with self.archive.touching():
@@ -242,7 +242,7 @@ class Races(RuleBasedStateMachine):
 
     @rule(root=st.booleans())
     def list_patients(self, *, root: bool) -> None:
-        """Somebody lists the folder of all patients, or that of a patient."""
+        """List the folder of all patients, or that of one patient."""
         archive, there = self.archive, self.archive.there()
         folder = archive.patients
         if not root and there:
@@ -265,19 +265,19 @@ class Races(RuleBasedStateMachine):
 
     @rule()
     def event(self) -> None:
-        """The events of all deletions so far come."""
+        """Deliver the events of all deletions so far."""
         if events := self.events:
             self.events = []
             self.threads.append(Paced(lambda: self.archive.catalog.synchronizer.handle_deletions(events)))
 
     @rule()
     def compare(self) -> None:
-        """Everything is compared."""
+        """Compare everything."""
         self.threads.append(Paced(self.archive.compare))
 
     @rule(chance=st.integers(0, 9), steps=st.integers(1, 8))
     def advance(self, chance: int, steps: int) -> None:
-        """One of the threads goes on, for some questions."""
+        """Run one of the threads for some requests."""
         if self.threads:
             thread = self.threads[chance % len(self.threads)]
             for _ in range(steps):
@@ -286,7 +286,7 @@ class Races(RuleBasedStateMachine):
 
     @rule()
     def settle(self) -> None:
-        """All threads end and all events come: each folder shows what Orthanc has, and nothing else."""
+        """Run all threads to their end and deliver all events: each folder shows exactly what Orthanc has."""
         for thread in self.threads:
             thread.finish()
         self.threads.clear()

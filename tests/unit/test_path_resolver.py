@@ -236,12 +236,12 @@ class Promise(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, len(POOL) - 1))
     def arrive(self, number: int) -> None:
-        """An instance is stored."""
+        """Store an instance."""
         self.orthanc.store(POOL[number])
 
     @rule(numbers=st.sets(st.integers(0, len(POOL) - 1), max_size=5))
     def delete(self, numbers: set[int]) -> None:
-        """Instances are deleted, by others; the event of that comes."""
+        """Delete instances in Orthanc; the event comes later."""
         for number in numbers:
             gone = dicom.ids(POOL[number]).instance
             if gone in self.orthanc.files:
@@ -289,7 +289,7 @@ class Promise(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        """The drive is started again, with an empty catalog."""
+        """Start the drive again with an empty catalog."""
         self.drive.close()
         self.drive = self.another()
 

@@ -62,7 +62,7 @@ def inbox(url: str, request: pytest.FixtureRequest) -> str:
 
 
 def test_browsing(browser: Browser, url: str) -> None:
-    """Readers get from the drive's root to a patient's file by clicks alone, and back by the path at the top."""
+    """Readers navigate by clicks from the drive's root to a patient's file, and back by the path at the top."""
     browser.open(url)
     assert browser.run(NAMES) == ["by-patient", "inbox", "search", "README.txt"]
     folders = place("a").split("/")[:-1]
@@ -174,7 +174,7 @@ def test_refused_upload(browser: Browser, inbox: str, rest: httpx.Client, tmp_pa
 
 
 def test_nothing_is_replaced_unasked(browser: Browser, inbox: str, tmp_path: Path) -> None:
-    """A file of a name that is taken waits for the reader's word."""
+    """A file whose name is taken is not uploaded until the user confirms."""
     httpx.put(f"{inbox}a.txt", content=b"old", trust_env=False)
     (tmp_path / "a.txt").write_bytes(b"new")
     browser.open(inbox)
@@ -202,7 +202,7 @@ def test_new_folder(browser: Browser, inbox: str) -> None:
 
 
 def test_a_file_in_the_place_of_the_folder(browser: Browser, inbox: str) -> None:
-    """A file that took the place of the folder does not become a part of its page."""
+    """A file that has replaced the folder is not shown as part of its page."""
     browser.open(inbox)
     httpx.delete(inbox, trust_env=False)
     content = b"<table><tbody><tr><td><a href='//evil.example'>mine</a></td></tr></tbody></table>"
@@ -213,13 +213,13 @@ def test_a_file_in_the_place_of_the_folder(browser: Browser, inbox: str) -> None
 
 
 def test_nothing_is_offered_where_nothing_is_taken(browser: Browser, url: str) -> None:
-    """A layout's folder has no controls for uploads."""
+    """The page of a layout's folder has no controls for uploads."""
     browser.open(f"{url}by-patient/")
     assert browser.run("document.querySelectorAll('input, button').length") == 0
 
 
 def test_foreign_page_cannot_upload(shared: Browser, inbox: str, server: Door) -> None:
-    """A script of another origin gets no leave to upload, and nothing is stored."""
+    """A script of another origin cannot upload, and nothing is stored."""
     target = f"{inbox}evil.dcm"
     shared.open(f"{server.rest.base_url}/system")
     for method in ("PUT", "DELETE", "MKCOL", "PROPFIND"):

@@ -41,7 +41,7 @@ def test_nothing_there(server: Door, method: str, headers: dict[str, str]) -> No
 
 @pytest.mark.parametrize("condition", ['["old"]', STRANGE, "<DAV:no-lock>", '["{tag}"] ' + STRANGE, 'Not ["{tag}"]'])
 def test_tagged_conditions(server: Door, condition: str) -> None:
-    """A condition counts, however its resource is named: davfs2 names it by its whole address."""
+    """A condition applies however its resource is written: davfs2 sends the whole URL."""
     server.drive.put("inbox/tägged (1).txt", b"first")
     condition = condition.format(tag=server.drive.head("inbox/tägged (1).txt").headers["ETag"].strip('"'))
     headers = tagged(server.drive, "inbox/tägged (1).txt", condition)
@@ -82,7 +82,7 @@ def test_conditions_are_about_the_source(server: Door, method: str) -> None:
 
 @pytest.mark.parametrize("depth", ["0", "infinity"])
 def test_nothing_new_in_a_locked_folder(server: Door, depth: str) -> None:
-    """Without the token of its lock nothing is added to a folder, not even by a lock on a new name."""
+    """Without the lock's token nothing can be added to a locked folder, not even by a lock on a new name."""
     server.drive.mkcol("inbox/closed")
     server.drive.put("inbox/free", b"x")
     token = locked(server.drive, "inbox/closed", depth)
@@ -115,7 +115,7 @@ def test_lock_below(server: Door, method: str) -> None:
 
 
 def test_lock_of_what_is_gone(server: Door) -> None:
-    """A lock goes with its image, also where that was deleted behind the door's back."""
+    """The lock of an image ends when the image is deleted, also when it is deleted in Orthanc."""
     content = dicom.instance("unlocked")
     server.drive.mkcol("inbox/gone")
     assert server.drive.put("inbox/gone/image", content).status_code == 201
@@ -133,7 +133,7 @@ def test_lock_of_what_is_gone(server: Door) -> None:
 
 
 def test_depth_of_what_is_locked(server: Door) -> None:
-    """A folder that is asked for by itself is shown by itself, locked or not (Depth 0)."""
+    """With depth 0 a locked folder is shown without its content."""
     server.drive.mkcol("inbox/alone")
     server.drive.put("inbox/alone/file", b"x")
     token = locked(server.drive, "inbox/alone")
@@ -155,7 +155,7 @@ def test_properties_go_with_their_file(server: Door, name: str) -> None:
 
 
 def test_properties_stay_with_what_they_were_set_at(server: Door) -> None:
-    """A file that takes the place of one that went through Orthanc has none of its properties."""
+    """A file that replaces one that went through Orthanc has none of its properties."""
     content = dicom.instance("properties")
     server.drive.put("inbox/inherited", content)
     set_property(server.drive, "inbox/inherited", "mine")
@@ -181,7 +181,7 @@ def test_large_owner(server: Door) -> None:
 
 
 def test_unlock_by_another_token(server: Door) -> None:
-    """A lock ends with its own token, at its own place."""
+    """A lock ends only by its own token at its own path."""
     server.drive.put("inbox/mine", b"x")
     server.drive.put("inbox/other", b"x")
     token = locked(server.drive, "inbox/mine")
@@ -192,7 +192,7 @@ def test_unlock_by_another_token(server: Door) -> None:
 
 
 def test_tokens_of_nobody(server: Door) -> None:
-    """Keys by which WsgiDAV keeps locks are no tokens."""
+    """The internal keys of WsgiDAV's locks are not accepted as tokens."""
     server.drive.put("inbox/keyed", b"x")
     token = locked(server.drive, "inbox/keyed")
     key = "<URL2TOKEN:/inbox/keyed>"
@@ -208,7 +208,7 @@ def test_tokens_of_nobody(server: Door) -> None:
      ("UNLOCK", "inbox/nothing"), ("PUT", "inbox/")],
 )  # fmt: skip
 def test_answers_are_plain(server: Door, method: str, path: str) -> None:
-    """No answer names WsgiDAV, or the time of the server, or is a page where a sentence will do."""
+    """No response names WsgiDAV or the server's time, or is an HTML page instead of a sentence."""
     headers = {"Destination": "/inbox/answered copy", "If": "(Not <DAV:no-lock>)"}
     answer = server.drive.request(method, path, headers=headers)
     assert "html" not in answer.headers.get("Content-Type", "")
@@ -237,7 +237,7 @@ def test_comments(server: Door, method: str, body: str, path: str) -> None:
 
 
 def test_timeout_without_end(server: Door) -> None:
-    """A time that no computer can count is refused."""
+    """A timeout too large to compute is refused."""
     server.drive.put("inbox/long", b"x")
     assert lock(server.drive, "inbox/long", timeout="Second-" + "9" * 5000).status_code == 400
     assert server.drive.put("inbox/long", b"y").status_code == 204

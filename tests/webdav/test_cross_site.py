@@ -47,18 +47,18 @@ def test_foreign_host(door: Door, method: str) -> None:
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8043", "127.0.0.1", "[::1]:8043", "192.0.2.7:8043"])
 def test_own_host(door: Door, host: str) -> None:
-    """Under its own names and addresses, which a port may have been forwarded to, the drive answers."""
+    """The drive answers under its own names and addresses, with any forwarded port."""
     assert ask(door.drive, "PROPFIND", "", {"Host": host}).status_code == 207
 
 
 def test_no_promise_of_tls(door: Door) -> None:
-    """Without TLS no browser is told to insist on it."""
+    """Without TLS, no Strict-Transport-Security is sent."""
     assert "Strict-Transport-Security" not in door.drive.get("README.txt").headers
 
 
 @pytest.mark.parametrize("remote", [False, True])
 def test_only_tls(servers: list[OrthancProcess], plugin: Path, tmp_path: Path, *, remote: bool) -> None:
-    """Over TLS browsers are told to insist on it, unless Orthanc's own pages at another port would be lost to them."""
+    """Over TLS, Strict-Transport-Security is sent, unless Orthanc's own pages would become unreachable by it."""
     made, key = certificate(tmp_path)
     davfs = {"Server": {"Enabled": True, "Port": free_ports(1)[0], "Certificate": str(made), "Key": str(key)}}
     settings = {"RemoteAccessAllowed": remote}

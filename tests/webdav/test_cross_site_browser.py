@@ -28,7 +28,7 @@ def statuses(browser: Browser, url: str) -> list[int]:
 
 @pytest.mark.parametrize("options", ["{}", "{method: 'PUT', body: 'x', headers: {Authorization: 'Basic YTpi'}}"])
 def test_rebound_name(browser: Browser, server: Door, options: str) -> None:
-    """Under its own name, which it has pointed here, a page is told nothing, and writes nothing."""
+    """A page whose host name resolves to the drive can neither read nor write."""
     url = f"http://{FOREIGN}:{server.drive.port}"
     browser.open(f"{url}/davfs-api/health")
     told = browser.run(SEND.format(url="/inbox/rebound", options=options))

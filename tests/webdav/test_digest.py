@@ -157,7 +157,7 @@ def test_expiry(client: httpx.Client, clock: SimpleNamespace) -> None:
 
 
 def test_nonces_of_others(client: httpx.Client) -> None:
-    """A nonce that this door did not make is stale: the server was restarted, perhaps."""
+    """A nonce of another process is answered as stale, since the server may have been restarted."""
     answer = client.get("/", headers=proof(Nonces().create()))
     assert answer.status_code == 401
     assert "stale=true" in answer.headers["WWW-Authenticate"]

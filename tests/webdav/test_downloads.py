@@ -32,7 +32,7 @@ def get(door: LocalServer, path: str = FILE, **headers: str) -> httpx.Response:
 
 @pytest.mark.parametrize(("path", "content"), [(FILE, CONTENT), ("inbox/empty", b""), ("inbox/ct.dcm", CT)])
 def test_whole_files(door: LocalServer, path: str, content: bytes) -> None:
-    """GET sends all bytes with all that is known about them, and HEAD the same without the bytes."""
+    """GET sends all bytes with all headers of the file, and HEAD the same headers without the bytes."""
     answer, head = door.drive.get(path), door.drive.head(path)
     assert (answer.status_code, answer.content) == (200, content)
     assert (head.status_code, head.content) == (200, b"")
@@ -44,7 +44,7 @@ def test_whole_files(door: LocalServer, path: str, content: bytes) -> None:
 
 
 def test_audit(door: LocalServer) -> None:
-    """Reading is written down with Orthanc's id, and asking for the size alone is not."""
+    """Reading a file is audited with Orthanc's id, and HEAD is not."""
     door.audited.clear()
     door.drive.head("inbox/ct.dcm")
     get(door, "inbox/ct.dcm", Range="bytes=0-1")
@@ -57,7 +57,7 @@ def test_audit(door: LocalServer) -> None:
     [("bytes=100-199", slice(100, 200)), ("bytes=10000-", slice(10000, None)), ("bytes=-5", slice(-5, None))],
 )
 def test_ranges(door: LocalServer, asked: str, part: slice) -> None:
-    """A part of a file comes with 206, and says which it is."""
+    """A range is answered with 206 and its Content-Range."""
     answer = get(door, Range=asked)
     start, stop, _ = part.indices(len(CONTENT))
     assert (answer.status_code, answer.content) == (206, CONTENT[part])
@@ -65,7 +65,7 @@ def test_ranges(door: LocalServer, asked: str, part: slice) -> None:
 
 
 def test_behind_the_end(door: LocalServer) -> None:
-    """A part behind the end is refused with the size, also of an empty file."""
+    """A range beyond the end is refused with the file's size, also for an empty file."""
     for path, size in ((FILE, len(CONTENT)), ("inbox/empty", 0)):
         answer = get(door, path, Range=f"bytes={size}-")
         assert (answer.status_code, answer.content) == (416, b"")
@@ -79,7 +79,7 @@ def test_several_ranges(door: LocalServer) -> None:
 
 
 def test_if_range(door: LocalServer) -> None:
-    """A download goes on where the file is still the same, and starts over where it is not."""
+    """A download is continued if the file is unchanged, and started again if it is not."""
     head = door.drive.head(FILE).headers
     assert get(door, Range="bytes=1-", If_Range=head["etag"]).status_code == 206
     for other in ('"other"', f"W/{head['etag']}", "Thu, 01 Jan 1970 00:00:00 GMT", head["last-modified"]):
@@ -88,7 +88,7 @@ def test_if_range(door: LocalServer) -> None:
 
 
 def test_not_modified(door: LocalServer) -> None:
-    """A client that has the file already gets no bytes, and the connection serves the next request."""
+    """A client that has the file gets 304 without a body, and the connection serves the next request."""
     tag = door.drive.head(FILE).headers["etag"]
     answer = get(door, If_None_Match=tag)
     assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", tag)
@@ -97,14 +97,14 @@ def test_not_modified(door: LocalServer) -> None:
 
 
 def test_precondition(door: LocalServer) -> None:
-    """A client that requires one version gets no other."""
+    """A client that requires one version does not get another."""
     answer = get(door, If_Match='"other"')
     assert (answer.status_code, answer.content) == (412, b"")
     assert get(door, If_Match=door.drive.head(FILE).headers["etag"]).content == CONTENT
 
 
 def test_folders_and_nothing(door: LocalServer) -> None:
-    """HEAD of a folder is 200, and what is not there is 404."""
+    """HEAD of a folder is 200, and of a missing path 404."""
     assert door.drive.head("inbox").status_code == 200
     assert door.drive.head("inbox/none").status_code == 404
     assert get(door, "inbox/none").status_code == 404

@@ -185,7 +185,7 @@ def statuses(port: int, sent: bytes) -> list[int]:
 
 @pytest.mark.parametrize("name", HEADS)
 def test_head(port: int, name: str) -> None:
-    """Valid heads are answered, others are refused, and nothing behind them is parsed as a request."""
+    """Valid heads are answered, others refused, and nothing after a refused one is parsed as a request."""
     head = HEADS[name]
     found = statuses(port, head.sent + SMUGGLED)
     closed = head.status != 200 or b"HTTP/1.0" in head.sent
@@ -194,7 +194,7 @@ def test_head(port: int, name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name, head in HEADS.items() if head.status == 200])
 def test_llhttp(node: int, name: str) -> None:
-    """Node accepts every head that door 2 accepts, and its parser refuses nearly all that door 2 refuses."""
+    """Node's parser accepts every head that door 2 accepts, and refuses nearly all that door 2 refuses."""
     assert statuses(node, HEADS[name].sent)[:1] == [200]
 
 
@@ -218,16 +218,16 @@ def ask(port: int, sent: bytes) -> bytes:
     ],
 )
 def test_targets(port: int, first: bytes, understood: bytes) -> None:
-    """The host of an absolute target comes before the header's (RFC 9112 §3.2.2), and a path is what it is."""
+    """The host of an absolute target takes precedence over the Host header (RFC 9112 §3.2.2)."""
     assert ask(port, get(first=first)).endswith(b"\r\n\r\n" + understood)
 
 
 def test_underscores(port: int) -> None:
-    """WSGI cannot tell an underscore from a hyphen, so no header with one is another one's double."""
+    """Headers with an underscore are dropped, since WSGI cannot distinguish it from a hyphen."""
     assert ask(port, get(b"Content_Length: 5", b"X_Forwarded_Host: b")).endswith(b"a /? ")
 
 
 def test_lists(port: int) -> None:
-    """Headers that are lists may come in several lines (RFC 9110 §5.3): a connection is closed where any says so."""
+    """List headers may come in several lines (RFC 9110 §5.3): the connection is closed if any of them says so."""
     assert statuses(port, get(b"Connection: TE", b"Connection: Close") + SMUGGLED) == [200]
     assert statuses(port, get(b"Connection: keep-alive", first=b"GET / HTTP/1.0") + SMUGGLED) == [200, 200]

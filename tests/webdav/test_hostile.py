@@ -99,7 +99,7 @@ def status_of(answer: bytes) -> int:
 @pytest.mark.parametrize("method", ["PROPFIND", "PROPPATCH", "LOCK"])
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_xml(server: Door, method: str, document: str) -> None:
-    """XML that is no message of WebDAV, or was made to hurt, is refused."""
+    """XML that is no WebDAV message, or is an attack, is refused."""
     server.drive.put("inbox/xml.txt", b"x")
     answer = server.drive.request(method, "inbox/xml.txt", content=DOCUMENTS[document], headers={"Depth": "0"})
     assert answer.status_code in {400, 413, 422}
@@ -109,7 +109,7 @@ def test_xml(server: Door, method: str, document: str) -> None:
 @pytest.mark.parametrize("headers", [{}, {"If": "(Not <DAV:no-lock>)"}, {"Transfer-Encoding": "chunked"}])
 @pytest.mark.parametrize("method", ["PROPFIND", "PROPPATCH", "LOCK", "MKCOL", "DELETE"])
 def test_attributes(server: Door, process: OrthancProcess, method: str, headers: dict[str, str]) -> None:
-    """A body is too large whatever the method and its headers, and is refused before it is looked at."""
+    """A body that is too large for its method is refused before it is parsed."""
     server.drive.put("inbox/xml.txt", b"x")
     attributes = " ".join(f"b{number}=''" for number in range(60_000))
     body = f"<a {attributes}/>".encode()
@@ -163,7 +163,7 @@ def test_destinations(server: Door, outside: Path, method: str, path: str) -> No
     ],
 )
 def test_bad_headers_of_a_move(server: Door, headers: dict[str, str]) -> None:
-    """A move that cannot be understood moves nothing."""
+    """A MOVE with malformed headers moves nothing."""
     server.drive.put("inbox/stays.txt", b"stays")
     status, _ = server.drive.verbatim("MOVE", "/inbox/stays.txt", headers)
     assert 400 <= status < 500 or status == 502
@@ -235,7 +235,7 @@ def test_long_headers(server: Door, process: OrthancProcess, header: str, value:
      "bytes=-0", "bytes=99999999999999999999-", "bytes=10-", "bytes=0-99999999999999999999"],
 )  # fmt: skip
 def test_ranges(server: Door, range_: str) -> None:
-    """A range that makes no sense is answered with the whole, a part that fits its header, or 416."""
+    """A senseless range is answered with the whole file, a part that fits its header, or 416."""
     server.drive.put("inbox/range.txt", b"0123456789")
     answer = server.drive.request("GET", "inbox/range.txt", headers={"Range": range_})
     if answer.status_code == 206:
@@ -267,7 +267,7 @@ def test_large_head(server: Door, head: str) -> None:
     ],
 )
 def test_framing(server: Door, head: str) -> None:
-    """A body whose end is in doubt is refused, and what follows it is no request of its own (RFC 9112 §6.3)."""
+    """A body with ambiguous framing is refused, and the bytes after it are no request (RFC 9112 §6.3)."""
     smuggled = b"GET /README.txt HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     request = (
         f"PUT /inbox/smuggled.txt HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n".encode() + b"0\r\n\r\n" + smuggled
@@ -295,7 +295,7 @@ def test_cut_off_upload(server: Door, name: str) -> None:
     "body", [b"5\r\n123", b"zz\r\n12345\r\n0\r\n\r\n", b"5\r\n1234567\r\n0\r\n\r\n", b"5\r\n12345\r\n"]
 )
 def test_cut_off_chunks(server: Door, body: bytes) -> None:
-    """A body in chunks that does not end in order is no file."""
+    """A chunked body that ends early makes no file."""
     head = b"PUT /inbox/chunks.txt HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     assert status_of(raw(server, head + body, then_close=True)) in {0, 400}
     assert server.drive.status("inbox/chunks.txt") == 404
@@ -330,14 +330,14 @@ def test_one_chunk_of_everything(server: Door, process: OrthancProcess) -> None:
 
 
 def test_depth_infinity(server: Door) -> None:
-    """A tree is shown at once up to a bound, and beyond it the client is told to go step by step (RFC 4918 §9.1.1)."""
+    """Infinite depth lists a tree up to a limit; beyond it the client has to use depth 1 (RFC 4918 §9.1.1)."""
     for depth in ({"Depth": "infinity"}, {}):
         answer = server.drive.request("PROPFIND", "inbox", headers=depth)
         assert answer.status_code == 207
 
 
 def test_many_locks(server: Door) -> None:
-    """Locks are refused beyond a number, and can be had again when some are released."""
+    """Beyond a number, locks are refused, and granted again after some are released."""
     body = '<lockinfo xmlns="DAV:"><lockscope><shared/></lockscope><locktype><write/></locktype></lockinfo>'
     server.drive.put("inbox/locked.txt", b"x")
     tokens: list[str] = []
@@ -352,7 +352,7 @@ def test_many_locks(server: Door) -> None:
 
 
 def test_options_of_the_server(server: Door) -> None:
-    """OPTIONS about the server as such is answered as one about the root (RFC 9110 §9.3.7)."""
+    """OPTIONS * is answered like OPTIONS of the root (RFC 9110 §9.3.7)."""
     of_root = server.drive.options()
     with socket.create_connection((LOOPBACK, server.drive.port), timeout=10) as connection:
         connection.sendall(b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")

@@ -27,7 +27,7 @@ application, server, certificate = bare_server.application, bare_server.server, 
 
 @pytest.mark.parametrize("header", ["TE", "Keep-Alive", "keep-alive, TE"])
 def test_connection_is_kept(server: HttpServer, header: str) -> None:
-    """One connection serves many requests, also where the client talks about transfer encodings (neon)."""
+    """One connection serves many requests, also with neon's headers TE and Connection."""
     with client(server) as connection:
         connection.connect()
         first = connection.sock
@@ -47,7 +47,7 @@ def test_large_answers(server: HttpServer) -> None:
 
 
 def test_requests_in_a_row(server: HttpServer) -> None:
-    """Requests that are sent before the answers to others are all answered, in order."""
+    """Pipelined requests are all answered, in order."""
     answer = raw(server, GET * 3, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     assert answer.count(b"HTTP/1.1 200 OK") == answer.count(b"hello") == 4
 
@@ -74,7 +74,7 @@ def test_continue(server: HttpServer) -> None:
 
 
 def test_continue_in_http_1_0(server: HttpServer) -> None:
-    """Clients of HTTP/1.0 know no ``100 Continue``, so they are sent none (RFC 9110 §10.1.1)."""
+    """Clients of HTTP/1.0 are not sent ``100 Continue`` (RFC 9110 §10.1.1)."""
     with socket.create_connection((LOOPBACK, server.port), timeout=SECONDS) as connection:
         connection.sendall(b"PUT /echo HTTP/1.0\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
         time.sleep(0.1)
@@ -83,7 +83,7 @@ def test_continue_in_http_1_0(server: HttpServer) -> None:
 
 
 def test_chunks(server: HttpServer) -> None:
-    """A body in chunks arrives whole, and the connection goes on behind it."""
+    """A chunked body arrives complete, and the connection serves the next request."""
     with client(server) as connection:
         for _ in range(2):
             pieces = (LARGE[start : start + 100_000] for start in range(0, 1_000_000, 100_000))
@@ -91,7 +91,7 @@ def test_chunks(server: HttpServer) -> None:
 
 
 def test_last_chunk_is_missing(server: HttpServer) -> None:
-    """Some versions of Finder send the length in a header of their own, and never end the body."""
+    """An upload of Finder that announces its length ends without the last chunk."""
     head = b"PUT /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nX-Expected-Entity-Length: 5\r\n\r\n"
     assert b"\r\n\r\nhello" in raw(server, head, b"5\r\nhello\r\n")
 
@@ -144,7 +144,7 @@ def test_large_heads(server: HttpServer, head: bytes) -> None:
 
 @pytest.mark.parametrize(("chunks", "status"), [(4000, 200), (5000, 413)])
 def test_small_chunks(server: HttpServer, chunks: int, status: int) -> None:
-    """A body that is collected does not come in any number of chunks, each of which costs time."""
+    """The number of chunks of a collected body is limited, since each costs time."""
     head = b"POST /echo HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
     answer = raw(server, head + b"1\r\nx\r\n" * chunks + b"0\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 %d " % status)
@@ -184,7 +184,7 @@ def test_slow_heads(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_refused_clients_stay(application: Application) -> None:
-    """Clients that are refused and do not close their connections keep no thread busy."""
+    """Refused clients that keep their connections open occupy no thread."""
     with serving(application, threads=1) as server, ExitStack() as stack:
         for _ in range(30):
             connection = stack.enter_context(socket.create_connection((LOOPBACK, server.port), timeout=SECONDS))
@@ -219,7 +219,7 @@ def test_kernels_that_know_less(application: Application, monkeypatch: pytest.Mo
 
 
 def test_names_of_threads(server: HttpServer, application: Application) -> None:
-    """Threads can be told apart in a debugger."""
+    """Threads have distinct names."""
     with client(server) as connection:
         ask(connection, "GET", "/")
     assert all(name.startswith("davfs-webdav-") for name in application.threads)
@@ -236,7 +236,7 @@ def test_port_is_taken(application: Application) -> None:
 
 
 def test_graceful_stop(application: Application) -> None:
-    """A request that is being answered when the server stops gets its answer."""
+    """A request that is being processed when the server stops is answered."""
     answers: list[bytes] = []
     with serving(application) as server:
         application.gate.clear()
@@ -249,7 +249,7 @@ def test_graceful_stop(application: Application) -> None:
 
 
 def test_stop_has_an_end(application: Application) -> None:
-    """Stopping does not wait for clients that do not take their answers, nor for those that send nothing."""
+    """Stopping does not wait for clients that do not read their responses or send nothing."""
     server = HttpServer(application, LOOPBACK, 0)
     server.start()
     with ExitStack() as stack:

@@ -76,7 +76,7 @@ def test_depths(door: LocalServer) -> None:
 
 
 def test_hrefs(door: LocalServer) -> None:
-    """Each href of a listing can be requested as it is, and those of folders end in a slash."""
+    """Each href of a listing can be requested as it is, and those of folders end with a slash."""
     for href in propfind(door, "inbox"):
         assert href.isascii()
         answer = door.drive.http.request("PROPFIND", href, headers={"Depth": "0"})
@@ -129,7 +129,7 @@ def test_dead_properties(door: LocalServer) -> None:
 
 @pytest.mark.parametrize("value", ["50 %s &amp; &lt;%d&gt;", "<y xmlns='' z='%'/>", "", "]]&gt;\r\n%"])
 def test_any_value(door: LocalServer, value: str) -> None:
-    """A property is shown as it was set, on files and on folders, whatever is in it."""
+    """A property is returned as it was set, on files and folders, whatever its value."""
     text = f"<x:colour xmlns:x='urn:x'>{value}</x:colour>"
     for path in ("inbox/folder", "inbox/b & <c>.txt"):
         content = f'<propertyupdate xmlns="DAV:"><set><prop>before {text} after</prop></set></propertyupdate>'
@@ -141,7 +141,7 @@ def test_any_value(door: LocalServer, value: str) -> None:
 
 
 def test_lock_on_a_folder(door: LocalServer) -> None:
-    """A lock is shown with its owner, its depth and its root, where it is asked for (RFC 4918 §15.8)."""
+    """A lock is shown with owner, depth and root, if requested (RFC 4918 §15.8)."""
     owned = LOCK.replace(b"</lockinfo>", b"<owner>50 %s <href>http://me/</href></owner></lockinfo>")
     token = door.drive.request("LOCK", "inbox/folder", content=owned).headers["lock-token"].strip("<>")
     door.drive.request(
@@ -166,7 +166,7 @@ def test_many_names(door: LocalServer, names: list[str], status: int) -> None:
 
 
 def test_long_answer(door: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer that is too long to be kept is the same one, without its length."""
+    """A response too long to be cached is the same, without Content-Length."""
     short = propfind(door, "inbox")
     assert "content-length" in door.drive.request("PROPFIND", "inbox", headers={"Depth": "1"}).headers
     monkeypatch.setattr(responses, "_BUFFERED", 100)
@@ -195,7 +195,7 @@ def test_locks(door: LocalServer) -> None:
 
 
 def test_nothing(door: LocalServer) -> None:
-    """A missing resource is 404, and the connection goes on."""
+    """A missing resource is 404, and the connection serves the next request."""
     answer = door.drive.request("PROPFIND", "inbox/._a.dcm", headers={"Depth": "0"})
     assert answer.status_code == 404
     assert door.drive.status("inbox") == 207
@@ -205,7 +205,7 @@ def test_nothing(door: LocalServer) -> None:
     ("body", "status"), [(b"<a", 400), (b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", 400), (b" " * 70_000, 413)]
 )
 def test_bad_bodies(door: LocalServer, body: bytes, status: int) -> None:
-    """A request that cannot be understood is refused, whether its length is known or not."""
+    """A malformed request is refused, with and without a known length."""
     for content in (body, iter([body[:1], body[1:]])):
         answer = door.drive.request("PROPFIND", "inbox", content=content, headers={"Depth": "1"})
         assert answer.status_code == status

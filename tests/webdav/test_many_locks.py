@@ -12,7 +12,7 @@ MOST = 40
 
 
 def test_bound_over_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Locks on many different files are bounded, and releasing any of them makes room for one."""
+    """The number of locks is limited over all files, and releasing any lock allows another one."""
     monkeypatch.setattr(lock_storage, "MOST_LOCKS", MOST)
     with local_server(tmp_path) as door:
         drive = door.drive
@@ -33,7 +33,7 @@ def test_bound_over_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_a_refused_lock_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: str, status: int
 ) -> None:
-    """A file is made for a lock only where there will be one (RFC 4918 §9.10.4)."""
+    """A refused lock on a new name creates no file (RFC 4918 §9.10.4)."""
     with local_server(tmp_path) as door:
         locked(door.drive, "inbox/a.txt")
         monkeypatch.setattr(lock_storage, "MOST_LOCKS", 1)
@@ -42,7 +42,7 @@ def test_a_refused_lock_leaves_nothing(
 
 
 def test_a_lock_is_refreshed_while_there_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lock can be refreshed while no other one is granted."""
+    """A lock can be refreshed while the limit is reached."""
     with local_server(tmp_path) as door:
         token = locked(door.drive, "inbox/a.txt")
         monkeypatch.setattr(lock_storage, "MOST_LOCKS", 1)

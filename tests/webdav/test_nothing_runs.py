@@ -116,7 +116,7 @@ def left(browser: Browser, url: str) -> str | None:
 
 
 def test_types(door: Door) -> None:
-    """No answer to GET or HEAD, and no listing, has a type of which a browser runs anything, whatever the name."""
+    """No response and no listing has a media type that a browser executes, whatever the file's name."""
     listed = door.drive.listing("inbox/hostile")
     for name in FILES:
         for answer in (door.drive.get(f"inbox/hostile/{name}"), door.drive.head(f"inbox/hostile/{name}")):
@@ -126,7 +126,7 @@ def test_types(door: Door) -> None:
 
 @pytest.mark.parametrize("spelling", ["a.html.", "a.html...", "a.html%2e", "./a.html", "A.HTM/", "a.html?x=.txt"])
 def test_spellings(door: Door, spelling: str) -> None:
-    """Nor has it under another spelling of the address, where that leads to anything."""
+    """No other spelling of an address gives its file a media type that a browser executes."""
     target = f"{urlsplit(door.url).path}inbox/hostile/{spelling}"
     answer = door.drive.http.request("GET", target)
     assert answer.status_code in {200, 404}
@@ -134,7 +134,7 @@ def test_spellings(door: Door, spelling: str) -> None:
 
 
 def test_visited(door: Door, browser: Browser) -> None:
-    """Such a file is saved, or shown as a text or picture without any script."""
+    """An opened file is saved, or shown as text or picture, without running a script."""
     for name in FILES:
         assert visit(browser, address(door, name)) in {"", *HARMLESS}, name
     assert left(browser, origin(door)) is None
@@ -159,7 +159,7 @@ def test_workers(door: Door, browser: Browser) -> None:
 
 
 def test_scripts(browser: Browser, process: OrthancProcess) -> None:
-    """Door 2 says ``nosniff``: no page can load such a file as a script; Orthanc itself says so since 1.12.3."""
+    """Door 2 sends ``nosniff``: no page can load such a file as a script. Orthanc itself does so since 1.12.3."""
     with doors.opened(SERVER, process) as door:
         door.drive.put("inbox/script.js", SCRIPT)
         url = f"{door.url}inbox/script.js"
@@ -169,7 +169,7 @@ def test_scripts(browser: Browser, process: OrthancProcess) -> None:
 
 
 def test_every_answer_of_door_2_is_taken_by_its_type(process: OrthancProcess) -> None:
-    """Folders, files, listings and refusals say that their type is what it says."""
+    """Folders, files, listings and refusals are sent with ``nosniff``."""
     with doors.opened(SERVER, process) as door:
         door.drive.put("inbox/plain.txt", b"x")
         for method, path in (
@@ -190,7 +190,7 @@ def test_every_answer_of_door_2_is_taken_by_its_type(process: OrthancProcess) ->
 
 
 def test_the_contents_would_run(browser: Browser) -> None:
-    """Served as what they are, the same contents do run: so the tests above can fail."""
+    """The same contents do run when served with their own type, so that the tests above can fail."""
     types = {
         "/a.html": ("text/html", HTML),
         "/a.xhtml": ("application/xhtml+xml", XHTML),

@@ -82,7 +82,7 @@ def attempt(drive: WebDav, method: str, path: str) -> httpx.Response:
 
 @pytest.mark.parametrize("user", ["", "blind"])
 def test_nobody(alice: WebDav, served: tuple[OrthancProcess, ServeProcess], user: str) -> None:
-    """A user who may not read images gets nothing, and learns nothing."""
+    """A user who may not read images gets no data at all."""
     with client(served[1], user) as drive:
         for method, path in product((*READING, *WRITING), (*PLACES, "by-patient/nothing")):
             answer = attempt(drive, method, path)
@@ -112,7 +112,7 @@ def test_feeder(alice: WebDav, served: tuple[OrthancProcess, ServeProcess]) -> N
 
 
 def test_a_lock_is_refreshed_by_its_user_alone(alice: WebDav, served: tuple[OrthancProcess, ServeProcess]) -> None:
-    """A token, which everybody can read in lockdiscovery, gives no more time to the lock of another user."""
+    """Another user cannot refresh a lock with its token, which everybody can read in lockdiscovery."""
     token = locked(alice, "inbox/kept")
     tag = alice.head("inbox/kept").headers["ETag"]
     with client(served[1], "feeder") as drive:
@@ -126,7 +126,7 @@ def test_a_lock_is_refreshed_by_its_user_alone(alice: WebDav, served: tuple[Orth
 
 
 def test_disguises(alice: WebDav, served: tuple[OrthancProcess, ServeProcess]) -> None:
-    """Permissions hold for a path in every spelling."""
+    """Permissions hold for every spelling of a path."""
     for user, method, target in product(("", "reader", "blind"), ("PUT", "DELETE", "MOVE", "GET"), DISGUISES):
         with client(served[1], user) as drive:
             authorization = httpx.BasicAuth(user, USERS[user])._auth_header if user else ""

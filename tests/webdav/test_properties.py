@@ -48,7 +48,7 @@ def propfind(drive: WebDav, path: str, body: str, depth: str = "0") -> httpx.Res
 
 
 def test_shown_with_all(drive: WebDav) -> None:
-    """A property that was set is shown beside the live ones, which are what they are without it."""
+    """A property that was set is returned beside the live ones, which are unchanged."""
     shown = found(propfind(drive, "inbox/painted", ALL))
     assert shown.pop("{urn:x}colour") == "blue"
     drive.put("inbox/plain", b"x")
@@ -98,7 +98,7 @@ def test_gone_without_a_request_to_this_door(process: OrthancProcess, server: Do
 
 
 def test_kept_where_the_file_stays(drive: WebDav) -> None:
-    """A new content leaves them, and so does a rename by which a file is imported that was not before."""
+    """Properties survive new content, and a rename by which a file is imported for the first time."""
     image = dicom.instance("renamed")
     drive.put("inbox/painted", image)
     assert found(propfind(drive, "inbox/painted", ALL))["{urn:x}colour"] == "blue"

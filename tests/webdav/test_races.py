@@ -85,7 +85,7 @@ def test_only_one_creates(server: Door) -> None:
 
 @pytest.mark.parametrize("header", ["If-Match: {}", "If: ([{}])"])
 def test_nothing_new_is_overwritten(server: Door, header: str) -> None:
-    """An upload that is meant for one version does not replace the next one, however late that came."""
+    """An upload with a condition on one version does not replace a later version."""
     server.drive.put("inbox/version", b"first")
     tag = server.drive.head("inbox/version").headers["ETag"]
     with uploading(server.drive, "inbox/version", b"slow", header.format(tag)) as slow:
@@ -95,7 +95,7 @@ def test_nothing_new_is_overwritten(server: Door, header: str) -> None:
 
 
 def test_nothing_comes_back(server: Door) -> None:
-    """An upload that is meant for one version is refused where that was deleted meanwhile."""
+    """An upload with a condition on one version is refused if that version was deleted meanwhile."""
     server.drive.put("inbox/deleted", b"first")
     tag = server.drive.head("inbox/deleted").headers["ETag"]
     with uploading(server.drive, "inbox/deleted", b"slow", f"If-Match: {tag}") as slow:
@@ -106,7 +106,7 @@ def test_nothing_comes_back(server: Door) -> None:
 
 @pytest.mark.parametrize("method", ["MOVE", "COPY"])
 def test_only_one_takes_a_name(server: Door, method: str) -> None:
-    """Of several that move or copy to a free name and must not replace anything, one succeeds."""
+    """Of several MOVE and COPY requests to one free name without overwriting, one succeeds."""
     for round_ in range(ROUNDS):
         target = f"inbox/{method}-{round_}"
         headers = {"Destination": server.drive.href(target), "Overwrite": "F"}
@@ -120,7 +120,7 @@ def test_only_one_takes_a_name(server: Door, method: str) -> None:
 
 
 def test_lock_keeps_an_upload(server: Door) -> None:
-    """A lock on a free name makes an empty file there; an upload that was faster is not emptied."""
+    """A lock on a free name creates an empty file, and does not empty a faster upload."""
     for round_ in range(ROUNDS):
         path = f"inbox/new-{round_}"
         _, status = at_once(server.drive, partial(_lock, path), partial(_put, path, b"content"))
@@ -129,7 +129,7 @@ def test_lock_keeps_an_upload(server: Door) -> None:
 
 
 def test_last_upload_stays(server: Door) -> None:
-    """Uploads of the same name leave one of them whole, with the date and size that are shown."""
+    """Of concurrent uploads of one name, one is kept complete, with its date and size."""
     for round_ in range(ROUNDS):
         contents = [bytes([number]) * 50_000 * number for number in range(CLIENTS)]
         at_once(server.drive, *(partial(_put, "inbox/same", content) for content in contents))

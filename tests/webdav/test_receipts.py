@@ -40,7 +40,7 @@ def old_tag(server: Door) -> str:
 
 
 def test_new_content_has_a_new_tag(server: Door, old_tag: str) -> None:
-    """A client with the old content does not get 304."""
+    """A client with the old content does not get 304 for the new one."""
     answer = server.drive.request("GET", PATH, headers={"If-None-Match": old_tag})
     assert (answer.status_code, answer.content) == (200, dicom.instance("replaced", pixels=2048))
 

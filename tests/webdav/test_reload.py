@@ -132,7 +132,7 @@ def test_a_changed_file_is_shown(running: Running) -> None:
 
 
 def test_on_demand(running: Running) -> None:
-    """The response lists the layouts that are shown, and they are shown."""
+    """After POST, the response lists the layouts, and the drive shows them."""
     running.write("mine.toml", "mine", "again {PatientID}", "Changed today")
     answer = running.reload()
     assert answer.status_code == httpx.codes.OK
@@ -146,7 +146,7 @@ def test_on_demand(running: Running) -> None:
 
 
 def test_a_bad_version_is_not_shown(running: Running) -> None:
-    """The former version stays; the log, the response and README.txt say why."""
+    """The previous version stays; log, response and README.txt have the reason."""
     running.write("mine.toml", "broken", BAD)
     running.write("other.toml", "better")
     answer = running.reload().json()
@@ -179,7 +179,7 @@ def test_other_methods(running: Running, method: str) -> None:
     ],
 )
 def test_who_may(running: Running, auth: tuple[str, str] | None, status: int) -> None:
-    """Users may reload layouts if Orthanc lets them upload, and no others may."""
+    """Users may reload layouts if Orthanc lets them upload."""
     running.write("mine.toml", "changed")
     assert running.reload(auth).status_code == status
     running.write("mine.toml", "mine")
@@ -200,7 +200,7 @@ def test_names_lead_to_what_is_shown(running: Running) -> None:
 
 
 def test_each_is_audited(running: Running) -> None:
-    """The user is in the audit log."""
+    """Each reload is audited with its user."""
     count = running.log().count("action=reload")
     running.reload(("feeder", USERS["feeder"]))
     lines = [line for line in running.log().splitlines() if "action=reload" in line]

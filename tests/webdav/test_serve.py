@@ -49,7 +49,7 @@ def served(orthanc: OrthancProcess, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_it_shows_the_archive(orthanc: OrthancProcess, served: ServeProcess) -> None:
-    """Images of Orthanc are on the drive, and images dropped into the inbox are in Orthanc."""
+    """Images in Orthanc are on the drive, and images uploaded into the inbox are in Orthanc."""
     first, second = dicom.instance("serve-1"), dicom.instance("serve-2")
     with rest_client(orthanc) as rest, served.drive() as drive:
         import_by_rest(rest, first)
@@ -60,7 +60,7 @@ def test_it_shows_the_archive(orthanc: OrthancProcess, served: ServeProcess) -> 
 
 
 def test_the_log_has_who_did_what_and_no_names(orthanc: OrthancProcess, served: ServeProcess) -> None:
-    """Each upload leaves a line with Orthanc's id; names of patients and paths are nowhere."""
+    """Each upload is logged with Orthanc's id; names of patients and paths are not logged."""
     content = dicom.instance("serve-3")
     with rest_client(orthanc) as rest, served.drive() as drive:
         assert drive.put("inbox/named-3.dcm", content).status_code == 201
@@ -85,7 +85,7 @@ def test_health_needs_no_drive(served: ServeProcess) -> None:
 
 
 def test_without_search(orthanc: OrthancProcess, tmp_path: Path) -> None:
-    """With the option, there is no search/, and README.txt does not mention it."""
+    """With --no-search, there is no search/, and README.txt does not mention it."""
     with ServeProcess(tmp_path, orthanc.url, "--no-search") as process, process.ready().drive() as drive:
         assert drive.listing().keys() == {"by-patient", "inbox", "README.txt"}
         assert [drive.status(path) for path in ("search", "search/PatientName=doe")] == [404] * 2
@@ -95,7 +95,7 @@ def test_without_search(orthanc: OrthancProcess, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops(orthanc: OrthancProcess, tmp_path: Path, number: int) -> None:
-    """SIGTERM and Ctrl-C end it with exit code 0, and the port is free again."""
+    """SIGTERM and Ctrl-C end the server with exit code 0, and the port is free again."""
     with ServeProcess(tmp_path, orthanc.url) as process:
         process.ready()
         assert process.stop(number) == 0
@@ -104,7 +104,7 @@ def test_it_stops(orthanc: OrthancProcess, tmp_path: Path, number: int) -> None:
 
 
 def test_downloads_under_way_end_first(orthanc: OrthancProcess, tmp_path: Path) -> None:
-    """A download that has begun when it is told to stop is whole."""
+    """A download that began before the stop is completed."""
     content = os.urandom(50_000_000)
     with ServeProcess(tmp_path, orthanc.url) as process:
         process.ready()
@@ -138,7 +138,7 @@ def test_stopping_while_waiting_for_orthanc(tmp_path: Path) -> None:
 
 
 def test_orthanc_comes_later(tmp_path: Path, servers: list[OrthancProcess]) -> None:
-    """The server waits for Orthanc, answers 503 meanwhile, and has the drive once Orthanc is there."""
+    """The server waits for Orthanc, answers 503 meanwhile, and has the drive once Orthanc answers."""
     later = OrthancProcess(tmp_path / "orthanc")
     with ServeProcess(tmp_path, later.url) as process:
         process.start()
@@ -170,7 +170,7 @@ def test_orthanc_goes_and_comes_back(tmp_path: Path, servers: list[OrthancProces
 
 
 def test_it_gives_up(tmp_path: Path) -> None:
-    """With ``--wait`` it ends with exit code 1 where Orthanc does not answer."""
+    """With ``--wait`` the server ends with exit code 1 if Orthanc does not answer."""
     with ServeProcess(tmp_path, f"http://{LOOPBACK}:{free_ports(1)[0]}", "--wait", "0") as process:
         process.start()
         assert process.end() == 1
@@ -178,7 +178,7 @@ def test_it_gives_up(tmp_path: Path) -> None:
 
 
 def test_no_orthanc(served: ServeProcess, tmp_path: Path) -> None:
-    """An address at which something else answers is refused with exit code 2, since waiting would not help."""
+    """An address where another program answers is refused at once with exit code 2."""
     with ServeProcess(tmp_path, served.url) as process:
         process.start()
         assert process.end() == 2
@@ -186,7 +186,7 @@ def test_no_orthanc(served: ServeProcess, tmp_path: Path) -> None:
 
 
 def test_a_wrong_password(tmp_path: Path, servers: list[OrthancProcess]) -> None:
-    """A password that Orthanc does not take is refused with exit code 2, and not repeated in the log."""
+    """A password that Orthanc refuses ends the server with exit code 2, and is not logged."""
     settings = {"AuthenticationEnabled": True, "RegisteredUsers": {"drive": "right"}}
     with OrthancServer(tmp_path / "orthanc", settings=settings) as orthanc:
         servers.append(orthanc)
@@ -310,7 +310,7 @@ def test_one_drive_for_each_folder(orthanc: OrthancProcess, served: ServeProcess
 
 
 def test_options_over_environment_over_file(orthanc: OrthancProcess, tmp_path: Path) -> None:
-    """The option decides where it is given, or else the variable, or else the file."""
+    """An option takes precedence over the variable, and the variable over the file."""
     by_option, by_variable, by_file = free_ports(3)
     file = tmp_path / "davfs.toml"
     file.write_text(f'AllowUpload = false\n[Server]\nPort = {by_file}\n[Orthanc]\nUrl = "{orthanc.url}"\n')
@@ -331,7 +331,7 @@ def test_options_over_environment_over_file(orthanc: OrthancProcess, tmp_path: P
 
 
 def test_at_a_terminal(orthanc: OrthancProcess, tmp_path: Path) -> None:
-    """At a terminal it shows the address and how to mount it, and Ctrl-C ends it."""
+    """At a terminal the server shows the address and how to mount it, and Ctrl-C ends it."""
     (port,) = free_ports(1)
     terminal, end = pty.openpty()
     command = [sys.executable, "-m", "davfs", "serve", "--orthanc", orthanc.url, "--port", str(port)]
@@ -369,7 +369,7 @@ def test_the_steps_for_rclone_work(served: ServeProcess, tmp_path: Path) -> None
 
 
 def test_a_bad_layout_keeps_the_others(orthanc: OrthancProcess, tmp_path: Path) -> None:
-    """The log names it, and the key of pseudonyms is in no message."""
+    """An invalid layout is named in the log, the others are shown, and no message has the key of pseudonyms."""
     key, bad = "a key that nobody knows", tmp_path / "bad.toml"
     bad.write_text('title = "bad"\n[[level]]\nstudy = "{Quux}"\n')
     layouts = ("--layout", "research", "--layout", str(bad))

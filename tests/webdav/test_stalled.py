@@ -120,7 +120,7 @@ def held_for_clients(process: OrthancProcess) -> int:
 
 
 def clients(kinds: list[str], login: str) -> tuple[list[bytes], dict[int, bytes]]:
-    """Return what clients of some kinds send at once, and those of them that go on, what every second."""
+    """Return the bytes that stalled clients of some kinds send at once, and those that some send every second."""
     stalls = [STALLS[kinds[number % len(kinds)]] for number in range(CLIENTS)]
     image = "/" + place("stalled").replace(" ", "%20")
     sent = [stall.sent(number, login).replace(b"IMAGE", image.encode()) for number, stall in enumerate(stalls)]
@@ -130,7 +130,7 @@ def clients(kinds: list[str], login: str) -> tuple[list[bytes], dict[int, bytes]
 def check_nobody_waits(
     process: OrthancProcess, active: ActiveClient, kinds: list[str], login: str, report: Report
 ) -> None:
-    """Have clients stall, and an active one list, upload and download."""
+    """Have clients stall, while an active client lists, uploads and downloads."""
     active.listed("/by-patient/", 10)
     quiet = Latency.of(active.listed("/by-patient/", REQUESTS))
     before = resident(process)
@@ -158,7 +158,7 @@ def check_nobody_waits(
 
 @pytest.mark.parametrize("kind", STALLS)
 def test_with_login(process: OrthancProcess, active: ActiveClient, report: Report, kind: str) -> None:
-    """Clients with a login stall at any point of a request."""
+    """Clients that stall after a login, at any point of a request, delay no other client."""
     check_nobody_waits(process, active, [kind], ALICE, report)
 
 
@@ -167,12 +167,12 @@ def test_with_login(process: OrthancProcess, active: ActiveClient, report: Repor
 def test_without_login(
     process: OrthancProcess, active: ActiveClient, report: Report, kinds: list[str], login: str
 ) -> None:
-    """Strangers, of all kinds at once."""
+    """Clients that stall without a login, of all kinds at once, delay no other client."""
     check_nobody_waits(process, active, kinds, login, report)
 
 
 def test_nothing_is_left(process: OrthancProcess, active: ActiveClient) -> None:
-    """When they have gone, so has what was opened for them, and nothing of their uploads is there."""
+    """When stalled clients disconnect, all that was opened for them is closed, and their uploads are removed."""
     listed = active.ask("PROPFIND", "/inbox/")[1].count(b"<D:response>")
     with stalled(port(process), *clients(list(STALLS), ALICE)):
         time.sleep(0.5)

@@ -94,7 +94,7 @@ def drive(process: OrthancProcess) -> Iterator[WebDav]:
 
 
 def test_clients_that_go_away(process: OrthancProcess, drive: WebDav) -> None:
-    """Transfers that clients break off, politely or not, leave no file open, no memory taken and nothing behind."""
+    """Transfers that clients abort leave no open file, memory or data behind."""
     assert drive.put("inbox/image", IMAGE).status_code == 201
 
     def break_off(times: int) -> None:
@@ -118,7 +118,7 @@ def test_clients_that_go_away(process: OrthancProcess, drive: WebDav) -> None:
 def test_plugin_stops_at_once(
     process: OrthancProcess, drive: WebDav, begins: tuple[Callable[[WebDav, str], socket.socket], ...]
 ) -> None:
-    """Orthanc ends by itself, without an error, whatever clients are in the middle of; more than there are threads."""
+    """Orthanc stops in order with more transfers under way than there are threads."""
     drive.put("inbox/image", IMAGE)
     with ExitStack() as open_connections:
         for number, begin in enumerate(begins):
@@ -145,7 +145,7 @@ def test_serve_stops_at_once(process: OrthancProcess, tmp_path: Path) -> None:
 
 
 def test_orthanc_comes_back(servers: list[OrthancProcess], tmp_path: Path) -> None:
-    """While Orthanc is away, responses are 503; afterwards all is as before, and new images are shown."""
+    """While Orthanc is away, responses are 503; afterwards the drive works, and shows new images."""
     orthanc = OrthancProcess(tmp_path / "orthanc")
     servers.append(orthanc)
     first, second, third = (dicom.instance(f"away-{number}") for number in range(3))

@@ -103,7 +103,7 @@ def test_while_a_zip_is_imported(plugin: Path, tmp_path: Path, moment: float, re
 
 
 def test_while_the_first_index_is_built(plugin: Path, archive: Path, moment: float, report: Report) -> None:
-    """A first index is given up, and made with the next start."""
+    """Orthanc stops while the first index is built, and the next start builds it."""
     for file in archive.glob("storage/davfs/catalog.sqlite*"):
         file.unlink()
     with server(archive, plugin) as process:
@@ -124,7 +124,7 @@ def many_clients(process: OrthancProcess) -> Iterator[None]:
 
 
 def test_while_many_clients_are_served(plugin: Path, tmp_path: Path, moment: float, report: Report) -> None:
-    """Clients of both doors that upload, list, download and delete are answered, refused or cut."""
+    """Orthanc stops while clients of both doors upload, list, download and delete; each is answered or disconnected."""
     with server(tmp_path, plugin) as process, many_clients(process):
         time.sleep(moment + 0.5)
         assert_ends(process, report)

@@ -31,7 +31,7 @@ def scheme(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[
 
 
 def test_only_tls_1_2_and_newer(tmp_path: Path) -> None:
-    """Requests come through, with the scheme that they had; older versions of TLS are refused."""
+    """TLS 1.2 and newer are accepted, older versions refused; requests have the scheme https."""
     files = certificate(tmp_path)
     with serving(scheme, tls.context(*files)) as url:
         trusting = ssl.create_default_context(cafile=files[0])
@@ -52,7 +52,7 @@ def test_only_tls_1_2_and_newer(tmp_path: Path) -> None:
 
 
 def test_strangers_to_tls(tmp_path: Path) -> None:
-    """Silent, plain and senseless connections do no harm: the next client is answered while they are open."""
+    """Silent, plain and malformed connections do not delay the next client while they are open."""
     files = certificate(tmp_path)
     with serving(scheme, tls.context(*files)) as url:
         host, port = urlsplit(url).netloc.split(":")
@@ -69,7 +69,7 @@ def test_strangers_to_tls(tmp_path: Path) -> None:
 
 
 def test_key_updates(tmp_path: Path) -> None:
-    """A client that sends key updates and no request is disconnected in the end (RFC 8446 §4.6.3)."""
+    """A client that sends key updates and no request is disconnected (RFC 8446 §4.6.3)."""
     files = certificate(tmp_path)
     with serving(scheme, tls.context(*files)) as url:
         command = ["openssl", "s_client", "-connect", urlsplit(url).netloc, "-tls1_3", "-brief"]
@@ -86,7 +86,7 @@ def test_key_updates(tmp_path: Path) -> None:
 
 
 def test_handshakes_take_turns(tmp_path: Path) -> None:
-    """Handshakes, whose signatures take their time, are done by the workers, address by address."""
+    """Handshakes are done by the workers, one client address after the other."""
     files, threads = certificate(tmp_path), []
     context = tls.context(*files)
     context.sni_callback = lambda *_: threads.append(threading.current_thread().name)
@@ -98,7 +98,7 @@ def test_handshakes_take_turns(tmp_path: Path) -> None:
 
 
 def test_slow_handshakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A handshake has so much time altogether, whatever trickles in."""
+    """A handshake has a time limit, even if bytes keep arriving."""
     monkeypatch.setattr("davfs.doors.webdav.wire.connection._HEAD_SECONDS", 0.5)
     with serving(scheme, tls.context(*certificate(tmp_path))) as url:
         host, port = urlsplit(url).netloc.split(":")
@@ -113,7 +113,7 @@ def test_slow_handshakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_large_bodies(tmp_path: Path, version: ssl.TLSVersion) -> None:
-    """Bodies larger than any buffer come and go whole, in records of any size, at clients that take their time too."""
+    """Bodies larger than any buffer are transferred complete, in records of any size, also to slow clients."""
     files, content = certificate(tmp_path), os.urandom(LARGE)
 
     def echo(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:

@@ -66,7 +66,7 @@ def test_a_file_on_which_orthanc_stumbles_is_refused(door: Door) -> None:
 
 
 def test_a_bad_member_of_a_zip_costs_no_good_one(door: Door) -> None:
-    """The next members are imported, and the refused one is named."""
+    """The other members of a ZIP are imported, and the refused one is named."""
     content = zipped({"1": strange(GOOD), "2": GOOD, "3": dicom.instance("p1")[:300], "4": OTHER})
     assert door.drive.put("inbox/mixed.zip", content).status_code == UNSUPPORTED
     assert held(door) == sorted([GOOD, OTHER])
@@ -79,7 +79,7 @@ def test_a_bad_member_of_a_zip_costs_no_good_one(door: Door) -> None:
 
 
 def test_headers_that_would_end_orthanc(door: Door) -> None:
-    """150 damaged headers, most of which end or stop the parser of a bare Orthanc: it lives, and has none of them."""
+    """150 damaged headers, most of which crash or hang a bare Orthanc, are refused, and Orthanc goes on."""
     wrong = [content for seed in range(600) if is_hazard(content := mutant([GOOD, OTHER], seed, OF_META))][:150]
     assert len(wrong) == 150
     for number, content in enumerate(wrong):
@@ -90,7 +90,7 @@ def test_headers_that_would_end_orthanc(door: Door) -> None:
 
 @pytest.mark.parametrize("hidden", [0x00081140, 0x7FE00008])
 def test_deep_sequences_would_end_orthanc(door: Door, hidden: int) -> None:
-    """Sequences in sequences, also where the pixels are: it lives, and has none of them."""
+    """Deeply nested sequences, also in place of pixels, are refused, and Orthanc goes on."""
     start = GOOD.index(b"\x08\x00\x16\x00UI")
     deep = element(0x00081150, b"UI", b"1.2.3\0")
     for _ in range(60):
@@ -103,7 +103,7 @@ def test_deep_sequences_would_end_orthanc(door: Door, hidden: int) -> None:
 
 @pytest.mark.parametrize("hidden", [0x00081140, 0x7FE00008])
 def test_exceptions_of_its_libraries_do_not_end_orthanc(door: Door, hidden: int) -> None:
-    """DCMTK may throw over the type of a directory's record, which nothing of C or Python catches."""
+    """A file over which DCMTK throws an exception that nobody catches is refused."""
     start = GOOD.index(b"\x08\x00\x16\x00UI")
     record = sequence(0x00041220, element(0x00041430, b"CS", b"A" * 40))
     content = GOOD[:start] + sequence(hidden, record) + GOOD[start:]
@@ -114,7 +114,7 @@ def test_exceptions_of_its_libraries_do_not_end_orthanc(door: Door, hidden: int)
 
 
 def test_what_is_hidden_in_deflated_files(door: Door) -> None:
-    """Sequences in sequences behind 130 MB of nothing, in 130 KB: it lives, and has none of them."""
+    """Nested sequences behind 130 MB of zeros, deflated to 130 KB, are refused, and Orthanc goes on."""
     deep = element(0x00081150, b"UI", b"1.2.3\0")
     for _ in range(6000):
         start = struct.pack("<HH2sHI", 0x0008, 0x1140, b"SQ", 0, 0xFFFFFFFF) + b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
@@ -127,14 +127,14 @@ def test_what_is_hidden_in_deflated_files(door: Door) -> None:
 
 
 def test_what_would_keep_orthanc_for_minutes(door: Door) -> None:
-    """A sequence of a million items."""
+    """A sequence of a million items is refused."""
     content = GOOD + element(0x0040A730, b"SQ", element(0xFFFEE000, b"", b"", implicit=True) * 1_000_000)
     assert door.drive.put("inbox/a.dcm", content).status_code == UNSUPPORTED
     assert held(door) == []
 
 
 def test_members_that_would_end_orthanc(door: Door) -> None:
-    """The same in a ZIP, and the good image behind them is imported."""
+    """The same files in a ZIP are refused, and the valid image after them is imported."""
     wrong = [content for seed in range(600, 700) if is_hazard(content := mutant([OTHER], seed, OF_META))]
     members = {f"{number}": content for number, content in enumerate(wrong)} | {"good": GOOD}
     assert door.drive.put("inbox/wrong.zip", zipped(members)).status_code == UNSUPPORTED
