@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -31,13 +32,16 @@ from davfs.derived.files import DerivedFiles
 from davfs.filesystem.tree import Tree
 from davfs.layout import Layout, load_layout
 from davfs.layout.tags import NO_EXTRA_TAGS
-from davfs.orthanc import Level
+from davfs.orthanc import Level, OrthancId
 
 _LAYOUTS = ("by-patient", "by-study", "by-date", "by-modality", "by-referring-physician", "recent")
 """The layouts that are placed; a search shows studies as ``by-study`` does."""
 _ROOT = Path(__file__).resolve().parent.parent
 _FOLDER, _BUILD = _ROOT / "layouts", _ROOT / "build"
 _TODAY, _SINCE = date(2025, 1, 1), datetime(2024, 1, 1, tzinfo=UTC)
+
+_PAUSE = 0.2
+"""Seconds between two changes that are written during the first index."""
 
 T = TypeVar("T")
 
@@ -67,7 +71,7 @@ _QUANTITIES = {
     "root_after_change_ms": Quantity("ms of it, after a change of the index"),
     "search_ms": Quantity("ms of a search with one hit", 50),
     "ready_after_kill_ms": Quantity("ms until a killed index is ready", 2000),
-    "longest_save_ms": Quantity("ms of the longest step of the first index that lets nobody else write", 250),
+    "longest_wait_ms": Quantity("ms that a request waits at most to write during the first index", 250),
     "unchanged_wait_ms": Quantity("ms of the longest request of a reader and a writer"),
     "added_wait_ms": Quantity("ms of it while a layout is added", 250),
     "added_p99_ms": Quantity("ms of 99 of 100 requests meanwhile"),
@@ -178,15 +182,32 @@ def _opened(file: Path, archive: SimulatedArchive, layouts: list[Layout]) -> Ite
 
 
 def _first_index(drive: IndexedDrive, studies: int) -> dict[str, float]:
-    steps: list[float] = []
-    save = drive.store.save
-    drive.store.save = lambda *arguments: _noted(steps, lambda: save(*arguments))  # type: ignore[method-assign]
-    began = time.process_time()
-    drive.catalog.reconciler.reconcile(lambda _done, _total: None)
-    taken = time.process_time() - began
-    drive.store.save = save  # type: ignore[method-assign]
+    waits: list[float] = []
+    with _writing_meanwhile(drive.store, waits):
+        began = time.process_time()
+        drive.catalog.reconciler.reconcile(lambda _done, _total: None)
+        taken = time.process_time() - began
     drive.catalog.synchronizer.building = False
-    return {"studies_per_cpu_second": studies / taken, "longest_save_ms": max(steps)}
+    return {"studies_per_cpu_second": studies / taken, "longest_wait_ms": max(waits)}
+
+
+@contextmanager
+def _writing_meanwhile(store: Store, waits: list[float]) -> Iterator[None]:
+    """Write a little in another thread, as requests do, and note the milliseconds that each time took."""
+    ended = threading.Event()
+
+    def write() -> None:
+        waits.append(_timed(lambda: store.delete([OrthancId("unknown")]))[1])
+        while not ended.wait(_PAUSE):
+            waits.append(_timed(lambda: store.delete([OrthancId("unknown")]))[1])
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _killed(file: Path, layouts: list[Layout]) -> dict[str, float]:
@@ -218,12 +239,6 @@ def _search(drive: IndexedDrive, layouts: list[Layout], studies: int) -> float:
     hits, taken = _timed(lambda: search.find(query, 1000))
     assert len(hits) == STUDIES_EACH
     return taken
-
-
-def _noted(steps: list[float], action: Callable[[], T]) -> T:
-    result, taken = _timed(action)
-    steps.append(taken)
-    return result
 
 
 def _timed(action: Callable[[], T]) -> tuple[T, float]:

@@ -22,9 +22,10 @@ How the index stays true:
 5. The whole index is **stale** if the log is not the one that was read before, because it was emptied or Orthanc's
    database was restored from a backup (`change_log`). Then everything is compared.
 
-Modules, from the bottom up: `connections`, `database`, `file_digest` (an SQLite file that may be lost at any time);
-`packing`, `schema`; `resources`, `plan`, `placing`, `lineages`, `folder_table`, `layout_table`, `placements`, `rows`
-(tables); `placed_layouts` (layouts that come and go); `index_writer`, `store` (all of it, as one); `instances` (cache);
-`change_log`, `synchronizer`, `hierarchy`, `folder_contents`, `reconciler`; `catalog`, which the drive uses; `indexer`
-and `layout_placing`, the background threads; `query`, `search`.
+Modules, from the bottom up: `connections`, `connection_pool`, `write_lock`, `database`, `file_digest` (an SQLite file
+that may be lost at any time); `packing`, `schema`; `records`, `resources`, `plan`, `placing`, `lineages`,
+`folder_table`, `layout_table`, `placements`, `rows` (tables); `placed_layouts` (layouts that come and go);
+`index_writer`, `store` (all of it, as one); `instances` (cache); `change_log`, `synchronizer`, `hierarchy`,
+`folder_contents`, `reconciler`; `catalog`, which the drive uses; `indexer` and `layout_placing`, the background
+threads; `query`, `search`.
 """

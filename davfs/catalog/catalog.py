@@ -99,6 +99,10 @@ class Catalog:
         """Check a part of the file for damage, if that has to be done; see `Store.check_next`."""
         self._store.check_next()
 
+    def checkpoint(self) -> None:
+        """Copy what was written to the index into its file proper; see `Database.checkpoint`."""
+        self._store.checkpoint()
+
     def return_to_file(self) -> None:
         """Write the index back to its file, if it is in memory and that is possible again."""
         self._store.return_to_file()

@@ -11,7 +11,6 @@ Each connection is used by one thread at a time.
 
 import logging
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -20,16 +19,18 @@ from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
 from davfs.catalog import connections, file_digest
+from davfs.catalog.connection_pool import ConnectionPool
 from davfs.catalog.connections import ERRORS, Failure, failure_of, transaction
 from davfs.catalog.file_digest import DigestCheck
+from davfs.catalog.write_lock import WriteLock
 from davfs.errors import Unavailable
 
 _log = logging.getLogger(__name__)
 
-_STEPS = 10_000
-"""SQLite instructions between two checks for `Database.interrupt`: some milliseconds."""
 _LARGEST_COPY = 1 << 30
 """Bytes of the largest file that is copied into memory."""
+_UNCOPIED = 2000
+"""Rows that are changed between two calls of `Database.checkpoint` that do something."""
 _RETRY_INTERVAL = 30.0
 """Seconds between two attempts to return to the file."""
 _DAMAGED = "the catalog was damaged and is being rebuilt: try again"
@@ -79,17 +80,15 @@ class Database:
         self._prepare = prepare
         self._lost = lost
         self._now = now
-        self._idle: list[sqlite3.Connection] = []
-        self._pool_lock = threading.Lock()  # for _idle and _version
-        self.writing = threading.RLock()
+        self._pool = ConnectionPool(file, lambda: self._interrupted)
+        self.writing = WriteLock()
         self._memory: sqlite3.Connection | None = None
         self._retry_at = 0.0
-        self._version = 0  # changes with each move or replacement, after which older connections are closed
+        self._uncopied = 0
         self._lost_version = -1
         self._in_use = False
         self.is_checked = True
         self._interrupted = False
-        self._closed = False
 
     def open(self) -> None:
         """Prepare the file, or replace it by an empty one.
@@ -142,8 +141,8 @@ class Database:
         """Close idle connections now, and each other one when its user returns it."""
         complete = self._in_use and self._memory is None and self.is_checked
         self._in_use = False
-        self._closed = True
-        self._close_idle()
+        self._pool.is_closed = True
+        self._pool.close_idle()
         if self._memory and self.writing.acquire(timeout=connections.BUSY_TIMEOUT):
             self._memory.close()
             self.writing.release()
@@ -159,11 +158,15 @@ class Database:
             Unavailable: It was damaged, and replaced by an empty one; or it is too large for memory; or the operation
                 took long, and was interrupted.
         """
-        with self._pool_lock:
-            version = self._version
+        with self._recovering() as version, self._connection(version, for_writing=False) as db:
+            yield db
+
+    @contextmanager
+    def _recovering(self) -> Iterator[int]:
+        """Make the database usable again after an error; provide the version of the file."""
+        version = self._pool.version
         try:
-            with self._connection(version) as db:
-                yield db
+            yield version
         except ERRORS as error:
             if self._interrupted:
                 raise Unavailable("the drive is stopping") from error
@@ -172,29 +175,22 @@ class Database:
             raise
 
     @contextmanager
-    def _connection(self, version: int) -> Iterator[sqlite3.Connection]:
+    def _connection(self, version: int, *, for_writing: bool) -> Iterator[sqlite3.Connection]:
         while memory := self._memory:
             with self.writing:
                 if memory is self._memory:
                     yield memory
                     return
-        with self._pool_lock:
-            db = self._idle.pop() if self._idle else None
-        db = db or self._connect()
+        db = self._pool.take(for_writing=for_writing)
         try:
             yield db
         finally:
-            self._return(db, version)
-
-    def _connect(self) -> sqlite3.Connection:
-        db = connections.connect(self._file)
-        db.set_progress_handler(lambda: self._interrupted, _STEPS)
-        return db
+            self._pool.give_back(db, version, for_writing=for_writing)
 
     @contextmanager
     def without_writers(self) -> Iterator[sqlite3.Connection]:
         """Provide a connection for reading while no other thread writes."""
-        with self.writing, self.read() as db:
+        with self.writing, self._recovering() as version, self._connection(version, for_writing=True) as db:
             yield db
 
     @contextmanager
@@ -204,10 +200,30 @@ class Database:
         Raises:
             Unavailable: The database is closed; and as `read`.
         """
-        if self._closed:
+        if self._pool.is_closed:
             raise Unavailable("the catalog is closed")
-        with self.without_writers() as db, transaction(db):
-            yield db
+        with self.without_writers() as db:
+            before = db.total_changes
+            with transaction(db):
+                yield db
+            self._uncopied += db.total_changes - before
+
+    @contextmanager
+    def bulk(self) -> Iterator[None]:
+        """Use more memory for writing inside the block, in which much is written."""
+        self._pool.set_bulk(bulk=True)
+        try:
+            yield
+        finally:
+            self._pool.set_bulk(bulk=False)
+
+    def checkpoint(self) -> None:
+        """Copy what was written from the write-ahead log into the file; no other thread has to wait meanwhile."""
+        if self._memory or self._uncopied < _UNCOPIED:
+            return
+        self._uncopied = 0
+        with self.read() as db:
+            db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
     def return_to_file(self) -> bool:
         """Write the copy in memory back to the file, if that is possible again; return True if it was done."""
@@ -221,7 +237,7 @@ class Database:
             except sqlite3.Error:
                 self._retry_at = self._now() + _RETRY_INTERVAL
                 return False
-            self._close_idle()
+            self._pool.close_idle()
             self._memory = None
             memory.close()
         _log.warning("the catalog is in its file again")
@@ -242,7 +258,7 @@ class Database:
         with self.writing:
             if version <= self._lost_version:
                 raise Unavailable(_DAMAGED) from error
-            if version != self._version:
+            if version != self._pool.version:
                 raise DatabaseMoved("the catalog has just been moved: try again") from error
             if failure is Failure.NO_ACCESS and self._memory is None:
                 kept = self._move_into_memory(error)
@@ -260,7 +276,7 @@ class Database:
     def _is_intact(self) -> bool:
         """Return True if no damage is found: then the error is a mistake of the program."""
         try:
-            with self._connection(self._version) as db, transaction(db):
+            with self._connection(self._pool.version, for_writing=True) as db, transaction(db):
                 self._prepare(db, check_damage=True)
         except ERRORS:
             return False
@@ -303,7 +319,7 @@ class Database:
         return copied
 
     def _use_memory(self, db: sqlite3.Connection) -> None:
-        self._close_idle()
+        self._pool.close_idle()
         if self._memory:
             self._memory.close()
         self._memory = db
@@ -312,24 +328,9 @@ class Database:
             self._prepare(db, check_damage=False)
 
     def _delete_file(self) -> None:
-        self._close_idle()
+        self._pool.close_idle()
         for suffix in ("", *connections.COMPANIONS):
             Path(f"{self._file}{suffix}").unlink(missing_ok=True)
-
-    def _return(self, db: sqlite3.Connection, version: int) -> None:
-        with self._pool_lock:
-            usable = version == self._version and not self._closed
-            if usable:
-                self._idle.append(db)
-        if not usable:
-            db.close()
-
-    def _close_idle(self) -> None:
-        with self._pool_lock:
-            self._version += 1
-            idle, self._idle = self._idle, []
-        for db in idle:
-            db.close()
 
 
 def retry_if_moved(method: Callable[P, T]) -> Callable[P, T]:

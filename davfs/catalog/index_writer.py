@@ -1,13 +1,16 @@
 """Saves and deletes resources together with their placements, inside one transaction."""
 
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from davfs.catalog.placements import PlacementTable
 from davfs.catalog.placing import Placer
 from davfs.catalog.resources import Difference, ResourceChanges, ResourceTable
 from davfs.catalog.revisions import Revisions
 from davfs.orthanc.model import Level, OrthancId, Resource
+
+_PART = 300
+"""Resources between two looks at whether another thread waits to write: some 30 ms."""
 
 
 class IndexWriter:
@@ -25,7 +28,7 @@ class IndexWriter:
         self._revisions = revisions
 
     def save(self, found: Sequence[Resource], revision: int) -> ResourceChanges:
-        """Save resources, given in the order of their levels, and place them; see `Store.save`."""
+        """Save resources, each given after the one above it, and place them; see `Store.save`."""
         differences, outdated = self._changed(found, revision)
         new = {one for one, difference in differences.items() if difference is Difference.NEW}
         self._write_resources([resource for resource in found if resource.id in differences], new)
@@ -86,3 +89,18 @@ class IndexWriter:
         self._placements.place_by_series(studies)
         self._revisions.record(deleted)
         return kept
+
+
+def in_parts(found: Sequence[Resource]) -> Iterator[list[Resource]]:
+    """Split resources, given in the order of their levels, into parts; a study and its series stay together."""
+    families: dict[str | None, list[Resource]] = {}
+    for one in found:
+        families.setdefault(one.parent if one.level is Level.SERIES else one.id, []).append(one)
+    part: list[Resource] = []
+    for family in families.values():
+        part += family
+        if len(part) >= _PART:
+            yield part
+            part = []
+    if part:
+        yield part

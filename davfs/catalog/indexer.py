@@ -150,6 +150,7 @@ class Indexer:
             self._orthanc_started = True
         if kinds & {EventKind.STARTED, EventKind.LOST}:
             self.reconcile_soon()
+        catalog.checkpoint()
         catalog.return_to_file()
         if self._built.is_set():
             catalog.check_next()

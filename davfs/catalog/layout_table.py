@@ -103,12 +103,22 @@ class StudyDays:
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self._layouts: dict[str, int] = {}
+        self._rows: list[tuple[int, int, int]] = []
 
-    def put(self, key: str, study: int, days: Iterable[int]) -> None:
-        """Replace the days of a study, by its number, for a layout."""
-        ((layout,),) = self._db.execute("SELECT id FROM layout WHERE key = ?", (key,))
-        self._db.execute("DELETE FROM dated WHERE resource = ? AND layout = ?", (study, layout))
-        self._db.executemany("INSERT INTO dated VALUES (?, ?, ?)", [(layout, day, study) for day in days])
+    def put(self, key: str, study: int, days: Iterable[int], *, replace: bool) -> None:
+        """Note the days of a study, by its number, for a layout, until `flush`; delete those that it had before."""
+        if key not in self._layouts:
+            ((self._layouts[key],),) = self._db.execute("SELECT id FROM layout WHERE key = ?", (key,))
+        layout = self._layouts[key]
+        if replace:
+            self._db.execute("DELETE FROM dated WHERE resource = ? AND layout = ?", (study, layout))
+        self._rows += [(layout, day, study) for day in days]
+
+    def flush(self) -> None:
+        """Write what was noted."""
+        self._db.executemany("INSERT OR REPLACE INTO dated VALUES (?, ?, ?)", sorted(self._rows))
+        self._rows.clear()
 
     def delete(self, study: int) -> None:
         """Delete the days of a study, by its number."""

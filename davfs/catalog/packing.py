@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from functools import lru_cache
 
 from davfs import names
 
@@ -11,8 +12,11 @@ _PATIENT = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{8}){4})(?:\.([0-9a-f]{40}))?/([
 _TEXT, _GROUP_TEXT = 44, 40
 _ID, _GROUP_LENGTH, _PATIENT_LENGTH = 20, 21, 35
 _GROUP_MARK = b"g"
+_CACHED = 20_000
+"""Ids that are cached: while resources are saved, each one is needed several times."""
 
 
+@lru_cache(maxsize=_CACHED)
 def pack(node: str) -> bytes | str:
     """Return an Orthanc id or a node (`davfs.catalog.plan`) as bytes; a text that is neither is returned as it is."""
     if len(node) == _TEXT and _RESOURCE.fullmatch(node):

@@ -98,8 +98,9 @@ class PlacementTable:
             changed: The resources.
             new: Those that have not been placed before.
         """
+        with_series = _has_series(self._placer.plans)
         for resource in changed:
-            if resource.level is not Level.SERIES or _has_series(self._placer.plans):
+            if resource.level is not Level.SERIES or with_series:
                 self._place_below(resource.id, self._placer.plans, new)
         self._flush()
 
@@ -152,7 +153,7 @@ class PlacementTable:
         for plan in plans:
             self._add(plan, lineage)
             if plan.relative and resource.level is Level.STUDY:
-                self._days.put(plan.key, resource.row, self._placer.days(plan, resource))
+                self._days.put(plan.key, resource.row, self._placer.days(plan, resource), replace=replace)
         if resource.level is Level.STUDY and _has_series(plans):
             for record in self._lineages.below(resource.id):
                 self._place((*lineage, self._lineages.tagged(record, lineage)), plans, replace=replace)
@@ -171,6 +172,7 @@ class PlacementTable:
         for folder, _, _, _, date in self._rows:
             self._folders.note_added(folder, date)
         self._rows.clear()
+        self._days.flush()
         self._folders.update()
 
     def _delete(self, row: int, plans: Sequence[Plan] | None) -> None:

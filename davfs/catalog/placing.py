@@ -138,6 +138,9 @@ def _paths(plan: Plan, rule: PlacementRule, lineage: Sequence[TaggedResource]) -
 
 def _below(rule: PlacementRule, tops: Iterable[FolderPath], tags: Mapping[str, str]) -> Iterator[FolderPath]:
     """Yield the folders of the groups of a rule, for each combination of their values."""
+    if not rule.groups:
+        yield from islice(tops, _MAX_FOLDERS)
+        return
     values_of_groups = [template.values(tags) for _, template in rule.groups]
     for path, values in islice(product(tops, product(*values_of_groups)), _MAX_FOLDERS):
         yield _deeper(path, rule, values)

@@ -217,7 +217,7 @@ def patient_of(node: str) -> OrthancId:
     return OrthancId(node[:_ID])
 
 
-@lru_cache(maxsize=5000)
+@lru_cache(maxsize=20_000)
 def group_node(folder: str, index: int, name: str) -> str:
     """Return the node of a group's folder.
 

@@ -11,8 +11,8 @@ from davfs.orthanc.model import Level, OrthancId, Resource
 
 _PART = 250
 """Resources of each level that are re-read at once."""
-_AT_ONCE = 1000
-"""Resources that are saved at once: fewer cost more in all, more let nobody else write for longer."""
+_AT_ONCE = 5000
+"""Series that are saved at once, unless another thread waits to write: fewer cost more in all."""
 
 
 @dataclass(slots=True)
@@ -57,7 +57,8 @@ class Reconciler:
         studies, series = (
             [i for i in there if staleness or i not in here] for here, there in zip(ours, theirs, strict=True)
         )
-        self._fetch(series, studies, progress)
+        with self._store.bulk():
+            self._fetch(series, studies, progress)
         self._synchronizer.end_staleness(staleness)
         self._store.set_complete()
 
@@ -69,11 +70,13 @@ class Reconciler:
         progress(done, total)
         for batch in batches(series, _AT_ONCE):
             self._synchronizer.fetch(batch, _AT_ONCE)
+            self._store.checkpoint()
             done += len(batch)
             progress(done, total)
         left = studies if self._synchronizer.is_stale else self._store.unknown(studies)
         for batch in batches(left, _AT_ONCE):
             self._synchronizer.fetch(batch, _AT_ONCE)
+            self._store.checkpoint()
             done += len(batch)
             progress(done, total)
         progress(total, total)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import islice
+from typing import Self
 
 from davfs.catalog import records, searchable
 from davfs.catalog.packing import pack, unpack
@@ -49,6 +50,12 @@ class ResourceChanges:
     changed: bool
     retagged: Sequence[OrthancId]
     outdated: Sequence[OrthancId]
+
+    @classmethod
+    def of(cls, parts: Sequence[Self]) -> Self:
+        """Return the result of saving several parts."""
+        retagged = [one for part in parts for one in part.retagged]
+        return cls(any(part.changed for part in parts), retagged, [one for part in parts for one in part.outdated])
 
 
 class ResourceTable:

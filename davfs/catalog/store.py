@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -11,7 +12,7 @@ from davfs.catalog import change_log, schema
 from davfs.catalog.change_log import LogPosition
 from davfs.catalog.connections import snapshot
 from davfs.catalog.database import Database, retry_if_moved
-from davfs.catalog.index_writer import IndexWriter
+from davfs.catalog.index_writer import IndexWriter, in_parts
 from davfs.catalog.layout_table import LayoutTable
 from davfs.catalog.placed_layouts import PlacedLayouts
 from davfs.catalog.placements import PlacementTable
@@ -150,6 +151,15 @@ class Store:
             schema.check_table(db, self._unchecked[0])
             self._unchecked = self._unchecked[1:]
             self._database.is_checked = not self._unchecked
+
+    def bulk(self) -> AbstractContextManager[None]:
+        """Use more memory for saving inside the block; see `Database.bulk`."""
+        return self._database.bulk()
+
+    def checkpoint(self) -> None:
+        """Copy what was written into the file proper, where no writer has to wait for it; see `Database.checkpoint`."""
+        with suppress(Unavailable):
+            self._database.checkpoint()
 
     def return_to_file(self) -> bool:
         """Write the index back to its file, if it is in memory and that is possible again; see `Database`."""
@@ -327,8 +337,15 @@ class Store:
         ordered = sorted(unique, key=lambda resource: LEVEL_NUMBERS[resource.level])
         if self._confirm(ordered):
             return ResourceChanges(changed=False, retagged=(), outdated=())
-        with self._changing() as db:
-            return IndexWriter(db, self.layouts.placer, self._revisions).save(ordered, revision)
+        parts, saved = deque(in_parts(ordered)), list[ResourceChanges]()
+        while parts:
+            self._database.writing.give_way()
+            with self._changing() as db:
+                writer = IndexWriter(db, self.layouts.placer, self._revisions)
+                saved.append(writer.save(parts.popleft(), revision))
+                while parts and not self._database.writing.is_wanted:
+                    saved.append(writer.save(parts.popleft(), revision))
+        return ResourceChanges.of(saved)
 
     def _confirm(self, found: Sequence[Resource]) -> bool:
         """Return True if resources are indexed as they are; then nothing is written to the file."""

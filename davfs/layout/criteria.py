@@ -15,7 +15,7 @@ import fnmatch
 import re
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import ClassVar
 
 from davfs import names
@@ -88,7 +88,7 @@ class RecentDate:
 
     def accepts(self, value: str, today: date) -> bool:
         """See `Criterion`."""
-        first, last = self.window(today)
+        first, last = _window(self, today)
         day = day_of(value)
         return day is not None and first <= day <= last
 
@@ -99,6 +99,12 @@ class RecentDate:
         """
         first, last = (_date_before(today, self.count, self.unit), _tomorrow(today)) if self.count else (today, today)
         return _number(first), _number(last)
+
+
+@lru_cache(maxsize=100)
+def _window(criterion: RecentDate, today: date) -> tuple[int, int]:
+    """Return `RecentDate.window`, which all studies need on the same day."""
+    return criterion.window(today)
 
 
 def parse_criterion(text: str, representation: str) -> Criterion:

@@ -111,14 +111,17 @@ def word_of(part: TemplatePart, read: Sequence[str]) -> Callable[[TagValues, str
     """Return the function that makes the text of a part from the values of the tags in ``read``, and from digits."""
     if not isinstance(part, Field):
         return lambda _, digits: text_of(part, digits)
-    places, text = [read.index(keyword) for keyword in part.keywords], _cached_text(part)
-    return lambda values, _: text(tuple([values[place] for place in places]))
+    first, *others = [read.index(keyword) for keyword in part.keywords]
+    text = _cached_text(part)
+    if not others:
+        return lambda values, _: text(values[first])
+    return lambda values, _: text(values[first], *[values[place] for place in others])
 
 
 @lru_cache(maxsize=_CACHED_FIELDS)
-def _cached_text(part: Field) -> Callable[[TagValues], str]:
+def _cached_text(part: Field) -> Callable[..., str]:
     """Return the function that makes the text of a field from its tags' values; equal fields share a cache."""
-    return lru_cache(_CACHED_TEXTS)(lambda values: part.render(tags_of(part.keywords, values)))
+    return lru_cache(_CACHED_TEXTS)(lambda *values: part.render(tags_of(part.keywords, values)))
 
 
 def text_of(part: LiteralText | Separator | Identifier, digits: str) -> str:

@@ -47,7 +47,7 @@ def _full(index: Index, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     with closing(sqlite3.connect(index.file)) as db:  # leaves no page free
         db.execute("VACUUM")
-    index.store._database._close_idle()
+    index.store._database._pool.close_idle()
     with monkeypatch.context() as patch:
         patch.setattr(connections, "connect", connected)
         yield
@@ -64,7 +64,7 @@ def _locked(index: Index, _monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @contextmanager
 def _failing(index: Index, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Make reads of the disk fail."""
-    index.store._database._close_idle()
+    index.store._database._pool.close_idle()
 
     def connect(_file: Path) -> sqlite3.Connection:
         error = sqlite3.OperationalError("disk I/O error")
@@ -207,7 +207,7 @@ def test_other_bytes_in_an_open_file(tmp_path: Path) -> None:
     for turn in range(8):
         with closing(Index(orthanc, tmp_path / f"{turn}.sqlite", BY_NAME)) as index:
             index.names()
-            index.store._database._close_idle()  # what is in the journal gets into the file
+            index.store._database._pool.close_idle()  # what is in the journal gets into the file
             content = bytearray(index.file.read_bytes())
             for _ in range(200):
                 content[chance.randrange(len(content))] ^= chance.randrange(1, 256)

@@ -126,7 +126,7 @@ def test_damage_after_a_crash(index: Index, tmp_path: Path, caplog: pytest.LogCa
     for number in range(100):
         index.orthanc.store(dicom.instance(f"p{number:03d}"))
     index.names()
-    index.store._database._close_idle()  # what is in the journal gets into the file
+    index.store._database._pool.close_idle()  # what is in the journal gets into the file
     file = tmp_path / "copy.sqlite"
     content = bytearray(index.file.read_bytes())
     middle = len(content) // 2 // 4096 * 4096

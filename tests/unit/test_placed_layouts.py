@@ -104,7 +104,7 @@ def full_disk(drive: PlacedDrive, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 
     with closing(sqlite3.connect(drive.folder / "catalog.sqlite")) as db:  # leaves no page free
         db.execute("VACUUM")
-    drive.store._database._close_idle()
+    drive.store._database._pool.close_idle()
     with monkeypatch.context() as patch:
         patch.setattr(connections, "connect", connected)
         yield
@@ -139,7 +139,7 @@ def test_disk_that_is_full_and_no_memory(drive: PlacedDrive, tmp_path: Path, mon
                 drive.finish()
         assert drive.incomplete()
         assert drive.store.layouts.progress.keys() == before.keys()
-    drive.store._database._close_idle()
+    drive.store._database._pool.close_idle()
     assert drive.finish().content() == expected(drive, tmp_path / "fresh")
 
 
