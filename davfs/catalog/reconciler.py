@@ -47,7 +47,7 @@ class Reconciler:
                 compared.
         """
         self._check_log()
-        staleness, revision = self._store.staleness, self._store.revision
+        staleness, revision = self._store.log.staleness, self._store.revision
         levels = (Level.STUDY, Level.SERIES)
         theirs = [self._orthanc.ids(level) for level in levels]
         ours = [self._store.ids(level) for level in levels]
@@ -83,7 +83,7 @@ class Reconciler:
 
     def _check_log(self) -> None:
         """Begin to follow the log of changes, or check that it is the one that was read: `refresh` reads its end."""
-        position = self._store.position
+        position = self._store.log.position
         if position.seen == 0:
             self._store.begin(end_of_log(self._orthanc))
         elif position.unread(self._orthanc.changes(position.since)) is None:
@@ -96,7 +96,7 @@ class Reconciler:
         """
         last = self._orthanc.last_change()
         theirs = self._orthanc.counts()
-        if self._store.position.seen < last or self._orthanc.last_change() != last:
+        if self._store.log.position.seen < last or self._orthanc.last_change() != last:
             return False  # a change is coming in at this moment
         ours = tuple(self._store.count(level) for level in (Level.STUDY, Level.SERIES))
         return ours != (theirs.studies, theirs.series)

@@ -8,10 +8,11 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-from davfs.catalog import change_log, schema
+from davfs.catalog import schema
 from davfs.catalog.change_log import LogPosition
 from davfs.catalog.connections import snapshot
 from davfs.catalog.database import Database, retry_if_moved
+from davfs.catalog.followed_log import FollowedLog, save_position
 from davfs.catalog.index_writer import IndexWriter, in_parts
 from davfs.catalog.layout_table import LayoutTable
 from davfs.catalog.placed_layouts import PlacedLayouts
@@ -23,7 +24,7 @@ from davfs.catalog.revisions import Revisions
 from davfs.catalog.rows import FolderRows, FolderSnapshot, Row
 from davfs.catalog.schema import LEVEL_NUMBERS, read_state, write_state
 from davfs.errors import Unavailable
-from davfs.orthanc.model import Change, Level, OrthancId, Resource
+from davfs.orthanc.model import Level, OrthancId, Resource
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ class Store:
 
     Attributes:
         layouts: The layouts, and how far each is placed.
-        position: The position up to which the index has all changes of Orthanc's log.
+        log: The position in Orthanc's log of changes.
         generation: Number of changes of the index, counted after each can be read.
         is_complete: Whether the first index was completed, perhaps before a restart.
     """
@@ -58,22 +59,19 @@ class Store:
     ) -> None:
         self._wanted = placer
         self._now = now
-        self.position = LogPosition()
-        self._log_replacements = self._compared_after = 0
         self.generation = 0
         self.is_complete = False
         self._revisions = Revisions()
         self._unchecked = schema.TABLES
         self._database = Database(file, self._prepare, lost)
+        self.log = FollowedLog(self._database)
         self._database.open()
         self._place_first()
 
     def _prepare(self, db: sqlite3.Connection, *, check_damage: bool) -> None:
         schema.create_or_check(db, check_damage=check_damage)
         write_state(db, "opened", "yes")  # a file that cannot be written is found at once
-        self.position = LogPosition(int(read_state(db, "seen") or 0), change_log.load(db))
-        self._log_replacements = int(read_state(db, "doubts") or 0)
-        self._compared_after = int(read_state(db, "trusted") or 0)
+        self.log.load(db)
         self.is_complete = bool(read_state(db, "complete"))
         self.layouts = PlacedLayouts.opened(db, self._wanted)
         self._revisions.record_all()
@@ -169,45 +167,7 @@ class Store:
         """Provide a connection for reading; see `Database.read`."""
         return self._database.read()
 
-    # The position in Orthanc's log of changes
-
-    @retry_if_moved
-    def advance(self, entries: Sequence[Change]) -> None:
-        """Record that the index has the changes of these entries of the log."""
-        with self._database.writing:
-            old, new = self.position, self.position.after(entries)
-            if new is old:
-                return
-            with self._database.write() as db:
-                change_log.append(db, (entry for entry in entries if entry.seq > old.seen), new.entries[0].seq)
-                write_state(db, "seen", str(new.seen))
-            self.position = new
-
-    @retry_if_moved
-    def shorten_log(self, old: LogPosition, new: LogPosition) -> None:
-        """Record that entries were deleted from the log, unless another thread has read on meanwhile."""
-        with self._database.writing:
-            if self.position is old:
-                with self._database.write() as db:
-                    change_log.save(db, new.entries)
-                self.position = new
-
-    @retry_if_moved
-    def replace_log(self, old: LogPosition, new: LogPosition) -> bool:
-        """Follow another log, which is read up to ``new``; the index is stale until `set_compared`.
-
-        Returns:
-            False if another thread has read on from ``old`` meanwhile, or has replaced the log.
-        """
-        with self._database.writing:
-            if self.position is not old:
-                return False
-            with self._database.write() as db:
-                write_state(db, "doubts", str(self._log_replacements + 1))
-                _save_position(db, new)
-            self._log_replacements += 1
-            self.position = new
-        return True
+    # The first index
 
     @retry_if_moved
     def begin(self, new: LogPosition) -> None:
@@ -217,28 +177,13 @@ class Store:
                 schema.delete_all(db)
                 LayoutTable(db).set_progress(self.layouts.progress, None)
                 write_state(db, "complete", "")
-                _save_position(db, new)
+                save_position(db, new)
                 self._revisions.record_all()
                 layouts = PlacedLayouts.opened(db, self._wanted)
             self.layouts = layouts
-            self.position = new
+            self.log.position = new
             self.is_complete = False
             self.generation += 1
-
-    @property
-    def staleness(self) -> int:
-        """0, or while the index is stale the number of times that the log was replaced; a restart keeps it."""
-        return self._log_replacements if self._log_replacements > self._compared_after else 0
-
-    @retry_if_moved
-    def set_compared(self, staleness: int) -> None:
-        """Record that everything was compared with Orthanc since `staleness` had this value."""
-        if not staleness:
-            return
-        with self._database.writing:
-            with self._database.write() as db:
-                write_state(db, "trusted", str(staleness))
-            self._compared_after = staleness
 
     @retry_if_moved
     def set_complete(self) -> None:
@@ -369,8 +314,3 @@ class Store:
         """
         with self._changing() as db:
             return IndexWriter(db, self.layouts.placer, self._revisions).delete(ids, revision)
-
-
-def _save_position(db: sqlite3.Connection, position: LogPosition) -> None:
-    write_state(db, "seen", str(position.seen))
-    change_log.save(db, position.entries)

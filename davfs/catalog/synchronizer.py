@@ -80,7 +80,7 @@ class Synchronizer:
     @property
     def is_stale(self) -> bool:
         """True while any indexed resource may be outdated: from a replacement of the log until all is compared."""
-        return self._store.staleness > 0
+        return self._store.log.staleness > 0
 
     @property
     def needs_comparison(self) -> bool:
@@ -98,14 +98,14 @@ class Synchronizer:
     def unverified(self, ids: Iterable[OrthancId]) -> set[OrthancId]:
         """Return those of the resources that were not fetched since the index is stale."""
         staleness, fetched = self._fetched_while_stale
-        return set(ids) - fetched if staleness == self._store.staleness else set(ids)
+        return set(ids) - fetched if staleness == self._store.log.staleness else set(ids)
 
     def refresh(self) -> None:
         """Index all that Orthanc's log of changes has and the index does not."""
         if self.building and not self._store.is_complete:
             self._callbacks.wait_for_first_index()
         self.place_for_today()
-        if self._store.position.seen == 0 and self.building:
+        if self._store.log.position.seen == 0 and self.building:
             return  # the first index, which is about to be built, will have everything
         self._read_log_together()
 
@@ -122,7 +122,7 @@ class Synchronizer:
 
     def _read_page(self) -> bool:
         """Read a page of the log, and index its changes; return True if it was the last page."""
-        position = self._store.position
+        position = self._store.log.position
         page = self._orthanc.changes(position.since)
         if self._unchanged_page == (position, page):
             return page.done
@@ -135,7 +135,7 @@ class Synchronizer:
                 self.gaps += 1
                 self._callbacks.reconcile_soon()  # entries are missing: a resource was deleted
             self._index_changes(new)
-            self._store.advance(new)
+            self._store.log.advance(new)
         else:
             self._unchanged_page = position, page
         return page.done
@@ -144,8 +144,8 @@ class Synchronizer:
         """Handle a log without the entry that was read last: it was deleted, or the index is stale from now on."""
         shortened = without_deleted_entries(self._orthanc, position)
         if shortened is not None:
-            self._store.shorten_log(position, shortened)
-        elif self._store.replace_log(position, end_of_log(self._orthanc)):
+            self._store.log.shorten(position, shortened)
+        elif self._store.log.replace(position, end_of_log(self._orthanc)):
             self._instances.clear()
             self._callbacks.changed()
             self._callbacks.reconcile_soon()
@@ -170,7 +170,7 @@ class Synchronizer:
         for batch in batches(ids, max(_BATCH, at_once)):
             wanted: Sequence[OrthancId] = batch
             for _ in range(_ATTEMPTS):
-                revision, staleness = self._store.revision, self._store.staleness
+                revision, staleness = self._store.revision, self._store.log.staleness
                 response = self._requested(wanted)
                 wanted = self._save_with_parents(wanted, response, revision, staleness)
                 if not wanted:
@@ -203,7 +203,7 @@ class Synchronizer:
         Args:
             found: The resources.
             revision: `Store.revision` before Orthanc was asked.
-            staleness: `Store.staleness` before; the resources count as verified since then.
+            staleness: `FollowedLog.staleness` before; the resources count as verified since then.
         """
         changes = self._store.save(found, revision)
         series = {each.id for each in found if each.level is Level.SERIES}
@@ -270,7 +270,7 @@ class Synchronizer:
     def verify_all(self, ids: Sequence[OrthancId]) -> None:
         """Compare studies or series in the index with Orthanc, in one request."""
         for batch in batches(ids):
-            generation, revision, staleness = self._store.generation, self._store.revision, self._store.staleness
+            generation, revision, staleness = self._store.generation, self._store.revision, self._store.log.staleness
             response = self._orthanc.resources(batch)
             verified = generation, response
             if not staleness and self._verified_batches.get(batch[0]) == verified:
@@ -285,8 +285,8 @@ class Synchronizer:
         self._callbacks.changed()
 
     def end_staleness(self, staleness: int) -> None:
-        """Record that everything was compared since `Store.staleness` had this value."""
-        self._store.set_compared(staleness)
+        """Record that everything was compared since `FollowedLog.staleness` had this value."""
+        self._store.log.set_compared(staleness)
         self._fetched_while_stale = 0, set()
 
 

@@ -168,7 +168,7 @@ class Promise(RuleBasedStateMachine):
     )
     def rename(self, name: str, chance: int) -> None:
         """Change the person of a study, and so the paths of its content."""
-        followed = self.store.position.seen  # until then, the log is not read: everything is going to be
+        followed = self.store.log.position.seen  # until then, the log is not read: everything is going to be
         if followed and (ids := sorted(self.orthanc.ids(Level.STUDY))):
             study = ids[chance % len(ids)]
             self.orthanc.rename(study, {"PatientName": name})

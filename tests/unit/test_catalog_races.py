@@ -235,7 +235,7 @@ class Races(RuleBasedStateMachine):
     @rule(chance=st.integers(0, 9), name=st.sampled_from(("Roe", "Poe")))
     def rename(self, chance: int, name: str) -> None:
         """Change the name of a patient."""
-        followed = self.archive.store.position.seen  # until then, the log is not read: everything is going to be
+        followed = self.archive.store.log.position.seen  # until then, the log is not read: everything is going to be
         if followed and (ids := self.archive.orthanc.ids(Level.PATIENT)):
             with self.archive.touching():
                 self.archive.orthanc.retag(ids[chance % len(ids)], {"PatientName": name})
