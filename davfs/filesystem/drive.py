@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
 from davfs.cache import LruSet
 from davfs.entry import Content, Entry, EntryKind, Opened, Path
@@ -27,13 +27,23 @@ from davfs.orthanc import Buffer
 README = "README.txt"
 _OWN = "the drive's own folders cannot be changed"
 _UPLOAD_REFUSED = "somebody has just tried to replace this file, which cannot be: wait a minute before it is deleted"
-_PROTECTED, _PROTECTED_SECONDS = 10_000, 30.0
-"""Files that are not deleted for so many seconds after their replacement was refused: rclone takes them for its failed
-uploads."""
+_PROTECTED = 10_000
+PROTECTED_SECONDS = 30.0
+"""Seconds for which a file is not deleted after its replacement was refused: rclone takes it for its failed upload."""
 _READ_ONLY = "files can be written into inbox/ only"
 _FROM_ARCHIVE = "the archive's folders are made from its images, nothing can be put there: DICOM goes into inbox/"
 _NO_MOVE = "nothing can be moved out of the archive's folders: copy it to a disk of your own"
 _NO_COPY = "what is in the archive's folders is in the archive: copying it into the inbox would change nothing"
+
+
+class RefusedUploads(Protocol):
+    """Paths whose upload was refused less than `PROTECTED_SECONDS` ago."""
+
+    def add(self, path: Path, /) -> None:
+        """Keep a path for so many seconds."""
+
+    def __contains__(self, path: Path, /) -> bool:
+        """Return True if the path is kept."""
 
 
 class Drive:
@@ -44,14 +54,22 @@ class Drive:
         readme: Writes README.txt.
         since: Date of entries that have no date of their own, in UTC.
         read_only: Why nothing can be changed in any area; empty if each area decides.
+        refused: Uploads that were refused; by default, those that this drive has refused.
     """
 
-    def __init__(self, areas: Mapping[str, Area], readme: Readme, since: datetime, read_only: str = "") -> None:
+    def __init__(
+        self,
+        areas: Mapping[str, Area],
+        readme: Readme,
+        since: datetime,
+        read_only: str = "",
+        refused: RefusedUploads | None = None,
+    ) -> None:
         self._read_only = read_only
         self._areas = areas
         self._readme = readme
         self._since = since
-        self._refused = LruSet[Path](_PROTECTED, lifetime=_PROTECTED_SECONDS)
+        self._refused = LruSet[Path](_PROTECTED, lifetime=PROTECTED_SECONDS) if refused is None else refused
 
     @property
     def is_read_only(self) -> bool:

@@ -20,7 +20,7 @@ from davfs.derived.files import DerivedFiles
 from davfs.errors import ConfigurationError, Unavailable
 from davfs.events import ResourceEvent
 from davfs.filesystem.deletions import Deletions
-from davfs.filesystem.drive import Drive
+from davfs.filesystem.drive import PROTECTED_SECONDS, Drive
 from davfs.filesystem.forwarded import ForwardedImages
 from davfs.filesystem.inbox import Inbox
 from davfs.filesystem.readme import Readme
@@ -39,6 +39,7 @@ from davfs.settings.configuration import Configuration
 from davfs.settings.layout_files import LoadedLayouts
 from davfs.settings.setup import Setup
 from davfs.shared.database import SharedDatabase
+from davfs.shared.refused_uploads import SharedRefusedUploads
 from davfs.shared.spool import SharedSpool
 from davfs.spool.files import InboxFiles
 from davfs.spool.spool import Spool
@@ -130,7 +131,7 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
         stop=(lanes.stop, sweeper.stop, indexer.stop, placing.stop, *(each.stop for each in followers)),
         close=(derived_files.close, ranges.close, store.close, spool.close, *([shared.close] if shared else [])),
     )
-    return Assembly(_drive(checked, folders, indexer, since), indexer, shutdown, reloader.reload, shared)
+    return Assembly(_drive(checked, folders, indexer, since, shared), indexer, shutdown, reloader.reload, shared)
 
 
 def _share(link: DatabaseLink) -> SharedDatabase | None:
@@ -140,8 +141,8 @@ def _share(link: DatabaseLink) -> SharedDatabase | None:
     try:
         database = SharedDatabase(link.session, link.outage.check)
     except Unavailable as error:
-        reason = "the inbox of several Orthancs cannot be made in its database"
-        raise ConfigurationError(f"Davfs.Cluster is true, and {reason}: {error.reason}") from error
+        reason = "the tables of the inbox cannot be made in PostgreSQL (Davfs.Cluster, or [PostgreSQL] of davfs serve)"
+        raise ConfigurationError(f"{reason}: {error.reason}") from error
     link.outage.interrupt = database.interrupt
     return database
 
@@ -176,7 +177,9 @@ def _open(
         raise ConfigurationError(f"Davfs.Catalog: the file '{settings.catalog}' cannot be used: {error}") from error
 
 
-def _drive(checked: Setup, folders: TopFolders, indexer: Indexer, since: datetime) -> Drive:
+def _drive(
+    checked: Setup, folders: TopFolders, indexer: Indexer, since: datetime, shared: SharedDatabase | None
+) -> Drive:
     readme = Readme(
         folders.descriptions,
         allow_upload=checked.settings.allow_upload and not checked.read_only,
@@ -188,4 +191,5 @@ def _drive(checked: Setup, folders: TopFolders, indexer: Indexer, since: datetim
     )
     if checked.read_only:
         _log.warning("Orthanc is read-only (ReadOnly): nothing can be uploaded, changed or deleted through the drive")
-    return Drive(folders.areas, readme, since, _READ_ONLY if checked.read_only else "")
+    refused = SharedRefusedUploads(shared, PROTECTED_SECONDS) if shared else None
+    return Drive(folders.areas, readme, since, _READ_ONLY if checked.read_only else "", refused)

@@ -48,6 +48,7 @@ CREATE TABLE davfs_lock (
     expires timestamptz NOT NULL
 );
 CREATE INDEX davfs_lock_root ON davfs_lock USING hash (root);
+CREATE TABLE davfs_refused (path text COLLATE "C" PRIMARY KEY, expires timestamptz NOT NULL);
 CREATE TABLE davfs_searches (saved text NOT NULL);
 CREATE TABLE davfs_usage (version integer, names bigint, bytes bigint, properties bigint);
 INSERT INTO davfs_name (path, is_folder) VALUES ('', true);
@@ -71,4 +72,4 @@ def make_tables(session: Session) -> None:
         session.execute(_TABLES)
     elif session.execute("SELECT version FROM davfs_usage").first != (_VERSION,):
         reason = "another version of the plugin made the tables of the inbox in its database"
-        raise ConfigurationError(f"Davfs.Cluster is true, and {reason}: use one version on all nodes")
+        raise ConfigurationError(f"{reason}: use one version on all nodes")

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.cluster.conftest import Cluster, Node
-from tests.cluster.test_cluster import OPERATIONS, SEED
+from tests.cluster.test_cluster import OPERATIONS, SEED, Study, by_rest
 from tests.support import dicom
 from tests.support.locking import lock, unlock
 from tests.support.webdav import WebDav, parse
@@ -275,3 +275,16 @@ def _used(node: Node) -> str | None:
     asked = '<D:propfind xmlns:D="DAV:"><D:prop><D:quota-used-bytes/></D:prop></D:propfind>'
     answer = node.second.request("PROPFIND", "inbox", content=asked, headers={"Depth": "0"})
     return parse(answer.content)[0].text("quota-used-bytes")
+
+
+@pytest.mark.usefixtures("empty")
+def test_refused_upload_costs_no_image(cluster: Cluster) -> None:
+    """What one node refused to replace no node deletes a moment later: rclone takes it for half of its own upload."""
+    study, (first, second) = Study(1), cluster.nodes[:2]
+    by_rest(first, study)
+    path = f"by-patient/{study.folder}"
+    while not path.endswith(".dcm"):
+        path = f"{path}/{min(second.second.listing(path))}"
+    assert first.second.put(path, b"mine").status_code == httpx.codes.FORBIDDEN
+    assert second.second.delete(path).status_code == httpx.codes.FORBIDDEN
+    assert second.second.get(path).content == study.content
