@@ -27,6 +27,7 @@ KEYS = (
     "SpoolMaximumSize",
     "SpoolMaximumAge",
     "Catalog",
+    "StorageFolder",
     "Wait",
     "Server.Address",
     "Server.Port",
