@@ -138,7 +138,8 @@ def _start_server(orthanc: Mapping[str, Any], settings: ServerSettings, assembly
     access = Access(url, verify=verify, outage=outage)
     _running.closing.callback(access.close)
     users = orthanc.get("RegisteredUsers", {})
-    login = LoginSettings(access, Throttle(), users, trusted_proxies=settings.trusted_proxies)
+    proxies, has_digest = settings.trusted_proxies, assembly.shared is None
+    login = LoginSettings(access, Throttle(), users, offers_digest=has_digest, trusted_proxies=proxies)
     own = settings.certificate
     certificate = tls.context(own, settings.key) if own else tls.context_of_orthanc(orthanc, home)
     only_tls = certificate is not None and _has_no_plain_port(orthanc)

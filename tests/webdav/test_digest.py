@@ -186,3 +186,11 @@ def test_not_offered_where_no_password_is_known(orthanc: OrthancProcess, tmp_pat
         assert answer.status_code == 401
         assert answer.headers.get_list("WWW-Authenticate") == ['Basic realm="Orthanc", charset="UTF-8"']
     access.close()
+
+
+def test_node_among_others_offers_basic_alone(orthanc: OrthancProcess) -> None:
+    """A node of several offers no Digest: behind a balancer, each node would refuse the nonces of the other ones."""
+    access = Access(orthanc.url)
+    with serving(behind(LoginSettings(access, Throttle(), USERS, offers_digest=False))) as url:
+        assert httpx.get(url, trust_env=False).headers["WWW-Authenticate"].startswith("Basic ")
+    access.close()

@@ -65,7 +65,8 @@ class Authentication(BaseMiddleware):
         super().__init__(wsgidav_app, next_app, config)
         self._settings = settings = context_of(config).login
         users = settings.digest_users
-        self._digest = DigestAuthenticator(users, settings.realm, Nonces()) if users else None
+        has_digest = users and settings.offers_digest
+        self._digest = DigestAuthenticator(users, settings.realm, Nonces()) if has_digest else None
         for user, password in users.items():
             settings.throttle.trust(Credentials.of(user, password))
 

@@ -18,6 +18,8 @@ class LoginSettings:
         digest_users: Passwords of the users for Digest, which is offered if there are any. They are known to be right,
             and not throttled.
         realm: Realm of the login, in plain ASCII and without quotes.
+        offers_digest: False if the next request of a client may reach another node, which knows nothing of this one's
+            nonces: it would answer with another challenge, and so on without end.
         trusted_proxies: Networks of the proxies whose ``X-Forwarded-…`` headers are trusted.
     """
 
@@ -25,4 +27,5 @@ class LoginSettings:
     throttle: Throttle
     digest_users: Mapping[str, str] = field(default_factory=dict, repr=False)
     realm: str = "Orthanc"
+    offers_digest: bool = True
     trusted_proxies: tuple[IpNetwork, ...] = ()
