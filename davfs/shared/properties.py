@@ -11,8 +11,8 @@ from davfs.shared.counts import PROPERTY_SIZE
 from davfs.shared.database import SharedDatabase
 from davfs.shared.names import Names
 from davfs.shared.rows import BELOW
-from davfs.spool.dead_properties import LARGEST, LARGEST_OF_ALL, LARGEST_OF_ONE_USER, MOST
-from davfs.spool.property_database import cost, path_key, path_keys
+from davfs.spool.dead_properties import LARGEST_OF_ALL, LARGEST_OF_ONE_USER, property_growth
+from davfs.spool.property_database import path_key, path_keys
 
 
 class SharedProperties:
@@ -58,16 +58,9 @@ def check(names: Names, path: Path, values: Mapping[str, bytes], user: str) -> i
     """
     query = f"SELECT name, owner, {PROPERTY_SIZE} FROM davfs_property WHERE path = %(path)s"
     rows = names.session.execute(query, path_keys(path)).rows
-    costs = {name: size for name, _, size in rows}
-    own = sum(size for name, owner, size in rows if owner == user and name in values)
-    before: int = sum(costs.values())
-    added = {name: cost(path, name, value) for name, value in values.items()}
-    costs |= added
-    after: int = sum(costs.values())
-    if after > max(before, LARGEST) or len(costs) > MOST:
-        raise NoSpace(path, "It has too many properties, or they are too large.")
-    _check_all(names, path, {user: sum(added.values()) - own})
-    return after - before
+    growth, of_user = property_growth(path, rows, values, user)
+    _check_all(names, path, {user: of_user})
+    return growth
 
 
 def check_copy(names: Names, source: Path, target: Path, *, deep: bool) -> int:

@@ -5,7 +5,7 @@ files: so a property is never seen at another file, and none outlives its own.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path as DiskPath
 
@@ -72,16 +72,9 @@ class DeadProperties:
         """
         query = f"select name, user, {COST} from dead_property where path = :path"  # noqa: S608  constant
         rows = self._database.rows(query, path_keys(path))
-        costs = {name: size for name, _, size in rows}
-        own = sum(size for name, other, size in rows if other == user and name in values)
-        before: int = sum(costs.values())
-        added = {name: cost(path, name, value) for name, value in values.items()}
-        costs |= added
-        after: int = sum(costs.values())
-        if after > max(before, LARGEST) or len(costs) > MOST:
-            raise NoSpace(path, "It has too many properties, or they are too large.")
-        self._check(path, user, sum(added.values()) - own)
-        return after - before
+        growth, of_user = property_growth(path, rows, values, user)
+        self._check(path, user, of_user)
+        return growth
 
     def growth_by_copy(self, source: Path, target: Path, *, deep: bool) -> int:
         """Return at most how many bytes `copy` would add.
@@ -177,3 +170,29 @@ class DeadProperties:
         too_many = self.size + growth > LARGEST_OF_ALL or self._database.sizes[user] + growth > LARGEST_OF_ONE_USER
         if growth > 0 and too_many:
             raise NoSpace(path, "There are too many properties in the inbox.")
+
+
+def property_growth(
+    path: Path, rows: Iterable[tuple[str, str, int]], values: Mapping[str, bytes], user: str
+) -> tuple[int, int]:
+    """Return by how many bytes new properties make all those of a file or folder larger, and those of their user.
+
+    Args:
+        path: The file or folder.
+        rows: Name, owner and bytes of each property that it has.
+        values: The new properties.
+        user: Who sets them.
+
+    Raises:
+        NoSpace: They are too large, or too many.
+    """
+    known = list(rows)
+    costs = {name: size for name, _, size in known}
+    own = sum(size for name, owner, size in known if owner == user and name in values)
+    before = sum(costs.values())
+    added = {name: cost(path, name, value) for name, value in values.items()}
+    costs |= added
+    after = sum(costs.values())
+    if after > max(before, LARGEST) or len(costs) > MOST:
+        raise NoSpace(path, "It has too many properties, or they are too large.")
+    return after - before, sum(added.values()) - own
