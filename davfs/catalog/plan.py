@@ -17,7 +17,7 @@ from typing import Self
 
 from davfs import names
 from davfs.layout import Layout, Template
-from davfs.layout.model import Dates, LayoutLevel
+from davfs.layout.model import LayoutLevel
 from davfs.layout.tags import DEFAULT, LABELS, MODALITIES
 from davfs.orthanc.model import Level, OrthancId
 
@@ -102,11 +102,6 @@ class Plan:
             reads_series=reads_series,
             labels=labels,
         )
-
-    @property
-    def shows_changes(self) -> bool:
-        """True if folders show the date of the last change below them."""
-        return self.layout.dates is Dates.RECEPTION and self.layout.anonymised is None
 
 
 def _placed_with(level: Level, rules: Sequence[PlacementRule]) -> tuple[PlacementRule, ...]:
