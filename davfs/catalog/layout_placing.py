@@ -14,7 +14,7 @@ from davfs.errors import OrthancError
 _log = logging.getLogger(__name__)
 
 _TICK = 0.25
-"""Seconds between two looks at what there is to do."""
+"""Seconds after which the thread checks again whether layouts have to be placed."""
 _SHORTEST = 0.005
 """Seconds, at least, between two steps."""
 _RETRY = 10.0

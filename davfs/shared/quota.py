@@ -49,7 +49,7 @@ class SharedQuota:
         return self._local.reserve(path, 0)
 
     def check(self, path: Path, used: int, originals: int, *, size: int, freed: int = 0) -> None:
-        """Check that there is room for more bytes.
+        """Raise NoSpace if more bytes exceed the quota.
 
         Args:
             path: Where to, for the error.

@@ -45,7 +45,7 @@ class Model(RuleBasedStateMachine):
 
     @abstractmethod
     def leftovers(self) -> list[object]:
-        """Return what is left of uploads and imports; there may be nothing."""
+        """Return temporary files of uploads and imports; there must be none."""
 
     @rule(path=PATHS, size=SIZES, pieces=strategies.booleans(), replace=strategies.booleans())
     def write(self, path: Path, size: int, pieces: bool, replace: bool) -> None:  # noqa: FBT001  hypothesis' own form
