@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from davfs.audit.trail import AuditTrail
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.database_follower import DatabaseFollower, DatabaseLink, IndexComparison
 from davfs.catalog.indexer import Indexer
@@ -31,6 +32,7 @@ from davfs.imports.same_image import SameImage
 from davfs.orthanc import Orthanc
 from davfs.orthanc.ranges import RangeCache
 from davfs.orthanc.storage_folder import StorageFolder
+from davfs.running.auditing import open_trail
 from davfs.running.layout_reloader import LayoutReloader
 from davfs.running.shutdown import Shutdown
 from davfs.running.top_folders import TopFolders
@@ -62,6 +64,7 @@ class Assembly:
         shutdown: Stops threads and closes files.
         reload: Reads the layout files again, and returns the layouts.
         shared: The database of several Orthancs, which has the inbox; None for one.
+        audit: The audit trail.
     """
 
     drive: Drive
@@ -69,6 +72,7 @@ class Assembly:
     shutdown: Shutdown
     reload: Callable[[], LoadedLayouts]
     shared: SharedDatabase | None
+    audit: AuditTrail
 
 
 def assemble(  # noqa: PLR0913  the differences between running inside Orthanc and outside
@@ -120,6 +124,7 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     placing.start()
     sweeper.start()
     followers = _follow(link, catalog, indexer)
+    audit = open_trail(settings.audit)
     shutdown = Shutdown(
         interrupt=(
             lanes.zips.refuse,
@@ -128,10 +133,10 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
             store.interrupt,
             *(each.interrupt for each in followers),
         ),
-        stop=(lanes.stop, sweeper.stop, indexer.stop, placing.stop, *(each.stop for each in followers)),
+        stop=(lanes.stop, sweeper.stop, indexer.stop, placing.stop, *(each.stop for each in followers), audit.stop),
         close=(derived_files.close, ranges.close, store.close, spool.close, *([shared.close] if shared else [])),
     )
-    return Assembly(_drive(checked, folders, indexer, since, shared), indexer, shutdown, reloader.reload, shared)
+    return Assembly(_drive(checked, folders, indexer, since, shared), indexer, shutdown, reloader.reload, shared, audit)
 
 
 def _share(link: DatabaseLink) -> SharedDatabase | None:

@@ -35,6 +35,23 @@ class ServerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditSettings:
+    """Settings of the audit trail.
+
+    Attributes:
+        enabled: True if accesses are recorded.
+        file: The file of the records, one JSON object a line.
+        listings: True if listings of folders are recorded.
+        arrivals: True if images that come to Orthanc past the drive are recorded.
+    """
+
+    enabled: bool
+    file: Path
+    listings: bool = False
+    arrivals: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """Settings of a drive.
 
@@ -51,6 +68,7 @@ class Configuration:
         spool_maximum_size: Bytes that the spool may hold; 0 for no limit.
         spool_maximum_age: Seconds after which a file of ``inbox/`` is no longer listed; 0 for no limit.
         catalog: The local index, an SQLite file.
+        audit: The audit trail.
         storage_folder: Orthanc's storage folder, if files are to be read there; None to ask Orthanc for all of them.
     """
 
@@ -66,6 +84,7 @@ class Configuration:
     spool_maximum_size: int
     spool_maximum_age: int
     catalog: Path
+    audit: AuditSettings
     storage_folder: Path | None = None
 
 
@@ -116,6 +135,7 @@ class CheckedValues:
         self, *, uri: str, layouts: tuple[str, ...], hash_key: str, server: ServerSettings, data: Path
     ) -> Configuration:
         """Return the settings of the drive; `data` is the default folder of the spool and the catalog."""
+        catalog = self.path("Catalog") or data / "catalog.sqlite"
         return Configuration(
             uri=uri,
             layouts=layouts,
@@ -128,6 +148,15 @@ class CheckedValues:
             spool=self.path("Spool") or data / "spool",
             spool_maximum_size=self["SpoolMaximumSize"] * _MEGABYTE,
             spool_maximum_age=self["SpoolMaximumAge"],
-            catalog=self.path("Catalog") or data / "catalog.sqlite",
+            catalog=catalog,
+            audit=self._audit(catalog.parent),
             storage_folder=self.path("StorageFolder"),
+        )
+
+    def _audit(self, data: Path) -> AuditSettings:
+        return AuditSettings(
+            enabled=self["Audit.Enabled"],
+            file=self.path("Audit.File") or data / "audit.jsonl",
+            listings=self["Audit.Listings"],
+            arrivals=self["Audit.Arrivals"],
         )

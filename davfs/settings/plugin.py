@@ -11,11 +11,10 @@ from typing import Any
 from davfs.errors import ConfigurationError
 from davfs.settings.checks import is_loopback, nearest
 from davfs.settings.configuration import CheckedValues, Configuration, GivenValue, ServerSettings
-from davfs.settings.table import LOOPBACK, RunMode, known_keys
+from davfs.settings.table import LOOPBACK, RunMode, expanded, known_keys
 
-_SERVER = "Server"
 _KEYS = frozenset(key.partition(".")[0] for key in known_keys(RunMode.PLUGIN))
-_SERVER_KEYS = tuple(key.partition(".")[2] for key in known_keys(RunMode.PLUGIN) if key.startswith(f"{_SERVER}."))
+_OBJECTS = frozenset(key.partition(".")[0] for key in known_keys(RunMode.PLUGIN) if "." in key)
 
 
 def read_settings(orthanc: Mapping[str, Any], home: Path) -> Configuration:
@@ -42,13 +41,14 @@ def read_settings(orthanc: Mapping[str, Any], home: Path) -> Configuration:
 
 
 def _given(section: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the keys and values of a section, with those of its object ``Server`` as ``Server.Port``."""
+    """Yield the keys and values of a section, with those of its objects as ``Server.Port``."""
     for key, value in _object("Davfs", section, sorted(_KEYS)).items():
-        if key != _SERVER:
+        if key not in _OBJECTS:
             yield key, value
             continue
-        for inner, own in _object(f"Davfs.{_SERVER}", value, _SERVER_KEYS).items():
-            yield f"{_SERVER}.{inner}", own
+        known = tuple(each.partition(".")[2] for each in known_keys(RunMode.PLUGIN) if each.startswith(f"{key}."))
+        for inner, own in _object(f"Davfs.{key}", expanded(key, value), known).items():
+            yield f"{key}.{inner}", own
 
 
 def _object(where: str, value: Any, known: Collection[str]) -> dict[str, Any]:

@@ -73,8 +73,10 @@ def make_folders(settings: Configuration) -> None:
     """
     _make_folder("Davfs.Spool", settings.spool)
     _make_folder("Davfs.Catalog", settings.catalog.parent)
-    if settings.catalog.is_dir():
-        raise ConfigurationError(f"Davfs.Catalog is '{settings.catalog}', which is a folder: it must be a file's path")
+    _refuse_folder("Davfs.Catalog", settings.catalog)
+    if settings.audit.enabled:
+        _make_folder("Davfs.Audit.File", settings.audit.file.parent)
+        _refuse_folder("Davfs.Audit.File", settings.audit.file)
 
 
 def layout_paths(settings: Configuration) -> tuple[Path, ...]:
@@ -118,6 +120,11 @@ def _make_folder(key: str, folder: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(f"{key}: the folder '{folder}' cannot be made: {error.strerror}") from error
+
+
+def _refuse_folder(key: str, file: Path) -> None:
+    if file.is_dir():
+        raise ConfigurationError(f"{key} is '{file}', which is a folder: it must be a file's path")
 
 
 def _extra_tags(orthanc: Mapping[str, Any]) -> ExtraTags:

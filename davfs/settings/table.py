@@ -165,6 +165,23 @@ _ALL = (
         default=False,
     ),
     Setting("Cluster", checks.flag, default=False, modes=RunMode.PLUGIN),
+    Setting("Audit.Enabled", checks.flag, "--audit", "DAVFS_AUDIT", "Whether accesses are recorded.", default=True),
+    Setting(
+        "Audit.File",
+        checks.path,
+        "--audit-file PATH",
+        "DAVFS_AUDIT_FILE",
+        "The file of the records, one JSON object a line. Default: audit.jsonl beside the catalog.",
+    ),
+    Setting(
+        "Audit.Listings",
+        checks.flag,
+        "--audit-listings",
+        "DAVFS_AUDIT_LISTINGS",
+        "Whether listings of folders are recorded too.",
+        default=False,
+    ),
+    Setting("Audit.Arrivals", checks.flag, default=True, modes=RunMode.PLUGIN),
     Setting("Search", checks.flag, "--search", "DAVFS_SEARCH", "Whether there is search/.", default=True),
     Setting(
         "Spool",
@@ -214,3 +231,8 @@ the machine can read a process's options."""
 def known_keys(mode: RunMode) -> tuple[str, ...]:
     """Return the keys that can be given in a way of running the drive."""
     return tuple(setting.key for setting in _ALL if mode in setting.modes)
+
+
+def expanded(key: str, value: Any) -> Any:
+    """Return what a value of a table stands for: ``"Audit": false`` for ``"Audit": {"Enabled": false}``."""
+    return {"Enabled": value} if key == "Audit" and isinstance(value, bool) else value

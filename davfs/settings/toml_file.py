@@ -9,7 +9,7 @@ from davfs.errors import ConfigurationError
 from davfs.layout.toml_lines import TomlPath, line_of, line_of_error
 from davfs.settings.checks import nearest
 from davfs.settings.configuration import GivenValue
-from davfs.settings.table import SETTINGS, RunMode, known_keys
+from davfs.settings.table import SETTINGS, RunMode, expanded, known_keys
 
 _KEYS = known_keys(RunMode.STANDALONE)
 
@@ -50,6 +50,8 @@ def _settings(document: Mapping[str, Any]) -> Iterator[tuple[TomlPath, Any]]:
     for name, value in document.items():
         if name in tables and isinstance(value, dict):
             yield from (((name, key), inner) for key, inner in value.items())
+        elif name in tables and isinstance(short := expanded(name, value), dict):
+            yield from (((name, key), inner) for key, inner in short.items())
         else:
             yield (name,), value
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from davfs.errors import ConfigurationError
-from davfs.settings.configuration import Configuration, ServerSettings
+from davfs.settings.configuration import AuditSettings, Configuration, ServerSettings
 from davfs.settings.plugin import read_settings
 
 HOME = Path("/etc/orthanc")
@@ -54,6 +54,7 @@ def test_defaults(configuration: dict[str, Any]) -> None:
         spool_maximum_size=10 * 1024**3,
         spool_maximum_age=7 * 24 * 3600,
         catalog=data / "catalog.sqlite",
+        audit=AuditSettings(enabled=True, file=data / "audit.jsonl"),
     )
 
 
@@ -175,3 +176,12 @@ def test_layouts_are_named_once() -> None:
     """The same one twice is a mistake."""
     with pytest.raises(ConfigurationError, match=r"Davfs\.Layouts has 'by-date' twice: keep one of them"):
         davfs(Layouts=["by-date", "by-patient", "by-date"])
+
+
+def test_audit_is_switched_off() -> None:
+    """``"Audit": false`` is short for an object that says so."""
+    assert not davfs(Audit=False).audit.enabled
+    assert davfs(Audit=False) == davfs(Audit={"Enabled": False})
+    assert davfs(Audit=True) == davfs()
+    with pytest.raises(ConfigurationError, match=r"Davfs.Audit is 0 and must be an object"):
+        davfs(Audit=0)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from davfs.errors import ConfigurationError
-from davfs.settings.configuration import Configuration, GivenValue, ServerSettings
+from davfs.settings.configuration import AuditSettings, Configuration, GivenValue, ServerSettings
 from davfs.settings.standalone import OrthancSettings, StandaloneConfiguration, read_settings
 from davfs.settings.state_folder import state_folder
 from davfs.settings.toml_file import read_file
@@ -22,6 +22,9 @@ KEYS = (
     "HashKeyFile",
     "AllowUpload",
     "AllowDelete",
+    "Audit.Enabled",
+    "Audit.File",
+    "Audit.Listings",
     "Search",
     "Spool",
     "SpoolMaximumSize",
@@ -81,6 +84,7 @@ def test_defaults() -> None:
             spool_maximum_size=10 * 1024**3,
             spool_maximum_age=7 * 24 * 3600,
             catalog=folder / "catalog.sqlite",
+            audit=AuditSettings(enabled=True, file=folder / "audit.jsonl"),
         ),
         orthanc=OrthancSettings("http://127.0.0.1:8042", "", "", None, verify_peer=True),
         wait=None,
@@ -243,3 +247,10 @@ def test_the_example_knows_every_setting(tmp_path: Path) -> None:
     everything.write_text(re.sub(r"^#(\w+ = )", r"\1", example.read_text(), flags=re.MULTILINE))
     assert set(read_file(everything)) == set(KEYS) - {"Orthanc.Password", "HashKey"}
     assert read_settings({}, example, STATE) == read_settings({}, None, STATE)
+
+
+def test_audit_is_switched_off(tmp_path: Path) -> None:
+    """``Audit = false`` is short for a table that says so."""
+    file = tmp_path / "davfs.toml"
+    file.write_text("Audit = false\n")
+    assert not read_settings({}, file, STATE).drive.audit.enabled

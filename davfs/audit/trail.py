@@ -1,0 +1,139 @@
+"""Takes records from the threads that answer requests, and passes them to the sinks on a thread of its own.
+
+1. `AuditTrail.record` puts a record into a bounded queue: no I/O, no call into Orthanc, nothing that waits.
+2. The thread ``davfs-audit`` takes what has gathered in a quarter of a second, so that it costs the requests little.
+3. It merges parts of one read (`merging`), looks up what the caller did not know, and passes the records to each sink.
+4. Records that the queue has no room for are counted; a record and a warning in the log tell their number.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Protocol
+
+from davfs.audit.merging import RecordMerger
+from davfs.audit.record import NOBODY, AuditAction, AuditRecord, Outcome
+
+_log = logging.getLogger(__name__)
+
+_PAUSE_SECONDS = 0.25
+_WAKE_SECONDS = 1.0
+"""Seconds between looks at what is held back, while nothing comes."""
+_SHORTEST_SECONDS = 0.5
+"""Time limit for the last records, even if other parts of the drive have taken all of theirs."""
+_MOST = 10_000
+"""Records that the queue has room for."""
+
+
+class AuditSink(Protocol):
+    """A place that records are written to."""
+
+    def write(self, records: list[AuditRecord]) -> None:
+        """Write records, or keep them to try again; an empty list to try again. Never raises."""
+
+    def close(self, seconds: float) -> bool:
+        """Write what is kept; return True if that was done within so many seconds."""
+
+
+Completion = Callable[[AuditRecord], AuditRecord]
+"""Looks up what a record does not have: its StudyInstanceUID, the number of instances."""
+
+
+class AuditTrail:
+    """Takes records of accesses; without sinks, it ignores them.
+
+    Args:
+        sinks: Where they are written.
+        unwanted: Actions of which nothing is recorded.
+        complete: Looks up what is missing, on the trail's thread.
+    """
+
+    def __init__(
+        self,
+        sinks: Iterable[AuditSink],
+        unwanted: Iterable[AuditAction] = (),
+        complete: Completion = lambda record: record,
+    ) -> None:
+        self._sinks = tuple(sinks)
+        self._unwanted = frozenset(unwanted)
+        self._complete = complete
+        self._queue: deque[AuditRecord] = deque()
+        self._lost = 0
+        self._merger = RecordMerger()
+        self._new, self._stopping = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="davfs-audit", daemon=True)
+
+    def wants(self, action: AuditAction) -> bool:
+        """Return True if records of this action are written: others need not be made."""
+        return bool(self._sinks) and action not in self._unwanted
+
+    def record(self, record: AuditRecord) -> None:
+        """Take a record. Returns at once, and never raises."""
+        if not self.wants(record.action):
+            return
+        if len(self._queue) >= _MOST:
+            self._lost += 1  # two threads may count one loss here: the number is a lower bound
+            return
+        client = record.client.shortened()
+        self._queue.append(record if client is record.client else replace(record, client=client))
+        if not self._new.is_set():
+            self._new.set()
+
+    def start(self) -> None:
+        """Start the thread, if there is a sink."""
+        if self._sinks:
+            self._thread.start()
+            self.record(AuditRecord(client=NOBODY, action=AuditAction.START))
+
+    def stop(self, seconds: float) -> bool:
+        """Write what has been recorded; return True if that was done within so many seconds."""
+        self.record(AuditRecord(client=NOBODY, action=AuditAction.STOP))
+        self._stopping.set()
+        self._new.set()
+        seconds = max(seconds, _SHORTEST_SECONDS)
+        deadline = time.monotonic() + seconds
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+        closed = [sink.close(max(0.0, deadline - time.monotonic())) for sink in self._sinks]
+        return not self._thread.is_alive() and all(closed)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._new.wait(_WAKE_SECONDS)
+            self._stopping.wait(_PAUSE_SECONDS)
+            self._new.clear()
+            self._pass_on()
+        self._write(list(self._merger.rest()))
+
+    def _pass_on(self) -> None:
+        now, ready = time.monotonic(), list[AuditRecord]()
+        for _ in range(len(self._queue)):
+            ready += self._merger.add(self._queue.popleft(), now)
+        ready += self._merger.expired(now)
+        lost, self._lost = self._lost, 0
+        if lost:
+            ready.append(lost_records(lost))
+        self._write(ready)
+
+    def _write(self, records: list[AuditRecord]) -> None:
+        completed = [self._completed(record) for record in records]
+        for sink in self._sinks:
+            sink.write(completed)
+
+    def _completed(self, record: AuditRecord) -> AuditRecord:
+        try:
+            return self._complete(record)
+        except Exception as error:  # noqa: BLE001  a record without a StudyInstanceUID is better than none
+            _log.debug("a record of the audit trail could not be completed: %s", type(error).__name__)
+            return record
+
+
+def lost_records(number: int) -> AuditRecord:
+    """Return the record that tells of lost ones, and warn of them in the log."""
+    _log.warning("%d records of the audit trail were lost", number)
+    return AuditRecord(
+        client=NOBODY, action=AuditAction.ALERT, outcome=Outcome.FAILED, reason="RecordsLost", lost=number
+    )
