@@ -136,6 +136,10 @@ class Unavailable(OrthancError):
     """Orthanc, or its database, cannot be reached."""
 
 
+class ValueChanged(Unavailable):
+    """A value in Orthanc was changed by another request meanwhile."""
+
+
 class DatabaseGone(Unavailable):
     """Orthanc's database is known to be gone, so that Orthanc was not asked."""
 

@@ -18,6 +18,13 @@ typedef enum {
   ...
 } OrthancPluginChangeType;
 
+typedef enum {
+  OrthancPluginHttpMethod_Get,
+  OrthancPluginHttpMethod_Put,
+  OrthancPluginHttpMethod_Delete,
+  ...
+} OrthancPluginHttpMethod;
+
 typedef struct { const char* orthancVersion; ...; } OrthancPluginContext;
 typedef struct { void* data; uint32_t size; } OrthancPluginMemoryBuffer;
 
@@ -49,6 +56,8 @@ void davfs_refuse_calls(void);
 int davfs_get(OrthancPluginMemoryBuffer* response, const char* path);
 int davfs_post(OrthancPluginMemoryBuffer* response, const char* path, const void* body, uint32_t size);
 int davfs_delete(const char* path);
+int davfs_call(OrthancPluginMemoryBuffer* response, OrthancPluginMemoryBuffer* headers, uint16_t* status, int method,
+               const char* path, const char* match, const void* body, uint32_t size);
 int davfs_get_file(OrthancPluginMemoryBuffer* file, const char* instance);
 int davfs_transcode(OrthancPluginMemoryBuffer* file, const void* content, uint32_t size, const char* syntax);
 void davfs_free(OrthancPluginMemoryBuffer* buffer);

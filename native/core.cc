@@ -134,6 +134,22 @@ int davfs_delete(const char* path)
   return call_core([=] { return OrthancPluginRestApiDelete(davfs_context, path); });
 }
 
+int davfs_call(OrthancPluginMemoryBuffer* response, OrthancPluginMemoryBuffer* headers, uint16_t* status, int method,
+               const char* path, const char* match, const void* body, uint32_t size)
+{
+  if (method != OrthancPluginHttpMethod_Get && davfs_is_stopping())
+  {
+    return DAVFS_STOPPED;
+  }
+  const char* key = "if-match";
+  return call_core(
+      [=]
+      {
+        return OrthancPluginCallRestApi(davfs_context, response, headers, status, (OrthancPluginHttpMethod) method, path,
+                                        match == NULL ? 0 : 1, &key, &match, body, size, 0);
+      });
+}
+
 int davfs_get_file(OrthancPluginMemoryBuffer* file, const char* instance)
 {
   return call_core([=] { return OrthancPluginGetDicomForInstance(davfs_context, file, instance); });

@@ -43,6 +43,10 @@ int davfs_is_stopping(void);
 int davfs_get(OrthancPluginMemoryBuffer* response, const char* path);
 int davfs_post(OrthancPluginMemoryBuffer* response, const char* path, const void* body, uint32_t size);
 int davfs_delete(const char* path);
+/* Sends a request with the method OrthancPluginHttpMethod_… and, unless it is NULL, the header If-Match. Returns Success for
+   each response; its status is in `status`, its headers are a JSON object. */
+int davfs_call(OrthancPluginMemoryBuffer* response, OrthancPluginMemoryBuffer* headers, uint16_t* status, int method,
+               const char* path, const char* match, const void* body, uint32_t size);
 int davfs_get_file(OrthancPluginMemoryBuffer* file, const char* instance);
 /* Converts a DICOM file, which need not be stored in Orthanc, to another transfer syntax. */
 int davfs_transcode(OrthancPluginMemoryBuffer* file, const void* content, uint32_t size, const char* syntax);

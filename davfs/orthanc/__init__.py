@@ -5,6 +5,7 @@
 - `InstanceFiles`: DICOM files. For `davfs.filesystem`.
 - `DerivedContent`: files, and what Orthanc renders. For `davfs.derived`.
 - `ImportTarget`: upload and comparison. For `davfs.imports`.
+- `StudyMetadata`: values attached to studies. For `davfs.trash`.
 - `Orthanc`: all of it. `davfs.orthanc.rest.RestOrthanc` is one.
 
 Every method raises `UnknownResource` if a resource named by its id does not exist (any more), `Unavailable` if Orthanc
@@ -24,6 +25,7 @@ from davfs.orthanc.model import (
     Counts,
     Instance,
     Level,
+    MetadataValue,
     OrthancId,
     Resource,
     StoreResult,
@@ -43,6 +45,7 @@ __all__ = [
     "Instance",
     "InstanceFiles",
     "Level",
+    "MetadataValue",
     "Orthanc",
     "OrthancId",
     "ReadableOrthanc",
@@ -51,6 +54,7 @@ __all__ = [
     "ResourceIndex",
     "StoreResult",
     "StoreStatus",
+    "StudyMetadata",
     "WithChildren",
 ]
 
@@ -216,9 +220,52 @@ class ResourceDeleter(Protocol):
         """Delete a resource and everything below it (``DELETE /{level}/{id}``)."""
 
 
+class StudyMetadata(Protocol):
+    """Values that programs attach to studies. Orthanc notes each change of one in its log (``UpdatedMetadata``)."""
+
+    def metadata(self, study: OrthancId, number: int) -> MetadataValue | None:
+        """Return a value; None if the study has none (``GET /studies/{id}/metadata/{number}``)."""
+
+    def set_metadata(self, study: OrthancId, number: int, value: bytes, expected: MetadataValue | None) -> None:
+        """Replace a value, in one transaction (``PUT …`` with ``If-Match``).
+
+        Args:
+            study: The study.
+            number: Number of the value, 1024 at least.
+            value: The new value, in ASCII.
+            expected: The present value; None if there is none.
+
+        Raises:
+            ValueChanged: It is another one by now.
+        """
+
+    def delete_metadata(self, study: OrthancId, number: int, expected: MetadataValue) -> None:
+        """Delete a value, in one transaction (``DELETE …`` with ``If-Match``).
+
+        Raises:
+            ValueChanged: It is another one by now, or was deleted.
+        """
+
+    def metadata_of(self, studies: Sequence[OrthancId], number: int, prefix: str) -> Mapping[OrthancId, bytes | None]:
+        """Return the value of each of the studies that exist, None for none (``GET /studies/{id}/metadata?expand``).
+
+        Args:
+            studies: The studies.
+            number: Number of the value.
+            prefix: Its first characters, by which it is known where the administrator gave a name to the number
+                (``UserMetadata``).
+        """
+
+    def studies_of(self, ids: Sequence[OrthancId]) -> Sequence[OrthancId]:
+        """Return the studies above those of the series and instances that exist, each once.
+
+        Source: ``POST /tools/bulk-content`` with ``Level``.
+        """
+
+
 class ReadableOrthanc(ResourceIndex, DerivedContent, Protocol):
     """An archive that is only read: an Orthanc, or a folder of DICOM files."""
 
 
-class Orthanc(ReadableOrthanc, ImportTarget, ResourceDeleter, Protocol):
+class Orthanc(ReadableOrthanc, ImportTarget, ResourceDeleter, StudyMetadata, Protocol):
     """An Orthanc server."""

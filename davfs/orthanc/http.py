@@ -12,6 +12,7 @@ from davfs.orthanc.client import Limits, OrthancClient, trust_anyone
 from davfs.orthanc.http_files import HttpFile, HttpFiles
 from davfs.orthanc.model import OrthancId
 from davfs.orthanc.responses import check_response, parse_errors
+from davfs.orthanc.transport import Method, Tagged
 
 _SLOWEST = 5_000_000
 """Bytes a second that Orthanc writes at least: it responds to an upload when it has stored all of it."""
@@ -64,6 +65,13 @@ class HttpTransport:
     def post(self, path: str, body: Buffer) -> bytes:
         """See `davfs.orthanc.transport.Transport`; the body is never copied as a whole."""
         return self._send("POST", path, body)
+
+    def call(self, method: Method, path: str, body: bytes = b"", match: str = "") -> Tagged:
+        """See `davfs.orthanc.transport.Transport`."""
+        headers = {"If-Match": match} if match else None
+        response = self._client.request(method, path, body if method == "PUT" else None, headers)
+        check_response(response)
+        return Tagged(response.read(), response.headers.get("etag", "").removeprefix("W/"))
 
     def transcoded(self, content: Buffer, syntax: str) -> bytes:  # noqa: ARG002  as `Transport` has it
         """See `davfs.orthanc.transport.Transport`; Orthanc's REST API transcodes nothing that Orthanc does not hold."""

@@ -1,6 +1,7 @@
 """Orthanc's REST API from inside its own process, through the SDK: no HTTP, and no copy of a DICOM file."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import ParamSpec, TypeVar
 
 from davfs.entry import InMemory
@@ -8,6 +9,7 @@ from davfs.errors import Unavailable
 from davfs.orthanc import Buffer
 from davfs.orthanc.codes import error_of
 from davfs.orthanc.model import OrthancId
+from davfs.orthanc.transport import Method, Tagged
 from davfs.sdk import core
 
 P = ParamSpec("P")
@@ -24,6 +26,13 @@ class InsideTransport:
     def post(self, path: str, body: Buffer) -> bytes:
         """See `davfs.orthanc.transport.Transport`."""
         return _call(core.post, path, body)
+
+    def call(self, method: Method, path: str, body: bytes = b"", match: str = "") -> Tagged:
+        """See `davfs.orthanc.transport.Transport`."""
+        status, content, tag = _call(core.call, method, path, body, match)
+        if not HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+            raise error_of(f"Orthanc answered {status}", status)
+        return Tagged(content, tag)
 
     def transcoded(self, content: Buffer, syntax: str) -> bytes:
         """See `davfs.orthanc.transport.Transport`."""

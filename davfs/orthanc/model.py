@@ -91,6 +91,14 @@ class Instance:
 
 
 @dataclass(frozen=True, slots=True)
+class MetadataValue:
+    """A value that another program has attached to a resource, and its entity tag (RFC 9110 §8.8.3) in Orthanc."""
+
+    value: bytes
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One line of ``/changes``.
 

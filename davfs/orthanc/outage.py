@@ -13,7 +13,7 @@ from davfs.entry import Readable
 from davfs.errors import DatabaseGone
 from davfs.orthanc import Buffer
 from davfs.orthanc.model import OrthancId
-from davfs.orthanc.transport import Transport
+from davfs.orthanc.transport import Method, Tagged, Transport
 
 
 class Outage:
@@ -76,6 +76,11 @@ class OutageTransport:
         """See `davfs.orthanc.transport.Transport`."""
         self._outage.check()
         return self._transport.post(path, body)
+
+    def call(self, method: Method, path: str, body: bytes = b"", match: str = "") -> Tagged:
+        """See `davfs.orthanc.transport.Transport`."""
+        self._outage.check()
+        return self._transport.call(method, path, body, match)
 
     def transcoded(self, content: Buffer, syntax: str) -> bytes:
         """See `davfs.orthanc.transport.Transport`; this needs no database."""

@@ -21,6 +21,7 @@ from davfs.orthanc.description import (
     parse_resources,
     parse_with_children,
 )
+from davfs.orthanc.metadata import RestMetadata
 from davfs.orthanc.model import (
     Changes,
     Counts,
@@ -50,11 +51,11 @@ _NO_SUCH_FORM = {HTTPStatus.UNSUPPORTED_MEDIA_TYPE, 3000}
 and newer. Inside older ones, and if an instance has no PDF, the code is that for an unknown resource."""
 
 
-class RestOrthanc:
+class RestOrthanc(RestMetadata):
     """`davfs.orthanc.Orthanc` over a transport."""
 
     def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+        super().__init__(transport)
         self._responses = ResponseCache()
         self._list_responses = ResponseCache(_LISTS)  # most of them are requested once, and would fill the other cache
         self._batches = Batches()

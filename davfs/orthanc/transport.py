@@ -1,11 +1,20 @@
 """The transport of requests to Orthanc: in its process (`davfs.orthanc.inside`), or by HTTP (`davfs.orthanc.http`)."""
 
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from davfs.entry import Readable
 from davfs.orthanc import Buffer
 from davfs.orthanc.model import OrthancId
+
+Method: TypeAlias = Literal["GET", "PUT", "DELETE"]
+
+
+class Tagged(NamedTuple):
+    """The body of a response, and its entity tag; an empty one if it has none."""
+
+    body: bytes
+    tag: str
 
 
 class Transport(Protocol):
@@ -16,6 +25,16 @@ class Transport(Protocol):
 
     def post(self, path: str, body: Buffer) -> bytes:
         """Return the body of the response to a POST."""
+
+    def call(self, method: Method, path: str, body: bytes = b"", match: str = "") -> Tagged:
+        """Send a request about a value that has an entity tag.
+
+        Args:
+            method: Its method.
+            path: Its path.
+            body: Body of a PUT.
+            match: Entity tag for the header ``If-Match`` (RFC 9110 §13.1.1); empty for none.
+        """
 
     def transcoded(self, content: Buffer, syntax: str) -> bytes:
         """Return any DICOM file in another transfer syntax."""

@@ -3,6 +3,7 @@
 Source: ``orthanc/OrthancCPlugin.h``, section "Orthanc" and "Toolbox".
 """
 
+import json
 import re
 from enum import IntEnum
 from typing import Any, Self
@@ -122,6 +123,38 @@ def delete(path: str) -> None:
         CoreError: Orthanc refused.
     """
     _check(lib.davfs_delete(path.encode()))
+
+
+_METHODS = {
+    "GET": lib.OrthancPluginHttpMethod_Get,
+    "PUT": lib.OrthancPluginHttpMethod_Put,
+    "DELETE": lib.OrthancPluginHttpMethod_Delete,
+}
+
+
+def call(method: str, path: str, body: bytes, match: str) -> tuple[int, bytes, str]:
+    """Send a request to Orthanc's own REST API (``OrthancPluginCallRestApi``).
+
+    Args:
+        method: GET, PUT or DELETE.
+        path: Its path.
+        body: Its body.
+        match: Its header ``If-Match``; empty for none.
+
+    Returns:
+        Status, body and entity tag of the response.
+
+    Raises:
+        CoreError: Orthanc refused.
+    """
+    response, headers, status = CoreBuffer(), CoreBuffer(), ffi.new("uint16_t*")
+    condition = match.encode() if match else ffi.NULL
+    arguments = (_METHODS[method], path.encode(), condition, body, len(body))
+    _check(lib.davfs_call(response.pointer, headers.pointer, status, *arguments))
+    with response as content, headers as fields:
+        found = json.loads(bytes(fields) or b"{}")
+        tag = next((value for name, value in found.items() if name.lower() == "etag"), "")
+        return int(status[0]), bytes(content), str(tag)
 
 
 def refuse_calls() -> None:

@@ -18,6 +18,7 @@ from davfs.orthanc.client import OrthancClient
 from davfs.orthanc.http import HttpTransport, http_client
 from davfs.orthanc.ranges import RangeCache
 from davfs.orthanc.rest import RestOrthanc
+from davfs.orthanc.transport import Method, Tagged
 from tests.support.memory_orthanc import MemoryOrthanc
 from tests.support.orthanc_server import OrthancServer
 
@@ -39,6 +40,9 @@ def call(output, uri, **request):
                 answer = bytes(view)
         elif asked['method'] == 'post':
             answer = transport.post(asked['path'], base64.b64decode(asked['body']))
+        elif asked['method'] == 'call':
+            body, tag = transport.call(asked['verb'], asked['path'], base64.b64decode(asked['body']), asked['match'])
+            answer = tag.encode() + b'\\n' + body
         elif asked['method'] == 'transcoded':
             answer = transport.transcoded(base64.b64decode(asked['body']), asked['path'])
         else:
@@ -67,6 +71,11 @@ class RemoteInside:
         """See `davfs.orthanc.transport.Transport`."""
         return self._call("post", path, bytes(body))
 
+    def call(self, method: Method, path: str, body: bytes = b"", match: str = "") -> Tagged:
+        """See `davfs.orthanc.transport.Transport`."""
+        tag, _, content = self._call("call", path, body, verb=method, match=match).partition(b"\n")
+        return Tagged(content, tag.decode())
+
     def transcoded(self, content: Buffer, syntax: str) -> bytes:
         """See `davfs.orthanc.transport.Transport`."""
         return self._call("transcoded", syntax, bytes(content))
@@ -79,8 +88,8 @@ class RemoteInside:
         """See `davfs.orthanc.transport.Transport`."""
         return InMemory(nullcontext(memoryview(self._call("open_file", instance))))
 
-    def _call(self, method: str, path: str, body: bytes = b"") -> bytes:
-        request = {"method": method, "path": path, "body": base64.b64encode(body).decode()}
+    def _call(self, method: str, path: str, body: bytes = b"", **also: str) -> bytes:
+        request = {"method": method, "path": path, "body": base64.b64encode(body).decode(), **also}
         answer = self._client.post("/call", json=request)
         assert answer.status_code == httpx.codes.OK, answer.text
         told: dict[str, Any] = answer.json()

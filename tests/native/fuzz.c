@@ -226,6 +226,13 @@ static void core(void)
   }
   davfs_transcode(&buffer, text, (uint32_t) strlen(text), "1.2.840.10008.1.2.1");
   davfs_delete(text);
+  OrthancPluginMemoryBuffer headers;
+  uint16_t status;
+  if (davfs_call(&buffer, &headers, &status, (int) below(4), text, below(2) ? text : NULL, text, (uint32_t) strlen(text)) == 0)
+  {
+    davfs_free(&headers);
+    davfs_free(&buffer);
+  }
   davfs_log((int) below(4), text);
   PROMISED(davfs_describe(DAVFS_STOPPED) != NULL && davfs_describe((int) below(3000)) != NULL);
   PROMISED(davfs_close_core(1) == 1);

@@ -99,6 +99,11 @@ def post(gate: ctypes.CDLL) -> int:
     return int(gate.davfs_post(None, b"/instances", b"", 0))
 
 
+def change(gate: ctypes.CDLL) -> int:
+    """Make a call that changes something unless it was changed before."""
+    return int(gate.davfs_call(None, None, None, 3, b"/studies/x/metadata/1024", b'"0-"', b"", 0))
+
+
 def test_a_call_under_way_is_waited_for(gate: ctypes.CDLL) -> None:
     """Closing waits for it up to a timeout, and refuses new calls at once."""
     holds = ctypes.c_int.in_dll(gate, "core_holds")
@@ -122,6 +127,7 @@ def test_what_the_core_throws_is_an_error(gate: ctypes.CDLL, thrown: int, code: 
     """The core catches only exceptions of its own kind: any other one would end the process. The gate still counts."""
     ctypes.c_int.in_dll(gate, "core_throws").value = thrown
     assert get(gate) == post(gate) == gate.davfs_delete(b"/studies/x") == gate.davfs_get_file(None, b"x") == code
+    assert change(gate) == code
     assert gate.davfs_transcode(None, b"", 0, b"1.2.840.10008.1.2") == code
     assert gate.davfs_close_core(100) == 1
 
@@ -172,5 +178,6 @@ def test_nothing_is_changed_once_orthanc_stops(gate: ctypes.CDLL) -> None:
     with caught(signal.SIGTERM):
         assert post(gate) == UNKNOWN_RESOURCE
     assert (post(gate), int(gate.davfs_delete(b"/patients/x")), get(gate)) == (STOPPED, STOPPED, UNKNOWN_RESOURCE)
+    assert change(gate) == STOPPED
     with caught(signal.SIGTERM):  # as after SIGHUP, where the configuration is as before
         assert post(gate) == UNKNOWN_RESOURCE

@@ -13,7 +13,7 @@ from typing import Any
 
 from davfs.commands.preview import dicom_files
 from davfs.entry import InMemory
-from davfs.errors import OrthancError, UnknownResource
+from davfs.errors import OrthancError, UnknownResource, ValueChanged
 from davfs.orthanc import (
     Buffer,
     Change,
@@ -21,6 +21,7 @@ from davfs.orthanc import (
     Counts,
     Instance,
     Level,
+    MetadataValue,
     OrthancId,
     Resource,
     StoreResult,
@@ -70,6 +71,7 @@ class MemoryOrthanc:
     deletes: bool = False
     _resources: dict[OrthancId, Resource] = field(default_factory=dict)
     _instances: dict[OrthancId, Instance] = field(default_factory=dict)
+    _metadata: dict[tuple[OrthancId, int], MetadataValue] = field(default_factory=dict)
     _uuids: Iterator[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
@@ -120,7 +122,7 @@ class MemoryOrthanc:
 
     def backup(self) -> dict[str, Any]:
         """Return the whole database as it is now."""
-        kept = ("files", "log", "last", "_resources", "_instances")
+        kept = ("files", "log", "last", "_resources", "_instances", "_metadata")
         return {name: copy.copy(getattr(self, name)) for name in kept}
 
     def restore(self, backup: Mapping[str, Any]) -> None:
@@ -253,6 +255,42 @@ class MemoryOrthanc:
         """See `Orthanc`."""
         return self.resources(self.ids(level)[since : since + limit])
 
+    def metadata(self, study: OrthancId, number: int) -> MetadataValue | None:
+        """See `Orthanc`."""
+        self.children(Level.STUDY, study)
+        return self._metadata.get((study, number))
+
+    def set_metadata(self, study: OrthancId, number: int, value: bytes, expected: MetadataValue | None) -> None:
+        """See `Orthanc`."""
+        if (there := self.metadata(study, number)) and there != expected:
+            raise ValueChanged("it is another one")
+        tag = f'"{next(self._uuids)}-{hashlib.md5(value, usedforsecurity=False).hexdigest()}"'
+        self._metadata[study, number] = MetadataValue(value, tag)
+        self._note("UpdatedMetadata", Level.STUDY, study)
+
+    def delete_metadata(self, study: OrthancId, number: int, expected: MetadataValue) -> None:
+        """See `Orthanc`."""
+        if self.metadata(study, number) != expected:
+            raise ValueChanged("it is another one")
+        del self._metadata[study, number]
+        self._note("UpdatedMetadata", Level.STUDY, study)
+
+    def metadata_of(self, studies: Sequence[OrthancId], number: int, prefix: str) -> dict[OrthancId, bytes | None]:  # noqa: ARG002  as `Orthanc` has it
+        """See `Orthanc`."""
+        found = {each: self._metadata.get((each, number)) for each in studies if self.exists(Level.STUDY, each)}
+        return {study: known.value if known else None for study, known in found.items()}
+
+    def studies_of(self, ids: Sequence[OrthancId]) -> list[OrthancId]:
+        """See `Orthanc`."""
+        found = dict[OrthancId, None]()
+        for each in ids:
+            above: OrthancId | None = each
+            while above and not self.exists(Level.STUDY, above):
+                above = self._above(above)
+            if above:
+                found[above] = None
+        return list(found)
+
     def _arrive(self, known: Facts) -> None:
         now = datetime.now(UTC).replace(microsecond=0)
         parent, new = None, []
@@ -297,6 +335,7 @@ class MemoryOrthanc:
         for kept in (self._resources, self._instances, self.files):
             kept.pop(resource, None)
         self.log = [change for change in self.log if change.id != resource]
+        self._metadata = {key: value for key, value in self._metadata.items() if key[0] != resource}
 
     def _file(self, instance: OrthancId) -> bytes:
         try:

@@ -8,6 +8,7 @@ import pytest
 from davfs.errors import OrthancError, UnknownResource
 from davfs.orthanc import Buffer, OrthancId
 from davfs.orthanc.rest import RestOrthanc
+from davfs.orthanc.transport import Method
 
 ONE = OrthancId("01234567-89abcdef-01234567-89abcdef-01234567")
 
@@ -29,6 +30,10 @@ class Answering:
     def post(self, path: str, body: Buffer) -> bytes:  # noqa: ARG002  Transport's form
         """See `davfs.orthanc.transport.Transport`."""
         return json.dumps(self.answer).encode()
+
+    def call(self, method: Method, path: str, body: bytes = b"", match: str = "") -> Never:
+        """See `davfs.orthanc.transport.Transport`."""
+        raise NotImplementedError
 
     def transcoded(self, content: Buffer, syntax: str) -> bytes:
         """See `davfs.orthanc.transport.Transport`."""
@@ -84,6 +89,10 @@ class Unrenderable:
         raise UnknownResource("Orthanc answered 404") if path.endswith("metadata") else self._refusal
 
     def post(self, path: str, body: Buffer) -> bytes:
+        """See `davfs.orthanc.transport.Transport`."""
+        raise NotImplementedError
+
+    def call(self, method: Method, path: str, body: bytes = b"", match: str = "") -> Never:
         """See `davfs.orthanc.transport.Transport`."""
         raise NotImplementedError
 

@@ -27,6 +27,7 @@ STATUSES: dict[type[errors.DavfsError], HTTPStatus] = {
     errors.StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,  # 507
     errors.NotAnonymised: HTTPStatus.FORBIDDEN,  # 403
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,  # 503
+    errors.ValueChanged: HTTPStatus.SERVICE_UNAVAILABLE,  # 503
     errors.DatabaseGone: HTTPStatus.SERVICE_UNAVAILABLE,  # 503
     errors.OrthancError: HTTPStatus.BAD_GATEWAY,  # 502
 }

@@ -1,0 +1,98 @@
+"""Reads and writes metadata of studies, which Orthanc keeps for other programs (``/studies/{id}/metadata``).
+
+Orthanc compares the entity tag in ``If-Match`` within the transaction that writes: with an SQLite index too, and
+whether or not ``CheckRevisions`` is set. It ignores the tag where there is no value yet, so that a tag that no value
+has means "only if there is none". Each change is in the log of changes, as ``UpdatedMetadata``, and is an event.
+
+Source: https://orthanc.uclouvain.be/book/users/rest.html (metadata), and run on 1.10.1.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from davfs.errors import OrthancError, UnknownResource, ValueChanged
+from davfs.orthanc.model import MetadataValue, OrthancId
+from davfs.orthanc.responses import as_list, parse_errors
+from davfs.orthanc.transport import Method, Tagged, Transport
+
+_NO_VALUE = '"0-none"'
+"""An entity tag that no value has: in it, the MD5 of the value stands behind the dash."""
+_CHANGED = {43, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED}
+"""Orthanc's code ``Revision``, and the statuses for it."""
+
+
+class RestMetadata:
+    """`davfs.orthanc.StudyMetadata` over a transport.
+
+    Args:
+        transport: Sends the requests.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def metadata(self, study: OrthancId, number: int) -> MetadataValue | None:
+        """See `davfs.orthanc.StudyMetadata`."""
+        self._all_metadata(study)  # a response of 404 alone does not prove that Orthanc has sent it
+        try:
+            found = self._transport.call("GET", _path(study, number))
+        except UnknownResource:
+            return None
+        return MetadataValue(found.body, found.tag)
+
+    def set_metadata(self, study: OrthancId, number: int, value: bytes, expected: MetadataValue | None) -> None:
+        """See `davfs.orthanc.StudyMetadata`."""
+        self._change("PUT", _path(study, number), value, expected)
+
+    def delete_metadata(self, study: OrthancId, number: int, expected: MetadataValue) -> None:
+        """See `davfs.orthanc.StudyMetadata`."""
+        try:
+            self._change("DELETE", _path(study, number), b"", expected)
+        except UnknownResource as error:
+            self._all_metadata(study)
+            raise ValueChanged("the value has been deleted") from error
+
+    def metadata_of(self, studies: Sequence[OrthancId], number: int, prefix: str) -> Mapping[OrthancId, bytes | None]:
+        """See `davfs.orthanc.StudyMetadata`."""
+        found: dict[OrthancId, bytes | None] = {}
+        for study in studies:
+            try:
+                found[study] = _value(self._all_metadata(study), number, prefix)
+            except UnknownResource:
+                continue
+        return found
+
+    def studies_of(self, ids: Sequence[OrthancId]) -> Sequence[OrthancId]:
+        """See `davfs.orthanc.StudyMetadata`."""
+        request = {"Resources": list(ids), "Level": "Study", "Metadata": False}
+        with parse_errors():
+            found = as_list(json.loads(self._transport.post("/tools/bulk-content", json.dumps(request).encode())))
+            return [OrthancId(item["ID"]) for item in found]
+
+    def _all_metadata(self, study: OrthancId) -> Mapping[str, Any]:
+        with parse_errors():
+            found: Mapping[str, Any] = json.loads(self._transport.get(f"/studies/{study}/metadata?expand"))
+            found.keys()
+            return found
+
+    def _change(self, method: Method, path: str, value: bytes, expected: MetadataValue | None) -> Tagged:
+        try:
+            return self._transport.call(method, path, value, expected.tag if expected else _NO_VALUE)
+        except OrthancError as error:
+            if error.code in _CHANGED:
+                raise ValueChanged("the value has been changed meanwhile") from error
+            raise
+
+
+def _value(found: Mapping[str, Any], number: int, prefix: str) -> bytes | None:
+    """Return the value with a number; where it has a name (``UserMetadata``), one that begins with the prefix."""
+    value = found.get(str(number))
+    if value is None:
+        value = next((each for each in found.values() if prefix and str(each).startswith(prefix)), None)
+    return None if value is None else str(value).encode()
+
+
+def _path(study: OrthancId, number: int) -> str:
+    return f"/studies/{study}/metadata/{number}"
