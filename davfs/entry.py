@@ -66,6 +66,32 @@ class Content(AbstractContextManager["Content"], Protocol):
         """Yield the bytes from ``start`` to before ``stop`` (offsets in bytes) as one or several buffers."""
 
 
+class Redated(AbstractContextManager["Redated"]):
+    """`Content` with another date.
+
+    Args:
+        content: The bytes, which are open.
+        modified: The date, in UTC.
+    """
+
+    def __init__(self, content: Content, modified: datetime) -> None:
+        self._content = content
+        self.entry = content.entry._replace(modified=modified)
+
+    def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
+        """See `Content`."""
+        return self._content.buffers(start, stop)
+
+    def __enter__(self) -> Self:
+        self._content.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._content.__exit__(kind, error, traceback)
+
+
 def read_all(content: Content) -> memoryview:
     """Return all bytes of a file, without a copy if they are one buffer.
 

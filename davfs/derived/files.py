@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from davfs.confidentiality.options import Options
 from davfs.derived.anonymised import AnonymisedFiles
 from davfs.derived.archive import ArchiveMember, archive
+from davfs.derived.checksums import StoredChecksums
 from davfs.derived.documents import Documents
 from davfs.derived.file import DerivedFile
 from davfs.derived.streams import StreamPool
@@ -20,9 +21,11 @@ class DerivedFiles:
 
     Attributes:
         documents: Tags, pictures and reports.
+        checksums: Those of the originals.
     """
 
     def __init__(self, orthanc: DerivedContent) -> None:
+        self.checksums = StoredChecksums(orthanc)
         self.documents = Documents(orthanc)
         self._orthanc = orthanc
         self._streams = StreamPool()

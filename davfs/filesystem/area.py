@@ -4,12 +4,15 @@ An area implements `Area`, and a further Protocol for each thing that clients ca
 area; ``()`` is its root.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, runtime_checkable
 
+from davfs.checksums import Checksums
 from davfs.entry import Content, Entry, Path
+from davfs.filesystem.upload_records import UploadRecord
 from davfs.orthanc import Buffer
 from davfs.spool.files import ClientProperties
 
@@ -178,6 +181,24 @@ class HasProperties(Protocol):
         Raises:
             NotFound: Nothing is at the path.
             NoSpace: The quota is used up.
+        """
+
+
+@runtime_checkable
+class HasUploadRecords(Protocol):
+    """An area that remembers what clients tell about their uploads: dates and checksums."""
+
+    def checksums(self, folder: Path, entries: Sequence[Entry]) -> Mapping[str, Checksums]:
+        """Return the known checksums of files in a folder, by name; those of a derived file are never known."""
+
+    def record_upload(self, path: Path, record: UploadRecord, user: str) -> bool:
+        """Keep what a user's client has told about a file; return False if there is no room for it."""
+
+    def set_modified(self, path: Path, modified: datetime, user: str) -> bool:
+        """Change the date of a file, in UTC; return False if there is no room for that, or for a folder.
+
+        Raises:
+            NotFound: Nothing is at the path.
         """
 
 

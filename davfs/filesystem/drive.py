@@ -1,12 +1,14 @@
 """The root of the drive: README.txt, and a folder for each area."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import datetime
 from functools import cache
 from typing import Any, Protocol
 
 from davfs.cache import LruSet
+from davfs.checksums import Checksums
+from davfs.derived.checksums import StoredChecksums
 from davfs.entry import Content, Entry, EntryKind, Opened, Path
 from davfs.errors import AlreadyExists, Forbidden, IsAFolder, NotAFolder, NotFound, ParentMissing
 from davfs.filesystem.area import (
@@ -16,6 +18,7 @@ from davfs.filesystem.area import (
     Deletable,
     HasProperties,
     HasQuota,
+    HasUploadRecords,
     Movable,
     QuotaUsage,
     Upload,
@@ -55,16 +58,19 @@ class Drive:
         since: Date of entries that have no date of their own, in UTC.
         read_only: Why nothing can be changed in any area; empty if each area decides.
         refused: Uploads that were refused; by default, those that this drive has refused.
+        stored: Checksums of Orthanc's stored files; None if they are not known.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  what it is made of
         self,
         areas: Mapping[str, Area],
         readme: Readme,
         since: datetime,
         read_only: str = "",
         refused: RefusedUploads | None = None,
+        stored: StoredChecksums | None = None,
     ) -> None:
+        self._stored = stored
         self._read_only = read_only
         self._areas = areas
         self._readme = readme
@@ -136,9 +142,29 @@ class Drive:
         return area is not None and area.takes_files(path[1:])
 
     def quota(self, path: Path) -> QuotaUsage | None:
-        """Return how full the area of a path is; None if it has no quota."""
+        """Return how full the area of a path is; None if it has no quota. That of the root is the inbox's."""
+        if not path:
+            areas = (self._area_with(HasQuota, (name,)) for name in self._areas)
+            return next((area.quota() for area in areas if area is not None), None)
         area: HasQuota | None = self._area_with(HasQuota, path)
         return area.quota() if area is not None else None
+
+    def checksums(self, folder: Path, entries: Sequence[Entry]) -> Mapping[str, Checksums]:
+        """Return the known checksums of files in a folder, by name; those of a derived file are never known.
+
+        Raises:
+            Unavailable: Orthanc does not answer.
+        """
+        area = self.upload_records_area(folder)
+        if area is not None:
+            return area.checksums(folder[1:], entries)
+        steady = [entry for entry in entries if entry.steady]
+        return self._stored.of(steady) if steady and self._stored else {}
+
+    def upload_records_area(self, path: Path) -> HasUploadRecords | None:
+        """Return the area of a path if it remembers what clients tell about their uploads, or None."""
+        area: HasUploadRecords | None = self._area_with(HasUploadRecords, path)
+        return area
 
     def properties_area(self, path: Path) -> HasProperties | None:
         """Return the area of a path if it keeps dead properties, or None."""

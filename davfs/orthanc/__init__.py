@@ -4,6 +4,7 @@
 - `ResourceIndex`: all resources, and their DICOM tags. For `davfs.catalog`.
 - `InstanceFiles`: DICOM files. For `davfs.filesystem`.
 - `DerivedContent`: files, and what Orthanc renders. For `davfs.derived`.
+- `ChecksumLookup`: the checksums that Orthanc keeps.
 - `ImportTarget`: upload and comparison. For `davfs.imports`.
 - `StudyMetadata`: values attached to studies. For `davfs.trash`.
 - `Orthanc`: all of it. `davfs.orthanc.rest.RestOrthanc` is one.
@@ -38,6 +39,7 @@ __all__ = [
     "Change",
     "ChangeLog",
     "Changes",
+    "ChecksumLookup",
     "Counts",
     "DerivedContent",
     "HasStorageFolder",
@@ -154,7 +156,20 @@ class HasStorageFolder(Protocol):
         """
 
 
-class DerivedContent(InstanceFiles, Protocol):
+class ChecksumLookup(_InstanceLookup, Protocol):
+    """The checksums of the stored DICOM files."""
+
+    def instance_md5(self, instance: OrthancId) -> str:
+        """Return the MD5 of an instance's DICOM file, in hexadecimal (``…/attachments/dicom/md5``).
+
+        It is that of the file as Orthanc serves it, also where its storage is compressed.
+
+        Raises:
+            UnknownResource: There is no such instance, or Orthanc keeps no MD5 (``StoreMD5ForAttachments``).
+        """
+
+
+class DerivedContent(InstanceFiles, ChecksumLookup, Protocol):
     """What Orthanc renders or describes, and the files from which the drive makes others."""
 
     def resources(self, ids: Iterable[OrthancId]) -> list[Resource]:
@@ -178,7 +193,7 @@ class DerivedContent(InstanceFiles, Protocol):
         """
 
 
-class ImportTarget(InstanceFiles, Protocol):
+class ImportTarget(InstanceFiles, ChecksumLookup, Protocol):
     """The upload of DICOM files, and their comparison with the stored ones."""
 
     def store(self, content: Buffer) -> StoreResult:
@@ -191,9 +206,6 @@ class ImportTarget(InstanceFiles, Protocol):
 
     def exists(self, level: Level, resource: OrthancId) -> bool:
         """See `ResourceIndex`."""
-
-    def instance_md5(self, instance: OrthancId) -> str:
-        """Return the MD5 of an instance's DICOM file, in hexadecimal (``…/attachments/dicom/md5``)."""
 
     def is_intact(self, instance: OrthancId) -> bool:
         """Return True if the stored file of an instance can be read and has its MD5 (``…/dicom/verify-md5``).

@@ -17,6 +17,7 @@ from davfs.catalog.placing import Placer
 from davfs.catalog.store import Store
 from davfs.catalog.synchronizer import IndexCallbacks
 from davfs.comparison.images import Decoder
+from davfs.derived.checksums import StoredChecksums
 from davfs.derived.files import DerivedFiles
 from davfs.errors import ConfigurationError, Unavailable
 from davfs.events import ResourceEvent
@@ -113,7 +114,15 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     derived_files = DerivedFiles(orthanc)
     importer = Importer(orthanc, SameImage(orthanc, decode, spool.scratch), may_alter=checked.may_alter)
     forwarded = ForwardedImages(expected=checked.has_scripts)
-    inbox = Inbox(ranges, spool, lanes, importer, allow_upload=settings.allow_upload, forwarded=forwarded)
+    inbox = Inbox(
+        ranges,
+        spool,
+        lanes,
+        importer,
+        allow_upload=settings.allow_upload,
+        forwarded=forwarded,
+        stored=derived_files.checksums,
+    )
     deletions = Deletions(orthanc, lanes.deletions.run) if settings.allow_delete else None
     folders = TopFolders(catalog, store, orthanc, ranges, derived_files, deletions, inbox, searching, since, changed)
     folders.show(layouts)
@@ -136,7 +145,8 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
         stop=(lanes.stop, sweeper.stop, indexer.stop, placing.stop, *(each.stop for each in followers), audit.stop),
         close=(derived_files.close, ranges.close, store.close, spool.close, *([shared.close] if shared else [])),
     )
-    return Assembly(_drive(checked, folders, indexer, since, shared), indexer, shutdown, reloader.reload, shared, audit)
+    drive = _drive(checked, folders, indexer, since, shared, derived_files.checksums)
+    return Assembly(drive, indexer, shutdown, reloader.reload, shared, audit)
 
 
 def _share(link: DatabaseLink) -> SharedDatabase | None:
@@ -182,8 +192,13 @@ def _open(
         raise ConfigurationError(f"Davfs.Catalog: the file '{settings.catalog}' cannot be used: {error}") from error
 
 
-def _drive(
-    checked: Setup, folders: TopFolders, indexer: Indexer, since: datetime, shared: SharedDatabase | None
+def _drive(  # noqa: PLR0913, PLR0917  what it is made of
+    checked: Setup,
+    folders: TopFolders,
+    indexer: Indexer,
+    since: datetime,
+    shared: SharedDatabase | None,
+    stored: StoredChecksums,
 ) -> Drive:
     readme = Readme(
         folders.descriptions,
@@ -197,4 +212,4 @@ def _drive(
     if checked.read_only:
         _log.warning("Orthanc is read-only (ReadOnly): nothing can be uploaded, changed or deleted through the drive")
     refused = SharedRefusedUploads(shared, PROTECTED_SECONDS) if shared else None
-    return Drive(folders.areas, readme, since, _READ_ONLY if checked.read_only else "", refused)
+    return Drive(folders.areas, readme, since, _READ_ONLY if checked.read_only else "", refused, stored)

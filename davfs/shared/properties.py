@@ -11,7 +11,8 @@ from davfs.shared.counts import PROPERTY_SIZE
 from davfs.shared.database import SharedDatabase
 from davfs.shared.names import Names
 from davfs.shared.rows import BELOW
-from davfs.spool.dead_properties import LARGEST_OF_ALL, LARGEST_OF_ONE_USER, property_growth
+from davfs.spool.dead_properties import LARGEST_OF_ALL, LARGEST_OF_ONE_USER, children, property_growth
+from davfs.spool.files import UPLOAD_RECORD
 from davfs.spool.property_database import path_key, path_keys
 
 
@@ -27,12 +28,27 @@ class SharedProperties:
 
     def all(self, path: Path) -> dict[str, bytes]:
         """Return the properties of a file or folder as XML, by their names."""
-        query = "SELECT name, value FROM davfs_property WHERE path = %(path)s ORDER BY name"
-        return dict(self._database.rows(query, path_keys(path)))
+        query = "SELECT name, value FROM davfs_property WHERE path = %(path)s AND name <> %(record)s ORDER BY name"
+        return dict(self._database.rows(query, {**path_keys(path), "record": UPLOAD_RECORD}))
+
+    def get(self, path: Path, name: str) -> bytes | None:
+        """Return a property as XML; None if there is none."""
+        query = "SELECT value FROM davfs_property WHERE path = %(path)s AND name = %(name)s"
+        rows = self._database.rows(query, {**path_keys(path), "name": name})
+        return next((bytes(value) for (value,) in rows), None)
+
+    def in_folder(self, path: Path, name: str) -> dict[str, bytes]:
+        """See `ClientProperties`."""
+        keys = path_keys(path)
+        query = (
+            "SELECT path, value FROM davfs_property WHERE path >= %(below)s AND path < %(beyond)s AND name = %(name)s"
+        )
+        return children(self._database.rows(query, {**keys, "name": name}), keys["below"])
 
     def any_below(self, path: Path) -> bool:
-        """Return True if a file or folder has properties, or anything below it."""
-        return bool(self._database.rows(f"SELECT FROM davfs_property WHERE {BELOW} LIMIT 1", path_keys(path)))
+        """Return True if a file or folder has properties that clients see, or anything below it."""
+        query = f"SELECT FROM davfs_property WHERE {BELOW} AND name <> %(record)s LIMIT 1"
+        return bool(self._database.rows(query, {**path_keys(path), "record": UPLOAD_RECORD}))
 
     def drop(self, path: Path, name: str) -> None:
         """Remove a property; that it does not exist is no error (RFC 4918 §9.2)."""

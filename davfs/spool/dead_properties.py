@@ -11,6 +11,7 @@ from pathlib import Path as DiskPath
 
 from davfs.entry import Path
 from davfs.errors import NoSpace
+from davfs.spool.files import UPLOAD_RECORD
 from davfs.spool.property_database import BELOW, COST, PropertyDatabase, cost, path_key, path_keys
 
 LARGEST = 256 * 1024
@@ -53,16 +54,23 @@ class DeadProperties:
     def all(self, path: Path) -> dict[str, bytes]:
         """Return the properties of a file or folder as XML, by their names."""
         rows = self._database.rows("select name, value from dead_property where path = :path", path_keys(path))
-        return {name: bytes(value) for name, value in rows}
+        return {name: bytes(value) for name, value in rows if name != UPLOAD_RECORD}
 
     def get(self, path: Path, name: str) -> bytes | None:
         """Return a property as XML; None if there is none."""
         query = f"select value from dead_property where {_ONE}"  # noqa: S608  constant
         return next((bytes(value) for (value,) in self._database.rows(query, {**path_keys(path), "name": name})), None)
 
+    def in_folder(self, path: Path, name: str) -> dict[str, bytes]:
+        """See `ClientProperties`."""
+        keys = path_keys(path)
+        query = "select path, value from dead_property where path >= :below and path < :beyond and name = :name"
+        return children(self._database.rows(query, {**keys, "name": name}), keys["below"])
+
     def any_below(self, path: Path) -> bool:
-        """Return True if a file or folder has properties, or anything below it."""
-        return bool(self._database.rows(f"select 1 from dead_property where {BELOW} limit 1", path_keys(path)))  # noqa: S608  constant
+        """Return True if a file or folder has properties that clients see, or anything below it."""
+        query = f"select 1 from dead_property where {BELOW} and name <> :name limit 1"  # noqa: S608  constant
+        return bool(self._database.rows(query, {**path_keys(path), "name": UPLOAD_RECORD}))
 
     def growth(self, path: Path, values: Mapping[str, bytes], user: str) -> int:
         """Return by how many bytes these properties of a file or folder would make all of them larger.
@@ -170,6 +178,17 @@ class DeadProperties:
         too_many = self.size + growth > LARGEST_OF_ALL or self._database.sizes[user] + growth > LARGEST_OF_ONE_USER
         if growth > 0 and too_many:
             raise NoSpace(path, "There are too many properties in the inbox.")
+
+
+def children(rows: Iterable[tuple[str, bytes]], below: str) -> dict[str, bytes]:
+    """Return those of some properties that belong to what is right in a folder, by its names.
+
+    Args:
+        rows: Keys of paths in the folder, and values.
+        below: What these keys begin with.
+    """
+    found = ((path[len(below) :], value) for path, value in rows)
+    return {name: bytes(value) for name, value in found if name and "/" not in name}
 
 
 def property_growth(

@@ -12,15 +12,24 @@ from davfs.orthanc import Buffer
 from davfs.spool.items import Item, Receipt
 from davfs.spool.upload_file import UploadFile
 
+UPLOAD_RECORD = "{urn:davfs}upload-record"
+"""Name of the only property that clients neither see nor set: see `davfs.filesystem.upload_records`."""
+
 
 class ClientProperties(Protocol):
     """The dead properties of files and folders (RFC 4918 §4), by path."""
 
     def all(self, path: Path) -> dict[str, bytes]:
-        """Return the properties of a file or folder as XML, by their names in Clark's notation."""
+        """Return the properties that clients see of a file or folder as XML, by their names in Clark's notation."""
+
+    def get(self, path: Path, name: str) -> bytes | None:
+        """Return one property of a file or folder; None if it has none of this name."""
+
+    def in_folder(self, path: Path, name: str) -> dict[str, bytes]:
+        """Return one property of what is right in a folder, by the names of the files and folders that have it."""
 
     def any_below(self, path: Path) -> bool:
-        """Return True if a file or folder has properties, or anything below it."""
+        """Return True if a file or folder has properties that clients see, or anything below it."""
 
     def drop(self, path: Path, name: str) -> None:
         """Remove a property; that it does not exist is no error (RFC 4918 §9.2)."""

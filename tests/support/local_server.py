@@ -8,6 +8,7 @@ from pathlib import Path as DiskPath
 from typing import Any, cast
 
 from davfs.demo.ports import LOOPBACK
+from davfs.derived.checksums import StoredChecksums
 from davfs.doors.webdav.application import application
 from davfs.doors.webdav.context import Context
 from davfs.doors.webdav.login.settings import LoginSettings
@@ -62,10 +63,12 @@ def local_server(
     """Run a server until the end of the block."""
     orthanc, lanes = MemoryOrthanc(), Lanes(workers=1, patience=5)
     spool = Spool(folder, maximum_size=1 << 30, maximum_age=0)
-    inbox = Inbox(orthanc, spool, lanes, Importer(orthanc))
+    stored = StoredChecksums(orthanc)
+    inbox = Inbox(orthanc, spool, lanes, Importer(orthanc), stored=stored)
     areas: dict[str, Area] = {"inbox": inbox}
     audited: list[tuple[str, ...]] = []
-    drive = Drive(areas, Readme({}, allow_upload=True, allow_delete=False, progress=lambda: None), SINCE)
+    readme = Readme({}, allow_upload=True, allow_delete=False, progress=lambda: None)
+    drive = Drive(areas, readme, SINCE, stored=stored)
     login = LoginSettings(cast("Access", _AllowAll()), Throttle())
     context = Context(drive=drive, audit=lambda *line: audited.append(line), login=login, reload=reload)
     served = application(context)

@@ -158,10 +158,10 @@ def test_it_tells_where_files_can_be_written(drive: Drive, orthanc: MemoryOrthan
 
 
 def test_it_tells_how_much_room_there_is(drive: Drive, inbox: Inbox) -> None:
-    """The inbox has a quota; the archive, which cannot be written, has none."""
+    """The inbox has a quota, which is that of the root too; the archive, which cannot be written, has none."""
     assert isinstance(inbox, HasQuota)
-    assert drive.quota(("inbox",)) == drive.quota(("inbox", "d", "x")) == inbox.quota()
-    for path in ((), ("by-patient",), IMAGE, ("README.txt",), ("x",)):
+    assert drive.quota(()) == drive.quota(("inbox",)) == drive.quota(("inbox", "d", "x")) == inbox.quota()
+    for path in (("by-patient",), IMAGE, ("README.txt",), ("x",)):
         assert drive.quota(path) is None
 
 

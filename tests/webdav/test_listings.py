@@ -85,12 +85,13 @@ def test_hrefs(door: LocalServer) -> None:
 
 
 def test_quota(door: LocalServer) -> None:
-    """Folders of the inbox have the properties of the quota; files have not."""
+    """Folders of the inbox have the properties of its quota, and so has the root, which is mounted; files have not."""
     found = propfind(door, "inbox", ASKED % b"<quota-used-bytes/><quota-available-bytes/>")
     used = sum(len(name.encode()) for name in NAMES[1:])
     assert f"{DAV}quota-used-bytes({used})" in found["/inbox/"]["HTTP/1.1 200 OK"]
     assert list(found["/inbox/a.dcm"]) == ["HTTP/1.1 404 Not Found"]
-    assert list(propfind(door, "", ASKED % b"<quota-used-bytes/>", depth="0")["/"]) == ["HTTP/1.1 404 Not Found"]
+    root = propfind(door, "", ASKED % b"<quota-used-bytes/>", depth="0")["/"]
+    assert f"{DAV}quota-used-bytes({used})" in root["HTTP/1.1 200 OK"]
 
 
 @pytest.mark.parametrize("path", ["", "inbox", "inbox/folder", "inbox/a.dcm", "README.txt"])

@@ -1,5 +1,6 @@
 """Shows the DICOM files in a folder as an Orthanc that has imported them; read-only."""
 
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -124,6 +125,10 @@ class DicomFolder:
     def instance_size(self, instance: OrthancId) -> int:
         """See `ReadableOrthanc`."""
         return self._path(instance).stat().st_size
+
+    def instance_md5(self, instance: OrthancId) -> str:
+        """See `ReadableOrthanc`."""
+        return hashlib.md5(self._path(instance).read_bytes(), usedforsecurity=False).hexdigest()
 
     def open_instance(self, instance: OrthancId, start: int = 0) -> AbstractContextManager[Readable]:  # noqa: ARG002
         """See `ReadableOrthanc`."""

@@ -12,6 +12,7 @@ from wsgidav.mw.base_mw import BaseMiddleware
 
 from davfs import media_types
 from davfs.dates import http_date
+from davfs.doors.webdav import digests
 from davfs.doors.webdav.context import PROVIDER, Environ, StartResponse, context_of, path_of, user_of
 from davfs.doors.webdav.file_range import FileRange
 from davfs.doors.webdav.range_header import RangeNotSatisfiable, parse_range
@@ -52,7 +53,7 @@ class FileDownload(BaseMiddleware):
             raise IsAFolder(path, "it is a folder")
         if (status := unmet(environ, entry)) is not None:
             return _without_content(start_response, status, entry)
-        _start(start_response, HTTPStatus.OK, entry, entry.size)
+        _start(self._with_digests(environ, start_response, entry), HTTPStatus.OK, entry, entry.size)
         return []
 
     def _get(self, environ: Environ, start_response: StartResponse, path: Path) -> ResponseBody:
@@ -63,11 +64,24 @@ class FileDownload(BaseMiddleware):
                 return _without_content(start_response, status, entry)
         with ExitStack() as open_content:
             content = open_content.enter_context(context.drive.read(path))
-            chosen = _started(environ, start_response, content.entry)
+            chosen = _started(environ, self._with_digests(environ, start_response, content.entry), content.entry)
             if chosen is None:
                 return []
             context.audit(user_of(environ), "read", content.entry.resource, "done")
             return FilePart(content, *chosen, open_content.pop_all())
+
+    def _with_digests(self, environ: Environ, start_response: StartResponse, entry: Entry) -> StartResponse:
+        """Add the wanted digests of a file to the headers of a response that sends it, or a part of it."""
+        if not digests.are_wanted(environ):
+            return start_response
+        known = context_of(self.config).drive.checksums(path_of(environ)[:-1], [entry]).get(entry.name, {})
+        added = list(digests.digest_headers(environ, known))
+
+        def start(status: str, headers: list[tuple[str, str]]) -> object:
+            sent = added if status.startswith(("200", "206")) else []
+            return start_response(status, [*headers, *sent])
+
+        return start
 
     def _stat(self, environ: Environ, path: Path) -> Entry:
         """Return an entry; of a file, the request's ``If`` is checked (RFC 4918 §10.4)."""

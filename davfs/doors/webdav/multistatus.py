@@ -13,14 +13,18 @@ from operator import attrgetter, mod
 from typing import NamedTuple, TypeAlias
 from xml.sax.saxutils import escape, quoteattr
 
+from davfs.checksums import Checksums, written
 from davfs.dates import http_date, iso_date
 from davfs.doors.webdav.validators import entity_tag
 from davfs.entry import Entry, EntryKind
 from davfs.filesystem.area import QuotaUsage
 
 DAV = "{DAV:}"
-_ON_REQUEST = frozenset({f"{DAV}quota-used-bytes", f"{DAV}quota-available-bytes"})
-"""Not part of allprop (RFC 4331 §3 and §4)."""
+CHECKSUMS = "{http://owncloud.org/ns}checksums"
+"""The property in which ownCloud and Nextcloud have the checksums of a file, and rclone reads them."""
+_ON_REQUEST = frozenset({f"{DAV}quota-used-bytes", f"{DAV}quota-available-bytes", CHECKSUMS})
+"""Not part of allprop (RFC 4331 §3 and §4); checksums cost requests."""
+_CHECKSUMS = '<oc:checksums xmlns:oc="http://owncloud.org/ns"><oc:checksum>%s</oc:checksum></oc:checksums>'
 LIVE = _ON_REQUEST | {
     f"{DAV}{name}"
     for name in (
@@ -73,6 +77,7 @@ class ListedResource(NamedTuple):  # made in half the time of a dataclass
         entry: Its entry.
         lockable: Whether it can be locked.
         quota: Usage of its area; None if the area has no quota.
+        checksums: Its checksums, as far as they are known and asked for.
         locks: Its locks, as the content of ``lockdiscovery``.
         dead: Dead properties: their names, and their elements as XML.
     """
@@ -81,6 +86,7 @@ class ListedResource(NamedTuple):  # made in half the time of a dataclass
     entry: Entry
     lockable: bool = False
     quota: QuotaUsage | None = None
+    checksums: Checksums | None = None
     locks: str = ""
     dead: tuple[tuple[str, str], ...] = ()
 
@@ -91,8 +97,9 @@ PropertyValues: TypeAlias = Callable[[Sequence[ListedResource]], Iterable[object
 PropertyTemplate: TypeAlias = tuple[str, PropertyValues | None]
 """A property's element as a template, and the function that fills it in."""
 
-ResourceShape: TypeAlias = tuple[EntryKind, bool, bool, QuotaUsage | None, str, tuple[tuple[str, str], ...]]
-"""Kind, whether it has an entity tag and can be locked, quota, locks, dead properties: a set of properties."""
+ResourceShape: TypeAlias = tuple[EntryKind, bool, bool, QuotaUsage | None, bool, str, tuple[tuple[str, str], ...]]
+"""Kind, whether it has an entity tag, can be locked, quota, whether it has checksums, locks, dead properties: a set of
+properties."""
 
 
 def multistatus(requested: RequestedProperties, resources: Iterable[ListedResource]) -> Iterator[bytes]:
@@ -115,8 +122,8 @@ def _responses(requested: RequestedProperties, resources: Iterable[ListedResourc
 
 
 def _shape(resource: ListedResource) -> ResourceShape:
-    _, entry, lockable, quota, locks, dead = resource
-    return entry.kind, entry.etag != "", lockable, quota, locks, dead
+    _, entry, lockable, quota, checksums, locks, dead = resource
+    return entry.kind, entry.etag != "", lockable, quota, bool(checksums), locks, dead
 
 
 def _template(requested: RequestedProperties, shape: ResourceShape) -> tuple[str, Sequence[PropertyValues]]:
@@ -161,7 +168,7 @@ def _element(name: str, content: str = "") -> str:
 
 def _live(shape: ResourceShape) -> dict[str, PropertyTemplate]:
     """Return the live properties of all entries of one shape."""
-    kind, tagged, lockable, quota, *_ = shape
+    kind, tagged, lockable, quota, has_checksums, *_ = shape
     folder = kind is EntryKind.FOLDER
     found: dict[str, tuple[str, PropertyValues | None]] = {
         "resourcetype": ("<D:collection/>" if folder else "", None),
@@ -185,7 +192,8 @@ def _live(shape: ResourceShape) -> dict[str, PropertyTemplate]:
         found["quota-used-bytes"] = (str(quota.used), None)
         if quota.available is not None:
             found["quota-available-bytes"] = (str(quota.available), None)
-    return {DAV + name: (_element(DAV + name, content), value) for name, (content, value) in found.items()}
+    live = {DAV + name: (_element(DAV + name, content), value) for name, (content, value) in found.items()}
+    return live | {CHECKSUMS: (_CHECKSUMS, _checksums)} if has_checksums else live
 
 
 def _set_by_clients(shape: ResourceShape) -> dict[str, PropertyTemplate]:
@@ -209,6 +217,10 @@ def _hrefs(resources: Sequence[ListedResource]) -> Iterable[str]:
 def _display_names(resources: Sequence[ListedResource]) -> Iterable[str]:
     found = [resource.entry.name for resource in resources]
     return found if _SPECIAL.search("".join(found)) is None else map(_text, found)
+
+
+def _checksums(resources: Sequence[ListedResource]) -> Iterable[str]:
+    return [written(resource.checksums or {}) for resource in resources]
 
 
 def _text(value: str) -> str:

@@ -9,11 +9,13 @@ from xml.etree.ElementTree import Element
 
 from wsgidav.mw.base_mw import BaseMiddleware
 
+from davfs.checksums import Checksums
 from davfs.doors.webdav import lock_storage, paths
 from davfs.doors.webdav.body_buffer import body_xml
 from davfs.doors.webdav.context import PROVIDER, Environ, StartResponse, path_of
 from davfs.doors.webdav.http_errors import HttpError
 from davfs.doors.webdav.multistatus import (
+    CHECKSUMS,
     DAV,
     LIVE,
     ListedResource,
@@ -94,15 +96,20 @@ def _find(environ: Environ, depth: str, requested: RequestedProperties) -> Itera
         if "HTTP_IF" in environ:
             provider.check_conditions(environ)
     client_data = _ClientData(provider, path, requested)
-    folder = _FolderLister(drive, path)
+    with_checksums = CHECKSUMS in requested.names
+    folder = _FolderLister(drive, path, with_checksums=with_checksums)
     itself = client_data.add(folder.itself(entry), inherited=True)
     if not entry.is_folder or depth == "0":
         return [itself]
-    below: Iterable[ListedResource] = folder.entries(entries) if depth == "1" else list(_descendants(drive, path))
+    below: Iterable[ListedResource] = folder.entries(entries) if depth == "1" else _all_below(drive, path, requested)
     return chain([itself], list(map(client_data.add, below)) if client_data.exists else below)
 
 
-def _descendants(drive: Drive, path: Path) -> Iterator[ListedResource]:
+def _all_below(drive: Drive, path: Path, requested: RequestedProperties) -> list[ListedResource]:
+    return list(_descendants(drive, path, with_checksums=CHECKSUMS in requested.names))
+
+
+def _descendants(drive: Drive, path: Path, *, with_checksums: bool) -> Iterator[ListedResource]:
     """Yield everything below a folder, each folder before what is in it.
 
     Raises:
@@ -112,7 +119,7 @@ def _descendants(drive: Drive, path: Path) -> Iterator[ListedResource]:
     while folders:
         folder = folders.pop()
         with suppress(NotFound):  # unless it is the first, it can have gone since it was listed
-            for resource in _FolderLister(drive, folder).entries():
+            for resource in _FolderLister(drive, folder, with_checksums=with_checksums).entries():
                 count += 1
                 if count >= LARGEST_RESPONSE:
                     reason = "There is too much below this folder for one response."
@@ -128,9 +135,11 @@ class _FolderLister:
     Args:
         drive: The drive.
         path: A folder, or a file that is shown by itself.
+        with_checksums: Whether to look up checksums.
     """
 
-    def __init__(self, drive: Drive, path: Path) -> None:
+    def __init__(self, drive: Drive, path: Path, *, with_checksums: bool) -> None:
+        self._with_checksums = with_checksums
         self._drive = drive
         self._path = path
         self._is_read_only = bool(path) and not drive.takes_files(path[:1])
@@ -141,7 +150,10 @@ class _FolderLister:
     def itself(self, entry: Entry) -> ListedResource:
         """Return the resource at the path itself."""
         href = self._href if entry.is_folder or not self._path else self._href.removesuffix("/")
-        return ListedResource(href, entry, is_lockable(self._drive, self._path, entry), self._quota)
+        sums = self._drive.checksums(self._path[:-1], [entry]) if self._with_checksums and self._path else {}
+        return ListedResource(
+            href, entry, is_lockable(self._drive, self._path, entry), self._quota, sums.get(entry.name)
+        )
 
     def entries(self, listed: Iterable[Entry] | None = None) -> Iterator[ListedResource]:
         """Return the entries of the folder, which is listed now unless they are given."""
@@ -155,15 +167,17 @@ class _FolderLister:
                 f"{self._href}{segment}{'/' if entry.is_folder else ''}"
                 for entry, segment in zip(block, segments, strict=True)
             ]
+            found = self._drive.checksums(self._path, block) if self._with_checksums else {}
+            sums = [found.get(entry.name) for entry in block] if found else repeat(None)
             if self._is_read_only:
-                same = repeat(self._takes_files), repeat(self._quota), repeat(""), repeat(())
-                yield from map(ListedResource._make, zip(hrefs, block, *same))  # noqa: B905  these do not end
+                values = repeat(self._takes_files), repeat(self._quota), sums, repeat(""), repeat(())
+                yield from map(ListedResource._make, zip(hrefs, block, *values))  # noqa: B905  most do not end
             else:
-                yield from map(self._changeable, hrefs, block)
+                yield from map(self._changeable, hrefs, block, sums)
 
-    def _changeable(self, href: str, entry: Entry) -> ListedResource:
+    def _changeable(self, href: str, entry: Entry, checksums: Checksums | None) -> ListedResource:
         if not entry.is_folder:
-            return ListedResource(href, entry, self._takes_files, self._quota)
+            return ListedResource(href, entry, self._takes_files, self._quota, checksums)
         path = (*self._path, entry.name)
         return ListedResource(href, entry, is_lockable(self._drive, path, entry), self._drive.quota(path))
 

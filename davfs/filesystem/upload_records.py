@@ -1,0 +1,117 @@
+"""Remembers what clients tell about their uploads: the date of the file on their disk, and its checksums.
+
+A record is kept as a property of the file in the inbox, under a name that clients neither see nor set. So it is
+renamed, copied and deleted with the file. It holds for one version of the file, by its entity tag: never for what
+replaces it.
+The file's own date stays that of the upload, by which it expires.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from davfs.checksums import Algorithm, Checksums
+from davfs.entry import Entry, Path
+from davfs.errors import NoSpace, NotFound
+from davfs.spool.files import UPLOAD_RECORD, InboxFiles
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRecord:
+    """What a client told about an upload.
+
+    Attributes:
+        etag: Entity tag of the file that it holds for.
+        modified: Date of the file on the client's disk, in UTC; None if it was not told.
+        checksums: Those of the uploaded bytes, as far as they were computed.
+    """
+
+    etag: str
+    modified: datetime | None = None
+    checksums: Checksums = field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        """Return the record as the value of a property."""
+        sums = {algorithm.value: digest.hex() for algorithm, digest in self.checksums.items()}
+        told = {"modified": self.modified.timestamp()} if self.modified else {}
+        return json.dumps({"etag": self.etag, **told, **sums}).encode()
+
+    @classmethod
+    def decode(cls, value: bytes) -> "UploadRecord":
+        """Parse the value of a property.
+
+        Raises:
+            ValueError, KeyError, TypeError, OverflowError, OSError: It is no record.
+        """
+        found = json.loads(value)
+        modified = datetime.fromtimestamp(found["modified"], UTC) if "modified" in found else None
+        sums = {each: bytes.fromhex(found[each.value]) for each in Algorithm if each.value in found}
+        return cls(str(found["etag"]), modified, sums)
+
+
+class UploadRecords:
+    """The records of the inbox.
+
+    Args:
+        spool: Keeps them.
+    """
+
+    def __init__(self, spool: InboxFiles) -> None:
+        self._spool = spool
+
+    def add(self, path: Path, record: UploadRecord, user: str) -> bool:
+        """Keep a record of a file for a user, in place of an older one; return False if there is no room for it."""
+        try:
+            self._spool.set_property(path, UPLOAD_RECORD, record.encode(), user)
+        except (NoSpace, NotFound):
+            return False
+        return True
+
+    def change_date(self, path: Path, etag: str, modified: datetime, user: str) -> bool:
+        """Give a file another date, and keep its checksums; return False if there is no room for that."""
+        known = self._of(path)
+        record = known if known and known.etag == etag else UploadRecord(etag)
+        return self.add(path, replace(record, modified=modified), user)
+
+    def dated(self, path: Path, entry: Entry) -> Entry:
+        """Return the entry of a file with the date that its client told."""
+        return entry if entry.is_folder else _dated(entry, self._of(path))
+
+    def all_dated(self, folder: Path, entries: Sequence[Entry]) -> list[Entry]:
+        """Return the entries of a folder with the dates that their clients told."""
+        records = self._in_folder(folder)
+        return [_dated(entry, records.get(entry.name)) for entry in entries] if records else list(entries)
+
+    def checksums(self, folder: Path, entries: Iterable[Entry]) -> dict[str, Checksums]:
+        """Return the checksums of the files in a folder that are known, by name."""
+        records = self._in_folder(folder)
+        found = ((entry, records.get(entry.name)) for entry in entries)
+        return {
+            entry.name: record.checksums
+            for entry, record in found
+            if record and record.checksums and record.etag == entry.etag
+        }
+
+    def _of(self, path: Path) -> UploadRecord | None:
+        value = self._spool.properties.get(path, UPLOAD_RECORD)
+        return _decoded({"": value}).get("") if value else None
+
+    def _in_folder(self, folder: Path) -> Mapping[str, UploadRecord]:
+        return _decoded(self._spool.properties.in_folder(folder, UPLOAD_RECORD))
+
+
+def _decoded(values: Mapping[str, bytes]) -> dict[str, UploadRecord]:
+    """Parse records, without those that are none: the inbox of an older version can have such a property."""
+    found = {}
+    for name, value in values.items():
+        with suppress(ValueError, KeyError, TypeError, OverflowError, OSError):
+            found[name] = UploadRecord.decode(value)
+    return found
+
+
+def _dated(entry: Entry, record: UploadRecord | None) -> Entry:
+    if record is None or record.modified is None or record.etag != entry.etag:
+        return entry
+    return entry._replace(modified=record.modified)
