@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from davfs.catalog.packing import key_of, pack, unpack
 from davfs.catalog.placing import FolderPath
@@ -12,6 +13,8 @@ from davfs.orthanc.model import Level, OrthancId
 _NO_PARENT = 0
 _NEVER = -(1 << 62)
 """Earlier than each date."""
+_KNOWN = 20_000
+"""Folders that are remembered from one transaction to the next."""
 _FIND = """
 SELECT f.id FROM folder f INDEXED BY folder_node JOIN layout l ON l.id = f.layout WHERE f.node = ? AND l.key = ?
 """
@@ -25,34 +28,63 @@ SELECT max((SELECT coalesce(max(date), {_NEVER}) FROM placement WHERE folder = ?
 """  # noqa: S608  a constant
 
 
+@dataclass(slots=True)
+class KnownFolders:
+    """What is known of the table after it was read or changed; each change of it by other means has to `clear` this.
+
+    Attributes:
+        layouts: The numbers of layouts, by their keys.
+        numbers: The numbers of folders, by the numbers of their layouts and their paths.
+        parents: The number of the folder above each folder.
+        dates: Of each folder a date that it has, unless it has a later one.
+    """
+
+    layouts: dict[str, int] = field(default_factory=dict)
+    numbers: dict[tuple[int, FolderPath], int] = field(default_factory=dict)
+    parents: dict[int, int] = field(default_factory=dict)
+    dates: dict[int, int] = field(default_factory=dict)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for known in (self.layouts, self.numbers, self.parents, self.dates):
+            known.clear()
+
+    def shrink(self) -> None:
+        """Forget everything if it has become much."""
+        if len(self.parents) > _KNOWN:
+            self.clear()
+
+
 class FolderTable:
     """The folders, read and changed over one connection.
 
     Args:
         db: The connection; inside a transaction for changes.
+        known: What is known of the table from former transactions.
     """
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, known: KnownFolders | None = None) -> None:
         self._db = db
-        self._known: dict[tuple[int, FolderPath], int] = {}
-        self._layouts: dict[str, int] = {}
-        self._parents: dict[int, int] = {}
+        self._known = known or KnownFolders()
+        self._known.shrink()
         self._added: dict[int, int] = {}
         self._removed: dict[int, int] = {}
 
     def get(self, layout: str, path: FolderPath) -> int:
         """Return the number of a folder of a layout, which is made if it does not exist."""
-        if layout not in self._layouts:
-            ((self._layouts[layout],),) = self._db.execute("SELECT id FROM layout WHERE key = ?", (layout,))
-        return self._get(self._layouts[layout], path)
+        number = self._known.layouts.get(layout)
+        if number is None:
+            ((number,),) = self._db.execute("SELECT id FROM layout WHERE key = ?", (layout,))
+            self._known.layouts[layout] = number
+        return self._get(number, path)
 
     def _get(self, layout: int, path: FolderPath) -> int:
-        known = self._known.get((layout, path))
+        known = self._known.numbers.get((layout, path))
         if known is None:
             parent = self._get(layout, path[:-1]) if len(path) > 1 else _NO_PARENT
             known = self._found(layout, parent, *path[-1])
-            self._known[layout, path] = known
-            self._parents[known] = parent
+            self._known.numbers[layout, path] = known
+            self._known.parents[known] = parent
         return known
 
     def _found(self, layout: int, parent: int, node: str, name: str) -> int:
@@ -94,12 +126,12 @@ class FolderTable:
 
     def update(self) -> None:
         """Update the dates of all noted folders and of those above them; delete those in which nothing is left."""
+        dates = self._known.dates
         for folder, date in list(self._added.items()):
             self._raise_above(folder, date)
-        self._db.executemany(
-            "UPDATE folder SET date = ?1 WHERE id = ?2 AND date < ?1",
-            [(date, one) for one, date in self._added.items()],
-        )
+        later = [(date, one) for one, date in self._added.items() if dates.get(one, _NEVER) < date]
+        self._db.executemany("UPDATE folder SET date = ?1 WHERE id = ?2 AND date < ?1", later)
+        dates.update((one, date) for date, one in later)
         while self._removed:
             self._update_removed(*self._removed.popitem())
         self._added.clear()
@@ -121,11 +153,13 @@ class FolderTable:
             self._known.clear()
         elif newest != found[0]:
             self._db.execute("UPDATE folder SET date = ? WHERE id = ?", (newest, folder))
+            self._known.dates[folder] = newest
         if parent != _NO_PARENT and (not is_used or newest != found[0]):
             self.note_removed(parent, removed)
 
     def _parent(self, folder: int) -> int:
-        if folder not in self._parents:
+        parent = self._known.parents.get(folder)
+        if parent is None:
             found = self._db.execute("SELECT parent FROM folder WHERE id = ?", (folder,)).fetchone()
-            self._parents[folder] = found[0] if found else _NO_PARENT
-        return self._parents[folder]
+            parent = self._known.parents[folder] = found[0] if found else _NO_PARENT
+        return parent

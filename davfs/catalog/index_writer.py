@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from davfs.catalog.folder_table import KnownFolders
 from davfs.catalog.placements import PlacementTable
 from davfs.catalog.placing import Placer
 from davfs.catalog.resources import Difference, ResourceChanges, ResourceTable
@@ -20,11 +21,12 @@ class IndexWriter:
         db: A connection inside a transaction.
         placer: Computes placements.
         revisions: Records the resources that change.
+        known: What is known of the folders.
     """
 
-    def __init__(self, db: sqlite3.Connection, placer: Placer, revisions: Revisions) -> None:
+    def __init__(self, db: sqlite3.Connection, placer: Placer, revisions: Revisions, known: KnownFolders) -> None:
         self._resources = ResourceTable(db)
-        self._placements = PlacementTable(db, placer)
+        self._placements = PlacementTable(db, placer, known)
         self._revisions = revisions
 
     def save(self, found: Sequence[Resource], revision: int) -> ResourceChanges:
@@ -50,8 +52,9 @@ class IndexWriter:
         These were changed since ``revision``, or are series whose study is neither indexed nor written now.
         """
         known, changed, outdated = self._resources.differences(found), dict[OrthancId, Difference](), list[OrthancId]()
-        studies = {one.parent for one in found if one.level is Level.SERIES}
+        studies = {one.parent for one in found if one.level is Level.SERIES and one.parent not in known}
         without_study = {None, *self._resources.unknown(study for study in studies if study)}
+        without_study.update(one for one, difference in known.items() if difference is Difference.NEW)
         for resource in found:
             if known[resource.id] is Difference.NONE:
                 continue

@@ -14,6 +14,8 @@ _ID, _GROUP_LENGTH, _PATIENT_LENGTH = 20, 21, 35
 _GROUP_MARK = b"g"
 _CACHED = 20_000
 """Ids that are cached: while resources are saved, each one is needed several times."""
+_CACHED_NAMES = 1000
+"""Names whose number is cached: several layouts show a study under the same one."""
 
 
 @lru_cache(maxsize=_CACHED)
@@ -51,6 +53,7 @@ def owner_of(packed: bytes | str) -> str:
     return packed[:_TEXT] if isinstance(packed, str) else packed[:_ID].hex("-", 4)
 
 
+@lru_cache(_CACHED_NAMES)
 def key_of(name: str) -> int:
     """Return the number by which a name is found without case; several names may have the same one."""
     return hash_of(names.folded(name))

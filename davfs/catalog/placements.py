@@ -6,7 +6,7 @@ A folder of these exists as long as anything is in it, and has the latest date b
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from davfs.catalog.folder_table import FolderTable
+from davfs.catalog.folder_table import FolderTable, KnownFolders
 from davfs.catalog.layout_table import StudyDays
 from davfs.catalog.lineages import Lineages
 from davfs.catalog.packing import key_of
@@ -34,13 +34,14 @@ class PlacementTable:
     Args:
         db: A connection inside that transaction.
         placer: Computes placements.
+        known: See `FolderTable`.
     """
 
-    def __init__(self, db: sqlite3.Connection, placer: Placer) -> None:
+    def __init__(self, db: sqlite3.Connection, placer: Placer, known: KnownFolders | None = None) -> None:
         self._db = db
         self._placer = placer
         self._lineages = Lineages(db, placer)
-        self._folders = FolderTable(db)
+        self._folders = FolderTable(db, known)
         self._days = StudyDays(db)
         self._placed: set[str] = set()
         self._rows: list[tuple[int, int, int, str | None, int]] = []

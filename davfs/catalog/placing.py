@@ -5,8 +5,9 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from itertools import islice, product
-from typing import Self, TypeAlias
+from typing import NamedTuple, Self, TypeAlias
 
 from davfs.catalog.acquisition import shown_date
 from davfs.catalog.plan import PlacementRule, Plan, group_node, patient_node
@@ -19,6 +20,8 @@ from davfs.orthanc.model import Level, OrthancId
 _MAX_FOLDERS = 256
 """Folders in which one resource appears at most: the first combinations of the values of its groups."""
 _ROOT = (("", ""),)
+_GROUPS = 10_000
+"""Values of groups whose folders are cached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,7 @@ FolderPath: TypeAlias = tuple[tuple[str, str], ...]
 they begin, a resource's or the layout's root, whose node is empty; it has no name here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(NamedTuple):  # quicker to make than a dataclass: an archive has many
     """A resource in a folder of a layout, and thereby in those above it.
 
     Attributes:
@@ -116,7 +118,13 @@ class Placer:
 
 def name_of(plan: Plan, template: Template | None, resource: TaggedResource) -> str:
     """Return the base name of a study's or series' folder; an empty text without a template."""
-    return template.render(resource.merged, plan.layout.digest(resource.id)) if template else ""
+    return _rendered(plan, template, resource.merged, resource.id)
+
+
+def _rendered(plan: Plan, template: Template | None, tags: Mapping[str, str], node: str) -> str:
+    if template is None:
+        return ""
+    return template.render(tags, plan.layout.digest(node) if template.has_id else "")
 
 
 def date_of(plan: Plan, resource: TaggedResource) -> int:
@@ -125,39 +133,46 @@ def date_of(plan: Plan, resource: TaggedResource) -> int:
     return int(moment.timestamp()) if moment else resource.updated
 
 
-def _paths(plan: Plan, rule: PlacementRule, lineage: Sequence[TaggedResource]) -> Iterator[FolderPath]:
-    """Yield the folders in which a rule places the last resource of a lineage."""
+def _paths(plan: Plan, rule: PlacementRule, lineage: Sequence[TaggedResource]) -> Sequence[FolderPath]:
+    """Return the folders in which a rule places the last resource of a lineage."""
     tags = lineage[-1].merged
     if rule.level is Level.PATIENT:
-        yield from _patients(plan, rule, lineage[0])
-    elif rule.above is Level.PATIENT and plan.patients:
-        yield from _below(rule, _patients(plan, plan.patients, lineage[0]), tags)
-    else:
-        yield from _below(rule, [((next((each.id for each in lineage if each.level is rule.above), ""), ""),)], tags)
+        return _patients(plan, rule, lineage[0])
+    if rule.above is Level.PATIENT and plan.patients:
+        return _below(rule, _patients(plan, plan.patients, lineage[0]), tags)
+    if rule.above is None:
+        return _below(rule, (_ROOT,), tags)
+    return _below(rule, (((next((each.id for each in lineage if each.level is rule.above), ""), ""),),), tags)
 
 
-def _below(rule: PlacementRule, tops: Iterable[FolderPath], tags: Mapping[str, str]) -> Iterator[FolderPath]:
-    """Yield the folders of the groups of a rule, for each combination of their values."""
+def _below(rule: PlacementRule, tops: Sequence[FolderPath], tags: Mapping[str, str]) -> Sequence[FolderPath]:
+    """Return the folders of the groups of a rule, for each combination of their values."""
     if not rule.groups:
-        yield from islice(tops, _MAX_FOLDERS)
-        return
-    values_of_groups = [template.values(tags) for _, template in rule.groups]
-    for path, values in islice(product(tops, product(*values_of_groups)), _MAX_FOLDERS):
-        yield _deeper(path, rule, values)
+        return tops[:_MAX_FOLDERS]
+    groups = tuple([(index, template.values(tags)) for index, template in rule.groups])
+    return _of_groups(tops, groups)
 
 
-def _deeper(path: FolderPath, rule: PlacementRule, values: Sequence[str]) -> FolderPath:
-    for (index, _), value in zip(rule.groups, values, strict=True):
+@lru_cache(_GROUPS)  # many studies are in each folder
+def _of_groups(tops: Sequence[FolderPath], groups: tuple[tuple[int, tuple[str, ...]], ...]) -> Sequence[FolderPath]:
+    """Return the folders of groups below other folders; groups are given by their index and values."""
+    values_of_groups = product(*(values for _, values in groups))
+    some = islice(product(tops, values_of_groups), _MAX_FOLDERS)
+    return tuple(_deeper(path, groups, values) for path, values in some)
+
+
+def _deeper(path: FolderPath, groups: tuple[tuple[int, tuple[str, ...]], ...], values: Sequence[str]) -> FolderPath:
+    for (index, _), value in zip(groups, values, strict=True):
         path = (*path, (group_node(path[-1][0], index, value), value))
     return path
 
 
-def _patients(plan: Plan, rule: PlacementRule, study: TaggedResource) -> Iterator[FolderPath]:
-    """Yield the patient folders of a study; the patient folder name comes from the study's own patient attributes."""
+def _patients(plan: Plan, rule: PlacementRule, study: TaggedResource) -> Sequence[FolderPath]:
+    """Return the patient folders of a study; the patient folder name comes from the study's own patient attributes."""
     owner = study.parent
     if plan.layout.anonymised:  # equal digests would reveal that several people share one ID
         person = study.merged[SUBJECT].encode(errors="surrogatepass")
         owner += f".{hashlib.sha1(person, usedforsecurity=False).hexdigest()}"
-    name = rule.template.render(study.merged, plan.layout.digest(owner)) if rule.template else ""
-    for path in _below(rule, [_ROOT], study.merged):
-        yield (*path, (patient_node(owner, plan.key, path[-1][0], name), name))
+    name = _rendered(plan, rule.template, study.merged, owner)
+    paths = _below(rule, (_ROOT,), study.merged)
+    return tuple([(*path, (patient_node(owner, plan.key, path[-1][0], name), name)) for path in paths])

@@ -16,6 +16,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import ClassVar, TypeAlias
 
 from davfs import names
@@ -35,9 +36,14 @@ Keywords: TypeAlias = Mapping[str, tuple[str, Level]]
 _LEVELS = (Level.PATIENT, Level.STUDY, Level.SERIES)
 _MODALITY = "Modality"
 _DAY_DIGITS = 8
+_WITHOUT_WORDS = {"DA", "DT", "TM", "IS"}
 _ISO_DAY = re.compile(r"(?<!\d)(\d{4})-(\d\d)(?:-(\d\d))?(?!\d)", re.ASCII)
 _SEPARATORS = str.maketrans("^=\\\0", "    ")
 """Separators between the parts of a person's name, and between values."""
+
+
+_FOLDED = 5000
+"""Texts with other letters than those of ASCII whose key is cached."""
 
 
 class QueryError(ValueError):
@@ -132,8 +138,13 @@ def search_key(text: str) -> str:
     """Remove case, accents and the separators of a person's name from a text, for comparison."""
     if text.isascii():
         return " ".join(text.translate(_SEPARATORS).lower().split())
+    return _folded(text)
+
+
+@lru_cache(_FOLDED)  # names of physicians and descriptions come again and again
+def _folded(text: str) -> str:
     apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    plain = "".join(letter for letter in apart if not unicodedata.combining(letter))
+    plain = "".join([letter for letter in apart if not unicodedata.combining(letter)])
     return " ".join(plain.translate(WITHOUT_STROKES).translate(_SEPARATORS).split())
 
 
@@ -157,9 +168,15 @@ def _criterion(keyword: str, value: str) -> Criterion:
         return _day(keyword, value)
     if representation == "TM":
         return _compiled(keyword, value, "TM", "080000, 0800 or 08, and with 0800-1200 from one to the other")
-    if keyword in {_MODALITY, LABELS} or representation == "IS":
+    if not has_words(keyword):
         return EqualsValue(search_key(value))
     return ContainsWords(tuple(dict.fromkeys(search_key(value).split())))
+
+
+@lru_cache
+def has_words(keyword: str) -> bool:
+    """Return True if queries for a tag compare words: it is no date, time, number or code that is compared whole."""
+    return keyword not in {_MODALITY, LABELS} and tags.representation(keyword) not in _WITHOUT_WORDS
 
 
 def _day(keyword: str, value: str) -> Criterion:

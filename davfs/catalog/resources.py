@@ -118,6 +118,11 @@ class ResourceTable:
                 found[resource.id] = _difference(tuple(old), records.values(records.of_resource(0, resource)))
         return found
 
+    def are_current(self, resources: Sequence[Resource]) -> bool:
+        """Return True if all of the resources are indexed as they are."""
+        parts = (resources[start : start + _AT_ONCE] for start in range(0, len(resources), _AT_ONCE))
+        return all(set(self.differences(part).values()) <= {Difference.NONE} for part in parts)
+
     def _with_ids(self, columns: str, ids: Iterable[bytes | str]) -> Iterator[sqlite3.Cursor]:
         """Read some columns of the resources that have one of the packed ids."""
         source = iter(ids)

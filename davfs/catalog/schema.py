@@ -8,7 +8,7 @@ import sqlite3
 
 from davfs.orthanc.model import Level
 
-VERSION = 8
+VERSION = 9
 _TABLES = """
 CREATE TABLE resource (
     id INTEGER PRIMARY KEY, level INTEGER NOT NULL, orthanc BLOB NOT NULL, parent BLOB, tags TEXT NOT NULL,

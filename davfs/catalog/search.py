@@ -14,6 +14,7 @@ from itertools import islice
 from typing import Any, TypeAlias
 
 from davfs.cache import LruCache
+from davfs.catalog import stored_tags
 from davfs.catalog.connections import snapshot
 from davfs.catalog.packing import pack, unpack
 from davfs.catalog.plan import Folder
@@ -107,8 +108,8 @@ class StudySearch:
 
     def _in_scope(self, db: sqlite3.Connection, study: bytes | str, today: date) -> bool:
         ((tags, patient, labels),) = db.execute(_FACT, (study,))
-        own, of_patient = {**json.loads(tags), LABELS: labels or ""}, json.loads(patient)
-        series = [json.loads(each) for (each,) in db.execute(_SERIES, (study,))]
+        own, of_patient = {**stored_tags.load(tags), LABELS: labels or ""}, stored_tags.load(patient)
+        series = [stored_tags.load(each) for (each,) in db.execute(_SERIES, (study,))]
         return any(matches(where, of_patient, own, series, today) for where in self._scope)
 
 
@@ -147,7 +148,7 @@ def _condition(query: Query) -> tuple[str, list[Any]]:
             continue
         terms = " AND ".join(_compared(index, term) for index, term in group)
         clauses.append(f"EXISTS ({_JOINS[level].format(terms=terms)})" if level in _JOINS else terms)
-        values += [f"$.{term.keyword}" for _, term in group if term.keyword != LABELS]
+        values += [stored_tags.path(term.keyword) for _, term in group if term.keyword != LABELS]
     return " AND ".join(clauses), values
 
 

@@ -12,6 +12,7 @@ from davfs.catalog import schema
 from davfs.catalog.change_log import LogPosition
 from davfs.catalog.connections import snapshot
 from davfs.catalog.database import Database, retry_if_moved
+from davfs.catalog.folder_table import KnownFolders
 from davfs.catalog.followed_log import FollowedLog, save_position
 from davfs.catalog.index_writer import IndexWriter, in_parts
 from davfs.catalog.layout_table import LayoutTable
@@ -62,6 +63,7 @@ class Store:
         self.generation = 0
         self.is_complete = False
         self._revisions = Revisions()
+        self._folders = KnownFolders()
         self._unchecked = schema.TABLES
         self._database = Database(file, self._prepare, lost)
         self.log = FollowedLog(self._database)
@@ -75,6 +77,7 @@ class Store:
         self.is_complete = bool(read_state(db, "complete"))
         self.layouts = PlacedLayouts.opened(db, self._wanted)
         self._revisions.record_all()
+        self._folders.clear()
         self.generation += 1
 
     # Layouts
@@ -122,6 +125,7 @@ class Store:
         return True
 
     def _replace_layouts(self, change: Callable[[sqlite3.Connection], PlacedLayouts]) -> None:
+        self._folders.clear()
         with self._database.write() as db:
             layouts = change(db)
         self.layouts = layouts
@@ -179,6 +183,7 @@ class Store:
                 write_state(db, "complete", "")
                 save_position(db, new)
                 self._revisions.record_all()
+                self._folders.clear()
                 layouts = PlacedLayouts.opened(db, self._wanted)
             self.layouts = layouts
             self.log.position = new
@@ -265,8 +270,12 @@ class Store:
         have kept rows from before.
         """
         with self._database.writing:
-            with self._database.write() as db:
-                yield db
+            try:
+                with self._database.write() as db:
+                    yield db
+            except BaseException:
+                self._folders.clear()  # some may have been made in vain
+                raise
             self.generation += 1
 
     @retry_if_moved
@@ -286,7 +295,7 @@ class Store:
         while parts:
             self._database.writing.give_way()
             with self._changing() as db:
-                writer = IndexWriter(db, self.layouts.placer, self._revisions)
+                writer = self._writer(db)
                 saved.append(writer.save(parts.popleft(), revision))
                 while parts and not self._database.writing.is_wanted:
                     saved.append(writer.save(parts.popleft(), revision))
@@ -295,7 +304,7 @@ class Store:
     def _confirm(self, found: Sequence[Resource]) -> bool:
         """Return True if resources are indexed as they are; then nothing is written to the file."""
         with self._database.without_writers() as db:
-            if set(ResourceTable(db).differences(found).values()) - {Difference.NONE}:
+            if not ResourceTable(db).are_current(found):
                 return False
             self._revisions.record(resource.id for resource in found)
             return True
@@ -313,4 +322,7 @@ class Store:
             Those that were kept.
         """
         with self._changing() as db:
-            return IndexWriter(db, self.layouts.placer, self._revisions).delete(ids, revision)
+            return self._writer(db).delete(ids, revision)
+
+    def _writer(self, db: sqlite3.Connection) -> IndexWriter:
+        return IndexWriter(db, self.layouts.placer, self._revisions, self._folders)

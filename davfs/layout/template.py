@@ -45,13 +45,14 @@ class Template:
     Attributes:
         parts: Its parts.
         extension: Extension of a file, with its dot; empty for folders.
+        has_id: Whether there is an ``{id}`` in it.
     """
 
     parts: tuple[TemplatePart, ...]
     extension: str
     _read: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _words: tuple[Callable[[TagValues, str], str], ...] = field(init=False, repr=False, compare=False)
-    _has_id: bool = field(init=False, repr=False, compare=False)
+    has_id: bool = field(init=False, repr=False, compare=False)
     _name: Callable[[TagValues, str], str] = field(init=False, repr=False, compare=False)
     _names: Callable[[TagValues], tuple[str, ...]] = field(init=False, repr=False, compare=False)
 
@@ -59,7 +60,7 @@ class Template:
         keywords = (keyword for part in self.parts if isinstance(part, Field) for keyword in part.keywords)
         object.__setattr__(self, "_read", tuple(dict.fromkeys(keywords)))
         object.__setattr__(self, "_words", tuple(parts.word_of(part, self._read) for part in self.parts))
-        object.__setattr__(self, "_has_id", Identifier() in self.parts)
+        object.__setattr__(self, "has_id", Identifier() in self.parts)
         name, group_names = _cached_names(self)
         object.__setattr__(self, "_name", name)
         object.__setattr__(self, "_names", group_names)
@@ -79,7 +80,7 @@ class Template:
         Returns:
             A safe name; ``unnamed`` (and the extension) if all tags are empty.
         """
-        digits = names.id_suffix(id) if self._has_id else ""
+        digits = names.id_suffix(id) if self.has_id else ""
         return self._name(tuple(map(tags.get, self._read)), digits)
 
     def values(self, tags: Mapping[str, str]) -> tuple[str, ...]:
