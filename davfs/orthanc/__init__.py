@@ -231,6 +231,9 @@ class ResourceDeleter(Protocol):
     def delete(self, level: Level, resource: OrthancId) -> None:
         """Delete a resource and everything below it (``DELETE /{level}/{id}``)."""
 
+    def delete_instances(self, instances: Sequence[OrthancId]) -> None:
+        """Delete those of the instances that exist, one after the other (``POST /tools/bulk-delete``)."""
+
 
 class StudyMetadata(Protocol):
     """Values that programs attach to studies. Orthanc notes each change of one in its log (``UpdatedMetadata``)."""

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from davfs.entry import Readable
-from davfs.errors import BadFile, OrthancError, UnknownResource
+from davfs.errors import BadFile, OrthancError, Unavailable, UnknownResource
 from davfs.orthanc import Buffer
 from davfs.orthanc.batches import Batches
 from davfs.orthanc.codes import is_lost, upload_error
@@ -214,6 +214,14 @@ class RestOrthanc(RestMetadata):
     def delete(self, level: Level, resource: OrthancId) -> None:
         """See `davfs.orthanc.Orthanc`."""
         self._transport.delete(f"/{level.value}/{resource}")
+
+    def delete_instances(self, instances: Sequence[OrthancId]) -> None:
+        """See `davfs.orthanc.Orthanc`."""
+        there = sorted(self.existing(instances))
+        if there:
+            self._transport.post("/tools/bulk-delete", json.dumps({"Resources": there}).encode())
+            if self.existing(there):  # the response is empty, so that it proves nothing
+                raise Unavailable("instances were not deleted")
 
     def _rendition(self, instance: OrthancId, form: str) -> bytes | None:
         """Return an instance in another form, None if it has no such form."""

@@ -54,6 +54,7 @@ class Deletion:
         instances: The instances, by series.
         seq: Number of the last change in Orthanc's log at that time, 0 if unknown: an instance that comes later is not
             meant, even if it has the id of a former one.
+        purger: The drive that deletes them for good now, so that nobody can restore them; empty if none does.
     """
 
     id: EntryId
@@ -66,6 +67,7 @@ class Deletion:
     path: tuple[str, ...]
     instances: Mapping[OrthancId, frozenset[OrthancId]]
     seq: int = 0
+    purger: str = ""
 
     def joined(self, later: "Deletion") -> "Deletion":
         """Return this deletion with all that a later one in the same entry took.
@@ -189,6 +191,7 @@ def _encode(deletion: Deletion) -> dict[str, Any]:
         "id": deletion.id,
         "time": deletion.time.astimezone(UTC).strftime(_TIME),
         **{key: getattr(deletion, key) for key in _TEXTS},
+        **({"purger": deletion.purger} if deletion.purger else {}),
         "path": list(deletion.path),
         "seq": deletion.seq,
         "instances": {series: _pack(series, some) for series, some in deletion.instances.items()},
@@ -205,6 +208,7 @@ def _decode(form: Mapping[str, Any]) -> Deletion:
         **{key: _text(form[key]) for key in _TEXTS},
         path=tuple(map(_text, form["path"])),
         seq=int(form["seq"]),
+        purger=_text(form.get("purger", "")),
         instances={OrthancId(series): _unpack(packed) for series, packed in form["instances"].items()},
     )
 

@@ -216,6 +216,18 @@ def test_counts(orthanc: Orthanc) -> None:
     assert orthanc.counts() == Counts(2, 3, 4, 5)
 
 
+def test_delete_instances(orthanc: Orthanc) -> None:
+    """Many instances are deleted at once, with what is empty then; unknown ids change nothing."""
+    fill(orthanc)
+    orthanc.delete_instances([UNKNOWN, instance(FIRST), instance(OTHER)])
+    assert orthanc.with_children(Level.SERIES, path(FIRST)[Level.SERIES]).children == [instance(SAME_SERIES)]
+    assert not orthanc.exists(Level.PATIENT, path(OTHER)[Level.PATIENT])
+    before = orthanc.counts()
+    orthanc.delete_instances([UNKNOWN, instance(FIRST)])
+    orthanc.delete_instances([])
+    assert orthanc.counts() == before
+
+
 def test_delete(orthanc: Orthanc) -> None:
     """Deleting a resource deletes all resources below it, and those above it that are empty then."""
     fill(orthanc)

@@ -212,6 +212,11 @@ class MemoryOrthanc:
             empty, parent = parent, self._above(parent)
             self._remove(empty)
 
+    def delete_instances(self, instances: Sequence[OrthancId]) -> None:
+        """See `Orthanc`."""
+        for instance in self.existing(instances):
+            self.delete(Level.INSTANCE, instance)
+
     def exists(self, level: Level, resource: OrthancId) -> bool:
         """See `Orthanc`."""
         if level is Level.INSTANCE:

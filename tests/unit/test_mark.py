@@ -35,6 +35,7 @@ deletions = st.builds(
     st.lists(st.text(st.characters(codec="utf-8"), max_size=9), max_size=3).map(tuple),
     st.dictionaries(numbers.map(one), st.frozensets(numbers.map(one), min_size=1, max_size=9), max_size=4),
     st.integers(0, 1 << 62),
+    st.text(st.characters(codec="utf-8"), max_size=9),
 )
 
 

@@ -50,6 +50,7 @@ QUESTIONS: dict[str, Callable[[Orthanc], Any]] = {
     "instance_size": lambda orthanc: orthanc.instance_size(ONE),
     "instance_md5": lambda orthanc: orthanc.instance_md5(ONE),
     "store": lambda orthanc: orthanc.store(FILE),
+    "delete_instances": lambda orthanc: orthanc.delete_instances([ONE]),
     "delete": lambda orthanc: orthanc.delete(Level.STUDY, ONE),
 }
 
