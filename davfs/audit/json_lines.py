@@ -28,6 +28,7 @@ def fields(record: AuditRecord) -> dict[str, Any]:
         "level": record.level,
         "resource": record.resource,
         "study_instance_uid": record.study_instance_uid,
+        "patient": record.patient,
         "sop_instances": record.sop_instances,
         "bytes": record.bytes,
         "size": record.size,

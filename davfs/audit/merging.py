@@ -72,6 +72,7 @@ def _merged(first: AuditRecord, second: AuditRecord) -> AuditRecord:
         first,
         time=second.time,
         study_instance_uid=first.study_instance_uid or second.study_instance_uid,
+        patient=first.patient or second.patient,
         sop_instances=_sum(first.sop_instances, second.sop_instances) if arrived else first.sop_instances,
         bytes=_sum(first.bytes, second.bytes),
         size=first.size if second.size is None else second.size,

@@ -1,15 +1,21 @@
 """One record of the audit trail: an access as a value, without names of patients and without paths."""
 
+import logging
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+
+_log = logging.getLogger(__name__)
 
 _LONGEST = 256
 """Characters of a text that a client chooses, such as its user agent; the rest is cut off."""
 
 
 class AuditAction(StrEnum):
-    """What was done."""
+    """What was done.
+
+    A deletion that can be undone is `DELETE`, one for good `PURGE`. `ALERT` says that records were lost.
+    """
 
     READ = "read"
     LIST = "list"
@@ -21,7 +27,6 @@ class AuditAction(StrEnum):
     PURGE = "purge"
     MOVE = "move"
     COPY = "copy"
-    LOCK = "lock"
     LOGIN = "login"
     LOGIN_REFUSED = "login-refused"
     ARRIVAL = "arrival"
@@ -98,8 +103,10 @@ class AuditRecord:
         time: When it ended (UTC).
         level: ``patient``, ``study``, ``series`` or ``instance``; empty if no resource of Orthanc is concerned.
         resource: Orthanc's id of the resource; empty for none, or for one that is not known.
-        study_instance_uid: Its study; empty to have the trail look it up.
-        sop_instances: Number of instances concerned; None to have the trail look it up.
+        study_instance_uid: Its study; empty to have the trail look it up. Of what is deleted, it has to be looked up
+            before: `AuditTrail.completed`.
+        patient: Orthanc's id of its patient; empty to have the trail look it up.
+        sop_instances: Number of instances concerned, 0 for a text about them; None to have the trail look it up.
         bytes: Bytes that were transferred; None if that is not known.
         size: Bytes of the whole file, where a part of it was read: parts that add up to it are a whole read.
         outcome: How it ended.
@@ -114,6 +121,7 @@ class AuditRecord:
     level: str = ""
     resource: str = ""
     study_instance_uid: str = ""
+    patient: str = ""
     sop_instances: int | None = None
     bytes: int | None = None
     size: int | None = None
@@ -121,3 +129,10 @@ class AuditRecord:
     reason: str = ""
     requests: int = 1
     lost: int = 0
+
+
+def lost_records(number: int) -> AuditRecord:
+    """Return the record that tells of lost ones, and warn of them in the log."""
+    _log.warning("%d records of the audit trail were lost", number)
+    alert, failed = AuditAction.ALERT, Outcome.FAILED
+    return AuditRecord(client=NOBODY, action=alert, outcome=failed, reason="RecordsLost", lost=number)

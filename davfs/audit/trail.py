@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from davfs.audit.merging import RecordMerger
-from davfs.audit.record import NOBODY, AuditAction, AuditRecord, Outcome
+from davfs.audit.record import NOBODY, AuditAction, AuditRecord, lost_records
 
 _log = logging.getLogger(__name__)
 
@@ -82,6 +82,17 @@ class AuditTrail:
         if not self._new.is_set():
             self._new.set()
 
+    def completed(self, record: AuditRecord) -> AuditRecord:
+        """Return a record with what it did not have, as far as that is known. The trail does this with each record.
+
+        What is going to be deleted has to be looked up before; other records are better left to the trail's thread.
+        """
+        try:
+            return self._complete(record)
+        except Exception as error:  # noqa: BLE001  a record without a StudyInstanceUID is better than none
+            _log.debug("a record of the audit trail could not be completed: %s", type(error).__name__)
+            return record
+
     def start(self) -> None:
         """Start the thread, if there is a sink."""
         if self._sinks:
@@ -119,21 +130,6 @@ class AuditTrail:
         self._write(ready)
 
     def _write(self, records: list[AuditRecord]) -> None:
-        completed = [self._completed(record) for record in records]
+        completed = [self.completed(record) for record in records]
         for sink in self._sinks:
             sink.write(completed)
-
-    def _completed(self, record: AuditRecord) -> AuditRecord:
-        try:
-            return self._complete(record)
-        except Exception as error:  # noqa: BLE001  a record without a StudyInstanceUID is better than none
-            _log.debug("a record of the audit trail could not be completed: %s", type(error).__name__)
-            return record
-
-
-def lost_records(number: int) -> AuditRecord:
-    """Return the record that tells of lost ones, and warn of them in the log."""
-    _log.warning("%d records of the audit trail were lost", number)
-    return AuditRecord(
-        client=NOBODY, action=AuditAction.ALERT, outcome=Outcome.FAILED, reason="RecordsLost", lost=number
-    )

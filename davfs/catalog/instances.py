@@ -51,6 +51,11 @@ class InstanceCache:
                 self._series.move_to_end(series)
             return found
 
+    def series_of(self, instance: OrthancId) -> OrthancId | None:
+        """Return the series of an instance, if it is cached or was lately."""
+        with self._lock:
+            return self._owner.get(instance) or self._former.get(instance)
+
     def put(self, series: OrthancId, instances: Iterable[Instance], epoch: int) -> Mapping[OrthancId, Instance]:
         """Cache the instances of a series, unless one of them was forgotten since ``epoch``; return them by id."""
         kept = {instance.id: instance for instance in instances}

@@ -242,6 +242,10 @@ class Store:
         """Return the tags of a resource and of those above it; of a patient, those that all studies agree on."""
         return self._query(lambda db: PlacementTable(db, self.layouts.placer).tags(node))
 
+    def parent(self, resource: OrthancId, level: Level) -> OrthancId | None:
+        """Return the patient of an indexed study, or the study of an indexed series; None if it is not indexed."""
+        return self._query(lambda db: next(iter(ResourceTable(db).parent(resource, level)), None))
+
     def studies_of(self, node: str) -> list[OrthancId]:
         """Return the studies in a patient folder, by its node."""
         return self._query(lambda db: PlacementTable(db, self.layouts.placer).studies_of(node))

@@ -14,6 +14,7 @@ from davfs.catalog.indexer import Indexer
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.layout_placing import LayoutPlacing
 from davfs.catalog.placing import Placer
+from davfs.catalog.record_lookup import RecordLookup
 from davfs.catalog.store import Store
 from davfs.catalog.synchronizer import IndexCallbacks
 from davfs.comparison.images import Decoder
@@ -109,7 +110,8 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     searching = SearchAssembly(settings, checked.layout_files.extra, since, shared)
     spool, store = _open(settings, shared, Placer(searching.placed(layouts)), indexer)
     callbacks = IndexCallbacks(indexer.reconcile_soon, indexer.wait_for_first_index, changed)
-    catalog = Catalog(orthanc, store, InstanceCache(), callbacks)
+    instances = InstanceCache()
+    catalog = Catalog(orthanc, store, instances, callbacks)
     ranges = RangeCache(orthanc, storage=storage, open_files=open_files)
     derived_files = DerivedFiles(orthanc)
     importer = Importer(orthanc, SameImage(orthanc, decode, spool.scratch), may_alter=checked.may_alter)
@@ -133,7 +135,7 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     placing.start()
     sweeper.start()
     followers = _follow(link, catalog, indexer)
-    audit = open_trail(settings.audit)
+    audit = open_trail(settings.audit, RecordLookup(orthanc, store, instances).completed)
     shutdown = Shutdown(
         interrupt=(
             lanes.zips.refuse,

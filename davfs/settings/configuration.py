@@ -41,12 +41,18 @@ class AuditSettings:
     Attributes:
         enabled: True if accesses are recorded.
         file: The file of the records, one JSON object a line.
+        maximum_size: Bytes after which a new file begins; 0 for no limit.
+        maximum_age: Seconds after which a new file begins; 0 for no limit.
+        maximum_files: Number of older files that are kept; 0 for all.
         listings: True if listings of folders are recorded.
         arrivals: True if images that come to Orthanc past the drive are recorded.
     """
 
     enabled: bool
     file: Path
+    maximum_size: int = 100 * _MEGABYTE
+    maximum_age: int = 30 * 24 * 3600
+    maximum_files: int = 0
     listings: bool = False
     arrivals: bool = True
 
@@ -157,6 +163,9 @@ class CheckedValues:
         return AuditSettings(
             enabled=self["Audit.Enabled"],
             file=self.path("Audit.File") or data / "audit.jsonl",
+            maximum_size=self["Audit.MaximumSize"] * _MEGABYTE,
+            maximum_age=self["Audit.MaximumAge"],
+            maximum_files=self["Audit.MaximumFiles"],
             listings=self["Audit.Listings"],
             arrivals=self["Audit.Arrivals"],
         )

@@ -76,7 +76,7 @@ def make_folders(settings: Configuration) -> None:
     _refuse_folder("Davfs.Catalog", settings.catalog)
     if settings.audit.enabled:
         _make_folder("Davfs.Audit.File", settings.audit.file.parent)
-        _refuse_folder("Davfs.Audit.File", settings.audit.file)
+        _refuse_device("Davfs.Audit.File", settings.audit.file)
 
 
 def layout_paths(settings: Configuration) -> tuple[Path, ...]:
@@ -125,6 +125,11 @@ def _make_folder(key: str, folder: Path) -> None:
 def _refuse_folder(key: str, file: Path) -> None:
     if file.is_dir():
         raise ConfigurationError(f"{key} is '{file}', which is a folder: it must be a file's path")
+
+
+def _refuse_device(key: str, file: Path) -> None:
+    if file.exists() and not file.is_file():
+        raise ConfigurationError(f"{key} is '{file}', which is no ordinary file: it must be a file's path")
 
 
 def _extra_tags(orthanc: Mapping[str, Any]) -> ExtraTags:

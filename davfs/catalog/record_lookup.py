@@ -1,0 +1,104 @@
+"""Looks up what records of the audit trail do not have: whose study it is, and how many instances were concerned.
+
+The index is asked first, and Orthanc only for what is not indexed or not cached.
+"""
+
+from dataclasses import dataclass, replace
+
+from davfs.audit.record import AuditAction, AuditRecord
+from davfs.cache import LruCache
+from davfs.catalog.instances import InstanceCache
+from davfs.catalog.store import Store
+from davfs.orthanc import ResourceIndex
+from davfs.orthanc.model import Level, OrthancId
+
+_CACHED = 10_000
+_LIFETIME_SECONDS = 60.0
+_LEVELS = {"patient": Level.PATIENT, "study": Level.STUDY, "series": Level.SERIES, "instance": Level.INSTANCE}
+_COUNTED = frozenset({
+    AuditAction.READ, AuditAction.COPY, AuditAction.MOVE, AuditAction.DELETE, AuditAction.RESTORE, AuditAction.PURGE,
+})  # fmt: skip
+"""Actions of which it is worth a request to Orthanc how many instances they concern."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """The study and the patient of a resource; empty texts for unknown ones."""
+
+    study_instance_uid: str = ""
+    patient: str = ""
+
+
+class RecordLookup:
+    """Completes records.
+
+    Args:
+        orthanc: The server.
+        store: The index.
+        instances: The cache of instances.
+    """
+
+    def __init__(self, orthanc: ResourceIndex, store: Store, instances: InstanceCache) -> None:
+        self._orthanc = orthanc
+        self._store = store
+        self._instances = instances
+        self._owners: LruCache[tuple[Level, str], _Owner] = LruCache(_CACHED, lifetime=_LIFETIME_SECONDS)
+        self._counts: LruCache[tuple[Level, str], int] = LruCache(_CACHED, lifetime=_LIFETIME_SECONDS)
+
+    def completed(self, record: AuditRecord) -> AuditRecord:
+        """Return a record with its study, patient and number of instances, as far as these are known.
+
+        Raises:
+            OrthancError: Orthanc does not know the resource, or does not answer.
+        """
+        level, resource = _LEVELS.get(record.level), OrthancId(record.resource)
+        if level is None or not resource:
+            return record
+        owner = _Owner() if record.study_instance_uid and record.patient else self._owner(level, resource)
+        record = replace(
+            record,
+            study_instance_uid=record.study_instance_uid or owner.study_instance_uid,
+            patient=record.patient or owner.patient,
+        )
+        if record.sop_instances is not None:
+            return record
+        return replace(record, sop_instances=self._count(record.action, level, resource))
+
+    def _owner(self, level: Level, resource: OrthancId) -> _Owner:
+        if level is Level.INSTANCE:
+            found = self._instances.series_of(resource) or self._orthanc.instance(resource).series
+            return self._owner(Level.SERIES, found)
+        if known := self._owners.get((level, resource)):
+            return known
+        owner = _Owner(patient=resource) if level is Level.PATIENT else self._indexed_owner(level, resource)
+        if owner.patient:
+            self._owners.put((level, resource), owner)
+        return owner
+
+    def _indexed_owner(self, level: Level, resource: OrthancId) -> _Owner:
+        study = self._store.parent(resource, level) if level is Level.SERIES else resource
+        if study is None:
+            return _Owner()
+        patient = self._store.parent(study, Level.STUDY)
+        return _Owner(self._store.tags(study).get("StudyInstanceUID", ""), patient) if patient else _Owner()
+
+    def _count(self, action: AuditAction, level: Level, resource: OrthancId) -> int | None:
+        if level is Level.INSTANCE:
+            return 1
+        return self._counted(level, resource) if action in _COUNTED else None
+
+    def _counted(self, level: Level, resource: OrthancId) -> int:
+        known = self._counts.get((level, resource))
+        if known is None:
+            known = self._instances_below(level, resource)
+            self._counts.put((level, resource), known)
+        return known
+
+    def _instances_below(self, level: Level, resource: OrthancId) -> int:
+        if level is Level.SERIES and (cached := self._instances.get(resource)) is not None:
+            return len(cached)
+        children = self._orthanc.with_children(level, resource).children
+        if level is Level.SERIES:
+            return len(children)
+        below = Level.SERIES if level is Level.STUDY else Level.STUDY
+        return sum(self._counted(below, child) for child in children)
