@@ -4,15 +4,13 @@ An area implements `Area`, and a further Protocol for each thing that clients ca
 area; ``()`` is its root.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-from davfs.checksums import Checksums
 from davfs.entry import Content, Entry, Path
-from davfs.filesystem.upload_records import UploadRecord
+from davfs.filesystem.upload_records import UploadRecords
 from davfs.orthanc import Buffer
 from davfs.spool.files import ClientProperties
 
@@ -186,20 +184,10 @@ class HasProperties(Protocol):
 
 @runtime_checkable
 class HasUploadRecords(Protocol):
-    """An area that remembers what clients tell about their uploads: dates and checksums."""
+    """An area that remembers what clients tell about their uploads."""
 
-    def checksums(self, folder: Path, entries: Sequence[Entry]) -> Mapping[str, Checksums]:
-        """Return the known checksums of files in a folder, by name; those of a derived file are never known."""
-
-    def record_upload(self, path: Path, record: UploadRecord, user: str) -> bool:
-        """Keep what a user's client has told about a file; return False if there is no room for it."""
-
-    def set_modified(self, path: Path, modified: datetime, user: str) -> bool:
-        """Change the date of a file, in UTC; return False if there is no room for that, or for a folder.
-
-        Raises:
-            NotFound: Nothing is at the path.
-        """
+    def upload_records(self) -> UploadRecords:
+        """Return the dates and checksums of all files."""
 
 
 @runtime_checkable

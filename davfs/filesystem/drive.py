@@ -25,6 +25,7 @@ from davfs.filesystem.area import (
     Writable,
 )
 from davfs.filesystem.readme import Readme
+from davfs.filesystem.upload_records import UploadRecords
 from davfs.orthanc import Buffer
 
 README = "README.txt"
@@ -155,16 +156,15 @@ class Drive:
         Raises:
             Unavailable: Orthanc does not answer.
         """
-        area = self.upload_records_area(folder)
-        if area is not None:
-            return area.checksums(folder[1:], entries)
+        if (records := self.upload_records(folder)) is not None:
+            return records.checksums(folder[1:], entries)
         steady = [entry for entry in entries if entry.steady]
         return self._stored.of(steady) if steady and self._stored else {}
 
-    def upload_records_area(self, path: Path) -> HasUploadRecords | None:
-        """Return the area of a path if it remembers what clients tell about their uploads, or None."""
+    def upload_records(self, path: Path) -> UploadRecords | None:
+        """Return what clients have told about their uploads to the area of a path; None if it is not kept."""
         area: HasUploadRecords | None = self._area_with(HasUploadRecords, path)
-        return area
+        return area.upload_records() if area is not None else None
 
     def properties_area(self, path: Path) -> HasProperties | None:
         """Return the area of a path if it keeps dead properties, or None."""

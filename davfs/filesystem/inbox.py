@@ -9,20 +9,17 @@
 Paths, including those of errors, are relative to the inbox.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace as altered
-from datetime import datetime
+from collections.abc import Iterable, Mapping
 
-from davfs.checksums import Checksums
 from davfs.derived.checksums import StoredChecksums
-from davfs.entry import DICOM, Content, Entry, Opened, Path, Redated
+from davfs.entry import Content, Entry, Opened, Path
 from davfs.errors import AlreadyExists, Forbidden, NotFound, PathError, UnknownResource
 from davfs.filesystem.area import QuotaUsage, Upload
 from davfs.filesystem.forwarded import ForwardedImages
 from davfs.filesystem.progress_files import ProgressFiles
 from davfs.filesystem.receipts import Receipts
 from davfs.filesystem.stored import open_stored
-from davfs.filesystem.upload_records import UploadRecord, UploadRecords
+from davfs.filesystem.upload_records import UploadRecords
 from davfs.imports.complete_file import CompleteBytes
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
@@ -63,8 +60,7 @@ class Inbox:
         self._orthanc = orthanc
         self._spool = spool
         self._receipts = Receipts(orthanc, spool, forwarded or ForwardedImages())
-        self._records = UploadRecords(spool)
-        self._stored = stored
+        self._records = UploadRecords(spool, stored)
         self._uploads = UploadHandler(spool, lanes, importer)
         self._progress = ProgressFiles(self._uploads.running)
         self._allow_upload = allow_upload
@@ -96,12 +92,12 @@ class Inbox:
             return progress_file
         item = self._find(path)
         if item.receipt is None:
-            return self._open_dated(path)
+            return self._records.redated(path, self._spool.open(path))
         try:
             # The entry first: newer bytes with an old entity tag are read again, older ones with a new tag are not.
             entry = self._records.dated(path, self._receipts.entry(item))
             if item.has_original:
-                return self._open_dated(path)
+                return self._records.redated(path, self._spool.open(path))
             return open_stored(self._orthanc, entry, item.receipt.instance)
         except UnknownResource as error:
             raise self._receipts.remove(path, item) from error
@@ -185,23 +181,9 @@ class Inbox:
         """See `HasProperties`."""
         self._spool.set_property(path, name, value, user)
 
-    def checksums(self, folder: Path, entries: Sequence[Entry]) -> Mapping[str, Checksums]:
-        """See `HasUploadRecords`; those of an imported file are Orthanc's."""
-        imported = [entry for entry in entries if entry.resource and entry.media_type == DICOM]
-        stored = self._stored.of(imported) if self._stored else {}
-        return {**self._records.checksums(folder, entries), **stored}
-
-    def record_upload(self, path: Path, record: UploadRecord, user: str) -> bool:
-        """See `HasUploadRecords`; Orthanc can serve other bytes than were uploaded."""
-        item = self._find(path)
-        is_served_by_orthanc = item.receipt is not None and not item.has_original
-        return self._records.add(path, altered(record, checksums={}) if is_served_by_orthanc else record, user)
-
-    def set_modified(self, path: Path, modified: datetime, user: str) -> bool:
+    def upload_records(self) -> UploadRecords:
         """See `HasUploadRecords`."""
-        self._check_changeable(path)
-        entry = self.stat(path)
-        return not entry.is_folder and self._records.change_date(path, entry.etag, modified, user)
+        return self._records
 
     def quota(self) -> QuotaUsage:
         """Return how full the inbox is, by its quota and its disk; receipts take no space."""
@@ -226,11 +208,6 @@ class Inbox:
         if entry.is_folder:
             raise Forbidden(source, "What is in this folder was never imported: take the files out of it one by one.")
         return self._find(source).receipt is None
-
-    def _open_dated(self, path: Path) -> Content:
-        content = self._spool.open(path)
-        modified = self._records.dated(path, content.entry).modified
-        return content if modified == content.entry.modified else Redated(content, modified)
 
     def _exists(self, path: Path) -> bool:
         try:

@@ -7,14 +7,15 @@ The file's own date stays that of the upload, by which it expires.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from davfs.checksums import Algorithm, Checksums
-from davfs.entry import Entry, Path
-from davfs.errors import NoSpace, NotFound
+from davfs.derived.checksums import StoredChecksums
+from davfs.entry import DICOM, Content, Entry, Path, Redated
+from davfs.errors import NoSpace
 from davfs.spool.files import UPLOAD_RECORD, InboxFiles
 
 
@@ -56,24 +57,48 @@ class UploadRecords:
 
     Args:
         spool: Keeps them.
+        stored: Checksums of the imported files; None if they are not known.
     """
 
-    def __init__(self, spool: InboxFiles) -> None:
+    def __init__(self, spool: InboxFiles, stored: StoredChecksums | None = None) -> None:
         self._spool = spool
+        self._stored = stored
 
     def add(self, path: Path, record: UploadRecord, user: str) -> bool:
-        """Keep a record of a file for a user, in place of an older one; return False if there is no room for it."""
-        try:
-            self._spool.set_property(path, UPLOAD_RECORD, record.encode(), user)
-        except (NoSpace, NotFound):
-            return False
-        return True
+        """Keep a record of a file for a user, in place of an older one; return False if there is no room for it.
 
-    def change_date(self, path: Path, etag: str, modified: datetime, user: str) -> bool:
-        """Give a file another date, and keep its checksums; return False if there is no room for that."""
+        Of a file that Orthanc serves the record has no checksums: Orthanc can have stored other bytes.
+
+        Raises:
+            NotFound: Nothing is at the path.
+        """
+        item = self._spool.stat(path)
+        if item.receipt and not item.has_original:
+            record = replace(record, checksums={})
+        with suppress(NoSpace):
+            self._spool.set_property(path, UPLOAD_RECORD, record.encode(), user)
+            return True
+        return False
+
+    def drop(self, path: Path) -> None:
+        """Forget a record: another upload has come, whose client told nothing."""
+        if self._spool.properties.get(path, UPLOAD_RECORD) is not None:
+            self._spool.properties.drop(path, UPLOAD_RECORD)
+
+    def change_date(self, path: Path, entry: Entry, modified: datetime, user: str) -> bool:
+        """Give a file another date, and keep its checksums; return False for a folder, or if there is no room.
+
+        Raises:
+            NotFound: Nothing is at the path.
+        """
         known = self._of(path)
-        record = known if known and known.etag == etag else UploadRecord(etag)
-        return self.add(path, replace(record, modified=modified), user)
+        record = known if known and known.etag == entry.etag else UploadRecord(entry.etag)
+        return not entry.is_folder and self.add(path, replace(record, modified=modified), user)
+
+    def redated(self, path: Path, content: Content) -> Content:
+        """Return an open file with the date that its client told."""
+        modified = self.dated(path, content.entry).modified
+        return content if modified == content.entry.modified else Redated(content, modified)
 
     def dated(self, path: Path, entry: Entry) -> Entry:
         """Return the entry of a file with the date that its client told."""
@@ -84,15 +109,20 @@ class UploadRecords:
         records = self._in_folder(folder)
         return [_dated(entry, records.get(entry.name)) for entry in entries] if records else list(entries)
 
-    def checksums(self, folder: Path, entries: Iterable[Entry]) -> dict[str, Checksums]:
-        """Return the checksums of the files in a folder that are known, by name."""
+    def checksums(self, folder: Path, entries: Sequence[Entry]) -> dict[str, Checksums]:
+        """Return the known checksums of files in a folder, by name; those of an imported file are Orthanc's.
+
+        Raises:
+            Unavailable: Orthanc does not answer.
+        """
         records = self._in_folder(folder)
-        found = ((entry, records.get(entry.name)) for entry in entries)
-        return {
+        told = {
             entry.name: record.checksums
-            for entry, record in found
-            if record and record.checksums and record.etag == entry.etag
+            for entry in entries
+            if (record := records.get(entry.name)) and record.etag == entry.etag and record.checksums
         }
+        imported = [entry for entry in entries if entry.resource and entry.media_type == DICOM]
+        return told | (self._stored.of(imported) if self._stored else {})
 
     def _of(self, path: Path) -> UploadRecord | None:
         value = self._spool.properties.get(path, UPLOAD_RECORD)

@@ -58,11 +58,14 @@ class LocalServer:
 
 @contextmanager
 def local_server(
-    folder: DiskPath, reload: Callable[[], LoadedLayouts] = lambda: LoadedLayouts((), ())
+    folder: DiskPath,
+    reload: Callable[[], LoadedLayouts] = lambda: LoadedLayouts((), ()),
+    *,
+    maximum_age: float = 0,
 ) -> Iterator[LocalServer]:
     """Run a server until the end of the block."""
     orthanc, lanes = MemoryOrthanc(), Lanes(workers=1, patience=5)
-    spool = Spool(folder, maximum_size=1 << 30, maximum_age=0)
+    spool = Spool(folder, maximum_size=1 << 30, maximum_age=maximum_age)
     stored = StoredChecksums(orthanc)
     inbox = Inbox(orthanc, spool, lanes, Importer(orthanc), stored=stored)
     areas: dict[str, Area] = {"inbox": inbox}

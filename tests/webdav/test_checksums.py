@@ -25,6 +25,7 @@ RCLONE = """<?xml version="1.0"?>
 <d:displayname /><d:getlastmodified /><d:getcontentlength /><d:resourcetype /><oc:checksums /><oc:permissions />
 </d:prop></d:propfind>"""
 """The properties that rclone asks for with ``vendor = owncloud`` and ``nextcloud``."""
+LONG_AGO = "Thu, 01 Jan 1970 00:00:05 GMT"
 NEXTCLOUD = """<?xml version="1.0"?>
 <d:propfind xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns" xmlns:nc="http://nextcloud.org/ns"><d:prop>
 <d:resourcetype/><d:getlastmodified/><d:getcontentlength/><d:getetag/><d:quota-available-bytes/><d:quota-used-bytes/>
@@ -216,7 +217,11 @@ def test_where_orthanc_keeps_none(other: Door) -> None:
 @pytest.mark.parametrize("other", [{"OverwriteInstances": True}], indirect=True)
 def test_after_a_replacement(other: Door) -> None:
     """An image that takes the place of another one has its own checksum at once, in the archive and in the inbox."""
-    assert other.drive.put("inbox/replaced.dcm", dicom.instance("summed-twice")).is_success
+    answer = other.drive.request(
+        "PUT", "inbox/replaced.dcm", content=dicom.instance("summed-twice"), headers={"X-OC-Mtime": "5"}
+    )
+    assert answer.headers["X-OC-Mtime"] == "accepted"
+    assert other.drive.head("inbox/replaced.dcm").headers["Last-Modified"] == LONG_AGO
     path = place("summed-twice")
     for pixels in (1024, 2048, 4096):
         image = dicom.instance("summed-twice", pixels=pixels)
@@ -224,6 +229,7 @@ def test_after_a_replacement(other: Door) -> None:
         for each in (path, "inbox/replaced.dcm"):
             answer = other.drive.request("GET", each, headers={"Want-Repr-Digest": "md5=1"})
             assert (answer.content, answer.headers["repr-digest"]) == (image, f"md5=:{digest(image)}:")
+            assert answer.headers["Last-Modified"] != LONG_AGO
             assert list(asked(other.drive, each, depth="0").values()) == [f"MD5:{md5(image)}"]
 
 

@@ -20,6 +20,7 @@ from davfs.doors.webdav.provider import DriveProvider
 from davfs.doors.webdav.request_headers import destination, is_deep, may_replace
 from davfs.doors.webdav.responses import send_empty
 from davfs.doors.webdav.upload_body import announced_length, copy_body
+from davfs.doors.webdav.upload_headers import DATE_ACCEPTED, UploadHeaders, change_date, remember
 from davfs.doors.webdav.validators import entity_tag
 from davfs.entry import Entry, Path
 from davfs.errors import AlreadyExists
@@ -59,8 +60,10 @@ class DriveMethods(RequestServer):
             with self._provider.one_look(path):
                 found = self._check_put(path, environ)
                 writing.enter_context(self._provider.being_written(path, environ))
-            stored = yield from self._store(path, environ)
+            told = UploadHeaders.of(environ)
+            stored, has_date = yield from self._store(path, environ, told)
         headers = [("ETag", entity_tag(stored))] if stored.etag else []
+        headers += [DATE_ACCEPTED] if has_date else []
         yield from send_empty(start_response, _status(replaced=found is not None), headers)
 
     def do_DELETE(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
@@ -104,8 +107,9 @@ class DriveMethods(RequestServer):
         replaced = self._check_target(target, environ)
         with self._paths_locked(environ, path, target):
             self._drive.copy(path, target, replace=may_replace(environ), deep=deep)
+            headers = change_date(self._drive, target, environ)
         self._audit(environ, "copy", source.resource)
-        return send_empty(start_response, _status(replaced=replaced))
+        return send_empty(start_response, _status(replaced=replaced), headers)
 
     def do_MOVE(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
         """Move or rename a file or folder (RFC 4918 §9.9)."""
@@ -118,8 +122,9 @@ class DriveMethods(RequestServer):
         self._provider.check_locks(path[:-1], environ)
         with self._provider.releasing_locks(path), self._paths_locked(environ, path, target):
             self._drive.move(path, target, replace=may_replace(environ))
+            headers = change_date(self._drive, target, environ)
         self._audit(environ, "move", source.resource)
-        return send_empty(start_response, _status(replaced=replaced))
+        return send_empty(start_response, _status(replaced=replaced), headers)
 
     def do_LOCK(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
         """Grant or refresh a lock (RFC 4918 §9.10); refuse before an empty file is made for it (§9.10.4)."""
@@ -153,18 +158,20 @@ class DriveMethods(RequestServer):
         self._provider.check_locks(path if found else path[:-1], environ)
         return found
 
-    def _store(self, path: Path, environ: Environ) -> Generator[bytes, None, Entry]:
-        """Receive the body of a PUT, and store it as a file."""
-        size = announced_length(environ)
+    def _store(self, path: Path, environ: Environ, told: UploadHeaders) -> Generator[bytes, None, tuple[Entry, bool]]:
+        """Receive the body of a PUT, and store it as a file; return also whether it has the date that was told."""
+        size, received = announced_length(environ), told.start()
         resource = None
         try:
             with self._drive.receive(path, size) as upload:
-                yield from copy_body(environ, upload, size)
+                yield from copy_body(environ, upload, size, received)
+                told.check(received)
                 with self._paths_locked(environ, path):
                     self._provider.check_new_locks(path, environ)
                     stored = upload.finish(replace=not conditions.creates_only(environ))
+                    has_date = remember(self._drive, path, told.record(stored, received), user_of(environ))
             resource = stored.resource
-            return stored
+            return stored, has_date
         finally:
             self._audit(environ, "write", resource)
 

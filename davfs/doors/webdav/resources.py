@@ -6,16 +6,22 @@ from xml.etree.ElementTree import Element, tostring
 
 from wsgidav.dav_provider import _DAVResource
 
+from davfs import checksums
 from davfs.doors.webdav import paths
 from davfs.doors.webdav.context import Environ, user_of
 from davfs.doors.webdav.http_errors import HttpError, as_http_errors
+from davfs.doors.webdav.multistatus import CHECKSUMS
+from davfs.doors.webdav.upload_headers import parse_date
 from davfs.entry import Entry, Path
 from davfs.errors import AlreadyExists
 from davfs.filesystem.area import HasProperties
 from davfs.filesystem.drive import Drive
+from davfs.spool.files import UPLOAD_RECORD
 
 _PLANNED = "davfs.properties"
 """Key of the properties that a request is going to set."""
+_MODIFIED = "{DAV:}lastmodified"
+"""The date of a file where clients of ownCloud set it: ``getlastmodified`` is protected (RFC 4918 §15.7)."""
 _WIN32 = "{urn:schemas-microsoft-com:}"
 
 
@@ -66,13 +72,39 @@ class DriveResource(_DAVResource):
         area = self._drive.properties_area(self._segments)
         if area is None or not _takes_files(self._drive, self._segments, self._entry):
             raise HttpError(HTTPStatus.FORBIDDEN, "Properties can be set in inbox/ only.")
-        if name.startswith("{DAV:}"):
+        if name == _MODIFIED and value is not None:
+            self._set_modified(value, dry_run=dry_run)
+            return
+        if name.startswith("{DAV:}") or name == UPLOAD_RECORD:
             super().set_property_value(name, value)  # which refuses it
+        if name == CHECKSUMS:
+            self._compare_checksums(value)
+            return
         with as_http_errors():
             if value is not None:
                 self._set_property(area, name, value, dry_run=dry_run)
             elif not dry_run:
                 area.properties().drop(self._segments[1:], name)
+
+    def _set_modified(self, value: Element, *, dry_run: bool) -> None:
+        """Change the date of a file in the form of ownCloud, which rclone does if the drive has not taken it."""
+        records, modified = self._drive.upload_records(self._segments), parse_date(value.text or "")
+        if records is None or modified is None or self._entry.is_folder:
+            raise HttpError(HTTPStatus.FORBIDDEN, "This date cannot be set.")
+        with as_http_errors():
+            user = user_of(self.environ)
+            if not dry_run and not records.change_date(self._segments[1:], self._entry, modified, user):
+                raise HttpError(HTTPStatus.INSUFFICIENT_STORAGE, "There is no room for the date.")
+
+    def _compare_checksums(self, value: Element | None) -> None:
+        """Take no checksum from a client but the known one, which rclone sends back together with a date."""
+        known = self._drive.checksums(self._segments[:-1], [self._entry]).get(self._entry.name, {})
+        try:
+            told = checksums.parse("" if value is None else " ".join(value.itertext()))
+        except ValueError:
+            told = {}
+        if not told or any(known.get(each) != digest for each, digest in told.items()):
+            raise HttpError(HTTPStatus.FORBIDDEN, "Checksums are computed from the files, and cannot be set.")
 
     def _set_property(self, area: HasProperties, name: str, value: Element, *, dry_run: bool) -> None:
         value.tail = None  # text that follows it in the request

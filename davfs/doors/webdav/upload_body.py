@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from http import HTTPStatus
 
+from davfs.checksums import RunningChecksums
 from davfs.doors.webdav.context import Environ
 from davfs.doors.webdav.http_errors import HttpError
 from davfs.filesystem.area import Upload
@@ -29,11 +30,17 @@ def announced_length(environ: Environ) -> int | None:
     return int(value)
 
 
-def copy_body(environ: Environ, upload: Upload, size: int | None) -> Iterator[bytes]:
+def copy_body(environ: Environ, upload: Upload, size: int | None, running: RunningChecksums) -> Iterator[bytes]:
     """Write the body of a request into an upload; yield an empty block whenever more of it has to be waited for.
 
+    Args:
+        environ: The request.
+        upload: Takes the bytes.
+        size: The announced size in bytes; None for none.
+        running: Takes the bytes as well.
+
     Raises:
-        HttpError: The body has not the announced size in bytes.
+        HttpError: The body has not the announced size.
     """
     received = 0
     buffer = memoryview(bytearray(min(size or _BLOCK, _BLOCK)))
@@ -42,6 +49,7 @@ def copy_body(environ: Environ, upload: Upload, size: int | None) -> Iterator[by
             yield b""
         else:
             upload.write(buffer[:count])
+            running.update(buffer[:count])
             received += count
     if size not in (None, received):
         reason = f"The upload broke off after {received} of {size} bytes: nothing was stored."

@@ -7,8 +7,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
-from davfs.dates import http_date
-from davfs.entry import DICOM, Entry
+from davfs.entry import Entry
 
 _TAG = re.compile(r'(?:^|,)[ \t]*(W/)?"([^"]*)"[ \t]*(?=,|$)')
 """An entity tag in a list; each run of blanks is matched once, or a long one would take quadratic time."""
@@ -50,14 +49,12 @@ def unmet(headers: Mapping[str, Any], entry: Entry) -> HTTPStatus | None:
 def same_version(header: str, entry: Entry) -> bool:
     """Return True if ``If-Range`` names the current version of a file, so that parts of it fit together.
 
-    A date is a strong validator of an image. Other files may have been replaced within the same second.
+    A date is no strong validator: files are replaced within a second, or have the date of their acquisition, or that
+    which a client told. Clients that know the entity tag must not send one.
 
     Source: RFC 9110 §13.1.5, §8.8.2.2.
     """
-    if not entry.etag:
-        return False
-    by_date = bool(entry.resource) and entry.media_type == DICOM and header.strip() == http_date(entry.modified)
-    return by_date or header.strip() == entity_tag(entry)
+    return bool(entry.etag) and header.strip() == entity_tag(entry)
 
 
 def _matches(header: str, etag: str, *, weak: bool) -> bool:

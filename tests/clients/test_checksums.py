@@ -1,0 +1,161 @@
+"""Proof of a copy by rclone: what it calls the same is the same, and what has been copied is not copied again."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from davfs.demo.ports import free_ports
+from davfs.demo.process import OrthancProcess
+from tests.support import dicom
+from tests.support.doors import SERVER, Door, opened
+from tests.support.drive import import_by_rest, place, resource
+from tests.support.orthanc_server import OrthancServer
+from tests.webdav.test_checksums import digest
+
+IMAGES = {place("proved", number=number): dicom.instance("proved", number=number, pixels=4096) for number in (1, 2, 3)}
+VENDORS = ("owncloud", "nextcloud", "other")
+
+
+@pytest.fixture(scope="module")
+def process(
+    plugin: Path, servers: list[OrthancProcess], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OrthancProcess]:
+    """An Orthanc with some images."""
+    davfs = {"Server": {"Enabled": True, "Port": free_ports(1)[0]}, "Layouts": ["by-patient", "by-uid"]}
+    settings = {"MaximumStorageCacheSize": 0}  # what is damaged on the disk would be served from memory
+    folder = tmp_path_factory.mktemp("orthanc")
+    with OrthancServer(folder, plugins=[plugin], davfs=davfs, settings=settings) as process:
+        servers.append(process)
+        yield process
+        servers.remove(process)
+
+
+@pytest.fixture(scope="module")
+def drive(process: OrthancProcess) -> Iterator[Door]:
+    """The drive's own port, and images in the archive."""
+    with opened(SERVER, process) as each:
+        import_by_rest(each.rest, *IMAGES.values())
+        yield each
+
+
+class Rclone:
+    """rclone with one kind of server as its remote.
+
+    Args:
+        folder: Holds its configuration.
+        url: The drive.
+        vendor: What rclone takes the drive for.
+    """
+
+    def __init__(self, folder: Path, url: str, vendor: str) -> None:
+        self._settings = folder / "rclone.conf"
+        self._settings.write_text(f"[drive]\ntype = webdav\nurl = {url}\nvendor = {vendor}\n")
+
+    def run(self, *arguments: str | Path) -> tuple[int, str]:
+        """Return the exit code of a command, and all that it prints."""
+        command = ["rclone", "--config", self._settings, "--retries", "1", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        return done.returncode, done.stdout + done.stderr
+
+    def copied(self, *arguments: str | Path) -> int:
+        """Run a command that copies files, which has to succeed; return how many it has copied."""
+        code, said = self.run("-v", *arguments)
+        assert code == 0, said
+        return len(re.findall(r": (?:Copied|Updated)", said))
+
+
+@pytest.fixture(params=VENDORS)
+def rclone(request: pytest.FixtureRequest, drive: Door, tmp_path: Path) -> Rclone:
+    """Return rclone with each kind of server in turn."""
+    return Rclone(tmp_path, drive.url, request.param)
+
+
+@pytest.fixture
+def owncloud(drive: Door, tmp_path: Path) -> Rclone:
+    """Return rclone with the kind of server that has MD5s."""
+    return Rclone(tmp_path, drive.url, "owncloud")
+
+
+@pytest.fixture
+def copy(owncloud: Rclone, tmp_path: Path) -> Path:
+    """Return a copy of the archive, which is proved to be complete."""
+    assert owncloud.copied("copy", "drive:by-patient", tmp_path / "copy") == len(IMAGES)
+    code, said = owncloud.run("check", "--checksum", "drive:by-patient", tmp_path / "copy")
+    assert (code, "hashes could not be checked" in said) == (0, False), said
+    assert f"{len(IMAGES)} matching files" in said
+    return tmp_path / "copy"
+
+
+def flip(file: Path) -> None:
+    """Change one bit in the middle of a file."""
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def test_second_copy(rclone: Rclone, tmp_path: Path) -> None:
+    """A second copy out of the archive, or into the inbox, transfers nothing."""
+    assert rclone.copied("sync", "drive:by-patient", tmp_path / "copy") == len(IMAGES)
+    assert rclone.copied("sync", "drive:by-patient", tmp_path / "copy") == 0
+    (tmp_path / "copy" / "notes.txt").write_text("no image")
+    target = f"drive:inbox/{tmp_path.name}"
+    assert rclone.copied("sync", tmp_path / "copy", target) == len(IMAGES) + 1
+    assert rclone.copied("sync", tmp_path / "copy", target) == 0
+    assert rclone.copied("sync", "--checksum", tmp_path / "copy", target) == 0
+    assert rclone.run("check", "--download", tmp_path / "copy", target)[0] == 0
+
+
+def test_dates_are_kept(owncloud: Rclone, copy: Path, tmp_path: Path) -> None:
+    """Rclone's copy into the inbox has the dates of the files on the disk."""
+    target = f"drive:inbox/{tmp_path.name}"
+    owncloud.copied("copy", copy, target)
+    local, remote = (
+        sorted(owncloud.run("lsf", "--recursive", "--files-only", "--format", "tp", each)[1].splitlines())
+        for each in (str(copy), target)
+    )
+    assert local == remote
+
+
+@pytest.mark.parametrize("way", ["--checksum", "--download"])
+def test_damaged_copy(owncloud: Rclone, copy: Path, way: str) -> None:
+    """One flipped bit in a copy is found, by the checksums alone as well."""
+    flip(copy.parent / "copy" / next(iter(IMAGES)).removeprefix("by-patient/"))
+    code, said = owncloud.run("check", way, "drive:by-patient", copy)
+    assert code != 0
+    assert "1 differences found" in said
+    assert f"{len(IMAGES) - 1} matching files" in said
+
+
+def test_damaged_upload(owncloud: Rclone, copy: Path, tmp_path: Path) -> None:
+    """What was uploaded is checked in the same way."""
+    target = f"drive:inbox/{tmp_path.name}"
+    owncloud.copied("copy", copy, target)
+    assert owncloud.run("check", "--checksum", copy, target)[0] == 0
+    flip(copy / next(iter(IMAGES)).removeprefix("by-patient/"))
+    assert "1 differences found" in owncloud.run("check", "--checksum", copy, target)[1]
+
+
+def test_damaged_storage(drive: Door, process: OrthancProcess, owncloud: Rclone, tmp_path: Path) -> None:
+    """An image that was damaged in Orthanc's storage is not copied without an error; its digest tells what it was."""
+    image = dicom.instance("decayed", pixels=8192)
+    import_by_rest(drive.rest, image)
+    (stored,) = (each for each in process.folder.glob("storage/??/??/*") if each.read_bytes() == image)
+    path = place("decayed")
+    folder = path.split("/")[1]
+    flip(stored)
+    code, said = owncloud.run("copy", f"drive:by-patient/{folder}", tmp_path / "decayed")
+    assert code != 0
+    assert "corrupted on transfer" in said
+    answer = drive.drive.request("GET", path, headers={"Want-Repr-Digest": "md5=1"})
+    assert (answer.content == image, answer.headers["Repr-Digest"]) == (False, f"md5=:{digest(image)}:")
+    drive.rest.delete(resource(image, "patients"))
+
+
+def test_room(owncloud: Rclone) -> None:
+    """Rclone shows how much room the inbox has."""
+    code, said = owncloud.run("about", "drive:")
+    assert code == 0, said
+    assert all(word in said for word in ("Total:", "Used:", "Free:"))
