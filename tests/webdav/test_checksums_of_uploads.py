@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from davfs.dates import http_date
-from davfs.doors.webdav.upload_headers import parse_date
+from davfs.doors.webdav.upload_headers import parse_upload_date
 from davfs.spool.files import UPLOAD_RECORD
 from tests.support.inbox import CT
 from tests.support.local_server import LocalServer, local_server
@@ -149,12 +149,14 @@ def test_what_is_no_date(door: LocalServer, told: str) -> None:
     """What is no date is not accepted, and the file is stored as always."""
     answer = put(door, X_OC_Mtime=told)
     assert (answer.status_code, answer.headers.get("X-OC-Mtime")) == (201, None)
-    assert parse_date(told) is None
+    assert parse_upload_date(told) is None
 
 
 def test_forms_of_a_date() -> None:
     """A date is told in seconds, with a fraction or without, or in the form of HTTP."""
-    assert parse_date(SECONDS) == parse_date(f" {SECONDS}.0") == parse_date(http_date(DATE)) == DATE
+    assert (
+        parse_upload_date(SECONDS) == parse_upload_date(f" {SECONDS}.0") == parse_upload_date(http_date(DATE)) == DATE
+    )
 
 
 def test_old_files_do_not_expire(tmp_path: DiskPath) -> None:

@@ -11,7 +11,7 @@ from davfs.doors.webdav import paths
 from davfs.doors.webdav.context import Environ, user_of
 from davfs.doors.webdav.http_errors import HttpError, as_http_errors
 from davfs.doors.webdav.multistatus import CHECKSUMS
-from davfs.doors.webdav.upload_headers import parse_date
+from davfs.doors.webdav.upload_headers import parse_upload_date
 from davfs.entry import Entry, Path
 from davfs.errors import AlreadyExists
 from davfs.filesystem.area import HasProperties
@@ -88,7 +88,7 @@ class DriveResource(_DAVResource):
 
     def _set_modified(self, value: Element, *, dry_run: bool) -> None:
         """Change the date of a file in the form of ownCloud, which rclone does if the drive has not taken it."""
-        records, modified = self._drive.upload_records(self._segments), parse_date(value.text or "")
+        records, modified = self._drive.upload_records(self._segments), parse_upload_date(value.text or "")
         if records is None or modified is None or self._entry.is_folder:
             raise HttpError(HTTPStatus.FORBIDDEN, "This date cannot be set.")
         with as_http_errors():

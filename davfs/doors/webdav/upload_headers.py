@@ -59,7 +59,7 @@ class UploadHeaders:
                     raise HttpError(HTTPStatus.BAD_REQUEST, "Two checksums of the upload contradict each other.")
         except ValueError as error:
             raise HttpError(HTTPStatus.BAD_REQUEST, "A checksum of the upload cannot be understood.") from error
-        return cls(announced, parse_date(environ.get("HTTP_X_OC_MTIME", "")))
+        return cls(announced, parse_upload_date(environ.get("HTTP_X_OC_MTIME", "")))
 
     def start(self) -> RunningChecksums:
         """Begin to compute the checksums, if any was announced; the MD5 too, for which clients ask later."""
@@ -98,14 +98,14 @@ def remember(drive: Drive, path: Path, record: UploadRecord | None, user: str) -
 
 def change_date(drive: Drive, path: Path, environ: Environ) -> list[tuple[str, str]]:
     """Give a file that was copied or moved the date that a client told; return headers that say so."""
-    records, modified = drive.upload_records(path), parse_date(environ.get("HTTP_X_OC_MTIME", ""))
+    records, modified = drive.upload_records(path), parse_upload_date(environ.get("HTTP_X_OC_MTIME", ""))
     with suppress(PathError, Unavailable):  # it has been done, without
         if records and modified and records.change_date(path[1:], drive.stat(path), modified, user_of(environ)):
             return [DATE_ACCEPTED]
     return []
 
 
-def parse_date(text: str) -> datetime | None:
+def parse_upload_date(text: str) -> datetime | None:
     """Parse seconds since 1970, or a date of HTTP; return None for anything else, and for a date past 2199."""
     try:
         if _SECONDS.fullmatch(text.strip()):
