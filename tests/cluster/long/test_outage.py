@@ -15,7 +15,7 @@ from tests.support.webdav import WebDav
 
 NOTICED = 6.0
 """Seconds within which a drive notices that its database hangs: three without an answer, and some between two looks."""
-QUICK = 2.0
+QUICK = 1.0
 """Seconds within which each request is answered then, on a busy machine: without this they take ten or more."""
 CLIENTS = 60
 
