@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from davfs.confidentiality.options import Options
 from davfs.derived.anonymised import AnonymisedFiles
 from davfs.derived.archive import ArchiveMember, archive
+from davfs.derived.checksum_list import ChecksumLister, ListedFile
 from davfs.derived.checksums import StoredChecksums
 from davfs.derived.documents import Documents
 from davfs.derived.file import DerivedFile
@@ -29,11 +30,16 @@ class DerivedFiles:
         self.documents = Documents(orthanc)
         self._orthanc = orthanc
         self._streams = StreamPool()
+        self._lister = ChecksumLister(orthanc, self.checksums, self._streams)
         self._anonymised: dict[tuple[HashKey, Options], AnonymisedFiles] = {}
 
     def archive(self, members: Sequence[ArchiveMember]) -> DerivedFile:
         """Return an archive of DICOM files."""
         return archive(members, self._streams, self._unchanged)
+
+    def checksum_list(self, files: Sequence[ListedFile]) -> DerivedFile:
+        """Return the list of the MD5s of DICOM files."""
+        return self._lister.list(files)
 
     def _unchanged(self, instances: Sequence[Instance]) -> bool:
         now = {one.id: one.uuid for one in self._orthanc.instances([one.id for one in instances])}

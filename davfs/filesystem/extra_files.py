@@ -1,4 +1,4 @@
-"""Extra files in the folders of a layout: archives, tags, previews and reports.
+"""Extra files in the folders of a layout: archives, checksums, tags, previews and reports.
 
 They take part in the naming of the folder's other entries, as if each of them was a resource of its own.
 """
@@ -21,6 +21,7 @@ from davfs.derived.file import DerivedFile
 from davfs.entry import Entry, EntryKind
 from davfs.errors import UnknownResource
 from davfs.filesystem.archives import Archives
+from davfs.filesystem.checksum_lists import ChecksumLists
 from davfs.filesystem.hidden_files import HiddenFiles
 from davfs.filesystem.tree_node import TreeNode, entry_of
 from davfs.layout import Layout
@@ -28,7 +29,9 @@ from davfs.layout.model import ExtraFileKind
 from davfs.orthanc.model import Instance, Level, OrthancId
 
 _DIGITS = 10
-_ALWAYS_EXIST = {ExtraFileKind.ZIP, ExtraFileKind.JSON}
+_ALWAYS_EXIST = {ExtraFileKind.ZIP, ExtraFileKind.CHECKSUMS, ExtraFileKind.JSON}
+_OF_ALL_BELOW = {ExtraFileKind.ZIP, ExtraFileKind.CHECKSUMS}
+"""Those for which Orthanc is asked for all instances below the folder."""
 _FOLDERS = 1000
 """Folders whose extra files are cached until the catalog changes."""
 _DATES = 10_000
@@ -46,18 +49,20 @@ class ExtraFiles:
         catalog: The index.
         documents: Derives tags, previews and reports.
         archives: Derives archives.
+        checksum_lists: Derives lists of checksums.
         today: Clock, in UTC.
 
     Attributes:
         hidden: Those that clients have deleted a moment ago.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  what it is made of
         self,
         layout: Layout,
         catalog: Catalog,
         documents: Documents,
         archives: Archives,
+        checksum_lists: ChecksumLists,
         today: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.hidden = HiddenFiles(catalog)
@@ -66,6 +71,7 @@ class ExtraFiles:
         self._catalog = catalog
         self._documents = documents
         self._archives = archives
+        self._checksum_lists = checksum_lists
         self._today = today
         self._named: LruCache[str, tuple[int, NamedKinds]] = LruCache(_FOLDERS)
         self._dates: LruCache[str, tuple[str, datetime]] = LruCache(_DATES)
@@ -97,8 +103,8 @@ class ExtraFiles:
         if not named:
             return {}
         kinds = {kind for kind, _ in named.values()}
-        # An archive, which is derived first, has just asked Orthanc for all instances below the folder.
-        previews, reports = tee(self._instances(owner, fresh=ExtraFileKind.ZIP not in kinds))
+        # An archive or a list, which is derived first, has just asked Orthanc for all instances below the folder.
+        previews, reports = tee(self._instances(owner, fresh=kinds.isdisjoint(_OF_ALL_BELOW)))
         instances = {ExtraFileKind.PREVIEW: previews, ExtraFileKind.REPORT: reports}
         derived = {kind: self._derive(owner, kind, instances.get(kind, ())) for kind in ExtraFileKind if kind in kinds}
         return {
@@ -136,6 +142,8 @@ class ExtraFiles:
         match kind:
             case ExtraFileKind.ZIP:
                 return self._archives.archive(owner)
+            case ExtraFileKind.CHECKSUMS:
+                return self._checksum_lists.of(owner, self._certain_bases)
             case ExtraFileKind.PREVIEW:
                 return self._documents.picture(instances)
             case ExtraFileKind.REPORT:
@@ -143,6 +151,12 @@ class ExtraFiles:
         if owner.level is Level.PATIENT and owner.id:
             return self._documents.patient(patient_of(owner.id), self._catalog.studies_of(owner.id))
         return self._documents.description(owner.level, owner.id) if owner.level and owner.id else None
+
+    def _certain_bases(self, level: Level | None, folder: str | None) -> Mapping[str, str]:
+        """Return the base names of those extra files of a folder that exist whatever is in it, by id."""
+        if level not in self._files or not folder:
+            return {}
+        return {one: base for one, (kind, base) in self._named_by_id(level, folder).items() if kind in _ALWAYS_EXIST}
 
     def _instances(self, owner: TreeNode, *, fresh: bool) -> Iterator[Mapping[OrthancId, Instance]]:
         if owner.level and owner.id:
@@ -165,18 +179,19 @@ class ExtraFiles:
         return replace(derived, modified=date)
 
     def _named_kinds(self, owner: TreeNode) -> NamedKinds:
-        files = self._files.get(owner.level, ())
-        if not files or owner.id is None:
-            return {}
+        return self._named_by_id(owner.level, owner.id) if owner.level in self._files and owner.id else {}
+
+    def _named_by_id(self, level: Level | None, folder: str) -> NamedKinds:
+        files = self._files[level]
         generation = self._catalog.generation
-        cached = self._named.get(owner.id)
+        cached = self._named.get(folder)
         if cached is not None and cached[0] == generation:
             return cached[1]
         needs_tags = any(file.template.keywords for file in files)
-        tags = self._catalog.tags(owner.id) if needs_tags else {}
-        ids = [_file_id(self._layout.digest(owner.id), index) for index in range(len(files))]
+        tags = self._catalog.tags(folder) if needs_tags else {}
+        ids = [_file_id(self._layout.digest(folder), index) for index in range(len(files))]
         named = {one: (file.kind, file.template.render(tags, one)) for one, file in zip(ids, files, strict=True)}
-        self._named.put(owner.id, (generation, named))
+        self._named.put(folder, (generation, named))
         return named
 
 

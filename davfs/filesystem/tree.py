@@ -14,8 +14,10 @@ from davfs.derived.files import DerivedFiles
 from davfs.entry import Content, Entry, EntryKind, Path, Streamed
 from davfs.errors import DatabaseGone, Forbidden, IsAFolder, NotAFolder, NotFound, UnknownResource
 from davfs.filesystem.archives import Archives
+from davfs.filesystem.checksum_lists import ChecksumLists
 from davfs.filesystem.deletions import Deletions, TreeDeletion
 from davfs.filesystem.extra_files import ExtraFiles
+from davfs.filesystem.files_below import FilesBelow
 from davfs.filesystem.images import Images
 from davfs.filesystem.path_resolver import PathResolver
 from davfs.filesystem.stored import open_stored
@@ -55,8 +57,10 @@ class Tree:
         self._orthanc = orthanc
         self._subfolders = Subfolders(catalog)
         self._images = Images(layout, catalog, orthanc, derived_files)
-        archives = Archives(self._subfolders, self._images, derived_files)
-        self._extra_files = ExtraFiles(layout, catalog, derived_files.documents, archives)
+        below = FilesBelow(self._subfolders, self._images)
+        archives = Archives(below, self._images, derived_files)
+        checksum_lists = ChecksumLists(below, derived_files)
+        self._extra_files = ExtraFiles(layout, catalog, derived_files.documents, archives, checksum_lists)
         self._deletion = TreeDeletion(catalog, deletions, self._extra_files.hidden) if deletions else None
         root = TreeNode(None, None, Entry("", EntryKind.FOLDER, since), Folder(self.plan))
         self._resolver = PathResolver(layout, root, catalog, self._subfolders, self._images, self._extra_files)

@@ -29,9 +29,15 @@ TOP = dict.fromkeys(("title", "description", "dates", "anonymised", *OPTIONS), "
 
 
 EXTRA_FILE_KINDS = {
-    Level.PATIENT: (ExtraFileKind.ZIP, ExtraFileKind.JSON),
-    Level.STUDY: (ExtraFileKind.ZIP, ExtraFileKind.JSON, ExtraFileKind.PREVIEW, ExtraFileKind.REPORT),
-    Level.SERIES: (ExtraFileKind.ZIP, ExtraFileKind.JSON, ExtraFileKind.PREVIEW),
+    Level.PATIENT: (ExtraFileKind.ZIP, ExtraFileKind.JSON, ExtraFileKind.CHECKSUMS),
+    Level.STUDY: (
+        ExtraFileKind.ZIP,
+        ExtraFileKind.JSON,
+        ExtraFileKind.PREVIEW,
+        ExtraFileKind.REPORT,
+        ExtraFileKind.CHECKSUMS,
+    ),
+    Level.SERIES: (ExtraFileKind.ZIP, ExtraFileKind.JSON, ExtraFileKind.PREVIEW, ExtraFileKind.CHECKSUMS),
 }
 """Kinds of extra files in the folder of a resource."""
 
@@ -114,7 +120,11 @@ class LevelParser:
             template = self._checked(parse(table[kind], tag_level, self.extra, self.key))
         except TemplateError as error:
             raise self.source.error(f"{kind}: {error}", ("level", index, kind), table[kind]) from error
-        return LayoutLevel(RESOURCES.get(kind), tag_level, template, self._files(index, table, kind))
+        files = self._files(index, table, kind)
+        if kinds[-1] != "instance" and any(file.kind is ExtraFileKind.CHECKSUMS for file in files):
+            reason = "files: a list of checksums is about the files of a level of instances, which this layout has not"
+            raise self.source.error(reason, ("level", index, FILES))
+        return LayoutLevel(RESOURCES.get(kind), tag_level, template, files)
 
     def _files(self, index: int, table: dict[str, Any], kind: str) -> tuple[ExtraFile, ...]:
         texts = table.get(FILES, [])

@@ -46,6 +46,8 @@ class ExtraFileKind(Enum):
 
     ZIP = "zip"
     """The DICOM files below the folder."""
+    CHECKSUMS = "txt"
+    """The MD5s of the DICOM files below the folder."""
     JSON = "json"
     """The tags of the folder's resource."""
     PREVIEW = "png"

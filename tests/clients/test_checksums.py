@@ -3,17 +3,21 @@
 import re
 import subprocess
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
+import pydicom
 import pytest
 
 from davfs.demo.ports import free_ports
 from davfs.demo.process import OrthancProcess
 from tests.support import dicom
+from tests.support.clients import Connect
+from tests.support.clients.mounts import davfs2, rclone_mount
 from tests.support.doors import SERVER, Door, opened
 from tests.support.drive import import_by_rest, place, resource
 from tests.support.orthanc_server import OrthancServer
-from tests.webdav.test_checksums import digest
+from tests.webdav.test_checksums import CHECKED, digest
 
 IMAGES = {place("proved", number=number): dicom.instance("proved", number=number, pixels=4096) for number in (1, 2, 3)}
 VENDORS = ("owncloud", "nextcloud", "other")
@@ -24,9 +28,11 @@ def process(
     plugin: Path, servers: list[OrthancProcess], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[OrthancProcess]:
     """An Orthanc with some images."""
-    davfs = {"Server": {"Enabled": True, "Port": free_ports(1)[0]}, "Layouts": ["by-patient", "by-uid"]}
-    settings = {"MaximumStorageCacheSize": 0}  # what is damaged on the disk would be served from memory
     folder = tmp_path_factory.mktemp("orthanc")
+    (folder / "checked.toml").write_text(CHECKED)
+    layouts = ["by-patient", str(folder / "checked.toml")]
+    davfs = {"Server": {"Enabled": True, "Port": free_ports(1)[0]}, "Layouts": layouts}
+    settings = {"MaximumStorageCacheSize": 0}  # what is damaged on the disk would be served from memory
     with OrthancServer(folder, plugins=[plugin], davfs=davfs, settings=settings) as process:
         servers.append(process)
         yield process
@@ -152,6 +158,35 @@ def test_damaged_storage(drive: Door, process: OrthancProcess, owncloud: Rclone,
     answer = drive.drive.request("GET", path, headers={"Want-Repr-Digest": "md5=1"})
     assert (answer.content == image, answer.headers["Repr-Digest"]) == (False, f"md5=:{digest(image)}:")
     drive.rest.delete(resource(image, "patients"))
+
+
+@pytest.mark.parametrize("mount", [davfs2(locks=False), rclone_mount], ids=["davfs2", "rclone mount"])
+def test_on_a_mount(drive: Door, process: OrthancProcess, tmp_path: Path, mount: Connect) -> None:
+    """md5sum proves what a mounted drive reads, and a copy of it; it finds what is damaged in either."""
+    image = dicom.instance(tmp_path.name, pixels=8192)
+    import_by_rest(drive.rest, image)
+    data = pydicom.dcmread(BytesIO(image), stop_before_pixels=True)
+    series = f"checked/{data.StudyInstanceUID}/{data.SeriesInstanceUID}"
+    with mount(drive.url, tmp_path):
+        mounted = tmp_path / "mnt" / series
+        assert md5sum(mounted) == (0, f"{data.SOPInstanceUID}.dcm: OK\n")
+        subprocess.run(["cp", "-r", mounted, tmp_path / "copy"], check=True, timeout=60)
+        assert md5sum(tmp_path / "copy")[0] == 0
+    flip(tmp_path / "copy" / f"{data.SOPInstanceUID}.dcm")
+    assert "FAILED" in md5sum(tmp_path / "copy")[1]
+    (stored,) = (each for each in process.folder.glob("storage/??/??/*") if each.read_bytes() == image)
+    flip(stored)
+    (tmp_path / "again").mkdir()
+    with mount(drive.url, tmp_path / "again"):
+        assert "FAILED" in md5sum(tmp_path / "again" / "mnt" / series)[1]
+    drive.rest.delete(resource(image, "patients"))
+
+
+def md5sum(folder: Path) -> tuple[int, str]:
+    """Return the exit code of a check of a folder by its list, and what it prints."""
+    command = ["md5sum", "--check", "md5sums.txt"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    return done.returncode, done.stdout
 
 
 def test_room(owncloud: Rclone) -> None:

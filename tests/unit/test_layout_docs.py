@@ -25,7 +25,7 @@ TAGS = {
 
 def test_there_are_examples() -> None:
     """All of them are found."""
-    assert (len(LAYOUTS), len(TEMPLATES), len(CONDITIONS)) == (3, 18, 10)
+    assert (len(LAYOUTS), len(TEMPLATES), len(CONDITIONS)) == (4, 18, 10)
 
 
 @pytest.mark.parametrize("text", LAYOUTS)

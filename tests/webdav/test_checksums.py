@@ -25,6 +25,17 @@ RCLONE = """<?xml version="1.0"?>
 <d:displayname /><d:getlastmodified /><d:getcontentlength /><d:resourcetype /><oc:checksums /><oc:permissions />
 </d:prop></d:propfind>"""
 """The properties that rclone asks for with ``vendor = owncloud`` and ``nextcloud``."""
+CHECKED = """
+title = "checked"
+[[level]]
+study = "{StudyInstanceUID}"
+files = ["study.json", "md5sums.txt"]
+[[level]]
+series = "{SeriesInstanceUID}"
+files = ["md5sums.txt"]
+[[level]]
+instance = "{SOPInstanceUID}.dcm"
+"""
 LONG_AGO = "Thu, 01 Jan 1970 00:00:05 GMT"
 NEXTCLOUD = """<?xml version="1.0"?>
 <d:propfind xmlns:d="DAV:" xmlns:oc="http://owncloud.org/ns" xmlns:nc="http://nextcloud.org/ns"><d:prop>
@@ -51,9 +62,9 @@ def asked(drive: WebDav, path: str, body: str = RCLONE, depth: str = "1") -> dic
     return {each.name: each.raw.findtext(f".//{OC}checksums/{OC}checksum") for each in parse(answer.content)}
 
 
-def study_by_uid(image: bytes) -> str:
-    """Return the path of an image's study in the layout by-uid, whose studies have derived files."""
-    return f"by-uid/{pydicom.dcmread(BytesIO(image)).StudyInstanceUID}"
+def checked_study(image: bytes) -> str:
+    """Return the path of an image's study in the layout above."""
+    return f"checked/{pydicom.dcmread(BytesIO(image)).StudyInstanceUID}"
 
 
 def everything(drive: WebDav, folder: str) -> list[str]:
@@ -180,12 +191,13 @@ def other(
     request: pytest.FixtureRequest,
 ) -> Iterator[Door]:
     """The server in the plugin of an Orthanc with other settings."""
+    folder = tmp_path_factory.mktemp("orthanc")
+    (folder / "checked.toml").write_text(CHECKED)
     davfs = {
         "Server": {"Enabled": True, "Port": free_ports(1)[0]},
-        "Layouts": ["by-patient", "by-uid", "research-images"],
+        "Layouts": ["by-patient", "research-images", str(folder / "checked.toml")],
         "HashKey": "k" * 32,
     }
-    folder = tmp_path_factory.mktemp("orthanc")
     with OrthancServer(folder, plugins=[plugin], davfs=davfs, settings=request.param) as process:
         servers.append(process)
         with opened(SERVER, process) as each:
@@ -238,13 +250,32 @@ def test_not_of_derived_files(other: Door) -> None:
     """Files that the drive makes, anonymised ones among them, have neither checksums nor digests; nor have folders."""
     image = dicom.instance("summed-derived", pixels=2048)
     import_by_rest(other.rest, image)
-    study = study_by_uid(image)
+    study = checked_study(image)
     anonymised = [path for path in everything(other.drive, "research-images") if path.endswith(".dcm")]
     assert len(anonymised) == 1
     assert set(asked(other.drive, "research-images", depth="infinity").values()) == {None}
     for folder in ("", study):
         assert set(asked(other.drive, folder).values()) == {None}
-    for path in (study, f"{study}/study.json", *anonymised):
+    (series,) = (name for name, each in other.drive.listing(study).items() if each.is_folder)
+    for path in (study, f"{study}/study.json", f"{study}/{series}/md5sums.txt", *anonymised):
         answer = other.drive.request("GET", path, headers={"Want-Repr-Digest": "md5=1", "Want-Digest": "md5"})
         assert answer.status_code == 200
         assert not {"digest", "repr-digest"} & set(answer.headers)
+
+
+@pytest.mark.parametrize("other", [{}], indirect=True)
+def test_lists_through_both_doors(other: Door) -> None:
+    """A list of the MD5s of a series is the same through both doors, and has a new image at once."""
+    core = WebDav(other.rest.base_url.join("/davfs/drive/").__str__())
+    for number in (1, 2, 3):
+        image = dicom.instance("summed-list", number=number)
+        import_by_rest(other.rest, image)
+        path = f"{checked_study(image)}/{pydicom.dcmread(BytesIO(image)).SeriesInstanceUID}/md5sums.txt"
+        for drive in (other.drive, core):
+            answer = drive.get(path)
+            assert f"{md5(image)}  " in answer.text
+            assert len(answer.text.splitlines()) == number
+        assert other.drive.head(path).headers["Content-Length"] == str(len(answer.content))
+        part = other.drive.request("GET", path, headers={"Range": "bytes=5-20"})
+        assert (part.status_code, part.content) == (206, answer.content[5:21])
+    core.http.close()
