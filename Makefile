@@ -50,7 +50,7 @@ NATIVE := $(shell find native -type f \( -name '*.[chp]*' -o -name '*.map' \) -n
 RUN_PACKAGES  := orthanc orthanc-dev g++ python3-dev python3-venv
 TEST_PACKAGES := $(RUN_PACKAGES) orthanc-python litmus cadaver curl davfs2 rclone fuse3 gvfs gvfs-backends gvfs-fuse \
                  libglib2.0-bin dbus-daemon chromium dcmtk dicom3tools unzip nodejs $(if $(shell command -v npm),,npm) \
-                 postgresql orthanc-postgresql nginx-light libpq5 libfaketime
+                 postgresql orthanc-postgresql nginx-light libpq5 libfaketime rsyslog rsyslog-gnutls rsyslog-openssl
 BENCH_PACKAGES := $(RUN_PACKAGES) rclone wrk git
 
 help:
@@ -216,7 +216,7 @@ if [ $${#missing[@]} -gt 0 ]; then \
   echo "installing $${missing[*]}" >&2; \
   $$as_root apt-get -qq update >&2; \
   $$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$${missing[@]}" >&2; \
-  for name in orthanc postgresql nginx-light; do \
+  for name in orthanc postgresql nginx-light rsyslog; do \
     [[ " $${missing[*]} " == *" $$name "* && -d /run/systemd/system ]] || continue; \
     $$as_root systemctl disable --quiet --now $${name%-light} >&2; \
     echo "Debian's own service was switched off; to have it: systemctl enable --now $${name%-light}" >&2; \

@@ -61,7 +61,7 @@ class AuditTrail:
         self._unwanted = frozenset(unwanted)
         self._complete = complete
         self._queue: deque[AuditRecord] = deque()
-        self._lost = 0
+        self._lost, self._counting = 0, threading.Lock()
         self._merger = RecordMerger()
         self._new, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="davfs-audit", daemon=True)
@@ -75,7 +75,8 @@ class AuditTrail:
         if not self.wants(record.action):
             return
         if len(self._queue) >= _MOST:
-            self._lost += 1  # two threads may count one loss here: the number is a lower bound
+            with self._counting:
+                self._lost += 1
             return
         client = record.client.shortened()
         self._queue.append(record if client is record.client else replace(record, client=client))
@@ -124,7 +125,8 @@ class AuditTrail:
         for _ in range(len(self._queue)):
             ready += self._merger.add(self._queue.popleft(), now)
         ready += self._merger.expired(now)
-        lost, self._lost = self._lost, 0
+        with self._counting:
+            lost, self._lost = self._lost, 0
         if lost:
             ready.append(lost_records(lost))
         self._write(ready)

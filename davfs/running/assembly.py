@@ -34,7 +34,7 @@ from davfs.imports.same_image import SameImage
 from davfs.orthanc import Orthanc
 from davfs.orthanc.ranges import RangeCache
 from davfs.orthanc.storage_folder import StorageFolder
-from davfs.running.auditing import open_trail
+from davfs.running.auditing import audit_sinks, open_trail
 from davfs.running.layout_reloader import LayoutReloader
 from davfs.running.shutdown import Shutdown
 from davfs.running.top_folders import TopFolders
@@ -103,6 +103,7 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     """
     gc.set_threshold(*_COLLECTED)
     settings, since = checked.settings, datetime.now(UTC)
+    sinks = audit_sinks(settings.audit)
     layouts = checked.layout_files.loaded.layouts
     storage = StorageFolder(settings.storage_folder, orthanc) if settings.storage_folder else None
     indexer, lanes = Indexer(next_change), Lanes()
@@ -135,7 +136,7 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     placing.start()
     sweeper.start()
     followers = _follow(link, catalog, indexer)
-    audit = open_trail(settings.audit, RecordLookup(orthanc, store, instances).completed)
+    audit = open_trail(settings.audit, sinks, RecordLookup(orthanc, store, instances).completed)
     shutdown = Shutdown(
         interrupt=(
             lanes.zips.refuse,

@@ -9,6 +9,7 @@ import json
 import sys
 
 from davfs.errors import ConfigurationError
+from davfs.running.auditing import audit_sinks
 from davfs.settings import setup, state_folder
 
 
@@ -17,7 +18,7 @@ def main() -> int:
     try:
         settings = setup.prepare(json.load(sys.stdin), sys.argv[1]).settings
         with state_folder.locked(settings.spool, settings.catalog):
-            pass
+            audit_sinks(settings.audit)
     except ConfigurationError as error:
         print(" ".join(str(error).split()))  # noqa: T201  this is what it is for
         return 1

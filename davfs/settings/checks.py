@@ -11,6 +11,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from davfs.audit.syslog_connection import SyslogServer
+from davfs.audit.syslog_message import MessageFormat
 from davfs.errors import ConfigurationError
 
 IpNetwork: TypeAlias = IPv4Network | IPv6Network
@@ -147,6 +149,24 @@ def server_url(key: str, value: Any) -> str:
     if parts.query or parts.fragment:
         raise _refusal(key, value, f"{allowed}, without '?' and '#'")
     return str(value).rstrip("/")
+
+
+def syslog_url(key: str, value: Any) -> str:
+    """Check the URL of a syslog server; empty for none."""
+    if value == "":
+        return ""
+    try:
+        return str(SyslogServer.parse(value if isinstance(value, str) else ""))
+    except ValueError:
+        allowed = "a syslog server, such as tls://logs.example.org:6514 (or tcp:, or udp:)"
+        raise _refusal(key, value, allowed) from None
+
+
+def audit_format(key: str, value: Any) -> str:
+    """Check the form of messages to a syslog server."""
+    if isinstance(value, str) and value in set(MessageFormat):
+        return value
+    raise _refusal(key, value, f"one of {', '.join(MessageFormat)}")
 
 
 def _is_integer(value: Any) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from davfs.errors import ConfigurationError
 from davfs.settings.checks import IpNetwork
 from davfs.settings.table import SETTINGS
 
@@ -35,6 +36,25 @@ class ServerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class SyslogSettings:
+    """Settings of the syslog server that gets the records of the audit trail.
+
+    Attributes:
+        url: Its URL, such as ``tls://logs.example.org:6514``.
+        form: The form of messages: ``json`` or ``dicom``.
+        authority: Certificates that its certificate must be signed by, a PEM file; None for those of this system.
+        certificate: The drive's own certificate for it, a PEM file; None for none.
+        key: That certificate's private key, a PEM file; None if the certificate's file holds it too.
+    """
+
+    url: str
+    form: str = "json"
+    authority: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AuditSettings:
     """Settings of the audit trail.
 
@@ -44,6 +64,7 @@ class AuditSettings:
         maximum_size: Bytes after which a new file begins; 0 for no limit.
         maximum_age: Seconds after which a new file begins; 0 for no limit.
         maximum_files: Number of older files that are kept; 0 for all.
+        syslog: The syslog server that gets the records too; None for none.
         listings: True if listings of folders are recorded.
         arrivals: True if images that come to Orthanc past the drive are recorded.
     """
@@ -53,6 +74,7 @@ class AuditSettings:
     maximum_size: int = 100 * _MEGABYTE
     maximum_age: int = 30 * 24 * 3600
     maximum_files: int = 0
+    syslog: SyslogSettings | None = None
     listings: bool = False
     arrivals: bool = True
 
@@ -166,6 +188,20 @@ class CheckedValues:
             maximum_size=self["Audit.MaximumSize"] * _MEGABYTE,
             maximum_age=self["Audit.MaximumAge"],
             maximum_files=self["Audit.MaximumFiles"],
+            syslog=self._syslog() if self["Audit.Syslog"] else None,
             listings=self["Audit.Listings"],
             arrivals=self["Audit.Arrivals"],
         )
+
+    def _syslog(self) -> SyslogSettings:
+        files = {key: self.path(f"Audit.Syslog{key}") for key in ("CA", "Certificate", "Key")}
+        settings = SyslogSettings(self["Audit.Syslog"], self["Audit.Format"], *files.values())
+        for key, file in files.items():
+            where = self.where(f"Audit.Syslog{key}") if file else ""
+            if file and not settings.url.startswith("tls:"):
+                raise ConfigurationError(f"{where} is for TLS, and Syslog is '{settings.url}': it must begin with tls:")
+            if file and not file.is_file():
+                raise ConfigurationError(f"{where} is '{file}', and there is no such file")
+        if settings.key and not settings.certificate:
+            raise ConfigurationError(f"{self.where('Audit.SyslogKey')} is the key of a certificate, and there is none")
+        return settings

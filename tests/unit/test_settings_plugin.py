@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from davfs.errors import ConfigurationError
-from davfs.settings.configuration import AuditSettings, Configuration, ServerSettings
+from davfs.settings.configuration import AuditSettings, Configuration, ServerSettings, SyslogSettings
 from davfs.settings.plugin import read_settings
 
 HOME = Path("/etc/orthanc")
@@ -185,3 +185,35 @@ def test_audit_is_switched_off() -> None:
     assert davfs(Audit=True) == davfs()
     with pytest.raises(ConfigurationError, match=r"Davfs.Audit is 0 and must be an object"):
         davfs(Audit=0)
+
+
+@pytest.mark.parametrize(
+    ("audit", "message"),
+    [
+        ({"Syslog": "http://logs"}, r"Davfs.Audit.Syslog is 'http://logs' and must be a syslog server, such as tls://"),
+        ({"Format": "xml"}, r"Davfs.Audit.Format is 'xml' and must be one of json, dicom"),
+        (
+            {"Syslog": "tcp://logs", "SyslogCA": "ca.pem"},
+            r"Davfs.Audit.SyslogCA is for TLS, and Syslog is 'tcp://logs:514'",
+        ),
+        (
+            {"Syslog": "tls://logs", "SyslogCA": "ca.pem"},
+            r"Davfs.Audit.SyslogCA is '.*ca.pem', and there is no such file",
+        ),
+        (
+            {"Syslog": "tls://logs", "SyslogKey": __file__},
+            r"Davfs.Audit.SyslogKey is the key of a certificate, and there",
+        ),
+        ({"Sylog": "tls://logs"}, r"Davfs.Audit.Sylog is not a setting of this plugin: did you mean Syslog\?"),
+    ],
+)
+def test_audit_that_cannot_work(audit: dict[str, Any], message: str) -> None:
+    """Settings of the audit trail that cannot work are refused."""
+    with pytest.raises(ConfigurationError, match=message):
+        davfs(Audit=audit)
+
+
+def test_syslog() -> None:
+    """The syslog server has a port, and the form of messages is JSON unless it is set."""
+    assert davfs(Audit={"Syslog": "udp://logs"}).audit.syslog == SyslogSettings("udp://logs:514")
+    assert davfs().audit.syslog is None
