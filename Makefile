@@ -47,10 +47,11 @@ COMPILE := $(TOOLS)/bin/uv pip compile --quiet --upgrade --universal --python-ve
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 NATIVE := $(shell find native -type f \( -name '*.[chp]*' -o -name '*.map' \) -not -path '*/__pycache__/*')
 
-RUN_PACKAGES  := orthanc orthanc-dev g++ python3-dev python3-venv
+RUN_PACKAGES  := orthanc orthanc-dev g++ python3-dev python3-venv fonts-dejavu-core
 TEST_PACKAGES := $(RUN_PACKAGES) orthanc-python litmus cadaver curl davfs2 rclone fuse3 gvfs gvfs-backends gvfs-fuse \
                  libglib2.0-bin dbus-daemon chromium dcmtk dicom3tools unzip nodejs $(if $(shell command -v npm),,npm) \
-                 postgresql orthanc-postgresql nginx-light libpq5 libfaketime rsyslog rsyslog-gnutls rsyslog-openssl
+                 postgresql orthanc-postgresql nginx-light libpq5 libfaketime rsyslog rsyslog-gnutls rsyslog-openssl \
+                 poppler-utils libjpeg-turbo-progs
 BENCH_PACKAGES := $(RUN_PACKAGES) rclone wrk git
 
 help:

@@ -13,6 +13,7 @@
     │   ├── Forbidden             this folder, or the configuration, does not allow it
     │   ├── Conflict              Orthanc has a different file with the same identifiers
     │   ├── Rejected              Orthanc refused the content
+    │   │   └── UploadTooLarge    … because it is larger than what can be attached to a study
     │   ├── NoSpace               the spool's quota, or Orthanc's, is used up
     │   ├── TooLarge              this door cannot serve a file of that size
     │   └── Busy                  the work could not start in time: try again
@@ -88,6 +89,10 @@ class Conflict(PathError):
 
 class Rejected(PathError):
     """Orthanc refused the content."""
+
+
+class UploadTooLarge(Rejected):
+    """The content is larger than what can be attached to a study."""
 
 
 class NoSpace(PathError):

@@ -51,8 +51,8 @@ class Browsable(Protocol):
 class Writable(Protocol):
     """An area where files and folders can be created; raises `Forbidden` if the configuration does not allow it."""
 
-    def write(self, path: Path, content: Buffer) -> Entry:
-        """Store a file; when this returns, no crash can lose it.
+    def write(self, path: Path, content: Buffer, *, user: str = "") -> Entry:
+        """Store a file for a user, whose name may be empty; when this returns, no crash can lose it.
 
         Raises:
             ParentMissing: Its folder does not exist.
@@ -104,8 +104,8 @@ class AcceptsUploads(Protocol):
     def takes_files(self, path: Path) -> bool:
         """Return True if files can be written into a folder."""
 
-    def receive(self, path: Path, size: int | None = None) -> Upload:
-        """Begin the upload of a file of so many bytes; None if the size is unknown.
+    def receive(self, path: Path, size: int | None = None, *, user: str = "") -> Upload:
+        """Begin the upload of a file of so many bytes by a user; None if the size is unknown.
 
         Raises:
             PathError: As for `Writable.write`, as far as it is known before the first byte.
@@ -119,8 +119,8 @@ class Movable(Protocol):
     Both are done completely or not at all. With ``replace``, the target is replaced, and exists at every moment.
     """
 
-    def move(self, source: Path, target: Path, *, replace: bool) -> None:
-        """Rename a file, or a folder with all that is in it.
+    def move(self, source: Path, target: Path, *, replace: bool, user: str = "") -> None:
+        """Rename a file, or a folder with all that is in it, for a user.
 
         Raises:
             NotFound: Nothing is at the source.

@@ -31,7 +31,7 @@ from davfs.orthanc import Buffer
 README = "README.txt"
 _OWN = "the drive's own folders cannot be changed"
 _UPLOAD_REFUSED = "somebody has just tried to replace this file, which cannot be: wait a minute before it is deleted"
-_PROTECTED = 10_000
+PROTECTED_UPLOADS = 10_000
 PROTECTED_SECONDS = 30.0
 """Seconds for which a file is not deleted after its replacement was refused: rclone takes it for its failed upload."""
 _READ_ONLY = "files can be written into inbox/ only"
@@ -76,7 +76,7 @@ class Drive:
         self._areas = areas
         self._readme = readme
         self._since = since
-        self._refused = LruSet[Path](_PROTECTED, lifetime=PROTECTED_SECONDS) if refused is None else refused
+        self._refused = LruSet[Path](PROTECTED_UPLOADS, lifetime=PROTECTED_SECONDS) if refused is None else refused
 
     @property
     def is_read_only(self) -> bool:
@@ -120,22 +120,22 @@ class Drive:
         area, below = self._area(path)
         return area.read(below)
 
-    def write(self, path: Path, content: Buffer) -> Entry:
+    def write(self, path: Path, content: Buffer, *, user: str = "") -> Entry:
         """See `Writable`."""
         area, below = self._changeable(path)
         if not isinstance(area, Writable):
             self._refused.add(path)
             raise Forbidden(path, _READ_ONLY)
-        return area.write(below, content)
+        return area.write(below, content, user=user)
 
-    def receive(self, path: Path, size: int | None = None) -> Upload:
+    def receive(self, path: Path, size: int | None = None, *, user: str = "") -> Upload:
         """See `AcceptsUploads`."""
         _, below = self._changeable(path)
         area: AcceptsUploads | None = self._area_with(AcceptsUploads, path)
         if area is None:
             self._refused.add(path)
             raise Forbidden(path, _READ_ONLY)
-        return area.receive(below, size)
+        return area.receive(below, size, user=user)
 
     def takes_files(self, path: Path) -> bool:
         """See `AcceptsUploads`."""
@@ -171,10 +171,10 @@ class Drive:
         area: HasProperties | None = self._area_with(HasProperties, path)
         return area
 
-    def move(self, source: Path, target: Path, *, replace: bool) -> None:
+    def move(self, source: Path, target: Path, *, replace: bool, user: str = "") -> None:
         """See `Movable`."""
         area = self._movable(source, target, _NO_MOVE)
-        area.move(source[1:], target[1:], replace=replace)
+        area.move(source[1:], target[1:], replace=replace, user=user)
 
     def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:
         """See `Movable`."""

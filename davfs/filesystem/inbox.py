@@ -15,6 +15,7 @@ from davfs.derived.checksums import StoredChecksums
 from davfs.entry import Content, Entry, Opened, Path
 from davfs.errors import AlreadyExists, Forbidden, NotFound, PathError, UnknownResource
 from davfs.filesystem.area import QuotaUsage, Upload
+from davfs.filesystem.beside import BESIDE
 from davfs.filesystem.forwarded import ForwardedImages
 from davfs.filesystem.progress_files import ProgressFiles
 from davfs.filesystem.receipts import Receipts
@@ -83,7 +84,10 @@ class Inbox:
         self._find(path)
         entries = self._records.all_dated(path, list(self._receipts.entries(path, self._spool.list(path))))
         entries += self._progress.in_folder(path, {entry.name for entry in entries})
-        return entries if path else [entry for entry in entries if entry.name != REJECTED or self._has_rejected()]
+        if path:
+            return entries
+        hidden = {BESIDE} if self._has_rejected() else {BESIDE, REJECTED}
+        return [entry for entry in entries if entry.name not in hidden]
 
     def read(self, path: Path) -> Content:
         """See `Area`; a receipt is not found if Orthanc does not have the instance any more."""
@@ -102,12 +106,12 @@ class Inbox:
         except UnknownResource as error:
             raise self._receipts.remove(path, item) from error
 
-    def write(self, path: Path, content: Buffer) -> Entry:
+    def write(self, path: Path, content: Buffer, *, user: str = "") -> Entry:  # noqa: ARG002  as `Writable` has it
         """See `Writable`; returns when the file is in Orthanc or on the disk. The bytes are not copied."""
         self._check_changeable(path)
         return self._receipts.entry_after_upload(self._uploads.handle(path, CompleteBytes(self._spool, content)))
 
-    def receive(self, path: Path, size: int | None = None) -> Upload:
+    def receive(self, path: Path, size: int | None = None, *, user: str = "") -> Upload:  # noqa: ARG002
         """Begin an upload; see `AcceptsUploads`, and `write` for the errors of `finish`.
 
         Its bytes are written to the disk, and mapped into memory for the import.
@@ -135,7 +139,7 @@ class Inbox:
         self._spool.delete(path)
         return ""
 
-    def move(self, source: Path, target: Path, *, replace: bool) -> None:
+    def move(self, source: Path, target: Path, *, replace: bool, user: str = "") -> None:  # noqa: ARG002
         """Rename a file, or a folder with all that is in it; see `Movable`.
 
         A file whose name kept it from being imported (see `is_never_imported`), and that gets an ordinary name, is
@@ -191,7 +195,7 @@ class Inbox:
 
     def takes_files(self, path: Path) -> bool:
         """See `AcceptsUploads`."""
-        return self._allow_upload and path[:1] != (REJECTED,)
+        return self._allow_upload and path[:1] not in ((REJECTED,), (BESIDE,))
 
     def _is_import(self, source: Path, target: Path, *, replace: bool, deep: bool) -> bool:
         """Check a move or a copy in advance; return True if the source is to be imported at the target."""
@@ -221,10 +225,12 @@ class Inbox:
             raise Forbidden(path, _NO_UPLOAD)
         if not path:
             raise Forbidden(path, "The inbox itself cannot be replaced.")
-        if path[0] == REJECTED:
+        if path[0] in (REJECTED, BESIDE):
             raise Forbidden(path, _OWN)
 
     def _find(self, path: Path) -> Item:
+        if path[:1] == (BESIDE,):
+            raise NotFound(path, "Nothing is there.")
         item = self._spool.stat(path)
         if path == (REJECTED,) and not self._has_rejected():
             raise NotFound(path, "Nothing is there.")

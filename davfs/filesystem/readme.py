@@ -58,6 +58,7 @@ class Readme:
             former version is shown.
         mistakes: The layouts that are not shown, or not in their newest version.
         searchable: Whether search/ exists.
+        allow_attach: Whether files can be dropped on studies.
     """
 
     def __init__(  # noqa: PLR0913  each is a part of the text
@@ -70,6 +71,7 @@ class Readme:
         placing: Callable[[], Mapping[str, tuple[int, bool]]] = dict,
         mistakes: Callable[[], Sequence[InvalidLayout]] = tuple,
         searchable: Callable[[], bool] = bool,
+        allow_attach: bool = False,
     ) -> None:
         self._layouts = layouts
         self._allow_upload = allow_upload
@@ -78,6 +80,7 @@ class Readme:
         self._placing = placing
         self._mistakes = mistakes
         self._searchable = searchable
+        self._allow_attach = allow_attach
 
     def text(self) -> str:
         """Return the text."""
@@ -86,13 +89,21 @@ class Readme:
             mistakes="".join(map(_mistake, self._mistakes())),
             search=_SEARCH if self._searchable() else "",
             upload=self._upload(),
-            delete=self._delete(),
+            delete=self._attach() + self._delete(),
             state=self._state(),
+        )
+
+    def _attach(self) -> str:
+        if not self._allow_attach:
+            return ""
+        return (
+            "PDF, JPEG, PNG, STL and text files that are dropped on a study's folder become DICOM of that study.\n"
+            "DICOM is imported if its own tags agree with the folder. What is refused is in inbox/rejected/.\n"
         )
 
     def _upload(self) -> str:
         if not self._allow_upload:
-            return "Nothing can be written to this drive."
+            return "" if self._allow_attach else "Nothing can be written to this drive."
         return (
             "inbox/\n"
             "    Drop DICOM files, folders of them, or ZIP archives of them here: they are imported, and appear in\n"

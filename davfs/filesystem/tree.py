@@ -25,7 +25,7 @@ from davfs.filesystem.subfolders import Subfolders
 from davfs.filesystem.tree_node import TreeNode, entry_of
 from davfs.layout import Layout
 from davfs.orthanc import InstanceFiles
-from davfs.orthanc.model import Level
+from davfs.orthanc.model import Level, OrthancId
 
 
 class Tree:
@@ -84,6 +84,40 @@ class Tree:
 
         return self._resolver.inspect(path, both)
 
+    @property
+    def title(self) -> str:
+        """Name of the layout's folder."""
+        return self.plan.layout.title
+
+    @property
+    def is_anonymised(self) -> bool:
+        """True if the images are shown de-identified: then nothing can be put beside them."""
+        return self.plan.layout.anonymised is not None
+
+    def takes_files(self, path: Path) -> bool:
+        """Return True if files can be written into a folder: by its depth alone, whether it exists or not."""
+        levels = self.plan.layout.levels
+        if self.is_anonymised or not 0 < len(path) <= len(levels):
+            return False
+        return levels[len(path) - 1].resource in (Level.PATIENT, Level.STUDY, Level.SERIES)
+
+    def find(self, path: Path) -> TreeNode:
+        """Return the node of a path whose resource exists now; raise `NotFound` if there is none."""
+
+        def existing(node: TreeNode) -> TreeNode:
+            self._current_entry(node)
+            return node
+
+        return self._resolver.inspect(path, existing)
+
+    def known(self, path: Path) -> TreeNode | None:
+        """Return the folder at a path by the index, without asking Orthanc; None if there is none."""
+        return self._resolver.find(path)
+
+    def studies_of(self, patient: OrthancId) -> Sequence[OrthancId]:
+        """Return the studies in a patient folder, by its node."""
+        return self._catalog.studies_of(patient)
+
     def read(self, path: Path) -> Content:
         """See `Area`."""
         return self._resolver.use(path, lambda node: self._open(path, node))
@@ -100,6 +134,20 @@ class Tree:
                 raise
             self._extra_files.hidden.show_orphans()
             return ""  # the folder went with the last of its content
+
+    @property
+    def may_delete(self) -> bool:
+        """True if resources can be deleted."""
+        return self._deletion is not None
+
+    def delete_instance(self, path: Path, instance: OrthancId, entry: Entry) -> str:
+        """Delete an instance that was attached a moment ago, at the path under which the client wrote it."""
+        if self._deletion is None:
+            raise Forbidden(path, "AllowDelete is not set")
+        try:
+            return self._deletion.delete(path, TreeNode(Level.INSTANCE, instance, entry, None))
+        except UnknownResource:
+            return ""
 
     def _exists(self, path: Path) -> bool:
         try:

@@ -72,9 +72,9 @@ class UploadHandler:
             return self._import_or_keep(path, file, replace=replace)
         except (Refused, BadFile, StorageFull) as error:
             if keep_refused:
-                self._rejected.keep(_refusal(path, error), file, _details(error))
+                self._rejected.keep(refusal_of(path, error), file, refusal_details(error))
             # Not kept in a variable: an error that its own traceback leads to would keep the caller's memory alive.
-            raise _refusal(path, error) from error
+            raise refusal_of(path, error) from error
 
     def _import_or_keep(self, path: Path, file: CompleteFile, *, replace: bool) -> Item:
         if is_never_imported(path):
@@ -167,7 +167,8 @@ def is_never_imported(path: Path) -> bool:
     return path[:1] == (REJECTED,) or any(map(is_junk, path))
 
 
-def _refusal(path: Path, error: Refused | BadFile | StorageFull) -> PathError:
+def refusal_of(path: Path, error: Refused | BadFile | StorageFull) -> PathError:
+    """Return the error about a path for the refusal of a file."""
     match error:
         case Contradiction():
             return Conflict(path, error.reason)
@@ -178,6 +179,6 @@ def _refusal(path: Path, error: Refused | BadFile | StorageFull) -> PathError:
     return Rejected(path, error.reason)
 
 
-def _details(error: Refused | BadFile | StorageFull) -> tuple[str, ...]:
+def refusal_details(error: Refused | BadFile | StorageFull) -> tuple[str, ...]:
     """Return what the text beside a refused file says beyond the reason."""
     return error.details if isinstance(error, Refused) else (f"Orthanc's answer: {error.reason}.",)

@@ -7,6 +7,7 @@
 - `ChecksumLookup`: the checksums that Orthanc keeps.
 - `ImportTarget`: upload and comparison. For `davfs.imports`.
 - `StudyMetadata`: values attached to studies. For `davfs.trash`.
+- `AttachmentTarget`: the upload of what the drive makes DICOM of. For `davfs.attachments`.
 - `Orthanc`: all of it. `davfs.orthanc.rest.RestOrthanc` is one.
 
 Every method raises `UnknownResource` if a resource named by its id does not exist (any more), `Unavailable` if Orthanc
@@ -35,6 +36,7 @@ from davfs.orthanc.model import (
 )
 
 __all__ = [
+    "AttachmentTarget",
     "Buffer",
     "Change",
     "ChangeLog",
@@ -225,6 +227,34 @@ class ImportTarget(InstanceFiles, ChecksumLookup, Protocol):
         """
 
 
+class AttachmentTarget(Protocol):
+    """The studies to which files are attached, and the upload of the instances that are made of them."""
+
+    def exists(self, level: Level, resource: OrthancId) -> bool:
+        """See `ResourceIndex`."""
+
+    def resources(self, ids: Iterable[OrthancId]) -> list[Resource]:
+        """See `ResourceIndex`."""
+
+    def with_children(self, level: Level, resource: OrthancId) -> WithChildren:
+        """See `ResourceIndex`."""
+
+    def store(self, content: Buffer) -> StoreResult:
+        """See `ImportTarget`."""
+
+    def create_dicom(self, tags: Mapping[str, str], content: str) -> StoreResult:
+        """Make and store an instance of a picture, which Orthanc decodes (``POST /tools/create-dicom``).
+
+        Args:
+            tags: All attributes but those of the pixels, by keyword: the identifiers too.
+            content: The picture as a data URI (RFC 2397).
+
+        Raises:
+            BadFile: Orthanc cannot decode it.
+            StorageFull: Orthanc has no space left for it.
+        """
+
+
 class ResourceDeleter(Protocol):
     """The deletion of resources."""
 
@@ -282,5 +312,5 @@ class ReadableOrthanc(ResourceIndex, DerivedContent, Protocol):
     """An archive that is only read: an Orthanc, or a folder of DICOM files."""
 
 
-class Orthanc(ReadableOrthanc, ImportTarget, ResourceDeleter, StudyMetadata, Protocol):
+class Orthanc(ReadableOrthanc, ImportTarget, AttachmentTarget, ResourceDeleter, StudyMetadata, Protocol):
     """An Orthanc server."""

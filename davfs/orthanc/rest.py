@@ -211,6 +211,16 @@ class RestOrthanc(RestMetadata):
             raise BadFile("Orthanc took the file for an archive")
         return StoreResult(OrthancId(response["ID"]), StoreStatus(response["Status"]))
 
+    @parse_errors()
+    def create_dicom(self, tags: Mapping[str, str], content: str) -> StoreResult:
+        """See `davfs.orthanc.Orthanc`."""
+        request = json.dumps({"Tags": tags, "Force": True, "Content": content}).encode()
+        try:
+            response = json.loads(self._transport.post("/tools/create-dicom", request))
+        except OrthancError as error:
+            raise upload_error(error) from error
+        return StoreResult(OrthancId(response["ID"]), StoreStatus(response.get("Status", "Success")))
+
     def delete(self, level: Level, resource: OrthancId) -> None:
         """See `davfs.orthanc.Orthanc`."""
         self._transport.delete(f"/{level.value}/{resource}")

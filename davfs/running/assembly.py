@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from davfs.audit.trail import AuditTrail
+from davfs.cache import LruSet
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.database_follower import DatabaseFollower, DatabaseLink, IndexComparison
 from davfs.catalog.indexer import Indexer
@@ -20,12 +21,14 @@ from davfs.catalog.synchronizer import IndexCallbacks
 from davfs.comparison.images import Decoder
 from davfs.derived.checksums import StoredChecksums
 from davfs.derived.files import DerivedFiles
+from davfs.entry import Path
 from davfs.errors import ConfigurationError, Unavailable
 from davfs.events import ResourceEvent
 from davfs.filesystem.deletions import Deletions
-from davfs.filesystem.drive import PROTECTED_SECONDS, Drive
+from davfs.filesystem.drive import PROTECTED_SECONDS, PROTECTED_UPLOADS, Drive, RefusedUploads
 from davfs.filesystem.forwarded import ForwardedImages
 from davfs.filesystem.inbox import Inbox
+from davfs.filesystem.layout_uploads import LayoutUploads
 from davfs.filesystem.readme import Readme
 from davfs.filesystem.search.assembly import SearchAssembly
 from davfs.imports.importer import Importer
@@ -127,7 +130,11 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
         stored=derived_files.checksums,
     )
     deletions = Deletions(orthanc, lanes.deletions.run) if settings.allow_delete else None
-    folders = TopFolders(catalog, store, orthanc, ranges, derived_files, deletions, inbox, searching, since, changed)
+    refused = _refused(shared)
+    uploads = LayoutUploads(orthanc, spool, lanes, importer, refused=refused.add) if settings.allow_attach else None
+    folders = TopFolders(
+        catalog, store, orthanc, ranges, derived_files, deletions, inbox, searching, since, changed, uploads
+    )
     folders.show(layouts)
     reloader = LayoutReloader(checked.layout_files, folders.replace)
     placing = LayoutPlacing(catalog, folders.complete)
@@ -148,8 +155,15 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
         stop=(lanes.stop, sweeper.stop, indexer.stop, placing.stop, *(each.stop for each in followers), audit.stop),
         close=(derived_files.close, ranges.close, store.close, spool.close, *([shared.close] if shared else [])),
     )
-    drive = _drive(checked, folders, indexer, since, shared, derived_files.checksums)
+    drive = _drive(checked, folders, indexer, since, refused, derived_files.checksums)
     return Assembly(drive, indexer, shutdown, reloader.reload, shared, audit)
+
+
+def _refused(shared: SharedDatabase | None) -> RefusedUploads:
+    """Return the paths whose upload was refused a moment ago, of all nodes."""
+    if shared:
+        return SharedRefusedUploads(shared, PROTECTED_SECONDS)
+    return LruSet[Path](PROTECTED_UPLOADS, lifetime=PROTECTED_SECONDS)
 
 
 def _share(link: DatabaseLink) -> SharedDatabase | None:
@@ -200,7 +214,7 @@ def _drive(  # noqa: PLR0913, PLR0917  what it is made of
     folders: TopFolders,
     indexer: Indexer,
     since: datetime,
-    shared: SharedDatabase | None,
+    refused: RefusedUploads,
     stored: StoredChecksums,
 ) -> Drive:
     readme = Readme(
@@ -211,8 +225,8 @@ def _drive(  # noqa: PLR0913, PLR0917  what it is made of
         placing=folders.progress,
         mistakes=lambda: checked.layout_files.loaded.mistakes,
         searchable=lambda: setup.SEARCH in folders.areas,
+        allow_attach=folders.uploads is not None and not checked.read_only,
     )
     if checked.read_only:
         _log.warning("Orthanc is read-only (ReadOnly): nothing can be uploaded, changed or deleted through the drive")
-    refused = SharedRefusedUploads(shared, PROTECTED_SECONDS) if shared else None
     return Drive(folders.areas, readme, since, _READ_ONLY if checked.read_only else "", refused, stored)

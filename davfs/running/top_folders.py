@@ -14,6 +14,7 @@ from davfs.filesystem.area import Area
 from davfs.filesystem.deletions import Deletions
 from davfs.filesystem.inbox import Inbox
 from davfs.filesystem.layout_area import LayoutArea
+from davfs.filesystem.layout_uploads import LayoutUploads
 from davfs.filesystem.readme import layout_text
 from davfs.filesystem.search.assembly import SearchAssembly
 from davfs.filesystem.swappable import Swappable
@@ -40,6 +41,7 @@ class TopFolders:
         searching: Makes ``search/``.
         since: Date of entries that have none of their own, in UTC.
         changed: Called when a path may lead to another resource than before.
+        uploads: Decides what becomes of files that are written into layouts; None if nothing can be.
         areas: The areas by name.
         descriptions: The layouts' descriptions by name.
     """
@@ -54,6 +56,7 @@ class TopFolders:
     searching: SearchAssembly
     since: datetime
     changed: Callable[[], None]
+    uploads: LayoutUploads | None = None
     areas: Swappable[Area] = field(default_factory=lambda: Swappable({}))
     descriptions: Swappable[str] = field(default_factory=lambda: Swappable({}))
     _changing: threading.Lock = field(default_factory=threading.Lock)
@@ -63,7 +66,10 @@ class TopFolders:
         self._show(layouts, {})
 
     def _show(self, layouts: Sequence[Layout], former: Mapping[str, Tree]) -> None:
-        areas = {each.title: LayoutArea(self._tree(each), self.catalog, former.get(each.title)) for each in layouts}
+        areas = {
+            each.title: LayoutArea(self._tree(each), self.catalog, former.get(each.title), self.uploads)
+            for each in layouts
+        }
         search = self.searching.areas(layouts, self.catalog, self.store, self.orthanc, self.ranges, self.derived_files)
         self.areas.swap({**areas, setup.INBOX: self.inbox, **search})
         self.descriptions.swap({layout.title: layout_text(layout) for layout in layouts})

@@ -88,6 +88,7 @@ class Configuration:
         layouts: Names of shipped layouts, or absolute paths of TOML files; each is a folder of the drive.
         hash_key: The secret that layouts make pseudonyms with; empty for none.
         allow_upload: True if ``inbox/`` takes files.
+        allow_attach: True if files can be dropped on studies in the folders of layouts.
         allow_delete: True if patients, studies, series and instances can be deleted through the drive.
         search: True if there is ``search/``.
         cluster: True if several Orthancs share one PostgreSQL database.
@@ -104,6 +105,7 @@ class Configuration:
     layouts: tuple[str, ...]
     hash_key: str = field(repr=False)
     allow_upload: bool
+    allow_attach: bool
     allow_delete: bool
     search: bool
     cluster: bool
@@ -169,6 +171,7 @@ class CheckedValues:
             layouts=layouts,
             hash_key=hash_key,
             allow_upload=self["AllowUpload"],
+            allow_attach=self["AllowUpload"] if self["AllowAttach"] is None else self["AllowAttach"],
             allow_delete=self["AllowDelete"],
             search=self["Search"],
             cluster=self["Cluster"],

@@ -164,6 +164,14 @@ _ALL = (
         "Whether deleting in a layout deletes in Orthanc.",
         default=False,
     ),
+    Setting(
+        "AllowAttach",  # without it, as AllowUpload
+        checks.flag,
+        "--allow-attach",
+        "DAVFS_ALLOW_ATTACH",
+        "Whether files can be dropped on a study: DICOM, PDF, JPEG, PNG, STL, text. Default: as --allow-upload.",
+        default=None,
+    ),
     Setting("Cluster", checks.flag, default=False, modes=RunMode.PLUGIN),
     Setting("Audit.Enabled", checks.flag, "--audit", "DAVFS_AUDIT", "Whether accesses are recorded.", default=True),
     Setting(

@@ -29,7 +29,7 @@ from davfs.orthanc import (
     WithChildren,
 )
 from davfs.orthanc.description import DATE, described
-from tests.support import renditions
+from tests.support import pictures, renditions
 from tests.support.facts import Facts, facts
 
 _KINDS = {
@@ -94,6 +94,10 @@ class MemoryOrthanc:
         if self.deletes:
             self.delete(Level.INSTANCE, identifier)
         return StoreResult(identifier, StoreStatus.SUCCESS)
+
+    def create_dicom(self, tags: Mapping[str, str], content: str) -> StoreResult:
+        """See `Orthanc`; pixels are decoded if they are not filtered."""
+        return self.store(pictures.dicom_of(tags, content))
 
     def retag(self, resource: OrthancId, tags: Mapping[str, str]) -> None:
         """Give a patient, with all studies, a study or a series other tags, as a reconstruction does."""

@@ -46,6 +46,7 @@ def test_defaults(configuration: dict[str, Any]) -> None:
         layouts=("by-patient",),
         hash_key="",
         allow_upload=True,
+        allow_attach=True,
         allow_delete=False,
         search=True,
         cluster=False,

@@ -81,7 +81,7 @@ class DriveCollection:
     def write_file(self, path: Path, user: str, content: memoryview) -> bool:
         """See `WebDavCollection`."""
         try:
-            entry = self._drive.write(_inside(path), content)
+            entry = self._drive.write(_inside(path), content, user=user)
         except Forbidden as error:
             return _forbid(user, "write", error)
         except PathError as error:

@@ -17,6 +17,7 @@ ERROR_CODES: dict[type[Exception], ErrorCode] = {
     errors.BadName: ErrorCode.BadRequest,  # 400
     errors.Conflict: ErrorCode.Revision,  # 409
     errors.Rejected: ErrorCode.UnsupportedMediaType,  # 415
+    errors.UploadTooLarge: ErrorCode.UnsupportedMediaType,  # 415: Orthanc has no code for 413
     errors.NoSpace: ErrorCode.DatabaseUnavailable,  # 503: temporary like 507 (RFC 4918 §11.5)
     errors.TooLarge: ErrorCode.NotAcceptable,  # 406: rclone retries statuses of the server's (5xx)
     errors.Busy: ErrorCode.DatabaseUnavailable,  # 503

@@ -19,6 +19,7 @@ STATUSES: dict[type[errors.DavfsError], HTTPStatus] = {
     errors.Forbidden: HTTPStatus.FORBIDDEN,  # 403
     errors.Conflict: HTTPStatus.CONFLICT,  # 409
     errors.Rejected: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,  # 415
+    errors.UploadTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,  # 413
     errors.NoSpace: HTTPStatus.INSUFFICIENT_STORAGE,  # 507, RFC 4918 §11.5
     errors.TooLarge: HTTPStatus.NOT_IMPLEMENTED,  # 501, of no file at this door: it streams them
     errors.Busy: HTTPStatus.SERVICE_UNAVAILABLE,  # 503

@@ -121,7 +121,7 @@ class DriveMethods(RequestServer):
         self._provider.check_locks(path, environ, deep=True)
         self._provider.check_locks(path[:-1], environ)
         with self._provider.releasing_locks(path), self._paths_locked(environ, path, target):
-            self._drive.move(path, target, replace=may_replace(environ))
+            self._drive.move(path, target, replace=may_replace(environ), user=user_of(environ))
             headers = change_date(self._drive, target, environ)
         self._audit(environ, "move", source.resource)
         return send_empty(start_response, _status(replaced=replaced), headers)
@@ -163,7 +163,7 @@ class DriveMethods(RequestServer):
         size, received = announced_length(environ), told.start()
         resource = None
         try:
-            with self._drive.receive(path, size) as upload:
+            with self._drive.receive(path, size, user=user_of(environ)) as upload:
                 yield from copy_body(environ, upload, size, received)
                 told.check(received)
                 with self._paths_locked(environ, path):

@@ -121,7 +121,7 @@ class DriveResource(_DAVResource):
         self.provider.check_locks(self._segments, self.environ)
         path = (*self._segments, name)
         try:
-            with self._drive.receive(path, 0) as upload:
+            with self._drive.receive(path, 0, user=user_of(self.environ)) as upload:
                 entry = upload.finish(replace=False)
         except AlreadyExists:  # another request was faster: its file gets the lock
             entry = self._drive.stat(path)
