@@ -11,7 +11,7 @@
     │   ├── ParentMissing         the folder of the path does not exist
     │   ├── BadName               the drive cannot keep a file of this name
     │   ├── Forbidden             this folder, or the configuration, does not allow it
-    │   ├── Conflict              Orthanc has a different file with the same identifiers
+    │   ├── Conflict              it contradicts what Orthanc has under the same identifiers
     │   ├── Rejected              Orthanc refused the content
     │   │   └── UploadTooLarge    … because it is larger than what can be attached to a study
     │   ├── NoSpace               the spool's quota, or Orthanc's, is used up
@@ -26,7 +26,8 @@
     │       └── DatabaseGone      … because its database is known to be gone: it was not asked
     ├── NotImported               some content cannot be imported, wherever on the drive it was dropped
     │   ├── Refused               Orthanc will not take it, however often it is tried
-    │   │   └── Contradiction     … because it has a different file with the same identifiers
+    │   │   ├── Contradiction     … because it has a different file with the same identifiers
+    │   │   └── Held              … because its patient contradicts the archive, and lies in quarantine
     │   ├── DamagedZip            a ZIP, or one of its members, cannot be read
     │   └── ZipTooLarge           a ZIP has a larger directory than is read into memory
     └── ConfigurationError        the administrator has to change something
@@ -84,7 +85,7 @@ class Forbidden(PathError):
 
 
 class Conflict(PathError):
-    """Orthanc has a different file with the same identifiers."""
+    """It contradicts what Orthanc has under the same identifiers: another file, or another patient."""
 
 
 class Rejected(PathError):
@@ -169,6 +170,20 @@ class Refused(NotImported):
 
 class Contradiction(Refused):
     """Orthanc already has a different file with the same identifiers."""
+
+
+class Held(Refused):
+    """Its patient contradicts the identity that the archive has under its PatientID.
+
+    Args:
+        reason: As for `Refused`.
+        details: As for `Refused`.
+        patient: Its PatientID; never logged.
+    """
+
+    def __init__(self, reason: str, details: tuple[str, ...], patient: str) -> None:
+        super().__init__(reason, details)
+        self.patient = patient
 
 
 class DamagedZip(NotImported):

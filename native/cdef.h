@@ -72,6 +72,26 @@ void davfs_keep_response(davfs_request* request, int is_folder, int code, const 
 void davfs_add_entries(const davfs_request* request, const char* packed, size_t size);
 int davfs_send_file(const davfs_request* request, const void* data, uint64_t size, const char* mime, const char* date);
 
+typedef struct { uint32_t character; char folded[12]; } davfs_folding;
+typedef struct { char patient[264]; char name[776]; char birth[12]; char sex[4]; char study[68]; char instance[68]; } davfs_identity;
+typedef struct { davfs_identity identity; size_t length; char known[2048]; } davfs_verdict;
+typedef struct { davfs_identity identity; char sender[72]; size_t known; size_t size; char bytes[]; } davfs_held;
+#define DAVFS_LET_IN ...
+#define DAVFS_HELD ...
+#define DAVFS_NOT_READY ...
+void davfs_set_folding(const davfs_folding* ascending, size_t count);
+void davfs_set_study(const char* study, const char* patient, const char* name, const char* birth, const char* sex);
+void davfs_forget_study(const char* study);
+void davfs_clear_identities(void);
+void davfs_complete_identities(int complete);
+void davfs_settle_identities(int milliseconds);
+davfs_held* davfs_next_held(int milliseconds);
+void davfs_free_held(davfs_held* held);
+int davfs_lost_held(void);
+void davfs_quarantine_is_alone(void);
+void davfs_begin_import(int accepted);
+int davfs_end_import(davfs_verdict* verdict);
+
 /* The six callbacks: davfs.sdk.callbacks attaches them. */
 extern "Python+C" {
   int davfs_is_folder(davfs_request* request);

@@ -203,3 +203,51 @@ void davfs_log(int severity, const char* line)
     log(davfs_context, line);
   }
 }
+
+/* Formats or returns what the core has in memory already: no request, and no lock but one that the caller's thread holds. */
+template <typename Result, typename Call>
+static Result of_instance(Result otherwise, Call call)
+{
+  caller self(context);
+  Result result = otherwise;
+  if (self.may_pass())
+  {
+    guarded([&] { result = call(); return OrthancPluginErrorCode_Success; });
+  }
+  return result;
+}
+
+const void* davfs_instance_data(const OrthancPluginDicomInstance* instance, size_t* size)
+{
+  int64_t length = of_instance<int64_t>(-1, [=] { return OrthancPluginGetInstanceSize(davfs_context, instance); });
+  *size = length > 0 ? static_cast<size_t>(length) : 0;
+  return length > 0 ? of_instance<const void*>(NULL, [=] { return OrthancPluginGetInstanceData(davfs_context, instance); })
+                    : NULL;
+}
+
+char* davfs_instance_json(const OrthancPluginDicomInstance* instance)
+{
+  return of_instance<char*>(NULL, [=] { return OrthancPluginGetInstanceSimplifiedJson(davfs_context, instance); });
+}
+
+void davfs_free_text(char* text)
+{
+  caller self(context);
+  if (self.may_pass())
+  {
+    OrthancPluginFreeString(davfs_context, text);
+  }
+}
+
+int davfs_instance_origin(const OrthancPluginDicomInstance* instance)
+{
+  return of_instance<int>(OrthancPluginInstanceOrigin_Unknown,
+                          [=] { return OrthancPluginGetInstanceOrigin(davfs_context, instance); });
+}
+
+const char* davfs_instance_sender(const OrthancPluginDicomInstance* instance)
+{
+  const char* sender =
+      of_instance<const char*>(NULL, [=] { return OrthancPluginGetInstanceRemoteAet(davfs_context, instance); });
+  return sender ? sender : "";
+}

@@ -5,6 +5,12 @@
    webdav_callbacks.c                              the six callbacks; davfs/sdk/callbacks.py describes the round trip
    request_filter.c  python_threads.c              before a callback; from Orthanc's threads to Python's
    change_queue.c                                  from Orthanc's change callback to Python
+   quarantine.c                                    filters of arriving instances: does an identity contradict the archive's?
+   quarantine_queue.c                              instances that were held, from the filters to Python
+   identity_table.c  identity_reader.c             identities in the archive, by PatientID; identity of an arriving instance
+   identity_comparison.c  identity_name.c          do identities contradict each other?; which parts of a name are compared
+   identity_scanner.c  identity_hash.c             reads a file's attributes; Orthanc's identifier of a study
+   identity_character.c                            what the characters of names are compared as
    recent_files.c                                  cache of files that are sent without Python
    request.c  send.cc                              record of a request; sends entries and files to Orthanc
    core.cc  guarded.hh                             calls into Orthanc's core; C++, since the core may throw
@@ -51,6 +57,12 @@ int davfs_get_file(OrthancPluginMemoryBuffer* file, const char* instance);
 /* Converts a DICOM file, which need not be stored in Orthanc, to another transfer syntax. */
 int davfs_transcode(OrthancPluginMemoryBuffer* file, const void* content, uint32_t size, const char* syntax);
 void davfs_free(OrthancPluginMemoryBuffer* buffer);
+/* Of an instance that Orthanc passes to a filter; NULL if it cannot be had. The JSON is freed by davfs_free_text(). */
+const void* davfs_instance_data(const OrthancPluginDicomInstance* instance, size_t* size);
+char* davfs_instance_json(const OrthancPluginDicomInstance* instance);
+void davfs_free_text(char* text);
+int davfs_instance_origin(const OrthancPluginDicomInstance* instance);
+const char* davfs_instance_sender(const OrthancPluginDicomInstance* instance);
 /* NULL for an unknown code. */
 const char* davfs_describe(int code);
 void davfs_log(int severity, const char* line);
@@ -62,6 +74,11 @@ int davfs_check_configuration(const char* python, const char* configuration, con
 /* json.c: copies the string at the keys `outer`, `inner` of a JSON object into `value`.
    Returns 1 if it is there, 0 if not, -1 if it is no string or does not fit. */
 int davfs_json_string(const char* json, const char* outer, const char* inner, char* value, size_t size);
+
+/* Copies the string at a key of the object itself; as davfs_json_string(). */
+int davfs_json_own_string(const char* json, const char* key, char* value, size_t size);
+/* Returns 1 if the value at the keys `outer`, `middle`, `inner` is true. */
+int davfs_json_true(const char* json, const char* outer, const char* middle, const char* inner);
 
 /* interpreter.c: starts Python, or joins the interpreter that is running, and calls davfs.running.plugin.start().
    Returns 0, or -1 with one sentence in `reason`. */
@@ -163,6 +180,141 @@ void davfs_add_recent(uint64_t generation, const char* folder, const char* packe
 /* Sends a file that is in the cache. Returns an OrthancPluginErrorCode, or DAVFS_NOT_RECENT if Python has to answer. */
 #define DAVFS_NOT_RECENT (-3)
 int davfs_send_recent(const davfs_request* request);
+
+/* identity_character.c: the characters of names. */
+typedef struct
+{
+  uint32_t character; /* beyond ASCII */
+  char folded[12];    /* what it is compared as, in UTF-8: "" for a character that is ignored, " " for one that separates */
+} davfs_folding;
+/* Sets what characters beyond ASCII are compared as, in ascending order; one that is not among them is compared as it is.
+   Called once, before any name is folded. */
+void davfs_set_folding(const davfs_folding* ascending, size_t count);
+/* Reads a character of UTF-8; a byte that is none is a character of its own. Returns its number of bytes. */
+size_t davfs_read_character(const char* text, uint32_t* character);
+/* Returns what a character is compared as; `own`, of 5 bytes, has the character itself, which is of `size` bytes. */
+const char* davfs_fold_character(uint32_t character, char* own, size_t size);
+/* Returns a number for the script of a character. */
+#define DAVFS_LATIN 1
+#define DAVFS_HANGUL 10
+#define DAVFS_KANA 13
+#define DAVFS_IDEOGRAPHS 15
+uint8_t davfs_script(uint32_t character);
+
+/* identity_name.c: the parts of a patient's name that are compared (docs/adr/0030-quarantine.md). */
+/* Writes the parts of a name in UTF-8 that are compared, each as a byte for its script, its characters, and NUL, with a NUL
+   behind the last one; those that do not fit are left out. Returns the number of bytes: 1 for a name that identifies nobody. */
+size_t davfs_fold_name(const char* name, char* parts, size_t size);
+/* Returns 1 if two names have parts in a common script, and share none of them. */
+int davfs_names_contradict(const char* parts, const char* others);
+#define DAVFS_PARTS 640 /* bytes that the parts of a name have at most */
+
+/* identity_scanner.c: who the patient of a DICOM file is, by its bytes alone. */
+typedef struct
+{
+  char patient[264]; /* PatientID, without spaces around it; UTF-8 like the others, and cut if it is longer */
+  char name[776];    /* PatientName */
+  char birth[12];    /* PatientBirthDate: digits only, "" for none and for one that is a placeholder */
+  char sex[4];       /* PatientSex: M, F, O, or "" */
+  char study[68];    /* StudyInstanceUID */
+  char instance[68]; /* SOPInstanceUID */
+} davfs_identity;
+typedef struct
+{
+  const char* text; /* NULL if it is not in the file */
+  size_t length;
+} davfs_field;
+typedef struct
+{
+  davfs_field charset, instance, name, patient, birth, sex, study;
+} davfs_fields;
+void davfs_make_identity(davfs_identity* identity, const char* patient, const char* name, const char* birth, const char* sex);
+void davfs_copy_field(char* out, size_t size, davfs_field from);
+/* Finds the attributes in a file. Returns 0, or -1 if only Orthanc can: another transfer syntax, a damaged file. */
+int davfs_scan_file(const void* file, size_t size, davfs_fields* found);
+/* Makes an identity of attributes. Returns 0, or -1 if only Orthanc can decode their character set. */
+int davfs_decode_fields(const davfs_fields* found, davfs_identity* identity);
+
+/* identity_reader.c: reads the identity of an instance that Orthanc is about to store, with Orthanc's help where that is needed.
+   Returns 0, or -1 if there is no memory. */
+int davfs_read_identity(const OrthancPluginDicomInstance* instance, davfs_identity* identity);
+
+/* identity_hash.c: Orthanc's identifier of a study: the SHA-1 of "PatientID|StudyInstanceUID". */
+#define DAVFS_STUDY 20 /* bytes */
+void davfs_hash_study(const char* patient, const char* study, uint8_t id[DAVFS_STUDY]);
+/* Reads an identifier as Orthanc writes it. Returns 0, or -1 if it is none. */
+int davfs_read_hash(const char* text, uint8_t id[DAVFS_STUDY]);
+
+/* identity_comparison.c: compares an identity with those that are known under its PatientID. */
+#define DAVFS_BIRTH 1 /* attributes that contradict, as bits */
+#define DAVFS_SEX 2
+#define DAVFS_NAME 4
+typedef struct davfs_known
+{
+  struct davfs_known* next;
+  const char* name;
+  const char* parts; /* of the name */
+  char birth[12], sex[4];
+} davfs_known;
+/* Returns 1 if the identity, with the parts of its name, agrees with those that are known, 0 if it contradicts them. */
+int davfs_agrees(const davfs_known* first, const davfs_identity* given, const char* parts);
+/* Packs the known identities that contradict it: each as name, birth date, sex, and the bits in decimal, with a NUL behind each.
+   Those that do not fit are left out. Returns the number of bytes. */
+size_t davfs_pack_known(const davfs_known* first, const davfs_identity* given, const char* parts, char* out, size_t size);
+
+/* identity_table.c: the identities of the studies in the archive, by PatientID. Thread-safe. */
+#define DAVFS_LET_IN 1
+#define DAVFS_HELD 0
+#define DAVFS_NOT_READY (-1)
+/* Sets who the patient of a study in the index is, by Orthanc's identifier of the study. */
+void davfs_set_study(const char* study, const char* patient, const char* name, const char* birth, const char* sex);
+void davfs_forget_study(const char* study);
+/* Forgets all; the table is incomplete until davfs_complete_identities(). */
+void davfs_clear_identities(void);
+void davfs_complete_identities(int complete);
+/* Forgets studies that were let in so many milliseconds ago, and that the index does not have. */
+void davfs_settle_identities(int milliseconds);
+/* Returns DAVFS_LET_IN, DAVFS_HELD or DAVFS_NOT_READY. What is let in is known from then on; of what is held, the identities
+   that it contradicts are packed into `known`. */
+int davfs_judge_identity(const davfs_identity* identity, char* known, size_t size, size_t* length);
+/* Adds an identity to those of its study, whatever it contradicts: an administrator has accepted it. */
+void davfs_accept_identity(const davfs_identity* identity);
+/* Returns the number of bytes of the table. */
+size_t davfs_identities_size(void);
+
+/* quarantine_queue.c: instances that were held, until Python has written them into the inbox. */
+typedef struct
+{
+  davfs_identity identity;
+  char sender[72];    /* AE title of the sender, "" for none */
+  size_t known;       /* bytes of the packed identities that it contradicts */
+  size_t size;        /* bytes of the file, which stands behind them; 0 if there was no room for it */
+  char bytes[];
+} davfs_held;
+/* Adds a copy of an instance; the file is left out if there is no room for it. */
+void davfs_add_held(const davfs_identity* identity, const char* sender, const char* known, size_t length, const void* file,
+                    size_t size);
+/* Waits for the next one, oldest first. Returns NULL if none came for so many milliseconds; the caller frees it. */
+davfs_held* davfs_next_held(int milliseconds);
+void davfs_free_held(davfs_held* held);
+/* Returns how many were not added, for there was no room, since the last call. */
+int davfs_lost_held(void);
+
+/* quarantine.c: registers the filters of arriving instances. */
+void davfs_register_quarantine(void);
+/* Called once it is known that no other plugin can have a filter of C-STORE. */
+void davfs_quarantine_is_alone(void);
+/* Marks this thread's imports as those of the drive until davfs_end_import(): the drive itself keeps what is held, and what an
+   administrator has `accepted` is let in. */
+void davfs_begin_import(int accepted);
+/* Returns what has become of the last instance of this thread, with its identity, and what it contradicts, if it was held. */
+typedef struct
+{
+  davfs_identity identity;
+  size_t length;
+  char known[2048];
+} davfs_verdict;
+int davfs_end_import(davfs_verdict* verdict);
 
 /* Returns the time after so many milliseconds, for functions that wait until a time. */
 static inline struct timespec davfs_after(int milliseconds)

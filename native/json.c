@@ -174,3 +174,17 @@ int davfs_json_string(const char* json, const char* outer, const char* inner, ch
   }
   return *p == '"' ? copy_string(p, value, size) : -1;
 }
+
+int davfs_json_own_string(const char* json, const char* key, char* value, size_t size)
+{
+  const char* p = find_key(json, key);
+  return p == NULL ? 0 : *p == '"' ? copy_string(p, value, size) : -1;
+}
+
+int davfs_json_true(const char* json, const char* outer, const char* middle, const char* inner)
+{
+  const char* p = find_key(json, outer);
+  p = p ? find_key(p, middle) : NULL;
+  p = p ? find_key(p, inner) : NULL;
+  return p != NULL && strncmp(p, "true", 4) == 0;
+}

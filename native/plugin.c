@@ -128,6 +128,10 @@ static int32_t initialize(const char* configuration, const char* path)
   }
   snprintf(inner, sizeof(inner), "%s/drive", outer); /* davfs.doors.collection.collection.MOUNT */
   davfs_open_changes();
+  if (davfs_json_true(configuration, "Davfs", "Quarantine", "Identity"))
+  {
+    davfs_register_quarantine();
+  }
   OrthancPluginRegisterOnChangeCallback(davfs_context, on_change);
   if (davfs_register_callbacks(outer, inner) != 0)
   {

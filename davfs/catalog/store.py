@@ -24,6 +24,7 @@ from davfs.catalog.resources import Difference, ResourceChanges, ResourceTable
 from davfs.catalog.revisions import Revisions
 from davfs.catalog.rows import FolderRows, FolderSnapshot, Row
 from davfs.catalog.schema import LEVEL_NUMBERS, read_state, write_state
+from davfs.catalog.study_observer import StudyObserver, report, report_all
 from davfs.errors import Unavailable
 from davfs.orthanc.model import Level, OrthancId, Resource
 
@@ -47,6 +48,7 @@ class Store:
         log: The position in Orthanc's log of changes.
         generation: Number of changes of the index, counted after each can be read.
         is_complete: Whether the first index was completed, perhaps before a restart.
+        observer: Told the patients of studies as they change; None for nobody.
     """
 
     layouts: PlacedLayouts
@@ -60,6 +62,7 @@ class Store:
     ) -> None:
         self._wanted = placer
         self._now = now
+        self.observer: StudyObserver | None = None
         self.generation = 0
         self.is_complete = False
         self._revisions = Revisions()
@@ -189,6 +192,8 @@ class Store:
             self.log.position = new
             self.is_complete = False
             self.generation += 1
+            if self.observer:
+                self.observer.cleared()
 
     @retry_if_moved
     def set_complete(self) -> None:
@@ -266,9 +271,14 @@ class Store:
 
     # Writing
 
+    def observe_all(self) -> None:
+        """Report the patients of all indexed studies to the observer, in parts, between which others write."""
+        if self.observer:
+            report_all(self._database, self.observer)
+
     @contextmanager
-    def _changing(self) -> Iterator[sqlite3.Connection]:
-        """Provide a connection inside a transaction that changes resources or placements.
+    def _changing(self, studies: Iterable[OrthancId] = ()) -> Iterator[sqlite3.Connection]:
+        """Provide a connection inside a transaction that changes resources or placements, such as those studies.
 
         `generation` changes before another thread can compare them with Orthanc and find them equal: that thread may
         have kept rows from before.
@@ -281,6 +291,8 @@ class Store:
                 self._folders.clear()  # some may have been made in vain
                 raise
             self.generation += 1
+            if self.observer:
+                report(self._database, studies, self.observer)
 
     @retry_if_moved
     def save(self, found: Iterable[Resource], revision: int) -> ResourceChanges:
@@ -298,11 +310,13 @@ class Store:
         parts, saved = deque(in_parts(ordered)), list[ResourceChanges]()
         while parts:
             self._database.writing.give_way()
-            with self._changing() as db:
+            written: list[OrthancId] = []
+            with self._changing(written) as db:
                 writer = self._writer(db)
-                saved.append(writer.save(parts.popleft(), revision))
-                while parts and not self._database.writing.is_wanted:
-                    saved.append(writer.save(parts.popleft(), revision))
+                while not written or (parts and not self._database.writing.is_wanted):
+                    part = parts.popleft()
+                    written += [each.id for each in part]
+                    saved.append(writer.save(part, revision))
         return ResourceChanges.of(saved)
 
     def _confirm(self, found: Sequence[Resource]) -> bool:
@@ -325,8 +339,9 @@ class Store:
         Returns:
             Those that were kept.
         """
-        with self._changing() as db:
-            return self._writer(db).delete(ids, revision)
+        resources = list(ids)
+        with self._changing(resources) as db:
+            return self._writer(db).delete(resources, revision)
 
     def _writer(self, db: sqlite3.Connection) -> IndexWriter:
         return IndexWriter(db, self.layouts.placer, self._revisions, self._folders)

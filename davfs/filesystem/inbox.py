@@ -10,13 +10,15 @@ Paths, including those of errors, are relative to the inbox.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from davfs.derived.checksums import StoredChecksums
 from davfs.entry import Content, Entry, Opened, Path
-from davfs.errors import AlreadyExists, Forbidden, NotFound, PathError, UnknownResource
+from davfs.errors import AlreadyExists, Forbidden, NotFound, UnknownResource
 from davfs.filesystem.area import QuotaUsage, Upload
 from davfs.filesystem.beside import BESIDE
 from davfs.filesystem.forwarded import ForwardedImages
+from davfs.filesystem.own_folders import READ_ONLY, OwnFolders
 from davfs.filesystem.progress_files import ProgressFiles
 from davfs.filesystem.receipts import Receipts
 from davfs.filesystem.stored import open_stored
@@ -24,7 +26,6 @@ from davfs.filesystem.upload_records import UploadRecords
 from davfs.imports.complete_file import CompleteBytes
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
-from davfs.imports.rejected import REJECTED
 from davfs.imports.upload import InboxUpload, UploadHandler, is_never_imported
 from davfs.orthanc import Buffer, InstanceFiles
 from davfs.spool.files import ClientProperties, InboxFiles
@@ -45,6 +46,7 @@ class Inbox:
         allow_upload: Whether anything can be changed.
         forwarded: Remembers if Orthanc deletes images as soon as it has stored them.
         stored: Checksums of the imported files; None if they are not known.
+        accepting: Whether there is a quarantine, and accepted/ for what is let in all the same.
     """
 
     def __init__(  # noqa: PLR0913  the parts of it
@@ -57,6 +59,7 @@ class Inbox:
         allow_upload: bool = True,
         forwarded: ForwardedImages | None = None,
         stored: StoredChecksums | None = None,
+        accepting: bool = False,
     ) -> None:
         self._orthanc = orthanc
         self._spool = spool
@@ -65,6 +68,7 @@ class Inbox:
         self._uploads = UploadHandler(spool, lanes, importer)
         self._progress = ProgressFiles(self._uploads.running)
         self._allow_upload = allow_upload
+        self._own = OwnFolders(spool, accepting=accepting and allow_upload)
 
     def stat(self, path: Path) -> Entry:
         """See `Area`; a receipt is not found if Orthanc does not have the instance, and has not just forwarded it."""
@@ -86,8 +90,7 @@ class Inbox:
         entries += self._progress.in_folder(path, {entry.name for entry in entries})
         if path:
             return entries
-        hidden = {BESIDE} if self._has_rejected() else {BESIDE, REJECTED}
-        return [entry for entry in entries if entry.name not in hidden]
+        return [entry for entry in entries if entry.name != BESIDE and not self._own.is_hidden((entry.name,))]
 
     def read(self, path: Path) -> Content:
         """See `Area`; a receipt is not found if Orthanc does not have the instance any more."""
@@ -137,6 +140,7 @@ class Inbox:
             return ""
         self._find(path)
         self._spool.delete(path)
+        self._own.remove_text(path)
         return ""
 
     def move(self, source: Path, target: Path, *, replace: bool, user: str = "") -> None:  # noqa: ARG002
@@ -151,15 +155,32 @@ class Inbox:
             IsAFolder: A folder is at the target of a file that is imported.
             Rejected, Conflict, NoSpace, Busy, Unavailable: As for `write`, if the file is imported.
         """
-        if source in ((), (REJECTED,)) and self._allow_upload:
+        if (not source or self._own.is_fixed(source)) and self._allow_upload:
             raise Forbidden(source, "The drive's own folders cannot be moved.")
+        if self._accept_folder(source, target, replace=replace):
+            return
         if not self._is_import(source, target, replace=replace, deep=True):
             self._spool.move(source, target, replace=replace)
             return
         with self._spool.adopt(source) as adopted:
-            self._uploads.handle(target, adopted, replace=replace, keep_refused=source[0] != REJECTED)
+            self._uploads.handle(target, adopted, replace=replace, keep_refused=source[0] not in READ_ONLY)
             self._spool.copy_properties(source, target)
             self._spool.remove_adopted(source, adopted)
+            self._own.remove_text(source)
+
+    def _accept_folder(self, source: Path, target: Path, *, replace: bool) -> bool:
+        """Import the files of a folder in quarantine, one by one; return False for any other move."""
+        names = self._own.accepted_files(source, target)
+        if names is None:
+            return False
+        self._check_changeable(target)
+        if not replace and self._exists(target):
+            raise AlreadyExists(target, "The name is taken.")
+        with suppress(AlreadyExists):
+            self._spool.make_folder(target)
+        for name in names:
+            self.move((*source, name), (*target, name), replace=True)
+        return True
 
     def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:
         """Copy a file or a folder; see `Movable`, and `move` for what is imported and which errors are raised.
@@ -170,7 +191,7 @@ class Inbox:
             self._spool.copy(source, target, replace=replace, deep=deep)
             return
         with self._spool.adopt(source) as adopted:
-            self._uploads.handle(target, adopted, replace=replace, keep_refused=source[0] != REJECTED)
+            self._uploads.handle(target, adopted, replace=replace, keep_refused=source[0] not in READ_ONLY)
             self._spool.copy_properties(source, target)
 
     def properties(self) -> ClientProperties:
@@ -195,7 +216,7 @@ class Inbox:
 
     def takes_files(self, path: Path) -> bool:
         """See `AcceptsUploads`."""
-        return self._allow_upload and path[:1] not in ((REJECTED,), (BESIDE,))
+        return self._allow_upload and not READ_ONLY.intersection(path[:1]) and path[:1] != (BESIDE,)
 
     def _is_import(self, source: Path, target: Path, *, replace: bool, deep: bool) -> bool:
         """Check a move or a copy in advance; return True if the source is to be imported at the target."""
@@ -225,14 +246,16 @@ class Inbox:
             raise Forbidden(path, _NO_UPLOAD)
         if not path:
             raise Forbidden(path, "The inbox itself cannot be replaced.")
-        if path[0] in (REJECTED, BESIDE):
+        if path[0] in READ_ONLY or path[0] == BESIDE:
             raise Forbidden(path, _OWN)
+        self._own.make(path)
 
     def _find(self, path: Path) -> Item:
         if path[:1] == (BESIDE,):
             raise NotFound(path, "Nothing is there.")
+        self._own.make(path)
         item = self._spool.stat(path)
-        if path == (REJECTED,) and not self._has_rejected():
+        if self._own.is_hidden(path):
             raise NotFound(path, "Nothing is there.")
         return item
 
@@ -249,9 +272,3 @@ class Inbox:
         except NotFound:
             return False
         return True
-
-    def _has_rejected(self) -> bool:
-        try:
-            return bool(self._spool.list((REJECTED,)))
-        except PathError:
-            return False

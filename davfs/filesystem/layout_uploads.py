@@ -25,6 +25,7 @@ from davfs.errors import (
     Busy,
     Conflict,
     Forbidden,
+    Held,
     IsAFolder,
     NoSpace,
     NotFound,
@@ -43,6 +44,7 @@ from davfs.imports.complete_file import CompleteBytes, CompleteFile
 from davfs.imports.hazards import check_hazards
 from davfs.imports.importer import Imported, Importer
 from davfs.imports.lanes import SMALL, Lanes
+from davfs.imports.quarantined import QuarantineFolder
 from davfs.imports.queue import ImportQueue
 from davfs.imports.rejected import RejectedFolder
 from davfs.imports.sniff import FileType, looks_like_zip, sniff_head
@@ -120,6 +122,7 @@ class LayoutUploads:
         self._importer = importer
         self._attacher = attacher or Attacher(orthanc)
         self._rejected = RejectedFolder(spool)
+        self._quarantine = QuarantineFolder(spool)
         self._refused = refused
 
     def write(self, tree: Tree, path: Path, content: Buffer, user: str) -> Entry:
@@ -138,6 +141,8 @@ class LayoutUploads:
         upload = _CompleteUpload(tree, path, file, file.view(), user, replace)
         try:
             return self._placed(upload)
+        except Held as error:
+            raise self._keep_held(upload, error) from error
         except (Refused, BadFile, StorageFull) as error:
             raise self._keep_refused(upload, refusal_of(path, error), refusal_details(error)) from error
         except (Forbidden, Conflict, Rejected) as error:
@@ -282,6 +287,14 @@ class LayoutUploads:
         )
         with suppress(NoSpace):
             self.beside.keep(upload.file, place, Receipt(instance, len(upload.content)))
+
+    def _keep_held(self, upload: _CompleteUpload, error: Held) -> PathError:
+        """Keep an upload whose patient contradicts the archive in quarantine/; return the error to raise."""
+        refusal = refusal_of(upload.path, error)
+        if self._quarantine.keep_upload(error, upload.name, upload.file):
+            self._refused((upload.tree.title, *upload.path))
+            return refusal
+        return self._keep_refused(upload, refusal, refusal_details(error))
 
     def _keep_refused(self, upload: _CompleteUpload, error: PathError, details: tuple[str, ...]) -> PathError:
         """Keep a refused upload in rejected/, unless desktops left it; return the error to raise."""

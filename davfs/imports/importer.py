@@ -1,7 +1,9 @@
 """Imports DICOM files into Orthanc, and distinguishes a success from a refusal."""
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from davfs.elements.walk import Walk
 from davfs.errors import BadFile, Refused, Unavailable, UnknownResource
@@ -14,6 +16,8 @@ UNREADABLE = "Orthanc cannot read it as a DICOM file."
 
 LARGEST_FILE = (1 << 32) - 1
 """Bytes of the largest file that plugins and Orthanc can exchange: the SDK counts them in 32 bits."""
+
+T = TypeVar("T")
 
 _ATTEMPTS = 3
 _REASONS = {
@@ -39,6 +43,26 @@ class Imported:
     uuid: str = ""
 
 
+class ImportFilter(Protocol):
+    """Decides which imports get into the archive; `davfs.quarantine.inside.InsideQuarantine` does so."""
+
+    def judged(self, job: Callable[[], T], *, accepted: bool) -> T:
+        """Run an import on this thread; what an administrator has accepted passes.
+
+        Raises:
+            Held: Its patient contradicts the archive, and it was not imported.
+            Unavailable: That cannot be known yet; it was not imported.
+        """
+
+
+class NoFilter:
+    """An `ImportFilter` that lets everything in."""
+
+    def judged(self, job: Callable[[], T], *, accepted: bool) -> T:  # noqa: ARG002  as `ImportFilter` has it
+        """See `ImportFilter`."""
+        return job()
+
+
 class Importer:
     """Imports complete DICOM files; thread-safe.
 
@@ -46,24 +70,37 @@ class Importer:
         orthanc: The Orthanc that imports them.
         same_image: Compares files with images in Orthanc; None for one that decodes what Orthanc decodes.
         may_alter: Whether Orthanc can store other bytes of the same size.
+        import_filter: Decides what gets into the archive; None to let everything in.
     """
 
-    def __init__(self, orthanc: ImportTarget, same_image: SameImage | None = None, *, may_alter: bool = True) -> None:
+    def __init__(
+        self,
+        orthanc: ImportTarget,
+        same_image: SameImage | None = None,
+        *,
+        may_alter: bool = True,
+        import_filter: ImportFilter | None = None,
+    ) -> None:
         self._may_alter = may_alter
+        self._filter: ImportFilter = import_filter or NoFilter()
         self._orthanc = orthanc
         self._same_image = same_image or SameImage(orthanc)
 
-    def import_dicom(self, content: Buffer, walk: Walk | None = None, *, quick: bool = False) -> Imported:
+    def import_dicom(
+        self, content: Buffer, walk: Walk | None = None, *, quick: bool = False, accepted: bool = False
+    ) -> Imported:
         """Import one DICOM file; importing the same image again is a success.
 
         Args:
             content: All of the file.
             walk: A walk through its elements that has begun; None for a new one.
             quick: Whether to give up if large images have to be compared; see `SlowComparison`.
+            accepted: Whether it is imported whatever its patient contradicts; see `ImportFilter`.
 
         Raises:
             SlowComparison: It was given up.
             Refused: Orthanc does not want it, or its parser would not survive it.
+            Held: Its patient contradicts the archive.
             Contradiction: Orthanc holds another image with the same SOPInstanceUID, or cannot read the one it holds.
             BadFile: Orthanc cannot read it.
             StorageFull: Orthanc has no room for it.
@@ -73,7 +110,7 @@ class Importer:
             raise Refused(f"It is larger than {LARGEST_FILE:,} bytes, which is more than Orthanc can take.")
         check_hazards(memoryview(content), walk)
         for _ in range(_ATTEMPTS):
-            stored = self._orthanc.store(content)
+            stored = self._filter.judged(lambda: self._orthanc.store(content), accepted=accepted)
             if stored.status in _REASONS:
                 raise Refused(_REASONS[stored.status])
             try:
@@ -89,7 +126,9 @@ class Importer:
             # Orthanc declined our copy in favour of one that was deleted meanwhile: it holds neither now.
         raise Unavailable("the instance was deleted again and again during its import")
 
-    def import_if_readable(self, content: Buffer, walk: Walk | None = None, *, quick: bool = False) -> Imported | None:
+    def import_if_readable(
+        self, content: Buffer, walk: Walk | None = None, *, quick: bool = False, accepted: bool = False
+    ) -> Imported | None:
         """Import a file that is probably not DICOM, as `import_dicom` does; return None if Orthanc cannot read it."""
         walk = walk or Walk(memoryview(content))
         try:
@@ -97,7 +136,7 @@ class Importer:
         except Refused:
             return None
         try:
-            return self.import_dicom(content, walk, quick=quick)
+            return self.import_dicom(content, walk, quick=quick, accepted=accepted)
         except BadFile:
             return None
 

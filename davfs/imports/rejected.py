@@ -54,12 +54,12 @@ class RejectedFolder:
         """Return the name, or the name with a number, so that neither the file nor its text exists."""
         taken = {item.entry.name for item in self._spool.list((REJECTED,))}
         number = 1
-        while not taken.isdisjoint({candidate := _numbered(name, number), f"{candidate}.txt"}):
+        while not taken.isdisjoint({candidate := numbered(name, number), f"{candidate}.txt"}):
             number += 1
         return candidate
 
 
-def _numbered(name: str, number: int) -> str:
+def numbered(name: str, number: int) -> str:
     """Put a number before the suffix of a name, and shorten its stem until ``.txt`` fits behind it."""
     suffix = PurePosixPath(name).suffix
     if len(suffix.encode()) > _LONGEST_SUFFIX:

@@ -4,7 +4,8 @@
 2. DICOM is imported into Orthanc, in the lane of its kind, and a receipt takes the file's place. If Orthanc stores
    other bytes than were sent, the file itself is kept, with a receipt (`davfs.spool.originals`).
 3. The DICOM files in a ZIP are imported, and the ZIP is kept as an ordinary file.
-4. An upload that Orthanc refuses goes to ``rejected/`` with the reason, and the refusal is an error.
+4. An upload that Orthanc refuses goes to ``rejected/`` with the reason, and the refusal is an error; one whose patient
+   contradicts the archive goes to ``quarantine/`` in the same way. What is put into ``accepted/`` is not compared.
 
 Paths, also those in errors, are relative to the inbox.
 """
@@ -12,15 +13,30 @@ Paths, also those in errors, are relative to the inbox.
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace as altered
+from functools import partial
+from pathlib import PurePosixPath
 from typing import Self, TypeVar
 
+from davfs import names
 from davfs.elements.walk import Walk
 from davfs.entry import Entry, Path
-from davfs.errors import BadFile, Busy, Conflict, Contradiction, NoSpace, PathError, Refused, Rejected, StorageFull
-from davfs.imports.complete_file import CompleteFile
+from davfs.errors import (
+    BadFile,
+    Busy,
+    Conflict,
+    Contradiction,
+    Held,
+    NoSpace,
+    PathError,
+    Refused,
+    Rejected,
+    StorageFull,
+)
+from davfs.imports.complete_file import CompleteBytes, CompleteFile
 from davfs.imports.importer import UNREADABLE, Imported, Importer
 from davfs.imports.lanes import Lanes
 from davfs.imports.progress import Progress, RunningImports
+from davfs.imports.quarantined import ACCEPTED, QUARANTINE, QuarantineFolder
 from davfs.imports.queue import ImportQueue
 from davfs.imports.rejected import REJECTED, RejectedFolder
 from davfs.imports.same_image import SlowComparison
@@ -52,7 +68,8 @@ class UploadHandler:
         self._lanes = lanes
         self._importer = importer
         self._rejected = RejectedFolder(spool)
-        self._zips = ZipImporter(importer, scratch=spool.scratch)
+        self._quarantine = QuarantineFolder(spool)
+        self._zips = ZipImporter(importer, scratch=spool.scratch, keep_held=self._keep_member)
         self.running = RunningImports()
 
     def handle(self, path: Path, file: CompleteFile, *, replace: bool = True, keep_refused: bool = True) -> Item:
@@ -72,9 +89,19 @@ class UploadHandler:
             return self._import_or_keep(path, file, replace=replace)
         except (Refused, BadFile, StorageFull) as error:
             if keep_refused:
-                self._rejected.keep(refusal_of(path, error), file, refusal_details(error))
+                self._keep_refused(path, file, error)
             # Not kept in a variable: an error that its own traceback leads to would keep the caller's memory alive.
             raise refusal_of(path, error) from error
+
+    def _keep_refused(self, path: Path, file: CompleteFile, error: Refused | BadFile | StorageFull) -> None:
+        if isinstance(error, Held) and self._quarantine.keep_upload(error, path[-1], file):
+            return
+        self._rejected.keep(refusal_of(path, error), file, refusal_details(error))
+
+    def _keep_member(self, error: Held, name: str, content: memoryview) -> None:
+        stem = PurePosixPath(name.replace("\\", "/"))
+        file = CompleteBytes(self._spool, content)
+        self._quarantine.keep_upload(error, names.safe(stem.name), file)
 
     def _import_or_keep(self, path: Path, file: CompleteFile, *, replace: bool) -> Item:
         if is_never_imported(path):
@@ -93,7 +120,9 @@ class UploadHandler:
         """Import a file in the lane of its kind; return None if it turns out to be no DICOM."""
         self._spool.check_write(path)
         unlikely = file_type is FileType.UNLIKELY_DICOM
-        job = self._importer.import_if_readable if unlikely else self._importer.import_dicom
+        job = partial(
+            self._importer.import_if_readable if unlikely else self._importer.import_dicom, accepted=is_accepted(path)
+        )
         walk = Walk(content)
         try:
             return self._run(path, self._lanes.of_dicom(content, walk), lambda: job(content, walk, quick=True))
@@ -117,7 +146,7 @@ class UploadHandler:
 
         def job() -> None:
             if sniff(content, progress.check) is FileType.ZIP:
-                self._zips.import_zip(content, progress)
+                self._zips.import_zip(content, progress, accepted=is_accepted(path))
 
         with self.running.show(path, progress):
             self._run(path, self._lanes.zips, job)
@@ -163,14 +192,19 @@ class InboxUpload:
 
 
 def is_never_imported(path: Path) -> bool:
-    """Return True if files at a path are never imported: in rejected/, or under a name that only desktops use."""
-    return path[:1] == (REJECTED,) or any(map(is_junk, path))
+    """Return True if files at a path are never imported: those that were refused, or with names that desktops use."""
+    return path[:1] in {(REJECTED,), (QUARANTINE,)} or any(map(is_junk, path))
+
+
+def is_accepted(path: Path) -> bool:
+    """Return True if what is put there is imported whatever its patient contradicts."""
+    return path[0] == ACCEPTED and len(path) > 1
 
 
 def refusal_of(path: Path, error: Refused | BadFile | StorageFull) -> PathError:
     """Return the error about a path for the refusal of a file."""
     match error:
-        case Contradiction():
+        case Contradiction() | Held():
             return Conflict(path, error.reason)
         case StorageFull():
             return NoSpace(path, "Orthanc has no room for it.")

@@ -5,11 +5,12 @@ or packed by an unsupported method) is refused by name; one that is not DICOM is
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path as DiskPath
 
 from davfs.elements.walk import Walk
-from davfs.errors import BadFile, DamagedZip, Refused, ZipTooLarge
+from davfs.errors import BadFile, Contradiction, DamagedZip, Held, Refused, ZipTooLarge
 from davfs.imports.element_budget import ElementBudget
 from davfs.imports.importer import LARGEST_FILE, UNREADABLE, Imported, Importer
 from davfs.imports.progress import Progress
@@ -32,12 +33,14 @@ class ZipResult:
     Attributes:
         imported: The imported members.
         refused: Name and reason of each refused member.
+        held: How many of them contradict the identities in the archive.
         ignored: How many members are not DICOM.
     """
 
     imported: tuple[Imported, ...]
     refused: tuple[tuple[str, str], ...]
     ignored: int
+    held: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +69,40 @@ class ZipImporter:
         importer: Imports each member that is DICOM.
         limits: What a ZIP may ask for.
         scratch: Folder for large members while they are imported; None for the system's own.
+        keep_held: Keeps a member whose patient contradicts the archive, given its name and content.
     """
 
-    def __init__(self, importer: Importer, *, limits: ZipLimits | None = None, scratch: DiskPath | None = None) -> None:
+    def __init__(
+        self,
+        importer: Importer,
+        *,
+        limits: ZipLimits | None = None,
+        scratch: DiskPath | None = None,
+        keep_held: Callable[[Held, str, memoryview], object] = lambda _error, _name, _content: None,
+    ) -> None:
         self._importer = importer
+        self._keep_held = keep_held
         self._limits = limits or ZipLimits()
         self._scratch = scratch
 
-    def import_zip(self, content: Buffer, progress: Progress | None = None) -> ZipResult:
+    def import_zip(self, content: Buffer, progress: Progress | None = None, *, accepted: bool = False) -> ZipResult:
         """Import the DICOM files in a ZIP one by one; those before a failure stay imported.
 
         Args:
             content: The ZIP.
             progress: Counts the members, and may end the import; None for no progress.
+            accepted: Whether members are imported whatever their patients contradict.
 
         Raises:
             Refused: At least one member was refused, the ZIP exceeds the limits, or it was cut off.
+            Contradiction: At least one member contradicts the identities in the archive.
             StorageFull: Orthanc, or the disk for unpacked members, is full.
             Unavailable: Orthanc does not answer, or the drive is stopping; the caller may try again.
         """
         progress = progress or Progress()
         progress.check()
         run = _Run(self._importer, self._limits, self._scratch, progress, len(content))
+        run.accepted, run.keep_held = accepted, self._keep_held
         cut = ""
         try:
             run.import_members(_Archive(memoryview(content)))
@@ -119,6 +134,9 @@ class _Archive:
 class _Run:
     """The import of one ZIP: its limits, and the members so far."""
 
+    accepted = False
+    keep_held: Callable[[Held, str, memoryview], object]
+
     def __init__(
         self, importer: Importer, limits: ZipLimits, scratch: DiskPath | None, progress: Progress, packed: int
     ) -> None:
@@ -132,11 +150,12 @@ class _Run:
         self._total = 0
         self._imported: list[Imported] = []
         self._refused: list[tuple[str, str]] = []
+        self._held = 0
 
     def result(self) -> ZipResult:
         """Return the result."""
         ignored = self._members - len(self._imported) - len(self._refused)
-        return ZipResult(tuple(self._imported), tuple(self._refused), max(0, ignored))
+        return ZipResult(tuple(self._imported), tuple(self._refused), max(0, ignored), self._held)
 
     def import_members(self, archive: _Archive) -> None:
         """Import the members of a ZIP.
@@ -190,7 +209,15 @@ class _Run:
                 if found is FileType.ZIP:
                     self._import_inner(archive, member, content)
                 else:
-                    self._import_dicom(content, int(member.packed * archive.shrunk), found)
+                    self._import_or_hold(content, member, int(member.packed * archive.shrunk), found)
+
+    def _import_or_hold(self, content: memoryview, member: ZipMember, packed: int, found: FileType) -> None:
+        try:
+            self._import_dicom(content, packed, found)
+        except Held as error:
+            self._held += 1
+            self.keep_held(error, member.name, content)
+            raise
 
     def _import_inner(self, outer: _Archive, member: ZipMember, content: memoryview) -> None:
         if outer.depth == DEEPEST:
@@ -214,7 +241,7 @@ class _Run:
         if found is FileType.NOTHING:
             return
         offer = self._importer.import_if_readable if found is FileType.UNLIKELY_DICOM else self._importer.import_dicom
-        if imported := offer(content, walk):
+        if imported := offer(content, walk, accepted=self.accepted):
             self._imported.append(imported)
             self._progress.imported += 1
 
@@ -230,7 +257,8 @@ def _refusal(result: ZipResult, cut: str) -> Refused:
         details.append(f"… and {len(result.refused) - _DETAILS} more")
     summary = " ".join(reason for reason, _ in reasons)
     told = f"{len(result.refused)} of the {total} files to import were refused: {summary}"
-    return Refused(f"{told} {cut}".rstrip(), tuple(details))
+    kind = Contradiction if result.held else Refused
+    return kind(f"{told} {cut}".rstrip(), tuple(details))
 
 
 def _reason(error: Refused | BadFile | DamagedZip | ZipTooLarge) -> str:

@@ -39,6 +39,7 @@ from davfs.orthanc.ranges import RangeCache
 from davfs.orthanc.storage_folder import StorageFolder
 from davfs.running.auditing import audit_sinks, open_trail
 from davfs.running.layout_reloader import LayoutReloader
+from davfs.running.quarantining import Follower, Quarantine, start_quarantine
 from davfs.running.shutdown import Shutdown
 from davfs.running.top_folders import TopFolders
 from davfs.settings import setup
@@ -89,6 +90,7 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     open_files: int = 4,
     decode: Decoder | None = None,
     link: DatabaseLink | None = None,
+    quarantine: Quarantine | None = None,
 ) -> Assembly:
     """Make a drive, and start its background threads.
 
@@ -99,6 +101,7 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
         changed: Called when a path may lead to another resource than before.
         decode: Decodes compressed pixels that Orthanc does not; not to be used inside Orthanc.
         link: Orthanc's database, to share it with other Orthancs; None if there are no others.
+        quarantine: The filters of arriving instances; None if there are none.
         open_files: Number of large files that are kept open between ranges; inside Orthanc each is in memory.
 
     Raises:
@@ -118,7 +121,8 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     catalog = Catalog(orthanc, store, instances, callbacks)
     ranges = RangeCache(orthanc, storage=storage, open_files=open_files)
     derived_files = DerivedFiles(orthanc)
-    importer = Importer(orthanc, SameImage(orthanc, decode, spool.scratch), may_alter=checked.may_alter)
+    same_image = SameImage(orthanc, decode, spool.scratch)
+    importer = Importer(orthanc, same_image, may_alter=checked.may_alter, import_filter=quarantine)
     forwarded = ForwardedImages(expected=checked.has_scripts)
     inbox = Inbox(
         ranges,
@@ -128,6 +132,7 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
         allow_upload=settings.allow_upload,
         forwarded=forwarded,
         stored=derived_files.checksums,
+        accepting=quarantine is not None,
     )
     deletions = Deletions(orthanc, lanes.deletions.run) if settings.allow_delete else None
     refused = _refused(shared)
@@ -139,10 +144,11 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     reloader = LayoutReloader(checked.layout_files, folders.replace)
     placing = LayoutPlacing(catalog, folders.complete)
     sweeper = Sweeper(spool, settings.spool_maximum_age)
+    quarantining = start_quarantine(quarantine, store, spool, catalog)
     indexer.start(catalog, reloader.check_files)
     placing.start()
     sweeper.start()
-    followers = _follow(link, catalog, indexer)
+    followers: tuple[Follower, ...] = (*_follow(link, catalog, indexer), *quarantining)
     audit = open_trail(settings.audit, sinks, RecordLookup(orthanc, store, instances).completed)
     shutdown = Shutdown(
         interrupt=(

@@ -24,6 +24,7 @@ from davfs.orthanc.inside import InsideTransport
 from davfs.orthanc.outage import Outage, OutageTransport
 from davfs.orthanc.postgresql import PostgresNotifications
 from davfs.orthanc.rest import RestOrthanc
+from davfs.quarantine.inside import InsideQuarantine
 from davfs.running.assembly import Assembly, assemble
 from davfs.running.shutdown import log_running_threads
 from davfs.sdk import callbacks, changes, core, log
@@ -73,6 +74,7 @@ def _start() -> None:
     checked = setup.prepare(configuration, core.configuration_path())
     if not setup.keeps_files(configuration):
         _log.warning("StoreDicom is false, so that Orthanc keeps no files: the drive takes no uploads")
+    quarantine = _quarantine(RestOrthanc(InsideTransport())) if checked.settings.quarantine else None
     _running.closing.enter_context(state_folder.locked(checked.settings.spool, checked.settings.catalog))
     outage = Outage(callbacks.refuse_recent)
     orthanc = RestOrthanc(OutageTransport(InsideTransport(), outage))
@@ -83,6 +85,7 @@ def _start() -> None:
         changed=callbacks.clear_recent,
         open_files=1,
         link=_link(configuration, outage, NodeName(checked.layout_files)) if checked.settings.cluster else None,
+        quarantine=quarantine,
     )
     _running.assembly = assembly
     callbacks.register_collection(DriveCollection(assembly.drive))
@@ -97,6 +100,13 @@ def _link(configuration: Mapping[str, Any], outage: Outage, name: NodeName) -> D
     return DatabaseLink(
         partial(PostgresNotifications, section, name), outage, ask, partial(postgresql.connect, section)
     )
+
+
+def _quarantine(orthanc: RestOrthanc) -> InsideQuarantine:
+    quarantine = InsideQuarantine()
+    if orthanc.plugins() <= _HARMLESS:
+        quarantine.is_alone()
+    return quarantine
 
 
 def stop() -> None:

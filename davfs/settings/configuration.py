@@ -92,6 +92,7 @@ class Configuration:
         allow_delete: True if patients, studies, series and instances can be deleted through the drive.
         search: True if there is ``search/``.
         cluster: True if several Orthancs share one PostgreSQL database.
+        quarantine: True if what contradicts the identities in the archive is not let in.
         server: The drive's own WebDAV server.
         spool: Folder that holds the files of ``inbox/``.
         spool_maximum_size: Bytes that the spool may hold; 0 for no limit.
@@ -109,6 +110,7 @@ class Configuration:
     allow_delete: bool
     search: bool
     cluster: bool
+    quarantine: bool
     server: ServerSettings
     spool: Path
     spool_maximum_size: int
@@ -175,6 +177,7 @@ class CheckedValues:
             allow_delete=self["AllowDelete"],
             search=self["Search"],
             cluster=self["Cluster"],
+            quarantine=self["Quarantine.Identity"],
             server=server,
             spool=self.path("Spool") or data / "spool",
             spool_maximum_size=self["SpoolMaximumSize"] * _MEGABYTE,

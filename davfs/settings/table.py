@@ -173,6 +173,7 @@ _ALL = (
         default=None,
     ),
     Setting("Cluster", checks.flag, default=False, modes=RunMode.PLUGIN),
+    Setting("Quarantine.Identity", checks.flag, default=False, modes=RunMode.PLUGIN),  # read by native/plugin.c, too
     Setting("Audit.Enabled", checks.flag, "--audit", "DAVFS_AUDIT", "Whether accesses are recorded.", default=True),
     Setting(
         "Audit.File",

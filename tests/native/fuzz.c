@@ -267,7 +267,9 @@ static const struct
   const char* name;
   void (*round)(void);
 } TARGETS[] = {{"json", json},   {"request", request}, {"recent", recent}, {"changes", changes}, {"callbacks", callbacks},
-               {"entries", entries}, {"core", core},   {"check", check},   {"plugin", plugin}, {"responses", responses}};
+               {"entries", entries}, {"core", core},   {"check", check},   {"plugin", plugin}, {"responses", responses},
+               {"names", fuzz_names},  {"scan", fuzz_scan},  {"identities", fuzz_identities},
+               {"quarantine", fuzz_quarantine}};
 
 static void start(void)
 {

@@ -24,11 +24,27 @@ extern OrthancPluginIncomingHttpRequestFilter2 registered_filter;
 extern OrthancPluginOnChangeCallback registered_change;
 extern _OrthancPluginRegisterWebDavCollection registered_collection;
 extern const char* fake_configuration;
+extern OrthancPluginIncomingDicomInstanceFilter registered_instance_filter;
+extern OrthancPluginIncomingCStoreInstanceFilter registered_c_store_filter;
+/* What instances have that the filters are given. */
+typedef struct
+{
+  const void* data;
+  size_t size;
+  const char* json;
+  OrthancPluginInstanceOrigin origin;
+} fake_instance;
 /* Reads all that it is given, as the core does. */
 void touch(const void* data, size_t size);
 OrthancPluginErrorCode fake_retrieve(OrthancPluginWebDavCollection*, const void*, uint64_t, const char*, const char*);
 OrthancPluginErrorCode fake_add_file(OrthancPluginWebDavCollection*, const char*, uint64_t, const char*, const char*);
 OrthancPluginErrorCode fake_add_folder(OrthancPluginWebDavCollection*, const char*, const char*);
+
+/* fuzz_identity.c: targets. */
+void fuzz_names(void);
+void fuzz_scan(void);
+void fuzz_identities(void);
+void fuzz_quarantine(void);
 
 /* Ends the process if a promise of davfs.h is broken. */
 #define PROMISED(condition) ((condition) ? (void) 0 : broken(#condition, __LINE__))

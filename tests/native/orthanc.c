@@ -8,6 +8,8 @@
 OrthancPluginIncomingHttpRequestFilter2 registered_filter = NULL;
 OrthancPluginOnChangeCallback registered_change = NULL;
 _OrthancPluginRegisterWebDavCollection registered_collection;
+OrthancPluginIncomingDicomInstanceFilter registered_instance_filter = NULL;
+OrthancPluginIncomingCStoreInstanceFilter registered_c_store_filter = NULL;
 const char* fake_configuration = "{}";
 
 static volatile uint64_t sum;
@@ -60,6 +62,29 @@ static OrthancPluginErrorCode get_text(const _OrthancPluginRetrieveDynamicString
   return OrthancPluginErrorCode_Success;
 }
 
+static OrthancPluginErrorCode get_of_instance(_OrthancPluginService service, const _OrthancPluginAccessDicomInstance* params)
+{
+  const fake_instance* instance = (const fake_instance*) params->instance;
+  switch (service)
+  {
+    case _OrthancPluginService_GetInstanceSize:
+      *params->resultInt64 = (int64_t) instance->size;
+      break;
+    case _OrthancPluginService_GetInstanceData:
+      *params->resultString = instance->data;
+      break;
+    case _OrthancPluginService_GetInstanceSimplifiedJson:
+      *params->resultStringToFree = instance->json ? strdup(instance->json) : NULL;
+      break;
+    case _OrthancPluginService_GetInstanceRemoteAet:
+      *params->resultString = "SENDER";
+      break;
+    default:
+      *params->resultOrigin = instance->origin;
+  }
+  return OrthancPluginErrorCode_Success;
+}
+
 static OrthancPluginErrorCode invoke(OrthancPluginContext* context, _OrthancPluginService service, const void* params)
 {
   (void) context;
@@ -86,6 +111,18 @@ static OrthancPluginErrorCode invoke(OrthancPluginContext* context, _OrthancPlug
     case _OrthancPluginService_RegisterIncomingHttpRequestFilter2:
       registered_filter = ((const _OrthancPluginIncomingHttpRequestFilter2*) params)->callback;
       return OrthancPluginErrorCode_Success;
+    case _OrthancPluginService_RegisterIncomingDicomInstanceFilter:
+      registered_instance_filter = ((const _OrthancPluginIncomingDicomInstanceFilter*) params)->callback;
+      return OrthancPluginErrorCode_Success;
+    case _OrthancPluginService_RegisterIncomingCStoreInstanceFilter:
+      registered_c_store_filter = ((const _OrthancPluginIncomingCStoreInstanceFilter*) params)->callback;
+      return OrthancPluginErrorCode_Success;
+    case _OrthancPluginService_GetInstanceSize:
+    case _OrthancPluginService_GetInstanceData:
+    case _OrthancPluginService_GetInstanceSimplifiedJson:
+    case _OrthancPluginService_GetInstanceRemoteAet:
+    case _OrthancPluginService_GetInstanceOrigin:
+      return get_of_instance(service, params);
     case _OrthancPluginService_RegisterOnChangeCallback:
       registered_change = ((const _OrthancPluginOnChangeCallback*) params)->callback;
       return OrthancPluginErrorCode_Success;

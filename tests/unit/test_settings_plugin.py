@@ -50,6 +50,7 @@ def test_defaults(configuration: dict[str, Any]) -> None:
         allow_delete=False,
         search=True,
         cluster=False,
+        quarantine=False,
         server=ServerSettings(enabled=False, address="127.0.0.1", port=8043, certificate=None, key=None),
         spool=data / "spool",
         spool_maximum_size=10 * 1024**3,

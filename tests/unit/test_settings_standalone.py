@@ -89,6 +89,7 @@ def test_defaults() -> None:
             allow_delete=False,
             search=True,
             cluster=False,
+            quarantine=False,
             server=ServerSettings(enabled=True, address="127.0.0.1", port=8043, certificate=None, key=None),
             spool=folder / "spool",
             spool_maximum_size=10 * 1024**3,

@@ -1,0 +1,72 @@
+"""Connects the quarantine to the filters of native/quarantine.c, in Orthanc's process."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TypeVar
+
+from davfs.errors import Held, Unavailable
+from davfs.quarantine.folding import foldings
+from davfs.quarantine.identity import REASON, PatientIdentity, Quarantined, unpack_known
+from davfs.sdk import quarantine
+
+T = TypeVar("T")
+
+_TAGS = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex")
+
+
+class InsideQuarantine:
+    """The filters' table, queue and imports: `IdentityTable`, `HeldQueue`, `davfs.imports.importer.ImportFilter`."""
+
+    def __init__(self) -> None:
+        quarantine.set_folding(foldings())
+
+    def is_alone(self) -> None:
+        """Record that no other plugin can have a filter of C-STORE; see native/quarantine.c."""
+        quarantine.is_alone()
+
+    def set_study(self, study: str, patient: Mapping[str, str]) -> None:
+        """See `IdentityTable`."""
+        quarantine.set_study(study, *(patient.get(tag, "") for tag in _TAGS))
+
+    def forget_study(self, study: str) -> None:
+        """See `IdentityTable`."""
+        quarantine.forget_study(study)
+
+    def clear(self) -> None:
+        """See `IdentityTable`."""
+        quarantine.clear()
+
+    def set_complete(self, *, complete: bool) -> None:
+        """See `IdentityTable`."""
+        quarantine.set_complete(complete)
+
+    def settle(self, seconds: float) -> None:
+        """See `IdentityTable`."""
+        quarantine.settle(seconds)
+
+    def take(self, timeout: float, keep: Callable[[Quarantined, memoryview], None]) -> bool:
+        """See `HeldQueue`."""
+        with quarantine.next_held(timeout) as held:
+            if held is not None:
+                keep(replace(_quarantined(held.verdict), sender=held.sender), held.content)
+        return held is not None
+
+    def lost(self) -> int:
+        """See `HeldQueue`."""
+        return quarantine.lost_held()
+
+    def judged(self, job: Callable[[], T], *, accepted: bool) -> T:
+        """See `ImportFilter`."""
+        try:
+            return quarantine.judged(job, accepted=accepted)
+        except quarantine.HeldError as error:
+            held = _quarantined(error.verdict)
+            raise Held(REASON, held.lines(), held.patient) from None
+        except quarantine.NotReadyError:
+            raise Unavailable("the identities in the archive are being read, for its quarantine") from None
+
+
+def _quarantined(verdict: quarantine.Verdict) -> Quarantined:
+    identity = verdict.identity
+    person = PatientIdentity(identity.name, identity.birth_date, identity.sex)
+    return Quarantined(identity.patient, person, identity.instance, tuple(unpack_known(verdict.known)))
