@@ -33,10 +33,12 @@ class Entry(NamedTuple):  # made in half the time of a dataclass
         size: Bytes of the content; 0 for a folder.
         etag: Entity tag, which changes whenever the content does; empty if unknown.
         media_type: MIME type of a file; empty for a folder.
-        resource: Orthanc's id of the resource that it shows, for the audit log; empty for none.
+        resource: Orthanc's id of the resource that it shows, for the audit trail; empty for none.
         steady: True if it is an instance's stored DICOM file, and its path leads to that instance until the catalog
             changes: it can then be served by the instance's id alone. Never true for derived files.
         implied: True for a folder that exists when it is opened only, so that it can be created like a new one.
+        level: Level of the resource, for the audit trail: ``patient``, ``study``, ``series`` or ``instance``; empty if
+            there is none, or if it is an instance's DICOM file.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Entry(NamedTuple):  # made in half the time of a dataclass
     resource: str = ""
     steady: bool = False
     implied: bool = False
+    level: str = ""
 
     @property
     def is_folder(self) -> bool:
@@ -167,14 +170,17 @@ class Streamed:
     Args:
         entry: The file's entry; its size is replaced by that of the bytes.
         source: Returns the bytes; entered at once, so that an error of opening is raised here.
+        instances: Number of instances in an archive; None for other files.
 
     Attributes:
         entry: See `Content`.
+        instances: As given.
         descriptor: An open file on the disk that has these bytes; None for none.
     """
 
-    def __init__(self, entry: Entry, source: AbstractContextManager[Readable]) -> None:
+    def __init__(self, entry: Entry, source: AbstractContextManager[Readable], instances: int | None = None) -> None:
         self._source = source
+        self.instances = instances
         self._bytes = source.__enter__()
         self.descriptor: int | None = getattr(self._bytes, "descriptor", None)
         size = self._bytes.size

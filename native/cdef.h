@@ -25,6 +25,15 @@ typedef enum {
   ...
 } OrthancPluginHttpMethod;
 
+typedef enum {
+  OrthancPluginInstanceOrigin_DicomProtocol,
+  OrthancPluginInstanceOrigin_RestApi,
+  OrthancPluginInstanceOrigin_Plugin,
+  OrthancPluginInstanceOrigin_Lua,
+  OrthancPluginInstanceOrigin_WebDav,
+  ...
+} OrthancPluginInstanceOrigin;
+
 typedef struct { const char* orthancVersion; ...; } OrthancPluginContext;
 typedef struct { void* data; uint32_t size; } OrthancPluginMemoryBuffer;
 
@@ -37,6 +46,8 @@ typedef struct {
   char user[128];
   int has_depth;
   int depth;
+  char address[48];
+  char agent[128];
   uint32_t segments;
   const char* const* path;
   uint8_t* result;
@@ -45,6 +56,27 @@ typedef struct {
   ...;
 } davfs_request;
 typedef struct { int kind; char id[64]; } davfs_change;
+typedef struct {
+  int64_t time;
+  uint32_t instances;
+  int origin;
+  int is_dicomweb;
+  char title[20];
+  char address[48];
+  char user[128];
+  char patient[264];
+  char study[68];
+  char series[68];
+  char instance[48];
+} davfs_arrival;
+typedef struct {
+  int64_t time;
+  uint64_t size;
+  char instance[48];
+  char user[128];
+  char address[48];
+  char agent[128];
+} davfs_read;
 
 extern OrthancPluginContext* davfs_context;
 #define DAVFS_STOPPED ...
@@ -63,8 +95,15 @@ int davfs_transcode(OrthancPluginMemoryBuffer* file, const void* content, uint32
 void davfs_free(OrthancPluginMemoryBuffer* buffer);
 const char* davfs_describe(int code);
 void davfs_log(int severity, const char* line);
-void davfs_audit(const char* user, const char* action, const char* resource, const char* result);
 int davfs_next_change(davfs_change* change, int milliseconds);
+void davfs_open_arrivals(void);
+void davfs_close_arrivals(void);
+int davfs_take_arrival(davfs_arrival* arrival, int seconds);
+uint64_t davfs_lost_arrivals(void);
+void davfs_open_reads(void);
+void davfs_close_reads(void);
+int davfs_take_reads(davfs_read* reads, int most, int milliseconds);
+uint64_t davfs_lost_reads(void);
 uint64_t davfs_recent_generation(void);
 void davfs_clear_recent(void);
 void davfs_add_recent(uint64_t generation, const char* folder, const char* packed, size_t size);

@@ -116,13 +116,23 @@ int davfs_get(OrthancPluginMemoryBuffer* response, const char* path)
   return call_core([=] { return OrthancPluginRestApiGet(davfs_context, response, path); });
 }
 
+static thread_local int is_posting = 0;
+
+int davfs_is_import(void)
+{
+  return is_posting;
+}
+
 int davfs_post(OrthancPluginMemoryBuffer* response, const char* path, const void* body, uint32_t size)
 {
   if (davfs_is_stopping())
   {
     return DAVFS_STOPPED;
   }
-  return call_core([=] { return OrthancPluginRestApiPost(davfs_context, response, path, body, size); });
+  is_posting = 1;
+  int code = call_core([=] { return OrthancPluginRestApiPost(davfs_context, response, path, body, size); });
+  is_posting = 0;
+  return code;
 }
 
 int davfs_delete(const char* path)
@@ -243,6 +253,17 @@ int davfs_instance_origin(const OrthancPluginDicomInstance* instance)
 {
   return of_instance<int>(OrthancPluginInstanceOrigin_Unknown,
                           [=] { return OrthancPluginGetInstanceOrigin(davfs_context, instance); });
+}
+
+const char* davfs_instance_metadata(const OrthancPluginDicomInstance* instance, const char* name)
+{
+  int has = of_instance<int>(0, [=] { return OrthancPluginHasInstanceMetadata(davfs_context, instance, name); });
+  const char* found = NULL;
+  if (has == 1)
+  {
+    found = of_instance<const char*>(NULL, [=] { return OrthancPluginGetInstanceMetadata(davfs_context, instance, name); });
+  }
+  return found != NULL ? found : "";
 }
 
 const char* davfs_instance_sender(const OrthancPluginDicomInstance* instance)

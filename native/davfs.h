@@ -4,7 +4,7 @@
    configuration_check.c  json.c  interpreter.c    configuration; start of Python
    webdav_callbacks.c                              the six callbacks; davfs/sdk/callbacks.py describes the round trip
    request_filter.c  python_threads.c              before a callback; from Orthanc's threads to Python's
-   change_queue.c                                  from Orthanc's change callback to Python
+   change_queue.c  arrivals.c                      from Orthanc's callbacks of changes and of stored instances to Python
    quarantine.c                                    filters of arriving instances: does an identity contradict the archive's?
    quarantine_queue.c                              instances that were held, from the filters to Python
    identity_table.c  identity_reader.c             identities in the archive, by PatientID; identity of an arriving instance
@@ -12,6 +12,7 @@
    identity_scanner.c  identity_hash.c             reads a file's attributes; Orthanc's identifier of a study
    identity_character.c                            what the characters of names are compared as
    recent_files.c                                  cache of files that are sent without Python
+   read_queue.c                                    the reads of these files, for the audit trail
    request.c  send.cc                              record of a request; sends entries and files to Orthanc
    core.cc  guarded.hh                             calls into Orthanc's core; C++, since the core may throw
 
@@ -57,11 +58,15 @@ int davfs_get_file(OrthancPluginMemoryBuffer* file, const char* instance);
 /* Converts a DICOM file, which need not be stored in Orthanc, to another transfer syntax. */
 int davfs_transcode(OrthancPluginMemoryBuffer* file, const void* content, uint32_t size, const char* syntax);
 void davfs_free(OrthancPluginMemoryBuffer* buffer);
-/* Of an instance that Orthanc passes to a filter; NULL if it cannot be had. The JSON is freed by davfs_free_text(). */
+/* Returns 1 on a thread that is in davfs_post(): what Orthanc stores on it is an import of the drive's. */
+int davfs_is_import(void);
+/* Of an instance that Orthanc passes to a callback, and valid until its end; NULL if it cannot be had. The JSON is freed by davfs_free_text(). */
 const void* davfs_instance_data(const OrthancPluginDicomInstance* instance, size_t* size);
 char* davfs_instance_json(const OrthancPluginDicomInstance* instance);
 void davfs_free_text(char* text);
 int davfs_instance_origin(const OrthancPluginDicomInstance* instance);
+/* "" if there is none of this name: only of an instance that is stored. */
+const char* davfs_instance_metadata(const OrthancPluginDicomInstance* instance, const char* name);
 const char* davfs_instance_sender(const OrthancPluginDicomInstance* instance);
 /* NULL for an unknown code. */
 const char* davfs_describe(int code);
@@ -94,9 +99,11 @@ typedef struct davfs_response davfs_response;
 typedef struct davfs_request
 {
   /* From the request filter: */
-  char user[128]; /* name of HTTP Basic, "" for none */
-  int has_depth;  /* a Depth header came: a PROPFIND, as far as can be known */
-  int depth;      /* its value; -1 for anything but 0 and 1 */
+  char user[128];   /* name of HTTP Basic, "" for none */
+  int has_depth;    /* a Depth header came: a PROPFIND, as far as can be known */
+  int depth;        /* its value; -1 for anything but 0 and 1 */
+  char address[48]; /* IP address of the client, or of the last proxy */
+  char agent[128];  /* User-Agent header, "" for none */
   /* The arguments of the callback that is running, as far as it has them: */
   uint32_t segments; /* of the path */
   const char* const* path;
@@ -129,8 +136,16 @@ void davfs_clear_request(davfs_request* request);
 void davfs_keep_response(davfs_request* request, int is_folder, int code, const char* packed, size_t size);
 /* Takes the response out of the record; the caller frees it. Returns NULL if none was kept for this path. */
 davfs_response* davfs_take_response(davfs_request* request, int is_folder);
-/* Logs an audit line (at --verbose): who did what to which resource, and the result. */
-void davfs_audit(const char* user, const char* action, const char* resource, const char* result);
+
+/* The request to another URI than the drive's that this thread answers: who may be storing an instance. */
+typedef struct
+{
+  char user[128];
+  char address[48];
+  int is_upload;   /* POST or PUT: the other fields are empty if not */
+  int is_dicomweb; /* STOW-RS (DICOM PS3.18), as far as the URI tells */
+} davfs_uploader;
+davfs_uploader* davfs_this_uploader(void);
 
 /* request_filter.c: registers the request filter for a collection at this URI. */
 void davfs_register_filter(const char* outer);
@@ -151,6 +166,50 @@ void davfs_add_change(OrthancPluginChangeType kind, const char* id);
    the queue is closed. */
 int davfs_next_change(davfs_change* change, int milliseconds);
 void davfs_close_changes(void);
+
+/* arrivals.c: the instances that came to Orthanc and not through the drive, by series and origin. */
+typedef struct
+{
+  int64_t time;        /* of the last one: seconds since the epoch */
+  uint32_t instances;  /* how many */
+  int origin;          /* OrthancPluginInstanceOrigin */
+  int is_dicomweb;
+  char title[20];      /* AE title of the sender, "" for none */
+  char address[48];
+  char user[128];
+  char patient[264];   /* PatientID, StudyInstanceUID and SeriesInstanceUID; "" if the file could not be read */
+  char study[68];
+  char series[68];
+  char instance[48];   /* Orthanc's identifier of the first one */
+} davfs_arrival;
+
+void davfs_register_arrivals(void);
+/* Takes arrivals from now on, or no longer. */
+void davfs_open_arrivals(void);
+void davfs_close_arrivals(void);
+/* Returns 1 with the oldest arrivals if they began so many seconds ago, or if room is running out; 0 for none. */
+int davfs_take_arrival(davfs_arrival* arrival, int seconds);
+/* Returns how many instances there was no room for since the last call. */
+uint64_t davfs_lost_arrivals(void);
+
+/* read_queue.c: the files that recent_files.c has sent. */
+typedef struct
+{
+  int64_t time;  /* seconds since the epoch */
+  uint64_t size; /* bytes */
+  char instance[48];
+  char user[128];
+  char address[48];
+  char agent[128];
+} davfs_read;
+
+void davfs_open_reads(void);
+void davfs_close_reads(void);
+void davfs_add_read(const davfs_request* request, const char* instance, uint64_t size);
+/* Takes so many reads at most, oldest first; waits so many milliseconds for the first one. Returns their number. */
+int davfs_take_reads(davfs_read* reads, int most, int milliseconds);
+/* Returns how many there was no room for since the last call. */
+uint64_t davfs_lost_reads(void);
 
 /* python_threads.c: calls a function with the record on a thread with an ordinary stack, always the same one for this thread,
    and waits. Returns its result, or OrthancPluginErrorCode_DatabaseUnavailable if the thread cannot be started. */
@@ -226,11 +285,12 @@ typedef struct
 } davfs_field;
 typedef struct
 {
-  davfs_field charset, instance, name, patient, birth, sex, study;
+  davfs_field charset, instance, name, patient, birth, sex, study, series;
 } davfs_fields;
 void davfs_make_identity(davfs_identity* identity, const char* patient, const char* name, const char* birth, const char* sex);
 void davfs_copy_field(char* out, size_t size, davfs_field from);
-/* Finds the attributes in a file. Returns 0, or -1 if only Orthanc can: another transfer syntax, a damaged file. */
+/* Finds the attributes in a file. Returns 0, or -1 if only Orthanc can: another transfer syntax, a damaged file. Even then, those
+   that were found are those of the file. */
 int davfs_scan_file(const void* file, size_t size, davfs_fields* found);
 /* Makes an identity of attributes. Returns 0, or -1 if only Orthanc can decode their character set. */
 int davfs_decode_fields(const davfs_fields* found, davfs_identity* identity);

@@ -10,7 +10,7 @@
 #define PREAMBLE 132
 #define MOST_ELEMENTS 2000 /* in front of the last attribute; more are left to Orthanc */
 #define UNDEFINED 0xffffffffu
-#define LAST 0x0020000du /* StudyInstanceUID */
+#define LAST 0x0020000eu /* SeriesInstanceUID */
 
 typedef struct
 {
@@ -180,8 +180,10 @@ static davfs_field* field_of(davfs_fields* found, uint32_t tag)
       return &found->birth;
     case 0x00100040:
       return &found->sex;
-    case LAST:
+    case 0x0020000d:
       return &found->study;
+    case LAST:
+      return &found->series;
     default:
       return NULL;
   }

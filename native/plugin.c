@@ -133,6 +133,7 @@ static int32_t initialize(const char* configuration, const char* path)
     davfs_register_quarantine();
   }
   OrthancPluginRegisterOnChangeCallback(davfs_context, on_change);
+  davfs_register_arrivals();
   if (davfs_register_callbacks(outer, inner) != 0)
   {
     return refuse("Orthanc refuses Davfs.Uri: does another plugin use it?");

@@ -128,8 +128,11 @@ int davfs_send_recent(const davfs_request* request)
   {
     return DAVFS_NOT_RECENT;
   }
-  davfs_audit(request->user, "read", id, "done");
   int code = davfs_send_file(request, file.data, file.size, "application/dicom", date);
+  if (code == OrthancPluginErrorCode_Success)
+  {
+    davfs_add_read(request, id, file.size);
+  }
   davfs_free(&file);
   return code;
 }

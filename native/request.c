@@ -1,4 +1,4 @@
-/* The record of one request at Orthanc's port, from the request filter to its last callback, and its audit line.
+/* The record of one request at Orthanc's port, from the request filter to its last callback.
 
    Orthanc calls filter and callbacks of a request on one thread, one after the other. A PROPFIND calls two of them: is there
    a folder of this path, and then for the folder's entries or the file. Python answers both at once; the record keeps the
@@ -6,15 +6,20 @@
 
 #include "davfs.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static _Thread_local davfs_request current;
+static _Thread_local davfs_uploader uploader;
 
 davfs_request* davfs_this_request(void)
 {
   return &current;
+}
+
+davfs_uploader* davfs_this_uploader(void)
+{
+  return &uploader;
 }
 
 void davfs_clear_request(davfs_request* request)
@@ -71,17 +76,4 @@ davfs_response* davfs_take_response(davfs_request* request, int is_folder)
   }
   free(kept);
   return NULL;
-}
-
-void davfs_audit(const char* user, const char* action, const char* resource, const char* result)
-{
-  char line[512], name[sizeof(current.user)];
-  snprintf(name, sizeof(name), "%s", user);
-  for (char* c = name; *c != '\0'; c++) /* users may give themselves any name, with line breaks in it */
-  {
-    *c = (unsigned char) *c < 0x20 || *c == 0x7f || *c == '"' ? '?' : *c;
-  }
-  snprintf(line, sizeof(line), "davfs: audit user=\"%s\" action=%s resource=%s result=%s", name, action,
-           *resource ? resource : "-", result);
-  davfs_log(DAVFS_INFO, line);
 }

@@ -2,7 +2,8 @@
 
    - It refuses the outer root. The core dereferences the last segment of an empty path on GET and HEAD of a collection's
      root (HttpServer.cpp, HandleWebDav) and dies; people mount the inner root, which is an ordinary folder of the outer.
-   - It starts the record of the request with what the callbacks are not given: the user, and the Depth header. */
+   - It starts the record of the request with what the callbacks are not given: the user, the address, and headers. Of an
+     upload to another URI it notes who sends it (arrivals.c). */
 
 #include "davfs.h"
 
@@ -95,6 +96,52 @@ static void decode_user(const char* authorization, char* user, size_t size)
   user[length] = '\0';
 }
 
+static void note_header(davfs_request* request, const char* key, const char* value)
+{
+  if (strcasecmp(key, "depth") == 0)
+  {
+    request->has_depth = 1;
+    request->depth = strcmp(value, "0") == 0 ? 0 : strcmp(value, "1") == 0 ? 1 : -1;
+  }
+  else if (strcasecmp(key, "authorization") == 0)
+  {
+    decode_user(value, request->user, sizeof(request->user));
+  }
+  else if (strcasecmp(key, "user-agent") == 0)
+  {
+    snprintf(request->agent, sizeof(request->agent), "%s", value);
+  }
+}
+
+/* Returns 1 for the URIs of STOW-RS (DICOM PS3.18 §10.5): {root}/studies and {root}/studies/{study}. Those of Orthanc's own
+   REST API begin with /studies. */
+static int is_stow(const char* uri)
+{
+  int last = 0, at = 0;
+  for (size_t length; (length = next_segment(&uri)) > 0; uri += strcspn(uri, "/"))
+  {
+    at++;
+    last = length == 7 && strncmp(uri, "studies", length) == 0 ? at : last;
+  }
+  return last > 1 && at - last <= 1;
+}
+
+static void note_uploader(const char* uri, const char* ip, uint32_t headers, const char* const* keys,
+                          const char* const* values)
+{
+  davfs_uploader* uploader = davfs_this_uploader();
+  uploader->is_upload = 1;
+  uploader->is_dicomweb = is_stow(uri);
+  snprintf(uploader->address, sizeof(uploader->address), "%s", ip ? ip : "");
+  for (uint32_t i = 0; i < headers; i++)
+  {
+    if (strcasecmp(keys[i], "authorization") == 0)
+    {
+      decode_user(values[i], uploader->user, sizeof(uploader->user));
+    }
+  }
+}
+
 static int32_t filter(OrthancPluginHttpMethod method, const char* uri, const char* ip, uint32_t headers,
                       const char* const* keys, const char* const* values, uint32_t arguments,
                       const char* const* argument_keys, const char* const* argument_values)
@@ -102,25 +149,23 @@ static int32_t filter(OrthancPluginHttpMethod method, const char* uri, const cha
   davfs_request* request = davfs_this_request();
   int exact = 0;
   davfs_clear_request(request);
+  memset(davfs_this_uploader(), 0, sizeof(davfs_uploader));
   if (!is_below_outer(uri, &exact))
   {
+    if (method == OrthancPluginHttpMethod_Post || method == OrthancPluginHttpMethod_Put)
+    {
+      note_uploader(uri, ip, headers, keys, values);
+    }
     return 1;
   }
   if (exact)
   {
     return 0;
   }
+  snprintf(request->address, sizeof(request->address), "%s", ip ? ip : "");
   for (uint32_t i = 0; i < headers; i++)
   {
-    if (strcasecmp(keys[i], "depth") == 0)
-    {
-      request->has_depth = 1;
-      request->depth = strcmp(values[i], "0") == 0 ? 0 : strcmp(values[i], "1") == 0 ? 1 : -1;
-    }
-    else if (strcasecmp(keys[i], "authorization") == 0)
-    {
-      decode_user(values[i], request->user, sizeof(request->user));
-    }
+    note_header(request, keys[i], values[i]);
   }
   return 1;
 }

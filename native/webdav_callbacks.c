@@ -37,7 +37,7 @@ static davfs_request* begin(uint32_t segments, const char* const* path, uint8_t*
 /* Forgets what the filter noted: a later request that skips the filter must not inherit it. */
 static OrthancPluginErrorCode end(davfs_request* request, int code)
 {
-  request->user[0] = '\0';
+  request->user[0] = request->address[0] = request->agent[0] = '\0';
   request->has_depth = 0;
   return (OrthancPluginErrorCode) code;
 }

@@ -151,6 +151,8 @@ def _details(record: AuditRecord) -> dict[str, str]:
         "protocol": client.protocol,
         "agent": client.agent,
         "bytes": "" if record.bytes is None else str(record.bytes),
+        "keywords": ",".join(record.keywords),
+        "hits": "" if record.hits is None else str(record.hits),
         "requests": str(record.requests) if record.requests > 1 else "",
     }
 

@@ -32,6 +32,8 @@ def fields(record: AuditRecord) -> dict[str, Any]:
         "sop_instances": record.sop_instances,
         "bytes": record.bytes,
         "size": record.size,
+        "keywords": ",".join(record.keywords),
+        "hits": record.hits,
         "reason": record.reason,
         "requests": record.requests if record.requests > 1 else None,
         "lost": record.lost or None,

@@ -6,7 +6,7 @@ A record of a part is held back until no other of the same client and resource h
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from davfs.audit.record import AuditAction, AuditRecord, Client, Outcome
+from davfs.audit.record import NOT_FOUND, AuditAction, AuditRecord, Outcome
 
 _IDLE_SECONDS = 10.0
 """Seconds without a further part after which a record is complete."""
@@ -14,6 +14,9 @@ _LONGEST_SECONDS = 60.0
 """Seconds after which it is complete in any case."""
 _MOST = 10_000
 """Records that are held back; the oldest is completed for a new one."""
+
+_POLLED = frozenset({AuditAction.ARRIVAL, AuditAction.LIST, AuditAction.SEARCH})
+"""What programs do again and again, without a person who asks for it."""
 
 
 @dataclass(slots=True)
@@ -27,14 +30,14 @@ class RecordMerger:
     """Holds records of parts back; all times are seconds of a monotonic clock. Used by one thread."""
 
     def __init__(self) -> None:
-        self._held: dict[tuple[Client, AuditAction, str], _HeldRecord] = {}
+        self._held: dict[tuple[object, ...], _HeldRecord] = {}
 
     def add(self, record: AuditRecord, now: float) -> Iterator[AuditRecord]:
         """Add a record; yield those that are complete by that."""
         if not _is_part(record):
             yield record
             return
-        key = record.client, record.action, record.resource
+        key = _key(record)
         held = self._held.get(key)
         if held:
             held.record, held.last = _merged(held.record, record), now
@@ -61,9 +64,16 @@ class RecordMerger:
 
 
 def _is_part(record: AuditRecord) -> bool:
-    if record.action is AuditAction.ARRIVAL:
+    if record.reason == NOT_FOUND or record.action is AuditAction.LOGIN_REFUSED:
+        return True
+    if record.action in _POLLED:
         return record.outcome is Outcome.DONE
-    return record.action is AuditAction.READ and record.outcome is Outcome.PARTIAL and bool(record.resource)
+    return record.action is AuditAction.READ and record.outcome is Outcome.PARTIAL
+
+
+def _key(record: AuditRecord) -> tuple[object, ...]:
+    reason = "" if record.action is AuditAction.READ and record.resource else record.reason
+    return record.client, record.action, record.resource, reason, record.keywords, record.hits
 
 
 def _merged(first: AuditRecord, second: AuditRecord) -> AuditRecord:

@@ -7,6 +7,9 @@ from enum import StrEnum
 
 _log = logging.getLogger(__name__)
 
+NOT_FOUND = "NotFound"
+"""The reason where nothing is of that name: clients look for such names all the time, and these records are merged."""
+
 _LONGEST = 256
 """Characters of a text that a client chooses, such as its user agent; the rest is cut off."""
 
@@ -38,7 +41,7 @@ class AuditAction(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How it ended: `PARTIAL` is a read of a part, `REFUSED` was not allowed, `FAILED` could not be done."""
+    """How it ended: `PARTIAL` in part, `REFUSED` was not allowed, `FAILED` could not be done."""
 
     DONE = "done"
     PARTIAL = "partial"
@@ -102,13 +105,16 @@ class AuditRecord:
         action: What.
         time: When it ended (UTC).
         level: ``patient``, ``study``, ``series`` or ``instance``; empty if no resource of Orthanc is concerned.
-        resource: Orthanc's id of the resource; empty for none, or for one that is not known.
+        resource: Orthanc's id of the resource; empty for none, or for one that is not known. Those of several studies,
+            such as in an uploaded ZIP, are joined by commas; so are their StudyInstanceUIDs.
         study_instance_uid: Its study; empty to have the trail look it up. Of what is deleted, it has to be looked up
             before: `AuditTrail.completed`.
         patient: Orthanc's id of its patient; empty to have the trail look it up.
         sop_instances: Number of instances concerned, 0 for a text about them; None to have the trail look it up.
         bytes: Bytes that were transferred; None if that is not known.
         size: Bytes of the whole file, where a part of it was read: parts that add up to it are a whole read.
+        keywords: Of a search, the DICOM keywords of its conditions; never what was searched.
+        hits: Of a search, the number of studies that it found.
         outcome: How it ended.
         reason: The class name of the error; empty if there was none.
         requests: Number of requests that this record stands for.
@@ -125,6 +131,8 @@ class AuditRecord:
     sop_instances: int | None = None
     bytes: int | None = None
     size: int | None = None
+    keywords: tuple[str, ...] = ()
+    hits: int | None = None
     outcome: Outcome = Outcome.DONE
     reason: str = ""
     requests: int = 1

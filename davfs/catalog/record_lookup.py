@@ -3,6 +3,7 @@
 The index is asked first, and Orthanc only for what is not indexed or not cached.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from davfs.audit.record import AuditAction, AuditRecord
@@ -51,18 +52,20 @@ class RecordLookup:
         Raises:
             OrthancError: Orthanc does not know the resource, or does not answer.
         """
-        level, resource = _LEVELS.get(record.level), OrthancId(record.resource)
-        if level is None or not resource:
+        level, resources = _LEVELS.get(record.level), [OrthancId(each) for each in record.resource.split(",")]
+        if level is None or not record.resource:
             return record
-        owner = _Owner() if record.study_instance_uid and record.patient else self._owner(level, resource)
+        is_complete = record.study_instance_uid and record.patient
+        owners = [] if is_complete else [self._owner(level, resource) for resource in resources]
         record = replace(
             record,
-            study_instance_uid=record.study_instance_uid or owner.study_instance_uid,
-            patient=record.patient or owner.patient,
+            study_instance_uid=record.study_instance_uid or _joined(owner.study_instance_uid for owner in owners),
+            patient=record.patient or _joined(owner.patient for owner in owners),
         )
         if record.sop_instances is not None:
             return record
-        return replace(record, sop_instances=self._count(record.action, level, resource))
+        counts = [self._count(record.action, level, resource) for resource in resources]
+        return replace(record, sop_instances=None if None in counts else sum(filter(None, counts)))
 
     def _owner(self, level: Level, resource: OrthancId) -> _Owner:
         if level is Level.INSTANCE:
@@ -70,17 +73,29 @@ class RecordLookup:
             return self._owner(Level.SERIES, found)
         if known := self._owners.get((level, resource)):
             return known
-        owner = _Owner(patient=resource) if level is Level.PATIENT else self._indexed_owner(level, resource)
+        owner = self._patient(resource) if level is Level.PATIENT else self._owner_of_study(level, resource)
         if owner.patient:
             self._owners.put((level, resource), owner)
         return owner
 
-    def _indexed_owner(self, level: Level, resource: OrthancId) -> _Owner:
+    def _patient(self, patient: OrthancId) -> _Owner:
+        """Return a patient, and have its studies cached: they may be about to be deleted."""
+        for study in self._orthanc.with_children(Level.PATIENT, patient).children:
+            self._owner(Level.STUDY, study)
+        return _Owner(patient=patient)
+
+    def _owner_of_study(self, level: Level, resource: OrthancId) -> _Owner:
+        """Return the study of a study or series; an upload is recorded before it is indexed."""
         study = self._store.parent(resource, level) if level is Level.SERIES else resource
+        if study is None:
+            study = self._orthanc.with_children(Level.SERIES, resource).resource.parent
         if study is None:
             return _Owner()
         patient = self._store.parent(study, Level.STUDY)
-        return _Owner(self._store.tags(study).get("StudyInstanceUID", ""), patient) if patient else _Owner()
+        if patient:
+            return _Owner(self._store.tags(study).get("StudyInstanceUID", ""), patient)
+        found = self._orthanc.with_children(Level.STUDY, study).resource
+        return _Owner(found.tags.get("StudyInstanceUID", ""), found.parent or "")
 
     def _count(self, action: AuditAction, level: Level, resource: OrthancId) -> int | None:
         if level is Level.INSTANCE:
@@ -102,3 +117,8 @@ class RecordLookup:
             return len(children)
         below = Level.SERIES if level is Level.STUDY else Level.STUDY
         return sum(self._counted(below, child) for child in children)
+
+
+def _joined(values: Iterable[str]) -> str:
+    """Join values, each once, by commas."""
+    return ",".join(filter(None, dict.fromkeys(values)))

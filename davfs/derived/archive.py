@@ -87,7 +87,7 @@ def archive(
         return ForwardStream(_blocks(members, unchanged), size)
 
     opened = partial(StreamedFile, size, etag, streams, stream, partial(_check, members))
-    return DerivedFile(size, etag, "application/zip", opened, newest)
+    return DerivedFile(size, etag, "application/zip", opened, newest, instances=len(members))
 
 
 def _check(members: Sequence[ArchiveMember]) -> None:

@@ -20,6 +20,7 @@ class DerivedFile:
             ends early without an error.
         modified: Last change of its content, in UTC, if that is known.
         check: Raises the errors of opening, as far as they are known without making the file.
+        instances: Number of instances that are in it as files; None if it is no archive.
     """
 
     size: int
@@ -28,3 +29,4 @@ class DerivedFile:
     open: Callable[[], AbstractContextManager[Readable]]
     modified: datetime | None = None
     check: Callable[[], None] = lambda: None
+    instances: int | None = None

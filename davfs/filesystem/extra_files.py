@@ -196,7 +196,8 @@ class ExtraFiles:
 
 
 def _entry(owner: TreeNode, name: str) -> Entry:
-    return Entry(name, EntryKind.FILE, owner.entry.modified, resource=owner.entry.resource)
+    above = owner.entry
+    return Entry(name, EntryKind.FILE, above.modified, resource=above.resource, level=above.level)
 
 
 def _file_id(folder: str, index: int) -> str:

@@ -47,6 +47,7 @@ from davfs.imports.lanes import SMALL, Lanes
 from davfs.imports.quarantined import QuarantineFolder
 from davfs.imports.queue import ImportQueue
 from davfs.imports.rejected import RejectedFolder
+from davfs.imports.report import report_import
 from davfs.imports.sniff import FileType, looks_like_zip, sniff_head
 from davfs.imports.upload import refusal_details, refusal_of
 from davfs.orthanc import Buffer, Level, Orthanc, OrthancId
@@ -252,7 +253,9 @@ class LayoutUploads:
                 raise Forbidden(upload.path, _TAKEN)
             return self._importer.import_dicom(content, walk)
 
-        return self._run(upload.path, self._lanes.of_dicom(content, walk), job)
+        imported = self._run(upload.path, self._lanes.of_dicom(content, walk), job)
+        report_import("instance", [imported.id])
+        return imported
 
     def _studies(self, tree: Tree, level: Level, resource: OrthancId) -> list[OrthancId]:
         if level is Level.PATIENT:
@@ -285,6 +288,7 @@ class LayoutUploads:
         instance = self._run(
             upload.path, lane, lambda: self._attacher.attach(study_of(self._orthanc, level, resource).id, attachment)
         )
+        report_import("instance", [instance], is_attachment=True)
         with suppress(NoSpace):
             self.beside.keep(upload.file, place, Receipt(instance, len(upload.content)))
 

@@ -130,6 +130,7 @@ def _entries(folder: Folder, rows: Sequence[Row], suffixed: Mapping[Row, str]) -
     listed = [suffixed.get(row, row.name) for row in rows] if suffixed else map(attrgetter("name"), rows)
     dates = map(attrgetter("date"), rows)
     owners = map(attrgetter("owner"), rows) if folder.shows else repeat("")
-    kind, zero, empty, no = map(repeat, (EntryKind.FOLDER, 0, "", False))
-    values = zip(listed, kind, dates, zero, empty, empty, owners, no, no)  # noqa: B905  constants do not end
+    level = folder.shows.label if folder.shows else ""
+    kind, zero, empty, no, levels = map(repeat, (EntryKind.FOLDER, 0, "", False, level))
+    values = zip(listed, kind, dates, zero, empty, empty, owners, no, no, levels)  # noqa: B905  constants do not end
     return list(map(Entry._make, values))

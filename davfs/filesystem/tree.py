@@ -193,7 +193,7 @@ class Tree:
     def _open(self, path: Path, node: TreeNode) -> Content:
         if node.derive is not None:
             derived = node.derive()
-            return Streamed(entry_of(node.entry, derived), derived.open())
+            return Streamed(entry_of(node.entry, derived), derived.open(), derived.instances)
         if node.entry.is_folder or node.id is None:
             raise IsAFolder(path, "it is a folder")
         return open_stored(self._orthanc, node.entry, node.id)

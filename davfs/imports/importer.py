@@ -35,12 +35,14 @@ class Imported:
         size: Bytes of the file as Orthanc stores and serves it.
         altered: Orthanc stores other bytes than it was given.
         uuid: Orthanc's name of the stored file, if it is known; empty otherwise.
+        study: Orthanc's identifier of its study, if it is known; empty otherwise.
     """
 
     id: OrthancId
     size: int
     altered: bool = False
     uuid: str = ""
+    study: str = ""
 
 
 class ImportFilter(Protocol):
@@ -116,13 +118,13 @@ class Importer:
             try:
                 is_copy = self._is_copy(content, stored, quick=quick)
                 if is_copy:
-                    return Imported(stored.id, len(content))
+                    return Imported(stored.id, len(content), study=stored.study)
                 held = self._orthanc.instance(stored.id)
                 altered = is_copy is False or held.size != len(content)
-                return Imported(stored.id, held.size, altered, held.uuid)
+                return Imported(stored.id, held.size, altered, held.uuid, stored.study)
             except UnknownResource:
                 if stored.status is StoreStatus.SUCCESS:  # a router deletes what it has stored
-                    return Imported(stored.id, len(content))
+                    return Imported(stored.id, len(content), study=stored.study)
             # Orthanc declined our copy in favour of one that was deleted meanwhile: it holds neither now.
         raise Unavailable("the instance was deleted again and again during its import")
 

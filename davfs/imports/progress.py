@@ -33,6 +33,7 @@ class Progress:
         imported: Members that were imported.
         refused: Members that Orthanc refused.
         ignored: Members that are not DICOM.
+        studies: Orthanc's ids of the studies of imported members.
     """
 
     def __init__(self, stopping: Callable[[], bool] = lambda: False, now: Callable[[], float] = time.time) -> None:
@@ -44,6 +45,7 @@ class Progress:
         self.imported = 0
         self.refused = 0
         self.ignored = 0
+        self.studies: dict[str, None] = {}
 
     def check(self) -> None:
         """Check that the drive is not stopping; called between two members, and from time to time in a large one.

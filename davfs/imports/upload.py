@@ -39,6 +39,7 @@ from davfs.imports.progress import Progress, RunningImports
 from davfs.imports.quarantined import ACCEPTED, QUARANTINE, QuarantineFolder
 from davfs.imports.queue import ImportQueue
 from davfs.imports.rejected import REJECTED, RejectedFolder
+from davfs.imports.report import report_import
 from davfs.imports.same_image import SlowComparison
 from davfs.imports.sniff import IMPORTABLE, FileType, is_junk, looks_like_zip, sniff
 from davfs.imports.zip_directory import has_few_members
@@ -114,6 +115,7 @@ class UploadHandler:
         imported = self._import_dicom(path, content, file_type) if file_type in IMPORTABLE else None
         if imported is None:
             return file.keep(path, replace=replace)
+        report_import("instance", [imported.id])
         return self._put_receipt(path, file, imported, replace=replace)
 
     def _import_dicom(self, path: Path, content: memoryview, file_type: FileType) -> Imported | None:
@@ -148,8 +150,11 @@ class UploadHandler:
             if sniff(content, progress.check) is FileType.ZIP:
                 self._zips.import_zip(content, progress, accepted=is_accepted(path))
 
-        with self.running.show(path, progress):
-            self._run(path, self._lanes.zips, job)
+        try:
+            with self.running.show(path, progress):
+                self._run(path, self._lanes.zips, job)
+        finally:
+            report_import("study", progress.studies, progress.imported)
 
     @staticmethod
     def _run(path: Path, lane: ImportQueue, job: Callable[[], T]) -> T:

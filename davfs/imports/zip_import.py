@@ -244,6 +244,8 @@ class _Run:
         if imported := offer(content, walk, accepted=self.accepted):
             self._imported.append(imported)
             self._progress.imported += 1
+            if imported.study:
+                self._progress.studies[imported.study] = None
 
 
 def _refusal(result: ZipResult, cut: str) -> Refused:

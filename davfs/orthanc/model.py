@@ -21,6 +21,11 @@ class Level(Enum):
     __hash__ = object.__hash__  # there is one object of each: a lookup by them takes half the time
 
     @property
+    def label(self) -> str:
+        """Its name for a single resource: ``patient``, ``study``, ``series`` or ``instance``."""
+        return self.name.lower()
+
+    @property
     def child(self) -> "Level | None":
         """The level right below, None under an instance."""
         return _BELOW[self]
@@ -153,7 +158,14 @@ class StoreStatus(Enum):
 
 @dataclass(frozen=True, slots=True)
 class StoreResult:
-    """Orthanc's response to the upload of one DICOM file."""
+    """Orthanc's response to the upload of one DICOM file.
+
+    Attributes:
+        id: Identifier of the instance.
+        status: Whether it was stored.
+        study: Identifier of its study; empty if Orthanc does not say.
+    """
 
     id: OrthancId
     status: StoreStatus
+    study: str = ""

@@ -209,7 +209,7 @@ class RestOrthanc(RestMetadata):
             raise upload_error(error) from error
         if isinstance(response, list):
             raise BadFile("Orthanc took the file for an archive")
-        return StoreResult(OrthancId(response["ID"]), StoreStatus(response["Status"]))
+        return StoreResult(OrthancId(response["ID"]), StoreStatus(response["Status"]), response.get("ParentStudy", ""))
 
     @parse_errors()
     def create_dicom(self, tags: Mapping[str, str], content: str) -> StoreResult:

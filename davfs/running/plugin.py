@@ -10,6 +10,7 @@ from typing import Any
 
 from davfs.catalog.database_follower import DatabaseLink
 from davfs.doors.collection.collection import MOUNT, DriveCollection
+from davfs.doors.collection.core_records import CoreRecords
 from davfs.doors.webdav.application import application
 from davfs.doors.webdav.context import Context
 from davfs.doors.webdav.health import HealthChecks, Readiness
@@ -39,6 +40,9 @@ _GRACE_SECONDS = 0.75
 _REST_SECONDS = 0.75
 """Time limit for everything else, once no new call into Orthanc is made."""
 
+_RECORDS_SECONDS = 0.2
+"""Time limit for passing what Orthanc's threads did to the audit trail."""
+
 _HARMLESS = frozenset({"davfs", "explorer.js"})
 """Plugins, as Orthanc lists them, that do not change what is stored; the second stands for their pages in its own."""
 
@@ -49,6 +53,7 @@ class _Running:
 
     assembly: Assembly | None = None
     server: HttpServer | None = None
+    records: CoreRecords | None = None
     closing: ExitStack = field(default_factory=ExitStack)
 
 
@@ -88,7 +93,9 @@ def _start() -> None:
         quarantine=quarantine,
     )
     _running.assembly = assembly
-    callbacks.register_collection(DriveCollection(assembly.drive))
+    callbacks.register_collection(DriveCollection(assembly.drive, assembly.audit))
+    _running.records = CoreRecords(assembly.audit)
+    _running.records.start()
     _log.warning("the drive is at %s/%s/ of Orthanc's HTTP server", checked.settings.uri, MOUNT)
     if checked.settings.server.enabled:
         _start_server(configuration, checked.settings.server, assembly, outage)
@@ -117,13 +124,15 @@ def stop() -> None:
     3. New calls into Orthanc are refused, so that requests that still run, at either door, end with their next call.
     4. Threads are stopped, and files are closed.
     """
-    assembly, server = _running.assembly, _running.server
-    _running.assembly, _running.server = None, None
+    assembly, server, records = _running.assembly, _running.server, _running.records
+    _running.assembly, _running.server, _running.records = None, None, None
     with _running.closing:
         if assembly:
             assembly.shutdown.begin()
         ended = server is None or server.stop(_GRACE_SECONDS)
         core.refuse_calls()
+        if records:
+            records.stop(_RECORDS_SECONDS)
         if assembly:
             assembly.shutdown.finish(_REST_SECONDS)
         if server and not ended:
@@ -154,7 +163,13 @@ def _start_server(orthanc: Mapping[str, Any], settings: ServerSettings, assembly
     certificate = tls.context(own, settings.key) if own else tls.context_of_orthanc(orthanc, home)
     only_tls = certificate is not None and _has_no_plain_port(orthanc)
     context = Context(
-        assembly.drive, log.audit, login, assembly.reload, HostNames(settings.host_names), only_tls, assembly.shared
+        assembly.drive,
+        assembly.audit,
+        login,
+        assembly.reload,
+        HostNames(settings.host_names),
+        only_tls,
+        shared=assembly.shared,
     )
     readiness = Readiness(lambda: None if assembly.indexer.built else "The first index is being built.")
     server = HttpServer(HealthChecks(application(context), readiness), settings.address, settings.port, tls=certificate)

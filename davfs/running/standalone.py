@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 
-from davfs.audit import audit
+from davfs.audit.record import Door
 from davfs.catalog.database_follower import DatabaseLink
 from davfs.comparison.decoders import decoded_by_pydicom
 from davfs.doors.webdav.application import application
@@ -139,7 +139,18 @@ class Standalone:
         login = LoginSettings(self._access, Throttle(), trusted_proxies=server.trusted_proxies)
         names, only_tls = HostNames(server.host_names), server.certificate is not None
         self._application.switch_to(
-            application(Context(assembly.drive, audit, login, assembly.reload, names, only_tls, assembly.shared))
+            application(
+                Context(
+                    assembly.drive,
+                    assembly.audit,
+                    login,
+                    assembly.reload,
+                    names,
+                    only_tls,
+                    Door.SERVE,
+                    assembly.shared,
+                )
+            )
         )
         self._assembly = assembly
         return tuple(layout.title for layout in layout_files.loaded.layouts)

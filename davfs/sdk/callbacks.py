@@ -3,7 +3,7 @@
 The round trip of a request at Orthanc's own port:
 
 1. Orthanc calls the request filter (native/request_filter.c), which starts the record of the request (native/request.c)
-   with the user and the Depth header.
+   with the user, the address, the user agent, and the Depth header.
 2. On the same thread, Orthanc calls one of the six callbacks (native/webdav_callbacks.c), for PROPFIND two of them. C
    alone sends a file that was listed or read recently (native/recent_files.c), and the response to the second callback
    of a PROPFIND, if step 5 has left it in the record.
@@ -23,6 +23,7 @@ from typing import Any, Protocol
 
 from _davfs_sdk import ffi, lib
 
+from davfs.audit.record import Client, Door
 from davfs.entry import Content, Entry, Path, read_all
 from davfs.sdk.core import ErrorCode
 from davfs.sdk.listings import ListingCache, core_date, core_media_type, pack_entries, pack_files
@@ -33,8 +34,7 @@ _log = logging.getLogger(__name__)
 class WebDavCollection(Protocol):
     """Answers the callbacks. Paths come as Orthanc decoded them, bytes that are no UTF-8 as lone surrogates.
 
-    The methods may raise any exception; `error_code` translates it for Orthanc. ``user`` is the name of HTTP Basic,
-    empty for none.
+    The methods may raise any exception; `error_code` translates it for Orthanc.
     """
 
     def stat(self, path: Path) -> Entry | None:
@@ -43,19 +43,19 @@ class WebDavCollection(Protocol):
     def check_size(self, path: Path, entry: Entry) -> None:
         """Raise an error if a file is too large for Orthanc to count its bytes."""
 
-    def list_folder(self, path: Path) -> Sequence[Entry] | None:
+    def list_folder(self, path: Path, client: Client) -> Sequence[Entry] | None:
         """Return the entries of a folder, in any order, None if there is no such folder. They do not change later."""
 
-    def read_file(self, path: Path, user: str) -> Content | None:
+    def read_file(self, path: Path, client: Client) -> Content | None:
         """Open a file; return None if there is none."""
 
-    def write_file(self, path: Path, user: str, content: memoryview) -> bool:
+    def write_file(self, path: Path, client: Client, content: memoryview) -> bool:
         """Store a file; return False if that is forbidden. The content is valid during the call."""
 
-    def make_folder(self, path: Path, user: str) -> bool:
+    def make_folder(self, path: Path, client: Client) -> bool:
         """Make a folder; return False if that is forbidden."""
 
-    def delete_item(self, path: Path, user: str) -> bool:
+    def delete_item(self, path: Path, client: Client) -> bool:
         """Delete a file or folder; return False if that is forbidden."""
 
     def error_code(self, error: Exception) -> ErrorCode | None:
@@ -113,9 +113,11 @@ def _error_code(name: str, error: Exception) -> int:
     return int(code)
 
 
-def _user(request: Any) -> str:
-    user: str = ffi.string(request.user).decode("utf-8", "replace")
-    return user
+def _client(request: Any) -> Client:
+    user, address, agent = (
+        ffi.string(field).decode("utf-8", "replace") for field in (request.user, request.address, request.agent)
+    )
+    return Client(user, address, Door.ORTHANC, "webdav", agent)
 
 
 @_crossing
@@ -124,7 +126,7 @@ def _is_folder(path: Path, request: Any) -> None:
 
     Orthanc asks for a folder's entries next if the depth is 1, and for a file's content, of which it needs the size.
     """
-    listing = _packed_listing(path) if request.has_depth and request.depth == 1 else None
+    listing = _packed_listing(path, request) if request.has_depth and request.depth == 1 else None
     if listing is not None:
         lib.davfs_keep_response(request, True, ErrorCode.Success, listing, len(listing))  # noqa: FBT003  C's form
         request.result[0] = 1
@@ -148,19 +150,19 @@ def _keep_file_size(path: Path, entry: Entry, request: Any) -> None:
 @_crossing
 def _list_folder(path: Path, request: Any) -> None:
     """Answer the second callback of a PROPFIND for which the record has no response."""
-    listing = _packed_listing(path)
+    listing = _packed_listing(path, request)
     if listing is not None:
         lib.davfs_add_entries(request, listing, len(listing))
         request.result[0] = 1
 
 
-def _packed_listing(path: Path) -> bytes | None:
+def _packed_listing(path: Path, request: Any) -> bytes | None:
     """Return a folder's entries as ``davfs_add_entries`` takes them, None if there is no such folder.
 
     The DICOM files among them go to the cache of native/recent_files.c.
     """
     generation = lib.davfs_recent_generation()
-    entries = _Registered.collection.list_folder(path)
+    entries = _Registered.collection.list_folder(path, _client(request))
     if entries is None:
         return None
     packed = _Registered.listings.packed(path, entries)
@@ -173,7 +175,7 @@ def _packed_listing(path: Path) -> bytes | None:
 @_crossing
 def _read_file(path: Path, request: Any) -> None:
     generation = lib.davfs_recent_generation()
-    found = _Registered.collection.read_file(path, _user(request))
+    found = _Registered.collection.read_file(path, _client(request))
     if found is not None:
         with found as content:
             _send(content, request)
@@ -211,14 +213,14 @@ def refuse_recent(refuse: bool) -> None:  # noqa: FBT001  as the callbacks of an
 @_crossing
 def _write_file(path: Path, request: Any) -> None:
     content = memoryview(ffi.buffer(request.data, request.size)) if request.size else memoryview(b"")
-    request.result[0] = int(_Registered.collection.write_file(path, _user(request), content))
+    request.result[0] = int(_Registered.collection.write_file(path, _client(request), content))
 
 
 @_crossing
 def _make_folder(path: Path, request: Any) -> None:
-    request.result[0] = int(_Registered.collection.make_folder(path, _user(request)))
+    request.result[0] = int(_Registered.collection.make_folder(path, _client(request)))
 
 
 @_crossing
 def _delete_item(path: Path, request: Any) -> None:
-    request.result[0] = int(_Registered.collection.delete_item(path, _user(request)))
+    request.result[0] = int(_Registered.collection.delete_item(path, _client(request)))

@@ -66,11 +66,11 @@ static void request(void)
   {
     davfs_register_filter(joined(URIS, 80));
   }
-  registered_filter(OrthancPluginHttpMethod_Get, joined(URIS, 8), "127.0.0.1", count, keys, values, 0,
+  registered_filter((OrthancPluginHttpMethod) (1 + below(4)), joined(URIS, 8), below(9) ? "127.0.0.1" : bytes(100), count, keys, values, 0,
                     NULL, NULL);
   const char* user = davfs_this_request()->user;
   PROMISED(strlen(user) < sizeof(davfs_this_request()->user));
-  davfs_audit(below(2) ? user : bytes(300), "read", bytes(300), "done");
+  davfs_add_read(davfs_this_request(), bytes(100), below(1000));
 }
 
 /* Packs fields, each with its NUL; returns the size. */
@@ -122,6 +122,86 @@ static void changes(void)
   for (uint32_t i = below(6); i > 0 && davfs_next_change(&change, 0); i--)
   {
     PROMISED(strlen(change.id) < sizeof(change.id));
+  }
+}
+
+static void reads(void)
+{
+  davfs_read taken[4];
+  (below(20) ? davfs_open_reads : davfs_close_reads)();
+  for (uint32_t i = below(4) + (below(2000) == 0 ? 9000 : 0); i > 0; i--)
+  {
+    davfs_add_read(davfs_this_request(), below(2) ? "" : "0123456789-0123456789-0123456789-0123456789-0123456789", i);
+  }
+  int number = davfs_take_reads(taken, 4, 0);
+  PROMISED(number >= 0 && number <= 4);
+  for (int i = 0; i < number; i++)
+  {
+    PROMISED(strlen(taken[i].instance) < sizeof(taken[i].instance));
+  }
+  davfs_lost_reads();
+}
+
+/* A DICOM file, most of the time: it has elements in any order and of any length, in sequences that may not end. */
+static size_t dicom_file(char* out)
+{
+  static const char* const elements[] = {
+    "\x10\0\x20\0LO\4\0ab  ", "\x20\0\x0d\0UI\4\0001.2\0", "\x20\0\x0e\0UI\4\0001.3\0", "\x08\0\x16\0SQ\0\0\xff\xff\xff\xff",
+    "\x08\0\x16\0UN\0\0\xff\xff\xff\xff", "\xfe\xff\0\xe0\xff\xff\xff\xff", "\xfe\xff\x0d\xe0\0\0\0\0",
+    "\xfe\xff\xdd\xe0\0\0\0\0", "\x10\0\x20\0\4\0\0\0ab  ", "\x20\0\x0d\0\xff\xff\xff\xff", "\x20\0\x0d\0UI\xff\xff1.2\0"};
+  static const size_t sizes[] = {12, 12, 12, 12, 12, 8, 8, 8, 12, 8, 12};
+  static const char meta[] = "\2\0\x10\0UI\x14\0001.2.840.10008.1.2.1\0";
+  static const char implicit[] = "\2\0\x10\0UI\x12\0001.2.840.10008.1.2\0\0";
+  size_t size = 132;
+  memset(out, 0, size);
+  memcpy(out + 128, below(20) ? "DICM" : "DICK", 4);
+  const char* syntax = below(2) ? meta : implicit;
+  size_t length = syntax == meta ? sizeof(meta) - 1 : sizeof(implicit) - 1;
+  memcpy(out + size, syntax, length);
+  size += length;
+  for (uint32_t left = below(12); left > 0; left--)
+  {
+    uint32_t which = below(sizeof(sizes) / sizeof(*sizes));
+    memcpy(out + size, elements[which], sizes[which]);
+    size += sizes[which];
+  }
+  for (uint32_t left = below(3); left > 0; left--)
+  {
+    out[below((uint32_t) size)] = (char) below(256);
+  }
+  return below(4) ? size : below((uint32_t) size);
+}
+
+/* Counts all, in the order in which they came, and loses none while there is room. */
+static void arrivals(void)
+{
+  static uint32_t came = 0, taken = 0;
+  davfs_arrival arrival;
+  char text[1000];
+  if (registered_stored == NULL)
+  {
+    davfs_register_arrivals();
+    davfs_open_arrivals();
+  }
+  for (uint32_t i = below(6); i > 0; i--, came++)
+  {
+    fake_instance stored = {.json = below(3) ? NULL : bytes(300), .origin = (OrthancPluginInstanceOrigin) (1 + below(6))};
+    stored.size = dicom_file(text);
+    stored.data = copied(text, stored.size);
+    PROMISED(registered_stored((const OrthancPluginDicomInstance*) &stored, bytes(60)) == 0);
+  }
+  for (uint32_t i = below(6); i > 0 && davfs_take_arrival(&arrival, 0); i--, taken += arrival.instances)
+  {
+    PROMISED(arrival.instances > 0 && strlen(arrival.user) < sizeof(arrival.user));
+  }
+  taken += (uint32_t) davfs_lost_arrivals();
+  PROMISED(taken <= came);
+  if (below(100) == 0)
+  {
+    for (; davfs_take_arrival(&arrival, 0); taken += arrival.instances)
+    {
+    }
+    PROMISED(taken == came);
   }
 }
 
@@ -266,9 +346,10 @@ static const struct
 {
   const char* name;
   void (*round)(void);
-} TARGETS[] = {{"json", json},   {"request", request}, {"recent", recent}, {"changes", changes}, {"callbacks", callbacks},
-               {"entries", entries}, {"core", core},   {"check", check},   {"plugin", plugin}, {"responses", responses},
-               {"names", fuzz_names},  {"scan", fuzz_scan},  {"identities", fuzz_identities},
+} TARGETS[] = {{"json", json},       {"request", request},   {"recent", recent},           {"changes", changes},
+               {"reads", reads},     {"arrivals", arrivals}, {"callbacks", callbacks},     {"entries", entries},
+               {"core", core},       {"check", check},       {"plugin", plugin},           {"responses", responses},
+               {"names", fuzz_names}, {"scan", fuzz_scan},   {"identities", fuzz_identities},
                {"quarantine", fuzz_quarantine}};
 
 static void start(void)

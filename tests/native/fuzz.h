@@ -22,16 +22,17 @@ void release(void);
 extern OrthancPluginContext fake_core;
 extern OrthancPluginIncomingHttpRequestFilter2 registered_filter;
 extern OrthancPluginOnChangeCallback registered_change;
+extern OrthancPluginOnStoredInstanceCallback registered_stored;
 extern _OrthancPluginRegisterWebDavCollection registered_collection;
 extern const char* fake_configuration;
 extern OrthancPluginIncomingDicomInstanceFilter registered_instance_filter;
 extern OrthancPluginIncomingCStoreInstanceFilter registered_c_store_filter;
-/* What instances have that the filters are given. */
+/* What instances have that callbacks are given. */
 typedef struct
 {
   const void* data;
   size_t size;
-  const char* json;
+  const char* json; /* and metadata of any name */
   OrthancPluginInstanceOrigin origin;
 } fake_instance;
 /* Reads all that it is given, as the core does. */

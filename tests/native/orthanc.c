@@ -7,6 +7,7 @@
 
 OrthancPluginIncomingHttpRequestFilter2 registered_filter = NULL;
 OrthancPluginOnChangeCallback registered_change = NULL;
+OrthancPluginOnStoredInstanceCallback registered_stored = NULL;
 _OrthancPluginRegisterWebDavCollection registered_collection;
 OrthancPluginIncomingDicomInstanceFilter registered_instance_filter = NULL;
 OrthancPluginIncomingCStoreInstanceFilter registered_c_store_filter = NULL;
@@ -76,6 +77,12 @@ static OrthancPluginErrorCode get_of_instance(_OrthancPluginService service, con
     case _OrthancPluginService_GetInstanceSimplifiedJson:
       *params->resultStringToFree = instance->json ? strdup(instance->json) : NULL;
       break;
+    case _OrthancPluginService_HasInstanceMetadata:
+      *params->resultInt64 = instance->json != NULL;
+      break;
+    case _OrthancPluginService_GetInstanceMetadata:
+      *params->resultString = instance->json;
+      break;
     case _OrthancPluginService_GetInstanceRemoteAet:
       *params->resultString = "SENDER";
       break;
@@ -122,9 +129,14 @@ static OrthancPluginErrorCode invoke(OrthancPluginContext* context, _OrthancPlug
     case _OrthancPluginService_GetInstanceSimplifiedJson:
     case _OrthancPluginService_GetInstanceRemoteAet:
     case _OrthancPluginService_GetInstanceOrigin:
+    case _OrthancPluginService_HasInstanceMetadata:
+    case _OrthancPluginService_GetInstanceMetadata:
       return get_of_instance(service, params);
     case _OrthancPluginService_RegisterOnChangeCallback:
       registered_change = ((const _OrthancPluginOnChangeCallback*) params)->callback;
+      return OrthancPluginErrorCode_Success;
+    case _OrthancPluginService_RegisterOnStoredInstanceCallback:
+      registered_stored = ((const _OrthancPluginOnStoredInstanceCallback*) params)->callback;
       return OrthancPluginErrorCode_Success;
     case _OrthancPluginService_RegisterWebDavCollection:
       registered_collection = *(const _OrthancPluginRegisterWebDavCollection*) params;

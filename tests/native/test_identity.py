@@ -177,7 +177,7 @@ def test_orthancs_identifier_of_a_study(library: ctypes.CDLL, length: int) -> No
 
 def scanned(library: ctypes.CDLL, content: bytes) -> Identity | None:
     """Read the identity of a file; None if that is left to Orthanc."""
-    found, identity = (Field * 7)(), Identity()
+    found, identity = (Field * 8)(), Identity()
     if library.davfs_scan_file(content, ctypes.c_size_t(len(content)), found) != 0:
         return None
     return identity if library.davfs_decode_fields(found, ctypes.byref(identity)) == 0 else None

@@ -1,4 +1,4 @@
-"""Tests of native/request_filter.c: it refuses the path that kills the core, and notes the user and the depth."""
+"""Tests of native/request_filter.c: it refuses the path that kills the core, and notes who asks for what."""
 
 import base64
 import ctypes
@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 ROOT = Path(__file__).parent.parent.parent
 LONGEST_USER = 127
+GET, POST, PUT = 1, 2, 3
+"""``OrthancPluginHttpMethod``"""
 
 # A core that keeps the filter and the callbacks, and a Python that returns what the record says.
 CORE = r"""
@@ -57,9 +59,9 @@ void core_start(const char* outer)
   davfs_open_callbacks();
 }
 
-int32_t core_ask(const char* uri, uint32_t headers, const char* const* keys, const char* const* values)
+int32_t core_ask(int method, const char* uri, uint32_t headers, const char* const* keys, const char* const* values)
 {
-  return filter(OrthancPluginHttpMethod_Get, uri, "127.0.0.1", headers, keys, values, 0, NULL, NULL);
+  return filter((OrthancPluginHttpMethod) method, uri, "127.0.0.1", headers, keys, values, 0, NULL, NULL);
 }
 
 const davfs_request* core_delete(void)
@@ -72,6 +74,7 @@ const davfs_request* core_delete(void)
 SOURCES = [
     "core.cc",
     "python_threads.c",
+    "read_queue.c",
     "recent_files.c",
     "request.c",
     "request_filter.c",
@@ -83,18 +86,37 @@ SOURCES = [
 class Record(ctypes.Structure):
     """The beginning of ``davfs_request`` in native/davfs.h."""
 
-    _fields_ = [("user", ctypes.c_char * 128), ("has_depth", ctypes.c_int), ("depth", ctypes.c_int)]
+    _fields_ = [
+        ("user", ctypes.c_char * 128),
+        ("has_depth", ctypes.c_int),
+        ("depth", ctypes.c_int),
+        ("address", ctypes.c_char * 48),
+        ("agent", ctypes.c_char * 128),
+    ]
+
+
+class Uploader(ctypes.Structure):
+    """``davfs_uploader`` in native/davfs.h."""
+
+    _fields_ = [
+        ("user", ctypes.c_char * 128),
+        ("address", ctypes.c_char * 48),
+        ("is_upload", ctypes.c_int),
+        ("is_dicomweb", ctypes.c_int),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """The user, and the depth if a Depth header came, in the record of a request."""
+    """The record of a request: the user, the depth if a Depth header came, the address, and the user agent."""
 
     user: bytes = b""
     depth: int | None = None
+    address: bytes = b"127.0.0.1"
+    agent: bytes = b""
 
 
-NOTHING = Noted()
+NOTHING = Noted(address=b"")
 Headers = Sequence[tuple[str, bytes]]
 
 
@@ -104,23 +126,29 @@ class Filter:
     def __init__(self, library: Path) -> None:
         self._library = ctypes.CDLL(str(library))
         self._library.core_delete.restype = ctypes.POINTER(Record)
+        self._library.davfs_this_uploader.restype = ctypes.POINTER(Uploader)
 
     def watch(self, outer: str) -> None:
         """Register the filter for an outer root."""
         self._library.core_start(outer.encode())
 
-    def ask(self, uri: str, headers: Headers = ()) -> bool:
+    def ask(self, uri: str, headers: Headers = (), method: int = GET) -> bool:
         """Return True if the filter lets a request pass."""
         strings = ctypes.c_char_p * len(headers)
         keys, values = strings(*(key.encode() for key, _ in headers)), strings(*(value for _, value in headers))
-        answer = self._library.core_ask(uri.encode("utf-8", "surrogateescape"), len(headers), keys, values)
+        answer = self._library.core_ask(method, uri.encode("utf-8", "surrogateescape"), len(headers), keys, values)
         assert answer in {0, 1}
         return bool(answer)
 
     def take(self) -> Noted:
         """Return the record that a callback gets on this thread."""
         record = self._library.core_delete().contents
-        return Noted(record.user, record.depth if record.has_depth else None)
+        return Noted(record.user, record.depth if record.has_depth else None, record.address, record.agent)
+
+    def uploader(self) -> tuple[bytes, bytes, bool]:
+        """Return user and address of the upload that this thread answers, and whether it is one of DICOMweb."""
+        found = self._library.davfs_this_uploader().contents
+        return found.user, found.address, bool(found.is_dicomweb)
 
     def user(self, authorization: bytes) -> bytes:
         """Return the user that is noted for an Authorization header."""
@@ -248,7 +276,7 @@ def test_note_ends_with_the_next_request(request_filter: Filter, uri: str) -> No
     """The next request of any kind on this thread empties a record that no callback has used."""
     request_filter.ask("/davfs/drive", [("Authorization", basic("alice")), ("Depth", b"1")])
     request_filter.ask(uri)
-    assert request_filter.take() == NOTHING
+    assert request_filter.take() == (Noted() if uri == "/davfs/drive" else NOTHING)
 
 
 @pytest.mark.parametrize("uri", ["/davfs", "/patients", "/tools/find", "/webdav/x"])
@@ -273,3 +301,49 @@ def test_threads_have_notes_of_their_own(request_filter: Filter) -> None:
     thread.join(5)
     assert seen == [NOTHING, Noted(b"bob")]
     assert request_filter.take() == Noted(b"alice")
+
+
+def test_user_agent(request_filter: Filter) -> None:
+    """The user agent is noted, cut off where it is too long."""
+    request_filter.ask("/davfs/drive/x", [("user-agent", b"davfs2/1.6.1 neon/0.32")])
+    assert request_filter.take() == Noted(agent=b"davfs2/1.6.1 neon/0.32")
+    request_filter.ask("/davfs/drive/x", [("User-Agent", b"a" * 1000)])
+    assert request_filter.take() == Noted(agent=b"a" * 127)
+
+
+@pytest.mark.parametrize("method", [POST, PUT])
+def test_uploaders_are_noted(request_filter: Filter, method: int) -> None:
+    """Who uploads to another URI is noted until the next request on this thread."""
+    request_filter.ask("/tools/create-dicom", [("Authorization", basic("alice"))], method)
+    assert request_filter.uploader() == (b"alice", b"127.0.0.1", False)
+    request_filter.ask("/patients", [("Authorization", basic("bob"))], GET)
+    assert request_filter.uploader() == (b"", b"", False)
+
+
+def test_uploaders_are_not_those_of_the_drive(request_filter: Filter) -> None:
+    """An upload to the drive leaves no note for other arrivals, and others leave none for the drive."""
+    request_filter.ask("/davfs/drive/inbox/x", [("Authorization", basic("alice"))], PUT)
+    assert request_filter.uploader() == (b"", b"", False)
+    request_filter.ask("/instances", [("Authorization", basic("bob"))], POST)
+    assert request_filter.take() == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("/dicom-web/studies", True),
+        ("/dicom-web/studies/", True),
+        ("/dicom-web/studies/1.2.3", True),
+        ("/a/b/studies/1.2.3", True),
+        ("/dicom-web/studies/1.2.3/series", False),
+        ("/studies", False),
+        ("/studies/0123/modify", False),
+        ("/studies/studies", True),
+        ("/instances", False),
+        ("/", False),
+    ],
+)
+def test_dicomweb(request_filter: Filter, uri: str, expected: bool) -> None:  # noqa: FBT001
+    """STOW-RS is recognized by its URI."""
+    request_filter.ask(uri, (), POST)
+    assert request_filter.uploader()[2] is expected

@@ -1,4 +1,4 @@
-"""Tests that the plugin starts, alone and beside orthanc-python, continues after a reset, and audits its users."""
+"""Tests that the plugin starts, alone and beside orthanc-python, continues after a reset, and logs no names."""
 
 import json
 import signal
@@ -181,10 +181,9 @@ def test_no_credentials(guarded: OrthancProcess) -> None:
             assert drive.get("README.txt").status_code == httpx.codes.UNAUTHORIZED
 
 
-def test_credentials_and_audit(guarded: OrthancProcess) -> None:
-    """Each read, write and deletion leaves a line with user, action, id and result, and no path or tag."""
+def test_the_log_has_no_names(guarded: OrthancProcess) -> None:
+    """Whatever is read, written and deleted, the log has no path and no tag."""
     content = dicom.instance("Audited")
-    ids = dicom.ids(content)
     with WebDav(guarded.drive_url, auth=("alice", "secret")) as drive:
         assert drive.request("PROPFIND", headers={"Depth": "1"}).status_code == httpx.codes.MULTI_STATUS
         assert drive.put("inbox/secret-name.dcm", content).status_code == httpx.codes.CREATED
@@ -192,13 +191,6 @@ def test_credentials_and_audit(guarded: OrthancProcess) -> None:
         assert drive.get(only_file(drive, f"by-patient/{folder}")).content == content
         assert drive.delete(f"by-patient/{folder}").status_code == httpx.codes.NO_CONTENT
         assert drive.delete("by-patient").status_code == httpx.codes.FORBIDDEN
-    lines = [line for line in guarded.log.read_text().splitlines() if "davfs: audit " in line]
-    assert [line.partition("audit ")[2].replace("'", '"') for line in lines] == [
-        f'user="alice" action=write resource={ids.instance} result=done',
-        f'user="alice" action=read resource={ids.instance} result=done',
-        f'user="alice" action=delete resource={ids.study} result=done',
-        'user="alice" action=delete resource=- result=Forbidden',
-    ]
     ours = [line for line in guarded.log.read_text().splitlines() if "davfs: " in line]
     assert not [line for line in ours for word in ("Audited", "Doe", "secret-name", "Study 1") if word in line]
 

@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 
+from davfs.audit.record import Door
 from davfs.demo.ports import LOOPBACK
 from davfs.demo.process import OrthancProcess
+from davfs.doors.webdav.access_records import AccessRecords
 from davfs.doors.webdav.login.authentication import CREDENTIALS, Authentication
 from davfs.doors.webdav.login.settings import LoginSettings
 from davfs.doors.webdav.wire.server import HttpServer
 from davfs.orthanc.access import Access, Decision, Permission
+from tests.support.audit import KeptTrail
 from tests.support.local_server import received
 
 USERS = {"alice": "secret", "reader": "read", "feeder": "feed", "blind": "dark", "müller": "paßwort"}
@@ -85,9 +88,13 @@ def serving(application: Application, tls: ssl.SSLContext | None = None) -> Iter
         assert server.stop(10)
 
 
-def behind(login: LoginSettings, application: Application | None = None) -> Authentication:
+def behind(
+    login: LoginSettings, application: Application | None = None, audit: KeptTrail | None = None
+) -> AccessRecords:
     """Return an application behind the door's authentication."""
-    return Authentication(None, application or whoami(login.access), {"davfs": SimpleNamespace(login=login)})
+    context = SimpleNamespace(login=login, audit=audit or KeptTrail(), door=Door.DRIVE)
+    authentication = Authentication(None, application or whoami(login.access), {"davfs": context})
+    return AccessRecords(None, authentication, {"davfs": context})
 
 
 def certificate(folder: Path, name: str = "certificate", *, password: str = "") -> tuple[Path, Path]:

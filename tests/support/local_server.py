@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path as DiskPath
 from typing import Any, cast
 
+from davfs.audit.record import AuditAction
 from davfs.demo.ports import LOOPBACK
 from davfs.derived.checksums import StoredChecksums
 from davfs.doors.webdav.application import application
@@ -23,6 +24,7 @@ from davfs.imports.lanes import Lanes
 from davfs.orthanc.access import Access, Decision
 from davfs.settings.layout_files import LoadedLayouts
 from davfs.spool.spool import Spool
+from tests.support.audit import KeptTrail
 from tests.support.memory_orthanc import MemoryOrthanc
 from tests.support.webdav import WebDav
 
@@ -45,14 +47,14 @@ class LocalServer:
         drive: A client of the server.
         inbox: The inbox that it serves.
         orthanc: The Orthanc into which the inbox imports.
-        audited: Audit lines so far.
+        trail: The audit trail.
         areas: The drive's areas by name.
     """
 
     drive: WebDav
     inbox: Inbox
     orthanc: MemoryOrthanc
-    audited: list[tuple[str, ...]]
+    trail: KeptTrail
     areas: dict[str, Area]
 
 
@@ -69,14 +71,14 @@ def local_server(
     stored = StoredChecksums(orthanc)
     inbox = Inbox(orthanc, spool, lanes, Importer(orthanc), stored=stored)
     areas: dict[str, Area] = {"inbox": inbox}
-    audited: list[tuple[str, ...]] = []
+    trail = KeptTrail(AuditAction.LIST)
     readme = Readme({}, allow_upload=True, allow_delete=False, progress=lambda: None)
     drive = Drive(areas, readme, SINCE, stored=stored)
     login = LoginSettings(cast("Access", _AllowAll()), Throttle())
-    context = Context(drive=drive, audit=lambda *line: audited.append(line), login=login, reload=reload)
+    context = Context(drive=drive, audit=trail, login=login, reload=reload)
     served = application(context)
     with serving(served) as server, WebDav(f"http://{LOOPBACK}:{server.port}/") as client:
-        yield LocalServer(client, inbox, orthanc, audited, areas)
+        yield LocalServer(client, inbox, orthanc, trail, areas)
     spool.close()
     assert lanes.stop(5)
 

@@ -29,6 +29,8 @@ FULL = AuditRecord(
     size=200,
     outcome=Outcome.PARTIAL,
     reason="ConnectionError",
+    keywords=("PatientName",),
+    hits=2,
     requests=3,
     lost=1,
 )

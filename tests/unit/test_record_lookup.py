@@ -57,3 +57,26 @@ def test_unknown_resource(lookup: RecordLookup) -> None:
         lookup.completed(record("instance", "none"))
     nothing = record("", "")
     assert lookup.completed(nothing) is nothing
+
+
+def test_what_is_not_indexed_yet(lookup: RecordLookup, index: Index) -> None:
+    """Orthanc is asked for what was uploaded a moment ago."""
+    new = dicom.instance("Q")
+    index.orthanc.store(new)
+    for level in ("instance", "series", "study"):
+        found = lookup.completed(record(level, getattr(dicom.ids(new), level), AuditAction.UPLOAD))
+        assert (found.study_instance_uid, found.patient) == (dicom.uid("Q", 1), dicom.ids(new).patient)
+
+
+def test_several_studies(lookup: RecordLookup, index: Index) -> None:
+    """Of several studies all are found; those of a patient also when they were deleted after a look at it."""
+    other = dicom.instance("P", 2)
+    index.orthanc.store(other)
+    studies = [IDS.study, dicom.ids(other).study]
+    lookup.completed(record("patient", IDS.patient, AuditAction.DELETE))
+    for study in studies:
+        index.orthanc.delete(Level.STUDY, OrthancId(study))
+    index.catalog.forget([OrthancId(study) for study in studies])
+    found = lookup.completed(record("study", ",".join(studies), AuditAction.DELETE))
+    assert found.study_instance_uid == f"{dicom.uid('P', 1)},{dicom.uid('P', 2)}"
+    assert (found.patient, found.sop_instances) == (IDS.patient, 7)

@@ -18,7 +18,9 @@ from wsgidav.error_printer import ErrorPrinter
 from wsgidav.request_resolver import RequestResolver
 from wsgidav.wsgidav_app import WsgiDAVApp
 
+from davfs.audit.record import Door
 from davfs.demo.process import OrthancProcess
+from davfs.doors.webdav.access_records import AccessRecords
 from davfs.doors.webdav.context import KEY
 from davfs.doors.webdav.login.authentication import Authentication
 from davfs.doors.webdav.login.settings import LoginSettings
@@ -26,6 +28,7 @@ from davfs.doors.webdav.login.throttle import Throttle
 from davfs.doors.webdav.wire.tls import context
 from davfs.orthanc.access import Access
 from tests.support import guarded
+from tests.support.audit import KeptTrail
 from tests.support.guarded import ALLOWED, USERS, behind, certificate, guarded_orthanc, serving
 
 # pytest finds fixtures by the names in a module.
@@ -365,9 +368,9 @@ def test_before_wsgidav(orthanc: OrthancProcess, tmp_path: Path) -> None:
     """As the first middleware of WsgiDAV it sees the same paths, and both challenges reach the client."""
     access = Access(orthanc.url)
     configuration = {
-        KEY: SimpleNamespace(login=LoginSettings(access, Throttle(), USERS)),
+        KEY: SimpleNamespace(login=LoginSettings(access, Throttle(), USERS), audit=KeptTrail(), door=Door.DRIVE),
         "provider_mapping": {"/": str(tmp_path)},
-        "middleware_stack": [Authentication, ErrorPrinter, RequestResolver],
+        "middleware_stack": [AccessRecords, Authentication, ErrorPrinter, RequestResolver],
         "logging": {"enable": False},
         "verbose": 0,
     }

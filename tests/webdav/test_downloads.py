@@ -45,11 +45,12 @@ def test_whole_files(door: LocalServer, path: str, content: bytes) -> None:
 
 def test_audit(door: LocalServer) -> None:
     """Reading a file is audited with Orthanc's id, and HEAD is not."""
-    door.audited.clear()
-    door.drive.head("inbox/ct.dcm")
-    get(door, "inbox/ct.dcm", Range="bytes=0-1")
+    named = {"User-Agent": "audited"}
+    door.drive.request("HEAD", "inbox/ct.dcm", headers=named)
+    get(door, "inbox/ct.dcm", Range="bytes=0-1", **named)
+    get(door, "inbox/ct.dcm", **named)
     (image,) = door.orthanc.files
-    assert door.audited == [("", "read", image, "done")]
+    assert door.trail.shown("audited") == [("read", image, "partial"), ("read", image, "done")]
 
 
 @pytest.mark.parametrize(

@@ -199,16 +199,6 @@ def test_names_lead_to_what_is_shown(running: Running) -> None:
     assert running.drive.status("other/other P-1") == httpx.codes.NOT_FOUND
 
 
-def test_each_is_audited(running: Running) -> None:
-    """Each reload is audited with its user."""
-    count = running.log().count("action=reload")
-    running.reload(("feeder", USERS["feeder"]))
-    lines = [line for line in running.log().splitlines() if "action=reload" in line]
-    assert len(lines) == count + 1
-    assert "feeder" in lines[-1]
-    assert lines[-1].endswith("resource=- result=done")
-
-
 def test_the_catalog_is_away(tmp_path: Path) -> None:
     """While the catalog is away, the response is 503."""
 
@@ -220,4 +210,4 @@ def test_the_catalog_is_away(tmp_path: Path) -> None:
     assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
     assert answer.headers["Retry-After"]
     assert "damaged" in answer.text
-    assert door.audited == []
+    assert door.trail.shown() == [("reload", "", "failed Unavailable")]

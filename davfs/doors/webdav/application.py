@@ -14,6 +14,7 @@ from wsgidav.util import send_status_response
 from wsgidav.wsgidav_app import WsgiDAVApp
 
 from davfs.doors.webdav import paths, request_headers
+from davfs.doors.webdav.access_records import AccessRecords
 from davfs.doors.webdav.body_buffer import BodyBuffer
 from davfs.doors.webdav.context import KEY, PATH, PROVIDER, Application, Context, Environ, StartResponse
 from davfs.doors.webdav.cross_site import CrossSiteProtection
@@ -38,6 +39,7 @@ _SLASHES = re.compile("/{2,}")
 
 _MIDDLEWARES = (
     ErrorResponses,
+    AccessRecords,
     Authentication,
     CrossSiteProtection,
     LayoutReload,

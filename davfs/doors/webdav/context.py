@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from davfs.audit.record import Door
+from davfs.audit.trail import AuditTrail
+from davfs.doors.access_report import AccessReport
 from davfs.doors.webdav import paths
 from davfs.doors.webdav.host_names import HostNames
 from davfs.doors.webdav.login.settings import LoginSettings
@@ -23,6 +26,8 @@ KEY = "davfs"
 """The key of the `Context` in WsgiDAV's configuration."""
 PATH = "davfs.path"
 """The key of a request's path, as `davfs.doors.webdav.paths.segments` returns it."""
+ACCESS = "davfs.access"
+"""The key of the `AccessReport` of a request."""
 PROVIDER = "wsgidav.provider"
 """The key of the `DriveProvider` of a request, which WsgiDAV uses as well."""
 
@@ -33,20 +38,22 @@ class Context:
 
     Attributes:
         drive: The drive behind the door.
-        audit: Writes an audit record: user, action, Orthanc's id of the resource (empty for none), outcome.
+        audit: The audit trail.
         login: Settings and services of the login.
         reload: Reads the layout files again.
         host_names: Names that a ``Host`` header may have where nobody has to log in.
         only_tls: Whether browsers are told to use no plain HTTP with this host, whatever the port.
+        door: The door that the audit trail names.
         shared: The database of several nodes, which then has the locks too; None for one node.
     """
 
     drive: Drive
-    audit: Callable[[str, str, str, str], None]
+    audit: AuditTrail
     login: LoginSettings
     reload: Callable[[], LoadedLayouts]
     host_names: HostNames = field(default_factory=HostNames)
     only_tls: bool = False
+    door: Door = Door.DRIVE
     shared: SharedDatabase | None = None
 
 
@@ -60,6 +67,12 @@ def path_of(environ: Environ) -> Path:
     """Return the path of a request."""
     path: Path | None = environ.get(PATH)
     return paths.segments(environ["PATH_INFO"]) if path is None else path
+
+
+def access_of(environ: Environ) -> AccessReport:
+    """Return the report of what a request does, for the audit trail."""
+    report: AccessReport = environ[ACCESS]
+    return report
 
 
 def user_of(environ: Environ) -> str:

@@ -13,7 +13,7 @@ from wsgidav.mw.base_mw import BaseMiddleware
 from davfs import media_types
 from davfs.dates import http_date
 from davfs.doors.webdav import digests
-from davfs.doors.webdav.context import PROVIDER, Environ, StartResponse, context_of, path_of, user_of
+from davfs.doors.webdav.context import PROVIDER, Environ, StartResponse, access_of, context_of, path_of
 from davfs.doors.webdav.file_range import FileRange
 from davfs.doors.webdav.range_header import RangeNotSatisfiable, parse_range
 from davfs.doors.webdav.validators import CONDITIONS, entity_tag, same_version, unmet
@@ -67,7 +67,7 @@ class FileDownload(BaseMiddleware):
             chosen = _started(environ, self._with_digests(environ, start_response, content.entry), content.entry)
             if chosen is None:
                 return []
-            context.audit(user_of(environ), "read", content.entry.resource, "done")
+            access_of(environ).opened(path, content)
             return FilePart(content, *chosen, open_content.pop_all())
 
     def _with_digests(self, environ: Environ, start_response: StartResponse, entry: Entry) -> StartResponse:

@@ -26,8 +26,9 @@ from wsgidav.mw.base_mw import BaseMiddleware
 
 from davfs import names
 from davfs.dates import iso_date
+from davfs.doors.access_report import wants_listing
 from davfs.doors.webdav import paths
-from davfs.doors.webdav.context import Environ, StartResponse, context_of, path_of
+from davfs.doors.webdav.context import Environ, StartResponse, access_of, context_of, path_of
 from davfs.doors.webdav.responses import send_blocks
 from davfs.entry import Entry, Path
 
@@ -49,8 +50,9 @@ class FolderPage(BaseMiddleware):
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request, or pass it on (PEP 3333)."""
-        drive, path = context_of(self.config).drive, path_of(environ)
-        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or not drive.stat(path).is_folder:
+        context, path = context_of(self.config), path_of(environ)
+        drive = context.drive
+        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or not (entry := drive.stat(path)).is_folder:
             response: Iterable[bytes] = self.next_app(environ, start_response)
             return response
         if environ["REQUEST_METHOD"] == "HEAD":
@@ -59,7 +61,10 @@ class FolderPage(BaseMiddleware):
             start_response(_STATUS, list(HEADERS))
             return [b""]
         slash = environ["PATH_INFO"].endswith("/")
-        blocks = page(path, drive.list(path), takes_files=drive.takes_files(path), slash=slash)
+        entries = list(drive.list(path))
+        if wants_listing(context.audit, path):
+            access_of(environ).listed(path, entry, entries)
+        blocks = page(path, entries, takes_files=drive.takes_files(path), slash=slash)
         return send_blocks(start_response, _STATUS, HEADERS, blocks)
 
 

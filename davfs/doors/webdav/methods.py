@@ -14,7 +14,7 @@ from wsgidav.request_server import RequestServer
 
 from davfs.doors.webdav import conditions
 from davfs.doors.webdav.body_buffer import body_xml, check_no_body
-from davfs.doors.webdav.context import READING_METHODS, Environ, StartResponse, path_of, user_of
+from davfs.doors.webdav.context import READING_METHODS, Environ, StartResponse, access_of, path_of, user_of
 from davfs.doors.webdav.http_errors import HttpError
 from davfs.doors.webdav.provider import DriveProvider
 from davfs.doors.webdav.request_headers import destination, is_deep, may_replace
@@ -24,6 +24,7 @@ from davfs.doors.webdav.upload_headers import DATE_ACCEPTED, UploadHeaders, chan
 from davfs.doors.webdav.validators import entity_tag
 from davfs.entry import Entry, Path
 from davfs.errors import AlreadyExists
+from davfs.imports.report import reported_imports
 
 
 class MethodDispatcher(RequestResolver):
@@ -80,9 +81,9 @@ class DriveMethods(RequestServer):
         self._check_conditions(environ)
         self._provider.check_locks(path[:-1], environ)
         self._provider.check_locks(path, environ, deep=True)
+        access_of(environ).foreseen(found, self._provider.context.audit)
         with self._provider.releasing_locks(path), self._paths_locked(environ, path):
-            resource = self._drive.delete(path)
-        self._audit(environ, "delete", resource)
+            access_of(environ).deleted(self._drive.delete(path))
         return send_empty(start_response, HTTPStatus.NO_CONTENT)
 
     def do_MKCOL(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
@@ -105,10 +106,9 @@ class DriveMethods(RequestServer):
         source, target = self._existing(path, environ), destination(environ)
         deep = is_deep(environ, source)
         replaced = self._check_target(target, environ)
-        with self._paths_locked(environ, path, target):
+        with self._paths_locked(environ, path, target), _reported(environ, source):
             self._drive.copy(path, target, replace=may_replace(environ), deep=deep)
             headers = change_date(self._drive, target, environ)
-        self._audit(environ, "copy", source.resource)
         return send_empty(start_response, _status(replaced=replaced), headers)
 
     def do_MOVE(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
@@ -120,10 +120,10 @@ class DriveMethods(RequestServer):
         replaced = self._check_target(target, environ)
         self._provider.check_locks(path, environ, deep=True)
         self._provider.check_locks(path[:-1], environ)
-        with self._provider.releasing_locks(path), self._paths_locked(environ, path, target):
+        locked = self._paths_locked(environ, path, target)
+        with self._provider.releasing_locks(path), locked, _reported(environ, source):
             self._drive.move(path, target, replace=may_replace(environ), user=user_of(environ))
             headers = change_date(self._drive, target, environ)
-        self._audit(environ, "move", source.resource)
         return send_empty(start_response, _status(replaced=replaced), headers)
 
     def do_LOCK(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
@@ -160,20 +160,16 @@ class DriveMethods(RequestServer):
 
     def _store(self, path: Path, environ: Environ, told: UploadHeaders) -> Generator[bytes, None, tuple[Entry, bool]]:
         """Receive the body of a PUT, and store it as a file; return also whether it has the date that was told."""
-        size, received = announced_length(environ), told.start()
-        resource = None
-        try:
-            with self._drive.receive(path, size, user=user_of(environ)) as upload:
-                yield from copy_body(environ, upload, size, received)
-                told.check(received)
-                with self._paths_locked(environ, path):
-                    self._provider.check_new_locks(path, environ)
-                    stored = upload.finish(replace=not conditions.creates_only(environ))
-                    has_date = remember(self._drive, path, told.record(stored, received), user_of(environ))
-            resource = stored.resource
-            return stored, has_date
-        finally:
-            self._audit(environ, "write", resource)
+        size, received, report = announced_length(environ), told.start(), access_of(environ)
+        with self._drive.receive(path, size, user=user_of(environ)) as upload:
+            report.bytes = yield from copy_body(environ, upload, size, received)
+            told.check(received)
+            with self._paths_locked(environ, path), _reported(environ):
+                self._provider.check_new_locks(path, environ)
+                stored = upload.finish(replace=not conditions.creates_only(environ))
+                has_date = remember(self._drive, path, told.record(stored, received), user_of(environ))
+                report.done(stored)
+        return stored, has_date
 
     @contextmanager
     def _paths_locked(self, environ: Environ, *changed: Path) -> Iterator[None]:
@@ -214,10 +210,17 @@ class DriveMethods(RequestServer):
             raise HttpError(HTTPStatus.NOT_FOUND, "There is nothing of that name.")
         return found
 
-    def _audit(self, environ: Environ, action: str, resource: str | None) -> None:
-        """Write an audit record of a change; None stands for one that was refused."""
-        outcome = "refused" if resource is None else "done"
-        self._provider.context.audit(user_of(environ), action, resource or "", outcome)
+
+@contextmanager
+def _reported(environ: Environ, source: Entry | None = None) -> Iterator[None]:
+    """Report a change, of an entry if there is one, and what was imported by it."""
+    report = access_of(environ)
+    with reported_imports() as imported:
+        try:
+            yield
+            report.done(source)
+        finally:
+            report.imported(imported)
 
 
 def _status(*, replaced: bool) -> HTTPStatus:

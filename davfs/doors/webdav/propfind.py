@@ -10,9 +10,10 @@ from xml.etree.ElementTree import Element
 from wsgidav.mw.base_mw import BaseMiddleware
 
 from davfs.checksums import Checksums
+from davfs.doors.access_report import wants_listing
 from davfs.doors.webdav import lock_storage, paths
 from davfs.doors.webdav.body_buffer import body_xml
-from davfs.doors.webdav.context import PROVIDER, Environ, StartResponse, path_of
+from davfs.doors.webdav.context import PROVIDER, Environ, StartResponse, access_of, path_of
 from davfs.doors.webdav.http_errors import HttpError
 from davfs.doors.webdav.multistatus import (
     CHECKSUMS,
@@ -101,6 +102,9 @@ def _find(environ: Environ, depth: str, requested: RequestedProperties) -> Itera
     itself = client_data.add(folder.itself(entry), inherited=True)
     if not entry.is_folder or depth == "0":
         return [itself]
+    if wants_listing(provider.context.audit, path):
+        entries = list(drive.list(path) if entries is None else entries)
+        access_of(environ).listed(path, entry, entries)
     below: Iterable[ListedResource] = folder.entries(entries) if depth == "1" else _all_below(drive, path, requested)
     return chain([itself], list(map(client_data.add, below)) if client_data.exists else below)
 

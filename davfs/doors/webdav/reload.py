@@ -12,7 +12,7 @@ from typing import Any
 
 from wsgidav.mw.base_mw import BaseMiddleware
 
-from davfs.doors.webdav.context import Environ, StartResponse, context_of, user_of
+from davfs.doors.webdav.context import Environ, StartResponse, access_of, context_of
 from davfs.doors.webdav.responses import send_empty, unavailable
 from davfs.errors import Unavailable
 from davfs.settings.layout_files import LoadedLayouts
@@ -34,8 +34,9 @@ class LayoutReload(BaseMiddleware):
         try:
             loaded = context.reload()
         except Unavailable as error:
+            access_of(environ).failed(error)
             return unavailable(environ, start_response, error.reason)
-        context.audit(user_of(environ), "reload", "", "done")
+        access_of(environ).done()
         return _send_json(start_response, _summary(loaded))
 
 

@@ -1,6 +1,6 @@
 """Receives the body of a PUT."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from http import HTTPStatus
 
 from davfs.checksums import RunningChecksums
@@ -12,6 +12,10 @@ from davfs.orthanc import Buffer
 _BLOCK = 256 * 1024
 """Bytes that are written at once."""
 _LONGEST_NUMBER = 18  # digits
+
+
+class BrokenUpload(Exception):
+    """A client went away before its upload was complete."""
 
 
 def announced_length(environ: Environ) -> int | None:
@@ -30,7 +34,9 @@ def announced_length(environ: Environ) -> int | None:
     return int(value)
 
 
-def copy_body(environ: Environ, upload: Upload, size: int | None, running: RunningChecksums) -> Iterator[bytes]:
+def copy_body(
+    environ: Environ, upload: Upload, size: int | None, running: RunningChecksums
+) -> Generator[bytes, None, int]:
     """Write the body of a request into an upload; yield an empty block whenever more of it has to be waited for.
 
     Args:
@@ -38,6 +44,9 @@ def copy_body(environ: Environ, upload: Upload, size: int | None, running: Runni
         upload: Takes the bytes.
         size: The announced size in bytes; None for none.
         running: Takes the bytes as well.
+
+    Returns:
+        The size of the body in bytes.
 
     Raises:
         HttpError: The body has not the announced size.
@@ -53,7 +62,8 @@ def copy_body(environ: Environ, upload: Upload, size: int | None, running: Runni
             received += count
     if size not in (None, received):
         reason = f"The upload broke off after {received} of {size} bytes: nothing was stored."
-        raise HttpError(HTTPStatus.BAD_REQUEST, reason)
+        raise HttpError(HTTPStatus.BAD_REQUEST, reason) from BrokenUpload()
+    return received
 
 
 def _read_block(environ: Environ, buffer: Buffer) -> int | None:
@@ -62,4 +72,6 @@ def _read_block(environ: Environ, buffer: Buffer) -> int | None:
         count: int = environ["wsgi.input"].readinto(buffer)
     except BlockingIOError:
         return None
+    except HttpError as error:
+        raise error from BrokenUpload()
     return count

@@ -112,7 +112,7 @@ class SearchResults:
             rows |= batch
         unique = names.unique_names({row.id: row.name for row in similar.values()}, files=False)
         return [
-            Entry(unique[one], EntryKind.FOLDER, rows[one].date, resource=one)
+            Entry(unique[one], EntryKind.FOLDER, rows[one].date, resource=one, level="study")
             for one in found
             if one in rows and one in unique
         ]

@@ -18,9 +18,10 @@ from typing import Any
 
 from wsgidav.mw.base_mw import BaseMiddleware
 
-from davfs.doors.webdav.context import Environ, StartResponse, context_of, path_of
+from davfs.doors.webdav.context import Environ, StartResponse, access_of, context_of, path_of
 from davfs.doors.webdav.login.client_address import client_address, is_secret
 from davfs.doors.webdav.login.digest import DigestAuthenticator, DigestLogin
+from davfs.doors.webdav.login.login_records import LoginRecords
 from davfs.doors.webdav.login.nonces import Nonces
 from davfs.doors.webdav.login.permissions import required_permissions
 from davfs.doors.webdav.responses import send_text, unavailable
@@ -63,7 +64,9 @@ class Authentication(BaseMiddleware):
 
     def __init__(self, wsgidav_app: Any, next_app: Any, config: Mapping[str, Any]) -> None:
         super().__init__(wsgidav_app, next_app, config)
-        self._settings = settings = context_of(config).login
+        context = context_of(config)
+        self._settings = settings = context.login
+        self._logins = LoginRecords(context)
         users = settings.digest_users
         has_digest = users and settings.offers_digest
         self._digest = DigestAuthenticator(users, settings.realm, Nonces()) if has_digest else None
@@ -77,22 +80,27 @@ class Authentication(BaseMiddleware):
         except _LoginRefused as refused:
             return send_text(environ, start_response, refused.status, refused.reason, refused.headers)
         except Unavailable as error:
+            access_of(environ).failed(error)
             return unavailable(environ, start_response, error.reason)
         response: Iterable[bytes] = self.next_app(environ, start_response)
         return response
 
     def _admit(self, environ: Environ) -> None:
         credentials = self._authenticate(environ)
+        environ["wsgidav.auth.user_name"] = credentials.user if credentials else ""
+        if credentials:
+            self._logins.record_login(environ)
         path = path_of(environ)
         for permission in required_permissions(environ["REQUEST_METHOD"], path):
             decision = self._settings.access.ask(permission, credentials)
+            if decision is not Decision.GRANTED:
+                access_of(environ).refused("Forbidden")
             if decision is Decision.READ_ONLY:
                 raise _LoginRefused(HTTPStatus.FORBIDDEN, _READ_ONLY)
             if decision is not Decision.GRANTED:
                 raise _forbidden(permission)
         environ[CREDENTIALS] = credentials
         environ["wsgidav.auth.realm"] = self._settings.realm
-        environ["wsgidav.auth.user_name"] = credentials.user if credentials else ""
         environ["wsgidav.auth.roles"] = environ["wsgidav.auth.permissions"] = ()
 
     def _authenticate(self, environ: Environ) -> Credentials | None:
@@ -121,6 +129,7 @@ class Authentication(BaseMiddleware):
         if credentials and (len(credentials.secret) > _LONGEST_SECRET or len(credentials.user) > _LONGEST_NAME):
             credentials = None
         if seconds := throttle.delay(login.user, address, credentials):
+            self._logins.record_throttled(environ)
             headers = (("Retry-After", str(seconds)),)
             raise _LoginRefused(HTTPStatus.TOO_MANY_REQUESTS, "Too many wrong passwords: wait a moment.", headers)
         if credentials and isinstance(login, DigestLogin) and self._digest and not self._digest.is_new(login):
@@ -132,8 +141,10 @@ class Authentication(BaseMiddleware):
             throttle.succeeded(address, credentials)
             if decision is Decision.GRANTED:
                 return credentials
+            self._logins.record_refused(environ, login.user, "Forbidden")
             raise _forbidden(Permission.READ)
         throttle.failed(login.user, address, credentials)
+        self._logins.record_refused(environ, login.user, "WrongPassword")
         _log.warning("login refused: user=%a address=%s", login.user[:_LOGGED_NAME], address)
         if decision is Decision.REFUSED:
             raise _forbidden(Permission.READ)
