@@ -12,7 +12,7 @@ _STEPS = 10_000
 """SQLite instructions between two checks for an interruption: some milliseconds."""
 _CACHE, _BULK_CACHE = 2 << 10, 64 << 10
 """KiB of the page cache for writing; while much is written, pages of all indexes are changed again and again."""
-_CHECKPOINT = 16_000
+_CHECKPOINT = 25_000
 """Pages (4 KiB) in the write-ahead log after which a writer has to copy them itself; see `Database.checkpoint`."""
 
 

@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 _LARGEST_COPY = 1 << 30
 """Bytes of the largest file that is copied into memory."""
 _UNCOPIED = 2000
-"""Rows that are changed between two calls of `Database.checkpoint` that do something."""
+"""Rows that are changed between two calls of `Database.checkpoint` that do something, unless it is told otherwise."""
 _RETRY_INTERVAL = 30.0
 """Seconds between two attempts to return to the file."""
 _DAMAGED = "the catalog was damaged and is being rebuilt: try again"
@@ -217,9 +217,13 @@ class Database:
         finally:
             self._pool.set_bulk(bulk=False)
 
-    def checkpoint(self) -> None:
-        """Copy what was written from the write-ahead log into the file; no other thread has to wait meanwhile."""
-        if self._memory or self._uncopied < _UNCOPIED:
+    def checkpoint(self, rows: int = _UNCOPIED) -> None:
+        """Copy what was written from the write-ahead log into the file; no other thread has to wait meanwhile.
+
+        Args:
+            rows: Number of changed rows below which nothing is done.
+        """
+        if self._memory or self._uncopied < rows:
             return
         self._uncopied = 0
         with self.read() as db:

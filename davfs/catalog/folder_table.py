@@ -33,20 +33,18 @@ class KnownFolders:
     """What is known of the table after it was read or changed; each change of it by other means has to `clear` this.
 
     Attributes:
-        layouts: The numbers of layouts, by their keys.
-        numbers: The numbers of folders, by the numbers of their layouts and their paths.
+        numbers: The numbers of folders, by the keys of their layouts and their paths.
         parents: The number of the folder above each folder.
         dates: Of each folder a date that it has, unless it has a later one.
     """
 
-    layouts: dict[str, int] = field(default_factory=dict)
-    numbers: dict[tuple[int, FolderPath], int] = field(default_factory=dict)
+    numbers: dict[tuple[str, FolderPath], int] = field(default_factory=dict)
     parents: dict[int, int] = field(default_factory=dict)
     dates: dict[int, int] = field(default_factory=dict)
 
     def clear(self) -> None:
         """Forget everything."""
-        for known in (self.layouts, self.numbers, self.parents, self.dates):
+        for known in (self.numbers, self.parents, self.dates):
             known.clear()
 
     def shrink(self) -> None:
@@ -67,25 +65,24 @@ class FolderTable:
         self._db = db
         self._known = known or KnownFolders()
         self._known.shrink()
+        self._layouts: dict[str, int] = {}
         self._added: dict[int, int] = {}
         self._removed: dict[int, int] = {}
 
     def get(self, layout: str, path: FolderPath) -> int:
         """Return the number of a folder of a layout, which is made if it does not exist."""
-        number = self._known.layouts.get(layout)
-        if number is None:
-            ((number,),) = self._db.execute("SELECT id FROM layout WHERE key = ?", (layout,))
-            self._known.layouts[layout] = number
-        return self._get(number, path)
-
-    def _get(self, layout: int, path: FolderPath) -> int:
         known = self._known.numbers.get((layout, path))
         if known is None:
-            parent = self._get(layout, path[:-1]) if len(path) > 1 else _NO_PARENT
-            known = self._found(layout, parent, *path[-1])
+            parent = self.get(layout, path[:-1]) if len(path) > 1 else _NO_PARENT
+            known = self._found(self._number(layout), parent, *path[-1])
             self._known.numbers[layout, path] = known
             self._known.parents[known] = parent
         return known
+
+    def _number(self, layout: str) -> int:
+        if layout not in self._layouts:
+            ((self._layouts[layout],),) = self._db.execute("SELECT id FROM layout WHERE key = ?", (layout,))
+        return self._layouts[layout]
 
     def _found(self, layout: int, parent: int, node: str, name: str) -> int:
         place = (pack(node), layout, parent, name)

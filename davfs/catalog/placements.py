@@ -160,10 +160,10 @@ class PlacementTable:
                 self._place((*lineage, self._lineages.tagged(record, lineage)), plans, replace=replace)
 
     def _add(self, plan: Plan, lineage: tuple[TaggedResource, ...]) -> None:
-        for placement in self._placer.place(plan, lineage):
-            folder = self._folders.get(plan.key, placement.path)
-            key = 0 if placement.name is None else key_of(placement.name)
-            self._rows.append((folder, key, lineage[-1].row, placement.name, placement.date))
+        row = lineage[-1].row
+        for path, name, date in self._placer.place(plan, lineage):
+            key = 0 if name is None else key_of(name)
+            self._rows.append((self._folders.get(plan.key, path), key, row, name, date))
         if len(self._rows) >= _BATCH:
             self._flush()
 

@@ -2,11 +2,11 @@
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from itertools import islice, product
+from types import MappingProxyType
 from typing import NamedTuple, Self, TypeAlias
 
 from davfs.catalog.acquisition import shown_date
@@ -24,8 +24,7 @@ _GROUPS = 10_000
 """Values of groups whose folders are cached."""
 
 
-@dataclass(frozen=True, slots=True)
-class TaggedResource:
+class TaggedResource(NamedTuple):  # quicker to make than a dataclass, as are placements: an archive has many
     """A study or series with all tags on which its placements can depend.
 
     Attributes:
@@ -46,7 +45,7 @@ class TaggedResource:
     tags: Mapping[str, str]
     merged: Mapping[str, str]
     updated: int
-    patient: Mapping[str, str] = field(default_factory=dict)
+    patient: Mapping[str, str] = MappingProxyType({})
     series: tuple[Mapping[str, str], ...] = ()
     row: int = 0
 
@@ -56,7 +55,7 @@ FolderPath: TypeAlias = tuple[tuple[str, str], ...]
 they begin, a resource's or the layout's root, whose node is empty; it has no name here."""
 
 
-class Placement(NamedTuple):  # quicker to make than a dataclass: an archive has many
+class Placement(NamedTuple):
     """A resource in a folder of a layout, and thereby in those above it.
 
     Attributes:
@@ -95,17 +94,17 @@ class Placer:
         other.plans, other.day = plans, day
         return other
 
-    def place(self, plan: Plan, lineage: Sequence[TaggedResource]) -> Iterator[Placement]:
-        """Yield the placements of the last resource of a lineage, which is a study, or a study and its series."""
+    def place(self, plan: Plan, lineage: Sequence[TaggedResource]) -> Sequence[Placement]:
+        """Return the placements of the last resource of a lineage, which is a study, or a study and its series."""
         resource = lineage[-1]
-        rules = plan.rules[resource.level]
-        if not rules or not self.is_shown(plan, lineage[0]):
-            return
+        rules, found = plan.rules[resource.level], list[Placement]()
+        if not rules or (plan.conditional and not self.is_shown(plan, lineage[0])):
+            return found
         date = date_of(plan, resource)
         for rule in rules:
             name = None if rule.level is Level.PATIENT else name_of(plan, rule.template, resource)
-            for path in _paths(plan, rule, lineage):
-                yield Placement(path, name, date)
+            found += [Placement(path, name, date) for path in _paths(plan, rule, lineage)]
+        return found
 
     def is_shown(self, plan: Plan, study: TaggedResource) -> bool:
         """Return True if a study meets the conditions of a layout."""
@@ -129,6 +128,8 @@ def _rendered(plan: Plan, template: Template | None, tags: Mapping[str, str], no
 
 def date_of(plan: Plan, resource: TaggedResource) -> int:
     """Return the date that a layout shows for a resource, in seconds: of acquisition, or of the last change."""
+    if plan.dated_by_reception:
+        return resource.updated
     moment = shown_date(plan.layout, resource.level, resource.merged)
     return int(moment.timestamp()) if moment else resource.updated
 

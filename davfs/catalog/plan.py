@@ -17,7 +17,7 @@ from typing import Self
 
 from davfs import names
 from davfs.layout import Layout, Template
-from davfs.layout.model import LayoutLevel
+from davfs.layout.model import Dates, LayoutLevel
 from davfs.layout.tags import DEFAULT, LABELS, MODALITIES
 from davfs.orthanc.model import Level, OrthancId
 
@@ -66,6 +66,7 @@ class Plan:
         conditional: Whether there are conditions.
         relative: Whether a condition depends on today's date.
         reads_series: Whether the placements of a study depend on the tags of its series.
+        dated_by_reception: Whether it shows the date of a resource's last change in Orthanc.
         labels: Number of levels, from the patient down, whose labels matter: Orthanc does not log changes of labels.
     """
 
@@ -77,6 +78,7 @@ class Plan:
     conditional: bool
     relative: bool
     reads_series: bool
+    dated_by_reception: bool
     labels: int
 
     @classmethod
@@ -100,6 +102,7 @@ class Plan:
             conditional=bool(layout.where),
             relative=any(condition.relative for condition in layout.where),
             reads_series=reads_series,
+            dated_by_reception=layout.dates is Dates.RECEPTION and layout.anonymised is None,
             labels=labels,
         )
 
@@ -194,6 +197,7 @@ class Folder:
         return Folder(self.plan, deeper, node) if deeper < len(self.plan.layout.levels) else None
 
 
+@lru_cache(maxsize=1000)  # for the studies of a patient, which often come together
 def patient_node(owner: str, layout: str, folder: str, name: str) -> str:
     """Return the node of a patient folder.
 

@@ -30,6 +30,8 @@ from davfs.orthanc.model import Level, OrthancId, Resource
 
 T = TypeVar("T")
 
+_UNCOPIED = 10_000
+"""Rows after which those who save much copy them into the file proper, between two transactions."""
 _STEPS = 3
 """Steps in which layouts are placed at once: a small archive is complete from the start."""
 
@@ -317,6 +319,7 @@ class Store:
                     part = parts.popleft()
                     written += [each.id for each in part]
                     saved.append(writer.save(part, revision))
+            self._database.checkpoint(_UNCOPIED)
         return ResourceChanges.of(saved)
 
     def _confirm(self, found: Sequence[Resource]) -> bool:

@@ -107,10 +107,19 @@ TagValues: TypeAlias = tuple[str | None, ...]
 """The values of the tags that a template or a field reads."""
 
 
-def word_of(part: TemplatePart, read: Sequence[str]) -> Callable[[TagValues, str], str]:
-    """Return the function that makes the text of a part from the values of the tags in ``read``, and from digits."""
+MakeText: TypeAlias = Callable[[TagValues, str], str]
+
+
+def word_of(part: TemplatePart, read: Sequence[str]) -> tuple[str, MakeText | None]:
+    """Return the text of a part, or the function that makes it of the values of the tags in ``read``, and of digits."""
+    if isinstance(part, Identifier):
+        return "", lambda _, digits: digits
     if not isinstance(part, Field):
-        return lambda _, digits: text_of(part, digits)
+        return part.text, None
+    return "", _of_values(part, read)
+
+
+def _of_values(part: Field, read: Sequence[str]) -> MakeText:
     first, *others = [read.index(keyword) for keyword in part.keywords]
     text = _cached_text(part)
     if not others:

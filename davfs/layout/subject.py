@@ -13,11 +13,14 @@ counts as two: that loses a link between studies, while the opposite mistake wou
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 
 from davfs.layout.text import WITHOUT_STROKES
 
 _PREFIX = 3
 """Which component of a name is its prefix, from 0. Source: DICOM PS3.5 section 6.2.1.1."""
+_CACHED = 1000
+"""People that are cached: the studies of one are often indexed together."""
 _ASCII_LETTERS = re.compile("[a-z0-9]+")
 _APOSTROPHES = str.maketrans("", "", "'\u2019\u02bc`\u00b4")
 
@@ -31,11 +34,15 @@ def subject(tags: Mapping[str, str]) -> str:
     Returns:
         ``19700101/doe john/P-17``: birth date, name and PatientID; ``study/1.2.3`` for a study without a PatientID.
     """
-    patient_id = unicodedata.normalize("NFC", _spaced(tags.get("PatientID", "")))
-    if not patient_id:
-        return f"study/{_spaced(tags.get('StudyInstanceUID', ''))}"
-    birth = _letters(tags.get("PatientBirthDate", ""), between="")
-    return f"{birth}/{_name(tags.get('PatientName', ''))}/{patient_id}"
+    person = _person(tags.get("PatientID", ""), tags.get("PatientName", ""), tags.get("PatientBirthDate", ""))
+    return person or f"study/{_spaced(tags.get('StudyInstanceUID', ''))}"
+
+
+@lru_cache(_CACHED)
+def _person(patient_id: str, name: str, birth_date: str) -> str:
+    """Return the text of a person; an empty one without a PatientID."""
+    identifier = unicodedata.normalize("NFC", _spaced(patient_id))
+    return f"{_letters(birth_date, between='')}/{_name(name)}/{identifier}" if identifier else ""
 
 
 def _name(value: str) -> str:

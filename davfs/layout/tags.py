@@ -6,6 +6,7 @@ of DICOM PS3.6; Orthanc's own constant for OperatorsName is called OPERATOR_NAME
 """
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -74,6 +75,7 @@ def usable(level: Level, extra: ExtraTags = NO_EXTRA_TAGS) -> frozenset[str]:
     return above | indexed(level, extra)
 
 
+@lru_cache(maxsize=1000)
 def representation(keyword: str) -> str | None:
     """Return a keyword's value representation in DICOM PS3.6 (``DA``, ``US or SS``); None if it is unknown there."""
     if keyword == LABELS:

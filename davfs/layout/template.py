@@ -27,7 +27,7 @@ from itertools import product
 
 from davfs import names
 from davfs.layout import parts
-from davfs.layout.parts import MAX_GROUPS, Field, Identifier, Separator, TagValues, TemplatePart
+from davfs.layout.parts import MAX_GROUPS, Field, Identifier, MakeText, Separator, TagValues, TemplatePart
 
 UNKNOWN = "unknown"
 """The folder of resources without a value in a group."""
@@ -51,7 +51,7 @@ class Template:
     parts: tuple[TemplatePart, ...]
     extension: str
     _read: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    _words: tuple[Callable[[TagValues, str], str], ...] = field(init=False, repr=False, compare=False)
+    _words: tuple[tuple[str, MakeText | None], ...] = field(init=False, repr=False, compare=False)
     has_id: bool = field(init=False, repr=False, compare=False)
     _name: Callable[[TagValues, str], str] = field(init=False, repr=False, compare=False)
     _names: Callable[[TagValues], tuple[str, ...]] = field(init=False, repr=False, compare=False)
@@ -96,7 +96,7 @@ class Template:
         return self._names(tuple(map(tags.get, self._read)))
 
     def _rendered(self, values: TagValues, digits: str) -> str:
-        words = [word(values, digits) for word in self._words]
+        words = [text if make is None else make(values, digits) for text, make in self._words]
         text = "".join(words) if all(words) else _join(zip(self.parts, words, strict=True))
         name = names.safe_file(text, self.extension)
         if digits not in name:  # it was cut off, and must not be

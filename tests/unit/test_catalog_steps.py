@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from davfs.catalog.database import Database
 from davfs.catalog.index_writer import IndexWriter
 from davfs.catalog.placing import Placer
 from davfs.catalog.plan import Folder
@@ -101,7 +102,8 @@ def test_steps_of_whole_studies(store: Store, monkeypatch: pytest.MonkeyPatch) -
 
 def test_copied_into_the_file(store: Store, file: Path) -> None:
     """What was written reaches the file itself by a call, also while another thread writes; little does not."""
-    store.save(_archive(), store.revision)
+    store.save(_archive()[: STUDIES // 2 * SERIES], store.revision)  # without their studies they are not indexed
+    store.save(_archive()[-STUDIES:], store.revision)
     before = file.stat().st_size
     with store._database.write():
         store.checkpoint()
@@ -112,6 +114,28 @@ def test_copied_into_the_file(store: Store, file: Path) -> None:
     assert Path(f"{file}-wal").read_bytes() == log
 
 
+def test_copied_between_steps(store: Store, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who saves much copies it into the file while nobody has to wait for that, so that no writer has to at its end."""
+    copied, checkpoint = list[int](), Database.checkpoint
+
+    def unlocked(self: Database, rows: int) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(_is_free, self).result(10)
+        before = file.stat().st_size
+        checkpoint(self, rows)
+        copied.append(file.stat().st_size - before)
+
+    monkeypatch.setattr(Database, "checkpoint", unlocked)
+    store.save(_archive(), store.revision)
+    assert sum(copied) > 1 << 18
+
+
+def _is_free(database: Database) -> bool:
+    """Return True if another thread can write."""
+    with database.write():
+        return True
+
+
 def test_bulk(store: Store) -> None:
     """The page cache for writing is large while much is written, and small again afterwards."""
     with store._database.write() as db:
@@ -120,3 +144,21 @@ def test_bulk(store: Store) -> None:
         assert db.execute("PRAGMA cache_size").fetchone()[0] < 10 * usual < 0
     with store._database.write() as db:
         assert db.execute("PRAGMA cache_size").fetchone()[0] == usual
+
+
+def test_rolled_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders of a save that failed are made again by the next one: nobody relies on what was rolled back."""
+    save = IndexWriter.save
+
+    def failing(self: IndexWriter, found: Sequence[Resource], revision: int) -> ResourceChanges:
+        save(self, found, revision)
+        raise InterruptedError
+
+    monkeypatch.setattr(IndexWriter, "save", failing)
+    with pytest.raises(InterruptedError):
+        store.save(_archive()[-3:], store.revision)
+    monkeypatch.undo()
+    assert store.contents(Folder(PLACER.plans[0])).rows == []
+    store.save(_archive()[-3:], store.revision)
+    (patient,) = store.contents(Folder(PLACER.plans[0])).rows
+    assert len(store.studies_of(patient.id)) == 3
