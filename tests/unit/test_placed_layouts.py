@@ -221,7 +221,7 @@ def test_new_day_places_what_enters_or_leaves(
     visited: set[str] = set()
     place = Placer.place
 
-    def noted(placer: Placer, plan: Plan, lineage: Sequence[TaggedResource]) -> Iterator[Placement]:
+    def noted(placer: Placer, plan: Plan, lineage: Sequence[TaggedResource]) -> Sequence[Placement]:
         visited.add(lineage[0].id)
         return place(placer, plan, lineage)
 
