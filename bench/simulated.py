@@ -49,6 +49,10 @@ class SimulatedArchive(MemoryOrthanc):
         """See `Orthanc`."""
         return list(self._levels[level])
 
+    def id_page(self, level: Level, since: int, limit: int) -> list[OrthancId]:
+        """See `Orthanc`."""
+        return self._levels[level][since : since + limit]
+
     def has_count(self, level: Level, count: int) -> bool:
         """See `Orthanc`."""
         return len(self._levels[level]) == count

@@ -16,7 +16,7 @@ from davfs.private import make_private
 
 _CHUNK = 1 << 20
 _TIME_LIMIT = 1.5
-"""Seconds that a digest may take while Orthanc is being stopped: about 1 GB. A larger file gets none."""
+"""Seconds that a digest may take while Orthanc is being started or stopped: about 1 GB. A larger file gets none."""
 
 
 class DigestCheck(Enum):
@@ -41,8 +41,13 @@ def write(file: Path, now: Callable[[], float] = time.monotonic) -> None:
         _digest_file(file).write_text(digest)
 
 
-def check(file: Path) -> DigestCheck:
-    """Compare a file with its digest, and remove the digest."""
+def check(file: Path, now: Callable[[], float] = time.monotonic) -> DigestCheck:
+    """Compare a file with its digest, and remove the digest; one that takes too long to compare counts as missing.
+
+    Args:
+        file: The file.
+        now: Clock, in seconds.
+    """
     digest_file = _digest_file(file)
     try:
         expected = digest_file.read_text(errors="replace")
@@ -51,7 +56,11 @@ def check(file: Path) -> DigestCheck:
     digest_file.unlink()
     if not file.exists() or file.with_name(f"{file.name}-wal").exists():  # it was opened after all
         return DigestCheck.MISSING
-    return DigestCheck.SAME if _digest(file, lambda: True) == expected else DigestCheck.DIFFERENT
+    ends = now() + _TIME_LIMIT
+    try:
+        return DigestCheck.SAME if _digest(file, lambda: now() < ends) == expected else DigestCheck.DIFFERENT
+    except TimeoutError:
+        return DigestCheck.MISSING
 
 
 def _digest_file(file: Path) -> Path:

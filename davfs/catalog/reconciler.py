@@ -1,9 +1,11 @@
 """Compares the whole index with Orthanc: for the first index, after a gap in the log, and part by part all the time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from davfs.catalog.change_log import end_of_log
+from davfs.catalog.id_sets import PackedIds, RowSet
 from davfs.catalog.store import Store
 from davfs.catalog.synchronizer import Synchronizer, batches
 from davfs.orthanc import ResourceIndex
@@ -11,8 +13,16 @@ from davfs.orthanc.model import Level, OrthancId, Resource
 
 _PART = 250
 """Resources of each level that are re-read at once."""
+_PAGE = 10_000
+"""Ids that Orthanc lists at once: of a million studies, all would take a gigabyte."""
+_LISTINGS = 3
+"""Times that ids are listed page by page while resources are deleted; then all are listed at once."""
 _AT_ONCE = 5000
 """Series that are saved at once, unless another thread waits to write: fewer cost more in all."""
+
+
+class _PagesMovedError(Exception):
+    """Resources were deleted while Orthanc listed all of them page by page."""
 
 
 @dataclass(slots=True)
@@ -47,24 +57,62 @@ class Reconciler:
                 compared.
         """
         self._check_log()
-        staleness, revision = self._store.log.staleness, self._store.revision
-        levels = (Level.STUDY, Level.SERIES)
-        theirs = [self._orthanc.ids(level) for level in levels]
-        ours = [self._store.ids(level) for level in levels]
-        for here, there in zip(ours, theirs, strict=True):
-            if gone := here - set(there):
-                self._synchronizer.forget(gone, revision)
-        studies, series = (
-            [i for i in there if staleness or i not in here] for here, there in zip(ours, theirs, strict=True)
-        )
+        staleness = self._store.log.staleness
+        studies, series = (self._compare_ids(level, progress) for level in (Level.STUDY, Level.SERIES))
         with self._store.bulk():
             self._fetch(series, studies, progress)
         self._synchronizer.end_staleness(staleness)
         self._store.set_complete()
 
-    def _fetch(
-        self, series: Sequence[OrthancId], studies: Sequence[OrthancId], progress: Callable[[int, int], None]
-    ) -> None:
+    def _compare_ids(self, level: Level, progress: Callable[[int, int], None]) -> PackedIds:
+        """Forget the resources of a level that Orthanc does not have; return those to fetch."""
+        for _ in range(_LISTINGS):
+            with suppress(_PagesMovedError):
+                return self._compare_pages(level, self._pages(level), progress)
+        return self._compare_pages(level, batches(self._orthanc.ids(level), _PAGE), progress)
+
+    def _compare_pages(
+        self, level: Level, pages: Iterable[Sequence[OrthancId]], progress: Callable[[int, int], None]
+    ) -> PackedIds:
+        seen, wanted = RowSet(), PackedIds()
+        for page in pages:
+            known = self._store.rows(page)
+            seen.update(known.values())
+            wanted.extend(page if self._synchronizer.is_stale else [one for one in page if one not in known])
+            if len(page) == _PAGE:
+                progress(0, len(wanted))
+        self._forget_others(level, seen)
+        return wanted
+
+    def _pages(self, level: Level) -> Iterator[Sequence[OrthancId]]:
+        """Yield the ids of a level as Orthanc lists them, in bounded memory.
+
+        Each page begins with the last id of the one before: where it does not, resources were deleted meanwhile, and
+        others moved to a page that was listed already.
+
+        Raises:
+            _PagesMovedError: That has happened.
+        """
+        page, listed = self._orthanc.id_page(level, 0, _PAGE), 0
+        while page:
+            yield page
+            listed += len(page)
+            if len(page) < _PAGE:
+                return
+            last, *further = self._orthanc.id_page(level, listed - 1, _PAGE + 1) or ("",)
+            if last != page[-1]:
+                raise _PagesMovedError
+            page = further
+
+    def _forget_others(self, level: Level, seen: RowSet) -> None:
+        """Forget indexed resources of a level whose numbers were not seen, unless Orthanc has them."""
+        found = self._store.after(level, "", _PAGE)
+        while found:
+            if others := [one for one, row in found if row not in seen]:
+                self._synchronizer.handle_deletions(others)
+            found = self._store.after(level, found[-1][0], _PAGE)
+
+    def _fetch(self, series: PackedIds, studies: PackedIds, progress: Callable[[int, int], None]) -> None:
         """Fetch series, which bring their studies, so that these are placed once; and then the other studies."""
         done, total = 0, len(series) + len(studies)
         progress(done, total)
@@ -73,9 +121,8 @@ class Reconciler:
             self._store.checkpoint()
             done += len(batch)
             progress(done, total)
-        left = studies if self._synchronizer.is_stale else self._store.unknown(studies)
-        for batch in batches(left, _AT_ONCE):
-            self._synchronizer.fetch(batch, _AT_ONCE)
+        for batch in batches(studies, _AT_ONCE):
+            self._synchronizer.fetch(batch if self._synchronizer.is_stale else self._store.unknown(batch), _AT_ONCE)
             self._store.checkpoint()
             done += len(batch)
             progress(done, total)

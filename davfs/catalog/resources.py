@@ -4,6 +4,7 @@ A study carries the patient attributes of its own DICOM files: these decide whos
 only the labels are stored, and only if a layout uses labels.
 """
 
+import itertools
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +22,7 @@ from davfs.orthanc.model import Level, OrthancId, Resource
 _IS = "level IN (0, 1, 2) AND orthanc = ?"
 _AT_ONCE = 500
 """Resources that one query is about."""
+_AFTER = "SELECT orthanc, id FROM resource WHERE level = ? AND orthanc > ? ORDER BY orthanc LIMIT ?"
 _UPDATE = """
 UPDATE resource SET parent = ?, tags = ?, patient = ?, labels = ?, updated = ? WHERE level = ? AND orthanc = ?
 """
@@ -82,6 +84,16 @@ class ResourceTable:
         """Return those of the ids that are not indexed."""
         wanted = set(ids)
         return wanted.difference(*map(_ids, self._with_ids("orthanc", map(pack, wanted))))
+
+    def rows(self, ids: Iterable[str]) -> dict[OrthancId, int]:
+        """Return the numbers in the file of those of the resources that are indexed, by their ids."""
+        found = itertools.chain.from_iterable(self._with_ids("orthanc, id", map(pack, ids)))
+        return {OrthancId(unpack(packed)): row for packed, row in found}
+
+    def after(self, level: Level, resource: str, limit: int) -> list[tuple[OrthancId, int]]:
+        """Return resources of a level with their numbers in the file, in the file's order of ids, after one of them."""
+        found = self._db.execute(_AFTER, (LEVEL_NUMBERS[level], pack(resource), limit))
+        return [(OrthancId(unpack(packed)), row) for packed, row in found]
 
     def row(self, resource: str) -> int | None:
         """Return the number of a resource in the file; None if it is not indexed."""

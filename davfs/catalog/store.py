@@ -241,6 +241,14 @@ class Store:
             return self._query(lambda db: ResourceTable(db).patients())
         return self._query(lambda db: ResourceTable(db).ids(level))
 
+    def rows(self, ids: Sequence[OrthancId]) -> Mapping[OrthancId, int]:
+        """Return the numbers in the file of those of the resources that are indexed, by their ids."""
+        return self._query(lambda db: ResourceTable(db).rows(ids))
+
+    def after(self, level: Level, resource: str, limit: int) -> list[tuple[OrthancId, int]]:
+        """Return some resources of a level; see `ResourceTable.after`."""
+        return self._query(lambda db: ResourceTable(db).after(level, resource, limit))
+
     def count(self, level: Level) -> int:
         """Return the number of indexed resources of a level."""
         return self._query(lambda db: ResourceTable(db).count(level))

@@ -290,7 +290,7 @@ class Synchronizer:
         self._fetched_while_stale = 0, set()
 
 
-def batches(items: Collection[T], size: int = _BATCH) -> Iterator[list[T]]:
+def batches(items: Iterable[T], size: int = _BATCH) -> Iterator[list[T]]:
     """Split items into batches, for requests of which none takes long."""
     source = iter(items)
     while batch := list(itertools.islice(source, size)):

@@ -93,6 +93,12 @@ class ResourceIndex(ChangeLog, _InstanceLookup, Protocol):
     def ids(self, level: Level) -> Sequence[OrthancId]:
         """Return the ids of all resources of a level, in no particular order (``GET /patients`` …)."""
 
+    def id_page(self, level: Level, since: int, limit: int) -> Sequence[OrthancId]:
+        """Return the ids of at most ``limit`` patients, studies or series behind the first ``since`` of them.
+
+        What is deleted between two calls moves the others, so that some may be missed (``GET /{level}?since=&limit=``).
+        """
+
     def has_count(self, level: Level, count: int) -> bool:
         """Return True if there are exactly so many patients, studies or series (``GET /{level}?since=&limit=``).
 

@@ -91,6 +91,10 @@ class RestOrthanc(RestMetadata):
         path = f"/{level.value}"
         return self._responses.read(path, self._transport.get(path), parse_ids)
 
+    def id_page(self, level: Level, since: int, limit: int) -> Sequence[OrthancId]:
+        """See `davfs.orthanc.Orthanc`."""
+        return parse_ids(self._transport.get(f"/{level.value}?since={since}&limit={limit}"))
+
     @parse_errors()
     def has_count(self, level: Level, count: int) -> bool:
         """See `davfs.orthanc.Orthanc`."""

@@ -74,6 +74,9 @@ def test_ids_and_children(orthanc: Orthanc) -> None:
     for level in RESOURCES:
         there = len({path(content)[level] for content in ALL})
         assert [count for count in range(there + 3) if orthanc.has_count(level, count)] == [there]
+        pages = [orthanc.id_page(level, since, 2) for since in range(there + 1)]
+        assert [len(page) for page in pages] == [min(2, there - since) for since in range(there + 1)]
+        assert sorted(page[0] for page in pages[:-1]) == sorted(orthanc.ids(level))
         assert level.child
         for content in ALL:
             ids = [path(other)[level.child] for other in ALL if path(other)[level] == path(content)[level]]

@@ -241,6 +241,10 @@ class MemoryOrthanc:
         page = tuple(after[:limit])
         return Changes(page, page[-1].seq if page else self.last, done=len(after) <= limit)
 
+    def id_page(self, level: Level, since: int, limit: int) -> list[OrthancId]:
+        """See `Orthanc`."""
+        return self.ids(level)[since : since + limit]
+
     def has_count(self, level: Level, count: int) -> bool:
         """See `Orthanc`."""
         return sum(resource.level is level for resource in self._resources.values()) == count

@@ -83,6 +83,10 @@ class DicomFolder:
             return list(self._instances)
         return [one.id for one in self._resources.values() if one.level is level]
 
+    def id_page(self, level: Level, since: int, limit: int) -> list[OrthancId]:
+        """See `ReadableOrthanc`."""
+        return self.ids(level)[since : since + limit]
+
     def has_count(self, level: Level, count: int) -> bool:
         """See `ReadableOrthanc`."""
         return len(self.ids(level)) == count
