@@ -39,6 +39,8 @@ class Entry(NamedTuple):  # made in half the time of a dataclass
         implied: True for a folder that exists when it is opened only, so that it can be created like a new one.
         level: Level of the resource, for the audit trail: ``patient``, ``study``, ``series`` or ``instance``; empty if
             there is none, or if it is an instance's DICOM file.
+        changed: When the content was changed, in UTC, if `modified` is a date that a client told, which says nothing
+            about that; None if `modified` is that time.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Entry(NamedTuple):  # made in half the time of a dataclass
     steady: bool = False
     implied: bool = False
     level: str = ""
+    changed: datetime | None = None
 
     @property
     def is_folder(self) -> bool:
@@ -74,12 +77,12 @@ class Redated(AbstractContextManager["Redated"]):
 
     Args:
         content: The bytes, which are open.
-        modified: The date, in UTC.
+        entry: The entry, with that date.
     """
 
-    def __init__(self, content: Content, modified: datetime) -> None:
+    def __init__(self, content: Content, entry: Entry) -> None:
         self._content = content
-        self.entry = content.entry._replace(modified=modified)
+        self.entry = entry
 
     def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
         """See `Content`."""

@@ -131,6 +131,6 @@ def _entries(folder: Folder, rows: Sequence[Row], suffixed: Mapping[Row, str]) -
     dates = map(attrgetter("date"), rows)
     owners = map(attrgetter("owner"), rows) if folder.shows else repeat("")
     level = folder.shows.label if folder.shows else ""
-    kind, zero, empty, no, levels = map(repeat, (EntryKind.FOLDER, 0, "", False, level))
-    values = zip(listed, kind, dates, zero, empty, empty, owners, no, no, levels)  # noqa: B905  constants do not end
+    kind, zero, empty, no, levels, none = map(repeat, (EntryKind.FOLDER, 0, "", False, level, None))
+    values = zip(listed, kind, dates, zero, empty, empty, owners, no, no, levels, none)  # noqa: B905  constants do not end
     return list(map(Entry._make, values))

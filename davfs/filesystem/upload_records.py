@@ -97,8 +97,8 @@ class UploadRecords:
 
     def redated(self, path: Path, content: Content) -> Content:
         """Return an open file with the date that its client told."""
-        modified = self.dated(path, content.entry).modified
-        return content if modified == content.entry.modified else Redated(content, modified)
+        entry = self.dated(path, content.entry)
+        return content if entry is content.entry else Redated(content, entry)
 
     def dated(self, path: Path, entry: Entry) -> Entry:
         """Return the entry of a file with the date that its client told."""
@@ -144,4 +144,4 @@ def _decoded(values: Mapping[str, bytes]) -> dict[str, UploadRecord]:
 def _dated(entry: Entry, record: UploadRecord | None) -> Entry:
     if record is None or record.modified is None or record.etag != entry.etag:
         return entry
-    return entry._replace(modified=record.modified)
+    return entry._replace(modified=record.modified, changed=entry.modified)

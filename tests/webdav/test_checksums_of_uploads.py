@@ -257,3 +257,26 @@ def test_uploaded_again(door: LocalServer) -> None:
     put(door, CT, "inbox/ct.dcm", X_OC_Mtime="5")
     put(door, CT, "inbox/ct.dcm")
     assert date(door, "inbox/ct.dcm") != http_date(datetime.fromtimestamp(5, UTC))
+
+
+def test_same_date_is_not_the_same_file(door: LocalServer) -> None:
+    """A file that replaced another one is never taken for it, though both have the date that their clients told."""
+    put(door, X_OC_Mtime=SECONDS)
+    known = door.drive.get(FILE)
+    put(door, CONTENT[::-1], X_OC_Mtime=SECONDS)
+    told = {"If-Modified-Since": known.headers["Last-Modified"]}
+    answer = door.drive.request("GET", FILE, headers=told)
+    assert (answer.status_code, answer.content) == (200, CONTENT[::-1])
+    assert answer.headers["Last-Modified"] == known.headers["Last-Modified"]
+    unchanged = {"If-Unmodified-Since": known.headers["Last-Modified"]}
+    assert door.drive.request("PUT", FILE, content=b"lost", headers=unchanged).status_code == 412
+    part = {"Range": "bytes=5-9", "If-Range": known.headers["Last-Modified"]}
+    assert door.drive.request("GET", FILE, headers=part).content == CONTENT[::-1]
+    assert door.drive.request("GET", FILE, headers={"If-None-Match": answer.headers["ETag"]}).status_code == 304
+
+
+def test_empty_file(door: LocalServer) -> None:
+    """An empty file has a checksum like any other."""
+    assert put(door, b"", OC_Checksum=f"MD5:{md5(b'')}").status_code == 201
+    assert asked(door.drive, FILE, depth="0") == {"file.bin": f"MD5:{md5(b'')}"}
+    assert put(door, b"", OC_Checksum=f"MD5:{md5(b'x')}").status_code == 400

@@ -71,4 +71,5 @@ def _modified_since(header: str | None, entry: Entry) -> bool | None:
         date = parsedate_to_datetime(header)
     except (ValueError, OverflowError):
         return None
-    return entry.modified.replace(microsecond=0) > (date if date.tzinfo else date.replace(tzinfo=UTC))
+    modified = entry.changed or entry.modified  # a date that was told can be the same for two contents
+    return modified.replace(microsecond=0) > (date if date.tzinfo else date.replace(tzinfo=UTC))
