@@ -1,4 +1,4 @@
-"""What clients tell about their uploads is known at every node."""
+"""Dates and checksums that clients tell are known at every node."""
 
 import pytest
 
