@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bench import index, large, layouts, races, scale, second_door
+from bench import audit, index, large, layouts, races, scale, second_door
 from bench.archive import Archive, kept
 from bench.connection import Connection
 from bench.places import wait_for_index
@@ -164,14 +164,22 @@ def _index(results: Results, options: Namespace, scope: Scope) -> None:
         index.measure(part, sizes)
 
 
+def _audit(results: Results, options: Namespace, scope: Scope) -> None:
+    """Measure the price of the audit trail."""
+    title = f"Audit trail: the CPU time of a read at 10,000 reads a minute; medians of {scope.rounds // 4} rounds"
+    with results.part("audit", title) as part:
+        audit.measure(part, options.plugin, KEPT, scope.rounds // 4)
+
+
 PARTS: Mapping[str, Callable[[Results, Namespace, Scope], None]] = {
     "index": _index,
     "layouts": _layouts,
     "doors": _doors,
     "large": _large,
+    "audit": _audit,
     "scale": _scale,
 }
-_SHORT = ("index", "layouts", "doors", "large")
+_SHORT = ("index", "layouts", "doors", "large", "audit")
 """The parts that are measured unless others are named: the large archives take long to fill."""
 
 
