@@ -6,6 +6,7 @@ import typer
 
 from davfs import __version__
 from davfs.commands import layout
+from davfs.commands.audit import audit
 from davfs.commands.mount_help import mount_help
 from davfs.commands.serve import serve
 
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(mount_help)
+app.command()(audit)
 app.add_typer(layout.app, name="layout")
 
 
