@@ -115,19 +115,23 @@ def _nothing(_record: AuditRecord, _source: AuditSource) -> Sequence[Participant
     return ()
 
 
-def _study_and_patient(record: AuditRecord, _source: AuditSource) -> Sequence[ParticipantObject]:
+def _studies_and_patients(record: AuditRecord, _source: AuditSource) -> Sequence[ParticipantObject]:
+    """Return the studies and patients of a record; of several, such as in a ZIP, the first study has the details."""
+    first, *others = (record.study_instance_uid or _UNKNOWN).split(",")
+    life_cycle = _ERASED if record.action is AuditAction.PURGE else ""
     study = ParticipantObject(
-        identifier=record.study_instance_uid or _UNKNOWN,
+        identifier=first,
         id_type=codes.STUDY_INSTANCE_UID,
         type_code="2",
         role="3",
         name=record.resource or _UNKNOWN,
-        life_cycle=_ERASED if record.action is AuditAction.PURGE else "",
+        life_cycle=life_cycle,
         details=_details(record),
         instances=record.sop_instances,
     )
-    patient = ParticipantObject(record.patient or _UNKNOWN, codes.PATIENT_NUMBER, "1", "1", _OMITTED)
-    return study, patient
+    further = (ParticipantObject(each, codes.STUDY_INSTANCE_UID, "2", "3", _OMITTED, life_cycle) for each in others)
+    patients = (record.patient or _UNKNOWN).split(",")
+    return study, *further, *(ParticipantObject(each, codes.PATIENT_NUMBER, "1", "1", _OMITTED) for each in patients)
 
 
 def _queried(record: AuditRecord, _source: AuditSource) -> Sequence[ParticipantObject]:
@@ -157,16 +161,16 @@ def _details(record: AuditRecord) -> dict[str, str]:
     }
 
 
-_ACCESS_READ = _MessageKind(codes.INSTANCES_ACCESSED, "R", _acting, _study_and_patient)
-_ACCESS_UPDATE = _MessageKind(codes.INSTANCES_ACCESSED, "U", _acting, _study_and_patient)
-_ACCESS_DELETE = _MessageKind(codes.INSTANCES_ACCESSED, "D", _acting, _study_and_patient)
-_STUDY_DELETED = _MessageKind(codes.STUDY_DELETED, "D", _acting, _study_and_patient)
-_ARRIVAL = _MessageKind(codes.INSTANCES_TRANSFERRED, "C", _sending, _study_and_patient)
-_IMPORT = _MessageKind(codes.IMPORT, "C", _importing, _study_and_patient)
+_ACCESS_READ = _MessageKind(codes.INSTANCES_ACCESSED, "R", _acting, _studies_and_patients)
+_ACCESS_UPDATE = _MessageKind(codes.INSTANCES_ACCESSED, "U", _acting, _studies_and_patients)
+_ACCESS_DELETE = _MessageKind(codes.INSTANCES_ACCESSED, "D", _acting, _studies_and_patients)
+_STUDY_DELETED = _MessageKind(codes.STUDY_DELETED, "D", _acting, _studies_and_patients)
+_ARRIVAL = _MessageKind(codes.INSTANCES_TRANSFERRED, "C", _sending, _studies_and_patients)
+_IMPORT = _MessageKind(codes.IMPORT, "C", _importing, _studies_and_patients)
 _QUERY = _MessageKind(codes.QUERY, "E", _sending, _queried)
 _LOGIN = _MessageKind(codes.USER_AUTHENTICATION, "E", lambda record, _source: (_client(record),), _nothing, codes.LOGIN)
 _KINDS = {
-    AuditAction.READ: _MessageKind(codes.INSTANCES_TRANSFERRED, "R", _reading, _study_and_patient),
+    AuditAction.READ: _MessageKind(codes.INSTANCES_TRANSFERRED, "R", _reading, _studies_and_patients),
     AuditAction.LIST: _QUERY,
     AuditAction.SEARCH: _QUERY,
     AuditAction.UPLOAD: _IMPORT,

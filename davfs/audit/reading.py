@@ -84,7 +84,11 @@ class AuditQuery:
                 yield record
 
     def _wants(self, record: RecordFields) -> bool:
-        known = {record.get(key) for key in ("study_instance_uid", "patient", "resource")}
+        known = {
+            each
+            for key in ("study_instance_uid", "patient", "resource")
+            for each in str(record.get(key, "")).split(",")
+        }
         moment = datetime.fromisoformat(record["time"])
         return (
             self.user in ("", record["user"])

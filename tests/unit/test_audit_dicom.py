@@ -110,6 +110,13 @@ def test_who_and_what() -> None:
     assert details["bytes"] == b"1024"
 
 
+def test_several_studies() -> None:
+    """An import of several studies names each of them and each patient."""
+    root = check(sent(known(AuditAction.UPLOAD, "study", study_instance_uid="1.2,1.3,1.4", patient="one,two")))
+    assert root.xpath("//ParticipantObjectIdentification/@ParticipantObjectID") == ["1.2", "1.3", "1.4", "one", "two"]
+    assert one(root, "//SOPClass/@NumberOfInstances") == "7"
+
+
 def test_what_was_lost() -> None:
     """A security alert tells how many records were lost."""
     root = check(sent(lost_records(12)))
