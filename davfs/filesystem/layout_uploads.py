@@ -51,6 +51,7 @@ from davfs.imports.report import report_import
 from davfs.imports.sniff import FileType, looks_like_zip, sniff_head
 from davfs.imports.upload import refusal_details, refusal_of
 from davfs.orthanc import Buffer, Level, Orthanc, OrthancId
+from davfs.spool.disk_errors import check_names
 from davfs.spool.files import InboxFiles
 from davfs.spool.items import Receipt
 from davfs.spool.upload_file import UploadFile
@@ -185,6 +186,7 @@ class LayoutUploads:
 
     def _check(self, tree: Tree, path: Path) -> None:
         """Refuse at once what does not depend on the file."""
+        check_names(path)
         if tree.is_anonymised:
             self._refused((tree.title, *path))
             raise Forbidden(path, _ANONYMISED)

@@ -133,11 +133,12 @@ def test_filtered_image_is_refused(deleting: Server) -> None:
     assert has(deleting.rest, dicom.instance("taken"))
 
 
-def test_layouts_take_no_files(rest: httpx.Client, drive: WebDav) -> None:
-    """Files and folders cannot be put outside of the inbox."""
+def test_folders_that_take_no_files(rest: httpx.Client, drive: WebDav) -> None:
+    """Files cannot be put into the root, or into a folder that does not exist; folders cannot be made in a layout."""
     content = dicom.instance("outside")
-    for path in ("x.dcm", "by-patient/x.dcm", "by-patient/x/y.dcm", "README.txt", "by-patient"):
+    for path in ("x.dcm", "README.txt", "by-patient"):
         assert drive.put(path, content).status_code == 403, path
+    assert drive.put("by-patient/x/y.dcm", content).status_code == 409
     assert not has(rest, content)
     for path in ("x", "by-patient/x"):
         assert drive.mkcol(path).status_code == 403, path
