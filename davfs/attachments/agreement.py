@@ -1,5 +1,6 @@
 """Decides if a DICOM file belongs to the folder of a layout on which it is dropped: to its study, or to its person."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -77,14 +78,18 @@ def check_agreement(identity: FileIdentity, level: Level, resource: OrthancId, s
     for study in studies:
         for keyword in _PERSON:
             own, shown = (_comparable(tags.get(keyword, "")) for tags in (identity.tags, study.patient))
-            if own and shown and own != shown:
+            if any(one and other and one != other for one, other in zip(own, shown, strict=False)):
                 raise Contradiction(f"It has another patient's {_NAMES[keyword]} than this folder. {_ELSEWHERE}")
 
 
-def _comparable(value: str) -> str:
-    """Return a value without what makes no difference between persons: case, and empty components of a name."""
-    groups = (group.rstrip("^ ") for group in value.casefold().split("="))
-    return " ".join("=".join(groups).rstrip("= ").replace("^", " ").split())
+def _comparable(value: str) -> list[str]:
+    """Return a value without what makes no difference between persons: case, blanks, and empty components of a name.
+
+    Returns:
+        The groups of a name (PS3.5 §6.2.1.2): in Latin letters, ideographic, phonetic; one for another value.
+    """
+    groups = unicodedata.normalize("NFC", value.casefold()).split("=")
+    return [" ".join(group.replace("^", " ").replace(".", " ").split()) for group in groups]
 
 
 def _encodings(element: ParsedElement | None) -> list[str]:

@@ -4,6 +4,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
+from davfs.attachments.blocks import find, rfind
 from davfs.errors import Refused
 
 BASELINE: Final = "1.2.840.10008.1.2.4.50"
@@ -72,8 +73,8 @@ def _read(content: memoryview) -> JpegImage:
         elif marker == _APP14 and bytes(body[:5]) == b"Adobe":
             transform = body[11]
         elif marker == _SOS and frame:
-            end = bytes(content).rfind(_EOI, offset) if frame[0] == _PROGRESSIVE else _end(content, offset + 2 + length)
-            return _image(*frame, transform, end + 2)
+            end = _end(content, offset + 2 + length, last=frame[0] == _PROGRESSIVE)
+            return _image(*frame, transform, end + len(_EOI))
         offset += 2 + length
     raise Refused(_UNREADABLE)
 
@@ -87,12 +88,12 @@ def _segment(content: memoryview, offset: int) -> tuple[int, int]:
     return content[offset + 1], int(struct.unpack_from(">H", content, offset + 2)[0])
 
 
-def _end(content: memoryview, start: int) -> int:
-    """Return the offset of the end marker; between scans there may be further tables, but no end."""
-    found = bytes(content[start:]).find(_EOI)
-    if found < 0:
+def _end(content: memoryview, start: int, *, last: bool) -> int:
+    """Return the offset of the first or last end marker behind the first scan's header."""
+    found = rfind(content[start:], _EOI) + start if last else find(content, _EOI, start)
+    if found < start:
         raise Refused("The JPEG file is cut off: its end is missing.")
-    return start + found
+    return found
 
 
 def _image(marker: int, frame: bytes, transform: int | None, length: int) -> JpegImage:

@@ -2,6 +2,7 @@
 
 import re
 
+from davfs.attachments.blocks import blocks
 from davfs.errors import Refused
 
 _PREFIX = b"%PDF-"
@@ -26,5 +27,5 @@ def check_pdf(content: memoryview) -> None:
     """
     if not _END.search(content[-_TAIL:]):
         raise Refused("The PDF is cut off: its end is missing.")
-    if _ENCRYPTED.search(content):
+    if any(_ENCRYPTED.search(block) for block in blocks(content)):
         raise Refused("The PDF is protected by a password or by permissions: save or print it without them.")

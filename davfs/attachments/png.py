@@ -9,6 +9,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from davfs.errors import Refused
@@ -21,6 +22,7 @@ _SAMPLES: Final = {(_GREY, 8): 1, (_GREY, 16): 1, (_RGB, 8): 3, (_RGBA, 8): 4}
 _LARGEST = 64_000_000
 """Pixels of the largest image that Orthanc is asked to decode."""
 _LONGEST_SIDE = 65_535
+_MOST_CHUNKS = 100_000
 _BLOCK = 1 << 20
 _AVERAGE = 3
 _UNREADABLE = "The PNG file is damaged."
@@ -55,7 +57,7 @@ def read_png(content: memoryview) -> PngImage:
 
 
 def _read(content: memoryview) -> PngImage:
-    chunks = list(_chunks(content))
+    chunks = list(islice(_chunks(content), _MOST_CHUNKS))
     if not chunks or chunks[0][0] != b"IHDR" or chunks[-1][0] != b"IEND":
         raise Refused(_UNREADABLE)
     columns, rows, bits, colour, _, _, interlaced = _HEADER.unpack(chunks[0][1])

@@ -12,13 +12,14 @@ Paths, including those of errors, are relative to the layout.
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Self, TypeVar
 
 from davfs.attachments.agreement import check_agreement, identity_of
 from davfs.attachments.attacher import LARGEST, Attacher, Attachment, study_of
 from davfs.attachments.kinds import detect, has_signature
 from davfs.elements.walk import Walk
-from davfs.entry import Entry, Path
+from davfs.entry import Entry, EntryKind, Path
 from davfs.errors import (
     AlreadyExists,
     BadFile,
@@ -206,7 +207,14 @@ class LayoutUploads:
         else:
             self._attach(upload, node, shown, place)
         found = None if shown else self.beside.find(place)
-        return found.entry if found else upload.tree.stat(upload.path)
+        return found.entry if found else self._stored(upload)
+
+    @staticmethod
+    def _stored(upload: _CompleteUpload) -> Entry:
+        """Return the entry of what is in Orthanc, or was: a router deletes what it has stored."""
+        with suppress(NotFound):
+            return upload.tree.stat(upload.path)
+        return Entry(upload.name, EntryKind.FILE, datetime.now(UTC), len(upload.content))
 
     def _shown(self, upload: _CompleteUpload) -> TreeNode | None:
         """Return the file that the layout itself shows at the path."""
@@ -308,8 +316,17 @@ class LayoutUploads:
         self._refused(full)
         if not upload.content or is_temporary(upload.name):
             return error
+        self._remove_empty(upload)
         self._rejected.keep(type(error)(full, error.reason), upload.file, details)
         return type(error)(upload.path, f"{error.reason} {_KEPT}")
+
+    def _remove_empty(self, upload: _CompleteUpload) -> None:
+        """Remove the empty file that the client has written, or locked, before it sent what was refused."""
+        with suppress(NotFound):
+            place = self.place(upload.tree, upload.path)
+            found = self.beside.find(place)
+            if found and not found.receipt and not found.entry.size:
+                self._spool.delete(place)
 
     @staticmethod
     def _run(path: Path, lane: ImportQueue, job: Callable[[], T]) -> T:

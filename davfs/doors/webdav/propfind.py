@@ -174,10 +174,14 @@ class _FolderLister:
             found = self._drive.checksums(self._path, block) if self._with_checksums else {}
             sums = [found.get(entry.name) for entry in block] if found else repeat(None)
             if self._is_read_only:
-                values = repeat(self._takes_files), repeat(self._quota), sums, repeat(""), repeat(())
+                values = self._lockable(block), repeat(self._quota), sums, repeat(""), repeat(())
                 yield from map(ListedResource._make, zip(hrefs, block, *values))  # noqa: B905  most do not end
             else:
                 yield from map(self._changeable, hrefs, block, sums)
+
+    def _lockable(self, entries: Sequence[Entry]) -> Iterable[bool]:
+        """Return for each entry of a layout's folder if it can be locked; see `is_lockable`."""
+        return [self._takes_files and not (each.is_folder or each.steady) for each in entries]
 
     def _changeable(self, href: str, entry: Entry, checksums: Checksums | None) -> ListedResource:
         if not entry.is_folder:
@@ -196,7 +200,7 @@ class _ClientData:
     """
 
     def __init__(self, provider: DriveProvider, path: Path, requested: RequestedProperties) -> None:
-        takes_files = not path or provider.context.drive.takes_files(path[:1])
+        takes_files = not path or any(map(provider.context.drive.takes_files, {path[:1], path[:-1], path}))
         of_locks = requested.mode is PropfindMode.ALL or f"{DAV}lockdiscovery" in requested.names
         self._names = set(requested.names) - LIVE if requested.mode is PropfindMode.NAMED else None
         self._drive, manager = provider.context.drive, provider.lock_manager

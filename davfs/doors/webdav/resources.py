@@ -129,8 +129,13 @@ class DriveResource(_DAVResource):
 
 
 def is_lockable(drive: Drive, path: Path, entry: Entry) -> bool:
-    """Return True if a resource can be locked: where files can be written, except inbox/ itself, which all share."""
-    return len(path) > 1 and _takes_files(drive, path, entry)
+    """Return True if a resource can be locked: where files can be written, except inbox/ itself, which all share.
+
+    In layouts these are files that clients wrote, and no folders or images, which others may need to delete.
+    """
+    if len(path) < 2 or not _takes_files(drive, path, entry):  # noqa: PLR2004  the root and the areas
+        return False
+    return drive.properties_area(path) is not None or not (entry.is_folder or entry.steady)
 
 
 def _takes_files(drive: Drive, path: Path, entry: Entry) -> bool:
