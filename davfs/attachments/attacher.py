@@ -61,13 +61,18 @@ class Attacher:
     Args:
         orthanc: Has the studies, and stores the instances.
         now: Clock; returns the local time with its time zone.
+        storing: Runs a job that stores an instance; see `davfs.imports.importer.Importer.past_filter`.
     """
 
     def __init__(
-        self, orthanc: AttachmentTarget, now: Callable[[], datetime] = lambda: datetime.now(UTC).astimezone()
+        self,
+        orthanc: AttachmentTarget,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC).astimezone(),
+        storing: Callable[[Callable[[], StoreResult]], StoreResult] = lambda job: job(),
     ) -> None:
         self._orthanc = orthanc
         self._now = now
+        self._storing = storing
 
     def attach(self, study: OrthancId, attachment: Attachment) -> OrthancId:
         """Attach a file; return Orthanc's id of the instance, which exists then.
@@ -80,7 +85,7 @@ class Attacher:
         dropped, instance = self._dropped(study, attachment)
         if self._orthanc.exists(Level.INSTANCE, instance):
             return instance
-        stored = self._store(dropped, attachment)
+        stored = self._storing(lambda: self._store(dropped, attachment))
         if stored.status in _REASONS:
             raise Refused(_REASONS[stored.status])
         if stored.id != instance:

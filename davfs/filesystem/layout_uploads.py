@@ -11,7 +11,6 @@ Paths, including those of errors, are relative to the layout.
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self, TypeVar
 
@@ -31,7 +30,6 @@ from davfs.errors import (
     NoSpace,
     NotFound,
     ParentMissing,
-    PathError,
     Refused,
     Rejected,
     StorageFull,
@@ -41,13 +39,12 @@ from davfs.filesystem.beside import BESIDE, BesideFiles
 from davfs.filesystem.temporary_names import is_temporary
 from davfs.filesystem.tree import Tree
 from davfs.filesystem.tree_node import TreeNode
+from davfs.filesystem.upload_refusals import CompleteUpload, UploadRefusals, folder_key, place_beside
 from davfs.imports.complete_file import CompleteBytes, CompleteFile
 from davfs.imports.hazards import check_hazards
 from davfs.imports.importer import Imported, Importer
 from davfs.imports.lanes import SMALL, Lanes
-from davfs.imports.quarantined import QuarantineFolder
 from davfs.imports.queue import ImportQueue
-from davfs.imports.rejected import RejectedFolder
 from davfs.imports.report import report_import
 from davfs.imports.sniff import FileType, looks_like_zip, sniff_head
 from davfs.imports.upload import refusal_details, refusal_of
@@ -67,33 +64,6 @@ _ANONYMISED = "This folder shows de-identified images: nothing can be put there.
 _ZIP = "ZIP archives of DICOM files go into inbox/."
 _DICOMDIR = "The directory of a medium (DICOMDIR) is no image: it goes into inbox/, with the folders of the medium."
 _TOO_LARGE = f"Files of more than {LARGEST >> 20} MB cannot be attached to a study."
-_KEPT = "The file is in inbox/rejected/."
-
-
-@dataclass(frozen=True, slots=True)
-class _CompleteUpload:
-    """A complete upload.
-
-    Attributes:
-        tree: The layout.
-        path: Where to.
-        file: The file.
-        content: Its bytes.
-        user: Who wrote it.
-        replace: Whether a file that the client wrote there before is replaced.
-    """
-
-    tree: Tree
-    path: Path
-    file: CompleteFile
-    content: memoryview
-    user: str
-    replace: bool
-
-    @property
-    def name(self) -> str:
-        """The file's name."""
-        return self.path[-1]
 
 
 class LayoutUploads:
@@ -123,10 +93,8 @@ class LayoutUploads:
         self._spool = spool
         self._lanes = lanes
         self._importer = importer
-        self._attacher = attacher or Attacher(orthanc)
-        self._rejected = RejectedFolder(spool)
-        self._quarantine = QuarantineFolder(spool)
-        self._refused = refused
+        self._attacher = attacher or Attacher(orthanc, storing=importer.past_filter)
+        self._refusals = UploadRefusals(spool, self.beside, refused)
 
     def write(self, tree: Tree, path: Path, content: Buffer, user: str) -> Entry:
         """See `davfs.filesystem.area.Writable`."""
@@ -141,19 +109,19 @@ class LayoutUploads:
 
     def finish(self, tree: Tree, path: Path, file: CompleteFile, user: str, *, replace: bool = True) -> Entry:
         """Decide what becomes of a complete upload; errors are those of `davfs.filesystem.area.Writable`."""
-        upload = _CompleteUpload(tree, path, file, file.view(), user, replace)
+        upload = CompleteUpload(tree, path, file, file.view(), user, replace)
         try:
             return self._placed(upload)
         except Held as error:
-            raise self._keep_held(upload, error) from error
+            raise self._refusals.keep_held(upload, error) from error
         except (Refused, BadFile, StorageFull) as error:
-            raise self._keep_refused(upload, refusal_of(path, error), refusal_details(error)) from error
+            raise self._refusals.keep(upload, refusal_of(path, error), refusal_details(error)) from error
         except (Forbidden, Conflict, Rejected) as error:
-            raise self._keep_refused(upload, error, ()) from error
+            raise self._refusals.keep(upload, error, ()) from error
 
     def place(self, tree: Tree, path: Path) -> Path:
         """Return the place in the spool of a file beside the images of a folder; raise `NotFound` if that is none."""
-        return self.beside.path(folder_key(tree, tree.find(path[:-1])), path[-1])
+        return place_beside(self.beside, tree, path)
 
     def adopt(self, tree: Tree, place: Path, target: Path, user: str) -> None:
         """Treat a file that was kept for a moment as an upload to another path, where it is replaced."""
@@ -189,11 +157,11 @@ class LayoutUploads:
         """Refuse at once what does not depend on the file."""
         check_names(path)
         if tree.is_anonymised:
-            self._refused((tree.title, *path))
+            self._refusals.note(tree, path)
             raise Forbidden(path, _ANONYMISED)
         self.node(tree, path)
 
-    def _placed(self, upload: _CompleteUpload) -> Entry:
+    def _placed(self, upload: CompleteUpload) -> Entry:
         node, name = self.node(upload.tree, upload.path), upload.name
         place = self.beside.path(folder_key(upload.tree, node), name)
         before = self.beside.find(place)
@@ -210,13 +178,13 @@ class LayoutUploads:
         return found.entry if found else self._stored(upload)
 
     @staticmethod
-    def _stored(upload: _CompleteUpload) -> Entry:
+    def _stored(upload: CompleteUpload) -> Entry:
         """Return the entry of what is in Orthanc, or was: a router deletes what it has stored."""
         with suppress(NotFound):
             return upload.tree.stat(upload.path)
         return Entry(upload.name, EntryKind.FILE, datetime.now(UTC), len(upload.content))
 
-    def _shown(self, upload: _CompleteUpload) -> TreeNode | None:
+    def _shown(self, upload: CompleteUpload) -> TreeNode | None:
         """Return the file that the layout itself shows at the path."""
         try:
             node = upload.tree.find(upload.path)
@@ -226,7 +194,7 @@ class LayoutUploads:
             raise IsAFolder(upload.path, "there is a folder of that name")
         return node
 
-    def _keep_aside(self, upload: _CompleteUpload, node: TreeNode, shown: TreeNode | None, place: Path) -> None:
+    def _keep_aside(self, upload: CompleteUpload, node: TreeNode, shown: TreeNode | None, place: Path) -> None:
         if shown:
             raise Forbidden(upload.path, _TAKEN)
         if node.level is None:
@@ -247,7 +215,7 @@ class LayoutUploads:
             raise Refused(_DICOMDIR)
         return found in (FileType.DICOM, FileType.MAYBE_DICOM)
 
-    def _import(self, upload: _CompleteUpload, node: TreeNode, shown: TreeNode | None) -> Imported:
+    def _import(self, upload: CompleteUpload, node: TreeNode, shown: TreeNode | None) -> Imported:
         """Import a DICOM file if it belongs to the folder."""
         if node.level is None and len(upload.path) > 1:
             raise Forbidden(upload.path, _GROUP)
@@ -272,7 +240,7 @@ class LayoutUploads:
             return list(tree.studies_of(resource))
         return [study_of(self._orthanc, level, resource).id]
 
-    def _put_receipt(self, upload: _CompleteUpload, imported: Imported, shown: TreeNode | None, place: Path) -> None:
+    def _put_receipt(self, upload: CompleteUpload, imported: Imported, shown: TreeNode | None, place: Path) -> None:
         if shown:
             return
         receipt = Receipt(imported.id, imported.size)
@@ -282,7 +250,7 @@ class LayoutUploads:
                 return
         self.beside.put_receipt(place, receipt)
 
-    def _attach(self, upload: _CompleteUpload, node: TreeNode, shown: TreeNode | None, place: Path) -> None:
+    def _attach(self, upload: CompleteUpload, node: TreeNode, shown: TreeNode | None, place: Path) -> None:
         if len(upload.content) > LARGEST:
             raise UploadTooLarge(upload.path, _TOO_LARGE)
         if shown:
@@ -301,32 +269,6 @@ class LayoutUploads:
         report_import("instance", [instance], is_attachment=True)
         with suppress(NoSpace):
             self.beside.keep(upload.file, place, Receipt(instance, len(upload.content)))
-
-    def _keep_held(self, upload: _CompleteUpload, error: Held) -> PathError:
-        """Keep an upload whose patient contradicts the archive in quarantine/; return the error to raise."""
-        refusal = refusal_of(upload.path, error)
-        if self._quarantine.keep_upload(error, upload.name, upload.file):
-            self._refused((upload.tree.title, *upload.path))
-            return refusal
-        return self._keep_refused(upload, refusal, refusal_details(error))
-
-    def _keep_refused(self, upload: _CompleteUpload, error: PathError, details: tuple[str, ...]) -> PathError:
-        """Keep a refused upload in rejected/, unless desktops left it; return the error to raise."""
-        full = (upload.tree.title, *upload.path)
-        self._refused(full)
-        if not upload.content or is_temporary(upload.name):
-            return error
-        self._remove_empty(upload)
-        self._rejected.keep(type(error)(full, error.reason), upload.file, details)
-        return type(error)(upload.path, f"{error.reason} {_KEPT}")
-
-    def _remove_empty(self, upload: _CompleteUpload) -> None:
-        """Remove the empty file that the client has written, or locked, before it sent what was refused."""
-        with suppress(NotFound):
-            place = self.place(upload.tree, upload.path)
-            found = self.beside.find(place)
-            if found and not found.receipt and not found.entry.size:
-                self._spool.delete(place)
 
     @staticmethod
     def _run(path: Path, lane: ImportQueue, job: Callable[[], T]) -> T:
@@ -368,11 +310,6 @@ class LayoutUpload:
 
     def __exit__(self, *error: object) -> None:
         self._file.__exit__(*error)
-
-
-def folder_key(tree: Tree, node: TreeNode) -> str:
-    """Return the key of a folder: that of its resource, in whichever layout; of a layout's root its title."""
-    return f"{node.level.value}/{node.id}" if node.level else f"layout/{tree.title}"
 
 
 def _has_bytes(tree: Tree, path: Path, content: memoryview) -> bool:

@@ -10,9 +10,10 @@ from typing import Final
 from davfs import names
 from davfs.entry import Content, Entry, Path
 from davfs.errors import AlreadyExists, Forbidden, NotFound
-from davfs.filesystem.layout_uploads import LayoutUploads, folder_key
+from davfs.filesystem.layout_uploads import LayoutUploads
 from davfs.filesystem.temporary_names import is_temporary
 from davfs.filesystem.tree import Tree
+from davfs.filesystem.upload_refusals import folder_key
 from davfs.spool.items import Item
 
 _FROM_ARCHIVE: Final = "nothing can be moved out of the archive's folders: copy it to a disk of your own"

@@ -128,6 +128,10 @@ class Importer:
             # Orthanc declined our copy in favour of one that was deleted meanwhile: it holds neither now.
         raise Unavailable("the instance was deleted again and again during its import")
 
+    def past_filter(self, job: Callable[[], T]) -> T:
+        """Run a job that stores what belongs to a study by its making, on this thread; see `ImportFilter`."""
+        return self._filter.judged(job, accepted=True)
+
     def import_if_readable(
         self, content: Buffer, walk: Walk | None = None, *, quick: bool = False, accepted: bool = False
     ) -> Imported | None:
