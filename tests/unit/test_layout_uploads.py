@@ -10,7 +10,17 @@ import pytest
 from davfs.attachments.agreement import check_agreement, identity_of
 from davfs.derived.files import DerivedFiles
 from davfs.entry import Path
-from davfs.errors import BadName, Busy, Contradiction, Forbidden, NoSpace, NotFound, Unavailable, UploadTooLarge
+from davfs.errors import (
+    BadName,
+    Busy,
+    Contradiction,
+    Forbidden,
+    NoSpace,
+    NotFound,
+    Rejected,
+    Unavailable,
+    UploadTooLarge,
+)
 from davfs.filesystem import beside, layout_uploads
 from davfs.filesystem.layout_area import LayoutArea
 from davfs.filesystem.layout_uploads import LayoutUploads
@@ -193,7 +203,7 @@ def test_temporary_file_is_attached_to_the_study_that_it_is_moved_to(opened: Ope
 def test_temporary_file_that_cannot_be_attached(opened: Opened) -> None:
     """A temporary file that is refused under its ordinary name stays, and lies in rejected/ too."""
     opened.area.write((*STUDY, ".tmp1"), b"PK\3\4 Office")
-    with pytest.raises(layout_uploads.Rejected):
+    with pytest.raises(Rejected):
         opened.area.move((*STUDY, ".tmp1"), (*STUDY, "letter.docx"), replace=False)
     assert ".tmp1" in opened.names(*STUDY)
     assert "letter.docx" in [each.entry.name for each in opened.spool.list(("rejected",))]
