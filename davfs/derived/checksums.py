@@ -5,6 +5,7 @@ Orthanc 1.10.1 has no request for those of many files: a series of 1,000 images 
 the names are compared, in one request: an image that was replaced meanwhile has none.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 from davfs import checksums
@@ -14,6 +15,8 @@ from davfs.entry import Entry
 from davfs.errors import DatabaseGone, UnknownResource
 from davfs.orthanc import ChecksumLookup, OrthancId
 
+_NAME = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""The form of Orthanc's names of stored files, which no other entity tag has."""
 _CACHED = 200_000
 """Stored files whose checksums are cached: some 60 MB."""
 
@@ -41,6 +44,18 @@ class StoredChecksums:
         files = [(entry.name, OrthancId(entry.resource), entry.etag) for entry in entries]
         found = self.look_up([(instance, uuid) for _, instance, uuid in files])
         return {name: found[uuid] for name, _, uuid in files if found.get(uuid)}
+
+    def is_current(self, entry: Entry) -> bool:
+        """Return True if Orthanc still has the stored file of an entry, or if the entry has none.
+
+        What was opened before this is the file of this entry: Orthanc never uses a name again.
+
+        Raises:
+            Unavailable: Orthanc does not answer.
+        """
+        if not entry.resource or not (entry.steady or _NAME.fullmatch(entry.etag)):
+            return True
+        return [each.uuid for each in self._orthanc.instances([OrthancId(entry.resource)])] == [entry.etag]
 
     def look_up(self, files: Sequence[tuple[OrthancId, str]]) -> dict[str, Checksums]:
         """Return those that Orthanc keeps, by its names of the files; empty for a file without any.

@@ -161,6 +161,14 @@ class Drive:
         steady = [entry for entry in entries if entry.steady]
         return self._stored.of(steady) if steady and self._stored else {}
 
+    def is_current(self, entry: Entry) -> bool:
+        """Return True unless a file has been replaced in Orthanc: what was opened before has this entry's entity tag.
+
+        Raises:
+            Unavailable: Orthanc does not answer.
+        """
+        return self._stored is None or self._stored.is_current(entry)
+
     def upload_records(self, path: Path) -> UploadRecords | None:
         """Return what clients have told about their uploads to the area of a path; None if it is not kept."""
         area: HasUploadRecords | None = self._area_with(HasUploadRecords, path)

@@ -64,9 +64,10 @@ def local_server(
     reload: Callable[[], LoadedLayouts] = lambda: LoadedLayouts((), ()),
     *,
     maximum_age: float = 0,
+    orthanc: MemoryOrthanc | None = None,
 ) -> Iterator[LocalServer]:
     """Run a server until the end of the block."""
-    orthanc, lanes = MemoryOrthanc(), Lanes(workers=1, patience=5)
+    orthanc, lanes = orthanc or MemoryOrthanc(), Lanes(workers=1, patience=5)
     spool = Spool(folder, maximum_size=1 << 30, maximum_age=maximum_age)
     stored = StoredChecksums(orthanc)
     inbox = Inbox(orthanc, spool, lanes, Importer(orthanc), stored=stored)

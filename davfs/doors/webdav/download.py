@@ -18,8 +18,10 @@ from davfs.doors.webdav.file_range import FileRange
 from davfs.doors.webdav.range_header import RangeNotSatisfiable, parse_range
 from davfs.doors.webdav.validators import CONDITIONS, entity_tag, same_version, unmet
 from davfs.entry import Content, Entry, Path
-from davfs.errors import IsAFolder
+from davfs.errors import IsAFolder, Unavailable
+from davfs.filesystem.drive import Drive
 
+_ATTEMPTS = 3
 _SANDBOX = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """Content-Security-Policy of files that are shown. Browsers show no PDF in a sandbox, and run none in this origin."""
 
@@ -63,7 +65,7 @@ class FileDownload(BaseMiddleware):
             if not entry.is_folder and (status := unmet(environ, entry)) is not None:
                 return _without_content(start_response, status, entry)
         with ExitStack() as open_content:
-            content = open_content.enter_context(context.drive.read(path))
+            content = _opened(environ, context.drive, path, open_content)
             chosen = _started(environ, self._with_digests(environ, start_response, content.entry), content.entry)
             if chosen is None:
                 return []
@@ -89,6 +91,27 @@ class FileDownload(BaseMiddleware):
         if not entry.is_folder:
             environ[PROVIDER].check_if(environ)
         return entry
+
+
+def _opened(environ: Environ, drive: Drive, path: Path, closing: ExitStack) -> Content:
+    """Open a file, which the stack closes.
+
+    If the client relies on the file's version, its entity tag and its digest are those of the bytes that are open.
+
+    Otherwise an image that is replaced at this moment can be sent under the entity tag of the former one, which costs a
+    client nothing but another download. It is not looked up again each time, for that costs a request.
+
+    Raises:
+        Unavailable: It was replaced each time.
+    """
+    has_condition = "HTTP_IF_RANGE" in environ or "HTTP_IF_MATCH" in environ
+    for _ in range(_ATTEMPTS):
+        with ExitStack() as opened:
+            content = opened.enter_context(drive.read(path))
+            if not (has_condition or digests.are_wanted(environ)) or drive.is_current(content.entry):
+                closing.push(opened.pop_all())
+                return content
+    raise Unavailable("it was replaced again and again while it was opened")
 
 
 class FilePart:
