@@ -16,6 +16,8 @@
 #define BUCKETS 1024
 #define NONE (-1)
 #define STALE_SECONDS 60
+#define SEEN 4096
+#define SEED 14695981039346656037u
 
 typedef struct
 {
@@ -39,13 +41,36 @@ static time_t monotonic(void)
   return now.tv_sec;
 }
 
-/* Returns 1 if Orthanc had the instance already, and has called back all the same: the metadata are those of the first time.
-   ReceptionDate is in UTC, as "20240229T120000". */
-static int is_known(const OrthancPluginDicomInstance* instance)
+static void copy(char* target, size_t size, const char* text)
+{
+  snprintf(target, size, "%s", text);
+}
+
+/* FNV-1a, with the end of each text */
+static uint64_t hash(uint64_t seed, const char* text)
+{
+  do
+  {
+    seed = (seed ^ (unsigned char) *text) * 1099511628211u;
+  } while (*text++ != '\0');
+  return seed;
+}
+
+/* The instances that were stored lately, each in the one place given by its identifier, with the time at which Orthanc says that
+   it has received them. */
+typedef struct
+{
+  char instance[48];
+  char received[24];
+} sighting;
+
+static sighting seen[SEEN];
+
+/* Returns 1 if ReceptionDate, "20240229T120000" in UTC, was more than a minute ago. */
+static int is_past(const char* received)
 {
   struct tm at = {0};
-  if (sscanf(davfs_instance_metadata(instance, "ReceptionDate"), "%4d%2d%2dT%2d%2d%2d", &at.tm_year, &at.tm_mon, &at.tm_mday,
-             &at.tm_hour, &at.tm_min, &at.tm_sec) != 6)
+  if (sscanf(received, "%4d%2d%2dT%2d%2d%2d", &at.tm_year, &at.tm_mon, &at.tm_mday, &at.tm_hour, &at.tm_min, &at.tm_sec) != 6)
   {
     return 0;
   }
@@ -54,9 +79,16 @@ static int is_known(const OrthancPluginDicomInstance* instance)
   return timegm(&at) < time(NULL) - STALE_SECONDS;
 }
 
-static void copy(char* target, size_t size, const char* text)
+/* Returns 1 if Orthanc had the instance already, and has called back all the same: its metadata are those of the first time. */
+static int is_known(const char* instance, const char* received)
 {
-  snprintf(target, size, "%s", text);
+  sighting* place = &seen[hash(SEED, instance) % SEEN];
+  sighting now;
+  copy(now.instance, sizeof(now.instance), instance);
+  copy(now.received, sizeof(now.received), received);
+  int known = is_past(received) || (strcmp(place->instance, now.instance) == 0 && strcmp(place->received, now.received) == 0);
+  *place = now;
+  return known;
 }
 
 static void describe_origin(davfs_arrival* made, const OrthancPluginDicomInstance* instance)
@@ -101,19 +133,9 @@ static void describe(davfs_arrival* made, const OrthancPluginDicomInstance* inst
   }
 }
 
-/* FNV-1a, with the end of each text */
-static uint64_t hash(uint64_t seed, const char* text)
-{
-  do
-  {
-    seed = (seed ^ (unsigned char) *text) * 1099511628211u;
-  } while (*text++ != '\0');
-  return seed;
-}
-
 static uint64_t hash_key(const davfs_arrival* made)
 {
-  uint64_t hashed = hash(14695981039346656037u + (uint64_t) made->origin, made->series);
+  uint64_t hashed = hash(SEED + (uint64_t) made->origin, made->series);
   hashed = hash(hash(hash(hashed, made->study), made->patient), made->title);
   hashed = hash(hash(hashed, made->address), made->user);
   return made->series[0] ? hashed : hash(hashed, made->instance);
@@ -170,14 +192,15 @@ static void add(const davfs_arrival* made)
 
 static OrthancPluginErrorCode on_stored(const OrthancPluginDicomInstance* instance, const char* id)
 {
-  if (!atomic_load(&is_open) || davfs_is_import() || is_known(instance))
+  if (!atomic_load(&is_open) || davfs_is_import())
   {
     return OrthancPluginErrorCode_Success;
   }
   davfs_arrival made = {.time = (int64_t) time(NULL), .instances = 1};
+  const char* received = davfs_instance_metadata(instance, "ReceptionDate");
   describe(&made, instance, id);
   pthread_mutex_lock(&mutex);
-  if (atomic_load(&is_open))
+  if (atomic_load(&is_open) && !is_known(made.instance, received))
   {
     add(&made);
   }
