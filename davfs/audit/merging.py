@@ -64,7 +64,7 @@ class RecordMerger:
 
 
 def _is_part(record: AuditRecord) -> bool:
-    if record.reason == NOT_FOUND or record.action is AuditAction.LOGIN_REFUSED:
+    if record.reason == NOT_FOUND or record.action in {AuditAction.LOGIN_REFUSED, AuditAction.QUARANTINE}:
         return True
     if record.action in _POLLED:
         return record.outcome is Outcome.DONE
@@ -73,11 +73,12 @@ def _is_part(record: AuditRecord) -> bool:
 
 def _key(record: AuditRecord) -> tuple[object, ...]:
     reason = "" if record.action is AuditAction.READ and record.resource else record.reason
-    return record.client, record.action, record.resource, reason, record.keywords, record.hits
+    study = record.study_instance_uid if record.action is AuditAction.QUARANTINE else ""
+    return record.client, record.action, record.resource or study, reason, record.keywords, record.hits
 
 
 def _merged(first: AuditRecord, second: AuditRecord) -> AuditRecord:
-    arrived = first.action is AuditAction.ARRIVAL
+    arrived = first.action in {AuditAction.ARRIVAL, AuditAction.QUARANTINE}
     return replace(
         first,
         time=second.time,

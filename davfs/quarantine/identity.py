@@ -59,6 +59,7 @@ class Quarantined:
         instance: SOPInstanceUID.
         known: The persons that the archive has under this PatientID and that it contradicts, each with how.
         sender: AE title of the sender; empty if it is not known.
+        study: StudyInstanceUID; empty if it is not known.
     """
 
     patient: str
@@ -66,6 +67,7 @@ class Quarantined:
     instance: str
     known: Sequence[tuple[PatientIdentity, Contradicting]]
     sender: str = ""
+    study: str = ""
 
     def lines(self) -> tuple[str, ...]:
         """Return what contradicts what, line by line."""

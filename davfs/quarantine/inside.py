@@ -69,4 +69,6 @@ class InsideQuarantine:
 def _quarantined(verdict: quarantine.Verdict) -> Quarantined:
     identity = verdict.identity
     person = PatientIdentity(identity.name, identity.birth_date, identity.sex)
-    return Quarantined(identity.patient, person, identity.instance, tuple(unpack_known(verdict.known)))
+    return Quarantined(
+        identity.patient, person, identity.instance, tuple(unpack_known(verdict.known)), study=identity.study
+    )

@@ -144,12 +144,12 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     reloader = LayoutReloader(checked.layout_files, folders.replace)
     placing = LayoutPlacing(catalog, folders.complete)
     sweeper = Sweeper(spool, settings.spool_maximum_age)
-    quarantining = start_quarantine(quarantine, store, spool, catalog)
+    audit = open_trail(settings.audit, sinks, RecordLookup(orthanc, store, instances).completed)
+    quarantining = start_quarantine(quarantine, store, spool, catalog, audit)
     indexer.start(catalog, reloader.check_files)
     placing.start()
     sweeper.start()
     followers: tuple[Follower, ...] = (*_follow(link, catalog, indexer), *quarantining)
-    audit = open_trail(settings.audit, sinks, RecordLookup(orthanc, store, instances).completed)
     shutdown = Shutdown(
         interrupt=(
             lanes.zips.refuse,

@@ -17,6 +17,7 @@ class ReadIdentity(NamedTuple):
     birth_date: str
     sex: str
     instance: str
+    study: str
 
 
 class Verdict(NamedTuple):
@@ -147,7 +148,7 @@ def lost_held() -> int:
 
 
 def _identity(packed: Any) -> ReadIdentity:
-    fields = (packed.patient, packed.name, packed.birth, packed.sex, packed.instance)
+    fields = (packed.patient, packed.name, packed.birth, packed.sex, packed.instance, packed.study)
     return ReadIdentity(*map(_text, fields))
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pydicom
 import pytest
 
 from davfs.demo.ports import free_ports
 from davfs.demo.process import OrthancProcess
 from tests.orthanc.conftest import RunOrthanc
 from tests.support import cstore, dicom
+from tests.support.audit import audit_records
 from tests.support.drive import has, rest_client
 from tests.support.webdav import WebDav
 
@@ -166,6 +168,23 @@ def test_storescu_is_told(archive: Archive, tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "Error: DataSetDoesNotMatchSOPClass" in done.stdout + done.stderr
     assert eventually(lambda: archive.held("scu"))
+
+
+def test_it_is_audited(run_orthanc: RunOrthanc, tmp_path: Path) -> None:
+    """What was not let in is one record of the audit trail for each study and sender, with no name."""
+    settings = {"DicomAlwaysAllowStore": True, "DicomCheckModalityHost": False}
+    davfs = {"Quarantine": {"Identity": True}, "Audit": {"File": str(tmp_path / "audit.jsonl")}}
+    with run_orthanc(tmp_path / "orthanc", stops=True, davfs=davfs, settings=settings) as process:
+        good, bad = person("audited", "DOE^JOHN", "19500101"), person("audited", "DOE^JOHN", "19600101")
+        assert eventually(lambda: cstore.send(process.dicom_port, [good]) == [cstore.SUCCESS])
+        assert cstore.send(process.dicom_port, [bad, bad], title="CT1") == [ERROR] * 2
+        with WebDav(process.drive_url) as drive:
+            assert eventually(lambda: drive.status("inbox/quarantine/audited") == 207)
+    records = [each for each in audit_records(tmp_path / "audit.jsonl") if each["action"] == "quarantine"]
+    assert sum(each["sop_instances"] for each in records) == 2
+    assert {(each["agent"], each["outcome"], each["reason"]) for each in records} == {("CT1", "refused", "Held")}
+    assert {each["study_instance_uid"] for each in records} == {pydicom.dcmread(io.BytesIO(bad)).StudyInstanceUID}
+    assert "DOE" not in (tmp_path / "audit.jsonl").read_text()
 
 
 COMPATIBLE = {
