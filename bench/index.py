@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -70,7 +71,11 @@ _QUANTITIES = {
     "root_again_ms": Quantity("ms of it, the second time"),
     "root_after_change_ms": Quantity("ms of it, after a change of the index"),
     "search_ms": Quantity("ms of a search with one hit", 50),
+    "broad_search_ms": Quantity("ms until a search with many hits has its first 1,000", 100),
+    "series_search_ms": Quantity("ms of a search for series of which there are none"),
     "ready_after_kill_ms": Quantity("ms until a killed index is ready", 2000),
+    "ready_after_stop_ms": Quantity("ms until an index is ready that was closed in order", 2000),
+    "compared_seconds": Quantity("s of CPU time in which it is compared with all ids, in the background"),
     "longest_wait_ms": Quantity("ms that a request waits at most to write during the first index", 250),
     "unchanged_wait_ms": Quantity("ms of the longest request of a reader and a writer"),
     "added_wait_ms": Quantity("ms of it while a layout is added", 250),
@@ -155,12 +160,16 @@ def _measure(studies: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory(dir=_BUILD) as folder:
         file = Path(folder) / "catalog.sqlite"
         with _opened(file, archive, layouts) as drive:
-            found = _first_index(drive, studies)
+            found = _first_index(drive, archive, studies)
             found |= _killed(file, layouts)
             found |= _listings(drive, archive)
-            found["search_ms"] = _search(drive, layouts, studies)
+            found |= _searches(drive, layouts, studies)
         found["bytes_per_study"] = file.stat().st_size / studies
+        store, found["ready_after_stop_ms"] = _timed(lambda: Store(file, Placer(layouts, lambda: _TODAY)))
+        store.close()
         with _opened(file, archive, layouts) as drive:
+            found["compared_seconds"] = _reconciled(drive, archive)
+            drive.catalog.synchronizer.building = True
             person = patient_tags(studies // 4)
             path = f"{person['PatientName'].replace('^', ' ')} ({person['PatientID']})"
             found["cold_path_ms"] = _timed(lambda: drive.tree.stat((path,)))[1]
@@ -181,14 +190,19 @@ def _opened(file: Path, archive: SimulatedArchive, layouts: list[Layout]) -> Ite
         store.close()
 
 
-def _first_index(drive: IndexedDrive, studies: int) -> dict[str, float]:
+def _first_index(drive: IndexedDrive, archive: SimulatedArchive, studies: int) -> dict[str, float]:
     waits: list[float] = []
     with _writing_meanwhile(drive.store, waits):
-        began = time.process_time()
-        drive.catalog.reconciler.reconcile(lambda _done, _total: None)
-        taken = time.process_time() - began
+        taken = _reconciled(drive, archive)
     drive.catalog.synchronizer.building = False
     return {"studies_per_cpu_second": studies / taken, "longest_wait_ms": max(waits)}
+
+
+def _reconciled(drive: IndexedDrive, archive: SimulatedArchive) -> float:
+    """Compare the index with the archive; return the CPU seconds, without those of the simulation."""
+    began = time.process_time() - archive.seconds
+    drive.catalog.reconciler.reconcile(lambda _done, _total: None)
+    return time.process_time() - archive.seconds - began
 
 
 @contextmanager
@@ -223,7 +237,7 @@ def _killed(file: Path, layouts: list[Layout]) -> dict[str, float]:
 
 def _listings(drive: IndexedDrive, archive: SimulatedArchive) -> dict[str, float]:
     first, again = (_timed(lambda: drive.tree.list(()))[1] for _ in range(2))
-    study = archive.ids(Level.STUDY)[0]
+    (study,) = archive.id_page(Level.STUDY, 0, 1)
     archive.rename(study, {"PatientName": "Renamed^Person"})
     return {
         "root_ms": first,
@@ -232,13 +246,23 @@ def _listings(drive: IndexedDrive, archive: SimulatedArchive) -> dict[str, float
     }
 
 
-def _search(drive: IndexedDrive, layouts: list[Layout], studies: int) -> float:
-    search = StudySearch(drive.store, scope_of(layouts), lambda: _TODAY)
+def _searches(drive: IndexedDrive, layouts: list[Layout], studies: int) -> dict[str, float]:
+    search, known = (
+        StudySearch(drive.store, scope_of(layouts), lambda: _TODAY),
+        searchable_keywords(NO_EXTRA_TAGS, labels=True),
+    )
     name = patient_tags(studies // 2 - 1)["PatientName"].partition("^")[0]
-    query = parse_query(f"PatientName={name}", searchable_keywords(NO_EXTRA_TAGS, labels=True))
-    hits, taken = _timed(lambda: search.find(query, 1000))
-    assert len(hits) == STUDIES_EACH
-    return taken
+    searches = {
+        "search_ms": f"PatientName={name}",
+        "broad_search_ms": "PatientSex=F",
+        "series_search_ms": "ProtocolName=None",
+    }
+    found: dict[str, float] = {}
+    for key, text in searches.items():
+        query = parse_query(text, known)
+        hits, found[key] = _timed(partial(search.find, query, 1000))
+        assert len(hits) == {"search_ms": STUDIES_EACH, "series_search_ms": 0}.get(key, min(1000, len(hits)))
+    return found
 
 
 def _timed(action: Callable[[], T]) -> tuple[T, float]:

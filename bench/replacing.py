@@ -17,7 +17,6 @@ from davfs.catalog.plan import Plan
 from davfs.catalog.store import Store
 from davfs.filesystem.tree import Tree
 from davfs.layout import Layout
-from davfs.orthanc import Level
 
 _PAUSE = 0.01
 """Seconds between two requests of one client."""
@@ -122,6 +121,6 @@ def _repeat(act: Callable[[], object], noted: list[float], stopping: threading.E
 
 def _paths(archive: SimulatedArchive) -> list[tuple[str, ...]]:
     """Return the paths of some patient folders."""
-    patients = len(archive.ids(Level.STUDY)) // STUDIES_EACH
+    patients = archive.counts().studies // STUDIES_EACH
     people = (patient_tags(number) for number in range(0, patients, max(1, patients // 100)))
     return [(f"{each['PatientName'].replace('^', ' ')} ({each['PatientID']})",) for each in people]
