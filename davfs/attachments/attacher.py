@@ -30,6 +30,8 @@ LARGEST: Final = 512 << 20
 """Bytes of the largest file that is attached: it is in memory twice for a moment."""
 
 _DECODED_PIXELS: Final = 64_000_000
+_SHOWN_PIXELS: Final = 150_000_000
+"""Pixels of the largest JPEG that Orthanc stores decoded, or decodes whenever it is shown."""
 _HIGHEST: Final = 1_000_000
 """A SeriesNumber from which on nothing is counted: programs use such numbers for their own purposes."""
 _REASONS: Final = {
@@ -125,12 +127,12 @@ class Attacher:
     def _store_jpeg(self, dropped: Dropped, content: memoryview) -> StoreResult:
         image = read_jpeg(content)
         whole = content[: image.length]
+        if image.rows * image.columns > (_SHOWN_PIXELS if image.syntax else _DECODED_PIXELS):
+            raise Refused("The JPEG has too many pixels.")
         if image.syntax:
             return self._orthanc.store(
                 part10.with_jpeg(dropped.image() | attributes.of_jpeg(image), whole, image.syntax)
             )
-        if image.rows * image.columns > _DECODED_PIXELS:
-            raise Refused("The JPEG has too many pixels.")
         return self._decode(dropped.image() | attributes.lossy(), "image/jpeg", whole)
 
     def _decode(self, values: attributes.Attributes, media_type: str, content: memoryview) -> StoreResult:

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from davfs.demo.ports import free_ports
 from tests.orthanc.conftest import RunOrthanc
 from tests.support import dicom, pictures
 from tests.support.attaching import Study, complaints
-from tests.support.drive import Server, connected
+from tests.support.drive import Server, connected, rest_client
+from tests.support.webdav import WebDav
 
 GREY = pictures.png([b"\x01\x02\x03", b"\x04\x05\x06"], columns=3, colour=pictures.GREY)
 DEEP = pictures.png([b"\x01\x02\xf3\x04"], columns=2, colour=pictures.GREY, bits=16)
@@ -145,3 +147,17 @@ def test_without_an_inbox(run_orthanc: RunOrthanc) -> None:
         assert server.drive.put("inbox/report.pdf", pictures.PDF).status_code == 403
         assert server.drive.put(f"{study.folder}/report.pdf", pictures.PDF).status_code == 201
         assert study.only()
+
+
+def test_name_of_the_user(run_orthanc: RunOrthanc) -> None:
+    """At both doors, an attachment has the name of the user who dropped it."""
+    (port,) = free_ports(1)
+    users = {"AuthenticationEnabled": True, "RegisteredUsers": {"Jörg": "secret"}}
+    server = {"Server": {"Enabled": True, "Port": port}}
+    with run_orthanc(davfs=server, settings=users) as process, rest_client(process) as rest:
+        rest.auth = ("Jörg".encode(), b"secret")
+        study = Study(rest, "p")
+        for number, url in enumerate((process.drive_url, process.server_url)):
+            with WebDav(url, auth=("Jörg", "secret")) as drive:
+                assert drive.put(f"{study.folder}/{number}.pdf", pictures.pdf(number)).status_code == 201
+        assert [each["OperatorsName"] for each in study.attached()] == ["Jörg", "Jörg"]

@@ -8,7 +8,8 @@ from urllib.parse import quote, urlsplit
 import httpx
 import pytest
 
-from tests.support import dicom, doors
+from tests.support import dicom, doors, pictures
+from tests.support.attaching import Study
 from tests.support.browser import Browser
 from tests.support.doors import Door
 from tests.support.drive import import_by_rest, place
@@ -140,6 +141,24 @@ def test_dropped_folder_is_imported(browser: Browser, inbox: str, rest: httpx.Cl
     browser.wait_for(f"{NAMES}.includes('CD')")
     assert rest.get(f"/instances/{dicom.ids(content).instance}/file").content == content
     assert httpx.get(f"{inbox}CD/DICOM/IM0", trust_env=False).content == content
+
+
+def test_papers_are_attached_by_the_page(browser: Browser, url: str, rest: httpx.Client, tmp_path: Path) -> None:
+    """Papers that are chosen on the page of a study's folder are attached; for what is refused the reason is shown."""
+    study = Study(rest, "page")
+    (tmp_path / "report.pdf").write_bytes(pictures.PDF)
+    (tmp_path / "scan.png").write_bytes(pictures.picture()[0])
+    browser.open(f"{url}{quote(study.folder)}/")
+    browser.choose("#files", sorted(tmp_path.iterdir()))
+    browser.wait_for(f"{STATE} === '2 files uploaded.'")
+    browser.wait_for(f"{NAMES}.includes('report.pdf')")
+    attached = {each["SeriesDescription"]: each["ID"] for each in study.attached()}
+    assert rest.get(f"/instances/{attached['report']}/pdf").content == pictures.PDF
+    assert study.file(attached["scan"]).PixelData == pictures.picture()[1]
+    (tmp_path / "letter.docx").write_bytes(b"PK\3\4")
+    browser.choose("#files", [tmp_path / "letter.docx"])
+    reason = browser.wait_for("document.querySelector('#uploads strong')?.innerText")
+    assert "can be attached" in str(reason)
 
 
 def test_progress(browser: Browser, inbox: str, tmp_path: Path) -> None:
