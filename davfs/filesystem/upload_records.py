@@ -106,7 +106,7 @@ class UploadRecords:
 
     def all_dated(self, folder: Path, entries: Sequence[Entry]) -> list[Entry]:
         """Return the entries of a folder with the dates that their clients told."""
-        records = self._in_folder(folder)
+        records = self._some(folder, entries)
         return [_dated(entry, records.get(entry.name)) for entry in entries] if records else list(entries)
 
     def checksums(self, folder: Path, entries: Sequence[Entry]) -> dict[str, Checksums]:
@@ -115,7 +115,7 @@ class UploadRecords:
         Raises:
             Unavailable: Orthanc does not answer.
         """
-        records = self._in_folder(folder)
+        records = self._some(folder, entries)
         told = {
             entry.name: record.checksums
             for entry in entries
@@ -125,20 +125,23 @@ class UploadRecords:
         return told | (self._stored.of(imported) if self._stored else {})
 
     def _of(self, path: Path) -> UploadRecord | None:
-        value = self._spool.properties.get(path, UPLOAD_RECORD)
-        return _decoded({"": value}).get("") if value else None
+        return _decoded(self._spool.properties.get(path, UPLOAD_RECORD))
 
-    def _in_folder(self, folder: Path) -> Mapping[str, UploadRecord]:
-        return _decoded(self._spool.properties.in_folder(folder, UPLOAD_RECORD))
+    def _some(self, folder: Path, entries: Sequence[Entry]) -> Mapping[str, UploadRecord]:
+        """Return the records of some files in a folder, by name."""
+        if len(entries) == 1:
+            record = self._of((*folder, entries[0].name))
+            return {entries[0].name: record} if record else {}
+        values = self._spool.properties.in_folder(folder, UPLOAD_RECORD)
+        found = ((entry.name, _decoded(values.get(entry.name))) for entry in entries) if values else ()
+        return {name: record for name, record in found if record}
 
 
-def _decoded(values: Mapping[str, bytes]) -> dict[str, UploadRecord]:
-    """Parse records, without those that are none: the inbox of an older version can have such a property."""
-    found = {}
-    for name, value in values.items():
-        with suppress(ValueError, KeyError, TypeError, OverflowError, OSError):
-            found[name] = UploadRecord.decode(value)
-    return found
+def _decoded(value: bytes | None) -> UploadRecord | None:
+    """Parse a record; None if it is none: the inbox of an older version can have such a property."""
+    with suppress(ValueError, KeyError, TypeError, OverflowError, OSError):
+        return UploadRecord.decode(value) if value else None
+    return None
 
 
 def _dated(entry: Entry, record: UploadRecord | None) -> Entry:

@@ -160,6 +160,29 @@ def test_damaged_storage(drive: Door, process: OrthancProcess, owncloud: Rclone,
     drive.rest.delete(resource(image, "patients"))
 
 
+def test_transcoded_uploads(
+    plugin: Path, servers: list[OrthancProcess], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Where Orthanc stores uploads in another form, both are proved: what was uploaded, and what the archive has."""
+    folder = tmp_path_factory.mktemp("transcoding")
+    davfs = {"Server": {"Enabled": True, "Port": free_ports(1)[0]}}
+    settings = {"IngestTranscoding": "1.2.840.10008.1.2.4.80"}
+    with OrthancServer(folder, plugins=[plugin], davfs=davfs, settings=settings) as process:
+        servers.append(process)
+        with opened(SERVER, process) as drive:
+            (folder / "sent").mkdir()
+            for number in (1, 2):
+                (folder / "sent" / f"{number}.dcm").write_bytes(dicom.instance("sent", number=number, pixels=1 << 18))
+            rclone = Rclone(folder, drive.url, "owncloud")
+            assert [rclone.copied("sync", folder / "sent", "drive:inbox/sent") for _ in range(2)] == [2, 0]
+            assert "2 matching files" in rclone.run("check", "--checksum", folder / "sent", "drive:inbox/sent")[1]
+            assert [rclone.copied("sync", "drive:by-patient", folder / "copy") for _ in range(2)] == [2, 0]
+            code, said = rclone.run("check", "--checksum", "drive:by-patient", folder / "copy")
+            assert (code, "hashes could not be checked" in said) == (0, False)
+            assert {len(each.read_bytes()) < 1 << 17 for each in (folder / "copy").rglob("*.dcm")} == {True}
+        servers.remove(process)
+
+
 @pytest.mark.parametrize("mount", [davfs2(locks=False), rclone_mount], ids=["davfs2", "rclone mount"])
 def test_on_a_mount(drive: Door, process: OrthancProcess, tmp_path: Path, mount: Connect) -> None:
     """md5sum proves what a mounted drive reads, and a copy of it; it finds what is damaged in either."""

@@ -18,7 +18,7 @@ from davfs.errors import Unavailable
 from davfs.orthanc.model import Instance, OrthancId
 from tests.support import dicom, extra_files
 from tests.support.catalog import CountingOrthanc
-from tests.support.extra_files import MakeTree, content
+from tests.support.extra_files import MakeTree, content, unpacked
 from tests.support.memory_orthanc import MemoryOrthanc
 
 tree = extra_files.tree
@@ -92,6 +92,13 @@ def test_a_copy_is_proved(orthanc: CountingOrthanc, tree: MakeTree, tmp_path: Pa
     (tmp_path / "copy" / damaged).unlink()
     (tmp_path / "copy" / damaged).with_name("other").touch()
     assert "1 listed file could not be read" in check(tmp_path / "copy", {}, text)
+
+
+def test_an_archive_is_proved(orthanc: CountingOrthanc, tree: MakeTree, tmp_path: Path) -> None:
+    """An archive that is unpacked beside the list of its folder passes."""
+    shown = tree(orthanc, tmp_path, LAYOUT)
+    files = unpacked(content(shown, "p", "patient.zip"))
+    assert check(tmp_path / "unpacked", files, content(shown, "p", "p md5sums.txt")) == "0"
 
 
 @pytest.mark.parametrize("keeps_md5", [True, False])
