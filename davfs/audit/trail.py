@@ -1,7 +1,7 @@
 """Takes records from the threads that answer requests, and passes them to the sinks on a thread of its own.
 
 1. `AuditTrail.record` puts a record into a bounded queue: no I/O, no call into Orthanc, nothing that waits.
-2. The thread ``davfs-audit`` takes what has gathered in a quarter of a second, so that it costs the requests little.
+2. The thread ``davfs-audit`` takes what has gathered in half a second, so that it costs the requests little.
 3. It merges parts of one read (`merging`), looks up what the caller did not know, and passes the records to each sink.
 4. Records that the queue has no room for are counted; a record and a warning in the log tell their number.
 """
@@ -11,7 +11,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Protocol
 
 from davfs.audit.merging import RecordMerger
@@ -19,13 +18,14 @@ from davfs.audit.record import NOBODY, AuditAction, AuditRecord, lost_records
 
 _log = logging.getLogger(__name__)
 
-_PAUSE_SECONDS = 0.25
+_PAUSE_SECONDS = 0.5
+"""Seconds in which records gather: one pass over many costs the requests less than many passes."""
 _WAKE_SECONDS = 1.0
 """Seconds between looks at what is held back, while nothing comes."""
 _SHORTEST_SECONDS = 0.5
 """Time limit for the last records, even if other parts of the drive have taken all of theirs."""
-_MOST = 10_000
-"""Records that the queue has room for."""
+_MOST, _CROWDED = 10_000, 2_500
+"""Records that the queue has room for; and with how many the thread does not wait for more."""
 
 
 class AuditSink(Protocol):
@@ -63,7 +63,7 @@ class AuditTrail:
         self._queue: deque[AuditRecord] = deque()
         self._lost, self._counting = 0, threading.Lock()
         self._merger = RecordMerger()
-        self._new, self._stopping = threading.Event(), threading.Event()
+        self._new, self._hurry, self._stopping = (threading.Event() for _ in range(3))
         self._thread = threading.Thread(target=self._run, name="davfs-audit", daemon=True)
 
     def wants(self, action: AuditAction) -> bool:
@@ -78,10 +78,12 @@ class AuditTrail:
             with self._counting:
                 self._lost += 1
             return
-        client = record.client.shortened()
-        self._queue.append(record if client is record.client else replace(record, client=client))
+        record.client = record.client.shortened()
+        self._queue.append(record)
         if not self._new.is_set():
             self._new.set()
+        if len(self._queue) == _CROWDED:
+            self._hurry.set()
 
     def completed(self, record: AuditRecord) -> AuditRecord:
         """Return a record with what it did not have, as far as that is known. The trail does this with each record.
@@ -105,6 +107,7 @@ class AuditTrail:
         self.record(AuditRecord(client=NOBODY, action=AuditAction.STOP))
         self._stopping.set()
         self._new.set()
+        self._hurry.set()
         seconds = max(seconds, _SHORTEST_SECONDS)
         deadline = time.monotonic() + seconds
         if self._thread.is_alive():
@@ -115,8 +118,9 @@ class AuditTrail:
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._new.wait(_WAKE_SECONDS)
-            self._stopping.wait(_PAUSE_SECONDS)
+            self._hurry.wait(_PAUSE_SECONDS)
             self._new.clear()
+            self._hurry.clear()
             self._pass_on()
         self._write(list(self._merger.rest()))
 

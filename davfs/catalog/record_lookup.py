@@ -3,8 +3,8 @@
 The index is asked first, and Orthanc only for what is not indexed or not cached.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from davfs.audit.record import AuditAction, AuditRecord
 from davfs.cache import LruCache
@@ -47,25 +47,31 @@ class RecordLookup:
         self._counts: LruCache[tuple[Level, str], int] = LruCache(_CACHED, lifetime=_LIFETIME_SECONDS)
 
     def completed(self, record: AuditRecord) -> AuditRecord:
-        """Return a record with its study, patient and number of instances, as far as these are known.
+        """Complete a record with its study, patient and number of instances, as far as these are known, and return it.
 
         Raises:
             OrthancError: Orthanc does not know the resource, or does not answer.
         """
-        level, resources = _LEVELS.get(record.level), [OrthancId(each) for each in record.resource.split(",")]
+        level = _LEVELS.get(record.level)
         if level is None or not record.resource:
             return record
-        is_complete = record.study_instance_uid and record.patient
-        owners = [] if is_complete else [self._owner(level, resource) for resource in resources]
-        record = replace(
-            record,
-            study_instance_uid=record.study_instance_uid or _joined(owner.study_instance_uid for owner in owners),
-            patient=record.patient or _joined(owner.patient for owner in owners),
-        )
-        if record.sop_instances is not None:
-            return record
-        counts = [self._count(record.action, level, resource) for resource in resources]
-        return replace(record, sop_instances=None if None in counts else sum(filter(None, counts)))
+        resources = [OrthancId(each) for each in record.resource.split(",")]
+        if not (record.study_instance_uid and record.patient):
+            self._complete_owner(record, level, resources)
+        if record.sop_instances is None:
+            counts = [self._count(record.action, level, resource) for resource in resources]
+            record.sop_instances = None if None in counts else sum(filter(None, counts))
+        return record
+
+    def _complete_owner(self, record: AuditRecord, level: Level, resources: Sequence[OrthancId]) -> None:
+        if len(resources) == 1:
+            owner = self._owner(level, resources[0])
+        else:
+            owners = [self._owner(level, resource) for resource in resources]
+            patients = _joined(owner.patient for owner in owners)
+            owner = _Owner(_joined(owner.study_instance_uid for owner in owners), patients)
+        record.study_instance_uid = record.study_instance_uid or owner.study_instance_uid
+        record.patient = record.patient or owner.patient
 
     def _owner(self, level: Level, resource: OrthancId) -> _Owner:
         if level is Level.INSTANCE:

@@ -1,6 +1,7 @@
 """Reads which files were sent without Python, from the queue in native/read_queue.c."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from _davfs_sdk import ffi, lib
@@ -8,6 +9,8 @@ from _davfs_sdk import ffi, lib
 from davfs.audit.record import AuditAction, AuditRecord, Client, Door
 
 _MOST = 256
+_CLIENTS = 256
+"""Clients that are cached: many reads have the same one."""
 
 
 def open_reads() -> None:
@@ -33,16 +36,17 @@ def lost_reads() -> int:
 
 def _record(read: Any) -> AuditRecord:
     return AuditRecord(
-        client=Client(_text(read.user), _text(read.address), Door.ORTHANC, "webdav", _text(read.agent)),
+        client=_client(ffi.string(read.user), ffi.string(read.address), ffi.string(read.agent)),
         action=AuditAction.READ,
         time=datetime.fromtimestamp(read.time, UTC),
         level="instance",
-        resource=_text(read.instance),
+        resource=ffi.string(read.instance).decode(),
         sop_instances=1,
         bytes=read.size,
     )
 
 
-def _text(field: Any) -> str:
-    text: str = ffi.string(field).decode("utf-8", "replace")
-    return text
+@lru_cache(maxsize=_CLIENTS)
+def _client(user: bytes, address: bytes, agent: bytes) -> Client:
+    name, host, program = (text.decode("utf-8", "replace") for text in (user, address, agent))
+    return Client(name, host, Door.ORTHANC, "webdav", program)
