@@ -105,6 +105,8 @@ void davfs_close_reads(void);
 int davfs_take_reads(davfs_read* reads, int most, int milliseconds);
 uint64_t davfs_lost_reads(void);
 uint64_t davfs_recent_generation(void);
+void davfs_follow_log(void);
+void davfs_set_trash(int there_is_one);
 void davfs_clear_recent(void);
 void davfs_add_recent(uint64_t generation, const char* folder, const char* packed, size_t size);
 void davfs_keep_response(davfs_request* request, int is_folder, int code, const char* packed, size_t size);

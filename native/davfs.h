@@ -233,6 +233,10 @@ int davfs_send_file_size(const davfs_request* request, const char* packed);
 /* recent_files.c: the cache of the files that were listed or read most recently. The generation is the number of times that it
    was cleared; files are packed as name NUL instance NUL date NUL, and their folder ends with a slash. */
 uint64_t davfs_recent_generation(void);
+/* Clears the cache if Orthanc's log of changes is not as it was the last time. */
+void davfs_follow_log(void);
+/* Whether something may be in the trash, so that the log is read before each file, and not each second. */
+void davfs_set_trash(int there_is_one);
 void davfs_clear_recent(void);
 /* Adds files that were found in this generation; does nothing if the cache was cleared since. */
 void davfs_add_recent(uint64_t generation, const char* folder, const char* packed, size_t size);

@@ -1,7 +1,9 @@
 /* The cache of the files that were listed or read most recently, from which a GET is answered without Python.
 
    A path leads to the same instance until the catalog changes (docs/adr/0003): Python adds what it found, and clears the cache
-   whenever anything changes. The instance's bytes come from Orthanc each time; if it has none, Python looks again. */
+   whenever anything changes. The instance's bytes come from Orthanc each time; if it has none, Python looks again. What another
+   program has put into the trash is in Orthanc still, and its event comes late or never: so where there is a trash, Orthanc's log
+   of changes must not have grown since Python looked; that costs half as much as the file. Elsewhere it is read each second. */
 
 #include "davfs.h"
 
@@ -23,6 +25,9 @@ typedef struct
 
 static recent_file files[CAPACITY];
 static uint64_t generation = 1;
+static uint64_t log_end = 0; /* number of the last change in Orthanc's log, when it was read last */
+static time_t log_read = 0;  /* second in which that was */
+static int has_trash = 1;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 /* Returns 1 if the joined path is that of the request. */
@@ -75,6 +80,65 @@ void davfs_clear_recent(void)
   pthread_mutex_unlock(&mutex);
 }
 
+/* Reads the number of the last change in Orthanc's log. Returns 1, or 0 if Orthanc does not tell. */
+static int read_log_end(uint64_t* last)
+{
+  OrthancPluginMemoryBuffer response;
+  char text[2048];
+  if (davfs_get(&response, "/changes?last") != 0)
+  {
+    return 0;
+  }
+  size_t size = response.size < sizeof(text) ? response.size : 0;
+  if (size > 0)
+  {
+    memcpy(text, response.data, size);
+  }
+  text[size] = '\0';
+  davfs_free(&response);
+  const char* found = strstr(text, "\"Last\"");
+  found = found == NULL ? NULL : strpbrk(found, "0123456789");
+  *last = found == NULL ? 0 : strtoull(found, NULL, 10);
+  return found != NULL;
+}
+
+static time_t seconds(void)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec;
+}
+
+void davfs_set_trash(int there_is_one)
+{
+  pthread_mutex_lock(&mutex);
+  has_trash = there_is_one;
+  pthread_mutex_unlock(&mutex);
+}
+
+static int is_log_due(void)
+{
+  pthread_mutex_lock(&mutex);
+  int due = has_trash || log_read != seconds();
+  pthread_mutex_unlock(&mutex);
+  return due;
+}
+
+void davfs_follow_log(void)
+{
+  uint64_t last = 0;
+  time_t began = seconds();
+  int known = read_log_end(&last);
+  pthread_mutex_lock(&mutex);
+  log_read = began;
+  if (!known || last != log_end)
+  {
+    log_end = last;
+    generation++;
+  }
+  pthread_mutex_unlock(&mutex);
+}
+
 static void add(recent_file* file, const char* folder, const char* name, const char* id, const char* date)
 {
   size_t size = strlen(folder) + strlen(name) + 1;
@@ -124,6 +188,14 @@ int davfs_send_recent(const davfs_request* request)
 {
   char id[sizeof(files->id)], date[sizeof(files->date)];
   OrthancPluginMemoryBuffer file;
+  if (!find(request, id, date))
+  {
+    return DAVFS_NOT_RECENT;
+  }
+  if (is_log_due())
+  {
+    davfs_follow_log();
+  }
   if (!find(request, id, date) || davfs_get_file(&file, id) != 0)
   {
     return DAVFS_NOT_RECENT;

@@ -25,7 +25,7 @@ How the index stays true:
 Modules, from the bottom up: `connections`, `connection_pool`, `write_lock`, `database`, `file_digest` (an SQLite file
 that may be lost at any time); `packing`, `schema`; `records`, `resources`, `plan`, `placing`, `lineages`,
 `folder_table`, `layout_table`, `placements`, `rows` (tables); `placed_layouts` (layouts that come and go);
-`index_writer`, `followed_log`, `store` (all of it); `instances` (cache); `change_log`, `synchronizer`, `hierarchy`,
-`folder_contents`, `reconciler`; `catalog`, which the drive uses; `indexer` and `layout_placing`, the background
-threads; `query`, `search`.
+`index_writer`, `followed_log`, `stored_marks`, `store` (all of it); `instances` (cache); `change_log`, `synchronizer`,
+`hierarchy`, `folder_contents`, `reconciler`; `catalog`, which the drive uses; `indexer` and `layout_placing`, the
+background threads; `query`, `search`.
 """

@@ -8,7 +8,7 @@ import sqlite3
 
 from davfs.orthanc.model import Level
 
-VERSION = 9
+VERSION = 10
 _TABLES = """
 CREATE TABLE resource (
     id INTEGER PRIMARY KEY, level INTEGER NOT NULL, orthanc BLOB NOT NULL, parent BLOB, tags TEXT NOT NULL,
@@ -39,6 +39,7 @@ CREATE TABLE searchable (
 CREATE TABLE entry (
     seq INTEGER PRIMARY KEY, kind TEXT NOT NULL, level TEXT NOT NULL, id TEXT NOT NULL, date TEXT NOT NULL
 );
+CREATE TABLE mark (study BLOB PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE layout (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, placed INTEGER);
 CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """
@@ -47,8 +48,8 @@ which they and the folders above them are spelled, with the latest date below; a
 with an empty name. ``placement`` has the resources in these folders; without a name, a member that is not listed
 itself. ``searchable`` has the texts of studies, for searches. ``dated`` has the days of studies on which their
 placements by a layout with relative dates depend. ``entry`` has the last entries of Orthanc's change log that were
-read; ``layout`` how far each layout is placed (`layout_table`); ``state`` single values. Ids and nodes are packed
-(`packing`); ``key`` is a hash of the folded name."""
+read; ``mark`` the marks of studies in the trash; ``layout`` how far each layout is placed (`layout_table`); ``state``
+single values. Ids and nodes are packed (`packing`); ``key`` is a hash of the folded name."""
 LEVELS = tuple(Level)
 """The levels, by their number in the tables."""
 LEVEL_NUMBERS = {level: number for number, level in enumerate(LEVELS)}
@@ -59,6 +60,7 @@ _IMPOSSIBLE = {
     "placement": "typeof(date) <> 'integer' OR typeof(name) NOT IN ('text', 'null')",
     "dated": "typeof(day) <> 'integer'",
     "searchable": "typeof(text) <> 'text'",
+    "mark": "typeof(value) <> 'blob'",
 }
 """Conditions that no row of a table meets unless the table is damaged."""
 TABLES = tuple(_IMPOSSIBLE)
@@ -100,7 +102,7 @@ def check_table(db: sqlite3.Connection, table: str) -> None:
 
 
 def delete_all(db: sqlite3.Connection) -> None:
-    """Delete all resources and placements."""
+    """Delete all resources, placements and marks."""
     for table in TABLES:
         db.execute(f"DELETE FROM {table}")  # noqa: S608  one of these
 

@@ -24,9 +24,11 @@ from davfs.catalog.resources import Difference, ResourceChanges, ResourceTable
 from davfs.catalog.revisions import Revisions
 from davfs.catalog.rows import FolderRows, FolderSnapshot, Row
 from davfs.catalog.schema import LEVEL_NUMBERS, read_state, write_state
+from davfs.catalog.stored_marks import StoredMarks
 from davfs.catalog.study_observer import StudyObserver, report, report_all
 from davfs.errors import Unavailable
 from davfs.orthanc.model import Level, OrthancId, Resource
+from davfs.trash.marks import DEFAULT_NUMBER
 
 T = TypeVar("T")
 
@@ -44,10 +46,12 @@ class Store:
         placer: Computes placements.
         lost: Called after a damaged file was replaced by an empty one.
         now: Monotonic clock, in seconds.
+        mark_number: Number of the metadata of studies that has the marks of the trash.
 
     Attributes:
         layouts: The layouts, and how far each is placed.
         log: The position in Orthanc's log of changes.
+        marks: The marks of studies in the trash.
         generation: Number of changes of the index, counted after each can be read.
         is_complete: Whether the first index was completed, perhaps before a restart.
         observer: Told the patients of studies as they change; None for nobody.
@@ -61,6 +65,8 @@ class Store:
         placer: Placer,
         lost: Callable[[], object] = lambda: None,
         now: Callable[[], float] = time.monotonic,
+        *,
+        mark_number: int = DEFAULT_NUMBER,
     ) -> None:
         self._wanted = placer
         self._now = now
@@ -72,6 +78,7 @@ class Store:
         self._unchecked = schema.TABLES
         self._database = Database(file, self._prepare, lost)
         self.log = FollowedLog(self._database)
+        self.marks = StoredMarks(self._database, self._knows_all, mark_number)
         self._database.open()
         self._place_first()
 
@@ -79,11 +86,15 @@ class Store:
         schema.create_or_check(db, check_damage=check_damage)
         write_state(db, "opened", "yes")  # a file that cannot be written is found at once
         self.log.load(db)
+        self.marks.load(db)
         self.is_complete = bool(read_state(db, "complete"))
         self.layouts = PlacedLayouts.opened(db, self._wanted)
         self._revisions.record_all()
         self._folders.clear()
         self.generation += 1
+
+    def _knows_all(self) -> bool:
+        return self.is_complete and not self.log.staleness
 
     # Layouts
 
@@ -189,6 +200,7 @@ class Store:
                 save_position(db, new)
                 self._revisions.record_all()
                 self._folders.clear()
+                self.marks.load(db)
                 layouts = PlacedLayouts.opened(db, self._wanted)
             self.layouts = layouts
             self.log.position = new

@@ -41,11 +41,14 @@ class IndexCallbacks:
         reconcile_soon: Called if the log of changes has a gap, so that everything has to be compared.
         wait_for_first_index: Called by a request while the first index is being built; waits a moment.
         changed: Called after each change of a resource or instance.
+        revealed: Called with new entries of the log before anything else is done about them; returns the studies and
+            series of which other parts may be visible now than before, with their levels (`davfs.trash.hidden`).
     """
 
     reconcile_soon: Callable[[], object] = lambda: None
     wait_for_first_index: Callable[[], object] = lambda: None
     changed: Callable[[], object] = lambda: None
+    revealed: Callable[[Sequence[Change]], Collection[tuple[Level, OrthancId]]] = lambda _entries: ()
 
 
 class Synchronizer:
@@ -105,11 +108,12 @@ class Synchronizer:
         if self.building and not self._store.is_complete:
             self._callbacks.wait_for_first_index()
         self.place_for_today()
-        if self._store.log.position.seen == 0 and self.building:
-            return  # the first index, which is about to be built, will have everything
         self._read_log_together()
 
     def _read_log(self) -> None:
+        if self._store.log.position.seen == 0 and self.building and not self._store.is_complete:
+            self._store.begin(end_of_log(self._orthanc))  # the first index will have everything that came before
+            return
         for _ in range(_PAGES):
             if self._read_page():
                 return
@@ -146,14 +150,17 @@ class Synchronizer:
         if shortened is not None:
             self._store.log.shorten(position, shortened)
         elif self._store.log.replace(position, end_of_log(self._orthanc)):
+            self._store.marks.outdate()
             self._instances.clear()
             self._callbacks.changed()
             self._callbacks.reconcile_soon()
 
     def _index_changes(self, entries: Sequence[Change]) -> None:
+        revealed = self._callbacks.revealed(entries)
         self._instances.forget(change.id for change in entries if change.level is Level.INSTANCE)
+        self._instances.forget(one for level, one in revealed if level is Level.SERIES)
         self._callbacks.changed()
-        self._fetch_indexed((change.level, change.id) for change in entries)
+        self._fetch_indexed([*((change.level, change.id) for change in entries), *revealed])
 
     def _fetch_indexed(self, resources: Iterable[tuple[Level, OrthancId]]) -> None:
         """Fetch those of the resources whose level is in the index: patients are for their labels only."""

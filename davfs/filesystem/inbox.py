@@ -20,7 +20,7 @@ from davfs.filesystem.beside import BESIDE
 from davfs.filesystem.forwarded import ForwardedImages
 from davfs.filesystem.own_folders import READ_ONLY, OwnFolders
 from davfs.filesystem.progress_files import ProgressFiles
-from davfs.filesystem.receipts import Receipts
+from davfs.filesystem.receipts import Receipts, TrashLookup
 from davfs.filesystem.stored import open_stored
 from davfs.filesystem.upload_records import UploadRecords
 from davfs.imports.complete_file import CompleteBytes
@@ -47,6 +47,7 @@ class Inbox:
         forwarded: Remembers if Orthanc deletes images as soon as it has stored them.
         stored: Checksums of the imported files; None if they are not known.
         accepting: Whether there is a quarantine, and accepted/ for what is let in all the same.
+        trash: Knows which instances are in the trash.
     """
 
     def __init__(  # noqa: PLR0913  the parts of it
@@ -60,10 +61,11 @@ class Inbox:
         forwarded: ForwardedImages | None = None,
         stored: StoredChecksums | None = None,
         accepting: bool = False,
+        trash: TrashLookup = TrashLookup(),  # noqa: B008  it is immutable
     ) -> None:
         self._orthanc = orthanc
         self._spool = spool
-        self._receipts = Receipts(orthanc, spool, forwarded or ForwardedImages())
+        self._receipts = Receipts(orthanc, spool, forwarded or ForwardedImages(), trash)
         self._records = UploadRecords(spool, stored)
         self._uploads = UploadHandler(spool, lanes, importer)
         self._progress = ProgressFiles(self._uploads.running)

@@ -1,13 +1,27 @@
 """Shows the receipts of the inbox: entries of files that were imported, checked against Orthanc."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 from davfs.entry import Entry, Path
 from davfs.errors import NotFound, UnknownResource
 from davfs.filesystem.forwarded import ForwardedImages
-from davfs.orthanc import Instance, InstanceFiles
+from davfs.orthanc import Instance, InstanceFiles, OrthancId
 from davfs.spool.files import InboxFiles
 from davfs.spool.items import Item
+
+
+@dataclass(frozen=True, slots=True)
+class TrashLookup:
+    """What receipts have to know about the trash.
+
+    Attributes:
+        refresh: Takes note of what other drives have put into the trash; called by each request first.
+        hidden: Returns those of the instances that are in the trash.
+    """
+
+    refresh: Callable[[], object] = lambda: None
+    hidden: Callable[[Sequence[OrthancId]], Collection[OrthancId]] = lambda _instances: ()
 
 
 class Receipts:
@@ -17,9 +31,17 @@ class Receipts:
         orthanc: Has the instances.
         spool: Keeps the receipts.
         forwarded: Remembers if Orthanc deletes images as soon as it has stored them.
+        trash: Knows which instances are in the trash: their receipts are not shown, and not removed.
     """
 
-    def __init__(self, orthanc: InstanceFiles, spool: InboxFiles, forwarded: ForwardedImages) -> None:
+    def __init__(
+        self,
+        orthanc: InstanceFiles,
+        spool: InboxFiles,
+        forwarded: ForwardedImages,
+        trash: TrashLookup = TrashLookup(),
+    ) -> None:
+        self._trash = trash
         self._orthanc = orthanc
         self._spool = spool
         self._forwarded = forwarded
@@ -32,6 +54,7 @@ class Receipts:
         """
         if item.receipt is None:
             return item.entry
+        self._trash.refresh()
         found = self._orthanc.instances([item.receipt.instance])
         if not found:
             raise UnknownResource("the instance does not exist any more")
@@ -52,13 +75,16 @@ class Receipts:
     def entries(self, folder: Path, items: Sequence[Item]) -> Iterator[Entry]:
         """Yield the entries of the items in a folder that exist now."""
         instances = [item.receipt.instance for item in items if item.receipt]
+        if instances:
+            self._trash.refresh()
         existing = {each.id: each for each in self._orthanc.instances(instances)}
+        in_trash = self._trash.hidden([one for one in instances if one not in existing])
         for item in items:
             if item.receipt and item.receipt.instance in existing:
                 yield _entry(item, existing[item.receipt.instance])
             elif item.receipt is None or self.is_listed(item):
                 yield item.entry
-            else:
+            elif item.receipt.instance not in in_trash:
                 self._spool.remove_receipt((*folder, item.entry.name), item.receipt)
 
     def is_listed(self, item: Item) -> bool:
@@ -67,7 +93,7 @@ class Receipts:
 
     def remove(self, path: Path, item: Item) -> NotFound:
         """Remove the receipt of an instance that Orthanc does not have any more; return the error to raise."""
-        if item.receipt and not self.is_listed(item):
+        if item.receipt and not self.is_listed(item) and not self._trash.hidden([item.receipt.instance]):
             self._spool.remove_receipt(path, item.receipt)
         return NotFound(path, "Orthanc does not have it any more.")
 

@@ -272,7 +272,10 @@ class ResourceDeleter(Protocol):
 
 
 class StudyMetadata(Protocol):
-    """Values that programs attach to studies. Orthanc notes each change of one in its log (``UpdatedMetadata``)."""
+    """Values that programs attach to studies, and the parts of studies.
+
+    Orthanc notes each change of a value in its log (``UpdatedMetadata``).
+    """
 
     def metadata(self, study: OrthancId, number: int) -> MetadataValue | None:
         """Return a value; None if the study has none (``GET /studies/{id}/metadata/{number}``)."""
@@ -309,6 +312,12 @@ class StudyMetadata(Protocol):
 
     def studies_of(self, ids: Sequence[OrthancId]) -> Sequence[OrthancId]:
         """Return the studies above those of the series and instances that exist, each once.
+
+        Source: ``POST /tools/bulk-content`` with ``Level``.
+        """
+
+    def series_of(self, studies: Sequence[OrthancId]) -> Sequence[WithChildren]:
+        """Return all series of those of the studies that exist, with the ids of their instances.
 
         Source: ``POST /tools/bulk-content`` with ``Level``.
         """

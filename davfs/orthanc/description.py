@@ -48,8 +48,13 @@ def parse_resources(body: bytes) -> Sequence[Resource]:
 @parse_errors()
 def parse_with_children(body: bytes) -> WithChildren:
     """Parse a patient, study or series with the ids right below it."""
-    resource = _resource(found := json.loads(body))
-    return WithChildren(resource, as_list(found[CHILDREN[resource.level]]))
+    return read_with_children(json.loads(body))
+
+
+def read_with_children(item: Mapping[str, Any]) -> WithChildren:
+    """Return a patient, study or series with the ids right below it; call it within `parse_errors`."""
+    resource = _resource(item)
+    return WithChildren(resource, as_list(item[CHILDREN[resource.level]]))
 
 
 def _resource(item: Mapping[str, Any]) -> Resource:

@@ -13,7 +13,9 @@ from http import HTTPStatus
 from typing import Any
 
 from davfs.errors import OrthancError, UnknownResource, ValueChanged
-from davfs.orthanc.model import MetadataValue, OrthancId
+from davfs.orthanc.batches import Batches
+from davfs.orthanc.description import read_with_children
+from davfs.orthanc.model import MetadataValue, OrthancId, WithChildren
 from davfs.orthanc.responses import as_list, parse_errors
 from davfs.orthanc.transport import Method, Tagged, Transport
 
@@ -32,6 +34,7 @@ class RestMetadata:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+        self._batches = Batches()
 
     def metadata(self, study: OrthancId, number: int) -> MetadataValue | None:
         """See `davfs.orthanc.StudyMetadata`."""
@@ -66,10 +69,20 @@ class RestMetadata:
 
     def studies_of(self, ids: Sequence[OrthancId]) -> Sequence[OrthancId]:
         """See `davfs.orthanc.StudyMetadata`."""
-        request = {"Resources": list(ids), "Level": "Study", "Metadata": False}
-        with parse_errors():
-            found = as_list(json.loads(self._transport.post("/tools/bulk-content", json.dumps(request).encode())))
-            return [OrthancId(item["ID"]) for item in found]
+        return list(dict.fromkeys(OrthancId(one["ID"]) for one in self._at_level("Study", ids)))
+
+    def series_of(self, studies: Sequence[OrthancId]) -> Sequence[WithChildren]:
+        """See `davfs.orthanc.StudyMetadata`."""
+        return list(map(read_with_children, self._at_level("Series", studies)))
+
+    @parse_errors()
+    def _at_level(self, level: str, ids: Sequence[OrthancId]) -> list[dict[str, Any]]:
+        """Return the resources of a level above or below others; one that is above several of them can come again."""
+        found = list[dict[str, Any]]()
+        for batch in self._batches.split(ids):
+            request = {"Resources": list(batch), "Level": level, "Metadata": False}
+            found += as_list(json.loads(self._transport.post("/tools/bulk-content", json.dumps(request).encode())))
+        return found
 
     def _all_metadata(self, study: OrthancId) -> Mapping[str, Any]:
         with parse_errors():

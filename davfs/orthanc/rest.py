@@ -12,7 +12,6 @@ from typing import Any
 from davfs.entry import Readable
 from davfs.errors import BadFile, OrthancError, Unavailable, UnknownResource
 from davfs.orthanc import Buffer
-from davfs.orthanc.batches import Batches
 from davfs.orthanc.codes import is_lost, upload_error
 from davfs.orthanc.description import (
     parse_changes,
@@ -58,7 +57,6 @@ class RestOrthanc(RestMetadata):
         super().__init__(transport)
         self._responses = ResponseCache()
         self._list_responses = ResponseCache(_LISTS)  # most of them are requested once, and would fill the other cache
-        self._batches = Batches()
 
     @parse_errors()
     def is_read_only(self) -> bool:

@@ -30,6 +30,7 @@ from davfs.filesystem.forwarded import ForwardedImages
 from davfs.filesystem.inbox import Inbox
 from davfs.filesystem.layout_uploads import LayoutUploads
 from davfs.filesystem.readme import Readme
+from davfs.filesystem.receipts import TrashLookup
 from davfs.filesystem.search.assembly import SearchAssembly
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
@@ -38,6 +39,7 @@ from davfs.orthanc import Orthanc
 from davfs.orthanc.ranges import RangeCache
 from davfs.orthanc.storage_folder import StorageFolder
 from davfs.running.auditing import audit_sinks, open_trail
+from davfs.running.hiding import assemble_hiding
 from davfs.running.layout_reloader import LayoutReloader
 from davfs.running.quarantining import Follower, Quarantine, start_quarantine
 from davfs.running.shutdown import Shutdown
@@ -87,6 +89,7 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     next_change: Callable[[float], ResourceEvent | None],
     *,
     changed: Callable[[], None] = lambda: None,
+    set_trash: Callable[[bool], None] = lambda _there_is_one: None,
     open_files: int = 4,
     decode: Decoder | None = None,
     link: DatabaseLink | None = None,
@@ -99,6 +102,7 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
         orthanc: The archive that the drive shows.
         next_change: Returns the next event of that Orthanc, after waiting so many seconds at most; None for none.
         changed: Called when a path may lead to another resource than before.
+        set_trash: Called with True while something may be in the trash, and with False otherwise.
         decode: Decodes compressed pixels that Orthanc does not; not to be used inside Orthanc.
         link: Orthanc's database, to share it with other Orthancs; None if there are no others.
         quarantine: The filters of arriving instances; None if there are none.
@@ -111,16 +115,18 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     settings, since = checked.settings, datetime.now(UTC)
     sinks = audit_sinks(settings.audit)
     layouts = checked.layout_files.loaded.layouts
-    storage = StorageFolder(settings.storage_folder, orthanc) if settings.storage_folder else None
     indexer, lanes = Indexer(next_change), Lanes()
     shared = _share(link) if link else None
     searching = SearchAssembly(settings, checked.layout_files.extra, since, shared)
     spool, store = _open(settings, shared, Placer(searching.placed(layouts)), indexer)
-    callbacks = IndexCallbacks(indexer.reconcile_soon, indexer.wait_for_first_index, changed)
+    hiding = assemble_hiding(orthanc, store.marks, settings, changed, set_trash)
+    visible = hiding.visible
+    callbacks = IndexCallbacks(indexer.reconcile_soon, indexer.wait_for_first_index, changed, hiding.revealed)
     instances = InstanceCache()
-    catalog = Catalog(orthanc, store, instances, callbacks)
-    ranges = RangeCache(orthanc, storage=storage, open_files=open_files)
-    derived_files = DerivedFiles(orthanc)
+    catalog = Catalog(visible, store, instances, callbacks)
+    storage = StorageFolder(settings.storage_folder, visible) if settings.storage_folder else None
+    ranges = RangeCache(visible, storage=storage, open_files=open_files)
+    derived_files = DerivedFiles(visible)
     same_image = SameImage(orthanc, decode, spool.scratch)
     importer = Importer(orthanc, same_image, may_alter=checked.may_alter, import_filter=quarantine)
     forwarded = ForwardedImages(expected=checked.has_scripts)
@@ -133,12 +139,13 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
         forwarded=forwarded,
         stored=derived_files.checksums,
         accepting=quarantine is not None,
+        trash=TrashLookup(catalog.refresh, visible.in_trash),
     )
     deletions = Deletions(orthanc, lanes.deletions.run) if settings.allow_delete else None
     refused = _refused(shared)
     uploads = LayoutUploads(orthanc, spool, lanes, importer, refused=refused.add) if settings.allow_attach else None
     folders = TopFolders(
-        catalog, store, orthanc, ranges, derived_files, deletions, inbox, searching, since, changed, uploads
+        catalog, store, visible, ranges, derived_files, deletions, inbox, searching, since, changed, uploads
     )
     folders.show(layouts)
     reloader = LayoutReloader(checked.layout_files, folders.replace)
@@ -209,7 +216,7 @@ def _open(
     except OSError as error:
         raise ConfigurationError(f"Davfs.Spool: the folder '{root}' cannot be used: {error.strerror}") from error
     try:
-        return spool, Store(settings.catalog, placer, lost=indexer.rebuild)
+        return spool, Store(settings.catalog, placer, lost=indexer.rebuild, mark_number=settings.trash_metadata)
     except (sqlite3.Error, OSError) as error:
         spool.close()
         raise ConfigurationError(f"Davfs.Catalog: the file '{settings.catalog}' cannot be used: {error}") from error

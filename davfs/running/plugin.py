@@ -88,6 +88,7 @@ def _start() -> None:
         orthanc,
         changes.next_change,
         changed=callbacks.clear_recent,
+        set_trash=callbacks.set_trash,
         open_files=1,
         link=_link(configuration, outage, NodeName(checked.layout_files)) if checked.settings.cluster else None,
         quarantine=quarantine,

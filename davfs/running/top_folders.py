@@ -20,7 +20,7 @@ from davfs.filesystem.search.assembly import SearchAssembly
 from davfs.filesystem.swappable import Swappable
 from davfs.filesystem.tree import Tree
 from davfs.layout import Layout
-from davfs.orthanc import Orthanc
+from davfs.orthanc import ReadableOrthanc
 from davfs.orthanc.ranges import RangeCache
 from davfs.settings import setup
 from davfs.settings.layout_files import LoadedLayouts
@@ -33,7 +33,7 @@ class TopFolders:
     Attributes:
         catalog: The index that the layouts show.
         store: The same index, where other layouts are placed.
-        orthanc: The archive.
+        orthanc: The archive, as far as it is visible.
         ranges: The same archive; reads files in ranges.
         derived_files: Makes the files that Orthanc does not store.
         deletions: Deletes in Orthanc; None if that is not allowed.
@@ -48,7 +48,7 @@ class TopFolders:
 
     catalog: Catalog
     store: Store
-    orthanc: Orthanc
+    orthanc: ReadableOrthanc
     ranges: RangeCache
     derived_files: DerivedFiles
     deletions: Deletions | None

@@ -161,7 +161,7 @@ def _packed_listing(path: Path, request: Any) -> bytes | None:
 
     The DICOM files among them go to the cache of native/recent_files.c.
     """
-    generation = lib.davfs_recent_generation()
+    generation = _recent_generation()
     entries = _Registered.collection.list_folder(path, _client(request))
     if entries is None:
         return None
@@ -174,7 +174,7 @@ def _packed_listing(path: Path, request: Any) -> bytes | None:
 
 @_crossing
 def _read_file(path: Path, request: Any) -> None:
-    generation = lib.davfs_recent_generation()
+    generation = _recent_generation()
     found = _Registered.collection.read_file(path, _client(request))
     if found is not None:
         with found as content:
@@ -192,6 +192,13 @@ def _send(content: Content, request: Any) -> None:
         raise RuntimeError(f"Orthanc refused the content of a file: error {code}")
 
 
+def _recent_generation() -> int:
+    """Return the generation of native/recent_files.c, before anything is asked of the drive."""
+    if not _Registered.refuse_recent:
+        lib.davfs_follow_log()
+    return int(lib.davfs_recent_generation())
+
+
 def _add_recent(generation: int, folder: Path, files: bytes) -> None:
     """Have native/recent_files.c answer the next GET of these files of a folder (`pack_files`)."""
     if files and not _Registered.refuse_recent:
@@ -202,6 +209,11 @@ def _add_recent(generation: int, folder: Path, files: bytes) -> None:
 def clear_recent() -> None:
     """Clear the cache of native/recent_files.c, after each change of the resources that paths lead to."""
     lib.davfs_clear_recent()
+
+
+def set_trash(there_is_one: bool) -> None:  # noqa: FBT001  as the callback of the assembly is called
+    """Have native/recent_files.c look into Orthanc's log before each file if something may be in the trash."""
+    lib.davfs_set_trash(int(there_is_one))
 
 
 def refuse_recent(refuse: bool) -> None:  # noqa: FBT001  as the callbacks of an outage are called

@@ -18,6 +18,8 @@ from davfs.errors import ConfigurationError
 IpNetwork: TypeAlias = IPv4Network | IPv6Network
 
 _LAST_PORT = 65535
+_FIRST_USER_METADATA = 1024
+"""Orthanc's own metadata have lower numbers; the last one is 65,535, as that of ports."""
 _LOCALHOST = "localhost"
 _SHORTEST_KEY = 16
 _HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
@@ -54,6 +56,13 @@ def number(key: str, value: Any) -> int:
     if _is_integer(value) and value >= 0:
         return int(value)
     raise _refusal(key, value, "a whole number, 0 or more")
+
+
+def user_metadata(key: str, value: Any) -> int:
+    """Check a number of metadata that Orthanc leaves to its users."""
+    if _is_integer(value) and _FIRST_USER_METADATA <= value <= _LAST_PORT:
+        return int(value)
+    raise _refusal(key, value, f"a number of metadata: {_FIRST_USER_METADATA} to {_LAST_PORT}")
 
 
 def port(key: str, value: Any) -> int:

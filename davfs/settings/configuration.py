@@ -99,6 +99,7 @@ class Configuration:
         spool_maximum_age: Seconds after which a file of ``inbox/`` is no longer listed; 0 for no limit.
         catalog: The local index, an SQLite file.
         audit: The audit trail.
+        trash_metadata: Number of the metadata of studies that says what is in the trash.
         storage_folder: Orthanc's storage folder, if files are to be read there; None to ask Orthanc for all of them.
     """
 
@@ -117,6 +118,7 @@ class Configuration:
     spool_maximum_age: int
     catalog: Path
     audit: AuditSettings
+    trash_metadata: int = 4242
     storage_folder: Path | None = None
 
 
@@ -184,6 +186,7 @@ class CheckedValues:
             spool_maximum_age=self["SpoolMaximumAge"],
             catalog=catalog,
             audit=self._audit(catalog.parent),
+            trash_metadata=self["TrashMetadata"],
             storage_folder=self.path("StorageFolder"),
         )
 

@@ -172,6 +172,14 @@ _ALL = (
         "Whether files can be dropped on a study: DICOM, PDF, JPEG, PNG, STL, text. Default: as --allow-upload.",
         default=None,
     ),
+    Setting(
+        "TrashMetadata",
+        checks.user_metadata,
+        "--trash-metadata NUMBER",
+        "DAVFS_TRASH_METADATA",
+        "Number of the metadata of studies that says what is in the trash.",
+        default=4242,
+    ),
     Setting("Cluster", checks.flag, default=False, modes=RunMode.PLUGIN),
     Setting("Quarantine.Identity", checks.flag, default=False, modes=RunMode.PLUGIN),  # read by native/plugin.c, too
     Setting("Audit.Enabled", checks.flag, "--audit", "DAVFS_AUDIT", "Whether accesses are recorded.", default=True),

@@ -14,7 +14,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -152,6 +152,27 @@ class StudyMark:
         return StudyMark(
             tuple(each for each in kept if each.instances and not (each.id == entry and instances is None))
         )
+
+    def arrived_again(self, arrivals: Mapping[OrthancId, int]) -> Collection[OrthancId]:
+        """Return those of the instances that it lists, but that came to Orthanc after they had been deleted.
+
+        Args:
+            arrivals: Numbers in Orthanc's log of the arrivals of instances.
+        """
+        return {
+            one
+            for deletion in self.deletions
+            for some in deletion.instances.values()
+            for one in arrivals.keys() & some
+            if 0 < deletion.seq < arrivals[one]
+        }
+
+    def without_arrived(self, arrivals: Mapping[OrthancId, int]) -> "StudyMark":
+        """Return the mark without the instances that came again; see `arrived_again`."""
+        self._check()
+        again = self.arrived_again(arrivals)
+        kept = (deletion.without(again) for deletion in self.deletions)
+        return StudyMark(tuple(deletion for deletion in kept if deletion.instances)) if again else self
 
     def _check(self) -> None:
         if not self.is_readable:

@@ -7,7 +7,7 @@ database, two such transactions may overlap; a lock that holds between them come
 
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Protocol
 
 from davfs.errors import OrthancError, ValueChanged
@@ -64,7 +64,7 @@ class OrthancMarks:
     Args:
         orthanc: Has the studies.
         known: Returns the marks of all studies, for `all`.
-        changed: Called with a study and its new mark after each change.
+        changed: Called with the study after each change.
         number: Number of the metadata.
         locked: Returns a lock on the mark of a study between all programs that change it.
     """
@@ -73,7 +73,7 @@ class OrthancMarks:
         self,
         orthanc: StudyMetadata,
         known: Callable[[], Mapping[OrthancId, StudyMark]] = dict,
-        changed: Callable[[OrthancId, StudyMark | None], object] = lambda _study, _mark: None,
+        changed: Callable[[OrthancId], object] = lambda _study: None,
         number: int = DEFAULT_NUMBER,
         locked: Callable[[OrthancId], AbstractContextManager[object]] = lambda _study: nullcontext(),
     ) -> None:
@@ -98,7 +98,8 @@ class OrthancMarks:
                     if attempt == _ATTEMPTS - 1:
                         raise
                 else:
-                    self._changed(study, mark)
+                    with suppress(OrthancError):  # the next request reads it from Orthanc's log
+                        self._changed(study)
                     return mark
         raise AssertionError
 

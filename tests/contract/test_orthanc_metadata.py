@@ -93,3 +93,15 @@ def test_studies_of(orthanc: Orthanc) -> None:
     assert sorted(orthanc.studies_of([UNKNOWN, *ids])) == sorted({path(content)[Level.STUDY] for content in ALL})
     assert orthanc.studies_of([path(OTHER)[Level.INSTANCE]]) == [path(OTHER)[Level.STUDY]]
     assert list(orthanc.studies_of([])) == []
+
+
+def test_series_of(orthanc: Orthanc) -> None:
+    """Studies have their series, each with its instances; unknown ones have none."""
+    fill(orthanc)
+    found = orthanc.series_of([UNKNOWN, STUDY, path(OTHER)[Level.STUDY]])
+    wanted = {path(content)[Level.SERIES] for content in ALL} - {path(NEXT_STUDY)[Level.SERIES]}
+    assert {each.resource.id for each in found} == wanted
+    for each in found:
+        same = orthanc.with_children(Level.SERIES, each.resource.id)
+        assert (each.resource, sorted(each.children)) == (same.resource, sorted(same.children))
+    assert list(orthanc.series_of([])) == []

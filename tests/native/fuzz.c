@@ -97,6 +97,8 @@ static void recent(void)
   davfs_add_recent(since, below(3) ? "" : joined(NAMES, 3), copied(text, size), size);
   uint32_t depth = some(path, NAMES, 4);
   davfs_request asked = {.segments = depth, .path = (const char* const*) path, .retrieve = fake_retrieve};
+  davfs_set_trash(below(2));
+  davfs_follow_log();
   davfs_send_recent(&asked);
   if (size > 0) /* a file that is remembered, most of the time */
   {

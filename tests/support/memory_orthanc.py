@@ -304,6 +304,11 @@ class MemoryOrthanc:
                 found[above] = None
         return list(found)
 
+    def series_of(self, studies: Sequence[OrthancId]) -> list[WithChildren]:
+        """See `Orthanc`."""
+        series = [one for study in studies if self.exists(Level.STUDY, study) for one in self._below(study)]
+        return [self.with_children(Level.SERIES, one) for one in series]
+
     def _arrive(self, known: Facts) -> None:
         now = datetime.now(UTC).replace(microsecond=0)
         parent, new = None, []

@@ -19,6 +19,7 @@ KEYS = (
     "HashKey",
     "AllowUpload",
     "AllowDelete",
+    "TrashMetadata",
     "Search",
     "Spool",
     "SpoolMaximumSize",

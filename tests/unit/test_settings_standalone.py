@@ -23,6 +23,7 @@ KEYS = (
     "AllowUpload",
     "AllowAttach",
     "AllowDelete",
+    "TrashMetadata",
     "Audit.Enabled",
     "Audit.File",
     "Audit.MaximumSize",

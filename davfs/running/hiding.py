@@ -1,0 +1,61 @@
+"""Assembles the part of the drive that hides what is in the trash."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from davfs.orthanc import Orthanc
+from davfs.orthanc.model import Change, Level, OrthancId
+from davfs.settings.configuration import Configuration
+from davfs.trash.hidden import VisibleOrthanc
+from davfs.trash.known_marks import KnownMarks, MarkStorage
+from davfs.trash.marks import Marks, OrthancMarks
+
+
+@dataclass(frozen=True, slots=True)
+class Hiding:
+    """The marks of the trash, and the archive without what they hide.
+
+    Attributes:
+        marks: Reads and changes the marks.
+        visible: The archive as the drive shows it.
+        revealed: Takes note of new entries of Orthanc's log; see `IndexCallbacks`.
+    """
+
+    marks: Marks
+    visible: VisibleOrthanc
+    revealed: Callable[[Sequence[Change]], Collection[tuple[Level, OrthancId]]]
+
+
+def assemble_hiding(
+    orthanc: Orthanc,
+    storage: MarkStorage,
+    settings: Configuration,
+    changed: Callable[[], None],
+    set_trash: Callable[[bool], None],
+) -> Hiding:
+    """Return what hides the trash of an archive.
+
+    Args:
+        orthanc: The archive.
+        storage: Keeps the marks.
+        settings: The settings.
+        changed: Called when a path may lead to another resource than before.
+        set_trash: Called with True while something may be in the trash, and with False otherwise.
+    """
+    known = KnownMarks(orthanc, storage, settings.trash_metadata)
+
+    def after_change(study: OrthancId) -> None:
+        changed()
+        set_trash(True)
+        known.read([study])
+
+    marks = OrthancMarks(orthanc, known.all, after_change, settings.trash_metadata)
+    visible = VisibleOrthanc(orthanc, known, marks)
+
+    def revealed(entries: Sequence[Change]) -> Collection[tuple[Level, OrthancId]]:
+        found = visible.revealed(entries)
+        set_trash(settings.allow_delete or not known.are_none)
+        return found
+
+    set_trash(settings.allow_delete or not known.are_none)
+    return Hiding(marks, visible, revealed)
