@@ -74,7 +74,10 @@ def _is_part(record: AuditRecord) -> bool:
 def _key(record: AuditRecord) -> tuple[object, ...]:
     reason = "" if record.action is AuditAction.READ and record.resource else record.reason
     study = record.study_instance_uid if record.action is AuditAction.QUARANTINE else ""
-    return record.client, record.action, record.resource or study, reason, record.keywords, record.hits
+    client = record.client
+    repeats = record.reason == NOT_FOUND or record.action is AuditAction.LOGIN_REFUSED
+    who = (client.user, client.address, client.door) if repeats else client  # whatever program they claim to be
+    return who, record.action, record.resource or study, reason, record.keywords, record.hits
 
 
 def _merged(first: AuditRecord, second: AuditRecord) -> AuditRecord:

@@ -85,9 +85,13 @@ class AccessReport:
         self.is_notable = True
         if not resources:
             self.level, self.study_instance_uid, self.patient, self.sop_instances = "", "", "", 0
-        elif self.level == "patient":
+        elif self.level in {"", "patient"}:
             self.level = "study"
         self.resource = resources
+
+    def changed(self, studies: Iterable[str]) -> None:
+        """Note which studies a request has changed that has no path, by Orthanc's ids."""
+        self.is_notable, self.level, self.resource = True, "study", ",".join(studies)
 
     def failed(self, error: BaseException) -> None:
         """Note that a request was refused, or could not be answered."""

@@ -127,21 +127,30 @@ static void changes(void)
   }
 }
 
+/* No more come out than went in, and all of them if the queue is emptied. */
 static void reads(void)
 {
-  davfs_read taken[4];
-  (below(20) ? davfs_open_reads : davfs_close_reads)();
-  for (uint32_t i = below(4) + (below(2000) == 0 ? 9000 : 0); i > 0; i--)
+  static uint64_t came = 0, taken = 0;
+  davfs_read some[4];
+  int is_open = below(20) != 0, number;
+  (is_open ? davfs_open_reads : davfs_close_reads)();
+  for (uint32_t i = below(4) + (below(2000) == 0 ? 9000 : 0); i > 0; i--, came += (uint64_t) is_open)
   {
     davfs_add_read(davfs_this_request(), below(2) ? "" : "0123456789-0123456789-0123456789-0123456789-0123456789", i);
   }
-  int number = davfs_take_reads(taken, 4, 0);
-  PROMISED(number >= 0 && number <= 4);
-  for (int i = 0; i < number; i++)
+  int all = below(100) == 0;
+  do
   {
-    PROMISED(strlen(taken[i].instance) < sizeof(taken[i].instance));
-  }
-  davfs_lost_reads();
+    number = davfs_take_reads(some, 4, 0);
+    PROMISED(number >= 0 && number <= 4);
+    for (int i = 0; i < number; i++)
+    {
+      PROMISED(strlen(some[i].instance) < sizeof(some[i].instance));
+    }
+    taken += (uint64_t) number;
+  } while (all && number > 0);
+  taken += davfs_lost_reads();
+  PROMISED(taken <= came && (!all || taken == came));
 }
 
 /* A DICOM file, most of the time: it has elements in any order and of any length, in sequences that may not end. */
@@ -174,6 +183,19 @@ static size_t dicom_file(char* out)
   return below(4) ? size : below((uint32_t) size);
 }
 
+/* A DICOM file of one of three series. */
+static size_t file_of_series(char* out)
+{
+  static const char elements[] = "\2\0\x10\0UI\x14\0001.2.840.10008.1.2.1\0\x10\0\x20\0LO\4\0ab  "
+                                 "\x20\0\x0d\0UI\4\0001.2\0\x20\0\x0e\0UI\4\0001.3\0";
+  memset(out, 0, 128);
+  memcpy(out + 128, "DICM", 4);
+  memcpy(out + 132, elements, sizeof(elements) - 1);
+  size_t size = 132 + sizeof(elements) - 1;
+  out[size - 2] = (char) ('3' + below(3));
+  return size;
+}
+
 /* Counts all, in the order in which they came, and loses none while there is room. */
 static void arrivals(void)
 {
@@ -187,10 +209,12 @@ static void arrivals(void)
   }
   for (uint32_t i = below(6); i > 0; i--, came++)
   {
-    fake_instance stored = {.json = below(3) ? NULL : bytes(300), .origin = (OrthancPluginInstanceOrigin) (1 + below(6))};
-    stored.size = dicom_file(text);
+    fake_instance stored = {.json = below(5) ? NULL : bytes(300), .origin = (OrthancPluginInstanceOrigin) (1 + below(2))};
+    stored.size = below(2) ? dicom_file(text) : file_of_series(text);
     stored.data = copied(text, stored.size);
-    PROMISED(registered_stored((const OrthancPluginDicomInstance*) &stored, bytes(60)) == 0);
+    char id[80];
+    snprintf(id, sizeof(id), "%u-%s", came, bytes(60)); /* one that comes again is not counted */
+    PROMISED(registered_stored((const OrthancPluginDicomInstance*) &stored, copied(id, strlen(id) + 1)) == 0);
   }
   for (uint32_t i = below(6); i > 0 && davfs_take_arrival(&arrival, 0); i--, taken += arrival.instances)
   {

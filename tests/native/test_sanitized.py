@@ -63,6 +63,7 @@ MISTAKES = [
     Mistake("changes", "change_queue.c", 'id ? id : ""', "id"),
     Mistake("changes", "change_queue.c", "(first + count++) % CAPACITY", "CAPACITY + count++"),
     Mistake("reads", "read_queue.c", "(first + count++) % CAPACITY", "first + count++"),
+    Mistake("reads", "read_queue.c", "lost += is_open;", ""),
     Mistake("reads", "read_queue.c", "sizeof(read->instance) - 1", "sizeof(read->instance)"),
     Mistake("arrivals", "arrivals.c", "*link = ring[first].next;", ""),
     Mistake("arrivals", "arrivals.c", "found->arrival.instances += made->instances;", ""),

@@ -149,6 +149,15 @@ def test_deletions() -> None:
     assert (record.level, record.resource, record.sop_instances, record.patient) == ("", "", 0, "")
 
 
+def test_what_has_no_path() -> None:
+    """A change by the drive's API names the studies."""
+    report = AccessReport(AuditAction.RESTORE)
+    report.changed(["one", "two"])
+    record = report.record(ALICE)
+    assert record is not None
+    assert (record.level, record.resource, record.sop_instances) == ("study", "one,two", None)
+
+
 def uploaded(imported: ImportReport, error: DavfsError | None = None, action: str = "upload") -> AuditRecord:
     """Return the record of an upload."""
     report = AccessReport(AuditAction(action))

@@ -25,8 +25,9 @@ def record(action: str, client: Client = ALICE, **others: object) -> AuditRecord
 def test_guesses() -> None:
     """Refused logins of a user from an address are one record with their number; another user is another one."""
     wrong = record("login-refused", outcome=Outcome.REFUSED, reason="WrongPassword")
-    (one, other) = merged(*[wrong] * 50, replace(wrong, client=BOB))
-    assert (one.requests, one.client) == (50, ALICE)
+    programs = [replace(wrong, client=replace(ALICE, agent=str(number))) for number in range(50)]
+    (one, other) = merged(*programs, replace(wrong, client=BOB))
+    assert (one.requests, one.client.user) == (50, "alice")
     assert (other.requests, other.client) == (1, BOB)
 
 

@@ -19,7 +19,7 @@ from davfs.doors.webdav.upload_body import BrokenUpload
 from davfs.errors import NotFound
 
 _API = "/davfs-api/"
-_ACTIONS = {"/davfs-api/reload": AuditAction.RELOAD}
+_TRASH = "/davfs-api/trash/"
 
 
 class AccessRecords(BaseMiddleware):
@@ -91,9 +91,12 @@ def client_of(environ: Environ, context: Context) -> Client:
 
 
 def _action(environ: Environ) -> AuditAction | None:
-    if environ["PATH_INFO"].startswith(_API):
-        return _ACTIONS.get(environ["PATH_INFO"]) if environ["REQUEST_METHOD"] == "POST" else None
-    return action_of(environ["REQUEST_METHOD"], path_of(environ))
+    method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+    if not path.startswith(_API):
+        return action_of(method, path_of(environ))
+    if path.startswith(_TRASH):
+        return {"POST": AuditAction.RESTORE, "DELETE": AuditAction.PURGE}.get(method)
+    return AuditAction.RELOAD if method == "POST" else None
 
 
 def _note_error(report: AccessReport, error: Exception) -> None:
