@@ -36,7 +36,9 @@ class IndexWriter:
         self._write_resources([resource for resource in found if resource.id in differences], new)
         changed = [one for one in found if differences.get(one.id) in {Difference.TAGS, Difference.NEW}]
         self._placements.place(changed, new)
-        self._placements.place_by_series([one.parent for one in changed if one.level is Level.SERIES and one.parent])
+        studies = [one.parent for one in changed if one.level is Level.SERIES and one.parent]
+        self._placements.place_by_series(studies)
+        self._resources.update_searchable(study for study in studies if study not in new)
         for resource in found:
             if differences.get(resource.id) is Difference.DATE:
                 self._placements.set_date(resource.id)
@@ -90,6 +92,7 @@ class IndexWriter:
             deleted.append(resource)
         self._resources.delete_if_childless(patients)
         self._placements.place_by_series(studies)
+        self._resources.update_searchable(studies)
         self._revisions.record(deleted)
         return kept
 

@@ -173,6 +173,11 @@ def _criterion(keyword: str, value: str) -> Criterion:
     return ContainsWords(tuple(dict.fromkeys(search_key(value).split())))
 
 
+def words_of(term: Term) -> tuple[str, ...]:
+    """Return the words that a value has to contain to meet a term; none if the term compares something else."""
+    return term.criterion.words if isinstance(term.criterion, ContainsWords) else ()
+
+
 @lru_cache
 def has_words(keyword: str) -> bool:
     """Return True if queries for a tag compare words: it is no date, time, number or code that is compared whole."""

@@ -154,10 +154,24 @@ class ResourceTable:
     def update(self, resource: Resource) -> None:
         """Replace an indexed resource; its number in the file stays."""
         record = records.of_resource(self.row(resource.id) or 0, resource)
-        searchable.delete(self._db, record.row)
-        searchable.insert(self._db, [record])
+        if record.level is Level.STUDY:
+            searchable.delete(self._db, record.row)
+            searchable.insert(self._db, [record, *self._series(record.id)])
         level, identifier, parent = records.identity(record)
         self._db.execute(_UPDATE, (parent, *records.values(record), level, identifier))
+
+    def update_searchable(self, studies: Iterable[str]) -> None:
+        """Compute the words of studies again whose series were added, changed or deleted."""
+        for study in dict.fromkeys(studies):
+            query = f"SELECT {records.COLUMNS} FROM resource WHERE level = ? AND orthanc = ?"  # noqa: S608  a constant
+            for found in self._db.execute(query, (LEVEL_NUMBERS[Level.STUDY], pack(study))).fetchall():
+                record = records.read(found)
+                searchable.delete(self._db, record.row)
+                searchable.insert(self._db, [record, *self._series(study)])
+
+    def _series(self, study: str) -> list[Record]:
+        query = f"SELECT {records.COLUMNS} FROM resource WHERE parent = ? AND level = ?"  # noqa: S608  a constant
+        return list(map(records.read, self._db.execute(query, (pack(study), LEVEL_NUMBERS[Level.SERIES]))))
 
     def delete(self, resource: str) -> None:
         """Delete a resource, but not those below it."""

@@ -46,7 +46,7 @@ CREATE TABLE state (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 """``resource`` has the indexed resources. ``folder`` has the folders of groups and patients, a row for each way in
 which they and the folders above them are spelled, with the latest date below; and the folders in which these begin,
 with an empty name. ``placement`` has the resources in these folders; without a name, a member that is not listed
-itself. ``searchable`` has the texts of studies, for searches. ``dated`` has the days of studies on which their
+itself. ``searchable`` has the words of studies and of series. ``dated`` has the days of studies on which their
 placements by a layout with relative dates depend. ``entry`` has the last entries of Orthanc's change log that were
 read; ``mark`` the marks of studies in the trash; ``layout`` how far each layout is placed (`layout_table`); ``state``
 single values. Ids and nodes are packed (`packing`); ``key`` is a hash of the folded name."""

@@ -14,11 +14,11 @@ from itertools import islice
 from typing import Any, TypeAlias
 
 from davfs.cache import LruCache
-from davfs.catalog import stored_tags
+from davfs.catalog import searchable, stored_tags
 from davfs.catalog.connections import snapshot
 from davfs.catalog.packing import pack, unpack
 from davfs.catalog.plan import Folder
-from davfs.catalog.query import ContainsWords, Query, Term
+from davfs.catalog.query import Query, Term
 from davfs.catalog.rows import Row, of_studies
 from davfs.catalog.schema import LEVEL_NUMBERS
 from davfs.catalog.store import Store
@@ -125,10 +125,9 @@ def _comparison(query: Query, today: date) -> Callable[[int, bytes | None], bool
 
 def _candidates(db: sqlite3.Connection, query: Query, today: date) -> tuple[str, list[str]]:
     """Return an SQL condition that each study meets that matches a query, and perhaps others; and its parameters."""
-    terms = [term for term in query if term.level is not Level.SERIES]
-    words = {word for term in terms if isinstance(term.criterion, ContainsWords) for word in term.criterion.words}
+    words = {text for term in query for text in searchable.texts(term)}
     clauses, values = ["TRUE", *["instr(f.text, ?)"] * len(words)], sorted(words)
-    if criteria := [term.criterion for term in terms if term.keyword == _DATE]:
+    if criteria := [term.criterion for term in query if term.keyword == _DATE]:
         dates = [found for (found,) in db.execute("SELECT DISTINCT date FROM searchable")]
         clauses.append("f.date IN (SELECT value FROM json_each(?))")
         values.append(json.dumps([one for one in dates if all(each.accepts(one, today) for each in criteria)]))

@@ -1,42 +1,74 @@
 """The table by which searches find studies: their words without case and accents, in the order of their dates.
 
 A search compares its words with these texts within SQLite, and all else with the few studies that are left. Since the
-texts of all tags of a study are one, a study that is left need not match.
+words of all tags of a study and of its series are one text, a study that is left need not match.
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from davfs.catalog import stored_tags
-from davfs.catalog.query import has_words, search_key
+from davfs.catalog.query import EqualsValue, Term, has_words, search_key, words_of
 from davfs.catalog.records import Record
+from davfs.layout import tags
 from davfs.orthanc.model import Level
 
-_DATE = "StudyDate"
+_DATE, _MODALITY = "StudyDate", "Modality"
 
 
-def insert(db: sqlite3.Connection, records: Iterable[Record]) -> None:
-    """Insert those of new resources that are studies."""
-    rows = ((_date(one), one.row, _text(one)) for one in records if one.level is Level.STUDY)
+def insert(db: sqlite3.Connection, records: Sequence[Record]) -> None:
+    """Insert the studies among resources; all series of each are among them too."""
+    series: dict[str, list[Record]] = {}
+    for one in records:
+        if one.level is Level.SERIES:
+            series.setdefault(one.parent, []).append(one)
+    studies = (one for one in records if one.level is Level.STUDY)
+    rows = ((_date(one), one.row, _text(one, series.get(one.id, ()))) for one in studies)
     db.executemany("INSERT INTO searchable VALUES (?, ?, ?)", rows)
 
 
 def delete(db: sqlite3.Connection, row: int) -> None:
     """Delete a study, by its number in the file, before it is changed or deleted itself; ignore other resources."""
-    for (tags,) in db.execute("SELECT tags FROM resource WHERE id = ?", (row,)):
-        date = _stored(stored_tags.load(tags).get(_DATE, ""))
+    for (own,) in db.execute("SELECT tags FROM resource WHERE id = ?", (row,)):
+        date = _stored(stored_tags.load(own).get(_DATE, ""))
         db.execute("DELETE FROM searchable WHERE date = ? AND resource = ?", (date, row))
+
+
+def texts(term: Term) -> Iterator[str]:
+    """Yield texts that the text of each study has in it that meets a term of a query."""
+    if _is_in_text(term.keyword, term.level):
+        yield from words_of(term)
+    elif term.keyword == _MODALITY and isinstance(term.criterion, EqualsValue):
+        yield _code(term.criterion.text)
 
 
 def _date(study: Record) -> str:
     return _stored(study.tags.get(_DATE, ""))
 
 
-def _text(study: Record) -> str:
-    tags = (*study.patient.items(), *study.tags.items())
-    values = [value for keyword, value in tags if value and has_words(keyword)]
-    plain = search_key("\n".join([value for value in values if value.isascii()]))  # at once, which is quicker
-    return " ".join([plain, *(search_key(_stored(value)) for value in values if not value.isascii())])
+def _text(study: Record, series: Iterable[Record]) -> str:
+    own = [value for some in (study.patient, study.tags) for key, value in some.items() if value and has_words(key)]
+    below = [(key, value) for one in series for key, value in one.tags.items() if value]
+    words = dict.fromkeys([value for key, value in below if _is_in_text(key, Level.SERIES)])
+    codes = {_code(search_key(code)) for key, value in below if key == _MODALITY for code in value.split("\\")}
+    return " ".join([*_keys([*own, *words]), *sorted(codes)])
+
+
+def _keys(values: Iterable[str]) -> Iterator[str]:
+    """Yield the keys of values: of those in ASCII at once, which is quicker."""
+    others = [value for value in values if not value.isascii()]
+    yield search_key("\n".join([value for value in values if value.isascii()]))
+    yield from (search_key(_stored(value)) for value in others)
+
+
+def _is_in_text(keyword: str, level: Level) -> bool:
+    """Return True if a tag's words are in the text: the UIDs of many series would take more room than all else."""
+    return has_words(keyword) and not (level is Level.SERIES and tags.representation(keyword) == "UI")
+
+
+def _code(text: str) -> str:
+    """Return a modality as it is in the text: no key has an equals sign."""
+    return f"={text}="
 
 
 def _stored(text: str) -> str:
