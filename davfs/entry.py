@@ -39,8 +39,8 @@ class Entry(NamedTuple):  # made in half the time of a dataclass
         implied: True for a folder that exists when it is opened only, so that it can be created like a new one.
         level: Level of the resource, for the audit trail: ``patient``, ``study``, ``series`` or ``instance``; empty if
             there is none, or if it is an instance's DICOM file.
-        changed: When the content was changed, in UTC, if `modified` is a date that a client told, which says nothing
-            about that; None if `modified` is that time.
+        changed: When the content was changed, in UTC, if `modified` says nothing about that, since it is the date of an
+            acquisition, or one that a client told; None if `modified` is that time.
     """
 
     name: str

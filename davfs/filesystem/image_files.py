@@ -119,4 +119,7 @@ class ImageFiles:
         date = shown.date or instance.received or _EPOCH
         if (file := shown.derived) is not None:
             return Entry(name, EntryKind.FILE, date, file.size, file.etag, file.media_type, resource=instance.id)
-        return Entry(name, EntryKind.FILE, date, instance.size, instance.uuid, DICOM, resource=instance.id, steady=True)
+        entry = Entry(
+            name, EntryKind.FILE, date, instance.size, instance.uuid, DICOM, resource=instance.id, steady=True
+        )
+        return entry._replace(changed=instance.received or _EPOCH) if shown.date else entry

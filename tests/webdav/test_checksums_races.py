@@ -103,3 +103,25 @@ def test_replaced_each_time(door: LocalServer, orthanc: ReplacingOrthanc) -> Non
     orthanc.times = 1000
     answer = door.drive.request("GET", ARCHIVE, headers={"Want-Repr-Digest": "md5=1"})
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+
+
+def test_date_of_the_acquisition(orthanc: ReplacingOrthanc, tmp_path: DiskPath) -> None:
+    """An image that replaced another one is never taken for it, though both were acquired at the same time."""
+    layout = extra_files.ALL.replace("[[level]]", 'dates = "acquisition"\n[[level]]', 1)
+    (tmp_path / "inbox").mkdir()
+    with (
+        local_server(tmp_path / "inbox", orthanc=orthanc) as door,
+        extra_files.opened(orthanc, tmp_path, layout) as tree,
+    ):
+        door.areas["all"] = tree
+        former = door.drive.get(ARCHIVE)
+        assert former.headers["Last-Modified"].startswith("Thu, 29 Feb 2024")
+        orthanc.overwrite(NEWER)
+        for headers in (
+            {"If-Modified-Since": former.headers["Last-Modified"]},
+            {"Range": "bytes=100-", "If-Range": former.headers["Last-Modified"]},
+            {"If-None-Match": former.headers["ETag"]},
+        ):
+            answer = door.drive.request("GET", ARCHIVE, headers=headers)
+            assert (answer.status_code, answer.content) == (200, NEWER)
+            assert answer.headers["Last-Modified"] == former.headers["Last-Modified"]

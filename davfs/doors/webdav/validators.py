@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
+from davfs.dates import http_date
 from davfs.entry import Entry
 
 _TAG = re.compile(r'(?:^|,)[ \t]*(W/)?"([^"]*)"[ \t]*(?=,|$)')
@@ -49,12 +50,15 @@ def unmet(headers: Mapping[str, Any], entry: Entry) -> HTTPStatus | None:
 def same_version(header: str, entry: Entry) -> bool:
     """Return True if ``If-Range`` names the current version of a file, so that parts of it fit together.
 
-    A date is no strong validator: files are replaced within a second, or have the date of their acquisition, or that
-    which a client told. Clients that know the entity tag must not send one.
+    A date, which Finder sends, is a strong validator of an image in the archive, unless it is that of its acquisition.
+    Other files may have been replaced within the same second, or have a date that a client told.
 
     Source: RFC 9110 §13.1.5, §8.8.2.2.
     """
-    return bool(entry.etag) and header.strip() == entity_tag(entry)
+    if not entry.etag:
+        return False
+    is_dated = entry.steady and entry.changed is None
+    return header.strip() == entity_tag(entry) or (is_dated and header.strip() == http_date(entry.modified))
 
 
 def _matches(header: str, etag: str, *, weak: bool) -> bool:
@@ -71,5 +75,5 @@ def _modified_since(header: str | None, entry: Entry) -> bool | None:
         date = parsedate_to_datetime(header)
     except (ValueError, OverflowError):
         return None
-    modified = entry.changed or entry.modified  # a date that was told can be the same for two contents
+    modified = entry.changed or entry.modified  # others can be the same for two contents
     return modified.replace(microsecond=0) > (date if date.tzinfo else date.replace(tzinfo=UTC))
