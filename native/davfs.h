@@ -104,6 +104,7 @@ typedef struct davfs_request
   int depth;        /* its value; -1 for anything but 0 and 1 */
   char address[48]; /* IP address of the client, or of the last proxy */
   char agent[128];  /* User-Agent header, "" for none */
+  uint64_t upload;  /* bytes of the body of POST /instances; 0 for all else, and if it is compressed or not announced */
   /* The arguments of the callback that is running, as far as it has them: */
   uint32_t segments; /* of the path */
   const char* const* path;
@@ -251,7 +252,7 @@ typedef struct
   char folded[12];    /* what it is compared as, in UTF-8: "" for a character that is ignored, " " for one that separates */
 } davfs_folding;
 /* Sets what characters beyond ASCII are compared as, in ascending order; one that is not among them is compared as it is.
-   Called once, before any name is folded. */
+   Only the first call counts. */
 void davfs_set_folding(const davfs_folding* ascending, size_t count);
 /* Reads a character of UTF-8; a byte that is none is a character of its own. Returns its number of bytes. */
 size_t davfs_read_character(const char* text, uint32_t* character);
@@ -355,9 +356,9 @@ typedef struct
   size_t size;        /* bytes of the file, which stands behind them; 0 if there was no room for it */
   char bytes[];
 } davfs_held;
-/* Adds a copy of an instance; the file is left out if there is no room for it. */
-void davfs_add_held(const davfs_identity* identity, const char* sender, const char* known, size_t length, const void* file,
-                    size_t size);
+/* Adds a copy of an instance; the file is left out if there is no room for it. Returns 1 if all was added. */
+int davfs_add_held(const davfs_identity* identity, const char* sender, const char* known, size_t length, const void* file,
+                   size_t size);
 /* Waits for the next one, oldest first. Returns NULL if none came for so many milliseconds; the caller frees it. */
 davfs_held* davfs_next_held(int milliseconds);
 void davfs_free_held(davfs_held* held);
@@ -366,7 +367,7 @@ int davfs_lost_held(void);
 
 /* quarantine.c: registers the filters of arriving instances. */
 void davfs_register_quarantine(void);
-/* Called once it is known that no other plugin can have a filter of C-STORE. */
+/* Called once it is known that no other plugin can have a filter of C-STORE, and nothing changes instances on their way. */
 void davfs_quarantine_is_alone(void);
 /* Marks this thread's imports as those of the drive until davfs_end_import(): the drive itself keeps what is held, and what an
    administrator has `accepted` is let in. */

@@ -11,13 +11,12 @@ static size_t foldings = 0;
 
 void davfs_set_folding(const davfs_folding* ascending, size_t count)
 {
-  davfs_folding* copy = malloc(count * sizeof(*copy) + 1);
+  davfs_folding* copy = folding ? NULL : malloc(count * sizeof(*copy) + 1);
   if (copy != NULL)
   {
     memcpy(copy, ascending, count * sizeof(*copy));
-    free(folding);
-    folding = copy;
     foldings = count;
+    __atomic_store_n(&folding, copy, __ATOMIC_RELEASE); /* a filter may be folding a name */
   }
 }
 
@@ -54,8 +53,8 @@ const char* davfs_fold_character(uint32_t character, char* own, size_t size)
     own[1] = '\0';
     return kept ? own : " ";
   }
-  const davfs_folding* found =
-      folding ? bsearch(&character, folding, foldings, sizeof(*folding), compare_foldings) : NULL;
+  const davfs_folding* known = __atomic_load_n(&folding, __ATOMIC_ACQUIRE);
+  const davfs_folding* found = known ? bsearch(&character, known, foldings, sizeof(*known), compare_foldings) : NULL;
   own[size] = '\0';
   return found ? found->folded : own;
 }

@@ -7,6 +7,9 @@
    2. For C-STORE, another one, which chooses the status. Of these Orthanc asks the filter of one plugin alone, the first one
       that was registered. If another plugin was first, this one is never asked, and then the first kind has to refuse.
 
+   A ZIP that is sent to POST /instances would end with the first error, and its other members be lost; it is recognised by a body
+   of another size than the instance's. There a refusal is no success: the answer has "FilteredOut" for each such member.
+
    The drive's own imports are told apart by their thread; there the first kind may refuse, for the drive asks why. */
 
 #include "davfs.h"
@@ -28,6 +31,7 @@ typedef struct
 
 static _Thread_local import own;
 static atomic_int chooses_status = 0; /* Orthanc asks our filter of C-STORE */
+static atomic_int is_alone = 0;       /* nothing changes instances on their way */
 
 void davfs_begin_import(int accepted)
 {
@@ -57,22 +61,33 @@ static int judge(const OrthancPluginDicomInstance* instance, davfs_verdict* foun
   return davfs_judge_identity(&found->identity, found->known, sizeof(found->known), &found->length);
 }
 
-/* Judges an instance that comes from elsewhere, and has Python keep it if it is held. */
-static int judge_arrival(const OrthancPluginDicomInstance* instance)
+/* Judges an instance that comes from elsewhere, and has Python keep it if it is held; *kept is 1 if that is possible. */
+static int judge_arrival(const OrthancPluginDicomInstance* instance, int* kept)
 {
   davfs_verdict found;
   size_t size;
   int verdict = judge(instance, &found);
+  *kept = 0;
   if (verdict == DAVFS_HELD)
   {
     const void* file = davfs_instance_data(instance, &size);
-    davfs_add_held(&found.identity, davfs_instance_sender(instance), found.known, found.length, file, size);
+    *kept = davfs_add_held(&found.identity, davfs_instance_sender(instance), found.known, found.length, file, size);
   }
   return verdict;
 }
 
+static int is_zip_member(const OrthancPluginDicomInstance* instance)
+{
+  size_t size;
+  uint64_t upload = davfs_this_request()->upload;
+  davfs_instance_data(instance, &size);
+  return is_alone && upload != 0 && upload != size &&
+         davfs_instance_origin(instance) == OrthancPluginInstanceOrigin_RestApi;
+}
+
 static int32_t filter(const OrthancPluginDicomInstance* instance)
 {
+  int kept;
   if (own.running)
   {
     own.verdict = judge(instance, &own.found);
@@ -82,14 +97,15 @@ static int32_t filter(const OrthancPluginDicomInstance* instance)
   {
     return STORED; /* the other filter is asked next */
   }
-  return judge_arrival(instance) == DAVFS_LET_IN ? STORED : FAILED;
+  int verdict = judge_arrival(instance, &kept);
+  return verdict == DAVFS_LET_IN ? STORED : kept && is_zip_member(instance) ? REFUSED : FAILED;
 }
 
 static int32_t filter_c_store(uint16_t* status, const OrthancPluginDicomInstance* instance)
 {
-  int judged = !chooses_status; /* by the other filter: otherwise it would not be asked */
+  int kept, judged = !chooses_status; /* by the other filter: otherwise it would not be asked */
   chooses_status = 1;
-  int verdict = judged ? DAVFS_LET_IN : judge_arrival(instance);
+  int verdict = judged ? DAVFS_LET_IN : judge_arrival(instance, &kept);
   *status = verdict == DAVFS_LET_IN ? 0 : verdict == DAVFS_HELD ? DOES_NOT_MATCH : OUT_OF_RESOURCES;
   return verdict == DAVFS_LET_IN ? STORED : REFUSED;
 }
@@ -97,11 +113,13 @@ static int32_t filter_c_store(uint16_t* status, const OrthancPluginDicomInstance
 void davfs_quarantine_is_alone(void)
 {
   chooses_status = 1;
+  is_alone = 1;
 }
 
 void davfs_register_quarantine(void)
 {
   chooses_status = 0;
+  is_alone = 0;
   davfs_clear_identities();
   OrthancPluginRegisterIncomingDicomInstanceFilter(davfs_context, filter);
   OrthancPluginRegisterIncomingCStoreInstanceFilter(davfs_context, filter_c_store);

@@ -62,8 +62,8 @@ static void append(queued* made)
   pthread_mutex_unlock(&mutex);
 }
 
-void davfs_add_held(const davfs_identity* identity, const char* sender, const char* known, size_t length, const void* file,
-                    size_t size)
+int davfs_add_held(const davfs_identity* identity, const char* sender, const char* known, size_t length, const void* file,
+                   size_t size)
 {
   int64_t room = reserve(file ? size : 0);
   queued* made = room >= 0 ? malloc(sizeof(queued) + length + (size_t) room) : NULL;
@@ -73,7 +73,7 @@ void davfs_add_held(const davfs_identity* identity, const char* sender, const ch
     {
       release((size_t) room);
     }
-    return;
+    return 0;
   }
   made->next = NULL;
   made->held.identity = *identity;
@@ -84,6 +84,7 @@ void davfs_add_held(const davfs_identity* identity, const char* sender, const ch
   memcpy(made->held.bytes, known, length);
   memcpy(made->held.bytes + length, room > 0 ? file : "", (size_t) room);
   append(made);
+  return (size_t) room == size;
 }
 
 static queued* take(void)

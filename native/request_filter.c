@@ -3,11 +3,12 @@
    - It refuses the outer root. The core dereferences the last segment of an empty path on GET and HEAD of a collection's
      root (HttpServer.cpp, HandleWebDav) and dies; people mount the inner root, which is an ordinary folder of the outer.
    - It starts the record of the request with what the callbacks are not given: the user, the address, and headers. Of an
-     upload to another URI it notes who sends it (arrivals.c). */
+     upload to another URI it notes who sends it (arrivals.c), and its size (quarantine.c). */
 
 #include "davfs.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -142,6 +143,27 @@ static void note_uploader(const char* uri, const char* ip, uint32_t headers, con
   }
 }
 
+/* Returns the length of the body of POST /instances; 0 for all else, and if it is compressed or not announced. */
+static uint64_t upload_size(OrthancPluginHttpMethod method, const char* uri, uint32_t headers, const char* const* keys,
+                            const char* const* values)
+{
+  uint64_t size = 0;
+  size_t length = next_segment(&uri);
+  if (method != OrthancPluginHttpMethod_Post || length != strlen("instances") || strncmp(uri, "instances", length) != 0)
+  {
+    return 0;
+  }
+  for (uint32_t i = 0; i < headers; i++)
+  {
+    if (strcasecmp(keys[i], "content-encoding") == 0)
+    {
+      return 0;
+    }
+    size = strcasecmp(keys[i], "content-length") == 0 ? strtoull(values[i], NULL, 10) : size;
+  }
+  return size;
+}
+
 static int32_t filter(OrthancPluginHttpMethod method, const char* uri, const char* ip, uint32_t headers,
                       const char* const* keys, const char* const* values, uint32_t arguments,
                       const char* const* argument_keys, const char* const* argument_values)
@@ -149,6 +171,7 @@ static int32_t filter(OrthancPluginHttpMethod method, const char* uri, const cha
   davfs_request* request = davfs_this_request();
   int exact = 0;
   davfs_clear_request(request);
+  request->upload = upload_size(method, uri, headers, keys, values);
   memset(davfs_this_uploader(), 0, sizeof(davfs_uploader));
   if (!is_below_outer(uri, &exact))
   {

@@ -21,7 +21,7 @@ class InsideQuarantine:
         quarantine.set_folding(foldings())
 
     def is_alone(self) -> None:
-        """Record that no other plugin can have a filter of C-STORE; see native/quarantine.c."""
+        """Record that no other plugin has filters or changes instances; see native/quarantine.c."""
         quarantine.is_alone()
 
     def set_study(self, study: str, patient: Mapping[str, str]) -> None:

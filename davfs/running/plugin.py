@@ -79,7 +79,7 @@ def _start() -> None:
     checked = setup.prepare(configuration, core.configuration_path())
     if not setup.keeps_files(configuration):
         _log.warning("StoreDicom is false, so that Orthanc keeps no files: the drive takes no uploads")
-    quarantine = _quarantine(RestOrthanc(InsideTransport())) if checked.settings.quarantine else None
+    quarantine = _quarantine(configuration) if checked.settings.quarantine else None
     _running.closing.enter_context(state_folder.locked(checked.settings.spool, checked.settings.catalog))
     outage = Outage(callbacks.refuse_recent)
     orthanc = RestOrthanc(OutageTransport(InsideTransport(), outage))
@@ -110,9 +110,9 @@ def _link(configuration: Mapping[str, Any], outage: Outage, name: NodeName) -> D
     )
 
 
-def _quarantine(orthanc: RestOrthanc) -> InsideQuarantine:
+def _quarantine(configuration: Mapping[str, Any]) -> InsideQuarantine:
     quarantine = InsideQuarantine()
-    if orthanc.plugins() <= _HARMLESS:
+    if not _may_alter(configuration, RestOrthanc(InsideTransport())):
         quarantine.is_alone()
     return quarantine
 

@@ -95,7 +95,7 @@ def settle(seconds: float) -> None:
 
 
 def is_alone() -> None:
-    """Record that no other plugin can have a filter of C-STORE."""
+    """Record that no other plugin can have a filter of C-STORE, and nothing changes instances on their way."""
     lib.davfs_quarantine_is_alone()
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from davfs.demo.ports import free_ports
 from davfs.demo.process import OrthancProcess
-from tests.orthanc.conftest import RunOrthanc
+from tests.orthanc.conftest import PYTHON_PLUGIN, RunOrthanc
 from tests.support import cstore, dicom
 from tests.support.audit import audit_records
 from tests.support.drive import has, rest_client
@@ -296,18 +296,23 @@ def test_quarantine_is_deleted_file_by_file(archive: Archive) -> None:
     assert archive.drive.status("inbox/quarantine/gone") == 404
 
 
-def test_the_good_members_of_a_zip_go_in(archive: Archive) -> None:
+@pytest.mark.parametrize("way", ["drive", "REST"])
+def test_the_good_members_of_a_zip_go_in(archive: Archive, way: str) -> None:
     """A ZIP with one wrong member: the others are imported, and that one lies in quarantine."""
-    good = [person("zip", "DOE^JOHN", "19500101", StudyDescription=str(number)) for number in range(4)]
-    bad = person("zip", "DOE^JOHN", "19600101")
+    good = [person(way, "DOE^JOHN", "19500101", StudyDescription=str(number)) for number in range(4)]
+    bad = person(way, "DOE^JOHN", "19600101")
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as file:
         for number, content in enumerate([good[0], good[1], bad, good[2], good[3]]):
             file.writestr(f"images/{number}.dcm", content)
-    answer = archive.drive.put("inbox/images.zip", packed.getvalue())
-    assert answer.status_code == 409
+    if way == "drive":
+        assert archive.drive.put("inbox/images.zip", packed.getvalue()).status_code == 409
+    else:
+        answer = archive.post(packed.getvalue())
+        assert answer.status_code == 200
+        assert [one["Status"] for one in answer.json()] == ["Success", "Success", "FilteredOut", "Success", "Success"]
     assert all(has(archive.rest, one) for one in good)
-    assert archive.held("zip")["2.dcm"] == bad
+    assert eventually(lambda: bad in archive.held(way).values())
 
 
 def test_a_sender_that_tries_again_does_not_fill_the_inbox(archive: Archive) -> None:
@@ -341,3 +346,59 @@ def test_without_the_setting_nothing_is_compared(run_orthanc: RunOrthanc) -> Non
     """The quarantine is opt-in."""
     with run_orthanc() as process:
         assert cstore.send(process.dicom_port, [person("off", "DOE^JOHN"), person("off", "ROE^JANE")]) == [0, 0]
+
+
+SCRIPT = """
+import orthanc
+
+
+def accept(instance):
+    return 0
+
+
+orthanc.RegisterIncomingCStoreInstanceFilter(accept)
+"""
+
+
+@pytest.mark.parametrize("ours_first", [True, False])
+def test_another_filter_does_not_open_the_archive(
+    run_orthanc: RunOrthanc, plugin: Path, tmp_path: Path, *, ours_first: bool
+) -> None:
+    """Orthanc asks one plugin's filter of C-STORE alone: if that is another one's, the status differs, and no more."""
+    (tmp_path / "filter.py").write_text(SCRIPT)
+    plugins = [plugin, PYTHON_PLUGIN] if ours_first else [PYTHON_PLUGIN, plugin]
+    script = {"PythonScript": str(tmp_path / "filter.py")}
+    with (
+        run_orthanc(plugins=plugins, settings=script, davfs=settings()) as process,
+        clients(process) as archive,
+    ):
+        good, bad = person("other", "DOE^JOHN"), person("other", "ROE^JANE")
+        assert archive.store(good, bad, bad) == [0, *[ERROR if ours_first else BUSY] * 2]
+        assert archive.rest.get(f"/instances/{dicom.ids(bad).instance}").status_code == 404
+        assert eventually(lambda: len(archive.held("other")) == 2)
+
+
+def test_the_first_arrival_after_a_start_is_compared(run_orthanc: RunOrthanc, plugin: Path, tmp_path: Path) -> None:
+    """Before it is known whose filter Orthanc asks, a contradiction is refused by the other one."""
+    known, bad = person("first", "DOE^JOHN"), person("first", "ROE^JANE")
+    (tmp_path / "filter.py").write_text("")
+    script = {"PythonScript": str(tmp_path / "filter.py")}
+    plugins = [plugin, PYTHON_PLUGIN]
+    with run_orthanc(plugins=plugins, settings=script, davfs=settings()) as process, clients(process) as archive:
+        assert archive.post(known).status_code == 200
+        assert archive.store(bad, known, bad) == [BUSY, 0, ERROR]
+
+
+def test_a_second_person_in_a_study(archive: Archive) -> None:
+    """One image of another person in a study that the archive has is held; once accepted, the next ones get in."""
+
+    def of_study(number: int, *who: str) -> bytes:
+        return person("study", *who, StudyInstanceUID="1.2.3.4.5", SOPInstanceUID=f"1.2.3.4.5.{number}")
+
+    known, bad, next_one = of_study(1, "DOE^JOHN"), of_study(2, "ROE^JANE"), of_study(3, "ROE^JANE")
+    assert archive.post(known).status_code == 200
+    assert archive.drive.put("inbox/study.dcm", bad).status_code == 409
+    assert archive.drive.put("inbox/accepted/study.dcm", bad).status_code == 201
+    time.sleep(2)
+    assert archive.drive.put("inbox/study.dcm", next_one).status_code == 201
+    assert archive.store(of_study(4, "POE^EDGAR")) == [ERROR]
