@@ -24,7 +24,7 @@ from davfs.attachments.png import read_png
 from davfs.attachments.stl import check_stl
 from davfs.attachments.text import text_to_pdf
 from davfs.errors import Refused, Unavailable, UnknownResource
-from davfs.orthanc import AttachmentTarget, Level, OrthancId, Resource, StoreResult, StoreStatus
+from davfs.orthanc import AttachmentTarget, Level, OrthancId, Resource, ResourceIndex, StoreResult, StoreStatus
 
 LARGEST: Final = 512 << 20
 """Bytes of the largest file that is attached: it is in memory twice for a moment."""
@@ -61,17 +61,20 @@ class Attacher:
     """Attaches files to studies; thread-safe.
 
     Args:
-        orthanc: Has the studies, and stores the instances.
+        archive: Has the studies, as far as they are shown.
+        orthanc: Stores the instances.
         now: Clock; returns the local time with its time zone.
-        storing: Runs a job that stores an instance; see `davfs.imports.importer.Importer.past_filter`.
+        storing: Runs a job that stores an instance; see `davfs.imports.importer.Importer.store_past_filter`.
     """
 
     def __init__(
         self,
+        archive: ResourceIndex,
         orthanc: AttachmentTarget,
         now: Callable[[], datetime] = lambda: datetime.now(UTC).astimezone(),
         storing: Callable[[Callable[[], StoreResult]], StoreResult] = lambda job: job(),
     ) -> None:
+        self._archive = archive
         self._orthanc = orthanc
         self._now = now
         self._storing = storing
@@ -85,23 +88,25 @@ class Attacher:
             StorageFull, Unavailable: As for `davfs.orthanc.ImportTarget.store`.
         """
         dropped, instance = self._dropped(study, attachment)
-        if self._orthanc.exists(Level.INSTANCE, instance):
+        if self._archive.exists(Level.INSTANCE, instance):
             return instance
         stored = self._storing(lambda: self._store(dropped, attachment))
         if stored.status in _REASONS:
             raise Refused(_REASONS[stored.status])
         if stored.id != instance:
             raise Unavailable("Orthanc stored an attachment under other identifiers than it was given")
+        if stored.status is StoreStatus.ALREADY_STORED and not self._archive.exists(Level.INSTANCE, instance):
+            raise Refused("The same file was attached before, and is in the trash: restore it there.")
         return instance
 
     def _dropped(self, study: OrthancId, attachment: Attachment) -> tuple[Dropped, OrthancId]:
         digest = hashlib.sha256(attachment.content).hexdigest()
-        found = self._orthanc.with_children(Level.STUDY, study)
+        found = self._archive.with_children(Level.STUDY, study)
         patient, uid = found.resource.patient.get("PatientID", ""), found.resource.tags.get("StudyInstanceUID", "")
         if not is_in_study(study, (patient, uid)):
             raise Refused("Orthanc does not know by which identifiers this study could be found again.")
         series_uid, instance_uid = (attachment_uid(part, study, digest) for part in ("series", "instance"))
-        number = 1 + max(map(_number, self._orthanc.resources(found.children)), default=0)
+        number = 1 + max(map(_number, self._archive.resources(found.children)), default=0)
         title = attachment.name.rpartition(".")[0] or attachment.name
         dropped = Dropped(found.resource, title, attachment.user, self._now(), series_uid, instance_uid, number)
         return dropped, orthanc_id(patient, uid, series_uid, instance_uid)
@@ -140,18 +145,18 @@ class Attacher:
         return self._orthanc.create_dicom(attributes.as_tags(values), uri)
 
 
-def study_of(orthanc: AttachmentTarget, level: Level, resource: OrthancId) -> Resource:
+def study_of(archive: ResourceIndex, level: Level, resource: OrthancId) -> Resource:
     """Return the study of a study's or series' folder.
 
     Raises:
         UnknownResource: It does not exist any more.
     """
-    found = orthanc.with_children(level, resource).resource
+    found = archive.with_children(level, resource).resource
     if level is Level.STUDY:
         return found
     if found.parent is None:
         raise UnknownResource("it has been deleted")
-    return study_of(orthanc, Level.STUDY, found.parent)
+    return study_of(archive, Level.STUDY, found.parent)
 
 
 def _number(series: Resource) -> int:

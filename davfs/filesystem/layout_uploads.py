@@ -12,7 +12,7 @@ Paths, including those of errors, are relative to the layout.
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 from davfs.attachments.agreement import check_agreement, identity_of
 from davfs.attachments.attacher import LARGEST, Attacher, Attachment, study_of
@@ -48,13 +48,18 @@ from davfs.imports.queue import ImportQueue
 from davfs.imports.report import report_import
 from davfs.imports.sniff import FileType, looks_like_zip, sniff_head
 from davfs.imports.upload import refusal_details, refusal_of
-from davfs.orthanc import Buffer, Level, Orthanc, OrthancId
+from davfs.orthanc import Buffer, InstanceFiles, Level, OrthancId, ResourceIndex
 from davfs.spool.disk_errors import check_names
 from davfs.spool.files import InboxFiles
 from davfs.spool.items import Receipt
 from davfs.spool.upload_file import UploadFile
 
 T = TypeVar("T")
+
+
+class ShownArchive(ResourceIndex, InstanceFiles, Protocol):
+    """The part of Orthanc that says what is in a folder, and shows what was dropped there."""
+
 
 _OF_STUDIES = (Level.STUDY, Level.SERIES)
 _DROP_ON_STUDY = "Drop it on the folder of a study, to which it will belong."
@@ -70,30 +75,30 @@ class LayoutUploads:
     """Imports, attaches, keeps or refuses what is written into folders of layouts.
 
     Args:
-        orthanc: The archive.
+        archive: The archive, as far as it is shown.
         spool: Keeps files.
         lanes: Run the imports.
         importer: Imports DICOM files.
-        attacher: Attaches other files; None for one with this machine's clock.
+        attacher: Attaches other files.
         refused: Told the path of an upload that was refused, the layout's title first.
     """
 
     def __init__(  # noqa: PLR0913  the parts of it
         self,
-        orthanc: Orthanc,
+        archive: ShownArchive,
         spool: InboxFiles,
         lanes: Lanes,
         importer: Importer,
+        attacher: Attacher,
         *,
-        attacher: Attacher | None = None,
         refused: Callable[[Path], object] = lambda _path: None,
     ) -> None:
-        self.beside = BesideFiles(orthanc, spool)
-        self._orthanc = orthanc
+        self.beside = BesideFiles(archive, spool)
+        self._archive = archive
         self._spool = spool
         self._lanes = lanes
         self._importer = importer
-        self._attacher = attacher or Attacher(orthanc, storing=importer.past_filter)
+        self._attacher = attacher
         self._refusals = UploadRefusals(spool, self.beside, refused)
 
     def write(self, tree: Tree, path: Path, content: Buffer, user: str) -> Entry:
@@ -225,7 +230,7 @@ class LayoutUploads:
             check_hazards(content, walk)
             identity = identity_of(content)
             if node.level and node.id:
-                studies = self._orthanc.resources(self._studies(upload.tree, node.level, node.id))
+                studies = self._archive.resources(self._studies(upload.tree, node.level, node.id))
                 check_agreement(identity, node.level, node.id, studies)
             if shown and identity.id(Level.INSTANCE) != shown.id:
                 raise Forbidden(upload.path, _TAKEN)
@@ -238,7 +243,7 @@ class LayoutUploads:
     def _studies(self, tree: Tree, level: Level, resource: OrthancId) -> list[OrthancId]:
         if level is Level.PATIENT:
             return list(tree.studies_of(resource))
-        return [study_of(self._orthanc, level, resource).id]
+        return [study_of(self._archive, level, resource).id]
 
     def _put_receipt(self, upload: CompleteUpload, imported: Imported, shown: TreeNode | None, place: Path) -> None:
         if shown:
@@ -264,7 +269,7 @@ class LayoutUploads:
         level, resource = node.level, node.id
         lane = self._lanes.small if len(upload.content) <= SMALL else self._lanes.large
         instance = self._run(
-            upload.path, lane, lambda: self._attacher.attach(study_of(self._orthanc, level, resource).id, attachment)
+            upload.path, lane, lambda: self._attacher.attach(study_of(self._archive, level, resource).id, attachment)
         )
         report_import("instance", [instance], is_attachment=True)
         with suppress(NoSpace):

@@ -128,8 +128,8 @@ class Importer:
             # Orthanc declined our copy in favour of one that was deleted meanwhile: it holds neither now.
         raise Unavailable("the instance was deleted again and again during its import")
 
-    def past_filter(self, job: Callable[[], T]) -> T:
-        """Run a job that stores what belongs to a study by its making, on this thread; see `ImportFilter`."""
+    def store_past_filter(self, job: Callable[[], StoreResult]) -> StoreResult:
+        """Run a job that stores an attachment, on this thread: it is of its study's patient by its making."""
         return self._filter.judged(job, accepted=True)
 
     def import_if_readable(

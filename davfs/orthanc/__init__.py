@@ -234,16 +234,7 @@ class ImportTarget(InstanceFiles, ChecksumLookup, Protocol):
 
 
 class AttachmentTarget(Protocol):
-    """The studies to which files are attached, and the upload of the instances that are made of them."""
-
-    def exists(self, level: Level, resource: OrthancId) -> bool:
-        """See `ResourceIndex`."""
-
-    def resources(self, ids: Iterable[OrthancId]) -> list[Resource]:
-        """See `ResourceIndex`."""
-
-    def with_children(self, level: Level, resource: OrthancId) -> WithChildren:
-        """See `ResourceIndex`."""
+    """The upload of instances that are made of other files."""
 
     def store(self, content: Buffer) -> StoreResult:
         """See `ImportTarget`."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from davfs.attachments.attacher import Attacher
 from davfs.audit.trail import AuditTrail
 from davfs.cache import LruSet
 from davfs.catalog.catalog import Catalog
@@ -143,7 +144,9 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     )
     deletions = Deletions(orthanc, lanes.deletions.run) if settings.allow_delete else None
     refused = _refused(shared)
-    uploads = LayoutUploads(orthanc, spool, lanes, importer, refused=refused.add) if settings.allow_attach else None
+    attacher = Attacher(visible, orthanc, storing=importer.store_past_filter)
+    may_attach = settings.allow_attach
+    uploads = LayoutUploads(visible, spool, lanes, importer, attacher, refused=refused.add) if may_attach else None
     folders = TopFolders(
         catalog, store, visible, ranges, derived_files, deletions, inbox, searching, since, changed, uploads
     )

@@ -48,7 +48,7 @@ def orthanc() -> MemoryOrthanc:
 def attach(orthanc: MemoryOrthanc, name: str, content: bytes, user: str = "alice") -> pydicom.Dataset:
     """Attach a file, and return the instance that was made of it."""
     view = memoryview(content)
-    attacher = Attacher(orthanc, lambda: NOON)
+    attacher = Attacher(orthanc, orthanc, lambda: NOON)
     made = attacher.attach(STUDY, Attachment(name, view, detect(name, view), user))
     return pydicom.dcmread(io.BytesIO(orthanc.files[made]))
 
@@ -93,7 +93,7 @@ def test_it_is_attached_once(orthanc: MemoryOrthanc) -> None:
     assert len(orthanc.files) == 2
     other = OrthancId(orthanc.store(dicom.instance("q")).id)
     attachment = Attachment("a.pdf", memoryview(pictures.PDF), AttachmentKind.PDF)
-    made = Attacher(orthanc).attach(OrthancId(dicom.ids(dicom.instance("q")).study), attachment)
+    made = Attacher(orthanc, orthanc).attach(OrthancId(dicom.ids(dicom.instance("q")).study), attachment)
     assert made not in (other, _instance_of(orthanc, first))
     assert len(orthanc.files) == 4
 

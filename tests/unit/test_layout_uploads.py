@@ -8,6 +8,7 @@ from pathlib import Path as DiskPath
 import pytest
 
 from davfs.attachments.agreement import check_agreement, identity_of
+from davfs.attachments.attacher import Attacher
 from davfs.derived.files import DerivedFiles
 from davfs.entry import Path
 from davfs.errors import (
@@ -77,7 +78,8 @@ def opened(show: Show, tmp_path: DiskPath, lanes: Lanes) -> Iterator[Opened]:
     shown = show(LAYOUT).add("p")
     spool = Spool(tmp_path / "spool", maximum_size=1 << 20, maximum_age=86400)
     refused: list[Path] = []
-    uploads = LayoutUploads(shown.orthanc, spool, lanes, Importer(shown.orthanc), refused=refused.append)
+    attacher = Attacher(shown.orthanc, shown.orthanc)
+    uploads = LayoutUploads(shown.orthanc, spool, lanes, Importer(shown.orthanc), attacher, refused=refused.append)
     layout = load_text(LAYOUT, "test.toml")
     since = datetime(2024, 1, 1, tzinfo=UTC)
     tree = Tree(layout, shown.catalog, shown.orthanc, None, since, DerivedFiles(shown.orthanc))
