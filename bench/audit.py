@@ -18,13 +18,15 @@ from bench.places import children, wait_until_ready
 from bench.results import Part
 from davfs.demo.ports import free_ports
 from davfs.demo.process import OrthancProcess
-from tests.support.dicom import instance
+from tests.support.dicom import CT_IMAGE, instance
 
-_PATIENT = "BENCH-AUDIT"
-_IMAGES = 1000
+_SIZES = {"small image": 0, "CT image": CT_IMAGE}
+"""Bytes of pixel data of the images, by the PatientID of those who have them."""
+_IMAGES = 200
+"""Images of each size."""
 _A_MINUTE = 10_000
 """Reads in a minute."""
-_SECONDS = 6.0
+_SECONDS = 3.0
 """Seconds of a block."""
 _GOAL = 0.05
 
@@ -72,12 +74,12 @@ class _Server:
     """One of the two Orthancs."""
 
     process: OrthancProcess
-    files: dict[str, list[Question]]
+    files: dict[tuple[str, str], list[Question]]
     connections: dict[str, Connection]
 
-    def block(self, door: str) -> float:
-        """Read at the pace of the goal; return the CPU seconds of a read."""
-        client, files = self.connections[door], self.files[door]
+    def block(self, place: tuple[str, str]) -> float:
+        """Read at the pace of the goal, at a door images of a size; return the CPU seconds of a read."""
+        client, files = self.connections[place[0]], self.files[place]
         number = int(_SECONDS * _A_MINUTE / 60)
         start, before = time.monotonic(), cpu_seconds([self.process.pid])
         for done in range(number):
@@ -103,11 +105,11 @@ def measure(part: Part, plugin: Path, folder: Path, rounds: int) -> None:
         trail.unlink(missing_ok=True)
         recording = _started(stack, plugin, kept(folder, "audit-on"), {"Audit": {"File": str(trail)}})
         plain = _started(stack, plugin, kept(folder, "audit-off"), {"Audit": False})
-        for door in recording.files:
-            found = [(recording.block(door), plain.block(door)) for _ in range(rounds + 1)][1:]
+        for place in recording.files:
+            found = [(recording.block(place), plain.block(place)) for _ in range(rounds + 1)][1:]
             with_it, without = (statistics.median(each) for each in zip(*found, strict=True))
-            part.add(Price(f"{door}: GET of a small image", with_it, without, [one / two - 1 for one, two in found]))
-        _check(trail, 2 * (rounds + 1) * int(_SECONDS * _A_MINUTE / 60))
+            part.add(Price(": GET of a ".join(place), with_it, without, [one / two - 1 for one, two in found]))
+        _check(trail, len(recording.files) * (rounds + 1) * int(_SECONDS * _A_MINUTE / 60))
 
 
 def _started(stack: ExitStack, plugin: Path, folder: Path, settings: dict[str, object]) -> _Server:
@@ -115,17 +117,25 @@ def _started(stack: ExitStack, plugin: Path, folder: Path, settings: dict[str, o
     davfs = {"Server": {"Enabled": True, "Port": port}, **settings}
     process = stack.enter_context(OrthancProcess(folder, plugins=[plugin], davfs=davfs))
     core, own = (stack.enter_context(Connection(each)) for each in (process.http_port, port))
-    contents = (instance(_PATIENT, number=number) for number in range(1, _IMAGES + 1))
-    fill(core, contents, {"CountPatients": 1, "CountInstances": _IMAGES})
+    numbers = range(1, _IMAGES + 1)
+    contents = (instance(name, number=number, pixels=size) for name, size in _SIZES.items() for number in numbers)
+    fill(core, contents, {"CountPatients": len(_SIZES), "CountInstances": len(_SIZES) * _IMAGES})
     wait_until_ready(own)
     roots = {"door 1": f"{urlsplit(process.drive_url).path}by-patient", "door 2": "/by-patient"}
     connections = dict(zip(roots, (core, own), strict=True))
-    return _Server(process, {door: _files(connections[door], root) for door, root in roots.items()}, connections)
+    files = {
+        (door, size): _files(connections[door], folder.href)
+        for door, root in roots.items()
+        for folder in children(connections[door], root)
+        for size in _SIZES
+        if size in folder.name
+    }
+    return _Server(process, files, connections)
 
 
 def _files(connection: Connection, folder: str) -> list[Question]:
-    """Return the requests that read the images."""
-    for _ in ("patient", "study", "series"):
+    """Return the requests that read a patient's images."""
+    for _ in ("study", "series"):
         (below,) = children(connection, folder)
         folder = below.href
     return [question("GET", each.href, size=each.size) for each in children(connection, folder)]

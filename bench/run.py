@@ -166,9 +166,9 @@ def _index(results: Results, options: Namespace, scope: Scope) -> None:
 
 def _audit(results: Results, options: Namespace, scope: Scope) -> None:
     """Measure the price of the audit trail."""
-    title = f"Audit trail: the CPU time of a read at 10,000 reads a minute; medians of {scope.rounds // 4} rounds"
+    title = f"Audit trail: the CPU time of a read at 10,000 reads a minute; medians of {scope.rounds // 2} rounds"
     with results.part("audit", title) as part:
-        audit.measure(part, options.plugin, KEPT, scope.rounds // 4)
+        audit.measure(part, options.plugin, KEPT, scope.rounds // 2)
 
 
 PARTS: Mapping[str, Callable[[Results, Namespace, Scope], None]] = {

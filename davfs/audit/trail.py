@@ -1,7 +1,7 @@
 """Takes records from the threads that answer requests, and passes them to the sinks on a thread of its own.
 
 1. `AuditTrail.record` puts a record into a bounded queue: no I/O, no call into Orthanc, nothing that waits.
-2. The thread ``davfs-audit`` takes what has gathered in half a second, so that it costs the requests little.
+2. The thread ``davfs-audit`` takes what has gathered in a second, so that it costs the requests little.
 3. It merges parts of one read (`merging`), looks up what the caller did not know, and passes the records to each sink.
 4. Records that the queue has no room for are counted; a record and a warning in the log tell their number.
 """
@@ -18,7 +18,7 @@ from davfs.audit.record import NOBODY, AuditAction, AuditRecord, lost_records
 
 _log = logging.getLogger(__name__)
 
-_PAUSE_SECONDS = 0.5
+_PAUSE_SECONDS = 1.0
 """Seconds in which records gather: one pass over many costs the requests less than many passes."""
 _WAKE_SECONDS = 1.0
 """Seconds between looks at what is held back, while nothing comes."""

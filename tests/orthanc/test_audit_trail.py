@@ -105,12 +105,12 @@ def test_read_only_folder_and_logrotate(run_orthanc: RunOrthanc, tmp_path: Path)
 
 
 def test_killed(run_orthanc: RunOrthanc, tmp_path: Path) -> None:
-    """What was done two seconds before the process is killed is in the file, which has complete lines."""
+    """What was done three seconds before the process is killed is in the file, which has complete lines."""
     file = tmp_path / "audit.jsonl"
     with run_orthanc(davfs=davfs(File=str(file))) as orthanc:
         filled(orthanc)
         before = read_all(orthanc)
-        time.sleep(2)
+        time.sleep(3)
         orthanc.kill()
         assert sorted(reads(file)) == sorted(before)
         orthanc.start()

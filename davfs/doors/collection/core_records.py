@@ -7,7 +7,7 @@ from davfs.audit.trail import AuditTrail
 from davfs.sdk import arrivals, reads
 
 _WAIT_SECONDS = 1.0
-_PAUSE_SECONDS = 0.5
+_PAUSE_SECONDS = 1.0
 """Pause in which reads gather: one pass over many costs the requests less than many passes."""
 _ARRIVAL_SECONDS = 60
 """Seconds for which the arrivals of a series are counted before they become a record."""
