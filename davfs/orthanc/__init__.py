@@ -301,6 +301,12 @@ class StudyMetadata(Protocol):
                 (``UserMetadata``).
         """
 
+    def studies_with_metadata(self, number: int) -> frozenset[OrthancId] | None:
+        """Return all studies that have a value; None if Orthanc cannot find them.
+
+        Source: ``POST /tools/find`` with ``MetadataQuery``, since 1.12.5 where the database has ``ExtendedFind``.
+        """
+
     def studies_of(self, ids: Sequence[OrthancId]) -> Sequence[OrthancId]:
         """Return the studies above those of the series and instances that exist, each once.
 

@@ -21,6 +21,9 @@ from davfs.orthanc.transport import Method, Tagged, Transport
 
 _NO_VALUE = '"0-none"'
 """An entity tag that no value has: in it, the MD5 of the value stands behind the dash."""
+_FEW = 3
+"""Studies whose values are read one by one. Of many, that takes twice as long as ``/tools/bulk-content`` on 1.10.1, and
+far less on 1.12.7 with an SQLite index."""
 _CHANGED = {43, HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED}
 """Orthanc's code ``Revision``, and the statuses for it."""
 
@@ -35,6 +38,7 @@ class RestMetadata:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
         self._batches = Batches()
+        self._has_extended_find: bool | None = None
 
     def metadata(self, study: OrthancId, number: int) -> MetadataValue | None:
         """See `davfs.orthanc.StudyMetadata`."""
@@ -59,6 +63,9 @@ class RestMetadata:
 
     def metadata_of(self, studies: Sequence[OrthancId], number: int, prefix: str) -> Mapping[OrthancId, bytes | None]:
         """See `davfs.orthanc.StudyMetadata`."""
+        if len(studies) > _FEW and not self._finds_metadata():
+            found_in_bulk = {OrthancId(one["ID"]): one["Metadata"] for one in self._in_bulk(studies, Metadata=True)}
+            return {study: _value(some, number, prefix) for study, some in found_in_bulk.items()}
         found: dict[OrthancId, bytes | None] = {}
         for study in studies:
             try:
@@ -75,12 +82,32 @@ class RestMetadata:
         """See `davfs.orthanc.StudyMetadata`."""
         return list(map(read_with_children, self._at_level("Series", studies)))
 
-    @parse_errors()
+    def studies_with_metadata(self, number: int) -> frozenset[OrthancId] | None:
+        """See `davfs.orthanc.StudyMetadata`."""
+        if not self._finds_metadata():
+            return None
+        request = {"Level": "Study", "Query": {}, "MetadataQuery": {str(number): "*"}, "Expand": False}
+        with parse_errors():
+            found = as_list(json.loads(self._transport.post("/tools/find", json.dumps(request).encode())))
+        return frozenset(map(OrthancId, found))
+
+    def _finds_metadata(self) -> bool:
+        """Return True if Orthanc finds resources by metadata, and otherwise would ignore that it was asked to."""
+        if self._has_extended_find is None:
+            with parse_errors():
+                capabilities = json.loads(self._transport.get("/system")).get("Capabilities", {})
+                self._has_extended_find = bool(capabilities.get("HasExtendedFind", False))
+        return self._has_extended_find
+
     def _at_level(self, level: str, ids: Sequence[OrthancId]) -> list[dict[str, Any]]:
         """Return the resources of a level above or below others; one that is above several of them can come again."""
+        return self._in_bulk(ids, Level=level, Metadata=False)
+
+    @parse_errors()
+    def _in_bulk(self, ids: Sequence[OrthancId], **options: Any) -> list[dict[str, Any]]:
         found = list[dict[str, Any]]()
         for batch in self._batches.split(ids):
-            request = {"Resources": list(batch), "Level": level, "Metadata": False}
+            request = {"Resources": list(batch), **options}
             found += as_list(json.loads(self._transport.post("/tools/bulk-content", json.dumps(request).encode())))
         return found
 

@@ -67,6 +67,7 @@ class KnownMarks:
         self._decoded: LruCache[OrthancId, tuple[bytes, StudyMark]] = LruCache(_DECODED, _DECODED_BYTES)
         self._read = LruSet[OrthancId](_READ)
         self._epoch = -1
+        self._marked: tuple[int, tuple[frozenset[OrthancId], int] | None] | None = None
         self._recent = LruSet[OrthancId](_RECENT)
 
     @property
@@ -105,9 +106,30 @@ class KnownMarks:
         """Return the marks of those of the studies that have one; ask Orthanc for those that are not known."""
         wanted = list(dict.fromkeys(studies))
         if not self._storage.is_complete:
-            were_read = self._were_read()
-            self.read([study for study in wanted if study not in were_read])
+            self._read_unknown(wanted)
         return {study: mark for study in wanted if (mark := self._known(study))}
+
+    def _read_unknown(self, studies: Sequence[OrthancId]) -> None:
+        """Read the marks of those of the studies whose marks were not read since all have to be."""
+        were_read = self._were_read()
+        unknown = [study for study in studies if study not in were_read]
+        if unknown and (found := self._find_marked()) is not None:
+            marked, ticket = found
+            unmarked = [study for study in unknown if study not in marked]
+            self._storage.save(dict.fromkeys(unmarked), ticket)
+            for study in unmarked:
+                were_read.add(study)
+            unknown = [study for study in unknown if study in marked]
+        self.read(unknown)
+
+    def _find_marked(self) -> tuple[frozenset[OrthancId], int] | None:
+        """Return the studies that had marks when all had to be read again, and the ticket of the answer."""
+        epoch = self._storage.epoch
+        if self._marked is None or self._marked[0] != epoch:
+            ticket = self._storage.next_ticket()
+            found = self._orthanc.studies_with_metadata(self._number)
+            self._marked = epoch, None if found is None else (found, ticket)
+        return self._marked[1]
 
     def read(self, studies: Iterable[OrthancId]) -> None:
         """Read the marks of studies from Orthanc."""

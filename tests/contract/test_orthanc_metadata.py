@@ -4,6 +4,7 @@ import pytest
 
 from davfs.errors import UnknownResource, ValueChanged
 from davfs.orthanc import Level, MetadataValue, Orthanc, OrthancId
+from tests.support import dicom
 from tests.support.five_images import ALL, FIRST, NEXT_STUDY, OTHER, UNKNOWN, fill, path
 
 NUMBER = 4242
@@ -105,3 +106,16 @@ def test_series_of(orthanc: Orthanc) -> None:
         same = orthanc.with_children(Level.SERIES, each.resource.id)
         assert (each.resource, sorted(each.children)) == (same.resource, sorted(same.children))
     assert list(orthanc.series_of([])) == []
+
+
+def test_many_studies(orthanc: Orthanc) -> None:
+    """The values of many studies are those that are read one by one."""
+    contents = [dicom.instance(f"p{number}") for number in range(8)]
+    for content in contents:
+        orthanc.store(content)
+    studies = [path(content)[Level.STUDY] for content in contents]
+    for study in studies[::3]:
+        orthanc.set_metadata(study, NUMBER, study.encode(), None)
+    found = orthanc.metadata_of([*studies, UNKNOWN], NUMBER, "")
+    assert found == {study: study.encode() if study in studies[::3] else None for study in studies}
+    assert orthanc.studies_with_metadata(NUMBER) in {None, frozenset(studies[::3])}

@@ -55,6 +55,7 @@ class MemoryOrthanc:
         keeps_md5: False as with ``"StoreMD5ForAttachments": false``.
         uploads: Number of uploads that were tried.
         lost: Instances whose files are gone from its storage.
+        finds_metadata: It finds studies by metadata, as newer Orthancs do.
         deletes: It deletes each instance as soon as it is stored, as a router does.
     """
 
@@ -69,6 +70,7 @@ class MemoryOrthanc:
     uploads: int = 0
     lost: set[OrthancId] = field(default_factory=set)
     deletes: bool = False
+    finds_metadata: bool = False
     _resources: dict[OrthancId, Resource] = field(default_factory=dict)
     _instances: dict[OrthancId, Instance] = field(default_factory=dict)
     _metadata: dict[tuple[OrthancId, int], MetadataValue] = field(default_factory=dict)
@@ -292,6 +294,10 @@ class MemoryOrthanc:
         """See `Orthanc`."""
         found = {each: self._metadata.get((each, number)) for each in studies if self.exists(Level.STUDY, each)}
         return {study: known.value if known else None for study, known in found.items()}
+
+    def studies_with_metadata(self, number: int) -> frozenset[OrthancId] | None:
+        """See `Orthanc`."""
+        return frozenset(study for study, one in self._metadata if one == number) if self.finds_metadata else None
 
     def studies_of(self, ids: Sequence[OrthancId]) -> list[OrthancId]:
         """See `Orthanc`."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
@@ -145,6 +145,11 @@ class HiddenMachine(RuleBasedStateMachine):
         self.entries: dict[EntryId, set[OrthancId]] = {}
         self.backup: Any = None
         self.drive = Drive(self.orthanc, self.folder / "index.sqlite")
+
+    @initialize(finds_metadata=st.booleans())
+    def start(self, *, finds_metadata: bool) -> None:
+        """Orthanc is an old one, or a new one that finds studies by their marks."""
+        self.orthanc.finds_metadata = finds_metadata
         self.drive.index()
 
     def teardown(self) -> None:

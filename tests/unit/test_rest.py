@@ -129,3 +129,65 @@ def test_picture_that_cannot_be_had_now() -> None:
     """Another error says nothing about the image."""
     with pytest.raises(OrthancError, match="answered 500"):
         RestOrthanc(Unrenderable(OrthancError("Orthanc answered 500", 500))).picture(ONE)
+
+
+class Newer:
+    """`davfs.orthanc.transport.Transport` of an Orthanc that finds studies by metadata, from 1.12.5 on.
+
+    Args:
+        capable: Whether its database does.
+    """
+
+    def __init__(self, *, capable: bool) -> None:
+        self._capable = capable
+        self.requests = list[tuple[str, Any]]()
+
+    def get(self, path: str) -> bytes:
+        """See `davfs.orthanc.transport.Transport`."""
+        if path == "/system":
+            return json.dumps({"Version": "1.12.7", "Capabilities": {"HasExtendedFind": self._capable}}).encode()
+        assert path == f"/studies/{ONE}/metadata?expand"
+        return json.dumps({"LastUpdate": "20240229T120000", "the-trash": "a mark"}).encode()
+
+    def post(self, path: str, body: Buffer) -> bytes:
+        """See `davfs.orthanc.transport.Transport`."""
+        request = json.loads(bytes(body))
+        self.requests.append((path, request))
+        found = {"ID": ONE, "Metadata": {"the-trash": "a mark"}}
+        return json.dumps([ONE] if path == "/tools/find" else [found]).encode()
+
+    def call(self, method: Method, path: str, body: bytes = b"", match: str = "") -> Never:
+        """See `davfs.orthanc.transport.Transport`."""
+        raise NotImplementedError
+
+    def transcoded(self, content: Buffer, syntax: str) -> bytes:
+        """See `davfs.orthanc.transport.Transport`."""
+        raise NotImplementedError
+
+    def delete(self, path: str) -> None:
+        """See `davfs.orthanc.transport.Transport`."""
+        raise NotImplementedError
+
+    def open_file(self, instance: OrthancId, start: int) -> Never:
+        """See `davfs.orthanc.transport.Transport`."""
+        raise NotImplementedError
+
+
+def test_metadata_are_found() -> None:
+    """Where Orthanc finds studies by metadata it is asked to; another one would answer with all studies."""
+    newer, older = Newer(capable=True), Newer(capable=False)
+    assert RestOrthanc(newer).studies_with_metadata(4242) == frozenset([ONE])
+    wanted = {"Level": "Study", "Query": {}, "MetadataQuery": {"4242": "*"}, "Expand": False}
+    assert newer.requests == [("/tools/find", wanted)]
+    assert RestOrthanc(older).studies_with_metadata(4242) is None
+    assert RestOrthanc(Answering({"Version": "1.10.1"})).studies_with_metadata(4242) is None
+    assert not older.requests
+
+
+@pytest.mark.parametrize("capable", [True, False])
+def test_metadata_with_a_name(*, capable: bool) -> None:
+    """A value whose number has a name is known by how it begins, one by one and in bulk."""
+    orthanc = RestOrthanc(Newer(capable=capable))
+    for studies in ([ONE], [ONE] * 5):
+        assert orthanc.metadata_of(studies, 4242, "a m") == {ONE: b"a mark"}
+        assert orthanc.metadata_of(studies, 4242, "b") == {ONE: None}
