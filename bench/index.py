@@ -23,6 +23,7 @@ from bench.memory import Memory
 from bench.replacing import measure_replacing
 from bench.results import Part
 from bench.simulated import STUDIES_EACH, SimulatedArchive, patient_tags
+from bench.trash import measure_trash
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.instances import InstanceCache
 from davfs.catalog.placing import Placer
@@ -78,6 +79,9 @@ _QUANTITIES = {
     "compared_seconds": Quantity("s of CPU time in which it is compared with all ids, in the background"),
     "longest_wait_ms": Quantity("ms that a request waits at most to write during the first index", 250),
     "unchanged_wait_ms": Quantity("ms of the longest request of a reader and a writer"),
+    "marks_seconds": Quantity("s of CPU time in which the marks of all studies are read"),
+    "trashed_root_ms": Quantity("ms of that root with 1,000 studies in the trash, the second time"),
+    "trashed_more_ms": Quantity("ms of it, after one more has gone there"),
     "added_wait_ms": Quantity("ms of it while a layout is added", 250),
     "added_p99_ms": Quantity("ms of 99 of 100 requests meanwhile"),
     "added_seconds": Quantity("s until that layout is complete"),
@@ -174,6 +178,7 @@ def _measure(studies: int) -> dict[str, float]:
             path = f"{person['PatientName'].replace('^', ' ')} ({person['PatientID']})"
             found["cold_path_ms"] = _timed(lambda: drive.tree.stat((path,)))[1]
             drive.catalog.synchronizer.building = False
+            found |= measure_trash(Path(folder) / "trash.sqlite", archive, layouts)
             found |= measure_replacing(archive, drive.store, drive.catalog, drive.tree, layouts)
     return found | {"rss_megabytes": memory.growth() / (1 << 20)}
 

@@ -3,11 +3,11 @@
 import hashlib
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from davfs.orthanc import Counts, Level, OrthancId, Resource
+from davfs.orthanc import Counts, Level, OrthancId, Resource, WithChildren
 from tests.support.memory_orthanc import MemoryOrthanc
 
 _FAMILIES = ("Abel", "Baumann", "Çelik", "Dubois", "Eriksen", "Fernández", "García", "Holm", "Ito", "Jensen", "Müller")
@@ -123,6 +123,11 @@ class SimulatedArchive(MemoryOrthanc):
             studies = range(number * STUDIES_EACH, min((number + 1) * STUDIES_EACH, self._resources.studies))
             return [_id(study, _STUDY) for study in studies]
         return [_id(number, _SERIES + each) for each in range(_SERIES_EACH)] if kind == _STUDY else []
+
+    def series_of(self, studies: Sequence[OrthancId]) -> list[WithChildren]:
+        """See `Orthanc`; each series has one instance, with the same id."""
+        series = [one for study in studies for one in self._below(study)]
+        return [WithChildren(one, [one.id]) for one in self.resources(series)]
 
     def page(self, level: Level, since: int, limit: int) -> list[Resource]:
         """See `Orthanc`."""

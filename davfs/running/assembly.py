@@ -120,7 +120,7 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     shared = _share(link) if link else None
     searching = SearchAssembly(settings, checked.layout_files.extra, since, shared)
     spool, store = _open(settings, shared, Placer(searching.placed(layouts)), indexer)
-    hiding = assemble_hiding(orthanc, store.marks, settings, changed, set_trash)
+    hiding = assemble_hiding(orthanc, store.marks, settings, changed, set_trash, shared)
     visible = hiding.visible
     callbacks = IndexCallbacks(indexer.reconcile_soon, indexer.wait_for_first_index, changed, hiding.revealed)
     instances = InstanceCache()
