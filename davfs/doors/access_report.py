@@ -68,6 +68,8 @@ class AccessReport:
 
     def foreseen(self, entry: Entry, trail: AuditTrail) -> None:
         """Find out about what will be deleted, which nobody knows afterwards."""
+        if self.action is None or not trail.wants(self.action):
+            return
         self._concern(entry)
         self.sop_instances = None if entry.is_folder else self.sop_instances
         known = trail.completed(self._made(Client()))

@@ -18,8 +18,8 @@ class ImportReport:
 
     Attributes:
         instances: Number of instances.
-        level: ``instance`` if a single file was imported, ``study`` if it was a ZIP; empty for nothing.
-        resources: Orthanc's ids of the instance, or of the first studies.
+        level: ``instance`` if files were imported, ``study`` if it was a ZIP; empty for nothing.
+        resources: Orthanc's ids of the first instances or studies.
         is_attachment: True for a document that was made an instance.
     """
 
@@ -47,7 +47,8 @@ def report_import(level: str, resources: Iterable[str], instances: int = 1, *, i
     """Add to the report of this thread, if there is one."""
     report = _current.get()
     if report is not None and instances:
+        before = report.resources if report.level == level else ()
         report.instances += instances
         report.level = level
         report.is_attachment = is_attachment
-        report.resources = tuple(resources)[:_MOST]
+        report.resources = tuple(dict.fromkeys((*before, *resources)))[:_MOST]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from davfs.audit.record import NOBODY, NOT_FOUND, AuditAction, AuditRecord, Client, Door, Outcome
+from davfs.audit.record import NOT_FOUND, AuditAction, AuditRecord, Client, Door, Outcome
 from davfs.audit.trail import AuditTrail
 from davfs.doors.access_report import AccessReport, action_of, wants_listing
 from davfs.entry import DICOM, Entry, EntryKind, InMemory, Streamed
@@ -20,6 +20,17 @@ IMAGE = Entry("1.dcm", EntryKind.FILE, SINCE, 4, "tag", DICOM, "instance-id", st
 TEXT = Entry("study.json", EntryKind.FILE, SINCE, 4, media_type="application/json", resource="study-id", level="study")
 STUDY = Entry("CT", EntryKind.FOLDER, SINCE, resource="study-id", level="study")
 PLAIN = Entry("note.txt", EntryKind.FILE, SINCE, 4)
+
+
+class Nowhere:
+    """A place for records."""
+
+    def write(self, _records: list[AuditRecord]) -> None:
+        """Do nothing."""
+
+    def close(self, _seconds: float) -> bool:
+        """Do nothing."""
+        return True
 
 
 def opened(entry: Entry, instances: int | None = None) -> Streamed:
@@ -136,7 +147,7 @@ def test_deletions() -> None:
     def complete(record: AuditRecord) -> AuditRecord:
         return replace(record, study_instance_uid="1.2", patient="p", sop_instances=5)
 
-    trail = AuditTrail((), complete=complete)
+    trail = AuditTrail((Nowhere(),), complete=complete)
     report = AccessReport(AuditAction.DELETE)
     report.foreseen(STUDY._replace(level="patient", resource="p"), trail)
     report.deleted("one,two")
@@ -223,9 +234,18 @@ def test_import_reports() -> None:
     assert (inner.instances, inner.level, len(inner.resources)) == (200, "study", 16)
 
 
-def test_nobody_is_the_drive() -> None:
-    """What is looked up in advance is of no client."""
-    seen = []
-    trail = AuditTrail((), complete=lambda record: seen.append(record) or record)  # type: ignore[func-returns-value]  # notes it
-    AccessReport(AuditAction.DELETE).foreseen(STUDY, trail)
-    assert [record.client for record in seen] == [NOBODY]
+def test_several_imports() -> None:
+    """What a request imports in several steps is added up."""
+    with reported_imports() as report:
+        for number in (1, 2, 2):
+            report_import("instance", [str(number)])
+    assert (report.instances, report.level, report.resources) == (3, "instance", ("1", "2"))
+
+
+def test_nothing_is_looked_up_without_a_trail() -> None:
+    """Where nothing is recorded, a deletion does not wait for what nobody reads."""
+
+    def complete(record: AuditRecord) -> AuditRecord:
+        raise AssertionError(record)
+
+    AccessReport(AuditAction.DELETE).foreseen(STUDY, AuditTrail((), complete=complete))

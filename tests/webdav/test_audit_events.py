@@ -11,6 +11,7 @@ from unittest.mock import ANY
 
 import httpx
 import pytest
+from jsonschema import Draft202012Validator
 
 from davfs.demo.ports import LOOPBACK, free_ports
 from davfs.demo.process import OrthancProcess
@@ -538,6 +539,15 @@ def test_no_record_names_a_patient(trail: Trail, door: str) -> None:
         assert visit.patient not in texts
     for text in ("Doe", "by-patient", "inbox", "note", "secret"):
         assert text not in texts
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_all_records_are_valid(trail: Trail, door: str) -> None:
+    """Each line is as docs/audit.schema.json describes it."""
+    validator = Draft202012Validator(json.loads((ROOT / "docs" / "audit.schema.json").read_text()))
+    assert len(trail.all[door]) > len(CASES)
+    for record in trail.all[door]:
+        validator.validate(record)
 
 
 @pytest.mark.parametrize("door", COMPLETE)

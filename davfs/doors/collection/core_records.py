@@ -1,10 +1,13 @@
 """Passes to the audit trail what was done without Python: files that C has sent, and arrivals past the drive."""
 
+import logging
 import threading
 
 from davfs.audit.record import AuditAction, AuditRecord, lost_records
 from davfs.audit.trail import AuditTrail
 from davfs.sdk import arrivals, reads
+
+_log = logging.getLogger(__name__)
 
 _WAIT_SECONDS = 1.0
 _PAUSE_SECONDS = 1.0
@@ -48,7 +51,10 @@ class CoreRecords:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._pass_on(_WAIT_SECONDS, self._hold)
+            try:
+                self._pass_on(_WAIT_SECONDS, self._hold)
+            except Exception as error:  # noqa: BLE001  the thread has to live: without it the queues overflow
+                _log.warning("some records of the audit trail were lost: %s", type(error).__name__)
             self._stopping.wait(_PAUSE_SECONDS)
         self._pass_on(0, 0)
 
