@@ -95,18 +95,19 @@ def wsgidav(folder: Path) -> Iterator[Peer]:
 
 
 @contextmanager
-def davfs(folder: Path, orthanc: str) -> Iterator[Peer]:
+def davfs(folder: Path, orthanc: str, *options: str) -> Iterator[Peer]:
     """Serve the drive of an Orthanc beside it.
 
     Args:
         folder: Where it keeps its state.
         orthanc: Orthanc's address.
+        options: Further options of ``davfs serve``.
 
     Raises:
         WrongAnswer: It does not start.
     """
     (port,) = free_ports(1)
-    command = [sys.executable, "-m", "davfs", "serve", "--orthanc", orthanc, "--port", str(port)]
+    command = [sys.executable, "-m", "davfs", "serve", "--orthanc", orthanc, "--port", str(port), *options]
     with _running(command, port, {"XDG_STATE_HOME": str(folder)}) as peer, Connection(port) as connection:
         wait_until_ready(connection)
         yield peer

@@ -16,6 +16,7 @@ from bench.results import Part
 from davfs.demo.process import OrthancProcess
 
 DOOR, SERVE, RCLONE, WSGIDAV = "door 2", "davfs serve", "rclone", "WsgiDAV"
+STORED = "davfs serve with StorageFolder"
 _ROOT = "/by-patient"
 _FILES = 100
 """Files of the big series that are fetched."""
@@ -30,6 +31,7 @@ _CLIENTS_GOALS: Mapping[str, Mapping[str, float | None]] = {
     DRIVE: {REST: 0.95, WEBDAV: 10.0},
     DOOR: {RCLONE: 1.0, WSGIDAV: None, WEBDAV: None, REST: 0.6},
     SERVE: {RCLONE: 1.5, WSGIDAV: None, REST: 0.5},
+    STORED: {RCLONE: None, REST: None},
 }
 """With ten clients: who is compared with whom, and how many times as fast it has to be."""
 
@@ -53,12 +55,13 @@ def compare(part: Part, folder: Path, orthanc: OrthancProcess, archive: Archive,
         core, own = (stack.enter_context(Connection(port)) for port in (orthanc.http_port, door))
         rest = rest_files(archive)[:_FILES]
         peers.mirror(own, folder / "mirror", archive, [_content(core, each) for each in rest])
-        rclone, wsgidav, serve = (
+        rclone, wsgidav, serve, stored = (
             stack.enter_context(each)
             for each in (
                 peers.rclone(folder / "mirror"),
                 peers.wsgidav(folder / "mirror"),
                 peers.davfs(folder / "serve", orthanc.url),
+                peers.davfs(folder / "stored", orthanc.url, "--storage-folder", str(folder / "storage")),
             )
         )
         processes = {
@@ -66,19 +69,21 @@ def compare(part: Part, folder: Path, orthanc: OrthancProcess, archive: Archive,
             RCLONE: [rclone.process],
             WSGIDAV: [wsgidav.process],
             SERVE: [serve.process, orthanc.pid],
+            STORED: [stored.process, orthanc.pid],
         }
         ports = {DOOR: door, RCLONE: rclone.port, WSGIDAV: wsgidav.port}
         places = {name: _found(port, _ROOT, archive) for name, port in ports.items()}
         places[WEBDAV] = _found(orthanc.http_port, BUILT_IN, archive)
         files = {name: each.files[:_FILES] for name, each in places.items()}
         files[REST] = [replace(each, port=orthanc.http_port) for each in rest]
-        client = stack.enter_context(Connections([orthanc.http_port, serve.port, *ports.values()]))
+        client = stack.enter_context(Connections([orthanc.http_port, serve.port, stored.port, *ports.values()]))
         _check(client, files)
         for race in (*_listings(places), Race(f"{DOOR}: GET files", walks(files), _GET_GOALS, rounds=rounds)):
             part.add(*run(race, client, processes))
         root = f"{urlsplit(orthanc.drive_url).path}by-patient"
         files[DRIVE] = _found(orthanc.http_port, root, archive).files[:_FILES]
-        files[SERVE] = _found(serve.port, _ROOT, archive).files[:_FILES]
+        for name, each in ((SERVE, serve), (STORED, stored)):
+            files[name] = _found(each.port, _ROOT, archive).files[:_FILES]
         _check(client, files)
         part.add(*_many(files, processes, max(1, rounds // 3)))
 

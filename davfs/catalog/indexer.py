@@ -37,7 +37,7 @@ _ROUND = 10.0
 """Seconds, at least, in which everything is re-read once."""
 _INSTANCE_LIFETIME = 300.0
 """Seconds, at least, for which the tags of instances are cached."""
-_FIRST_INDEX_WAIT = 2.0
+_FIRST_INDEX_WAIT = 0.9
 """Seconds that listings wait for the first index: a small archive is complete from the start."""
 
 
@@ -94,7 +94,7 @@ class Indexer:
         self.reconcile_soon()
 
     def wait_for_first_index(self) -> bool:
-        """Wait for the first index, all callers together no longer than two seconds; return True if it is complete."""
+        """Wait for the first index, all callers together less than a second; return True if it is complete."""
         if self._wait_until is None:
             self._wait_until = self._now() + _FIRST_INDEX_WAIT
         return self._built.wait(max(0.0, self._wait_until - self._now()))

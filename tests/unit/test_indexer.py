@@ -1,5 +1,6 @@
 """The background thread of the index: how soon it compares."""
 
+import time
 from collections.abc import Iterable
 
 import pytest
@@ -40,6 +41,18 @@ def test_slow_fetching_delays_no_comparison(index: Index, monkeypatch: pytest.Mo
     while clock[0] < until:
         indexer._step(index.catalog)
     assert index.store.ids(Level.STUDY) == set(index.orthanc.ids(Level.STUDY))
+
+
+def test_usable_at_once(index: Index) -> None:
+    """While the first index is being built, nobody waits for a second, and after that nobody waits at all."""
+    indexer = Indexer(lambda _seconds: None)
+    indexer._catalog = index.catalog
+    began = time.monotonic()
+    assert not indexer.wait_for_first_index()
+    assert not indexer.wait_for_first_index()
+    assert 0.5 < time.monotonic() - began < 1.5  # on a busy machine
+    indexer._reconcile(index.catalog)
+    assert indexer.wait_for_first_index()
 
 
 def test_outage_during_a_comparison(index: Index) -> None:
