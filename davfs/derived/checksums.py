@@ -33,15 +33,12 @@ class StoredChecksums:
         self._cache: LruCache[str, Checksums] = LruCache(_CACHED)
 
     def of(self, entries: Iterable[Entry]) -> dict[str, Checksums]:
-        """Return those that are known, by the names of the entries.
-
-        Args:
-            entries: Files whose entity tags are Orthanc's names of their stored files.
+        """Return those that are known, by the names of the entries; files that the drive makes or keeps have none.
 
         Raises:
             Unavailable: Orthanc does not answer.
         """
-        files = [(entry.name, OrthancId(entry.resource), entry.etag) for entry in entries]
+        files = [(entry.name, OrthancId(entry.resource), entry.etag) for entry in entries if _is_stored(entry)]
         found = self.look_up([(instance, uuid) for _, instance, uuid in files])
         return {name: found[uuid] for name, _, uuid in files if found.get(uuid)}
 
@@ -53,7 +50,7 @@ class StoredChecksums:
         Raises:
             Unavailable: Orthanc does not answer.
         """
-        if not entry.resource or not (entry.steady or _NAME.fullmatch(entry.etag)):
+        if not _is_stored(entry):
             return True
         return [each.uuid for each in self._orthanc.instances([OrthancId(entry.resource)])] == [entry.etag]
 
@@ -76,13 +73,18 @@ class StoredChecksums:
     def _ask(self, missing: dict[str, OrthancId]) -> dict[str, Checksums]:
         kept = {uuid: self._kept(instance) for uuid, instance in missing.items()}
         now = {each.id: each.uuid for each in self._orthanc.instances(list(missing.values()))}
-        found = {uuid: kept[uuid] if now.get(instance) == uuid else {} for uuid, instance in missing.items()}
-        for uuid, known in found.items():
-            self._cache.put(uuid, known)
-        return found
+        current = {uuid for uuid, instance in missing.items() if now.get(instance) == uuid}
+        for uuid in current:
+            self._cache.put(uuid, kept[uuid])
+        return {uuid: known if uuid in current else {} for uuid, known in kept.items()}
 
     def _kept(self, instance: OrthancId) -> Checksums:
         try:
             return checksums.md5_of(self._orthanc.instance_md5(instance))
         except UnknownResource:  # gone, or Orthanc keeps none
             return {}
+
+
+def _is_stored(entry: Entry) -> bool:
+    """Return True if an entry shows a file as Orthanc stores it: its entity tag is Orthanc's name of the file."""
+    return bool(entry.resource) and (entry.steady or _NAME.fullmatch(entry.etag) is not None)

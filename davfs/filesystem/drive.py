@@ -158,8 +158,7 @@ class Drive:
         """
         if (records := self.upload_records(folder)) is not None:
             return records.checksums(folder[1:], entries)
-        steady = [entry for entry in entries if entry.steady]
-        return self._stored.of(steady) if steady and self._stored else {}
+        return self._stored.of(entries) if self._stored else {}
 
     def is_current(self, entry: Entry) -> bool:
         """Return True unless a file has been replaced in Orthanc: what was opened before has this entry's entity tag.

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from davfs.checksums import Algorithm, Checksums
 from davfs.derived.checksums import StoredChecksums
-from davfs.entry import DICOM, Content, Entry, Path, Redated
+from davfs.entry import Content, Entry, Path, Redated
 from davfs.errors import NoSpace
 from davfs.spool.files import UPLOAD_RECORD, InboxFiles
 
@@ -121,8 +121,7 @@ class UploadRecords:
             for entry in entries
             if (record := records.get(entry.name)) and record.etag == entry.etag and record.checksums
         }
-        imported = [entry for entry in entries if entry.resource and entry.media_type == DICOM]
-        return told | (self._stored.of(imported) if self._stored else {})
+        return told | (self._stored.of(entries) if self._stored else {})
 
     def _of(self, path: Path) -> UploadRecord | None:
         return _decoded(self._spool.properties.get(path, UPLOAD_RECORD))

@@ -12,7 +12,7 @@ from davfs.checksums import Algorithm, RunningChecksums
 from davfs.derived.checksums import StoredChecksums
 from davfs.entry import DICOM, Entry, EntryKind
 from davfs.errors import DatabaseGone, Unavailable
-from davfs.orthanc.model import Instance, OrthancId
+from davfs.orthanc.model import Instance, Level, OrthancId
 from tests.support import dicom
 from tests.support.memory_orthanc import MemoryOrthanc
 
@@ -104,17 +104,38 @@ def test_replaced_meanwhile() -> None:
     assert StoredChecksums(orthanc).of([shown]) == {}
 
 
-def test_of_nothing() -> None:
-    """An image that is gone, or whose checksum Orthanc does not keep, has none; Orthanc is not asked again."""
+def test_without_a_checksum() -> None:
+    """An image whose checksum Orthanc does not keep has none, and Orthanc is not asked for it again."""
     orthanc = CountingOrthanc()
-    image = stored(orthanc, dicom.instance("kept"))
-    gone = entry(image)._replace(resource=str(OrthancId("-".join(["0" * 8] * 5))), etag="gone")
+    image = entry(stored(orthanc, dicom.instance("kept")))
     orthanc.keeps_md5 = False
     kept = StoredChecksums(orthanc)
     for _ in range(2):
-        assert kept.of([gone, entry(image)]) == {}
-    assert orthanc.asked == 2
+        assert kept.of([image]) == {}
+    assert orthanc.asked == 1
     assert kept.of([]) == {}
+
+
+def test_back_again() -> None:
+    """An image that is gone has no checksum; one that comes back, from the trash for example, has its own."""
+    orthanc = CountingOrthanc()
+    image = entry(stored(orthanc, dicom.instance("kept")))
+    backup = orthanc.backup()
+    orthanc.delete(Level.INSTANCE, OrthancId(image.resource))
+    kept = StoredChecksums(orthanc)
+    assert kept.of([image]) == {}
+    orthanc.restore(backup)
+    assert kept.of([image]).keys() == {"a.dcm"}
+
+
+def test_only_stored_files() -> None:
+    """Orthanc is not asked about files that the drive makes or keeps, even if they belong to an image."""
+    orthanc = CountingOrthanc()
+    image = entry(stored(orthanc, dicom.instance("kept")))
+    made = [image._replace(steady=False, etag="0" * 32), image._replace(steady=False, resource="")]
+    assert StoredChecksums(orthanc).of(made) == {}
+    assert orthanc.asked == 0
+    assert all(map(StoredChecksums(orthanc).is_current, made))
 
 
 def test_during_an_outage() -> None:
