@@ -117,12 +117,15 @@ typedef struct { uint32_t character; char folded[12]; } davfs_folding;
 typedef struct { char patient[264]; char name[776]; char birth[12]; char sex[4]; char study[68]; char instance[68]; } davfs_identity;
 typedef struct { davfs_identity identity; size_t length; char known[2048]; } davfs_verdict;
 typedef struct { davfs_identity identity; char sender[72]; size_t known; size_t size; char bytes[]; } davfs_held;
+#define DAVFS_ACCEPTED ...
 #define DAVFS_LET_IN ...
 #define DAVFS_HELD ...
 #define DAVFS_NOT_READY ...
 void davfs_set_folding(const davfs_folding* ascending, size_t count);
 void davfs_set_study(const char* study, const char* patient, const char* name, const char* birth, const char* sex);
 void davfs_forget_study(const char* study);
+void davfs_make_identity(davfs_identity* identity, const char* patient, const char* name, const char* birth, const char* sex);
+void davfs_restore_accepted(const davfs_identity* identity);
 void davfs_clear_identities(void);
 void davfs_complete_identities(int complete);
 void davfs_settle_identities(int milliseconds);

@@ -328,6 +328,7 @@ int davfs_agrees(const davfs_known* first, const davfs_identity* given, const ch
 size_t davfs_pack_known(const davfs_known* first, const davfs_identity* given, const char* parts, char* out, size_t size);
 
 /* identity_table.c: the identities of the studies in the archive, by PatientID. Thread-safe. */
+#define DAVFS_ACCEPTED 2 /* let in, as a further identity of a study that the index has with another one */
 #define DAVFS_LET_IN 1
 #define DAVFS_HELD 0
 #define DAVFS_NOT_READY (-1)
@@ -342,8 +343,11 @@ void davfs_settle_identities(int milliseconds);
 /* Returns DAVFS_LET_IN, DAVFS_HELD or DAVFS_NOT_READY. What is let in is known from then on; of what is held, the identities
    that it contradicts are packed into `known`. */
 int davfs_judge_identity(const davfs_identity* identity, char* known, size_t size, size_t* length);
-/* Adds an identity to those of its study, whatever it contradicts: an administrator has accepted it. */
-void davfs_accept_identity(const davfs_identity* identity);
+/* Adds an identity to those of its study, whatever it contradicts: an administrator has accepted it. Returns DAVFS_LET_IN or
+   DAVFS_ACCEPTED. */
+int davfs_accept_identity(const davfs_identity* identity);
+/* Adds it again after a restart, if its study is still there. */
+void davfs_restore_accepted(const davfs_identity* identity);
 /* Returns the number of bytes of the table. */
 size_t davfs_identities_size(void);
 

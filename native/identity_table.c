@@ -396,18 +396,34 @@ int davfs_judge_identity(const davfs_identity* given, char* known, size_t size, 
   return verdict;
 }
 
-void davfs_accept_identity(const davfs_identity* given)
+static int accept(const davfs_identity* given)
+{
+  uint8_t id[DAVFS_STUDY];
+  davfs_hash_study(given->patient, given->study, id);
+  const patient* owner = *find_patient(given->patient);
+  if ((owner != NULL && owner->crowded) || find_same(owner, given) != NULL || *find_study(id, 0) == NULL)
+  {
+    return learn(given);
+  }
+  return set(id, given, ACCEPTED) != NULL ? DAVFS_ACCEPTED : DAVFS_LET_IN;
+}
+
+int davfs_accept_identity(const davfs_identity* given)
+{
+  pthread_mutex_lock(&mutex);
+  int verdict = given->patient[0] != '\0' && is_open() ? accept(given) : DAVFS_LET_IN;
+  pthread_mutex_unlock(&mutex);
+  return verdict == DAVFS_ACCEPTED ? DAVFS_ACCEPTED : DAVFS_LET_IN;
+}
+
+void davfs_restore_accepted(const davfs_identity* given)
 {
   uint8_t id[DAVFS_STUDY];
   davfs_hash_study(given->patient, given->study, id);
   pthread_mutex_lock(&mutex);
-  if (given->patient[0] != '\0' && is_open())
+  if (is_open() && *find_study(id, 0) != NULL)
   {
-    learn(given);
-    if (find_same(*find_patient(given->patient), given) == NULL)
-    {
-      set(id, given, ACCEPTED);
-    }
+    accept(given);
   }
   pthread_mutex_unlock(&mutex);
 }

@@ -55,8 +55,7 @@ static int judge(const OrthancPluginDicomInstance* instance, davfs_verdict* foun
   }
   if (own.running && own.accepted)
   {
-    davfs_accept_identity(&found->identity);
-    return DAVFS_LET_IN;
+    return davfs_accept_identity(&found->identity);
   }
   return davfs_judge_identity(&found->identity, found->known, sizeof(found->known), &found->length);
 }
@@ -91,7 +90,7 @@ static int32_t filter(const OrthancPluginDicomInstance* instance)
   if (own.running)
   {
     own.verdict = judge(instance, &own.found);
-    return own.verdict == DAVFS_LET_IN ? STORED : REFUSED;
+    return own.verdict >= DAVFS_LET_IN ? STORED : REFUSED;
   }
   if (chooses_status && davfs_instance_origin(instance) == OrthancPluginInstanceOrigin_DicomProtocol)
   {

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from davfs.errors import Held, Unavailable
+from davfs.quarantine.accepted import AcceptedIdentities
 from davfs.quarantine.folding import foldings
 from davfs.quarantine.identity import REASON, PatientIdentity, Quarantined, unpack_known
 from davfs.sdk import quarantine
@@ -15,9 +16,15 @@ _TAGS = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex")
 
 
 class InsideQuarantine:
-    """The filters' table, queue and imports: `IdentityTable`, `HeldQueue`, `davfs.imports.importer.ImportFilter`."""
+    """The filters' table, queue and imports: `IdentityTable`, `HeldQueue`, `davfs.imports.importer.ImportFilter`.
 
-    def __init__(self) -> None:
+    Args:
+        accepted: Keeps the identities that were accepted beside others of their study.
+    """
+
+    def __init__(self, accepted: AcceptedIdentities) -> None:
+        self._accepted = accepted
+        self._complete = False
         quarantine.set_folding(foldings())
 
     def is_alone(self) -> None:
@@ -37,7 +44,11 @@ class InsideQuarantine:
         quarantine.clear()
 
     def set_complete(self, *, complete: bool) -> None:
-        """See `IdentityTable`."""
+        """See `IdentityTable`; identities that were accepted belong to studies, which are known by then."""
+        if complete and not self._complete:
+            for identity in self._accepted.all():
+                quarantine.restore(*identity)
+        self._complete = complete
         quarantine.set_complete(complete)
 
     def settle(self, seconds: float) -> None:
@@ -58,12 +69,15 @@ class InsideQuarantine:
     def judged(self, job: Callable[[], T], *, accepted: bool) -> T:
         """See `ImportFilter`."""
         try:
-            return quarantine.judged(job, accepted=accepted)
+            result, further = quarantine.judged(job, accepted=accepted)
         except quarantine.HeldError as error:
             held = _quarantined(error.verdict)
             raise Held(REASON, held.lines(), held.patient) from None
         except quarantine.NotReadyError:
             raise Unavailable("the identities in the archive are being read, for its quarantine") from None
+        if further:
+            self._accepted.add((further.patient, further.name, further.birth_date, further.sex, further.study))
+        return result
 
 
 def _quarantined(verdict: quarantine.Verdict) -> Quarantined:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from davfs.catalog.database_follower import DatabaseLink
@@ -25,6 +26,7 @@ from davfs.orthanc.inside import InsideTransport
 from davfs.orthanc.outage import Outage, OutageTransport
 from davfs.orthanc.postgresql import PostgresNotifications
 from davfs.orthanc.rest import RestOrthanc
+from davfs.quarantine.accepted import AcceptedIdentities
 from davfs.quarantine.inside import InsideQuarantine
 from davfs.running.assembly import Assembly, assemble
 from davfs.running.shutdown import log_running_threads
@@ -43,6 +45,8 @@ _REST_SECONDS = 0.75
 _RECORDS_SECONDS = 0.2
 """Time limit for passing what Orthanc's threads did to the audit trail."""
 
+_ACCEPTED = "accepted.jsonl"
+"""File beside the catalog with the identities that administrators have let in."""
 _HARMLESS = frozenset({"davfs", "explorer.js"})
 """Plugins, as Orthanc lists them, that do not change what is stored; the second stands for their pages in its own."""
 
@@ -79,7 +83,7 @@ def _start() -> None:
     checked = setup.prepare(configuration, core.configuration_path())
     if not setup.keeps_files(configuration):
         _log.warning("StoreDicom is false, so that Orthanc keeps no files: the drive takes no uploads")
-    quarantine = _quarantine(configuration) if checked.settings.quarantine else None
+    quarantine = _quarantine(configuration, checked.settings.catalog) if checked.settings.quarantine else None
     _running.closing.enter_context(state_folder.locked(checked.settings.spool, checked.settings.catalog))
     outage = Outage(callbacks.refuse_recent)
     orthanc = RestOrthanc(OutageTransport(InsideTransport(), outage))
@@ -110,8 +114,8 @@ def _link(configuration: Mapping[str, Any], outage: Outage, name: NodeName) -> D
     )
 
 
-def _quarantine(configuration: Mapping[str, Any]) -> InsideQuarantine:
-    quarantine = InsideQuarantine()
+def _quarantine(configuration: Mapping[str, Any], catalog: Path) -> InsideQuarantine:
+    quarantine = InsideQuarantine(AcceptedIdentities(catalog.with_name(_ACCEPTED)))
     if not _may_alter(configuration, RestOrthanc(InsideTransport())):
         quarantine.is_alone()
     return quarantine

@@ -99,8 +99,19 @@ def is_alone() -> None:
     lib.davfs_quarantine_is_alone()
 
 
-def judged(job: Callable[[], T], *, accepted: bool) -> T:
+def restore(patient: str, name: str, birth_date: str, sex: str, study: str) -> None:
+    """Add an identity that was accepted before a restart; see ``davfs_restore_accepted``."""
+    identity = ffi.new("davfs_identity*")
+    lib.davfs_make_identity(identity, *(_bytes(text) for text in (patient, name, birth_date, sex)))
+    identity.study = _bytes(study)[: ffi.sizeof(identity.study) - 1]
+    lib.davfs_restore_accepted(identity)
+
+
+def judged(job: Callable[[], T], *, accepted: bool) -> tuple[T, ReadIdentity | None]:
     """Run an import on this thread, past the filter if it was accepted.
+
+    Returns:
+        What the job returned, and the identity that it has added to another one of its study; None if it has not.
 
     Raises:
         HeldError: The filter has not let it in.
@@ -116,7 +127,7 @@ def judged(job: Callable[[], T], *, accepted: bool) -> T:
         raise HeldError(Verdict(_identity(verdict.identity), bytes(ffi.buffer(verdict.known, verdict.length))))
     if decided == lib.DAVFS_NOT_READY:
         raise NotReadyError
-    return result
+    return result, _identity(verdict.identity) if decided == lib.DAVFS_ACCEPTED else None
 
 
 @contextmanager

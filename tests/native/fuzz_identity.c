@@ -154,6 +154,7 @@ void fuzz_identities(void)
       davfs_set_study(some_study(), one.patient, one.name, one.birth, one.sex);
       break;
     case 3:
+      (below(2) ? (void) davfs_accept_identity(&one) : davfs_restore_accepted(&one));
       davfs_accept_identity(&one);
       PROMISED(one.patient[0] == '\0' || davfs_judge_identity(&one, known, size, &length) == DAVFS_LET_IN);
       break;
@@ -208,7 +209,7 @@ void fuzz_quarantine(void)
   if (own)
   {
     int decided = davfs_end_import(&verdict);
-    PROMISED((decided == DAVFS_LET_IN) == (stored == 1) && verdict.length <= sizeof(verdict.known));
+    PROMISED((decided >= DAVFS_LET_IN) == (stored == 1) && verdict.length <= sizeof(verdict.known));
   }
   else if (stored == 1 && instance.origin == OrthancPluginInstanceOrigin_DicomProtocol)
   {

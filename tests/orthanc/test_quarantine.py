@@ -389,16 +389,21 @@ def test_the_first_arrival_after_a_start_is_compared(run_orthanc: RunOrthanc, pl
         assert archive.store(bad, known, bad) == [BUSY, 0, ERROR]
 
 
-def test_a_second_person_in_a_study(archive: Archive) -> None:
-    """One image of another person in a study that the archive has is held; once accepted, the next ones get in."""
+def test_a_second_person_in_a_study(run_orthanc: RunOrthanc, tmp_path: Path) -> None:
+    """An image of another person in a study is held; once accepted, the next ones get in, after a restart too."""
 
     def of_study(number: int, *who: str) -> bytes:
         return person("study", *who, StudyInstanceUID="1.2.3.4.5", SOPInstanceUID=f"1.2.3.4.5.{number}")
 
-    known, bad, next_one = of_study(1, "DOE^JOHN"), of_study(2, "ROE^JANE"), of_study(3, "ROE^JANE")
-    assert archive.post(known).status_code == 200
-    assert archive.drive.put("inbox/study.dcm", bad).status_code == 409
-    assert archive.drive.put("inbox/accepted/study.dcm", bad).status_code == 201
-    time.sleep(2)
-    assert archive.drive.put("inbox/study.dcm", next_one).status_code == 201
-    assert archive.store(of_study(4, "POE^EDGAR")) == [ERROR]
+    known, bad = of_study(1, "DOE^JOHN"), of_study(2, "ROE^JANE", "19600101")
+    with run_orthanc(tmp_path, davfs=settings()) as process, clients(process) as archive:
+        assert archive.post(known).status_code == 200
+        assert archive.drive.put("inbox/study.dcm", bad).status_code == 409
+        assert archive.drive.put("inbox/accepted/study.dcm", bad).status_code == 201
+        time.sleep(2)  # until the index has read the study again
+        assert archive.store(of_study(3, "ROE^JANE"), of_study(4, "POE^EDGAR")) == [0, ERROR]
+    with run_orthanc(tmp_path, davfs=settings()) as process, clients(process) as archive:
+        assert archive.store(of_study(5, "ROE^JANE"), of_study(6, "POE^EDGAR")) == [0, ERROR]
+        archive.rest.delete(f"/studies/{dicom.ids(known).study}")
+        assert eventually(lambda: archive.store(of_study(7, "POE^EDGAR")) == [0])
+        assert archive.store(of_study(8, "ROE^JANE")) == [ERROR]

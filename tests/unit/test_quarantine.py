@@ -14,6 +14,7 @@ from davfs.filesystem.inbox import Inbox
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
 from davfs.imports.quarantined import QuarantineFolder
+from davfs.quarantine.accepted import AcceptedIdentities
 from davfs.quarantine.folding import fold, foldings
 from davfs.quarantine.follower import QuarantineFollower, StudyIdentities
 from davfs.quarantine.identity import REASON, Contradicting, PatientIdentity, Quarantined, unpack_known
@@ -345,3 +346,28 @@ def test_an_observer_that_missed_changes_reads_all_again() -> None:
 
 def _fail() -> None:
     raise RuntimeError
+
+
+def test_accepted_identities_survive_a_restart(tmp_path: DiskPath) -> None:
+    """Each is kept once, in a file that nobody else can read; damaged lines cost themselves alone."""
+    file = tmp_path / "accepted.jsonl"
+    first, second = ("1", "ROE^JANE", "", "F", "1.2"), ("2", "山田^太郎", "19500101", "", "1.3")
+    for each in (first, second, first):
+        AcceptedIdentities(file).add(each)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert AcceptedIdentities(file).all() == (first, second)
+    file.write_bytes(file.read_bytes() + b'\n["cut')
+    AcceptedIdentities(file).add(("3", "", "", "", ""))
+    file.write_bytes(file.read_bytes() + b'\n{"a": 1}\n["1", 2, 3, 4, 5]\n\xff')
+    assert AcceptedIdentities(file).all() == (first, second, ("3", "", "", "", ""))
+
+
+def test_accepted_identities_that_cannot_be_written_are_known(
+    tmp_path: DiskPath, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full or missing disk is a line in the log, without the name."""
+    accepted = AcceptedIdentities(tmp_path / "missing" / "accepted.jsonl")
+    accepted.add(("1", "ROE^JANE", "", "F", "1.2"))
+    assert accepted.all()
+    assert "could not be written" in caplog.text
+    assert "ROE" not in caplog.text
