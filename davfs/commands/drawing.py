@@ -20,6 +20,10 @@ from davfs.errors import NotFound
 from davfs.filesystem.tree import Tree
 from davfs.layout import Layout
 from davfs.orthanc import ReadableOrthanc
+from davfs.trash.hidden import VisibleOrthanc
+from davfs.trash.known_marks import KnownMarks
+from davfs.trash.marks import DEFAULT_NUMBER, OrthancMarks
+from davfs.trash.visible_files import MarkedOrthanc
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +62,10 @@ def draw(
     with tempfile.TemporaryDirectory(prefix="davfs-") as folder:
         store = Store(Path(folder, "catalog.sqlite"), Placer([layout], today))
         try:
-            catalog = Catalog(orthanc, store, InstanceCache())
+            archive = _without_trash(orthanc, store)
+            catalog = Catalog(archive, store, InstanceCache())
             catalog.reconciler.reconcile(progress)
-            area = Tree(layout, catalog, orthanc, None, datetime.now(UTC), DerivedFiles(orthanc))
+            area = Tree(layout, catalog, archive, None, datetime.now(UTC), DerivedFiles(archive))
             drawing = Drawing(Text.assemble((f"{layout.title}/", "bold"), (_about(layout), "dim")))
             _grow(drawing, area, (), extent)
             if not drawing.children:
@@ -68,6 +73,14 @@ def draw(
         finally:
             store.close()
     return drawing
+
+
+def _without_trash(orthanc: ReadableOrthanc, store: Store) -> ReadableOrthanc:
+    """Return an archive as the drive shows it; a folder of files has no trash."""
+    if not isinstance(orthanc, MarkedOrthanc):
+        return orthanc
+    known = KnownMarks(orthanc, store.marks, DEFAULT_NUMBER)
+    return VisibleOrthanc(orthanc, known, OrthancMarks(orthanc))
 
 
 def _about(layout: Layout) -> str:

@@ -64,8 +64,9 @@ class RestMetadata:
     def metadata_of(self, studies: Sequence[OrthancId], number: int, prefix: str) -> Mapping[OrthancId, bytes | None]:
         """See `davfs.orthanc.StudyMetadata`."""
         if len(studies) > _FEW and not self._finds_metadata():
-            found_in_bulk = {OrthancId(one["ID"]): one["Metadata"] for one in self._in_bulk(studies, Metadata=True)}
-            return {study: _value(some, number, prefix) for study, some in found_in_bulk.items()}
+            with parse_errors():
+                in_bulk = self._in_bulk(studies, Metadata=True)
+                return {OrthancId(one["ID"]): _value(one["Metadata"], number, prefix) for one in in_bulk}
         found: dict[OrthancId, bytes | None] = {}
         for study in studies:
             try:

@@ -174,9 +174,14 @@ class VisibleOrthanc(VisibleFiles):
         parts = self._parts.look(self._known.of(studies))
         left_out = {study for study, each in parts.items() if each.is_hidden}
         left_out.update(series for each in parts.values() for series in each.hidden)
-        patients = [one.id for one in found if one.level is Level.PATIENT]
-        left_out.update(one for one in patients if not self._exists(Level.PATIENT, one))
+        if any(one.level is Level.PATIENT for one in found):
+            left_out.update(self._hidden_patients([one.id for one in found if one.level is Level.PATIENT]))
         return [one for one in found if one.id not in left_out]
+
+    def _hidden_patients(self, patients: Sequence[OrthancId]) -> Collection[OrthancId]:
+        if self._known.is_complete:
+            return self._parts.hidden(Level.PATIENT)
+        return {one for one in patients if not self._exists(Level.PATIENT, one)}
 
     def with_children(self, level: Level, resource: OrthancId) -> WithChildren:
         """See `davfs.orthanc.ResourceIndex`; the same object if the response has not changed."""

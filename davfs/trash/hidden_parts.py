@@ -13,6 +13,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Protocol
 
+from davfs.cache import LruCache
 from davfs.errors import UnknownResource
 from davfs.orthanc import ResourceIndex, StudyMetadata, WithChildren
 from davfs.orthanc.model import Level, OrthancId
@@ -21,6 +22,8 @@ from davfs.trash.mark import StudyMark
 
 _BATCH = 100
 """Studies that are looked at in one step."""
+_FORGOTTEN = 10_000
+"""Studies of which it is known when they changed: more than change while Orthanc answers one request."""
 _CHECKED = 50
 """Studies with something visible that are looked at again before a number is trusted."""
 
@@ -72,8 +75,9 @@ class HiddenParts:
         self._known = known
         self._found: dict[OrthancId, tuple[bytes | None, StudyParts]] = {}
         self._lock = threading.Lock()
-        self._forgotten: dict[OrthancId, int] = {}
+        self._forgotten: LruCache[OrthancId, int] = LruCache(_FORGOTTEN)
         self._clock = itertools.count(1)
+        self._patient_of: LruCache[OrthancId, OrthancId] = LruCache(_FORGOTTEN)
         self._turn = 0
 
     def look(self, marks: Mapping[OrthancId, StudyMark]) -> Mapping[OrthancId, StudyParts]:
@@ -88,7 +92,7 @@ class HiddenParts:
         found = {study: StudyParts.of(mark, series[study]) for study, mark in marks.items()}
         with self._lock:
             for study, parts in found.items():
-                if self._forgotten.get(study, 0) < began:
+                if (self._forgotten.get(study) or 0) < began:
                     self._found[study] = values[study], parts
         return found
 
@@ -96,7 +100,7 @@ class HiddenParts:
         """Forget what was found in studies that have changed."""
         with self._lock:
             for study in studies:
-                self._forgotten[study] = next(self._clock)
+                self._forgotten.put(study, next(self._clock))
                 self._found.pop(study, None)
 
     def forget_with(self, gone: AbstractSet[OrthancId]) -> None:
@@ -120,7 +124,6 @@ class HiddenParts:
             for study in studies:
                 if study not in self._known:
                     self._found.pop(study, None)
-                    self._forgotten.pop(study, None)
 
     def hidden(self, level: Level) -> frozenset[OrthancId]:
         """Return the patients, studies or series that are in the trash as a whole; see `all`."""
@@ -132,8 +135,11 @@ class HiddenParts:
 
     def _patients(self, hidden: Collection[OrthancId]) -> frozenset[OrthancId]:
         """Return the patients that have no other studies than these."""
-        above = {one.parent for one in self._orthanc.resources(hidden) if one.parent}
-        return frozenset(patient for patient in above if self.is_patient_hidden(patient, hidden))
+        if missing := [study for study in hidden if self._patient_of.get(study) is None]:
+            for one in self._orthanc.resources(missing):
+                self._patient_of.put(one.id, one.parent or OrthancId(""))
+        above = {self._patient_of.get(study) for study in hidden} - {None, ""}
+        return frozenset(patient for patient in above if patient and self.is_patient_hidden(patient, hidden))
 
     def is_patient_hidden(self, patient: OrthancId, hidden: Collection[OrthancId]) -> bool:
         """Return True if all studies of a patient are among these."""

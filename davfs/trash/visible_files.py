@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from davfs.cache import LruCache
 from davfs.entry import Readable
@@ -16,6 +16,7 @@ _PARENTS = 20_000
 """Instances, and series, of which it is remembered to what they belong; that never changes."""
 
 
+@runtime_checkable
 class MarkedOrthanc(ReadableOrthanc, StudyMetadata, Protocol):
     """An Orthanc whose studies can have marks."""
 

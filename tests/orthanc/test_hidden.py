@@ -216,16 +216,21 @@ def test_receipts(archive: Archive, drive: WebDav) -> None:
 
 @pytest.mark.parametrize("lost", [False, True])
 def test_a_restart(run_orthanc: RunOrthanc, tmp_path: Path, *, lost: bool) -> None:
-    """What is in the trash stays hidden when Orthanc is killed, and when the index is lost."""
+    """What is in the trash stays hidden when Orthanc is killed, and when the index is lost; by any name of its mark."""
     davfs = {"Layouts": ["by-patient", "by-date"]}
-    with run_orthanc(tmp_path, davfs=davfs) as process, rest_client(process) as rest, _client(process) as client:
+    settings = {"UserMetadata": {"what-is-in-the-trash": 4242}, "CheckRevisions": True}
+    with (
+        run_orthanc(tmp_path, davfs=davfs, settings=settings) as process,
+        rest_client(process) as rest,
+        _client(process) as client,
+    ):
         import_by_rest(rest, FIRST, SECOND, MR, OLD)
         trash(RestOrthanc(HttpTransport(client)), instances(OLD, MR))
         _assert_hidden(process)
     if lost:
         for file in list(tmp_path.rglob("catalog.sqlite*")):
             file.unlink()
-    with run_orthanc(tmp_path, davfs=davfs) as process:
+    with run_orthanc(tmp_path, davfs=davfs, settings=settings) as process:
         _assert_hidden(process)
 
 

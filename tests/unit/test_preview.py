@@ -1,5 +1,6 @@
 """``davfs layout preview`` without any server."""
 
+import io
 from datetime import date
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from davfs.commands.preview.folder import DicomFolder
 from davfs.layout import load_text
 from tests.support import dicom
 from tests.support.images import PATIENTS
+from tests.support.memory_orthanc import MemoryOrthanc, identify
+from tests.support.trashing import trash
 
 LAYOUT = 'title = "mine"\n[[level]]\npatient = "{PatientName}"\n[[level]]\nseries = "{SeriesNumber:03d}"\n'
 
@@ -151,3 +154,22 @@ def test_relative_dates() -> None:
     with console.capture() as captured:
         console.print(draw(load_text(text, "new.toml"), archive, Extent(), today=lambda: date(2001, 1, 20)))
     assert captured.get().splitlines() == ["new/", "└── 20010101/"]
+
+
+def test_the_trash_is_not_drawn() -> None:
+    """The drawing of an Orthanc has no more than its drive shows; a drawing changes nothing."""
+    orthanc = MemoryOrthanc()
+    kept, deleted = dicom.instance("kept"), dicom.instance("deleted")
+    for content in (kept, deleted):
+        orthanc.store(content)
+    trash(orthanc, [identify(deleted)])
+    last = orthanc.last_change()
+    by_patient = load_text(
+        'title = "all"\n[[level]]\npatient = "{PatientID}"\n[[level]]\ninstance = "{InstanceNumber}"', "test.toml"
+    )
+    console = Console(width=60, record=True, file=io.StringIO())
+    console.print(draw(by_patient, orthanc, Extent(depth=1)))
+    text = console.export_text()
+    assert "kept/" in text
+    assert "deleted/" not in text
+    assert orthanc.last_change() == last
