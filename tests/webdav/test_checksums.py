@@ -279,3 +279,21 @@ def test_lists_through_both_doors(other: Door) -> None:
         part = other.drive.request("GET", path, headers={"Range": "bytes=5-20"})
         assert (part.status_code, part.content) == (206, answer.content[5:21])
     core.http.close()
+
+
+def test_in_a_search(server: Door, stored: Mapping[str, bytes]) -> None:
+    """An image that a search has found has the same checksum."""
+    found = [path for path in everything(server.drive, "search/PatientID=summed") if path.endswith(".dcm")]
+    sums = {next(iter(asked(server.drive, path, depth="0").values())) for path in found}
+    assert sums == {f"MD5:{md5(image)}" for image in stored.values()}
+
+
+def test_damaged_attachment(server: Door, stored: Mapping[str, bytes]) -> None:
+    """A file that is damaged on its way into a study's folder is not attached."""
+    study = "/".join(next(iter(stored)).split("/")[:3])
+    before = server.rest.get("/statistics").json()["CountInstances"]
+    headers = {"OC-Checksum": f"MD5:{md5(b'%PDF-1.4 another one')}"}
+    answer = server.drive.request("PUT", f"{study}/report.pdf", content=b"%PDF-1.4", headers=headers)
+    assert answer.status_code == 400
+    assert "damaged" in answer.text
+    assert server.rest.get("/statistics").json()["CountInstances"] == before
