@@ -16,7 +16,7 @@ from typing import Final, Self
 
 from davfs import media_types
 from davfs.entry import DICOM, Content, Entry, Path
-from davfs.errors import AlreadyExists, NotFound, UnknownResource
+from davfs.errors import AlreadyExists, NotFound, PathError, Unavailable, UnknownResource
 from davfs.filesystem.stored import open_stored
 from davfs.imports.complete_file import CompleteFile
 from davfs.orthanc import Instance, InstanceFiles
@@ -66,15 +66,18 @@ class BesideFiles:
                 self._spool.make_folder(path[:depth])
 
     def find(self, path: Path) -> Item | None:
-        """Return the file at a path of the spool if it is shown, with the entry that is shown; None otherwise."""
-        with suppress(NotFound):
+        """Return the file at a path of the spool if it is shown, with the entry that is shown; None otherwise.
+
+        Here and in `items`, nothing is shown while the inbox cannot be read: the images do not depend on it.
+        """
+        with suppress(NotFound, Unavailable, OSError):
             return next(self._shown(path[:-1], [self._spool.stat(path)]), None)
         return None
 
     def items(self, folder: str) -> Sequence[Item]:
         """Return the files that are shown in a folder."""
         path = self.path(folder, "")[:-1]
-        with suppress(NotFound):
+        with suppress(NotFound, Unavailable, OSError):
             return list(self._shown(path, self._spool.list(path)))
         return ()
 
@@ -110,7 +113,7 @@ class BesideFiles:
                 self._remove((*folder, item.entry.name))
 
     def _remove(self, path: Path) -> None:
-        with suppress(NotFound):
+        with suppress(PathError):
             self._spool.delete(path)
 
 

@@ -161,6 +161,23 @@ def test_router(opened: Opened) -> None:
     assert (entry.name, entry.size) == ("report.pdf", len(pictures.PDF))
 
 
+@pytest.mark.parametrize("error", [Unavailable("the database is gone"), OSError(5, "the disk is gone")])
+def test_inbox_that_cannot_be_read(opened: Opened, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the inbox cannot be read, the images are shown all the same."""
+    opened.area.write((*STUDY, "report.pdf"), pictures.PDF)
+
+    def fail(*_: object) -> None:
+        raise error
+
+    for method in ("list", "stat", "delete"):
+        monkeypatch.setattr(opened.spool, method, fail)
+    assert opened.names(*STUDY) == ["1 CT Series 1", "2 DOC report"]
+    assert opened.names() == ["p"]
+    assert opened.area.stat((*STUDY, "1 CT Series 1")).is_folder
+    with pytest.raises(NotFound):
+        opened.area.stat((*STUDY, "report.pdf"))
+
+
 def test_busy(opened: Opened, lanes: Lanes) -> None:
     """Nothing is stored if no worker is free in time."""
     lanes.refuse()
