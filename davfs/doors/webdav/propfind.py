@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from itertools import chain, repeat
+from typing import Any
 from urllib.parse import unquote
 from xml.etree.ElementTree import Element
 
@@ -28,7 +29,7 @@ from davfs.doors.webdav.provider import DriveProvider
 from davfs.doors.webdav.resources import is_lockable
 from davfs.doors.webdav.responses import send_blocks
 from davfs.entry import Entry, Path
-from davfs.errors import NotFound
+from davfs.errors import NotFound, Unavailable
 from davfs.filesystem.drive import Drive
 
 LARGEST_RESPONSE = 10_000
@@ -190,6 +191,16 @@ class _FolderLister:
         return ListedResource(href, entry, is_lockable(self._drive, path, entry), self._drive.quota(path))
 
 
+def _has_locks(manager: Any, *, needed: bool) -> bool:
+    """Return True if there is any lock; the archive is listed without them while their database is gone."""
+    try:
+        return bool(manager.storage.has_locks)
+    except Unavailable:
+        if needed:
+            raise
+        return False
+
+
 class _ClientData:
     """Adds locks and dead properties to resources; looks them up only where there can be any.
 
@@ -200,11 +211,13 @@ class _ClientData:
     """
 
     def __init__(self, provider: DriveProvider, path: Path, requested: RequestedProperties) -> None:
-        takes_files = not path or any(map(provider.context.drive.takes_files, {path[:1], path[:-1], path}))
+        drive, manager = provider.context.drive, provider.lock_manager
+        in_inbox = not path or drive.takes_files(path[:1])
+        takes_files = in_inbox or any(map(drive.takes_files, {path[:-1], path}))
         of_locks = requested.mode is PropfindMode.ALL or f"{DAV}lockdiscovery" in requested.names
         self._names = set(requested.names) - LIVE if requested.mode is PropfindMode.NAMED else None
-        self._drive, manager = provider.context.drive, provider.lock_manager
-        self._locks = manager if takes_files and of_locks and manager.storage.has_locks else None
+        self._drive = drive
+        self._locks = manager if takes_files and of_locks and _has_locks(manager, needed=in_inbox) else None
         area = self._drive.properties_area(path)
         any_dead = not path or (area is not None and area.properties().any_below(path[1:]))
         self._left = _DEAD if takes_files and self._names != set() and any_dead else 0
@@ -216,7 +229,7 @@ class _ClientData:
 
     def add(self, resource: ListedResource, *, inherited: bool = False) -> ListedResource:
         """Return a resource with its locks and dead properties; ``inherited`` adds the locks on folders above."""
-        if self._locks:
+        if self._locks and (inherited or resource.lockable):
             find = self._locks.get_indirect_url_lock_list if inherited else self._locks.get_url_lock_list
             resource = resource._replace(locks=lock_storage.lockdiscovery(find(resource.href), resource.href))
         if self._left > 0:
