@@ -104,7 +104,6 @@ class AuditTrail:
 
     def stop(self, seconds: float) -> bool:
         """Write what has been recorded; return True if that was done within so many seconds."""
-        self.record(AuditRecord(client=NOBODY, action=AuditAction.STOP))
         self._stopping.set()
         self._new.set()
         self._hurry.set()
@@ -122,7 +121,7 @@ class AuditTrail:
             self._new.clear()
             self._hurry.clear()
             self._pass_on()
-        self._write(list(self._merger.rest()))
+        self._write([*self._merger.rest(), AuditRecord(client=NOBODY, action=AuditAction.STOP)])
 
     def _pass_on(self) -> None:
         now, ready = time.monotonic(), list[AuditRecord]()

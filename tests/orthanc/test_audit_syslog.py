@@ -1,6 +1,8 @@
 """A real rsyslog receives the audit trail by UDP, TCP and TLS, in both forms."""
 
+import base64
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -15,7 +17,9 @@ from davfs.audit.trail import AuditTrail
 from davfs.running.auditing import audit_sinks, open_trail
 from davfs.settings.configuration import AuditSettings, SyslogSettings
 from tests.orthanc.conftest import RunOrthanc
+from tests.support import dicom
 from tests.support.audit_messages import check
+from tests.support.drive import connected, import_by_rest, place
 from tests.support.rsyslog import Rsyslog
 
 SCHEMES = ["udp", "tcp", "tls"]
@@ -117,11 +121,42 @@ def test_server_starts_again(rsyslog: Rsyslog, scheme: str) -> None:
     assert resources == [None, "first", *map(str, range(100))]
 
 
+def decoded(message: str) -> str:
+    """Return a message with what is in base64 in it."""
+    values = re.findall(r'value="([^"]*)"', message)
+    return message + "".join(base64.b64decode(value).decode() for value in values)
+
+
 def test_from_orthanc(rsyslog: Rsyslog, run_orthanc: RunOrthanc) -> None:
-    """The plugin in Orthanc reports by TLS: its start, and its stop."""
-    settings = {"Syslog": rsyslog.urls["tls"], "SyslogCA": str(rsyslog.certificate), "Format": "dicom"}
-    with run_orthanc(stops=True, davfs={"Audit": settings}):
-        rsyslog.received(1)
-    events = [check(each["message"].encode()).xpath("//EventTypeCode/@originalText") for each in rsyslog.received(2)]
-    assert events[0] == ["Application Start"]
-    assert events[-1] == ["Application Stop"]
+    """The plugin in Orthanc reports by TLS what is done, from its start to its stop, and names no patient."""
+    settings = {
+        "Syslog": rsyslog.urls["tls"],
+        "SyslogCA": str(rsyslog.certificate),
+        "Format": "dicom",
+        "Listings": True,
+    }
+    image = dicom.instance("AUDITED")
+    with (
+        run_orthanc(stops=True, davfs={"Audit": settings, "AllowDelete": True}) as orthanc,
+        connected(orthanc) as server,
+    ):
+        import_by_rest(server.rest, image)
+        assert server.drive.get(place("AUDITED")).content == image
+        server.drive.listing("search/PatientName=Doe")
+        server.drive.put("inbox/Doe.dcm", dicom.instance("SECOND"))
+        server.drive.get("by-patient/Doe")
+        server.drive.request("DELETE", place("AUDITED"))
+        rsyslog.received(4)
+    received = rsyslog.received(8)
+    events = [check(each["message"].encode()).xpath("string(//EventID/@originalText)") for each in received]
+    assert {*events} == {
+        "Application Activity",
+        "DICOM Instances Transferred",
+        "DICOM Instances Accessed",
+        "Query",
+        "Import",
+    }
+    assert (events[0], events[-1]) == ("Application Activity", "Application Activity")
+    content = "".join(decoded(each["message"]) for each in received)
+    assert dicom.ids(image).patient in content
+    assert not [word for word in ("Doe", "AUDITED", "SECOND", "by-patient") if word in content]

@@ -122,6 +122,7 @@ def test_ranges_are_one_record() -> None:
             trail.record(read("whole", outcome=Outcome.PARTIAL, bytes=10, size=1000))
             trail.record(read("half", outcome=Outcome.PARTIAL, bytes=5, size=1000))
         trail.record(read("other"))
+    assert (sink.actions[0], sink.actions[-1]) == (AuditAction.START, AuditAction.STOP)
     found = {record.resource: record for record in sink.records if record.action is AuditAction.READ}
     assert len(sink.records) == 5
     assert (found["whole"].outcome, found["whole"].bytes, found["whole"].requests) == (Outcome.DONE, 1000, 100)
