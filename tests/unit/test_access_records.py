@@ -115,6 +115,21 @@ def test_a_file_that_cannot_be_read_to_its_end() -> None:
     assert outcome(asked) == ("failed", "OSError", 2)
 
 
+@pytest.mark.parametrize("folder", ["inbox", "by-study"])
+def test_an_upload_that_breaks_off(folder: str) -> None:
+    """A client that goes away before its upload is complete has uploaded nothing."""
+
+    def answer(_environ: dict[str, Any]) -> Iterator[bytes]:
+        while True:
+            yield b""
+
+    asked = Asked(answer, "PUT", f"/{folder}/1.dcm")
+    response = asked.blocks()
+    next(response)
+    response.close()  # type: ignore[attr-defined]  # a generator
+    assert outcome(asked)[:2] == ("failed", "BrokenUpload")
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [

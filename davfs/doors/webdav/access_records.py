@@ -20,6 +20,7 @@ from davfs.errors import NotFound
 
 _API = "/davfs-api/"
 _TRASH = "/davfs-api/trash/"
+_UPLOADS = frozenset({AuditAction.UPLOAD, AuditAction.ATTACH})
 
 
 class AccessRecords(BaseMiddleware):
@@ -43,7 +44,7 @@ class AccessRecords(BaseMiddleware):
     def _record(self, environ: Environ, report: AccessReport, transfer: "_Transfer") -> None:
         if report.action is AuditAction.READ:
             report.sent(transfer.count, ended=not transfer.is_broken)
-        elif transfer.is_broken and not report.is_notable and report.action is AuditAction.UPLOAD:
+        elif transfer.is_broken and not report.is_notable and report.action in _UPLOADS:
             report.failed(BrokenUpload())
         context = context_of(self.config)
         record = report.record(client_of(environ, context))
