@@ -15,6 +15,7 @@
 # make test-differential   5,000 damaged DICOM files by Orthanc's REST API and each door (25 minutes; TEST_SEED: other ones)
 # make test-attacks   hostile and unlucky clients in great numbers (CLIENTS=1000; about 2 minutes)
 # make test-crash   kill Orthanc, with the plugin or beside davfs serve, and davfs serve, many times (ROUNDS=60 of each)
+# make test-trash   random deletions, restorations and purges, compared with a model after each (OPERATIONS=1000; TEST_SEED: other ones)
 # make test-cluster   several Orthancs on one PostgreSQL, behind nginx, and its failures, for longer than make test (OPERATIONS=300 STUDIES=2000)
 # make test-sanitize   random input for the plugin's C, with ASan and UBSan (ROUNDS=1000000 for each part)
 # make test-lowest   unit tests, litmus and davfs serve with the lowest versions of what pyproject.toml allows (needs Python 3.11)
@@ -31,7 +32,7 @@ unexport PYTHONDONTWRITEBYTECODE  # or each server that a test starts would comp
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 .PHONY: help run unit test test-bookworm test-trixie test-forky test-large test-stop test-attacks test-crash test-differential \
-        test-docker test-lowest test-sanitize test-cluster plugin check fmt bench bench-index performance lock sbom release clean \
+        test-docker test-lowest test-sanitize test-cluster test-trash plugin check fmt bench bench-index performance lock sbom release clean \
         distclean clean-chroots packages test-packages bench-packages chroot-packages venv-package
 
 BIN    := .venv/bin
@@ -86,7 +87,11 @@ test-attacks: $(PLUGIN) .venv/.dev test-packages
 
 test-crash: ROUNDS ?= 60
 test-crash: $(PLUGIN) .venv/.dev test-packages
-	TEST_ROUNDS=$(ROUNDS) $(LONG) tests/webdav/test_crash.py $(ARGS)
+	TEST_ROUNDS=$(ROUNDS) $(LONG) tests/webdav/test_crash.py tests/webdav/test_trash_crash.py $(ARGS)
+
+test-trash: OPERATIONS ?= 1000
+test-trash: $(PLUGIN) .venv/.dev test-packages
+	TEST_OPERATIONS=$(OPERATIONS) TEST_SEED=$${TEST_SEED:-1} $(LONG) tests/webdav/test_trash_model.py $(ARGS)
 
 test-cluster: OPERATIONS ?= 300
 test-cluster: STUDIES ?= 2000

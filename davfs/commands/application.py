@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from davfs import __version__
-from davfs.commands import layout
+from davfs.commands import layout, trash
 from davfs.commands.audit import audit
 from davfs.commands.mount_help import mount_help
 from davfs.commands.serve import serve
@@ -22,6 +22,7 @@ app.command()(serve)
 app.command()(mount_help)
 app.command()(audit)
 app.add_typer(layout.app, name="layout")
+app.add_typer(trash.app, name="trash")
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001  as typer calls it

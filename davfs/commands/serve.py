@@ -90,7 +90,9 @@ def _announcement(configuration: StandaloneConfiguration, found: ServerInfo, fol
     settings = configuration.drive
     url = _url(settings.server)
     inbox = "inbox/ takes files" if settings.allow_upload else "inbox/ takes no files"
-    deleting = "deleting deletes in Orthanc" if settings.allow_delete else "nothing can be deleted in Orthanc"
+    deleting = "nothing can be deleted in Orthanc"
+    if settings.allow_delete:
+        deleting = "deleting deletes in Orthanc" if settings.delete_for_good else "what is deleted is put into trash/"
     return Announcement(
         orthanc=f"{found.name} {found.version} at {configuration.orthanc.url}".strip(),
         layouts=", ".join(folders),

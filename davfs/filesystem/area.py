@@ -4,14 +4,15 @@ An area implements `Area`, and a further Protocol for each thing that clients ca
 area; ``()`` is its root.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from davfs.audit.record import NOBODY, Client
 from davfs.entry import Content, Entry, Path
 from davfs.filesystem.upload_records import UploadRecords
-from davfs.orthanc import Buffer
+from davfs.orthanc import Buffer, OrthancId
 from davfs.spool.files import ClientProperties
 
 
@@ -138,6 +139,21 @@ class Movable(Protocol):
         """
 
 
+@runtime_checkable
+class Restorable(Protocol):
+    """An area from which images are restored by moving them into the folder of a layout."""
+
+    def restore(self, path: Path) -> tuple[Sequence[OrthancId], Path]:
+        """Restore what is at a path.
+
+        Returns:
+            The studies, and the path on the drive where they were.
+
+        Raises:
+            NotFound: Nothing is at the path.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class QuotaUsage:
     """How full an area is.
@@ -194,8 +210,12 @@ class HasUploadRecords(Protocol):
 class Deletable(Protocol):
     """An area whose files and folders can be deleted; raises `Forbidden` if the configuration does not allow it."""
 
-    def delete(self, path: Path) -> str:
+    def delete(self, path: Path, *, by: Client = NOBODY) -> str:
         """Delete a file, or a folder with all that is in it.
+
+        Args:
+            path: The file or folder.
+            by: The client, by which the trash knows what belongs together.
 
         Returns:
             Orthanc's ids of the resources that were deleted, joined by commas; empty if there were none.

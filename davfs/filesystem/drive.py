@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Protocol
 
+from davfs.audit.record import NOBODY, Client
 from davfs.cache import LruSet
 from davfs.checksums import Checksums
 from davfs.derived.checksums import StoredChecksums
@@ -21,9 +22,11 @@ from davfs.filesystem.area import (
     HasUploadRecords,
     Movable,
     QuotaUsage,
+    Restorable,
     Upload,
     Writable,
 )
+from davfs.filesystem.layout_area import LayoutArea
 from davfs.filesystem.readme import Readme
 from davfs.filesystem.upload_records import UploadRecords
 from davfs.orthanc import Buffer
@@ -36,6 +39,7 @@ PROTECTED_SECONDS = 30.0
 """Seconds for which a file is not deleted after its replacement was refused: rclone takes it for its failed upload."""
 _READ_ONLY = "files can be written into inbox/ only"
 _FROM_ARCHIVE = "the archive's folders are made from its images, nothing can be put there: DICOM goes into inbox/"
+_RESTORED = "what is in the trash can be moved into the folders of the archive: it returns to where it was"
 _NO_MOVE = "nothing can be moved out of the archive's folders: copy it to a disk of your own"
 _NO_COPY = "what is in the archive's folders is in the archive: copying it into the inbox would change nothing"
 
@@ -178,10 +182,29 @@ class Drive:
         area: HasProperties | None = self._area_with(HasProperties, path)
         return area
 
-    def move(self, source: Path, target: Path, *, replace: bool, user: str = "") -> None:
-        """See `Movable`."""
+    def move(self, source: Path, target: Path, *, replace: bool, user: str = "") -> Path:
+        """See `Movable`; what is moved out of the trash into a layout is restored.
+
+        Returns:
+            The path where it is now: the target, or where it was before it was deleted.
+        """
+        trash: Restorable | None = self._area_with(Restorable, source)
+        if trash is not None:
+            return self._restore(trash, source, target)
         area = self._movable(source, target, _NO_MOVE)
         area.move(source[1:], target[1:], replace=replace, user=user)
+        return target
+
+    def _restore(self, trash: Restorable, source: Path, target: Path) -> Path:
+        self._check_open(source)
+        if len(source) < 2:  # noqa: PLR2004  the areas stay as they are
+            raise Forbidden(source, _OWN)
+        area, _ = self._changeable(target)
+        if not isinstance(area, LayoutArea):
+            self.stat(source)
+            raise Forbidden(target, _RESTORED)
+        _, former = trash.restore(source[1:])
+        return former
 
     def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:
         """See `Movable`."""
@@ -198,7 +221,7 @@ class Drive:
             raise Forbidden(path, "folders can be made in inbox/ and search/ only")
         area.make_folder(below, user=user)
 
-    def delete(self, path: Path) -> str:
+    def delete(self, path: Path, *, by: Client = NOBODY) -> str:
         """See `Deletable`."""
         self._check_open(path)
         if len(path) < 2:  # noqa: PLR2004  the root and the areas stay as they are
@@ -209,7 +232,7 @@ class Drive:
         area, below = self._area(path)
         if not isinstance(area, Deletable):
             raise Forbidden(path, "nothing can be deleted here")
-        return area.delete(below)
+        return area.delete(below, by=by)
 
     def _area_with(self, protocol: type, path: Path) -> Any:  # the protocol, or None
         area = self._areas.get(path[0]) if path else None

@@ -12,6 +12,7 @@ Paths, including those of errors, are relative to the inbox.
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
+from davfs.audit.record import NOBODY, Client
 from davfs.derived.checksums import StoredChecksums
 from davfs.entry import Content, Entry, Opened, Path
 from davfs.errors import AlreadyExists, Forbidden, NotFound, UnknownResource
@@ -131,7 +132,7 @@ class Inbox:
         self._check_changeable(path)
         self._spool.make_folder(path)
 
-    def delete(self, path: Path) -> str:
+    def delete(self, path: Path, *, by: Client = NOBODY) -> str:  # noqa: ARG002  as `Deletable` has it
         """See `Deletable`; imported images stay in Orthanc, so no ids are returned."""
         if not self._allow_upload:
             raise Forbidden(path, _NO_UPLOAD)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextlib import nullcontext
 from datetime import UTC, datetime
 
+from davfs.audit.record import NOBODY, Client
 from davfs.catalog.catalog import Catalog
 from davfs.entry import Content, Entry, EntryKind, Opened, Path
 from davfs.errors import Forbidden, IsAFolder, NotAFolder, Unavailable
@@ -93,10 +94,10 @@ class LayoutArea:
             raise IsAFolder(path, "it is a folder")
         return self._placeholder(path)
 
-    def delete(self, path: Path) -> str:
+    def delete(self, path: Path, *, by: Client = NOBODY) -> str:
         """See `Deletable`."""
         if tree := self.shown:
-            return self._files.delete(tree, path)
+            return self._files.delete(tree, path, by)
         raise self._unavailable()
 
     def takes_files(self, path: Path) -> bool:

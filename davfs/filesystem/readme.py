@@ -1,6 +1,7 @@
 """Writes README.txt at the drive's root: what the drive shows and accepts, and the progress of the first index."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 
 from davfs.confidentiality.options import MODIFIED_DATES, PATIENT_CHARACTERISTICS, STRUCTURED_CONTENT
 from davfs.confidentiality.table import EDITION
@@ -59,6 +60,7 @@ class Readme:
         mistakes: The layouts that are not shown, or not in their newest version.
         searchable: Whether search/ exists.
         allow_attach: Whether files can be dropped on studies.
+        trash: For how long deleted images are kept; None if they are deleted at once.
     """
 
     def __init__(  # noqa: PLR0913  each is a part of the text
@@ -72,6 +74,7 @@ class Readme:
         mistakes: Callable[[], Sequence[InvalidLayout]] = tuple,
         searchable: Callable[[], bool] = bool,
         allow_attach: bool = False,
+        trash: timedelta | None = None,
     ) -> None:
         self._layouts = layouts
         self._allow_upload = allow_upload
@@ -81,6 +84,7 @@ class Readme:
         self._mistakes = mistakes
         self._searchable = searchable
         self._allow_attach = allow_attach
+        self._trash = trash
 
     def text(self) -> str:
         """Return the text."""
@@ -114,9 +118,15 @@ class Readme:
         )
 
     def _delete(self) -> str:
-        if self._allow_delete:
+        if not self._allow_delete:
+            return "Patients, studies, series and images cannot be deleted through this drive."
+        if self._trash is None:
             return "Deleting a patient, study, series or image in the folders above deletes it from the archive."
-        return "Patients, studies, series and images cannot be deleted through this drive."
+        kept = f"After {self._trash.days} days it is deleted from the archive. " if self._trash else ""
+        return (
+            "Deleting a patient, study, series or image in the folders above puts it into trash/. Move it from there\n"
+            f"into a folder above to restore it. {kept}What is deleted in trash/ is deleted for good."
+        )
 
     def _state(self) -> str:
         if progress := self._progress():

@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from davfs import names
+from davfs.audit.record import NOBODY, Client
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.plan import Folder, Plan
 from davfs.derived.files import DerivedFiles
@@ -61,7 +62,8 @@ class Tree:
         archives = Archives(below, self._images, derived_files)
         checksum_lists = ChecksumLists(below, derived_files)
         self._extra_files = ExtraFiles(layout, catalog, derived_files.documents, archives, checksum_lists)
-        self._deletion = TreeDeletion(catalog, deletions, self._extra_files.hidden) if deletions else None
+        hidden = self._extra_files.hidden
+        self._deletion = TreeDeletion(layout, catalog, deletions, hidden) if deletions else None
         root = TreeNode(None, None, Entry("", EntryKind.FOLDER, since), Folder(self.plan))
         self._resolver = PathResolver(layout, root, catalog, self._subfolders, self._images, self._extra_files)
 
@@ -122,17 +124,16 @@ class Tree:
         """See `Area`."""
         return self._resolver.use(path, lambda node: self._open(path, node))
 
-    def delete(self, path: Path) -> str:
+    def delete(self, path: Path, *, by: Client = NOBODY) -> str:
         """See `Deletable`."""
         deletion = self._deletion
         if deletion is None:
             raise Forbidden(path, "AllowDelete is not set: nothing can be deleted from the archive through this drive")
         try:
-            return self._resolver.use(path, lambda node: deletion.delete(path, node))
+            return self._resolver.use(path, lambda node: deletion.delete(path, node, by))
         except NotFound:
-            if all(map(self._exists, deletion.emptied(path))):
+            if not deletion.delete_missing(path, by, self._exists):
                 raise
-            self._extra_files.hidden.show_orphans()
             return ""  # the folder went with the last of its content
 
     @property
@@ -140,12 +141,12 @@ class Tree:
         """True if resources can be deleted."""
         return self._deletion is not None
 
-    def delete_instance(self, path: Path, instance: OrthancId, entry: Entry) -> str:
+    def delete_instance(self, path: Path, instance: OrthancId, entry: Entry, by: Client) -> str:
         """Delete an instance that was attached a moment ago, at the path under which the client wrote it."""
         if self._deletion is None:
             raise Forbidden(path, "AllowDelete is not set")
         try:
-            return self._deletion.delete(path, TreeNode(Level.INSTANCE, instance, entry, None))
+            return self._deletion.delete(path, TreeNode(Level.INSTANCE, instance, entry, None), by)
         except UnknownResource:
             return ""
 

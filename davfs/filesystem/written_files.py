@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from davfs import names
+from davfs.audit.record import NOBODY, Client
 from davfs.entry import Content, Entry, Path
 from davfs.errors import AlreadyExists, Forbidden, NotFound
 from davfs.filesystem.layout_uploads import LayoutUploads
@@ -68,20 +69,20 @@ class WrittenFiles:
         with content:  # which closes it
             return self._uploads.beside.open(*found)
 
-    def delete(self, tree: Tree, path: Path) -> str:
+    def delete(self, tree: Tree, path: Path, by: Client = NOBODY) -> str:
         """See `Deletable`: an attachment is deleted from the archive, if that is allowed.
 
         Not so one that was renamed to a temporary name, as editors do with the version before: only the name goes.
         """
         _, found = self._look_up(tree, path)
         if found is None or self._uploads is None:
-            return tree.delete(path)
+            return tree.delete(path, by=by)
         place, item = found
         deleted = ""
         if item.receipt and not is_temporary(path[-1]):
             if not tree.may_delete:
                 raise Forbidden(path, _NO_DELETE)
-            deleted = tree.delete_instance(path, item.receipt.instance, item.entry)
+            deleted = tree.delete_instance(path, item.receipt.instance, item.entry, by)
         self._uploads.remove(place)
         return deleted
 

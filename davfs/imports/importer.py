@@ -73,6 +73,8 @@ class Importer:
         same_image: Compares files with images in Orthanc; None for one that decodes what Orthanc decodes.
         may_alter: Whether Orthanc can store other bytes of the same size.
         import_filter: Decides what gets into the archive; None to let everything in.
+        shown: Makes sure that an image which Orthanc had, or has stored (False), can be seen on the drive; returns
+            False if it has to be stored again.
     """
 
     def __init__(
@@ -82,9 +84,11 @@ class Importer:
         *,
         may_alter: bool = True,
         import_filter: ImportFilter | None = None,
+        shown: Callable[[OrthancId, bool], bool] = lambda _instance, _was_there: True,
     ) -> None:
         self._may_alter = may_alter
         self._filter: ImportFilter = import_filter or NoFilter()
+        self._shown = shown
         self._orthanc = orthanc
         self._same_image = same_image or SameImage(orthanc)
 
@@ -116,12 +120,9 @@ class Importer:
             if stored.status in _REASONS:
                 raise Refused(_REASONS[stored.status])
             try:
-                is_copy = self._is_copy(content, stored, quick=quick)
-                if is_copy:
-                    return Imported(stored.id, len(content), study=stored.study)
-                held = self._orthanc.instance(stored.id)
-                altered = is_copy is False or held.size != len(content)
-                return Imported(stored.id, held.size, altered, held.uuid, stored.study)
+                imported = self._imported(content, stored, quick=quick)
+                if self._shown(stored.id, stored.status is StoreStatus.ALREADY_STORED):
+                    return imported
             except UnknownResource:
                 if stored.status is StoreStatus.SUCCESS:  # a router deletes what it has stored
                     return Imported(stored.id, len(content), study=stored.study)
@@ -145,6 +146,14 @@ class Importer:
             return self.import_dicom(content, walk, quick=quick, accepted=accepted)
         except BadFile:
             return None
+
+    def _imported(self, content: Buffer, stored: StoreResult, *, quick: bool) -> Imported:
+        is_copy = self._is_copy(content, stored, quick=quick)
+        if is_copy:
+            return Imported(stored.id, len(content))
+        held = self._orthanc.instance(stored.id)
+        altered = is_copy is False or held.size != len(content)
+        return Imported(stored.id, held.size, altered, held.uuid)
 
     def _is_copy(self, content: Buffer, stored: StoreResult, *, quick: bool) -> bool | None:
         """Return True if Orthanc holds the bytes that it was given; None if only the size needs to be compared.

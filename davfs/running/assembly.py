@@ -33,6 +33,7 @@ from davfs.filesystem.layout_uploads import LayoutUploads
 from davfs.filesystem.readme import Readme
 from davfs.filesystem.receipts import TrashLookup
 from davfs.filesystem.search.assembly import SearchAssembly
+from davfs.filesystem.trash.area import TrashArea
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
 from davfs.imports.same_image import SameImage
@@ -45,6 +46,7 @@ from davfs.running.layout_reloader import LayoutReloader
 from davfs.running.quarantining import Follower, Quarantine, start_quarantine
 from davfs.running.shutdown import Shutdown
 from davfs.running.top_folders import TopFolders
+from davfs.running.trash_parts import make_trash, retention_of
 from davfs.settings import setup
 from davfs.settings.configuration import Configuration
 from davfs.settings.layout_files import LoadedLayouts
@@ -74,6 +76,7 @@ class Assembly:
         reload: Reads the layout files again, and returns the layouts.
         shared: The database of several Orthancs, which has the inbox; None for one.
         audit: The audit trail.
+        trash: The trash; None if nothing can be deleted.
     """
 
     drive: Drive
@@ -82,6 +85,7 @@ class Assembly:
     reload: Callable[[], LoadedLayouts]
     shared: SharedDatabase | None
     audit: AuditTrail
+    trash: TrashArea | None
 
 
 def assemble(  # noqa: PLR0913  the differences between running inside Orthanc and outside
@@ -128,8 +132,19 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     storage = StorageFolder(settings.storage_folder, visible) if settings.storage_folder else None
     ranges = RangeCache(visible, storage=storage, open_files=open_files)
     derived_files = DerivedFiles(visible)
+    trash = make_trash(
+        checked,
+        orthanc,
+        hiding,
+        refresh=catalog.refresh,
+        run=lanes.deletions.run,
+        scratch=spool.scratch,
+        since=since,
+    )
     same_image = SameImage(orthanc, decode, spool.scratch)
-    importer = Importer(orthanc, same_image, may_alter=checked.may_alter, import_filter=quarantine)
+    importer = Importer(
+        orthanc, same_image, may_alter=checked.may_alter, import_filter=quarantine, shown=trash.uploads.show
+    )
     forwarded = ForwardedImages(expected=checked.has_scripts)
     inbox = Inbox(
         ranges,
@@ -142,13 +157,28 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
         accepting=quarantine is not None,
         trash=TrashLookup(catalog.refresh, visible.in_trash),
     )
-    deletions = Deletions(orthanc, lanes.deletions.run) if settings.allow_delete else None
+    may_delete = settings.allow_delete and not checked.read_only
+    deletions = (
+        Deletions(orthanc, visible, lanes.deletions.run, trash.trash, settings.delete_for_good) if may_delete else None
+    )
+    shown_trash = trash.area if may_delete else None
     refused = _refused(shared)
     attacher = Attacher(visible, orthanc, storing=importer.store_past_filter)
     may_attach = settings.allow_attach
     uploads = LayoutUploads(visible, spool, lanes, importer, attacher, refused=refused.add) if may_attach else None
     folders = TopFolders(
-        catalog, store, visible, ranges, derived_files, deletions, inbox, searching, since, changed, uploads
+        catalog,
+        store,
+        visible,
+        ranges,
+        derived_files,
+        deletions,
+        inbox,
+        searching,
+        since,
+        changed,
+        uploads,
+        shown_trash,
     )
     folders.show(layouts)
     reloader = LayoutReloader(checked.layout_files, folders.replace)
@@ -159,6 +189,8 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     indexer.start(catalog, reloader.check_files)
     placing.start()
     sweeper.start()
+    if may_delete:
+        trash.retention.start()
     followers: tuple[Follower, ...] = (*_follow(link, catalog, indexer), *quarantining)
     shutdown = Shutdown(
         interrupt=(
@@ -166,13 +198,29 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
             indexer.interrupt,
             placing.interrupt,
             store.interrupt,
+            trash.retention.interrupt,
             *(each.interrupt for each in followers),
         ),
-        stop=(lanes.stop, sweeper.stop, indexer.stop, placing.stop, *(each.stop for each in followers), audit.stop),
-        close=(derived_files.close, ranges.close, store.close, spool.close, *([shared.close] if shared else [])),
+        stop=(
+            lanes.stop,
+            sweeper.stop,
+            indexer.stop,
+            placing.stop,
+            trash.retention.stop,
+            *(each.stop for each in followers),
+            audit.stop,
+        ),
+        close=(
+            trash.close,
+            derived_files.close,
+            ranges.close,
+            store.close,
+            spool.close,
+            *([shared.close] if shared else []),
+        ),
     )
     drive = _drive(checked, folders, indexer, since, refused, derived_files.checksums)
-    return Assembly(drive, indexer, shutdown, reloader.reload, shared, audit)
+    return Assembly(drive, indexer, shutdown, reloader.reload, shared, audit, shown_trash)
 
 
 def _refused(shared: SharedDatabase | None) -> RefusedUploads:
@@ -241,6 +289,7 @@ def _drive(  # noqa: PLR0913, PLR0917  what it is made of
         placing=folders.progress,
         mistakes=lambda: checked.layout_files.loaded.mistakes,
         searchable=lambda: setup.SEARCH in folders.areas,
+        trash=None if checked.settings.delete_for_good else retention_of(checked.settings),
         allow_attach=folders.uploads is not None and not checked.read_only,
     )
     if checked.read_only:

@@ -20,11 +20,13 @@ class Hiding:
     """The marks of the trash, and the archive without what they hide.
 
     Attributes:
+        known: The marks as they were read last.
         marks: Reads and changes the marks.
         visible: The archive as the drive shows it.
         revealed: Takes note of new entries of Orthanc's log; see `IndexCallbacks`.
     """
 
+    known: KnownMarks
     marks: Marks
     visible: VisibleOrthanc
     revealed: Callable[[Sequence[Change]], Collection[tuple[Level, OrthancId]]]
@@ -66,4 +68,4 @@ def assemble_hiding(  # noqa: PLR0913, PLR0917  what it connects
         return found
 
     set_trash(settings.allow_delete or not known.are_none)
-    return Hiding(marks, visible, revealed)
+    return Hiding(known, marks, visible, revealed)

@@ -175,6 +175,7 @@ def _start_server(orthanc: Mapping[str, Any], settings: ServerSettings, assembly
         HostNames(settings.host_names),
         only_tls,
         shared=assembly.shared,
+        trash=assembly.trash,
     )
     readiness = Readiness(lambda: None if assembly.indexer.built else "The first index is being built.")
     server = HttpServer(HealthChecks(application(context), readiness), settings.address, settings.port, tls=certificate)

@@ -149,6 +149,7 @@ class Standalone:
                     only_tls,
                     Door.SERVE,
                     assembly.shared,
+                    assembly.trash,
                 )
             )
         )

@@ -18,6 +18,7 @@ from davfs.filesystem.layout_uploads import LayoutUploads
 from davfs.filesystem.readme import layout_text
 from davfs.filesystem.search.assembly import SearchAssembly
 from davfs.filesystem.swappable import Swappable
+from davfs.filesystem.trash.area import TrashArea
 from davfs.filesystem.tree import Tree
 from davfs.layout import Layout
 from davfs.orthanc import ReadableOrthanc
@@ -42,6 +43,7 @@ class TopFolders:
         since: Date of entries that have none of their own, in UTC.
         changed: Called when a path may lead to another resource than before.
         uploads: Decides what becomes of files that are written into layouts; None if nothing can be.
+        trash: The area of what was deleted; None if nothing can be deleted.
         areas: The areas by name.
         descriptions: The layouts' descriptions by name.
     """
@@ -57,6 +59,7 @@ class TopFolders:
     since: datetime
     changed: Callable[[], None]
     uploads: LayoutUploads | None = None
+    trash: TrashArea | None = None
     areas: Swappable[Area] = field(default_factory=lambda: Swappable({}))
     descriptions: Swappable[str] = field(default_factory=lambda: Swappable({}))
     _changing: threading.Lock = field(default_factory=threading.Lock)
@@ -71,7 +74,8 @@ class TopFolders:
             for each in layouts
         }
         search = self.searching.areas(layouts, self.catalog, self.store, self.orthanc, self.ranges, self.derived_files)
-        self.areas.swap({**areas, setup.INBOX: self.inbox, **search})
+        trash = {setup.TRASH: self.trash} if self.trash else {}
+        self.areas.swap({**areas, setup.INBOX: self.inbox, **search, **trash})
         self.descriptions.swap({layout.title: layout_text(layout) for layout in layouts})
 
     def replace(self, loaded: LoadedLayouts) -> None:

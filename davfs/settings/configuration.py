@@ -90,6 +90,8 @@ class Configuration:
         allow_upload: True if ``inbox/`` takes files.
         allow_attach: True if files can be dropped on studies in the folders of layouts.
         allow_delete: True if patients, studies, series and instances can be deleted through the drive.
+        delete_for_good: True if they are deleted in Orthanc at once, past the trash.
+        trash_retention: Days after which what is in the trash is deleted for good; 0 for never.
         search: True if there is ``search/``.
         cluster: True if several Orthancs share one PostgreSQL database.
         quarantine: True if what contradicts the identities in the archive is not let in.
@@ -120,6 +122,8 @@ class Configuration:
     audit: AuditSettings
     trash_metadata: int = 4242
     storage_folder: Path | None = None
+    delete_for_good: bool = False
+    trash_retention: int = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +192,8 @@ class CheckedValues:
             audit=self._audit(catalog.parent),
             trash_metadata=self["TrashMetadata"],
             storage_folder=self.path("StorageFolder"),
+            delete_for_good=self["DeleteForGood"],
+            trash_retention=self["TrashRetentionDays"],
         )
 
     def _audit(self, data: Path) -> AuditSettings:

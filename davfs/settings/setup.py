@@ -18,6 +18,7 @@ from davfs.settings.layout_files import LayoutFiles
 
 INBOX = "inbox"
 SEARCH = "search"
+TRASH = "trash"
 _STUDY_LAYOUT = "by-study"
 
 

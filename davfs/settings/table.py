@@ -161,7 +161,7 @@ _ALL = (
         checks.flag,
         "--allow-delete",
         "DAVFS_ALLOW_DELETE",
-        "Whether deleting in a layout deletes in Orthanc.",
+        "Whether patients, studies, series and images can be deleted in layouts: they are put into trash/.",
         default=False,
     ),
     Setting(
@@ -171,6 +171,22 @@ _ALL = (
         "DAVFS_ALLOW_ATTACH",
         "Whether files can be dropped on a study: DICOM, PDF, JPEG, PNG, STL, text. Default: as --allow-upload.",
         default=None,
+    ),
+    Setting(
+        "DeleteForGood",
+        checks.flag,
+        "--delete-for-good",
+        "DAVFS_DELETE_FOR_GOOD",
+        "Whether deleting in a layout deletes in Orthanc at once, past the trash.",
+        default=False,
+    ),
+    Setting(
+        "TrashRetentionDays",
+        checks.number,
+        "--trash-retention-days DAYS",
+        "DAVFS_TRASH_RETENTION_DAYS",
+        "Days after which Orthanc deletes what is in the trash; 0: never.",
+        default=30,
     ),
     Setting(
         "TrashMetadata",

@@ -72,7 +72,12 @@ def process(
 ) -> Iterator[OrthancProcess]:
     """An Orthanc with that layout at both doors of the plugin; files may be deleted."""
     (port,) = free_ports(1)
-    davfs = {"Layouts": [str(layout)], "AllowDelete": True, "Server": {"Enabled": True, "Port": port}}
+    davfs = {
+        "Layouts": [str(layout)],
+        "AllowDelete": True,
+        "DeleteForGood": True,
+        "Server": {"Enabled": True, "Port": port},
+    }
     with OrthancServer(tmp_path_factory.mktemp("orthanc"), plugins=[plugin], davfs=davfs) as started:
         servers.append(started)
         try:
@@ -85,7 +90,7 @@ def process(
 @pytest.fixture(scope="module")
 def standalone(process: OrthancProcess, layout: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     """The same layout as ``davfs serve`` shows it."""
-    options = ("--layout", str(layout), "--allow-delete")
+    options = ("--layout", str(layout), "--allow-delete", "--delete-for-good")
     with (
         ServeProcess(tmp_path_factory.mktemp("serve"), process.url, *options) as served,
         served.ready().drive() as drive,

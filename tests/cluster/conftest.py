@@ -92,7 +92,12 @@ def node_server(
         "StorageDirectory": str(folder.parent / "storage"),
         "IndexDirectory": str(folder / "index"),
     }
-    ours = {"Cluster": True, "AllowDelete": True, "Server": {"Enabled": True, "Port": port}} | dict(davfs or {})
+    ours = {
+        "Cluster": True,
+        "AllowDelete": True,
+        "DeleteForGood": True,
+        "Server": {"Enabled": True, "Port": port},
+    } | dict(davfs or {})
     plugins = [INDEX_PLUGIN, plugin]
     return OrthancServer(folder, plugins=plugins, settings=settings, davfs=ours, environment=environment)
 

@@ -55,14 +55,14 @@ def door(
     if request.param == "standalone":
         with (
             OrthancServer(folder / "orthanc") as process,
-            ServeProcess(folder, process.url, "--allow-delete") as serving,
+            ServeProcess(folder, process.url, "--allow-delete", "--delete-for-good") as serving,
         ):
             servers.append(process)
             yield from _door(request.param, serving.ready().url, process.url)
             servers.remove(process)
         return
     (port,) = free_ports(1)
-    davfs = {"AllowDelete": True, "Server": {"Enabled": True, "Port": port}}
+    davfs = {"AllowDelete": True, "DeleteForGood": True, "Server": {"Enabled": True, "Port": port}}
     with OrthancServer(folder, plugins=[request.getfixturevalue("plugin")], davfs=davfs) as process:
         servers.append(process)
         url = process.drive_url if request.param == "collection" else f"http://{LOOPBACK}:{port}/"
@@ -103,6 +103,7 @@ def test_root(drive: WebDav) -> None:
         "by-patient": True,
         "inbox": True,
         "search": True,
+        "trash": True,
     }
     assert len(drive.get("README.txt").content) == listing["README.txt"].size
 

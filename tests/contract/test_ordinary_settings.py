@@ -53,7 +53,7 @@ def process(
     script = folder / "filter.lua"
     script.write_text(FILTER)
     settings = {**SETTINGS[request.param], "LuaScripts": [str(script)]}
-    davfs = {"AllowDelete": True, "Server": {"Enabled": True, "Port": free_ports(1)[0]}}
+    davfs = {"AllowDelete": True, "DeleteForGood": True, "Server": {"Enabled": True, "Port": free_ports(1)[0]}}
     with OrthancServer(folder, plugins=[plugin], davfs=davfs, settings=settings) as each:
         servers.append(each)
         yield each

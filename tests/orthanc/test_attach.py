@@ -36,7 +36,12 @@ def archive(run_orthanc: RunOrthanc, tmp_path_factory: pytest.TempPathFactory) -
     for name, text in LAYOUTS.items():
         (folder / f"{name}.toml").write_text(text)
     layouts = ["by-patient", *(str(folder / f"{name}.toml") for name in LAYOUTS)]
-    davfs = {"Layouts": layouts, "AllowDelete": True, "HashKey": "0123456789abcdef0123456789abcdef"}
+    davfs = {
+        "Layouts": layouts,
+        "AllowDelete": True,
+        "DeleteForGood": True,
+        "HashKey": "0123456789abcdef0123456789abcdef",
+    }
     with run_orthanc(davfs=davfs) as process, connected(process) as server:
         yield server
 

@@ -112,7 +112,7 @@ def modality(port: int) -> Iterator[Upload]:
 @pytest.fixture(scope="module")
 def orthanc(run_orthanc: RunOrthanc) -> Iterator[OrthancProcess]:
     """Deleting is allowed on the shared drive."""
-    with run_orthanc(davfs={"AllowDelete": True}) as server:
+    with run_orthanc(davfs={"AllowDelete": True, "DeleteForGood": True}) as server:
         yield server
 
 

@@ -51,9 +51,16 @@ def doors(run_orthanc: RunOrthanc, tmp_path_factory: pytest.TempPathFactory) -> 
     file = folder / "files.toml"
     file.write_text(FILES, encoding="utf-8")
     (port,) = free_ports(1)
-    davfs = {"Layouts": [str(file), "by-uid"], "AllowDelete": True, "Server": {"Enabled": True, "Port": port}}
+    davfs = {
+        "Layouts": [str(file), "by-uid"],
+        "AllowDelete": True,
+        "DeleteForGood": True,
+        "Server": {"Enabled": True, "Port": port},
+    }
     with run_orthanc(davfs=davfs) as process, rest_client(process) as rest:
-        served = ServeProcess(folder, process.url, "--layout", str(file), "--layout", "by-uid", "--allow-delete")
+        served = ServeProcess(
+            folder, process.url, "--layout", str(file), "--layout", "by-uid", "--allow-delete", "--delete-for-good"
+        )
         with served, served.ready().drive() as beside, WebDav(process.drive_url) as own:
             with WebDav(process.server_url) as server:
                 yield Doors(process, {COLLECTION: own, SERVER: server, STANDALONE: beside}, rest)

@@ -84,6 +84,7 @@ def place(run_orthanc: RunOrthanc, tmp_path_factory: pytest.TempPathFactory) -> 
         "Layouts": [str(layout), str(other)],
         "HashKey": "a key that only this test knows",
         "AllowDelete": True,
+        "DeleteForGood": True,
         "Server": {"Enabled": True, "Port": port},
     }
     with run_orthanc(davfs=davfs, stops=True) as process, rest_client(process) as rest:

@@ -123,10 +123,12 @@ def instances(*contents: bytes) -> list[OrthancId]:
 
 
 def walk(drive: WebDav, folder: str = "") -> dict[str, bytes]:
-    """Return all files below a folder with their bytes, and the folders without."""
+    """Return all files below a folder with their bytes, and the folders without; not the trash."""
     found = dict[str, bytes]()
     for name, entry in drive.listing(folder).items():
         path = f"{folder}/{name}".lstrip("/")
+        if path == "trash":
+            continue
         if entry.is_folder:
             found |= {path: b"", **walk(drive, path)}
         elif not name.startswith("README"):

@@ -50,7 +50,9 @@ def orthanc(run_orthanc: RunOrthanc, tmp_path_factory: pytest.TempPathFactory) -
     for title, levels in LAYOUTS.items():
         files.append(folder / f"{title}.toml")
         files[-1].write_text(f'title = "{title}"\n{levels}\n{FILES}', encoding="utf-8")
-    with run_orthanc(davfs={"AllowDelete": True, "Layouts": [str(file) for file in files]}) as server:
+    with run_orthanc(
+        davfs={"AllowDelete": True, "DeleteForGood": True, "Layouts": [str(file) for file in files]}
+    ) as server:
         yield server
 
 

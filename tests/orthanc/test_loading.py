@@ -71,7 +71,9 @@ def script(tmp_path: Path) -> Path:
 def guarded(run_orthanc: RunOrthanc) -> Iterator[OrthancProcess]:
     """An Orthanc that asks for a password, allows deleting, and logs at the level of information."""
     users = {"AuthenticationEnabled": True, "RegisteredUsers": {"alice": "secret"}}
-    with run_orthanc(davfs={"AllowDelete": True}, settings=users, arguments=["--verbose"], stops=True) as server:
+    with run_orthanc(
+        davfs={"AllowDelete": True, "DeleteForGood": True}, settings=users, arguments=["--verbose"], stops=True
+    ) as server:
         yield server
 
 

@@ -67,8 +67,14 @@ def archive(run_orthanc: RunOrthanc, tmp_path_factory: pytest.TempPathFactory) -
     folder = tmp_path_factory.mktemp("serve")
     (folder / "own.toml").write_text(OWN)
     layouts, (port,) = [*shipped_names(), str(folder / "own.toml")], free_ports(1)
-    davfs = {"Layouts": layouts, "HashKey": KEY, "AllowDelete": True, "Server": {"Enabled": True, "Port": port}}
-    options = ["--allow-delete", *(text for layout in layouts for text in ("--layout", layout))]
+    davfs = {
+        "Layouts": layouts,
+        "HashKey": KEY,
+        "AllowDelete": True,
+        "DeleteForGood": True,
+        "Server": {"Enabled": True, "Port": port},
+    }
+    options = ["--allow-delete", "--delete-for-good", *(text for layout in layouts for text in ("--layout", layout))]
     with (
         run_orthanc(davfs=davfs, settings={"PatientLevelEnabled": False}) as process,
         rest_client(process) as rest,

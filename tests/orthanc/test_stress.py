@@ -274,7 +274,10 @@ def test_no_deadlock(run_orthanc: RunOrthanc, plugin: Path, tmp_path: Path, seco
         "StableAge": 1,
     }
     with run_orthanc(
-        plugins=[plugin, PYTHON_PLUGIN], davfs={"AllowDelete": True}, settings=settings, stops=True
+        plugins=[plugin, PYTHON_PLUGIN],
+        davfs={"AllowDelete": True, "DeleteForGood": True},
+        settings=settings,
+        stops=True,
     ) as server:
         clients = [Client(server.drive_url, f"c{n}", keep_alive=threads > CLIENTS) for n in range(CLIENTS)]
         modality = Modality(server.dicom_port)

@@ -27,7 +27,10 @@ def deleting(run_orthanc: RunOrthanc, tmp_path_factory: pytest.TempPathFactory) 
     script = tmp_path_factory.mktemp("lua") / "filter.lua"
     script.write_text(LUA)
     settings = {"LuaScripts": [str(script)]}
-    with run_orthanc(davfs={"AllowDelete": True}, settings=settings) as process, connected(process) as server:
+    with (
+        run_orthanc(davfs={"AllowDelete": True, "DeleteForGood": True}, settings=settings) as process,
+        connected(process) as server,
+    ):
         yield server
 
 

@@ -49,7 +49,7 @@ def opened(orthanc: CountingOrthanc, folder: Path, layout: str, *, deletes: bool
             loaded,
             catalog,
             orthanc,
-            Deletions(orthanc, lambda act: act()) if deletes else None,
+            Deletions(orthanc, orthanc, lambda act: act()) if deletes else None,
             SINCE,
             DerivedFiles(orthanc),
         )

@@ -77,7 +77,7 @@ class Shown:
             layout,
             self.catalog,
             self.orthanc,
-            Deletions(self.orthanc, lambda act: act()),
+            Deletions(self.orthanc, self.orthanc, lambda act: act()),
             datetime(2024, 1, 1, tzinfo=UTC),
             DerivedFiles(self.orthanc),
         )

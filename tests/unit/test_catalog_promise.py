@@ -136,7 +136,7 @@ class Promise(RuleBasedStateMachine):
         self.catalog = Catalog(self.orthanc, self.store, InstanceCache(capacity=6))
         self.catalog.synchronizer.building = True  # as Indexer has it, until everything was compared once
         since, derived_files = datetime(2024, 2, 29, tzinfo=UTC), DerivedFiles(self.orthanc)
-        deletions = Deletions(self.orthanc, lambda act: act())
+        deletions = Deletions(self.orthanc, self.orthanc, lambda act: act())
         self.trees = {
             layout.title: Tree(layout, self.catalog, self.orthanc, deletions, since, derived_files)
             for layout in self.layouts

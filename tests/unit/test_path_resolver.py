@@ -150,7 +150,7 @@ class Drive:
         self.store = Store(folder / "catalog.sqlite", Placer(layouts))
         self.catalog = Catalog(orthanc, self.store, InstanceCache(capacity=8))
         self.derived_files = DerivedFiles(orthanc)
-        deletions = Deletions(orthanc, lambda act: act())
+        deletions = Deletions(orthanc, orthanc, lambda act: act())
         self.trees = {
             layout.title: Tree(layout, self.catalog, orthanc, deletions, SINCE, self.derived_files)
             for layout in layouts

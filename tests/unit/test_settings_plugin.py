@@ -19,6 +19,8 @@ KEYS = (
     "HashKey",
     "AllowUpload",
     "AllowDelete",
+    "DeleteForGood",
+    "TrashRetentionDays",
     "TrashMetadata",
     "Search",
     "Spool",

@@ -23,6 +23,8 @@ KEYS = (
     "AllowUpload",
     "AllowAttach",
     "AllowDelete",
+    "DeleteForGood",
+    "TrashRetentionDays",
     "TrashMetadata",
     "Audit.Enabled",
     "Audit.File",

@@ -25,7 +25,7 @@ from tests.support.webdav import WebDav
 ROUNDS = int(os.environ.get("TEST_ROUNDS", "1"))
 CLIENTS = 4
 ENOUGH = 5
-DELETING = {"AllowDelete": True}
+DELETING = {"AllowDelete": True, "DeleteForGood": True}
 READY = "/davfs-api/ready"
 
 
@@ -125,7 +125,10 @@ def test_serve(servers: list[OrthancProcess], tmp_path: Path) -> None:
     """``davfs serve`` is killed, and starts again."""
     with OrthancServer(tmp_path / "orthanc") as orthanc, rest_client(orthanc) as rest:
         servers.append(orthanc)
-        with ServeProcess(tmp_path, orthanc.url, "--allow-delete") as serve, clients(serve.url) as recorders:
+        with (
+            ServeProcess(tmp_path, orthanc.url, "--allow-delete", "--delete-for-good") as serve,
+            clients(serve.url) as recorders,
+        ):
             for moment, last in moments():
                 serve.ready()
                 with loads.repeated([each.act for each in recorders]):
@@ -141,7 +144,10 @@ def test_orthanc_beside_serve(servers: list[OrthancProcess], tmp_path: Path) -> 
     """The Orthanc beside ``davfs serve`` is killed, and comes back."""
     orthanc = OrthancProcess(tmp_path / "orthanc")
     servers.append(orthanc)
-    with ServeProcess(tmp_path, orthanc.url, "--allow-delete") as serve, clients(serve.url) as recorders:
+    with (
+        ServeProcess(tmp_path, orthanc.url, "--allow-delete", "--delete-for-good") as serve,
+        clients(serve.url) as recorders,
+    ):
         orthanc.start()
         serve.ready()
         for moment, last in moments():

@@ -49,7 +49,7 @@ def report(record_property: Callable[[str, object], None], capsys: pytest.Captur
 
 def server(folder: Path, plugin: Path) -> OrthancProcess:
     """Return an Orthanc with both doors."""
-    davfs = {"AllowDelete": True, "Server": {"Enabled": True, "Port": free_ports(1)[0]}}
+    davfs = {"AllowDelete": True, "DeleteForGood": True, "Server": {"Enabled": True, "Port": free_ports(1)[0]}}
     return OrthancProcess(folder, plugins=[plugin], davfs=davfs)
 
 

@@ -140,7 +140,7 @@ class DriveCollection:
                 inside = _existing(path)
                 with suppress(PathError, OrthancError):  # deleting it says better what is wrong
                     report.foreseen(self._drive.stat(inside), self._audit)
-                report.deleted(self._drive.delete(inside))
+                report.deleted(self._drive.delete(inside, by=client))
         except Forbidden as error:
             return _forbid("delete", error)
         self._record(report, client)

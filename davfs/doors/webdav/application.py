@@ -29,6 +29,7 @@ from davfs.doors.webdav.propfind import Propfind
 from davfs.doors.webdav.provider import DriveProvider
 from davfs.doors.webdav.reload import LayoutReload
 from davfs.doors.webdav.shared_lock_storage import SharedLockStorage
+from davfs.doors.webdav.trash_api import TrashApi
 from davfs.entry import Path
 
 _ONLY_TLS = ("Strict-Transport-Security", "max-age=31536000")  # a year (RFC 6797)
@@ -43,6 +44,7 @@ _MIDDLEWARES = (
     Authentication,
     CrossSiteProtection,
     LayoutReload,
+    TrashApi,
     BodyBuffer,
     Propfind,
     FileDownload,

@@ -12,6 +12,7 @@ from davfs.doors.webdav.host_names import HostNames
 from davfs.doors.webdav.login.settings import LoginSettings
 from davfs.entry import Path
 from davfs.filesystem.drive import Drive
+from davfs.filesystem.trash.area import TrashArea
 from davfs.settings.layout_files import LoadedLayouts
 from davfs.shared.database import SharedDatabase
 
@@ -45,6 +46,7 @@ class Context:
         only_tls: Whether browsers are told to use no plain HTTP with this host, whatever the port.
         door: The door that the audit trail names.
         shared: The database of several nodes, which then has the locks too; None for one node.
+        trash: The trash; None if nothing can be deleted.
     """
 
     drive: Drive
@@ -55,6 +57,7 @@ class Context:
     only_tls: bool = False
     door: Door = Door.DRIVE
     shared: SharedDatabase | None = None
+    trash: TrashArea | None = None
 
 
 def context_of(configuration: Mapping[str, Any]) -> Context:

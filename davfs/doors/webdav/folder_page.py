@@ -13,13 +13,14 @@ Source: https://fetch.spec.whatwg.org/#cors-preflight-fetch
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC
 from html import escape
 from http import HTTPStatus
 from importlib.resources import files
 from itertools import chain
 from string import Template
+from types import MappingProxyType
 from urllib.parse import quote
 
 from wsgidav.mw.base_mw import BaseMiddleware
@@ -31,6 +32,7 @@ from davfs.doors.webdav import paths
 from davfs.doors.webdav.context import Environ, StartResponse, access_of, context_of, path_of
 from davfs.doors.webdav.responses import send_blocks
 from davfs.entry import Entry, Path
+from davfs.settings.setup import TRASH
 
 ROOT_NAME = "Drive"
 """Name of the drive's root on its page."""
@@ -64,11 +66,20 @@ class FolderPage(BaseMiddleware):
         entries = list(drive.list(path))
         if wants_listing(context.audit, path):
             access_of(environ).listed(path, entry, entries)
-        blocks = page(path, entries, takes_files=drive.takes_files(path), slash=slash)
+        trash = context.trash if path == (TRASH,) else None
+        entry_ids = {name: each.id for name, each in trash.named().items()} if trash else {}
+        blocks = page(path, entries, takes_files=drive.takes_files(path), slash=slash, restorable=entry_ids)
         return send_blocks(start_response, _STATUS, HEADERS, blocks)
 
 
-def page(path: Path, entries: Iterable[Entry], *, takes_files: bool, slash: bool = True) -> Iterator[bytes]:
+def page(
+    path: Path,
+    entries: Iterable[Entry],
+    *,
+    takes_files: bool,
+    slash: bool = True,
+    restorable: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[bytes]:
     """Return the page of a folder in blocks.
 
     Args:
@@ -77,6 +88,7 @@ def page(path: Path, entries: Iterable[Entry], *, takes_files: bool, slash: bool
         takes_files: Whether files can be written into it.
         slash: Whether the address of the request ends in a slash. If not, the page sets the base of its relative links
             itself: a redirect would confuse WebDAV clients.
+        restorable: Ids of the entries that can be restored, by their names.
     """
     ordered = sorted(entries, key=_order)
     name = path[-1] if path else ROOT_NAME
@@ -86,10 +98,10 @@ def page(path: Path, entries: Iterable[Entry], *, takes_files: bool, slash: bool
         title=escape(name),
         style=_STYLE,
         crumbs="\n".join(_crumbs(path)),
-        upload=_UPLOAD if takes_files else "",
+        upload=_UPLOAD if takes_files else _RESTORE if restorable else "",
         caption=_caption(ordered),
     )
-    return chain([before.encode()], _rows(ordered), [_AFTER_ROWS.substitute(script=_SCRIPT).encode()])
+    return chain([before.encode()], _rows(ordered, restorable), [_AFTER_ROWS.substitute(script=_SCRIPT).encode()])
 
 
 def human_size(size: int) -> str:
@@ -121,18 +133,21 @@ def _crumbs(path: Path) -> Iterator[str]:
         yield f'<li><a href="{"../" * above}">{shown}</a></li>' if above else f'<li aria-current="page">{shown}</li>'
 
 
-def _rows(entries: Sequence[Entry]) -> Iterator[bytes]:
+def _rows(entries: Sequence[Entry], restorable: Mapping[str, str]) -> Iterator[bytes]:
     for start in range(0, len(entries), _BLOCK):
-        yield "\n".join(map(_row, entries[start : start + _BLOCK])).encode()
+        block = entries[start : start + _BLOCK]
+        yield "\n".join(_row(entry, restorable.get(entry.name, "")) for entry in block).encode()
 
 
-def _row(entry: Entry) -> str:
+def _row(entry: Entry, restorable: str) -> str:
     slash = "/" if entry.is_folder else ""
     modified = iso_date(entry.modified.astimezone(UTC))
+    button = f'<button type="button" data-entry="{escape(restorable)}" hidden>Restore</button>' if restorable else ""
     size = _NO_SIZE if entry.is_folder else f'<span title="{entry.size:,} bytes">{human_size(entry.size)}</span>'
     return (
         f'<tr class="{entry.kind.value}">'
-        f'<th scope="row"><a href="{quote(entry.name, safe="")}{slash}"><bdi>{escape(entry.name)}</bdi></a></th>'
+        f'<th scope="row"><a href="{quote(entry.name, safe="")}{slash}"><bdi>{escape(entry.name)}</bdi></a>'
+        f"{button}</th>"
         f"<td>{size}</td>"
         f'<td><time datetime="{modified}">{modified[:10]} {modified[11:16]}</time></td></tr>'
     )
@@ -163,7 +178,7 @@ def _hash(text: str) -> str:
 
 
 _BEFORE_ROWS, _AFTER_ROWS = map(Template, _text("page.html").split("$rows"))
-_UPLOAD = _text("upload.html")
+_UPLOAD, _RESTORE = _text("upload.html"), _text("restore.html")
 _STYLE = _text("page.css")
 _SCRIPT = _text("page.js")
 

@@ -12,7 +12,9 @@ from http import HTTPStatus
 from wsgidav.request_resolver import RequestResolver
 from wsgidav.request_server import RequestServer
 
-from davfs.doors.webdav import conditions
+from davfs.audit.record import Client
+from davfs.doors.webdav import conditions, paths
+from davfs.doors.webdav.access_records import client_of
 from davfs.doors.webdav.body_buffer import body_xml, check_no_body
 from davfs.doors.webdav.context import READING_METHODS, Environ, StartResponse, access_of, path_of, user_of
 from davfs.doors.webdav.http_errors import HttpError
@@ -73,7 +75,7 @@ class DriveMethods(RequestServer):
         found = self._provider.find(path, environ)
         if found is None:
             self._check_conditions(environ)
-            self._drive.delete(path)  # which knows whether it was deleted a moment ago
+            self._drive.delete(path, by=self._client(environ))  # which knows whether it was deleted a moment ago
             return send_empty(start_response, HTTPStatus.NO_CONTENT)
         check_no_body(environ)
         if not is_deep(environ, found):
@@ -83,7 +85,7 @@ class DriveMethods(RequestServer):
         self._provider.check_locks(path, environ, deep=True)
         access_of(environ).foreseen(found, self._provider.context.audit)
         with self._provider.releasing_locks(path), self._paths_locked(environ, path):
-            access_of(environ).deleted(self._drive.delete(path))
+            access_of(environ).deleted(self._drive.delete(path, by=self._client(environ)))
         return send_empty(start_response, HTTPStatus.NO_CONTENT)
 
     def do_MKCOL(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
@@ -112,7 +114,10 @@ class DriveMethods(RequestServer):
         return send_empty(start_response, _status(replaced=replaced), headers)
 
     def do_MOVE(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
-        """Move or rename a file or folder (RFC 4918 §9.9)."""
+        """Move or rename a file or folder (RFC 4918 §9.9).
+
+        What is moved out of the trash returns to where it was: ``Location`` names that place (RFC 9110 §10.2.2).
+        """
         path = path_of(environ)
         source, target = self._existing(path, environ), destination(environ)
         if not is_deep(environ, source):
@@ -122,8 +127,8 @@ class DriveMethods(RequestServer):
         self._provider.check_locks(path[:-1], environ)
         locked = self._paths_locked(environ, path, target)
         with self._provider.releasing_locks(path), locked, _reported(environ, source):
-            self._drive.move(path, target, replace=may_replace(environ), user=user_of(environ))
-            headers = change_date(self._drive, target, environ)
+            moved = self._drive.move(path, target, replace=may_replace(environ), user=user_of(environ))
+            headers = change_date(self._drive, target, environ) if moved == target else [_location(moved, source)]
         return send_empty(start_response, _status(replaced=replaced), headers)
 
     def do_LOCK(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:  # noqa: N802  WsgiDAV's
@@ -134,6 +139,9 @@ class DriveMethods(RequestServer):
             self._provider.lock_manager.storage.check_quota(user_of(environ))
         response: Iterable[bytes] = super().do_LOCK(environ, start_response)
         return response
+
+    def _client(self, environ: Environ) -> Client:
+        return client_of(environ, self._provider.context)
 
     def _evaluate_if_headers(self, res: object, environ: Environ) -> None:  # noqa: ARG002  WsgiDAV's form
         """Check the conditions of a request, in place of WsgiDAV's method."""
@@ -221,6 +229,11 @@ def _reported(environ: Environ, source: Entry | None = None) -> Iterator[None]:
             report.done(source)
         finally:
             report.imported(imported)
+
+
+def _location(path: Path, entry: Entry) -> tuple[str, str]:
+    """Return the header that names where something is now (RFC 9110 §10.2.2)."""
+    return "Location", paths.quoted(path, folder=entry.is_folder)
 
 
 def _status(*, replaced: bool) -> HTTPStatus:

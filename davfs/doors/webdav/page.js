@@ -17,6 +17,10 @@ function localise() {
     time.title = `${time.textContent} UTC`;
     time.textContent = clock.format(new Date(time.dateTime));
   }
+  for (const button of document.querySelectorAll("button[data-entry]")) {
+    button.hidden = false;
+    button.onclick = () => restore(button);
+  }
 }
 
 /** Return the address of a path below this folder. */
@@ -56,6 +60,20 @@ async function refresh() {
     localise();
   } catch (error) {
     byId("state").textContent += ` The list could not be refreshed: ${error.message}`;
+  }
+}
+
+/** Restore an entry of the trash. */
+async function restore(button) {
+  const name = button.closest("tr").querySelector("bdi").textContent;
+  button.disabled = true;
+  try {
+    await send("POST", new URL(`../davfs-api/trash/${encodeURIComponent(button.dataset.entry)}/restore`, document.baseURI).href);
+    byId("state").textContent = `Restored: ${name}.`;
+    await refresh();
+  } catch (error) {
+    byId("state").textContent = `${name} was not restored: ${error.message}`;
+    button.disabled = false;
   }
 }
 

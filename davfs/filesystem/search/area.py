@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from datetime import datetime
 
 from davfs import names
+from davfs.audit.record import NOBODY, Client
 from davfs.catalog import query as language
 from davfs.catalog.query import Keywords, Query, QueryError
 from davfs.entry import Content, Entry, EntryKind, Opened, Path
@@ -120,7 +121,7 @@ class SearchArea:
         if not self._placeholders.add(path[0], user):
             raise AlreadyExists(path, "it exists")
 
-    def delete(self, path: Path) -> str:
+    def delete(self, path: Path, *, by: Client = NOBODY) -> str:  # noqa: ARG002  as `Deletable` has it
         """Remove a saved search; the studies that it finds stay in Orthanc.
 
         Raises:
