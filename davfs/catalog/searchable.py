@@ -50,7 +50,7 @@ def _text(study: Record, series: Iterable[Record]) -> str:
     own = [value for some in (study.patient, study.tags) for key, value in some.items() if value and has_words(key)]
     below = [(key, value) for one in series for key, value in one.tags.items() if value]
     words = dict.fromkeys([value for key, value in below if _is_in_text(key, Level.SERIES)])
-    codes = {_code(search_key(code)) for key, value in below if key == _MODALITY for code in value.split("\\")}
+    codes = {_code(search_key(code)) for key, value in below if key == _MODALITY for code in _stored(value).split("\\")}
     return " ".join([*_keys([*own, *words]), *sorted(codes)])
 
 

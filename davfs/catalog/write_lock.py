@@ -5,8 +5,8 @@ import time
 from types import TracebackType
 from typing import Self
 
-_LONGEST_WAY = 0.05
-"""Seconds, at most, for which a thread that gives way waits for the others."""
+_LONGEST_WAY = 1.0
+"""Seconds, at most, for which a thread that gives way waits for the others: on a busy machine they wake up late."""
 _PAUSE = 0.001
 
 
@@ -16,7 +16,7 @@ class WriteLock:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._counting = threading.Lock()
-        self._waiting = 0
+        self._waiting = self._ended = 0
 
     @property
     def is_wanted(self) -> bool:
@@ -38,9 +38,11 @@ class WriteLock:
         self._lock.release()
 
     def give_way(self) -> None:
-        """Wait a moment until those threads had the lock that wait for it; it is not held by this one."""
+        """Wait until those threads have the lock, or had it, that wait for it now; it is not held by this one."""
+        with self._counting:
+            before = self._ended + self._waiting
         ends = time.monotonic() + _LONGEST_WAY
-        while self.is_wanted and time.monotonic() < ends:
+        while self._ended < before and time.monotonic() < ends:
             time.sleep(_PAUSE)
 
     def __enter__(self) -> Self:
@@ -53,3 +55,4 @@ class WriteLock:
     def _count(self, change: int) -> None:
         with self._counting:
             self._waiting += change
+            self._ended += change < 0

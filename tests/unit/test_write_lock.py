@@ -1,6 +1,7 @@
 """The lock of the thread that writes shows that others wait, and lets them have their turn."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from davfs.catalog.write_lock import WriteLock
@@ -37,6 +38,26 @@ def test_giving_way() -> None:
         order.append("own")
     thread.join()
     assert order == ["other", "own"]
+
+
+def test_giving_way_once() -> None:
+    """Who gives way waits for those that wait at that moment, and not for those that come later, however many."""
+    lock, stopping = WriteLock(), threading.Event()
+
+    def write() -> None:
+        while not stopping.is_set():
+            with lock:
+                time.sleep(0.005)
+
+    with ThreadPoolExecutor(3) as pool:
+        for _ in range(3):
+            pool.submit(write)
+        began = time.monotonic()
+        for _ in range(5):
+            lock.give_way()
+        taken = time.monotonic() - began
+        stopping.set()
+    assert taken < 3  # a second for each if it waited until nobody waits
 
 
 def test_giving_way_to_nobody() -> None:
