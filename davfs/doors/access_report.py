@@ -71,7 +71,6 @@ class AccessReport:
         if self.action is None or not trail.wants(self.action):
             return
         self._concern(entry)
-        self.sop_instances = None if entry.is_folder else self.sop_instances
         known = trail.completed(self._made(Client()))
         self.study_instance_uid, self.patient = known.study_instance_uid, known.patient
         self.sop_instances = known.sop_instances
@@ -141,7 +140,7 @@ class AccessReport:
     def _concern(self, entry: Entry) -> None:
         is_image = bool(entry.resource) and entry.media_type == DICOM
         self.resource, self.level = entry.resource, "instance" if is_image else entry.level
-        self.sop_instances = int(is_image)
+        self.sop_instances = None if entry.is_folder and entry.resource else int(is_image)
 
 
 def action_of(method: str, path: Path) -> AuditAction | None:

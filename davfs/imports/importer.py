@@ -150,10 +150,10 @@ class Importer:
     def _imported(self, content: Buffer, stored: StoreResult, *, quick: bool) -> Imported:
         is_copy = self._is_copy(content, stored, quick=quick)
         if is_copy:
-            return Imported(stored.id, len(content))
+            return Imported(stored.id, len(content), study=stored.study)
         held = self._orthanc.instance(stored.id)
         altered = is_copy is False or held.size != len(content)
-        return Imported(stored.id, held.size, altered, held.uuid)
+        return Imported(stored.id, held.size, altered, held.uuid, stored.study)
 
     def _is_copy(self, content: Buffer, stored: StoreResult, *, quick: bool) -> bool | None:
         """Return True if Orthanc holds the bytes that it was given; None if only the size needs to be compared.

@@ -39,6 +39,15 @@ files = ["study.zip", "study.json"]
 [[level]]
 instance = "{InstanceNumber:05d}.dcm"
 """
+ANONYMISED = """
+title = "anonymised"
+anonymised = true
+[[level]]
+study = "{StudyInstanceUID:hash}"
+[[level]]
+instance = "{InstanceNumber:05d} {SOPInstanceUID:hash}.dcm"
+"""
+HASH_KEY = "0123456789abcdef0123456789abcdef"
 NAMES = {COLLECTION: "orthanc", SERVER: "drive", STANDALONE: "serve"}
 """The doors, as the audit trail names them."""
 ARCHIVE_OF = 30
@@ -150,6 +159,25 @@ def uploaded(visit: Visit) -> str:
     return f"inbox/{visit.patient}.dcm"
 
 
+def deleted(visit: Visit) -> str:
+    """Delete the study as another client, and return the path of its folder in the trash."""
+    with WebDav(visit.url, auth=("alice", "secret")) as other:
+        before = other.listing("trash").keys()
+        ok(other.delete(place_of(visit.image, "patients")))
+        (entry,) = other.listing("trash").keys() - before
+        (top,) = (name for name, each in other.listing(f"trash/{entry}").items() if each.is_folder)
+        return f"trash/{entry}/{top}"
+
+
+def entry_of(visit: Visit) -> str:
+    """Delete the study as another client, and return the number of its entry in the trash."""
+    before = visit.drive.http.get(f"{visit.url}davfs-api/trash").json()
+    deleted(visit)
+    after = visit.drive.http.get(f"{visit.url}davfs-api/trash").json()
+    ((number,),) = ([each["id"] for each in after if each not in before],)
+    return str(number)
+
+
 def as_user(visit: Visit, user: str, password: str) -> WebDav:
     """Return a client of another user."""
     client = WebDav(visit.url, auth=(user, password))
@@ -168,6 +196,16 @@ def guess(visit: Visit) -> None:
     with as_user(visit, "mallory", "guess") as drive:
         for _ in range(3):
             ok(drive.request("PROPFIND", headers={"Depth": "0"}), 401)
+
+
+def get_anonymised(visit: Visit) -> None:
+    """Read an image that is de-identified on its way."""
+    before = visit.drive.listing("anonymised").keys()
+    with WebDav(visit.url, auth=("alice", "secret")) as other:
+        ok(other.put(f"inbox/{visit.patient}-anonymised.dcm", dicom.instance(f"{visit.patient}-anonymised")))
+    (study,) = visit.drive.listing("anonymised").keys() - before
+    (image,) = visit.drive.listing(f"anonymised/{study}")
+    ok(visit.drive.get(f"anonymised/{study}/{image}"))
 
 
 def reload_layouts(visit: Visit) -> None:
@@ -282,6 +320,17 @@ CASES = [
         lambda visit: ok(visit.drive.get(f"files/{visit.patient}/study.json")),
         {"action": "read", **DONE, **STUDY, "sop_instances": 0},
     ),
+    Case(
+        "GET of an anonymised image",
+        get_anonymised,
+        {
+            "action": "read",
+            **DONE,
+            **IMAGE,
+            "resource": lambda visit: dicom.ids(dicom.instance(f"{visit.patient}-anonymised")).instance,
+            "study_instance_uid": lambda visit: dicom.uid(f"{visit.patient}-anonymised", 1),
+        },
+    ),
     Case("GET of README.txt", lambda visit: ok(visit.drive.get("README.txt")), None),
     Case(
         "GET of a file in the inbox",
@@ -371,6 +420,29 @@ CASES = [
         {"action": "delete", **DONE, "level": "study", "resource": of_study, "sop_instances": 1},
     ),
     Case(
+        "MOVE of a study out of the trash",
+        lambda visit: move(visit, "MOVE", deleted(visit), place_of(visit.image, "patients")),
+        {"action": "restore", **DONE, **STUDY, "sop_instances": 1},
+        COMPLETE,
+    ),
+    Case(
+        "DELETE in the trash",
+        lambda visit: ok(visit.drive.delete(deleted(visit))),
+        {"action": "purge", **DONE, **STUDY, "sop_instances": 1},
+    ),
+    Case(
+        "restoring by the page",
+        lambda visit: ok(visit.drive.http.post(f"{visit.url}davfs-api/trash/{entry_of(visit)}/restore")),
+        {"action": "restore", **DONE, **STUDY, "sop_instances": 1, "protocol": "http"},
+        COMPLETE,
+    ),
+    Case(
+        "deletion for good by the page",
+        lambda visit: ok(visit.drive.http.delete(f"{visit.url}davfs-api/trash/{entry_of(visit)}")),
+        {"action": "purge", **DONE, **STUDY, "protocol": "http"},
+        COMPLETE,
+    ),
+    Case(
         "DELETE of a layout's folder",
         lambda visit: ok(visit.drive.delete("by-patient"), 403),
         {"action": "delete", **REFUSED, "reason": "Forbidden"},
@@ -458,11 +530,12 @@ def trail(plugin: Path, servers: list[OrthancProcess], tmp_path_factory: pytest.
     """Do everything at all doors, stop the servers, and read their audit files."""
     folder = tmp_path_factory.mktemp("audit")
     (folder / "files.toml").write_text(FILES)
+    (folder / "anonymised.toml").write_text(ANONYMISED)
     (folder / "filter.lua").write_text(FILTER)
     (folder / "password").write_text("drive")
     (port,) = free_ports(1)
-    layouts = ["by-patient", str(folder / "files.toml")]
-    davfs = {"Server": {"Enabled": True, "Port": port}, "AllowDelete": True, "Layouts": layouts}
+    layouts = ["by-patient", str(folder / "files.toml"), str(folder / "anonymised.toml")]
+    davfs = {"Server": {"Enabled": True, "Port": port}, "AllowDelete": True, "Layouts": layouts, "HashKey": HASH_KEY}
     davfs |= {"Audit": {"Listings": True, "File": str(folder / "plugin.jsonl")}}
     settings = {
         "AuthenticationEnabled": True,
@@ -481,6 +554,7 @@ def trail(plugin: Path, servers: list[OrthancProcess], tmp_path_factory: pytest.
             "--audit-listings",
             *("--audit-file", str(folder / "serve.jsonl")),
             *("--username", "drive", "--password-file", str(folder / "password")),
+            environment={"DAVFS_HASH_KEY": HASH_KEY},
         )
         with serve.ready(), httpx.Client(base_url=process.url, auth=("alice", "secret"), trust_env=False) as rest:
             urls = {COLLECTION: process.drive_url, SERVER: process.server_url, STANDALONE: serve.url}
