@@ -5,7 +5,8 @@ words of all tags of a study and of its series are one text, a study that is lef
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from davfs.catalog import stored_tags
 from davfs.catalog.query import EqualsValue, Term, has_words, search_key, words_of
@@ -47,14 +48,23 @@ def _date(study: Record) -> str:
 
 
 def _text(study: Record, series: Iterable[Record]) -> str:
-    own = [value for some in (study.patient, study.tags) for key, value in some.items() if value and has_words(key)]
-    below = [(key, value) for one in series for key, value in one.tags.items() if value]
-    words = dict.fromkeys([value for key, value in below if _is_in_text(key, Level.SERIES)])
-    codes = {_code(search_key(code)) for key, value in below if key == _MODALITY for code in _stored(value).split("\\")}
-    return " ".join([*_keys([*own, *words]), *sorted(codes)])
+    words, codes = [*_values(study.patient, Level.PATIENT), *_values(study.tags, Level.STUDY)], set[str]()
+    for one in series:
+        words += _values(one.tags, Level.SERIES)
+        codes.update(_stored(one.tags.get(_MODALITY, "")).split("\\"))
+    return " ".join([*_keys(dict.fromkeys(words)), *sorted({_code(search_key(code)) for code in codes if code})])
 
 
-def _keys(values: Iterable[str]) -> Iterator[str]:
+def _values(found: Mapping[str, str], level: Level) -> list[str]:
+    return [found[keyword] for keyword in _in_text(tuple(found), level)]
+
+
+@lru_cache(maxsize=1000)  # there are few different sets of keywords in an archive
+def _in_text(keywords: tuple[str, ...], level: Level) -> list[str]:
+    return [keyword for keyword in keywords if _is_in_text(keyword, level)]
+
+
+def _keys(values: Collection[str]) -> Iterator[str]:
     """Yield the keys of values: of those in ASCII at once, which is quicker."""
     others = [value for value in values if not value.isascii()]
     yield search_key("\n".join([value for value in values if value.isascii()]))
