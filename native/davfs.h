@@ -266,8 +266,9 @@ const char* davfs_fold_character(uint32_t character, char* own, size_t size);
 uint8_t davfs_script(uint32_t character);
 
 /* identity_name.c: the parts of a patient's name that are compared (docs/adr/0030-quarantine.md). */
-/* Writes the parts of a name in UTF-8 that are compared, each as a byte for its script, its characters, and NUL, with a NUL
-   behind the last one; those that do not fit are left out. Returns the number of bytes: 1 for a name that identifies nobody. */
+/* Writes the parts of a name in UTF-8 that are compared, each as a byte for its script, one for its length, its characters, and NUL,
+   with a NUL behind the last one; those that do not fit are left out. Returns the number of bytes: 1 for a name that identifies
+   nobody. */
 size_t davfs_fold_name(const char* name, char* parts, size_t size);
 /* Returns 1 if two names have parts in a common script, and share none of them. */
 int davfs_names_contradict(const char* parts, const char* others);
@@ -319,13 +320,14 @@ typedef struct davfs_known
   struct davfs_known* next;
   const char* name;
   const char* parts; /* of the name */
+  int contradicts; /* the bits of the attributes in which it contradicts the last one that it was compared with */
   char birth[12], sex[4];
 } davfs_known;
 /* Returns 1 if the identity, with the parts of its name, agrees with those that are known, 0 if it contradicts them. */
-int davfs_agrees(const davfs_known* first, const davfs_identity* given, const char* parts);
-/* Packs the known identities that contradict it: each as name, birth date, sex, and the bits in decimal, with a NUL behind each.
+int davfs_agrees(davfs_known* first, const davfs_identity* given, const char* parts);
+/* Packs the known identities that contradicted the last one: each as name, birth date, sex, and the bits in decimal, with a NUL behind each.
    Those that do not fit are left out. Returns the number of bytes. */
-size_t davfs_pack_known(const davfs_known* first, const davfs_identity* given, const char* parts, char* out, size_t size);
+size_t davfs_pack_known(const davfs_known* first, char* out, size_t size);
 
 /* identity_table.c: the identities of the studies in the archive, by PatientID. Thread-safe. */
 #define DAVFS_ACCEPTED 2 /* let in, as a further identity of a study that the index has with another one */

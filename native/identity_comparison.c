@@ -29,24 +29,25 @@ static int attributes(const davfs_known* known)
 
 /* Each attribute that contradicts one of the known identities has to agree with another one, which contradicts in nothing: one
    that lacks an attribute does not vouch for it. */
-int davfs_agrees(const davfs_known* first, const davfs_identity* given, const char* parts)
+int davfs_agrees(davfs_known* first, const davfs_identity* given, const char* parts)
 {
   int contradicted = 0, confirmed = 0;
-  for (const davfs_known* known = first; known != NULL; known = known->next)
+  for (davfs_known* known = first; known != NULL; known = known->next)
   {
     int found = contradictions(given, parts, known);
+    known->contradicts = found;
     contradicted |= found;
     confirmed |= found == 0 ? attributes(known) : 0;
   }
   return (contradicted & ~confirmed) == 0;
 }
 
-size_t davfs_pack_known(const davfs_known* first, const davfs_identity* given, const char* parts, char* out, size_t size)
+size_t davfs_pack_known(const davfs_known* first, char* out, size_t size)
 {
   size_t length = 0;
   for (const davfs_known* known = first; known != NULL; known = known->next)
   {
-    int bits = contradictions(given, parts, known);
+    int bits = known->contradicts;
     size_t left = size - length, needed = strlen(known->name) + strlen(known->birth) + strlen(known->sex) + 5;
     if (bits != 0 && needed <= left)
     {

@@ -14,6 +14,9 @@
 
 #define WORDS 24       /* of a group */
 #define LONGEST 64     /* bytes of a word */
+#define MOST_WORDS 8   /* of a group that are compared, and parts of a name: a comparison takes microseconds for any name */
+#define MOST_PARTS 16
+#define JOINED 120     /* bytes of joined words */
 #define COMPONENTS 5
 #define COMPARED 3     /* components: family, given, middle */
 
@@ -188,17 +191,19 @@ static void keep(group* made, condition meets, int or_none)
 typedef struct
 {
   char* bytes;
-  size_t size, length;
+  size_t size, length, count;
 } output;
 
 static void put(output* out, uint8_t script, const char* text, const char* more)
 {
   size_t first = strlen(text), second = strlen(more);
-  if (out->length + first + second + 3 > out->size)
+  if (out->length + first + second + 4 > out->size || out->count == MOST_PARTS)
   {
     return;
   }
+  out->count++;
   out->bytes[out->length++] = (char) script;
+  out->bytes[out->length++] = (char) (first + second);
   memcpy(out->bytes + out->length, text, first);
   memcpy(out->bytes + out->length + first, more, second + 1);
   out->length += first + second + 1;
@@ -224,7 +229,7 @@ static size_t join(const group* made, uint8_t component, uint8_t script, char* t
 
 static void put_joined(output* out, const group* made)
 {
-  char family[4 * LONGEST], given[4 * LONGEST];
+  char family[JOINED], given[JOINED];
   uint8_t script = made->count > 0 ? made->words[0].script : 0;
   size_t families = join(made, 0, script, family, sizeof(family)), givens = join(made, 1, script, given, sizeof(given));
   if (families > 1)
@@ -249,7 +254,7 @@ static void put_group(output* out, group* made)
   group all = *made;
   keep(made, is_long, 0);
   keep(made, is_own, 0);
-  for (size_t i = 0; i < made->count; i++)
+  for (size_t i = 0; i < made->count && i < MOST_WORDS; i++)
   {
     put(out, made->words[i].script, made->words[i].text, "");
   }
@@ -261,7 +266,7 @@ static void put_group(output* out, group* made)
 
 size_t davfs_fold_name(const char* name, char* parts, size_t size)
 {
-  output out = {.bytes = parts, .size = size, .length = 0};
+  output out = {.bytes = parts, .size = size};
   for (;;)
   {
     group made = {.count = 0};
@@ -277,31 +282,53 @@ size_t davfs_fold_name(const char* name, char* parts, size_t size)
   return out.length;
 }
 
+static int is_initial_part(const char* part)
+{
+  uint32_t character;
+  return davfs_read_character(part + 2, &character) == (unsigned char) part[1];
+}
+
 /* An initial, which only a name without words has, is shared with a word that begins with it; in scripts that put no spaces
    between words, one that contains the other is. */
-static int is_shared(const char* part, const char* other, uint8_t script)
+static int is_shared(const char* part, const char* other)
 {
-  if (!has_words_apart(script))
+  if (part[2] != other[2] && has_words_apart((uint8_t) *part))
   {
-    return strstr(part, other) != NULL || strstr(other, part) != NULL;
+    return 0;
   }
-  uint32_t first, second;
-  size_t length = davfs_read_character(part, &first), length_of_other = davfs_read_character(other, &second);
-  int initial = part[length] == '\0' || other[length_of_other] == '\0';
-  return initial ? first == second : strcmp(part, other) == 0;
+  if (!has_words_apart((uint8_t) *part))
+  {
+    return strstr(part + 2, other + 2) != NULL || strstr(other + 2, part + 2) != NULL;
+  }
+  if (part[1] == other[1])
+  {
+    size_t left = (unsigned char) part[1]; /* from the end, where words differ that begin alike */
+    while (left > 0 && part[1 + left] == other[1 + left])
+    {
+      left--;
+    }
+    return left == 0;
+  }
+  const char* shorter = (unsigned char) part[1] < (unsigned char) other[1] ? part : other;
+  return is_initial_part(shorter) && memcmp(part + 2, other + 2, (unsigned char) shorter[1]) == 0;
+}
+
+static inline const char* next_part(const char* part)
+{
+  return part + 3 + (unsigned char) part[1];
 }
 
 int davfs_names_contradict(const char* parts, const char* others)
 {
   int compared = 0;
-  for (const char* part = parts; *part != '\0'; part += strlen(part) + 1)
+  for (const char* part = parts; *part != '\0'; part = next_part(part))
   {
-    for (const char* other = others; *other != '\0'; other += strlen(other) + 1)
+    for (const char* other = others; *other != '\0'; other = next_part(other))
     {
       if (*part == *other)
       {
         compared = 1;
-        if (is_shared(part + 1, other + 1, (uint8_t) *part))
+        if (is_shared(part, other))
         {
           return 0;
         }

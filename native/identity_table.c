@@ -14,7 +14,7 @@
 #include <sys/random.h>
 
 #define BUCKETS (1u << 17)
-#define MOST 64 /* different identities of a PatientID */
+#define MOST 32 /* different identities of a PatientID */
 
 typedef struct patient patient;
 
@@ -372,7 +372,7 @@ static int judge(const davfs_identity* given, char* known, size_t size, size_t* 
     davfs_fold_name(given->name, parts, sizeof(parts));
     if (!davfs_agrees(owner->identities, given, parts))
     {
-      *length = davfs_pack_known(owner->identities, given, parts, known, size);
+      *length = davfs_pack_known(owner->identities, known, size);
       return complete ? DAVFS_HELD : DAVFS_NOT_READY;
     }
   }

@@ -50,7 +50,9 @@ def _report(database: Database, resources: Iterable[str], observer: StudyObserve
 
 def report_all(database: Database, observer: StudyObserver) -> None:
     """Report all studies, in the order of their rows; others can write between two parts."""
-    query = f"SELECT id, orthanc, patient FROM resource WHERE +level = {_STUDY} AND id > ? ORDER BY id LIMIT {_AT_ONCE}"  # noqa: S608
+    # By the rows, not by the index of levels: that would sort all studies for each part.
+    condition = f"+level = {_STUDY} AND id > ? ORDER BY id LIMIT {_AT_ONCE}"
+    query = f"SELECT id, orthanc, patient FROM resource WHERE {condition}"  # noqa: S608
     last = 0
     while True:
         database.writing.give_way()

@@ -3,7 +3,6 @@
 import ctypes
 import hashlib
 import io
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -276,12 +275,30 @@ def test_a_changed_study_has_one_identity(table: ctypes.CDLL) -> None:
 
 
 def test_a_crowded_id_identifies_nobody(table: ctypes.CDLL) -> None:
-    """Under a PatientID with more than 64 identities nothing is compared: it is a placeholder."""
-    for number in range(64):
+    """Under a PatientID with more than 32 identities nothing is compared: it is a placeholder."""
+    for number in range(32):
         table.davfs_set_study(study(number), b"0000", f"A{number:03}B".encode(), b"", b"")
     assert judged(table, "0000", "NEW^PERSON") == HELD
-    table.davfs_set_study(study(64), b"0000", b"A064B", b"", b"")
+    table.davfs_set_study(study(32), b"0000", b"A032B", b"", b"")
     assert judged(table, "0000", "NEW^PERSON") == LET_IN
+
+
+def test_the_longest_names_are_compared_in_time(table: ctypes.CDLL) -> None:
+    """As many identities as there can be, with names as long as there can be, take less than 0.1 ms."""
+    names = [
+        "=".join("^".join(f"{first}{number:03}{last}x" for last in "bcdefghi") for first in "pqr")
+        for number in range(32)
+    ]
+    for number, name in enumerate(names):
+        table.davfs_set_study(study(number), b"long", name.encode(), b"1950", b"M")
+    assert judged(table, "long", names[0].replace("0", "z"), "1960", "F") == HELD
+    identity, known, length = Identity(), ctypes.create_string_buffer(2048), ctypes.c_size_t()
+    table.davfs_make_identity(ctypes.byref(identity), b"long", names[0].replace("0", "z").encode(), b"1960", b"F")
+    began = time.process_time()
+    for _ in range(1000):
+        table.davfs_judge_identity(ctypes.byref(identity), known, ctypes.c_size_t(2048), ctypes.byref(length))
+    each = (time.process_time() - began) / 1000
+    assert each < 100e-6
 
 
 def test_what_100_000_patients_cost(table: ctypes.CDLL) -> None:
@@ -293,10 +310,10 @@ def test_what_100_000_patients_cost(table: ctypes.CDLL) -> None:
     assert table.davfs_identities_size() < 40 << 20
     identity, known, length = Identity(), ctypes.create_string_buffer(2048), ctypes.c_size_t()
     table.davfs_make_identity(ctypes.byref(identity), b"ID5", b"OTHER^PERSON^OF^THAT^NAME", b"19500101", b"M")
-    began = time.perf_counter()
+    began = time.process_time()
     for _ in range(10_000):
         table.davfs_judge_identity(ctypes.byref(identity), known, ctypes.c_size_t(2048), ctypes.byref(length))
-    each = (time.perf_counter() - began) / 10_000
-    assert each < 100e-6 * float(os.environ.get("TEST_SLOWNESS", "1"))
+    each = (time.process_time() - began) / 10_000
+    assert each < 100e-6
     table.davfs_clear_identities()
     assert table.davfs_identities_size() == empty

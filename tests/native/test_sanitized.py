@@ -76,7 +76,7 @@ MISTAKES = [
     Mistake("entries", "send.cc", "*packed += strlen(field) + 1;", "*packed += strlen(field) + 2;"),
     Mistake("entries", "send.cc", "size <= ZEROS &&", ""),
     Mistake("core", "core.cc", "entered.inside--;", ""),
-    Mistake("names", "identity_name.c", "second + 3 > out->size", "second > out->size"),
+    Mistake("names", "identity_name.c", "second + 4 > out->size", "second > out->size"),
     Mistake("names", "identity_character.c", "(p[i] & 0xc0) != 0x80", "(p[i] & 0xc0) == 0x40"),
     Mistake("scan", "identity_scanner.c", "found->length <= rest - size", "found->length <= rest"),
     Mistake("identities", "identity_table.c", "end_arrival(found);", ""),
