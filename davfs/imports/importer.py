@@ -130,8 +130,15 @@ class Importer:
         raise Unavailable("the instance was deleted again and again during its import")
 
     def store_past_filter(self, job: Callable[[], StoreResult]) -> StoreResult:
-        """Run a job that stores an attachment, on this thread: it is of its study's patient by its making."""
-        return self._filter.judged(job, accepted=True)
+        """Run a job that stores an attachment, on this thread: it is of its study's patient by its making.
+
+        One that is in the trash is taken out of it.
+        """
+        for _ in range(_ATTEMPTS):
+            stored = self._filter.judged(job, accepted=True)
+            if stored.status in _REASONS or self._shown(stored.id, stored.status is StoreStatus.ALREADY_STORED):
+                return stored
+        raise Unavailable("the instance was deleted again and again while it was attached")
 
     def import_if_readable(
         self, content: Buffer, walk: Walk | None = None, *, quick: bool = False, accepted: bool = False

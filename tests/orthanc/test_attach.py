@@ -123,6 +123,10 @@ def test_deleting_what_was_attached(archive: Server, study: Study) -> None:
     assert archive.drive.delete(path).status_code == 204
     assert archive.drive.status(path) == 404
     assert not any("DOC" in name for name in archive.drive.listing(study.folder))
+    assert archive.drive.put(path, pictures.PDF).status_code == 201, "it comes out of the trash"
+    assert archive.drive.get(path).content == pictures.PDF
+    assert any("DOC" in name for name in archive.drive.listing(study.folder))
+    assert len(study.attached()) == 1
 
 
 def test_hidden_folder_of_the_inbox(archive: Server, study: Study) -> None:
