@@ -3,7 +3,7 @@
    A path leads to the same instance until the catalog changes (docs/adr/0003): Python adds what it found, and clears the cache
    whenever anything changes. The instance's bytes come from Orthanc each time; if it has none, Python looks again. What another
    program has put into the trash is in Orthanc still, and its event comes late or never: so where there is a trash, Orthanc's log
-   of changes must not have grown since Python looked; that costs half as much as the file. Elsewhere it is read each second. */
+   of changes must not have grown since Python looked; that takes a tenth of the time. Elsewhere it is read each second. */
 
 #include "davfs.h"
 

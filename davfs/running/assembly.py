@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from davfs.attachments.attacher import Attacher
 from davfs.audit.trail import AuditTrail
@@ -41,7 +42,7 @@ from davfs.orthanc import Orthanc
 from davfs.orthanc.ranges import RangeCache
 from davfs.orthanc.storage_folder import StorageFolder
 from davfs.running.auditing import audit_sinks, open_trail
-from davfs.running.hiding import assemble_hiding
+from davfs.running.hiding import Hiding, assemble_hiding
 from davfs.running.layout_reloader import LayoutReloader
 from davfs.running.quarantining import Follower, Quarantine, start_quarantine
 from davfs.running.shutdown import Shutdown
@@ -186,7 +187,7 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     sweeper = Sweeper(spool, settings.spool_maximum_age)
     audit = open_trail(settings.audit, sinks, RecordLookup(orthanc, store, instances).completed)
     quarantining = start_quarantine(quarantine, store, spool, catalog, audit)
-    indexer.start(catalog, reloader.check_files)
+    indexer.start(catalog, partial(_regularly, reloader, hiding))
     placing.start()
     sweeper.start()
     if may_delete:
@@ -228,6 +229,11 @@ def _refused(shared: SharedDatabase | None) -> RefusedUploads:
     if shared:
         return SharedRefusedUploads(shared, PROTECTED_SECONDS)
     return LruSet[Path](PROTECTED_UPLOADS, lifetime=PROTECTED_SECONDS)
+
+
+def _regularly(reloader: LayoutReloader, hiding: Hiding) -> None:
+    reloader.check_files()
+    hiding.report()
 
 
 def _share(link: DatabaseLink) -> SharedDatabase | None:

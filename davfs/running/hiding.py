@@ -24,12 +24,14 @@ class Hiding:
         marks: Reads and changes the marks.
         visible: The archive as the drive shows it.
         revealed: Takes note of new entries of Orthanc's log; see `IndexCallbacks`.
+        report: Reports whether something may be in the trash; to be called regularly, since the first index tells.
     """
 
     known: KnownMarks
     marks: Marks
     visible: VisibleOrthanc
     revealed: Callable[[Sequence[Change]], Collection[tuple[Level, OrthancId]]]
+    report: Callable[[], None]
 
 
 def assemble_hiding(  # noqa: PLR0913, PLR0917  what it connects
@@ -64,8 +66,11 @@ def assemble_hiding(  # noqa: PLR0913, PLR0917  what it connects
 
     def revealed(entries: Sequence[Change]) -> Collection[tuple[Level, OrthancId]]:
         found = visible.revealed(entries)
-        set_trash(settings.allow_delete or not known.are_none)
+        report()
         return found
 
-    set_trash(settings.allow_delete or not known.are_none)
-    return Hiding(known, marks, visible, revealed)
+    def report() -> None:
+        set_trash(settings.allow_delete or not known.are_none)
+
+    report()
+    return Hiding(known, marks, visible, revealed, report)
