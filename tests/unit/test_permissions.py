@@ -41,3 +41,12 @@ def test_removing(path: Path, deleting: tuple[Permission, ...], moving: tuple[Pe
     """Deleting in the inbox requires the permission to write; elsewhere it requires that to delete."""
     assert required_permissions("DELETE", path) == deleting
     assert required_permissions("MOVE", path) == moving
+
+
+def test_the_calls_of_the_trash() -> None:
+    """Restoring requires what MOVE does, deleting for good what DELETE does; all who read may list the trash."""
+    trash = ("davfs-api", "trash")
+    assert required_permissions("GET", trash) == ()
+    assert required_permissions("POST", (*trash, "id", "restore")) == (WRITE, DELETE)
+    assert required_permissions("DELETE", (*trash, "id")) == (DELETE,)
+    assert required_permissions("POST", ("davfs-api", "reload")) == (WRITE,)

@@ -1,6 +1,7 @@
 """The trash over HTTP, beside a real Orthanc: what is deleted is hidden at all doors, and returns as it was."""
 
 import json
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -10,6 +11,7 @@ from davfs.commands.application import app
 from davfs.demo.ports import LOOPBACK
 from tests.support import dicom
 from tests.support.drive import folders, has, import_by_rest, place
+from tests.support.serving import ServeProcess
 from tests.support.trashed import Archive, archive, assert_shown, tree
 
 __all__ = ["archive"]  # pytest finds fixtures by the names in a module
@@ -227,3 +229,21 @@ def test_command_without_success(archive: Archive) -> None:
         result = CliRunner().invoke(app, ["trash", *arguments], prog_name="davfs")
         assert result.exit_code == code, (arguments, result.output)
         assert reason in result.output
+
+
+def test_deleting_in_orthanc_at_once(archive: Archive, tmp_path: Path) -> None:
+    """With DeleteForGood, what a folder shows is deleted in Orthanc, and nothing of the study that is in the trash."""
+    images = archive.store("at once", studies=1)
+    first, second = images
+    assert archive.drive.delete(first).status_code == 204
+    options = ("--allow-delete", "--delete-for-good")
+    with ServeProcess(tmp_path, str(archive.rest.base_url), *options) as serving, serving.ready().drive() as drive:
+        assert "deletes it from the archive" in drive.get("README.txt").text
+        assert drive.delete("by-patient/Doe at once (at once)").status_code == 204
+        assert not has(archive.rest, images[second])
+        assert has(archive.rest, images[first])
+        assert drive.request(
+            "MOVE", archive.entry("at once"), headers={"Destination": drive.href("by-patient/x")}
+        ).is_success
+        assert drive.get(first).content == images[first]
+    assert_shown(archive, {first: images[first]})

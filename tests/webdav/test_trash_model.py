@@ -104,6 +104,8 @@ class Model:
         path = f"trash/{self._chance.choice(entries)}"
         while self._chance.random() < 0.6:
             names = sorted(set(self._archive.drive.listing(path)) - {"deleted.txt"})
+            if not names:  # Orthanc was asked to delete all of them
+                break
             path = f"{path}/{self._chance.choice(names)}"
             if path.endswith(".dcm"):
                 return path, {dicom.ids(self._archive.drive.get(path).content).instance}
