@@ -17,7 +17,7 @@ _LONGEST = 256
 class AuditAction(StrEnum):
     """What was done.
 
-    A deletion that can be undone is `DELETE`, one for good `PURGE`. `ALERT` says that records were lost.
+    A deletion in a layout is `DELETE`, one in the trash, for good, `PURGE`. `ALERT` says that records were lost.
     """
 
     READ = "read"
