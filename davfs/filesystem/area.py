@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from davfs.audit.record import NOBODY, Client
+from davfs.derived.checksums import StoredChecksums
 from davfs.entry import Content, Entry, Path
 from davfs.filesystem.upload_records import UploadRecords
 from davfs.orthanc import Buffer, OrthancId
@@ -173,6 +174,14 @@ class HasQuota(Protocol):
 
     def quota(self) -> QuotaUsage:
         """Return how full it is now (RFC 4331)."""
+
+
+@runtime_checkable
+class HasStoredFiles(Protocol):
+    """An area with files as Orthanc stores them that the layouts do not show."""
+
+    def stored(self) -> StoredChecksums:
+        """Return the checksums of these files."""
 
 
 @runtime_checkable

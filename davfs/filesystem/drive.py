@@ -19,6 +19,7 @@ from davfs.filesystem.area import (
     Deletable,
     HasProperties,
     HasQuota,
+    HasStoredFiles,
     HasUploadRecords,
     Movable,
     QuotaUsage,
@@ -162,15 +163,23 @@ class Drive:
         """
         if (records := self.upload_records(folder)) is not None:
             return records.checksums(folder[1:], entries)
-        return self._stored.of(entries) if self._stored else {}
+        stored = self._stored_in(folder)
+        return stored.of(entries) if stored else {}
 
-    def is_current(self, entry: Entry) -> bool:
-        """Return True unless a file has been replaced in Orthanc: what was opened before has this entry's entity tag.
+    def is_current(self, path: Path, entry: Entry) -> bool:
+        """Return True unless the file at a path has been replaced in Orthanc.
+
+        What was opened before has this entry's entity tag then.
 
         Raises:
             Unavailable: Orthanc does not answer.
         """
-        return self._stored is None or self._stored.is_current(entry)
+        stored = self._stored_in(path)
+        return stored is None or stored.is_current(entry)
+
+    def _stored_in(self, path: Path) -> StoredChecksums | None:
+        area: HasStoredFiles | None = self._area_with(HasStoredFiles, path)
+        return area.stored() if area is not None else self._stored
 
     def upload_records(self, path: Path) -> UploadRecords | None:
         """Return what clients have told about their uploads to the area of a path; None if it is not kept."""
@@ -208,7 +217,8 @@ class Drive:
 
     def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:
         """See `Movable`."""
-        area = self._movable(source, target, _NO_COPY)
+        is_trashed = self._area_with(Restorable, source) is not None
+        area = self._movable(source, target, _RESTORED if is_trashed else _NO_COPY)
         area.copy(source[1:], target[1:], replace=replace, deep=deep)
 
     def make_folder(self, path: Path, *, user: str = "") -> None:

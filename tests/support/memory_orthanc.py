@@ -5,7 +5,7 @@ import hashlib
 import io
 import itertools
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -57,6 +57,7 @@ class MemoryOrthanc:
         lost: Instances whose files are gone from its storage.
         finds_metadata: It finds studies by metadata, as newer Orthancs do.
         deletes: It deletes each instance as soon as it is stored, as a router does.
+        now: Its clock, in UTC.
     """
 
     files: dict[OrthancId, bytes] = field(default_factory=dict)
@@ -71,6 +72,7 @@ class MemoryOrthanc:
     lost: set[OrthancId] = field(default_factory=set)
     deletes: bool = False
     finds_metadata: bool = False
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _resources: dict[OrthancId, Resource] = field(default_factory=dict)
     _instances: dict[OrthancId, Instance] = field(default_factory=dict)
     _metadata: dict[tuple[OrthancId, int], MetadataValue] = field(default_factory=dict)
@@ -316,7 +318,7 @@ class MemoryOrthanc:
         return [self.with_children(Level.SERIES, one) for one in series]
 
     def _arrive(self, known: Facts) -> None:
-        now = datetime.now(UTC).replace(microsecond=0)
+        now = self.now().replace(microsecond=0)
         parent, new = None, []
         for level, identifier in known.ids.items():
             if level is Level.INSTANCE:

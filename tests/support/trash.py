@@ -32,6 +32,7 @@ class TrashBin:
     marks: OrthancMarks = field(init=False)
 
     def __post_init__(self) -> None:
+        self.orthanc.now = lambda: self.time
         self.marks = OrthancMarks(self.orthanc, self._known)
         self.trash = self.other("here")
 

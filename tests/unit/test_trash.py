@@ -177,6 +177,7 @@ class Stubborn:
     def __init__(self, bin_: TrashBin) -> None:
         self._bin = bin_
         self.delete, self.existing = bin_.orthanc.delete, bin_.orthanc.existing
+        self.instances, self.series_of = bin_.orthanc.instances, bin_.orthanc.series_of
 
     def delete_instances(self, instances: Sequence[OrthancId]) -> None:
         """See `Orthanc`."""
@@ -261,3 +262,33 @@ def test_uploaded_while_it_is_deleted_for_good() -> None:
     assert bin_.orthanc.ids(Level.INSTANCE) == []
     assert bin_.store("p", 1, 1, 1) in images
     assert uploads.show(images[0], was_there=False)
+
+
+def test_copied_mark() -> None:
+    """A mark that was copied to another study deletes nothing: what it lists is shown, or is in another entry."""
+    bin_ = TrashBin()
+    one, other = bin_.store("p"), bin_.store("q")
+    bin_.delete(("P",), one)
+    entry = bin_.only()
+    (study,), (copied,) = (bin_.orthanc.studies_of([each]) for each in (one, other))
+    mark = bin_.orthanc.metadata(study, DEFAULT_NUMBER)
+    assert mark
+    bin_.orthanc.set_metadata(copied, DEFAULT_NUMBER, mark.value, None)
+    bin_.marks.change(study, lambda mark: mark.without(entry.id))
+    bin_.trash.purge(bin_.only())
+    assert bin_.orthanc.files.keys() == {one, other}
+    assert not bin_.trash.entries()
+
+
+def test_came_again_unnoticed() -> None:
+    """An image that came to Orthanc after its deletion is not deleted for good, though no drive has read of it."""
+    bin_ = TrashBin()
+    one, two = bin_.store("p"), bin_.store("p", number=2)
+    bin_.delete(("P",), one, two)
+    bin_.time += timedelta(days=1)
+    bin_.orthanc.delete(Level.INSTANCE, one)
+    assert bin_.store("p") == one
+    bin_.time += timedelta(days=30)
+    bin_.trash.purge_expired()
+    assert bin_.orthanc.files.keys() == {one}
+    assert not bin_.trash.entries()

@@ -247,3 +247,27 @@ def test_deleting_in_orthanc_at_once(archive: Archive, tmp_path: Path) -> None:
         ).is_success
         assert drive.get(first).content == images[first]
     assert_shown(archive, {first: images[first]})
+
+
+@pytest.mark.parametrize("at", ["drive", "serve"])
+def test_versions_in_the_trash(archive: Archive, at: str) -> None:
+    """Conditions and digests of files in the trash are those of the files; deleted.txt has a new version if changed."""
+    patient = f"versions {at}"
+    images = archive.store(patient, studies=1)
+    assert archive.drive.delete(f"by-patient/Doe {patient} ({patient})").status_code == 204
+    entry, drive = archive.entry(patient), archive.door(at)
+    first, second = (f"{entry}/{'/'.join(path.split('/')[2:])}" for path in images)
+    tag = drive.get(first).headers["etag"]
+    part = drive.request("GET", first, headers={"Range": "bytes=4-9", "If-Range": tag})
+    assert (part.status_code, part.content) == (206, images[place(patient)][4:10])
+    assert drive.request("GET", first, headers={"If-Match": tag}).status_code == 200
+    assert drive.request("GET", first, headers={"If-Match": '"another"'}).status_code == 412
+    digest = drive.request("GET", first, headers={"Want-Digest": "md5"})
+    assert digest.content == images[place(patient)]
+    assert digest.headers["digest"].lower().startswith("md5=")
+    text = drive.get(f"{entry}/deleted.txt").headers["etag"]
+    assert archive.move(second).status_code == 201
+    changed = drive.request("GET", f"{entry}/deleted.txt", headers={"If-None-Match": text})
+    assert (changed.status_code, b"1 image\n" in changed.content) == (200, True)
+    copied = drive.request("COPY", first, headers={"Destination": drive.href("inbox/a.dcm")})
+    assert (copied.status_code, "can be moved into the folders" in copied.text) == (403, True)

@@ -108,7 +108,7 @@ def _opened(environ: Environ, drive: Drive, path: Path, closing: ExitStack) -> C
     for _ in range(_ATTEMPTS):
         with ExitStack() as opened:
             content = opened.enter_context(drive.read(path))
-            if not (has_condition or digests.are_wanted(environ)) or drive.is_current(content.entry):
+            if not (has_condition or digests.are_wanted(environ)) or drive.is_current(path, content.entry):
                 closing.push(opened.pop_all())
                 return content
     raise Unavailable("it was replaced again and again while it was opened")

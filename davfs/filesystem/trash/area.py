@@ -7,12 +7,14 @@
 Paths, including those of errors, are relative to trash/.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
 
 from davfs.audit.record import NOBODY, Client
 from davfs.cache import LruSet
+from davfs.derived.checksums import StoredChecksums
 from davfs.entry import Content, Entry, EntryKind, Opened, Path
 from davfs.errors import IsAFolder, NotAFolder, NotFound
 from davfs.filesystem.trash.entry import TrashEntry, description, named
@@ -106,6 +108,10 @@ class TrashArea:
         there = self._existing(found.values())
         return {name: left for name, entry in found.items() if (left := entry.only(there))}
 
+    def stored(self) -> StoredChecksums:
+        """Return the checksums of all stored files; see `davfs.filesystem.area.HasStoredFiles`."""
+        return self._trees.derived_files.checksums
+
     @property
     def retention(self) -> timedelta:
         """For how long images are kept; 0 for ever."""
@@ -143,7 +149,7 @@ class TrashArea:
         if path[1:] != (TEXT,) or (entry.id,) in self._texts:
             return None
         text = memoryview(description(entry, self._trash.retention).encode())
-        etag = f"{entry.id}-{entry.time.timestamp()}-{len(text)}"
+        etag = hashlib.sha256(text).hexdigest()[:32]
         file = Entry(TEXT, EntryKind.FILE, entry.time, len(text), etag, "text/plain")
         return Opened(file, nullcontext(text))
 

@@ -117,13 +117,13 @@ def claimed_instances(mark: StudyMark, node: str) -> list[OrthancId]:
     return [one for instances in mine for series in sorted(instances) for one in sorted(instances[series])]
 
 
-def uploaded(instance: OrthancId, mark: StudyMark) -> StudyMark:
-    """Take an image out of all entries that are not being purged."""
+def uploaded(instances: Collection[OrthancId], mark: StudyMark) -> StudyMark:
+    """Take images out of all entries that are not being purged."""
 
     def less(each: Deletion) -> list[Deletion]:
         if each.purger:
             return [each]
-        left = {series: ids - {instance} for series, ids in each.instances.items()}
+        left = {series: ids - set(instances) for series, ids in each.instances.items()}
         return [replace(each, instances=_filled(left))]
 
     return _mapped(mark, less)

@@ -6,6 +6,7 @@ them, and from then on nobody can restore them; Orthanc deletes them, some at a 
 mark. What a drive that ended has left over, it purges when it starts again, or another one after `LEASE` seconds.
 """
 
+import logging
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,13 +23,17 @@ from davfs.filesystem.trash import changes
 from davfs.filesystem.trash.entry import TrashEntry, entries_of
 from davfs.filesystem.trash.entry_images import EntryImages, Instances
 from davfs.filesystem.trash.joining import SECONDS, DeletedFolder, newest
-from davfs.orthanc import ResourceDeleter
-from davfs.orthanc.model import OrthancId
-from davfs.trash.mark import Deletion, EntryId
+from davfs.orthanc import ResourceDeleter, WithChildren
+from davfs.orthanc.model import Instance, OrthancId
+from davfs.trash.mark import Deletion, EntryId, StudyMark
 from davfs.trash.marks import Marks
+
+_log = logging.getLogger(__name__)
 
 LEASE = 600.0
 """Seconds after which another drive takes over what one purges: longer than `_AT_ONCE` deletions take."""
+_CLOCKS = timedelta(minutes=10)
+"""By how much the clock of a drive may differ from that of Orthanc."""
 _AT_ONCE = 100
 """Images that Orthanc deletes in one request."""
 _RECENT = 10_000
@@ -43,6 +48,12 @@ class TrashedOrthanc(ResourceDeleter, Protocol):
 
     def existing(self, ids: Sequence[OrthancId]) -> set[OrthancId]:
         """See `davfs.orthanc.ResourceIndex`."""
+
+    def instances(self, ids: Sequence[OrthancId]) -> Sequence[Instance]:
+        """See `davfs.orthanc.ResourceIndex`."""
+
+    def series_of(self, studies: Sequence[OrthancId]) -> Sequence[WithChildren]:
+        """See `davfs.orthanc.StudyMetadata`."""
 
 
 class Trash:
@@ -218,10 +229,25 @@ class Trash:
         wanted = _chosen(entry, images)
         for study, instances in wanted.items():
             with suppress(UnknownResource):
+                self._spare_later(study, entry)
                 self._marks.change(study, partial(changes.claimed, entry.id, instances, self._node, self._now()))
         for study in wanted:
             self._purge(study)
         return list(wanted)
+
+    def _spare_later(self, study: OrthancId, entry: TrashEntry) -> None:
+        """Show the images of an entry that Orthanc received after the deletion: they are new ones under former ids.
+
+        Orthanc's log tells this at once, but to a drive that reads it: the index can have been lost meanwhile.
+        """
+        deleted = self._marks.read(study) or StudyMark()
+        for each in deleted.deletions:
+            if each.id == entry.id and not each.purger:
+                found = self._orthanc.instances([one for ids in each.instances.values() for one in ids])
+                later = {one.id for one in found if one.received and one.received > each.time + _CLOCKS}
+                if later:
+                    _log.warning("study %s: images that came after their deletion are shown again, and kept", study)
+                    self._marks.change(study, partial(changes.uploaded, later))
 
     def purge_expired(self) -> None:
         """Delete for good what has been in the trash for too long, and what a drive that ended has left over."""
@@ -252,8 +278,14 @@ class Trash:
                 batch = changes.claimed_instances(mark, self._node)[:_AT_ONCE]
                 if not batch:
                     return
-                self._orthanc.delete_instances(batch)
+                self._orthanc.delete_instances(self._hidden(study, mark, batch))
                 self._marks.change(study, partial(changes.purged, self._node, frozenset(batch), self._now()))
+
+    def _hidden(self, study: OrthancId, mark: StudyMark, listed: Sequence[OrthancId]) -> Sequence[OrthancId]:
+        """Return those of the listed instances that a mark hides: one of another study can have been copied here."""
+        parts = self._orthanc.series_of([study])
+        hidden = {one for each in parts for one in each.children if mark.hides(each.resource.id, one)}
+        return [one for one in listed if one in hidden]
 
     @contextmanager
     def _alone(self, study: OrthancId) -> Iterator[bool]:

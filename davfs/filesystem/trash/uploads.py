@@ -57,7 +57,7 @@ class UploadedImages:
             for study in self._orthanc.studies_of([instance]):
                 mark = self._marks.read(study)
                 if mark and _lists(mark, instance):
-                    mark = self._marks.change(study, partial(changes.uploaded, instance))
+                    mark = self._marks.change(study, partial(changes.uploaded, {instance}))
                 return not (mark and _lists(mark, instance))
         except UnknownResource:
             pass
