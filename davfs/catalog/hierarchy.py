@@ -148,8 +148,9 @@ class Hierarchy:
         if known is not None and known.keys() == set(wanted):
             self._instances.confirm(series, arrivals)
             return known
-        kept = [known[i] for i in wanted if known and i in known]
-        new = [i for i in wanted if not known or i not in known]
+        former = self._instances.outdated(series) if known is None else known
+        kept = [former[i] for i in wanted if i in former]
+        new = [i for i in wanted if i not in former]
         fetched = itertools.chain.from_iterable(self._orthanc.instances(batch) for batch in batches(new))
         put = self._instances.put(series, [*kept, *fetched], epoch)
         self._instances.confirm(series, arrivals)

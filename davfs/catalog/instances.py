@@ -5,8 +5,11 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
 
+from davfs.cache import LruCache
 from davfs.orthanc.model import Instance, OrthancId
 
+_OUTDATED = 100
+"""Series of which other instances are shown than before, until they are listed again."""
 _REMEMBERED = 10_000
 """Forgotten ids that are remembered for requests under way."""
 
@@ -28,6 +31,7 @@ class InstanceCache:
         self._series: OrderedDict[OrthancId, Mapping[OrthancId, Instance]] = OrderedDict()
         self._owner: dict[OrthancId, OrthancId] = {}
         self._former: OrderedDict[OrthancId, OrthancId] = OrderedDict()
+        self._outdated: LruCache[OrthancId, Mapping[OrthancId, Instance]] = LruCache(_OUTDATED, capacity // 4)
         self.epoch = 0
         self.arrivals = 0
         self._complete: dict[OrthancId, int] = {}
@@ -56,6 +60,19 @@ class InstanceCache:
         with self._lock:
             return self._owner.get(instance) or self._former.get(instance)
 
+    def outdated(self, series: OrthancId) -> Mapping[OrthancId, Instance]:
+        """Return instances of a series by id, each as it is in Orthanc, but which the series may not show any more."""
+        return self._outdated.get(series) or {}
+
+    def outdate(self, series: Iterable[OrthancId]) -> None:
+        """Evict series that show other ones of their instances from now on, which have not changed themselves."""
+        with self._lock:
+            for one in series:
+                known = self._series.get(one) or self._outdated.get(one)
+                self._forget(one)
+                if known:
+                    self._outdated.put(one, known, len(known))
+
     def put(self, series: OrthancId, instances: Iterable[Instance], epoch: int) -> Mapping[OrthancId, Instance]:
         """Cache the instances of a series, unless one of them was forgotten since ``epoch``; return them by id."""
         kept = {instance.id: instance for instance in instances}
@@ -72,12 +89,7 @@ class InstanceCache:
         """Evict series, or the series of instances."""
         with self._lock:
             for one in ids:
-                self.epoch += 1
-                self._forgotten.append(one)
-                resource = OrthancId(one)
-                owner = self._owner.get(resource) or self._former.get(resource, resource)
-                self.arrivals += owner not in self._series
-                self._evict(owner)
+                self._forget(one)
 
     def clear(self) -> None:
         """Evict everything."""
@@ -87,6 +99,15 @@ class InstanceCache:
             self._complete.clear()
             self._owner.clear()
             self._former.clear()
+            self._outdated = LruCache(_OUTDATED, self._capacity // 4)
+
+    def _forget(self, one: str) -> None:
+        self.epoch += 1
+        self._forgotten.append(one)
+        resource = OrthancId(one)
+        owner = self._owner.get(resource) or self._former.get(resource, resource)
+        self.arrivals += owner not in self._series
+        self._evict(owner)
 
     def _is_unchanged(self, series: OrthancId, kept: Mapping[OrthancId, Instance], epoch: int) -> bool:
         since = self.epoch - epoch
@@ -95,6 +116,7 @@ class InstanceCache:
 
     def _evict(self, series: OrthancId) -> None:
         self._complete.pop(series, None)
+        self._outdated.remove(series)
         for instance in self._series.pop(series, {}):
             self._owner.pop(instance, None)
             self._former[instance] = series

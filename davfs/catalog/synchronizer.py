@@ -157,8 +157,8 @@ class Synchronizer:
 
     def _index_changes(self, entries: Sequence[Change]) -> None:
         revealed = self._callbacks.revealed(entries)
+        self._instances.outdate(one for level, one in revealed if level is Level.SERIES)
         self._instances.forget(change.id for change in entries if change.level is Level.INSTANCE)
-        self._instances.forget(one for level, one in revealed if level is Level.SERIES)
         self._callbacks.changed()
         self._fetch_indexed([*((change.level, change.id) for change in entries), *revealed])
 

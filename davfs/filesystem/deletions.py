@@ -127,7 +127,8 @@ class TreeDeletion:
         images = self._images(level, resource)
         self._run(lambda: trash.add(folder, images, by, seq))
         gone = [*images.by_study] if level is Level.PATIENT else [resource]
-        self._catalog.forget(gone)
+        if level is not Level.INSTANCE:  # one image less is cheap to note, by the log, for the next request
+            self._catalog.forget(gone)
         return gone
 
     def _images(self, level: Level, resource: OrthancId) -> EntryImages:

@@ -6,6 +6,7 @@ The marks are written as another drive writes them: this one learns of them from
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -25,14 +26,14 @@ from davfs.derived.files import DerivedFiles
 from davfs.errors import NotFound
 from davfs.filesystem.tree import Tree
 from davfs.layout import load_text
-from davfs.orthanc import Level, OrthancId
+from davfs.orthanc import Instance, Level, OrthancId
 from davfs.trash.hidden import VisibleOrthanc
 from davfs.trash.known_marks import KnownMarks
 from davfs.trash.mark import EntryId, StudyMark
 from davfs.trash.marks import DEFAULT_NUMBER, OrthancMarks
 from tests.support import dicom, layouts
 from tests.support.memory_orthanc import MemoryOrthanc, identify
-from tests.support.trashing import trash
+from tests.support.trashing import restore, trash
 
 BY_PATIENT = f"""
 title = "patients"
@@ -294,4 +295,33 @@ def test_nothing_shows_before_the_marks_are_read(tmp_path: Path) -> None:
         pass
     else:
         raise AssertionError("the patient is in the trash")
+    drive.store.close()
+
+
+class CountingOrthanc(MemoryOrthanc):
+    """Counts the instances that it describes."""
+
+    described = 0
+
+    def instances(self, ids: Sequence[OrthancId]) -> list[Instance]:
+        """See `Orthanc`."""
+        self.described += len(ids)
+        return super().instances(ids)
+
+
+def test_images_are_not_fetched_again(tmp_path: Path) -> None:
+    """When one image of a series goes into the trash, the others are not asked for again: ``rm -r`` deletes each."""
+    orthanc = CountingOrthanc()
+    first, *_ = [orthanc.store(image("a", 1, 1, number)).id for number in range(1, 100)]
+    drive = Drive(orthanc, tmp_path / "index.sqlite")
+    drive.index()
+    drive.catalog.refresh()
+    before = drive.shown()
+    entry, orthanc.described = trash(orthanc, [first]), 0
+    drive.catalog.refresh()
+    assert not any(first in tree.values() for tree in drive.shown())
+    restore(orthanc, entry)
+    drive.catalog.refresh()
+    assert drive.shown() == before
+    assert orthanc.described < 10
     drive.store.close()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Semaphore
 
 import pytest
 
@@ -18,6 +19,7 @@ from davfs.layout import HashKey, Layout, load_text
 from davfs.orthanc import Level, OrthancId
 from davfs.trash.known_marks import KnownMarks
 from davfs.trash.mark import EntryId, StudyMark
+from tests.support.clocks import Clock
 from tests.support.trash import ANN, BOB, TrashBin
 
 BY_NAME = """
@@ -316,3 +318,25 @@ def test_retention_in_the_background() -> None:
     assert retention.stop(10)
     assert not bin_.orthanc.exists(Level.INSTANCE, one)
     assert ANN.user == "ann"
+
+
+def test_nothing_expires_after_the_clock_was_put_forward(caplog: pytest.LogCaptureFixture) -> None:
+    """For a day after that, the thread deletes nothing for good: the clock may be wrong, and people have to see it."""
+    bin_ = TrashBin(retention=timedelta(days=30))
+    one = bin_.store("p")
+    bin_.delete(("P",), one)
+    ahead, passed, looks = Clock(), Clock(), Semaphore(0)
+    clocks = (lambda: ahead() + passed(), passed)
+    retention = Retention(bin_.trash, looks.release, pause=0.01, first=0.01, clocks=clocks)
+    bin_.time += timedelta(days=31)
+    ahead.now += 31 * 86_400
+    retention.start()
+    for _ in range(3):
+        assert looks.acquire(timeout=10)
+    assert bin_.orthanc.exists(Level.INSTANCE, one)
+    assert caplog.text.count("put forward by 744.0 hours") == 1
+    passed.now += 86_401
+    for _ in range(3):
+        assert looks.acquire(timeout=10)
+    assert retention.stop(10)
+    assert not bin_.orthanc.exists(Level.INSTANCE, one)
