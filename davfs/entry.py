@@ -72,17 +72,21 @@ class Content(AbstractContextManager["Content"], Protocol):
         """Yield the bytes from ``start`` to before ``stop`` (offsets in bytes) as one or several buffers."""
 
 
-class Redated(AbstractContextManager["Redated"]):
-    """`Content` with another date.
+class ContentAs(AbstractContextManager["ContentAs"]):
+    """`Content` that shows another entry: the same bytes with another date or type.
 
     Args:
         content: The bytes, which are open.
-        entry: The entry, with that date.
+        entry: The entry.
+
+    Attributes:
+        descriptor: See `Streamed`.
     """
 
     def __init__(self, content: Content, entry: Entry) -> None:
         self._content = content
         self.entry = entry
+        self.descriptor: int | None = getattr(content, "descriptor", None)
 
     def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
         """See `Content`."""

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from davfs.audit.dicom_codes import CodedValue
+from davfs.printable import printable
 
 _ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
 
@@ -166,5 +167,4 @@ def _detail(kind: str, value: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    shown = "".join(character if character.isprintable() else "?" for character in text)
-    return shown.translate(_ESCAPED).encode("ascii", "xmlcharrefreplace").decode()
+    return printable(text).translate(_ESCAPED).encode("ascii", "xmlcharrefreplace").decode()

@@ -12,7 +12,8 @@ from davfs.audit.reading import AuditQuery, RecordFields
 from davfs.audit.record import AuditAction
 from davfs.commands import options
 from davfs.errors import ConfigurationError
-from davfs.settings.standalone import read_settings
+from davfs.printable import printable
+from davfs.settings.standalone import read_audit_file
 
 _FAILED, _MISCONFIGURED = 1, 2
 _DAY = len("2026-11-30")
@@ -24,7 +25,7 @@ FileArgument = Annotated[
 ]
 
 
-@options.with_settings("Orthanc.Url")
+@options.with_settings("Orthanc.Url", "Catalog", "Audit.File")
 def audit(  # noqa: PLR0913  each is an option
     context: typer.Context,
     file: FileArgument = None,
@@ -66,7 +67,7 @@ def audit(  # noqa: PLR0913  each is an option
         typer.echo(f"'{error.filename}' cannot be read: {error.strerror or error}", err=True)
         raise typer.Exit(_FAILED) from error
     if query.unreadable:
-        typer.echo(f"{query.unreadable} lines are no records, and were left out", err=True)
+        typer.echo(f"lines that are no records, and were left out: {query.unreadable}", err=True)
 
 
 def described(record: RecordFields) -> str:
@@ -81,7 +82,7 @@ def described(record: RecordFields) -> str:
         record["outcome"] + (f" ({record['reason']})" if record.get("reason") else ""),
         " ".join(str(record[key]) for key in ("door", "protocol", "agent") if record.get(key)),
     )
-    return _printable("  ".join(part for part in parts if part))
+    return printable("  ".join(part for part in parts if part))
 
 
 def _concerned(record: RecordFields) -> str:
@@ -100,11 +101,6 @@ def _size(number: int) -> str:
     return next((f"{number / unit:.1f} {name}" for unit, name in _UNITS if number >= unit), f"{number} bytes")
 
 
-def _printable(text: str) -> str:
-    """Replace control characters: users choose their names, and a terminal obeys them."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-
-
 def _moment(option: str, text: str) -> datetime | None:
     try:
         return datetime.fromisoformat(text).astimezone() if text else None
@@ -116,7 +112,7 @@ def _moment(option: str, text: str) -> datetime | None:
 def _configured(context: typer.Context, config: Path | None) -> Path:
     """Return the audit file of ``davfs serve``."""
     try:
-        return read_settings(options.values(context, os.environ), config, os.environ).drive.audit.file
+        return read_audit_file(options.values(context, os.environ), config, os.environ)
     except ConfigurationError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(_MISCONFIGURED) from error

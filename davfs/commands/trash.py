@@ -13,7 +13,7 @@ from typing import Annotated, Any, Protocol, TypeAlias
 import typer
 
 from davfs.commands import options
-from davfs.errors import ConfigurationError, OrthancError
+from davfs.errors import ConfigurationError, OrthancError, Unavailable
 from davfs.filesystem.trash.entry import TrashEntry, entry_form, named
 from davfs.filesystem.trash.trash import Trash
 from davfs.orthanc.client import OrthancClient
@@ -21,6 +21,7 @@ from davfs.orthanc.http import HttpTransport, http_client
 from davfs.orthanc.http_response import HttpResponse
 from davfs.orthanc.model import Level, OrthancId
 from davfs.orthanc.rest import RestOrthanc
+from davfs.printable import printable
 from davfs.settings.standalone import StandaloneConfiguration, read_settings
 from davfs.trash.mark import PREFIX, EntryId, StudyMark
 from davfs.trash.marks import OrthancMarks
@@ -82,8 +83,8 @@ def list_entries(
         typer.echo(json.dumps(list(entries), indent=2, ensure_ascii=False))
         return
     for each in entries:
-        user = _printable(each["user"]) or "-"
-        typer.echo(f"{each['id'][:_SHOWN]}  {each['deleted']}  {user}  {each['images']}  {_printable(each['folder'])}")
+        user = printable(each["user"]) or "-"
+        typer.echo(f"{each['id'][:_SHOWN]}  {each['deleted']}  {user}  {each['images']}  {printable(each['folder'])}")
 
 
 @app.command()
@@ -165,10 +166,14 @@ class _DriveBin:
         self._asked("DELETE", f"{_API}/{entry}")
 
     def _asked(self, method: str, path: str) -> HttpResponse:
-        response = self._client.request(method, path, seconds=_SECONDS)
+        try:
+            response = self._client.request(method, path, seconds=_SECONDS)
+        except Unavailable as error:
+            raise OrthancError(f"{self._client.address.url} does not answer") from error
         if not response.is_success:
             reason = response.read().decode("utf-8", "replace").strip().partition("\n")[0]
-            raise OrthancError(f"the drive answered {response.status}: {_printable(reason)}", response.status)
+            shown = "is it the address of a drive's own server?" if reason.startswith(("{", "<")) else printable(reason)
+            raise OrthancError(f"{self._client.address.url} answered {response.status}: {shown}", response.status)
         return response
 
 
@@ -199,7 +204,3 @@ class _OrthancBin:
         if found is None:
             raise OrthancError("the entry is gone from the trash")
         return found
-
-
-def _printable(text: str) -> str:
-    return "".join(one if one.isprintable() else "?" for one in text)

@@ -8,8 +8,9 @@ from davfs.audit.trail import AuditTrail
 from davfs.entry import DICOM, Content, Entry, Path
 from davfs.errors import Busy, NoSpace, NotAnonymised, NotFound, PathError, UnknownResource
 from davfs.imports.report import ImportReport
+from davfs.settings.setup import INBOX, SEARCH, TRASH
 
-_SEARCH, _INBOX, _TRASH = ("search",), ("inbox",), ("trash",)
+_SEARCH, _INBOX, _TRASH = (SEARCH,), (INBOX,), (TRASH,)
 """Folders in the drive's root that are no layouts."""
 _QUERY = 2
 """Segments of the path of a search."""

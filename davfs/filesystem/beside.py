@@ -11,11 +11,10 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from davfs import media_types
-from davfs.entry import DICOM, Content, Entry, Path
+from davfs.entry import DICOM, Content, ContentAs, Entry, Path
 from davfs.errors import AlreadyExists, NotFound, PathError, Unavailable, UnknownResource
 from davfs.filesystem.stored import open_stored
 from davfs.imports.complete_file import CompleteFile
@@ -88,7 +87,8 @@ class BesideFiles:
             NotFound: It has gone.
         """
         if item.receipt is None or item.has_original:
-            return _Retyped(self._spool.open(path), item.entry.media_type)
+            content = self._spool.open(path)
+            return ContentAs(content, content.entry._replace(media_type=item.entry.media_type))
         try:
             return open_stored(self._orthanc, item.entry, item.receipt.instance)
         except UnknownResource as error:
@@ -127,34 +127,3 @@ def _entry(item: Item, receipt: Receipt, instance: Instance | None) -> Entry | N
     media_type = DICOM if is_dicom else media_types.of_name(item.entry.name)
     etag = item.entry.etag if item.has_original else instance.uuid or item.entry.etag
     return item.entry._replace(media_type=media_type, etag=etag)
-
-
-class _Retyped:
-    """`Content` with another media type.
-
-    Args:
-        content: The content.
-        media_type: The type.
-
-    Attributes:
-        entry: See `Content`.
-        descriptor: See `davfs.entry.Streamed`.
-    """
-
-    def __init__(self, content: Content, media_type: str) -> None:
-        self._content = content
-        self.entry = content.entry._replace(media_type=media_type)
-        self.descriptor: int | None = getattr(content, "descriptor", None)
-
-    def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
-        """See `Content`."""
-        return self._content.buffers(start, stop)
-
-    def __enter__(self) -> Self:
-        self._content.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._content.__exit__(kind, error, traceback)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from davfs.checksums import Algorithm, Checksums
 from davfs.derived.checksums import StoredChecksums
-from davfs.entry import Content, Entry, Path, Redated
+from davfs.entry import Content, ContentAs, Entry, Path
 from davfs.errors import NoSpace
 from davfs.spool.files import UPLOAD_RECORD, InboxFiles
 
@@ -98,7 +98,7 @@ class UploadRecords:
     def redated(self, path: Path, content: Content) -> Content:
         """Return an open file with the date that its client told."""
         entry = self.dated(path, content.entry)
-        return content if entry is content.entry else Redated(content, entry)
+        return content if entry is content.entry else ContentAs(content, entry)
 
     def dated(self, path: Path, entry: Entry) -> Entry:
         """Return the entry of a file with the date that its client told."""

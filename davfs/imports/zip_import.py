@@ -18,6 +18,7 @@ from davfs.imports.sniff import IMPORTABLE, FileType, check_whole, sniff, sniff_
 from davfs.imports.zip_directory import ZipMember, directory, recovered
 from davfs.imports.zip_members import unpacked
 from davfs.orthanc import Buffer
+from davfs.printable import printable
 
 DEEPEST = 2
 """Levels of ZIPs inside a ZIP whose files are imported."""
@@ -193,7 +194,7 @@ class _Run:
         try:
             self._import(archive, member)
         except (Refused, BadFile, DamagedZip, ZipTooLarge) as error:
-            self._refused.append((_printable(archive.path + member.name), _reason(error)))
+            self._refused.append((_shown(archive.path + member.name), _reason(error)))
             self._progress.refused += 1
         else:
             self._progress.ignored += len(self._imported) == before
@@ -272,7 +273,7 @@ def _reason(error: Refused | BadFile | DamagedZip | ZipTooLarge) -> str:
     return UNREADABLE
 
 
-def _printable(name: str) -> str:
+def _shown(name: str) -> str:
     """Return the end of a member's path, without control characters: a path can have hundreds of kilobytes."""
-    shown = "".join(character if character.isprintable() else "?" for character in name[-_LONGEST_NAME:])
+    shown = printable(name[-_LONGEST_NAME:])
     return f"…{shown}" if len(name) > _LONGEST_NAME else shown

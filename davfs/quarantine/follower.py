@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from davfs.errors import OrthancError
 from davfs.quarantine.identity import Quarantined
 
 _INTERVAL = 0.5
@@ -154,8 +153,6 @@ class QuarantineFollower:
         while not self._stopping.is_set():
             try:
                 self._step(index)
-            except OrthancError as error:
-                self._log_failure(type(error).__name__)
             except Exception as error:  # noqa: BLE001  the thread has to live: without it nothing new is let in
                 self._log_failure(type(error).__name__)
 

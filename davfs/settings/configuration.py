@@ -103,6 +103,8 @@ class Configuration:
         audit: The audit trail.
         trash_metadata: Number of the metadata of studies that says what is in the trash.
         storage_folder: Orthanc's storage folder, if files are to be read there; None to ask Orthanc for all of them.
+        delete_for_good: True if deleting in a layout deletes in Orthanc at once, past the trash.
+        trash_retention: Days after which what is in the trash is deleted for good; 0 for never.
     """
 
     uri: str
@@ -173,7 +175,6 @@ class CheckedValues:
         self, *, uri: str, layouts: tuple[str, ...], hash_key: str, server: ServerSettings, data: Path
     ) -> Configuration:
         """Return the settings of the drive; `data` is the default folder of the spool and the catalog."""
-        catalog = self.path("Catalog") or data / "catalog.sqlite"
         return Configuration(
             uri=uri,
             layouts=layouts,
@@ -188,18 +189,25 @@ class CheckedValues:
             spool=self.path("Spool") or data / "spool",
             spool_maximum_size=self["SpoolMaximumSize"] * _MEGABYTE,
             spool_maximum_age=self["SpoolMaximumAge"],
-            catalog=catalog,
-            audit=self._audit(catalog.parent),
+            catalog=self._catalog(data),
+            audit=self._audit(data),
             trash_metadata=self["TrashMetadata"],
             storage_folder=self.path("StorageFolder"),
             delete_for_good=self["DeleteForGood"],
             trash_retention=self["TrashRetentionDays"],
         )
 
+    def audit_file(self, data: Path) -> Path:
+        """Return the file of the audit trail; `data` as for `drive`."""
+        return self.path("Audit.File") or self._catalog(data).parent / "audit.jsonl"
+
+    def _catalog(self, data: Path) -> Path:
+        return self.path("Catalog") or data / "catalog.sqlite"
+
     def _audit(self, data: Path) -> AuditSettings:
         return AuditSettings(
             enabled=self["Audit.Enabled"],
-            file=self.path("Audit.File") or data / "audit.jsonl",
+            file=self.audit_file(data),
             maximum_size=self["Audit.MaximumSize"] * _MEGABYTE,
             maximum_age=self["Audit.MaximumAge"],
             maximum_files=self["Audit.MaximumFiles"],

@@ -85,6 +85,18 @@ def read_settings(
     return StandaloneConfiguration(drive, orthanc, values["Wait"], _database(values))
 
 
+def read_audit_file(given: Mapping[str, GivenValue], file: Path | None, environment: Mapping[str, str]) -> Path:
+    """Return the file of the audit trail, for which neither Orthanc's user nor a password has to be known.
+
+    The parameters are those of `read_settings`.
+
+    Raises:
+        ConfigurationError: A key is unknown, a value is not allowed, or the configuration file cannot be read.
+    """
+    values = CheckedValues(_merged(read_file(file) if file else {}, given))
+    return values.audit_file(state_folder(values["Orthanc.Url"], environment))
+
+
 def _database(values: CheckedValues) -> Mapping[str, str]:
     uri = values["PostgreSQL.ConnectionUri"]
     if not uri:

@@ -98,7 +98,7 @@ def test_hostile_names(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert len(result.stdout.splitlines()) == 1
     assert result.stdout.strip().isprintable()
-    assert result.stderr == "5 lines are no records, and were left out\n"
+    assert result.stderr == "lines that are no records, and were left out: 5\n"
 
 
 def test_amounts(tmp_path: Path) -> None:
@@ -128,6 +128,19 @@ def test_file_of_serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     AuditFile(tmp_path / "trail.jsonl").write([AuditRecord(client=ALICE, action=AuditAction.LOGIN)])
     monkeypatch.setenv("DAVFS_CONFIG", str(tmp_path / "davfs.toml"))
     assert "alice" in run().stdout
+
+
+def test_file_by_the_variables_of_serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variables with which `davfs serve` runs name the file, and no password is needed."""
+    AuditFile(tmp_path / "audit.jsonl").write([AuditRecord(client=ALICE, action=AuditAction.LOGIN)])
+    AuditFile(tmp_path / "trail.jsonl").write([AuditRecord(client=BOB, action=AuditAction.LOGIN)])
+    variables = {"USERNAME": "drive", "PASSWORD": "secret", "CATALOG": str(tmp_path / "catalog.sqlite")}
+    for name, value in variables.items():
+        monkeypatch.setenv(f"DAVFS_{name}", value)
+    assert "alice" in run().stdout
+    monkeypatch.delenv("DAVFS_PASSWORD")
+    monkeypatch.setenv("DAVFS_AUDIT_FILE", str(tmp_path / "trail.jsonl"))
+    assert "bob" in run().stdout
 
 
 def test_file_that_is_moved_away(file: Path) -> None:

@@ -221,7 +221,12 @@ def test_command_without_success(archive: Archive) -> None:
     url = str(archive.drive.http.base_url)
     for arguments, code, reason in (
         (["restore", "none", "--drive", url], 1, "none: no entry"),
-        (["list", "--drive", str(archive.rest.base_url)], 1, "answered 404"),
+        (
+            ["list", "--drive", str(archive.rest.base_url)],
+            1,
+            "answered 404: is it the address of a drive's own server?",
+        ),
+        (["list", "--drive", "http://127.0.0.1:9"], 1, "http://127.0.0.1:9 does not answer"),
         (["list", "--orthanc", url], 1, ""),
         (["list"], 2, "--drive"),
         (["list", "--drive", "x"], 2, ""),

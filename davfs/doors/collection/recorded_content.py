@@ -1,15 +1,14 @@
-"""A file that is being sent to Orthanc, and becomes a record of the audit trail when it was."""
+"""Reports files that Orthanc sends for the drive to the audit trail, when they were sent."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self
 
 from davfs.doors.access_report import AccessReport
-from davfs.entry import Content
+from davfs.entry import Content, ContentAs
 
 
-class RecordedContent:
-    """`davfs.entry.Content` that reports how reading it ended.
+class RecordedContent(ContentAs):
+    """`Content` that reports how reading it ended.
 
     Args:
         content: The open file.
@@ -18,24 +17,15 @@ class RecordedContent:
     """
 
     def __init__(self, content: Content, report: AccessReport, record: Callable[[AccessReport], None]) -> None:
-        self._content = content
+        super().__init__(content, content.entry)
         self._report = report
         self._record = record
-        self.entry = content.entry
-
-    def buffers(self, start: int = 0, stop: int | None = None) -> Iterator[memoryview]:
-        """See `Content`."""
-        return self._content.buffers(start, stop)
-
-    def __enter__(self) -> Self:
-        self._content.__enter__()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            self._content.__exit__(kind, error, traceback)
+            super().__exit__(kind, error, traceback)
         finally:
             if error is None:
                 self._report.sent(self.entry.size, ended=True)

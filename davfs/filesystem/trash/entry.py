@@ -12,6 +12,7 @@ from davfs.dates import iso_date
 from davfs.entry import Path
 from davfs.filesystem.trash.joining import common, title_of
 from davfs.orthanc.model import OrthancId
+from davfs.printable import printable
 from davfs.trash.mark import Deletion, EntryId, StudyMark
 
 _DATE = "%Y-%m-%d %Hh%M"
@@ -133,10 +134,10 @@ def description(entry: TrashEntry, retention: timedelta) -> str:
         _counted(entry.images, "image", "images"),
     )
     return (
-        f"Deleted:   {_line('/'.join((entry.layout, *entry.path)))}\n"
+        f"Deleted:   {printable('/'.join((entry.layout, *entry.path)))}\n"
         f"When:      {iso_date(entry.time)} (UTC)\n"
-        f"By:        {_line(entry.user) or 'a user without a name'}\n"
-        f"From:      {_line(entry.address) or 'an unknown address'}\n"
+        f"By:        {printable(entry.user) or 'a user without a name'}\n"
+        f"From:      {printable(entry.address) or 'an unknown address'}\n"
         f"Through:   {_DOORS.get(entry.door, 'the drive itself')}\n"
         f"Contains:  {', '.join(counts)}\n"
         f"For good:  {gone}\n"
@@ -162,11 +163,6 @@ def entry_form(name: str, entry: TrashEntry, retention: timedelta) -> dict[str, 
         "series": entry.series,
         "images": entry.images,
     }
-
-
-def _line(text: str) -> str:
-    """Return a text without characters that could forge another line."""
-    return "".join(one if one.isprintable() else "?" for one in text)
 
 
 def _counted(number: int, one: str, several: str) -> str:
