@@ -103,8 +103,6 @@ class Configuration:
         audit: The audit trail.
         trash_metadata: Number of the metadata of studies that says what is in the trash.
         storage_folder: Orthanc's storage folder, if files are to be read there; None to ask Orthanc for all of them.
-        delete_for_good: True if deleting in a layout deletes in Orthanc at once, past the trash.
-        trash_retention: Days after which what is in the trash is deleted for good; 0 for never.
     """
 
     uri: str
@@ -113,6 +111,8 @@ class Configuration:
     allow_upload: bool
     allow_attach: bool
     allow_delete: bool
+    delete_for_good: bool
+    trash_retention: int
     search: bool
     cluster: bool
     quarantine: bool
@@ -122,10 +122,8 @@ class Configuration:
     spool_maximum_age: int
     catalog: Path
     audit: AuditSettings
-    trash_metadata: int = 4242
-    storage_folder: Path | None = None
-    delete_for_good: bool = False
-    trash_retention: int = 30
+    trash_metadata: int
+    storage_folder: Path | None
 
 
 @dataclass(frozen=True, slots=True)

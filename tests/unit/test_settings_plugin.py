@@ -51,6 +51,8 @@ def test_defaults(configuration: dict[str, Any]) -> None:
         allow_upload=True,
         allow_attach=True,
         allow_delete=False,
+        delete_for_good=False,
+        trash_retention=30,
         search=True,
         cluster=False,
         quarantine=False,
@@ -60,6 +62,8 @@ def test_defaults(configuration: dict[str, Any]) -> None:
         spool_maximum_age=7 * 24 * 3600,
         catalog=data / "catalog.sqlite",
         audit=AuditSettings(enabled=True, file=data / "audit.jsonl"),
+        trash_metadata=4242,
+        storage_folder=None,
     )
 
 
