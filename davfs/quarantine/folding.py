@@ -12,7 +12,7 @@ SEPARATOR = " "
 _LARGEST = 11
 """Bytes that a character can become, as native/davfs.h has them."""
 _FIRST, _LAST = 0x80, 0x1FFFF
-_UNCHANGED = ((0x3400, 0x9FFF), (0xA000, 0xABFF), (0xAC00, 0xF8FF))
+_UNCHANGED = ((0x3400, 0x9FFF), (0xA000, 0xA4CF), (0xAC00, 0xF8FF))
 """Ideographs, Yi, Hangul and what follows, with no other forms."""
 _HIRAGANA = range(0x3041, 0x3097)
 _TO_KATAKANA = 0x60

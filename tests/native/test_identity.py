@@ -166,6 +166,13 @@ def test_a_name_agrees_with_itself(contradict: Contradict, name: str) -> None:
     assert not contradict(name, name.upper())
 
 
+def test_each_letter_agrees_with_its_capital(contradict: Contradict) -> None:
+    """A name of two of the same letters agrees with that in capitals, and small, for all letters of Unicode."""
+    letters = [chr(code) for code in range(0x80, 0x20000) if chr(code).isalpha()]
+    wrong = [one for one in letters for other in (one.upper(), one.lower()) if contradict(one * 2, other * 2)]
+    assert not wrong
+
+
 @pytest.mark.parametrize("length", [0, 1, 37, 38, 45, 46, 100, 200])
 def test_orthancs_identifier_of_a_study(library: ctypes.CDLL, length: int) -> None:
     """It is the SHA-1 of PatientID and StudyInstanceUID."""

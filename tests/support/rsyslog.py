@@ -39,7 +39,7 @@ template(name="fields" type="list" option.jsonf="on") {{
 }}
 action(type="omfile" file="{received}" template="fields")
 """
-_DEADLINE = 10.0
+_DEADLINE = 30.0
 """Seconds within which it has to start, to stop, and to receive something."""
 
 
@@ -102,7 +102,11 @@ class Rsyslog:
             time.sleep(0.05)
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def __exit__(
