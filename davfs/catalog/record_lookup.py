@@ -86,7 +86,7 @@ class RecordLookup:
 
     def _patient(self, patient: OrthancId) -> _Owner:
         """Return a patient, and have its studies cached: they may be about to be deleted."""
-        for study in self._orthanc.with_children(Level.PATIENT, patient).children:
+        for study in self._store.studies_of_patient(patient):
             self._owner(Level.STUDY, study)
         return _Owner(patient=patient)
 
@@ -118,11 +118,12 @@ class RecordLookup:
     def _instances_below(self, level: Level, resource: OrthancId) -> int:
         if level is Level.SERIES and (cached := self._instances.get(resource)) is not None:
             return len(cached)
+        if level is Level.PATIENT:  # there may be no /patients
+            return sum(self._counted(Level.STUDY, study) for study in self._store.studies_of_patient(resource))
         children = self._orthanc.with_children(level, resource).children
         if level is Level.SERIES:
             return len(children)
-        below = Level.SERIES if level is Level.STUDY else Level.STUDY
-        return sum(self._counted(below, child) for child in children)
+        return sum(self._counted(Level.SERIES, child) for child in children)
 
 
 def _joined(values: Iterable[str]) -> str:

@@ -105,6 +105,11 @@ class ResourceTable:
         query = "SELECT orthanc FROM resource WHERE parent = ? AND level = ?"
         return _ids(self._db.execute(query, (pack(study), LEVEL_NUMBERS[Level.SERIES])))
 
+    def studies_of(self, patient: str) -> set[OrthancId]:
+        """Return the ids of the studies of a patient; an empty set for any other resource."""
+        query = "SELECT orthanc FROM resource WHERE parent = ? AND level = ?"
+        return _ids(self._db.execute(query, (pack(patient), LEVEL_NUMBERS[Level.STUDY])))
+
     def patients(self) -> set[OrthancId]:
         """Return the ids of the patients of all studies."""
         query = "SELECT DISTINCT parent FROM resource WHERE level = ? AND parent IS NOT NULL"

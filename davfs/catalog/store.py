@@ -273,6 +273,10 @@ class Store:
         """Return the patient of an indexed study, or the study of an indexed series; None if it is not indexed."""
         return self._query(lambda db: next(iter(ResourceTable(db).parent(resource, level)), None))
 
+    def studies_of_patient(self, patient: OrthancId) -> set[OrthancId]:
+        """Return the indexed studies of a patient of Orthanc, whoever they belong to."""
+        return self._query(lambda db: ResourceTable(db).studies_of(patient))
+
     def studies_of(self, node: str) -> list[OrthancId]:
         """Return the studies in a patient folder, by its node."""
         return self._query(lambda db: PlacementTable(db, self.layouts.placer).studies_of(node))

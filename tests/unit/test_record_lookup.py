@@ -72,6 +72,7 @@ def test_several_studies(lookup: RecordLookup, index: Index) -> None:
     """Of several studies all are found; those of a patient also when they were deleted after a look at it."""
     other = dicom.instance("P", 2)
     index.orthanc.store(other)
+    assert index.names()
     studies = [IDS.study, dicom.ids(other).study]
     lookup.completed(record("patient", IDS.patient, AuditAction.DELETE))
     for study in studies:
