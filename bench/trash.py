@@ -61,7 +61,7 @@ def measure_trash(file: Path, archive: SimulatedArchive, layouts: list[Layout]) 
 def _trash(archive: SimulatedArchive, study: OrthancId) -> None:
     taken = {one.resource.id: frozenset(one.children) for one in archive.series_of([study])}
     deletion = Deletion(EntryId(study), _NOW, "", "", "", "", "", (), taken)
-    OrthancMarks(archive).change(study, lambda mark: mark.with_deletion(deletion))
+    OrthancMarks(archive).change(study, lambda mark: StudyMark((*mark.deletions, deletion)))
 
 
 def _read_all(known: KnownMarks, archive: SimulatedArchive) -> float:

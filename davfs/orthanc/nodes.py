@@ -25,8 +25,8 @@ def unlike(connection: "psycopg.Connection[Any]", name: str) -> Iterator[str]:
         _, digest, machine = f"{other}  ".split(" ", 2)
         if digest != name.split(" ")[1]:
             node = f"the drive on {machine.strip()} ({address})"
-            reason = "is on the same database, and has other layouts or another key of pseudonyms"
-            yield f"{node} {reason}: give all of them the same Davfs.Layouts and Davfs.HashKey"
+            reason = "is on the same database, and has other layouts, another key of pseudonyms or another trash"
+            yield f"{node} {reason}: give all of them the same Davfs.Layouts, HashKey and TrashMetadata"
 
 
 def clock(connection: "psycopg.Connection[Any]", now: float) -> Iterator[str]:

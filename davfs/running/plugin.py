@@ -94,7 +94,7 @@ def _start() -> None:
         changed=callbacks.clear_recent,
         set_trash=callbacks.set_trash,
         open_files=1,
-        link=_link(configuration, outage, NodeName(checked.layout_files)) if checked.settings.cluster else None,
+        link=_link(configuration, outage, checked) if checked.settings.cluster else None,
         quarantine=quarantine,
     )
     _running.assembly = assembly
@@ -106,9 +106,10 @@ def _start() -> None:
         _start_server(configuration, checked.settings.server, assembly, outage)
 
 
-def _link(configuration: Mapping[str, Any], outage: Outage, name: NodeName) -> DatabaseLink:
+def _link(configuration: Mapping[str, Any], outage: Outage, checked: setup.Setup) -> DatabaseLink:
     section = configuration["PostgreSQL"]
     ask = RestOrthanc(InsideTransport()).last_change
+    name = NodeName(checked.layout_files, checked.settings.trash_metadata)
     return DatabaseLink(
         partial(PostgresNotifications, section, name), outage, ask, partial(postgresql.connect, section)
     )

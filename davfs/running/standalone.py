@@ -159,7 +159,7 @@ class Standalone:
     def _link(self, files: LayoutFiles) -> DatabaseLink | None:
         if not self._database:
             return None
-        connect = partial(PostgresNotifications, self._database, NodeName(files))
+        connect = partial(PostgresNotifications, self._database, NodeName(files, self._settings.trash_metadata))
         ask = RestOrthanc(HttpTransport(self._client)).last_change
         return DatabaseLink(connect, self._outage, ask, partial(postgresql.connect, self._database))
 

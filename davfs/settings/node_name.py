@@ -19,10 +19,12 @@ class NodeName:
 
     Args:
         files: The layouts, with the key of pseudonyms.
+        trash: Number of the metadata of studies that says what is in the trash, and so is not shown.
     """
 
-    def __init__(self, files: LayoutFiles) -> None:
+    def __init__(self, files: LayoutFiles, trash: int) -> None:
         self._files = files
+        self._trash = trash
         self._named: LoadedLayouts | None = None
         self._name = ""
 
@@ -31,6 +33,7 @@ class NodeName:
         loaded = self._files.loaded
         if loaded is not self._named:
             shown = sorted(repr(replace(layout, description="", file="")) for layout in loaded.layouts)
+            shown.append(str(self._trash))
             digest = hashlib.scrypt("\0".join(shown).encode(), salt=b"davfs", n=_COST, r=8, p=1, dklen=_BYTES)
             self._named, self._name = loaded, f"davfs {digest.hex()} {socket.gethostname()}"
         return self._name

@@ -69,23 +69,6 @@ class Deletion:
     seq: int = 0
     purger: str = ""
 
-    def joined(self, later: "Deletion") -> "Deletion":
-        """Return this deletion with all that a later one in the same entry took.
-
-        Title and path are those of the higher of the two folders: a client that deletes file by file ends with the
-        folder.
-        """
-        top = later if len(later.path) < len(self.path) and self.path[: len(later.path)] == later.path else self
-        both = {one: self.instances.get(one, frozenset()) | more for one, more in later.instances.items()}
-        return replace(
-            self,
-            time=max(self.time, later.time),
-            title=top.title,
-            path=top.path,
-            instances={**self.instances, **both},
-            seq=max(self.seq, later.seq),
-        )
-
     def without(self, instances: Iterable[OrthancId]) -> "Deletion":
         """Return this deletion without some of its instances."""
         left = set(instances)
@@ -131,28 +114,6 @@ class StudyMark:
         """Return the deletion that belongs to an entry of the trash; None if there is none."""
         return next((each for each in self.deletions if each.id == entry), None)
 
-    def with_deletion(self, deletion: Deletion) -> "StudyMark":
-        """Return the mark with one more deletion, which joins that of the same entry, if there is one.
-
-        What is in the trash already stays in the deletion that took it.
-        """
-        self._check()
-        new = deletion.without(one for some in self.instances.values() for one in some)
-        if not new.instances:
-            return self
-        if self.deletion(new.id) is None:
-            return StudyMark((*self.deletions, new))
-        return StudyMark(tuple(each.joined(new) if each.id == new.id else each for each in self.deletions))
-
-    def without(self, entry: EntryId, instances: Iterable[OrthancId] | None = None) -> "StudyMark":
-        """Return the mark without some of the instances of an entry, or all; without deletions it is to be deleted."""
-        self._check()
-        left = () if instances is None else tuple(instances)
-        kept = (each.without(left) if each.id == entry else each for each in self.deletions)
-        return StudyMark(
-            tuple(each for each in kept if each.instances and not (each.id == entry and instances is None))
-        )
-
     def arrived_again(self, arrivals: Mapping[OrthancId, int]) -> Collection[OrthancId]:
         """Return those of the instances that it lists, but that came to Orthanc after they had been deleted.
 
@@ -169,16 +130,21 @@ class StudyMark:
 
     def without_arrived(self, arrivals: Mapping[OrthancId, int]) -> "StudyMark":
         """Return the mark without the instances that came again; see `arrived_again`."""
-        self._check()
-        again = self.arrived_again(arrivals)
+        again = self.checked().arrived_again(arrivals)
         kept = (deletion.without(again) for deletion in self.deletions)
         return StudyMark(tuple(deletion for deletion in kept if deletion.instances)) if again else self
 
-    def _check(self) -> None:
+    def checked(self) -> "StudyMark":
+        """Return the mark if it may be changed.
+
+        Raises:
+            UnreadableMark: It was not read.
+        """
         if not self.is_readable:
             raise UnreadableMark(
                 "the mark of a study in the trash cannot be read: it is damaged, or of a newer version"
             )
+        return self
 
     def encode(self) -> bytes:
         """Return the mark as it is written to Orthanc.
@@ -187,8 +153,7 @@ class StudyMark:
             UnreadableMark: It was not read.
             ValueError: An id is none of Orthanc's.
         """
-        self._check()
-        form = {"davfs-trash": _VERSION, "deletions": [_encode(each) for each in self.deletions]}
+        form = {"davfs-trash": _VERSION, "deletions": [_encode(each) for each in self.checked().deletions]}
         return json.dumps(form, separators=(",", ":")).encode("ascii")
 
     @classmethod

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 
 import pytest
 
@@ -13,7 +14,7 @@ from davfs.trash.mark import Deletion, EntryId, StudyMark
 from davfs.trash.marks import OrthancMarks
 from tests.cluster.conftest import Cluster, Node
 from tests.support import dicom
-from tests.support.trashing import restore, trash
+from tests.support.trashing import restore, taking, trash
 from tests.unit.test_mark import NOON, one
 
 FIRST, SECOND = (dicom.instance("hidden", 1, 1, number) for number in (1, 2))
@@ -67,10 +68,7 @@ def test_no_mark_is_lost(cluster: Cluster, writers: int) -> None:
             taken = {series: frozenset([one(number)])}
             deletion = Deletion(EntryId(str(number)), NOON, "", "", "", "", "", (), taken)
 
-            def add(mark: StudyMark) -> StudyMark:
-                return mark.with_deletion(deletion)
-
-            marks[number % 2].change(study, add)
+            marks[number % 2].change(study, partial(taking, deletion))
 
         threads = [threading.Thread(target=write, args=(number,)) for number in range(writers)]
         for thread in threads:

@@ -73,12 +73,20 @@ def trash(orthanc: Orthanc, instances: Iterable[OrthancId], *, seq: int = 0) -> 
     for study, taken in by_study.items():
         frozen = {series: frozenset(some) for series, some in taken.items()}
         deletion = Deletion(entry, datetime.now(UTC).replace(microsecond=0), "", "", "", "", "", (), frozen, seq)
-        OrthancMarks(orthanc).change(study, partial(_with, deletion))
+        OrthancMarks(orthanc).change(study, partial(taking, deletion))
     return entry
 
 
-def _with(deletion: Deletion, mark: StudyMark) -> StudyMark:
-    return mark.with_deletion(deletion)
+def taking(deletion: Deletion, mark: StudyMark) -> StudyMark:
+    """Return a mark with one more deletion."""
+    return StudyMark((*mark.checked().deletions, deletion))
+
+
+def without(entry: EntryId, mark: StudyMark, some: Iterable[OrthancId] | None = None) -> StudyMark:
+    """Return a mark without some of the instances of an entry, or all."""
+    others = [each for each in mark.deletions if each.id != entry]
+    left = [each.without(some) for each in mark.deletions if each.id == entry] if some is not None else []
+    return StudyMark(tuple(each for each in (*others, *left) if each.instances))
 
 
 def restore(orthanc: Orthanc, entry: EntryId) -> None:
@@ -86,4 +94,4 @@ def restore(orthanc: Orthanc, entry: EntryId) -> None:
     marks = OrthancMarks(orthanc)
     for study in orthanc.ids(Level.STUDY):
         if (mark := marks.read(study)) and mark.deletion(entry):
-            marks.change(study, lambda mark: mark.without(entry))
+            marks.change(study, partial(without, entry))

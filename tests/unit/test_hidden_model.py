@@ -29,11 +29,11 @@ from davfs.layout import load_text
 from davfs.orthanc import Instance, Level, OrthancId
 from davfs.trash.hidden import VisibleOrthanc
 from davfs.trash.known_marks import KnownMarks
-from davfs.trash.mark import EntryId, StudyMark
+from davfs.trash.mark import EntryId
 from davfs.trash.marks import DEFAULT_NUMBER, OrthancMarks
 from tests.support import dicom, layouts
 from tests.support.memory_orthanc import MemoryOrthanc, identify
-from tests.support.trashing import restore, trash
+from tests.support.trashing import restore, trash, without
 
 BY_PATIENT = f"""
 title = "patients"
@@ -143,7 +143,7 @@ class HiddenMachine(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.orthanc = MemoryOrthanc()
         self.hidden: set[OrthancId] = set()
-        self.entries: dict[EntryId, set[OrthancId]] = {}
+        self.entries = dict[EntryId, set[OrthancId]]()
         self.backup: Any = None
         self.drive = Drive(self.orthanc, self.folder / "index.sqlite")
 
@@ -180,11 +180,8 @@ class HiddenMachine(RuleBasedStateMachine):
         entry = data.draw(st.sampled_from(sorted(self.entries)))
         some = self.entries[entry] if whole else {data.draw(st.sampled_from(sorted(self.entries[entry])))}
 
-        def without(mark: StudyMark) -> StudyMark:
-            return mark.without(entry, some)
-
         for study in self.orthanc.ids(Level.STUDY):
-            OrthancMarks(self.orthanc).change(study, without)
+            OrthancMarks(self.orthanc).change(study, lambda mark: without(entry, mark, some))
         self._out(set(some))
 
     @rule(level=st.sampled_from(list(Level)), one=st.sampled_from(IDS), told=st.booleans())

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -67,11 +67,9 @@ def test_damage() -> None:
     assert all(StudyMark.decode(written[:end]) is UNREADABLE for end in range(len(written)))
     assert StudyMark.decode(written.replace(b":1,", b":2,", 1)) is UNREADABLE
     assert StudyMark.decode(written.replace(b'"seq"', b'"sequence"')) is UNREADABLE
-    for change in (UNREADABLE.encode, lambda: UNREADABLE.without(EntryId("e"))):
+    for change in (UNREADABLE.encode, UNREADABLE.checked, lambda: UNREADABLE.without_arrived({})):
         with pytest.raises(UnreadableMark):
             change()
-    with pytest.raises(UnreadableMark):
-        UNREADABLE.with_deletion(deletion(s1=(1,)))
 
 
 def test_what_is_hidden() -> None:
@@ -80,38 +78,6 @@ def test_what_is_hidden() -> None:
     assert [mark.hides(one(1), one(each)) for each in range(1, 6)] == [True, True, True, False, False]
     assert list(mark.visible(one(2), [one(5), one(4), one(1)])) == [one(5), one(1)]
     assert not mark.hides(one(3), one(1))
-
-
-def test_joined() -> None:
-    """A deletion in the same entry joins it; the higher folder gives the title, and the later one the time."""
-    files = [deletion("e", ("p", "s", str(each)), s1=(each,)) for each in (1, 2)]
-    folder = Deletion(
-        EntryId("e"), NOON + timedelta(seconds=9), "u", "::1", "webdav", "s", "by-patient", ("p", "s"), {}
-    )
-    mark = StudyMark()
-    for each in (*files, deletion("e", ("p", "s"), s1=(1, 2, 3)), folder, deletion("e", ("q",), s2=(4,))):
-        mark = mark.with_deletion(each)
-    (joined,) = mark.deletions
-    assert (joined.path, joined.title, joined.instances) == (("p", "s"), "s", {
-        one(1): frozenset(map(one, (1, 2, 3))), one(2): frozenset([one(4)])
-    })  # fmt: skip
-
-
-def test_an_instance_is_in_one_deletion() -> None:
-    """What is in the trash already stays in the deletion that took it, and a deletion of nothing changes nothing."""
-    mark = StudyMark((deletion("a", s1=(1,)),))
-    assert mark.with_deletion(deletion("b", s1=(1,))) is mark
-    assert [len(each) for each in mark.with_deletion(deletion("b", s1=(1, 2), s2=(3,))).deletions] == [1, 2]
-
-
-def test_without() -> None:
-    """Parts of a deletion can be taken out; empty series and deletions disappear."""
-    mark = StudyMark((deletion("a", s1=(1, 2), s2=(3,)), deletion("b", s1=(4,))))
-    assert mark.without(EntryId("a"), [one(3), one(4)]).instances == {one(1): frozenset(map(one, (1, 2, 4)))}
-    assert mark.without(EntryId("a")) == StudyMark((mark.deletions[1],))
-    assert mark.without(EntryId("b"), [one(4)]) == StudyMark((mark.deletions[0],))
-    assert mark.without(EntryId("c")) == mark
-    assert not StudyMark((mark.deletions[1],)).without(EntryId("b")).deletions
 
 
 def test_size() -> None:

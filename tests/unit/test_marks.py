@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
@@ -12,12 +13,13 @@ from davfs.trash.mark import Deletion, EntryId, StudyMark, UnreadableMark
 from davfs.trash.marks import DEFAULT_NUMBER, OrthancMarks, decode
 from tests.support.five_images import FIRST, UNKNOWN, fill, path
 from tests.support.memory_orthanc import MemoryOrthanc
+from tests.support.trashing import taking, without
 from tests.unit.test_mark import NOON, one
 
 STUDY, SERIES = path(FIRST)[Level.STUDY], path(FIRST)[Level.SERIES]
 
 
-def taking(number: int) -> Deletion:
+def deletion(number: int) -> Deletion:
     """Return a deletion of one instance."""
     return Deletion(EntryId(str(number)), NOON, "", "", "webdav", "t", "l", ("t",), {SERIES: frozenset([one(number)])})
 
@@ -35,12 +37,12 @@ def test_change(orthanc: MemoryOrthanc) -> None:
     told = list[StudyMark | None]()
     marks = OrthancMarks(orthanc, changed=lambda study: told.append(marks.read(study)))
     assert marks.read(STUDY) is None
-    first = marks.change(STUDY, lambda mark: mark.with_deletion(taking(1)))
-    assert marks.read(STUDY) == first == StudyMark((taking(1),))
+    first = marks.change(STUDY, partial(taking, deletion(1)))
+    assert marks.read(STUDY) == first == StudyMark((deletion(1),))
     last = orthanc.last_change()
     assert marks.change(STUDY, lambda mark: mark) == first
     assert orthanc.last_change() == last
-    assert marks.change(STUDY, lambda mark: mark.without(EntryId("1"))) is None
+    assert marks.change(STUDY, partial(without, EntryId("1"))) is None
     assert orthanc.metadata(STUDY, DEFAULT_NUMBER) is None
     assert marks.change(STUDY, lambda mark: mark) is None
     assert told == [first, first, None, None]
@@ -49,10 +51,7 @@ def test_change(orthanc: MemoryOrthanc) -> None:
 def test_threads(orthanc: MemoryOrthanc) -> None:
     """Of changes at the same time, none is lost."""
     marks = OrthancMarks(orthanc)
-    threads = [
-        threading.Thread(target=marks.change, args=(STUDY, lambda mark, n=n: mark.with_deletion(taking(n))))
-        for n in range(8)
-    ]
+    threads = [threading.Thread(target=marks.change, args=(STUDY, partial(taking, deletion(n)))) for n in range(8)]
     for each in threads:
         each.start()
     for each in threads:
@@ -70,10 +69,10 @@ def test_another_writer(orthanc: MemoryOrthanc) -> None:
     def slow(mark: StudyMark) -> StudyMark:
         calls.append(mark)
         if len(calls) == 1:
-            other.change(STUDY, lambda before: before.with_deletion(taking(1)))
-        return mark.with_deletion(taking(2))
+            other.change(STUDY, partial(taking, deletion(1)))
+        return taking(deletion(2), mark)
 
-    assert marks.change(STUDY, slow) == StudyMark((taking(1), taking(2)))
+    assert marks.change(STUDY, slow) == StudyMark((deletion(1), deletion(2)))
     assert len(calls) == 2
 
 
@@ -85,14 +84,14 @@ def test_endless_conflicts(orthanc: MemoryOrthanc, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(orthanc, "set_metadata", changed)
     with pytest.raises(ValueChanged):
-        OrthancMarks(orthanc).change(STUDY, lambda mark: mark.with_deletion(taking(1)))
+        OrthancMarks(orthanc).change(STUDY, partial(taking, deletion(1)))
 
 
 def test_unreadable(orthanc: MemoryOrthanc, caplog: pytest.LogCaptureFixture) -> None:
     """A mark that cannot be read is not touched, and is reported without what it holds."""
     orthanc.set_metadata(STUDY, DEFAULT_NUMBER, b"Doe", None)
     with pytest.raises(UnreadableMark):
-        OrthancMarks(orthanc).change(STUDY, lambda mark: mark.with_deletion(taking(1)))
+        OrthancMarks(orthanc).change(STUDY, partial(taking, deletion(1)))
     assert (found := orthanc.metadata(STUDY, DEFAULT_NUMBER))
     assert found.value == b"Doe"
     assert not decode(STUDY, found.value).is_readable
@@ -117,10 +116,10 @@ def test_a_short_column(orthanc: MemoryOrthanc, monkeypatch: pytest.MonkeyPatch,
         write(study, number, value[:65_535], expected)
 
     monkeypatch.setattr(orthanc, "set_metadata", cut)
-    kept = marks.change(STUDY, lambda mark: mark.with_deletion(taking(1))) if before else None
+    kept = marks.change(STUDY, partial(taking, deletion(1))) if before else None
     long = Deletion(EntryId("long"), NOON, "", "", "", "", "", (), {SERIES: frozenset(map(one, range(3000)))})
     with pytest.raises(OrthancError, match="fewer"):
-        marks.change(STUDY, lambda mark: mark.with_deletion(long))
+        marks.change(STUDY, partial(taking, long))
     assert marks.read(STUDY) == kept
 
 
@@ -136,7 +135,7 @@ def test_the_lock_of_several_nodes(orthanc: MemoryOrthanc) -> None:
 
     def add(mark: StudyMark) -> StudyMark:
         events.append("change")
-        return mark.with_deletion(taking(1))
+        return taking(deletion(1), mark)
 
     OrthancMarks(orthanc, locked=locked).change(STUDY, add)
     assert events == [f"lock {STUDY}", "change", "unlock"]

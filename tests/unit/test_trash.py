@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -15,6 +16,7 @@ from davfs.orthanc import Level, OrthancId
 from davfs.trash.mark import UnreadableMark
 from davfs.trash.marks import DEFAULT_NUMBER
 from tests.support.trash import ANN, BOB, TrashBin
+from tests.support.trashing import without
 
 SOON, LATE = timedelta(seconds=SECONDS), timedelta(seconds=SECONDS + 1)
 
@@ -274,7 +276,7 @@ def test_copied_mark() -> None:
     mark = bin_.orthanc.metadata(study, DEFAULT_NUMBER)
     assert mark
     bin_.orthanc.set_metadata(copied, DEFAULT_NUMBER, mark.value, None)
-    bin_.marks.change(study, lambda mark: mark.without(entry.id))
+    bin_.marks.change(study, partial(without, entry.id))
     bin_.trash.purge(bin_.only())
     assert bin_.orthanc.files.keys() == {one, other}
     assert not bin_.trash.entries()

@@ -8,7 +8,7 @@ from davfs.audit.record import Client
 from davfs.filesystem.trash.entry_images import Instances
 from davfs.filesystem.trash.joining import DeletedFolder, common, title_of
 from davfs.orthanc.model import OrthancId
-from davfs.trash.mark import Deletion, EntryId, StudyMark, UnreadableMark
+from davfs.trash.mark import Deletion, EntryId, StudyMark
 
 
 def deletion(  # noqa: PLR0913, PLR0917  all that a mark tells
@@ -31,7 +31,7 @@ def deletion(  # noqa: PLR0913, PLR0917  all that a mark tells
 
 def added(new: Deletion, deleted: DeletedFolder, by: Client, mark: StudyMark) -> StudyMark:
     """Add a deletion to a mark; it joins an earlier one of the same client. An image is in one entry only."""
-    before = _deletions(mark)
+    before = mark.checked().deletions
     new = _less(new, united(*(each.instances for each in before)))
     if not new.instances:  # another client was faster
         return mark
@@ -53,7 +53,7 @@ def added(new: Deletion, deleted: DeletedFolder, by: Client, mark: StudyMark) ->
 
 def raised(entry: EntryId, joined: Collection[EntryId], deleted: DeletedFolder, mark: StudyMark) -> StudyMark:
     """Make the deletions of what was in a folder, by their entries, one deletion of the folder in one of these."""
-    before = _deletions(mark)
+    before = mark.checked().deletions
     chosen = [each for each in before if not each.purger and each.id in joined and deleted.has(each)]
     if not chosen:
         return mark
@@ -150,11 +150,5 @@ def _filled(instances: Instances) -> Instances:
 
 def _mapped(mark: StudyMark, function: Callable[[Deletion], Iterable[Deletion]]) -> StudyMark:
     """Replace each deletion of a mark by others, without those that have no images."""
-    made = (new for old in _deletions(mark) for new in function(old))
+    made = (new for old in mark.checked().deletions for new in function(old))
     return StudyMark(tuple(each for each in made if each.instances))
-
-
-def _deletions(mark: StudyMark) -> tuple[Deletion, ...]:
-    if not mark.is_readable:
-        raise UnreadableMark("the mark of a study in the trash cannot be read: it is damaged, or of a newer version")
-    return mark.deletions
