@@ -2,9 +2,11 @@
 
    1. Each group (alphabetic, ideographic, phonetic) is divided into family, given and middle name; prefix and suffix do not count.
    2. Each of these is divided into words, which are folded: no case, no accents, umlauts as their vowels alone.
-   3. Words that are in many names (titles, particles) and initials are left out where there are others, and so are names that
-      stand for nobody.
+   3. Words that are in many names (titles, particles) and initials are left out where there are others, and so are words for
+      somebody without a name (UNKNOWN^MALE, NEWBORN^GIRL, N.N.).
    4. The words of a component, and those of family and given name, are added joined, too: some systems write no hyphen.
+
+   Letters that a program could not write (M?LLER) can be any.
 
    Two names contradict if they have parts in a common script, and share none. */
 
@@ -17,6 +19,9 @@
 #define MOST_WORDS 8   /* of a group that are compared, and parts of a name: a comparison takes microseconds for any name */
 #define MOST_PARTS 16
 #define JOINED 120     /* bytes of joined words */
+#define UNREADABLE '?'
+#define REPLACEMENT 0xfffd
+#define DAMAGED 0x80   /* in the script of a part: some of its letters are unreadable */
 #define COMPONENTS 5
 #define COMPARED 3     /* components: family, given, middle */
 
@@ -27,7 +32,7 @@ typedef struct
   uint8_t script;
   uint8_t component;
   uint8_t characters; /* counted to 2 */
-  uint8_t is_common, is_nobody;
+  uint8_t is_common, is_nobody, is_describing;
 } word;
 
 typedef struct
@@ -40,8 +45,19 @@ typedef struct
 static const char* const COMMON[] = {"al", "bin", "binti", "bint", "da", "das", "de", "del", "della", "den", "der", "di", "do",
                                      "dos", "dr", "du", "el", "frau", "herr", "jr", "la", "le", "med", "mme", "mr", "mrs",
                                      "ms", "prof", "san", "sr", "ten", "ter", "van", "vom", "von", "y", "zu", "zum", "zur"};
-static const char* const NOBODY[] = {"anon", "anonym", "anonymised", "anonymized", "anonymous", "nn", "noname", "none",
-                                     "nobody", "unbekannt", "unknown", "unnamed"};
+/* Words for somebody who has no name, or none yet: emergencies and newborns. */
+static const char* const NOBODY[] = {
+    "anon", "anonym", "anonymised", "anonymized", "anonymous", "baby", "babyboy", "babygirl", "desconhecida", "desconhecido",
+    "desconocida", "desconocido", "emergency", "firstname", "inconnu", "inconnue", "lastname", "nachname", "name", "neonate",
+    "neugeborene", "neugeborener", "neugeborenes", "newborn", "nieznana", "nieznany", "nn", "nobody", "noname", "none", "notfall",
+    "okand", "onbekend", "onbekende", "sconosciuta", "sconosciuto", "trauma", "unbekannt", "unbekannte", "unbekannter",
+    "unidentified", "unknown", "unnamed", "vorname", "неизвестная", "неизвестно", "неизвестныи", "不明", "氏名不明"};
+/* Words that describe such a person, and are names elsewhere. */
+static const char* const DESCRIBING[] = {
+    "adult", "bebe", "boy", "child", "donna", "femelle", "female", "feminin", "femenino", "femme", "femmina", "girl", "hombre",
+    "homme", "infant", "jongen", "junge", "kind", "knabe", "madchen", "maedchen", "maennlich", "male", "man", "mann", "mannlich",
+    "maschio", "masculin", "masculino", "meisje", "mujer", "no", "of", "patient", "person", "twin", "uomo", "vrouw", "weiblich",
+    "woman", "женщина", "мужчина"};
 
 #define IS_AMONG(list, text) is_among(list, sizeof(list) / sizeof(*(list)), text)
 
@@ -79,13 +95,19 @@ static void join_umlauts(word* one)
   one->length = length;
 }
 
+static int is_readable(const word* one)
+{
+  return one->length > 0 && (one->characters > 1 || memchr(one->text, UNREADABLE, one->length) == NULL);
+}
+
 static void end_word(group* made, word* one)
 {
-  if (one->length > 0 && made->count < WORDS)
+  if (is_readable(one) && made->count < WORDS)
   {
     one->text[one->length] = '\0';
     one->is_common = IS_AMONG(COMMON, one->text);
-    one->is_nobody = IS_AMONG(NOBODY, one->text);
+    one->is_nobody = IS_AMONG(NOBODY, one->text) || strspn(one->text, "x") == one->length;
+    one->is_describing = IS_AMONG(DESCRIBING, one->text) || one->characters < 2 || strpbrk(one->text, "0123456789") != NULL;
     if (one->script == DAVFS_LATIN)
     {
       join_umlauts(one);
@@ -94,6 +116,20 @@ static void end_word(group* made, word* one)
   }
   one->length = 0;
   one->characters = 0;
+  one->script = 0;
+}
+
+/* Adds what stands for letters that a program could not write, once for several: many write ? for them. */
+static void add_unreadable(group* made, word* one)
+{
+  if (!has_words_apart(one->script) || one->length + 1 >= LONGEST)
+  {
+    end_word(made, one);
+  }
+  else if (one->length == 0 || one->text[one->length - 1] != UNREADABLE)
+  {
+    one->text[one->length++] = UNREADABLE;
+  }
 }
 
 static void add_character(group* made, word* one, const char* folded)
@@ -102,7 +138,8 @@ static void add_character(group* made, word* one, const char* folded)
   size_t length = strlen(folded);
   davfs_read_character(folded, &character);
   uint8_t script = davfs_script(character);
-  if (one->length > 0 && (one->script != script || one->length + length >= LONGEST))
+  int other = one->script != script && (one->script != 0 || !has_words_apart(script));
+  if (one->length > 0 && (other || one->length + length >= LONGEST))
   {
     end_word(made, one);
   }
@@ -123,7 +160,11 @@ static const char* read_group(const char* name, group* made)
     size_t size = davfs_read_character(name, &character);
     memcpy(own, name, size);
     const char* folded = davfs_fold_character(character, own, size);
-    if (*folded == ' ')
+    if (character == UNREADABLE || character == REPLACEMENT)
+    {
+      add_unreadable(made, &one);
+    }
+    else if (*folded == ' ')
     {
       end_word(made, &one);
       one.component = (uint8_t) (one.component + (character == '^' && one.component + 1 < COMPONENTS));
@@ -160,9 +201,22 @@ static int is_own(const word* one)
   return !one->is_common;
 }
 
-static int is_somebody(const word* one)
+static int is_name(const word* one)
 {
-  return !one->is_nobody;
+  return !one->is_nobody && !one->is_describing;
+}
+
+/* Returns 1 if a group has a word for somebody without a name, or is N.N. or X^X. */
+static int has_nobody(const group* made)
+{
+  const word* words = made->words;
+  int found = made->count == 2 && strcmp(words[0].text, words[1].text) == 0 && strchr("nx", words[0].text[0]) != NULL &&
+              words[0].length == 1;
+  for (size_t i = 0; i < made->count; i++)
+  {
+    found |= words[i].is_nobody && words[i].characters > 1;
+  }
+  return found;
 }
 
 /* Keeps the words that meet a condition, if there are any, or if none are to be kept then. */
@@ -202,7 +256,8 @@ static void put(output* out, uint8_t script, const char* text, const char* more)
     return;
   }
   out->count++;
-  out->bytes[out->length++] = (char) script;
+  int damaged = strchr(text, UNREADABLE) != NULL || strchr(more, UNREADABLE) != NULL;
+  out->bytes[out->length++] = (char) (damaged ? script | DAMAGED : script);
   out->bytes[out->length++] = (char) (first + second);
   memcpy(out->bytes + out->length, text, first);
   memcpy(out->bytes + out->length + first, more, second + 1);
@@ -250,7 +305,10 @@ static void put_joined(output* out, const group* made)
 static void put_group(output* out, group* made)
 {
   keep(made, is_compared, 1);
-  keep(made, is_somebody, 1);
+  if (has_nobody(made))
+  {
+    keep(made, is_name, 1);
+  }
   group all = *made;
   keep(made, is_long, 0);
   keep(made, is_own, 0);
@@ -318,6 +376,41 @@ static inline const char* next_part(const char* part)
   return part + 3 + (unsigned char) part[1];
 }
 
+/* Returns 1 if a text is as a pattern, in which UNREADABLE stands for one character or more. */
+static int matches(const char* pattern, const char* text)
+{
+  const char *wild = NULL, *from = NULL;
+  while (*text != '\0')
+  {
+    if (*pattern == UNREADABLE)
+    {
+      wild = pattern++;
+      from = ++text;
+    }
+    else if (*pattern == *text)
+    {
+      pattern++;
+      text++;
+    }
+    else if (wild != NULL)
+    {
+      pattern = wild + 1;
+      text = ++from;
+    }
+    else
+    {
+      return 0;
+    }
+  }
+  return *pattern == '\0';
+}
+
+/* As `is_shared`, of parts of which one may be damaged, in the same script. */
+static int is_shared_damaged(const char* part, const char* other)
+{
+  return is_shared(part, other) || matches(part + 2, other + 2) || matches(other + 2, part + 2);
+}
+
 int davfs_names_contradict(const char* parts, const char* others)
 {
   int compared = 0;
@@ -325,10 +418,11 @@ int davfs_names_contradict(const char* parts, const char* others)
   {
     for (const char* other = others; *other != '\0'; other = next_part(other))
     {
-      if (*part == *other)
+      if (((*part ^ *other) & ~DAMAGED & 0xff) == 0)
       {
+        int damaged = (*part | *other) & DAMAGED;
         compared = 1;
-        if (is_shared(part, other))
+        if (damaged ? is_shared_damaged(part, other) : is_shared(part, other))
         {
           return 0;
         }

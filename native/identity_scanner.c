@@ -5,6 +5,7 @@
 
 #include "davfs.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define PREAMBLE 132
@@ -265,11 +266,25 @@ void davfs_copy_field(char* out, size_t size, davfs_field from)
   copy(out, size, from.text ? from.text : "", from.length);
 }
 
-/* A date of birth as digits (DA, PS3.5 §6.2; some old files have dots); "" for the dates that stand for none. */
+/* Returns how many digits of a date say something: none if it cannot be a date of birth, such as those that programs write
+   where they know none, or one in another calendar or order; the year alone if month and day are 00. */
+static size_t known_digits(const char* digits, size_t length, int separated)
+{
+  int year = 0, month = 1, day = 1;
+  length = separated && length < 8 ? 4 : length & ~(size_t) 1; /* 1950-1-2 */
+  sscanf(digits, "%4d%2d%2d", &year, &month, &day);
+  if (year < 1900 || year > 2099 || month > 12 || day > 31 || strcmp(digits, "19000101") == 0)
+  {
+    return 0;
+  }
+  return month == 0 ? 4 : day == 0 ? 6 : length;
+}
+
+/* A date of birth as digits (DA, PS3.5 §6.2; some old files have dots), as far as it is known. */
 static void put_birth(char* out, size_t size, const char* text)
 {
-  static const char* const none[] = {"00000000", "00010101", "11111111", "19000101", "99999999"};
   size_t length = 0;
+  int separated = 0;
   char digits[9];
   for (; *text != '\0' && length < 8; text++)
   {
@@ -277,26 +292,26 @@ static void put_birth(char* out, size_t size, const char* text)
     {
       digits[length++] = *text;
     }
-    else if (*text != '.' && *text != '-')
+    else if (*text == '.' || *text == '-')
+    {
+      separated = 1;
+    }
+    else
     {
       length = 0;
       break;
     }
   }
   digits[length] = '\0';
-  length = length < 4 ? 0 : length; /* a year, at least */
-  for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++)
-  {
-    length = strcmp(digits, none[i]) == 0 ? 0 : length;
-  }
-  copy(out, size, digits, length);
+  copy(out, size, digits, length < 4 ? 0 : known_digits(digits, length, separated));
 }
 
-/* M, F and O are the values of the standard (PS3.3 C.7.1.1); all others say nothing. */
+/* Of the standard's values (PS3.3 C.7.1.1.1), O says nothing: consoles and worklists write it where the sex is unknown, for which
+   DICOM has no value. */
 static void put_sex(char* out, size_t size, const char* text)
 {
   char letter = (char) (*text & ~0x20);
-  copy(out, size, &letter, text[0] != '\0' && text[1] == '\0' && strchr("MFO", letter) != NULL ? 1 : 0);
+  copy(out, size, &letter, text[0] != '\0' && text[1] == '\0' && strchr("MF", letter) != NULL ? 1 : 0);
 }
 
 static void put_text(char* out, size_t size, const char* text)

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class AuditQuery:
         since: First moment.
         until: First moment that is not wanted any more.
         unreadable: Number of lines so far that are no records.
+        damaged: Older files that could not be read, or not to their end.
     """
 
     user: str = ""
@@ -40,15 +42,18 @@ class AuditQuery:
     since: datetime | None = None
     until: datetime | None = None
     unreadable: int = field(default=0, init=False)
+    damaged: list[Path] = field(default_factory=list, init=False)
 
     def records(self, path: Path) -> Iterator[RecordFields]:
         """Yield the records that are wanted, in the order in which they were written.
+
+        An older file that cannot be read does not cost the others: it is in `damaged` then.
 
         Args:
             path: The audit file; older ones beside it are read first.
 
         Raises:
-            OSError: A file cannot be read.
+            OSError: The file cannot be read.
         """
         with ExitStack() as opened:  # the file is opened first: meanwhile it may become one of the others
             try:
@@ -70,10 +75,24 @@ class AuditQuery:
         return datetime.strptime(match[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC) + _CLOCK < self.since
 
     def _older(self, file: Path, current: BinaryIO | None) -> Iterator[RecordFields]:
-        if current and os.path.samestat(file.stat(), os.fstat(current.fileno())):
-            return
-        with _opened(file) as content:
-            yield from self._wanted(content)
+        with ExitStack() as opened:
+            try:
+                content = opened.enter_context(_opened(file))
+                is_current = current and os.path.samestat(file.stat(), os.fstat(current.fileno()))
+            except FileNotFoundError:  # it was too old, and removed meanwhile
+                return
+            except OSError:
+                self.damaged.append(file)
+                return
+            if not is_current:
+                yield from self._wanted(self._readable(file, content))
+
+    def _readable(self, file: Path, content: BinaryIO) -> Iterator[bytes]:
+        """Yield the lines of a file, as far as it can be read."""
+        try:
+            yield from content
+        except (OSError, EOFError, zlib.error):
+            self.damaged.append(file)
 
     def _wanted(self, lines: Iterable[bytes]) -> Iterator[RecordFields]:
         for line in lines:
@@ -105,8 +124,10 @@ def _opened(file: Path) -> BinaryIO:
 
 def _parsed(line: bytes) -> RecordFields | None:
     """Return a record; None for a line that is none, such as one that a power failure cut off."""
-    with suppress(ValueError, TypeError, KeyError, RecursionError):
+    with suppress(ValueError, TypeError, KeyError, RecursionError, OverflowError):
         record = json.loads(line)
         if all(isinstance(record[key], str) for key in ("time", "user", "action", "outcome", "address")):
-            return cast("RecordFields", record) if datetime.fromisoformat(record["time"]).tzinfo else None
+            moment = datetime.fromisoformat(record["time"])
+            moment.astimezone()  # fails at the ends of the calendar
+            return cast("RecordFields", record) if moment.tzinfo else None
     return None

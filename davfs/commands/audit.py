@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,7 @@ from davfs.printable import printable
 from davfs.settings.standalone import read_audit_file
 
 _FAILED, _MISCONFIGURED = 1, 2
-_DAY = len("2026-11-30")
+_HAS_TIME = re.compile(r"[T ]\d", re.IGNORECASE)
 _UNITS = ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB"))
 
 FileArgument = Annotated[
@@ -51,12 +52,10 @@ def audit(  # noqa: PLR0913  each is an option
 ) -> None:
     """Print the audit trail: who did what, when and from where.
 
-    Reads the audit file and the older ones beside it, also those that gzip compressed. Exits with 1 if they cannot be
-    read.
+    Reads the audit file and the older ones beside it, also those that gzip compressed. Exits with 1 if one of them
+    cannot be read; the others are printed.
     """
-    first, end = _moment("--since", since), _moment("--until", until)
-    if end and len(until) == _DAY:
-        end += timedelta(days=1)
+    first, end = _moment("--since", since), _moment("--until", until, whole_day=True)
     query = AuditQuery(user, study, action.value if action else "", first, end)
     try:
         for record in query.records(file or _configured(context, config)):
@@ -68,6 +67,10 @@ def audit(  # noqa: PLR0913  each is an option
         raise typer.Exit(_FAILED) from error
     if query.unreadable:
         typer.echo(f"lines that are no records, and were left out: {query.unreadable}", err=True)
+    for damaged in query.damaged:
+        typer.echo(f"'{damaged}' cannot be read, or not to its end: records are missing", err=True)
+    if query.damaged:
+        raise typer.Exit(_FAILED)
 
 
 def described(record: RecordFields) -> str:
@@ -101,10 +104,13 @@ def _size(number: int) -> str:
     return next((f"{number / unit:.1f} {name}" for unit, name in _UNITS if number >= unit), f"{number} bytes")
 
 
-def _moment(option: str, text: str) -> datetime | None:
+def _moment(option: str, text: str, *, whole_day: bool = False) -> datetime | None:
+    """Return the moment that an option means: a day begins at midnight here, or ends there as a whole day."""
     try:
-        return datetime.fromisoformat(text).astimezone() if text else None
-    except ValueError:
+        moment = datetime.fromisoformat(text).astimezone() if text else None
+        is_day = moment is not None and not _HAS_TIME.search(text)
+        return moment + timedelta(days=1) if moment and is_day and whole_day else moment
+    except (ValueError, OverflowError):
         hint = "2026-11-30 or 2026-11-30T14:00"
         raise typer.BadParameter(f"{text!r} is no time such as {hint}", param_hint=option) from None
 

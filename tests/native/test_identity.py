@@ -126,6 +126,37 @@ AGREE = [
     ("ИВАНОВ^ИВАН", "IVANOV^IVAN"),
     ("ΠΑΠΑΔΌΠΟΥΛΟΣ", "παπαδοπουλος"),
     ("LE^VAN", "LE^VAN"),
+    ("UNKNOWN^MALE", "DOE^JOHN"),
+    ("UNKNOWN FEMALE 3", "DOE^JANE"),
+    ("UNKNOWN^J", "DOE^MARY"),
+    ("UNBEKANNT^MÄNNLICH", "DOE^JOHN"),
+    ("Unbekannt^Maennlich", "DOE^JOHN"),
+    ("INCONNU^HOMME", "DOE^JOHN"),
+    ("НЕИЗВЕСТНЫЙ^МУЖЧИНА", "ИВАНОВ^ИВАН"),
+    ("氏名不明", "山田^太郎"),
+    ("NN 4711", "DOE^JOHN"),
+    ("N.N.", "DOE^JOHN"),
+    ("XXX^XXX", "DOE^JOHN"),
+    ("X^X", "DOE^JOHN"),
+    ("NO NAME", "DOE^JOHN"),
+    ("Nachname^Vorname", "DOE^JOHN"),
+    ("NEWBORN^GIRL", "DOE^JANE"),
+    ("BABY^BOY A", "DOE^JOHN"),
+    ("BABY OF DOE^JANE", "DOE^ANNA"),
+    ("BABYGIRL^DOE", "DOE^ANNA"),
+    ("EMERGENCY^PATIENT 7", "DOE^JOHN"),
+    ("M?LLER^J?RGEN", "MÜLLER^JÜRGEN"),
+    ("M??LLER^J??RGEN", "MUELLER^JUERGEN"),
+    ("M\ufffdLLER", "MÜLLER"),
+    ("?DE", "ÖDE"),
+    ("GRO?", "GROSS"),
+    ("HO?EVAR", "HOČEVAR"),
+    ("M?LLER^J", "MÜLLER^HANS"),
+    ("J?RGEN", "J"),
+    ("VON M?LLER^A", "VONMÜLLER"),
+    ("??????^????", "ИВАНОВ^ИВАН"),
+    ("M?LLER", "МЮЛЛЕР"),
+    ("M?LL?R", "M?LLER"),
     ("PATIENT^042", "PATIENT^043"),
 ]
 CONTRADICT = [
@@ -141,6 +172,14 @@ CONTRADICT = [
     ("Doe=山田", "Roe=鈴木"),
     ("홍^길동", "김^철수"),
     ("DO^JOE", "LI^WEI"),
+    ("BABY OF DOE^JANE", "ROE^ANNA"),
+    ("UNKNOWN^BOBBY", "DOE^JOHN"),
+    ("MALE^JOHN", "ROE^JANE"),
+    ("BOY^PETER", "ROE^JANE"),
+    ("MALCOLM^X", "ROE^JANE"),
+    ("M?LLER^JAN", "MEIER^KARL"),
+    ("M?LLER", "SCHMIDT"),
+    ("M?LLER", "MÜLLNER"),
 ]
 
 
@@ -229,6 +268,46 @@ def test_other_character_sets_are_left_to_orthanc(library: ctypes.CDLL, charset:
     tags = {"SpecificCharacterSet": charset, "PatientName": b"\xc4\xd6^\x1b$B"}
     assert scanned(library, dicom.instance("p", tags=tags)) is None
     assert scanned(library, dicom.instance("p", tags={**tags, "PatientName": b"DOE^JOHN"})) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("19500102", "19500102"),
+        ("1950.01.02", "19500102"),
+        ("1950-01-02", "19500102"),
+        ("1950", "1950"),
+        ("195001", "195001"),
+        ("19500100", "195001"),
+        ("19500000", "1950"),
+        ("1950-00-00", "1950"),
+        ("1950-1-2", "1950"),
+        ("1950010", "195001"),
+        ("19500102\\19600102", "19500102"),
+        *(
+            (text, "")
+            for text in (
+                "", "18991230", "18000101", "00010101", "11111111", "19000101", "99991231", "99999999", "24930102",
+                "02.01.1950", "01/02/1950", "01021950", "19501301", "19500132", "unknown", "M",
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_dates_of_birth(library: ctypes.CDLL, text: str, meant: str) -> None:
+    """A date is read as far as it is known; what cannot be one, and what programs write for none, says nothing."""
+    identity = Identity()
+    library.davfs_make_identity(ctypes.byref(identity), b"1", b"", text.encode(), b"")
+    assert identity.birth.decode() == meant
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"), [("M", "M"), ("f", "F"), ("O", ""), ("U", ""), ("W", ""), ("", ""), ("MALE", "")]
+)
+def test_sexes(library: ctypes.CDLL, text: str, meant: str) -> None:
+    """M and F alone say something: O is written for unknown, too."""
+    identity = Identity()
+    library.davfs_make_identity(ctypes.byref(identity), b"1", b"", b"", text.encode())
+    assert identity.sex.decode() == meant
 
 
 def study(number: int) -> bytes:

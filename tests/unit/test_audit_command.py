@@ -159,3 +159,48 @@ def test_file_that_becomes_full(file: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr("davfs.audit.reading.rotated_files", rotated_meanwhile)
     assert len(run(file).stdout.splitlines()) == 11
+
+
+@pytest.mark.parametrize("option", ["--since", "--until"])
+@pytest.mark.parametrize("moment", ["0001-01-01", "9999-12-31", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00+14:00"])
+def test_ends_of_the_calendar(file: Path, option: str, moment: str) -> None:
+    """Times at the ends of the calendar are refused in one line, or mean what they say."""
+    result = run(file, option, moment)
+    assert (result.exit_code, isinstance(result.exception, SystemExit)) == (2, True) or result.exit_code == 0
+
+
+@pytest.mark.parametrize("day", ["2026-11-30", "20261130", "2026-W49-1"])
+def test_days(file: Path, day: str) -> None:
+    """A day is meant as a whole in each form of ISO 8601."""
+    assert len(run(file, "--until", day).stdout.splitlines()) == 10
+
+
+def test_records_at_the_ends_of_the_calendar(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record with a time that this time zone cannot have is none, and costs no other."""
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    with file.open("ab") as written:
+        written.write(
+            b'{"time":"0001-01-01T00:00:00+00:00","action":"read","outcome":"done","user":"a","address":"1"}\n'
+        )
+    result = run(file)
+    assert (result.exit_code, len(result.stdout.splitlines())) == (0, 11)
+    assert result.stderr == "lines that are no records, and were left out: 1\n"
+
+
+@pytest.mark.parametrize("damage", ["cut off", "no gzip", "damaged inside", "unreadable"])
+def test_damaged_older_file(file: Path, damage: str) -> None:
+    """An older file that cannot be read costs no record of the others, and is told."""
+    oldest = rotated_files(file)[0]
+    content = oldest.read_bytes()
+    made = {"cut off": content[:-12], "no gzip": b"{}\n", "damaged inside": content[:20] + b"\xff" * 60}
+    if damage == "unreadable":
+        oldest.unlink()
+        oldest.mkdir()
+    else:
+        oldest.write_bytes(made[damage])
+    result = run(file)
+    lines = result.stdout.splitlines()
+    assert len([line for line in lines if "id0 " not in line]) == 10
+    assert result.exit_code == 1
+    assert f"'{oldest}' cannot be read, or not to its end: records are missing" in result.stderr
