@@ -128,6 +128,7 @@ class Promise(RuleBasedStateMachine):
         self.layouts = [load_text(text, f"{title}.toml") for title, text in LAYOUTS.items()]
         self.late: list[OrthancId] = []
         self.shown: dict[tuple[str, DrivePath], str] = {}
+        self.renamed: set[str] = set()
         self.open()
 
     def open(self) -> None:
@@ -152,7 +153,14 @@ class Promise(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, len(POOL) - 1))
     def arrive(self, number: int) -> None:
-        """Store an instance, perhaps one that was deleted before."""
+        """Store an instance, perhaps one that was deleted before; of a renamed study, under its first name again."""
+        study = dicom.ids(POOL[number]).study
+        if study in self.renamed and study not in self.orthanc.ids(Level.STUDY):
+            self.renamed.remove(study)
+            same = {
+                each for one in map(dicom.ids, POOL) if one.study == study for each in (study, one.series, one.instance)
+            }
+            self.shown = {place: node for place, node in self.shown.items() if node not in same}
         self.orthanc.store(POOL[number])
 
     @rule(level=st.sampled_from(Level), chance=st.integers(0, 99))
@@ -172,6 +180,7 @@ class Promise(RuleBasedStateMachine):
         if followed and (ids := sorted(self.orthanc.ids(Level.STUDY))):
             study = ids[chance % len(ids)]
             self.orthanc.rename(study, {"PatientName": name})
+            self.renamed.add(study)
             moved = set(self.orthanc.below(study))
             self.shown = {place: node for place, node in self.shown.items() if node not in moved}
 
