@@ -154,6 +154,9 @@ class Restorable(Protocol):
             NotFound: Nothing is at the path.
         """
 
+    def former(self, path: Path) -> Path:
+        """Return the path on the drive to which what is at a path would be restored; see `restore`."""
+
 
 @dataclass(frozen=True, slots=True)
 class QuotaUsage:

@@ -1,7 +1,7 @@
 """The root of the drive: README.txt, and a folder for each area."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import datetime
 from functools import cache
 from typing import Any, Protocol
@@ -35,6 +35,10 @@ from davfs.orthanc import Buffer
 README = "README.txt"
 _OWN = "the drive's own folders cannot be changed"
 _UPLOAD_REFUSED = "somebody has just tried to replace this file, which cannot be: wait a minute before it is deleted"
+_REPLACED = (
+    "another image has the same name and size in the layout now, and a program may take the two for the same: "
+    "delete the whole folder in the trash instead"
+)
 PROTECTED_UPLOADS = 10_000
 PROTECTED_SECONDS = 30.0
 """Seconds for which a file is not deleted after its replacement was refused: rclone takes it for its failed upload."""
@@ -242,7 +246,24 @@ class Drive:
         area, below = self._area(path)
         if not isinstance(area, Deletable):
             raise Forbidden(path, "nothing can be deleted here")
+        trash: Restorable | None = self._area_with(Restorable, path)
+        if trash is not None:
+            self._check_replaced(trash, path)
         return area.delete(below, by=by)
+
+    def _check_replaced(self, trash: Restorable, path: Path) -> None:
+        """Refuse to delete a file for good while the layout shows another image of its name and size.
+
+        rclone, and others that compare names and sizes, take the two for the same, and delete the one that they were
+        asked to move back.
+        """
+        with suppress(NotFound):  # a folder goes with the last of its content
+            entry = self.stat(path)
+            if entry.is_folder or not entry.resource:
+                return
+            shown = self.stat(trash.former(path[1:]))
+            if not shown.is_folder and shown.size == entry.size:
+                raise Forbidden(path, _REPLACED)
 
     def _area_with(self, protocol: type, path: Path) -> Any:  # the protocol, or None
         area = self._areas.get(path[0]) if path else None

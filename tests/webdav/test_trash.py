@@ -276,3 +276,24 @@ def test_versions_in_the_trash(archive: Archive, at: str) -> None:
     assert (changed.status_code, b"1 image\n" in changed.content) == (200, True)
     copied = drive.request("COPY", first, headers={"Destination": drive.href("inbox/a.dcm")})
     assert (copied.status_code, "can be moved into the folders" in copied.text) == (403, True)
+
+
+@pytest.mark.parametrize("at", ["core", "drive", "serve"])
+def test_corrected_images(archive: Archive, at: str) -> None:
+    """A client that compares names and sizes does not delete an image in the trash for a new one in its place."""
+    patient = f"corrected {at}"
+    images = archive.store(patient, studies=1, numbers=1)
+    ((path, old),) = images.items()
+    folder = f"by-patient/Doe {patient} ({patient})"
+    assert archive.drive.delete(folder).status_code == 204
+    uid = dicom.uid(patient, 1, 1, 1)
+    new = dicom.instance(patient, tags={"SOPInstanceUID": f"{uid[:-1]}{(int(uid[-1]) + 1) % 10}"})
+    import_by_rest(archive.rest, new)
+    entry, drive = archive.entry(patient), archive.door(at)
+    file = f"{entry}/{'/'.join(path.split('/')[2:])}"
+    refused = drive.delete(file)
+    assert (refused.status_code, "same name and size" in refused.text or at == "core") == (403, True)
+    assert drive.get(file).content == old
+    assert drive.delete(entry).status_code == 204
+    assert has(archive.rest, new)
+    assert not has(archive.rest, old)

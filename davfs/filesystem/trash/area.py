@@ -172,6 +172,12 @@ class TrashArea:
             raise NotFound(path, "there is no image below it")
         return self._trash.restore(entry, part), (entry.layout, *below)
 
+    def former(self, path: Path) -> Path:
+        """Return the path on the drive where something was; see `davfs.filesystem.area.Restorable`."""
+        entry = self._entry(path)
+        with self._opened(entry, path) as (_, below):
+            return (entry.layout, *below)
+
     def restore_entry(self, entry: TrashEntry) -> Sequence[OrthancId]:
         """Restore a whole entry; return its studies."""
         restored = list[OrthancId]()
