@@ -69,6 +69,7 @@ typedef struct {
   char series[68];
   char instance[48];
 } davfs_arrival;
+typedef struct { char instance[48]; } davfs_sent_again;
 typedef struct {
   int64_t time;
   uint64_t size;
@@ -100,6 +101,9 @@ void davfs_open_arrivals(void);
 void davfs_close_arrivals(void);
 int davfs_take_arrival(davfs_arrival* arrival, int seconds);
 uint64_t davfs_lost_arrivals(void);
+void davfs_close_sent_again(void);
+int davfs_take_sent_again(davfs_sent_again* taken, int most, int milliseconds);
+uint64_t davfs_lost_sent_again(void);
 void davfs_open_reads(void);
 void davfs_close_reads(void);
 int davfs_take_reads(davfs_read* reads, int most, int milliseconds);

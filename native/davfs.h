@@ -5,6 +5,7 @@
    webdav_callbacks.c                              the six callbacks; davfs/sdk/callbacks.py describes the round trip
    request_filter.c  python_threads.c              before a callback; from Orthanc's threads to Python's
    change_queue.c  arrivals.c                      from Orthanc's callbacks of changes and of stored instances to Python
+   sent_again.c                                    instances that may be in the trash and were sent again, to Python
    quarantine.c                                    filters of arriving instances: does an identity contradict the archive's?
    quarantine_queue.c                              instances that were held, from the filters to Python
    identity_table.c  identity_reader.c             identities in the archive, by PatientID; identity of an arriving instance
@@ -192,6 +193,21 @@ void davfs_close_arrivals(void);
 int davfs_take_arrival(davfs_arrival* arrival, int seconds);
 /* Returns how many instances there was no room for since the last call. */
 uint64_t davfs_lost_arrivals(void);
+
+/* sent_again.c: the instances that came to Orthanc, not through the drive, and that it had already or may have had. */
+typedef struct
+{
+  char instance[48]; /* Orthanc's identifier */
+} davfs_sent_again;
+
+/* Queues them from now on; those that come before Python runs, too. */
+void davfs_register_sent_again(void);
+/* Ends the waiting; those that come are queued still. */
+void davfs_close_sent_again(void);
+/* Takes some, oldest first, and waits so many milliseconds for the first one. Returns their number. */
+int davfs_take_sent_again(davfs_sent_again* taken, int most, int milliseconds);
+/* Returns the number of those for which there was no room since the last call. */
+uint64_t davfs_lost_sent_again(void);
 
 /* read_queue.c: the files that recent_files.c has sent. */
 typedef struct

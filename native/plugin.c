@@ -134,6 +134,7 @@ static int32_t initialize(const char* configuration, const char* path)
   }
   OrthancPluginRegisterOnChangeCallback(davfs_context, on_change);
   davfs_register_arrivals();
+  davfs_register_sent_again();
   if (davfs_register_callbacks(outer, inner) != 0)
   {
     return refuse("Orthanc refuses Davfs.Uri: does another plugin use it?");

@@ -35,6 +35,7 @@ from davfs.filesystem.readme import Readme
 from davfs.filesystem.receipts import TrashLookup
 from davfs.filesystem.search.assembly import SearchAssembly
 from davfs.filesystem.trash.area import TrashArea
+from davfs.filesystem.trash.sent_again import SentAgainQueue
 from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
 from davfs.imports.same_image import SameImage
@@ -100,6 +101,7 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     decode: Decoder | None = None,
     link: DatabaseLink | None = None,
     quarantine: Quarantine | None = None,
+    sent_again: SentAgainQueue | None = None,
 ) -> Assembly:
     """Make a drive, and start its background threads.
 
@@ -112,6 +114,7 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
         decode: Decodes compressed pixels that Orthanc does not; not to be used inside Orthanc.
         link: Orthanc's database, to share it with other Orthancs; None if there are no others.
         quarantine: The filters of arriving instances; None if there are none.
+        sent_again: The instances that were sent to Orthanc again; None outside Orthanc.
         open_files: Number of large files that are kept open between ranges; inside Orthanc each is in memory.
 
     Raises:
@@ -141,6 +144,7 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
         run=lanes.deletions.run,
         scratch=spool.scratch,
         since=since,
+        queue=sent_again,
     )
     same_image = SameImage(orthanc, decode, spool.scratch)
     importer = Importer(
@@ -192,7 +196,9 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     sweeper.start()
     if may_delete:
         trash.retention.start()
-    followers: tuple[Follower, ...] = (*_follow(link, catalog, indexer), *quarantining)
+    for thread in trash.sent_again:
+        thread.start()
+    followers: tuple[Follower, ...] = (*_follow(link, catalog, indexer), *quarantining, *trash.sent_again)
     shutdown = Shutdown(
         interrupt=(
             lanes.zips.refuse,

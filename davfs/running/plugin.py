@@ -31,6 +31,7 @@ from davfs.quarantine.inside import InsideQuarantine
 from davfs.running.assembly import Assembly, assemble
 from davfs.running.shutdown import log_running_threads
 from davfs.sdk import callbacks, changes, core, log
+from davfs.sdk.sent_again import InstancesSentAgain
 from davfs.settings import setup, state_folder
 from davfs.settings.configuration import ServerSettings
 from davfs.settings.node_name import NodeName
@@ -96,6 +97,7 @@ def _start() -> None:
         open_files=1,
         link=_link(configuration, outage, checked) if checked.settings.cluster else None,
         quarantine=quarantine,
+        sent_again=InstancesSentAgain(),
     )
     _running.assembly = assembly
     callbacks.register_collection(DriveCollection(assembly.drive, assembly.audit))

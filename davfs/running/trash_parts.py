@@ -12,6 +12,7 @@ from davfs.filesystem.trash.area import TrashArea
 from davfs.filesystem.trash.entry_trees import EntryTrees
 from davfs.filesystem.trash.refresh import TrashRefresh
 from davfs.filesystem.trash.retention import Retention
+from davfs.filesystem.trash.sent_again import SentAgain, SentAgainQueue, ShownAgain
 from davfs.filesystem.trash.trash import Trash
 from davfs.filesystem.trash.uploads import UploadedImages
 from davfs.orthanc import Orthanc
@@ -20,6 +21,8 @@ from davfs.running.hiding import Hiding
 from davfs.settings.configuration import Configuration
 from davfs.settings.setup import Setup
 
+_SENT_AGAIN = "sent-again.json"
+"""File beside the catalog with images that were sent again and not looked up yet when the drive ended."""
 _LONGEST = 36_500
 """Days of the longest retention: a date that is later cannot be written."""
 
@@ -33,6 +36,7 @@ class TrashParts:
         area: Its area of the drive.
         uploads: Takes images out of it that are uploaded again.
         retention: Its background thread.
+        sent_again: The thread that takes images out of it that are sent to Orthanc again; none outside Orthanc.
         closed: Called to close its files.
     """
 
@@ -40,6 +44,7 @@ class TrashParts:
     area: TrashArea
     uploads: UploadedImages
     retention: Retention
+    sent_again: tuple[SentAgain, ...]
     closed: tuple[Callable[[], object], ...]
 
     def close(self) -> None:
@@ -57,8 +62,9 @@ def make_trash(  # noqa: PLR0913  what it is made of
     run: Callable[[Callable[[], None]], None],
     scratch: Path,
     since: datetime,
+    queue: SentAgainQueue | None,
 ) -> TrashParts:
-    """Make the trash, without starting its thread.
+    """Make the trash, without starting its threads.
 
     Args:
         checked: The configuration.
@@ -68,6 +74,7 @@ def make_trash(  # noqa: PLR0913  what it is made of
         run: Runs a deletion on a worker thread, and waits for it.
         scratch: Folder for temporary files, which only the drive can read.
         since: Date of the folder, in UTC.
+        queue: Has what is sent to Orthanc again; None outside Orthanc.
     """
     settings, marks, known = checked.settings, hiding.marks, hiding.known
     noted = TrashRefresh(refresh, known, orthanc)
@@ -84,7 +91,13 @@ def make_trash(  # noqa: PLR0913  what it is made of
     )
     area = TrashArea(trash, trees, lambda: checked.layout_files.loaded.layouts, noted, run, since)
     closed = (area.close, derived_files.close, files.close)
-    return TrashParts(trash, area, UploadedImages(marks, orthanc), Retention(trash, noted), closed)
+    sent_again = tuple(
+        SentAgain(each, ShownAgain(noted, known, marks, orthanc).show, settings.catalog.with_name(_SENT_AGAIN))
+        for each in ([queue] if queue else [])
+    )
+    for each in sent_again:
+        trash.spare(each)
+    return TrashParts(trash, area, UploadedImages(marks, orthanc), Retention(trash, noted), sent_again, closed)
 
 
 def retention_of(settings: Configuration) -> timedelta:

@@ -129,6 +129,15 @@ def uploaded(instances: Collection[OrthancId], mark: StudyMark) -> StudyMark:
     return _mapped(mark, less)
 
 
+def sent_again(instances: frozenset[OrthancId], mark: StudyMark) -> StudyMark:
+    """Take images out of all entries, also those that are being purged: what is not deleted yet is spared."""
+
+    def less(each: Deletion) -> list[Deletion]:
+        return [replace(each, instances=_filled({series: ids - instances for series, ids in each.instances.items()}))]
+
+    return _mapped(mark, less)
+
+
 def united(*some: Instances) -> Instances:
     """Return the instances of all, by series."""
     series = {one for each in some for one in each}

@@ -56,6 +56,17 @@ class TrashedOrthanc(ResourceDeleter, Protocol):
         """See `davfs.orthanc.StudyMetadata`."""
 
 
+class Spared(Protocol):
+    """What must not be deleted for good: `davfs.filesystem.trash.sent_again.SentAgain`."""
+
+    @property
+    def is_incomplete(self) -> bool:
+        """True if images were sent again lately of which it is not known which."""
+
+    def settle(self) -> None:
+        """Take all images out of the trash that have been sent again until now."""
+
+
 class Trash:
     """What was deleted in the layouts of all drives of an Orthanc.
 
@@ -91,8 +102,13 @@ class Trash:
         self._purging: set[OrthancId] = set()
         self._interrupted = False
         self._version = version
+        self._spared: Spared | None = None
         self._entries: tuple[object, Mapping[EntryId, TrashEntry]] = (object(), {})
         self._images: LruCache[EntryId, tuple[object, EntryImages]] = LruCache(_OPEN)
+
+    def spare(self, spared: Spared) -> None:
+        """Delete nothing for good that was sent to Orthanc again."""
+        self._spared = spared
 
     # Reading
 
@@ -224,7 +240,11 @@ class Trash:
 
         Returns:
             The studies.
+
+        Raises:
+            OrthancError: Orthanc does not answer.
         """
+        self._settle()
         self._closed.add(entry.id)
         wanted = _chosen(entry, images)
         for study, instances in wanted.items():
@@ -252,7 +272,9 @@ class Trash:
     def purge_expired(self) -> None:
         """Delete for good what has been in the trash for too long, and what a drive that ended has left over."""
         now = self._now()
-        for entry in self.entries().values():
+        self._settle()
+        postponed = self._spared is not None and self._spared.is_incomplete
+        for entry in () if postponed else self.entries().values():
             expires = entry.expires(self.retention)
             if expires and expires <= now and not self._interrupted:
                 self.purge(entry)
@@ -274,7 +296,10 @@ class Trash:
     def _purge(self, study: OrthancId) -> None:
         """Delete what this drive purges of a study, some images at a time."""
         with self._alone(study) as alone, suppress(UnknownResource):
-            while alone and not self._interrupted and (mark := self._marks.read(study)):
+            while alone and not self._interrupted:
+                self._settle()
+                if (mark := self._marks.read(study)) is None:
+                    return
                 batch = changes.claimed_instances(mark, self._node)[:_AT_ONCE]
                 if not batch:
                     return
@@ -286,6 +311,10 @@ class Trash:
         parts = self._orthanc.series_of([study])
         hidden = {one for each in parts for one in each.children if mark.hides(each.resource.id, one)}
         return [one for one in listed if one in hidden]
+
+    def _settle(self) -> None:
+        if self._spared:
+            self._spared.settle()
 
     @contextmanager
     def _alone(self, study: OrthancId) -> Iterator[bool]:
