@@ -297,3 +297,18 @@ def test_corrected_images(archive: Archive, at: str) -> None:
     assert drive.delete(entry).status_code == 204
     assert has(archive.rest, new)
     assert not has(archive.rest, old)
+
+
+def test_equal_names(archive: Archive) -> None:
+    """The names of entries with the same title, as they were listed, lead to them after the others are gone."""
+    images = archive.store("equal", studies=1, numbers=3)
+    for drive, path in zip(archive.drives, images, strict=True):
+        assert drive.delete(path).status_code == 204
+    for drive in archive.drives:  # three clients delete the folder that is empty then
+        assert drive.delete("by-patient/Doe equal (equal)").status_code == 204
+    listed = [name for name in archive.drive.listing("trash") if "(equal)" in name]
+    assert len(listed) == 3
+    for left, name in enumerate(reversed(listed)):
+        assert archive.serve.delete(f"trash/{name}").status_code == 204
+        assert archive.serve.delete(f"trash/{name}").status_code == 404
+        assert sum(has(archive.rest, content) for content in images.values()) == 2 - left

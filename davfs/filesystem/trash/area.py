@@ -17,7 +17,7 @@ from davfs.cache import LruSet
 from davfs.derived.checksums import StoredChecksums
 from davfs.entry import Content, Entry, EntryKind, Opened, Path
 from davfs.errors import IsAFolder, NotAFolder, NotFound
-from davfs.filesystem.trash.entry import TrashEntry, description, named
+from davfs.filesystem.trash.entry import TrashEntry, description, named, resolved
 from davfs.filesystem.trash.entry_trees import EntryTree, EntryTrees
 from davfs.filesystem.trash.trash import Trash
 from davfs.layout import Layout
@@ -138,7 +138,8 @@ class TrashArea:
         return self._trash.existing(sorted({study for each in entries for study in each.deletions}))
 
     def _entry(self, path: Path) -> TrashEntry:
-        found = self._named().get(path[0])
+        shown = self._named()
+        found = shown.get(path[0]) or resolved(path[0], shown.values())
         entry = found.only(self._existing([found])) if found else None
         if entry is None:
             raise NotFound(path, "there is nothing of that name")

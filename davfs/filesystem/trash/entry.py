@@ -124,6 +124,13 @@ def named(entries: Iterable[TrashEntry]) -> Mapping[str, TrashEntry]:
     return {name: by_id[one] for one, name in shown.items()}
 
 
+def resolved(name: str, entries: Iterable[TrashEntry]) -> TrashEntry | None:
+    """Return the entry that a name leads to, also if it has had this name before another entry came, or went."""
+    by_id = {entry.id: entry for entry in entries}
+    found = names.resolve(name, {one: entry.base_name for one, entry in by_id.items()}, files=False)
+    return by_id[found] if found else None
+
+
 def description(entry: TrashEntry, retention: timedelta) -> str:
     """Return the text of ``deleted.txt``: by whom, from where, through which door, and what was deleted."""
     expires = entry.expires(retention)
