@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from pydicom.charset import convert_encodings, decode_bytes
@@ -13,6 +13,7 @@ from davfs.errors import BadFile, Contradiction
 from davfs.orthanc import Level, OrthancId, Resource
 
 _CHARACTER_SET: Final = 0x00080005
+_ESCAPE: Final = b"\x1b"
 _TAGS: Final = {
     "PatientName": 0x00100010,
     "PatientID": 0x00100020,
@@ -55,7 +56,10 @@ def identity_of(content: memoryview) -> FileIdentity:
     except (Unreadable, RecursionError) as error:
         raise BadFile("it cannot be parsed") from error
     encodings = _encodings(data.get(_CHARACTER_SET))
-    return FileIdentity({keyword: _text(data.get(tag), encodings) for keyword, tag in _TAGS.items()})
+    tags = {keyword: _text(data.get(tag), encodings) for keyword, tag in _TAGS.items()}
+    if not _decodes_as_orthanc(data.get(_CHARACTER_SET)):
+        tags["PatientName"] = _text(_without_code_extensions(data.get(_TAGS["PatientName"])), encodings)
+    return FileIdentity(tags)
 
 
 def check_agreement(identity: FileIdentity, level: Level, resource: OrthancId, studies: Sequence[Resource]) -> None:
@@ -90,6 +94,23 @@ def _comparable(value: str) -> list[str]:
     """
     groups = unicodedata.normalize("NFC", value.casefold()).split("=")
     return [" ".join(group.replace("^", " ").replace(".", " ").split()) for group in groups]
+
+
+def _decodes_as_orthanc(character_sets: ParsedElement | None) -> bool:
+    """Return False if Orthanc does not know what the escape sequences of a text mean (PS3.5 §6.1.2.5.3).
+
+    It decodes them where the first character set is the default one, and reads all in the first one otherwise.
+    """
+    first, *others = bytes(character_sets.value).split(b"\\") if character_sets else [b""]
+    return not others or not first.strip(b" \0")
+
+
+def _without_code_extensions(name: ParsedElement | None) -> ParsedElement | None:
+    """Return the groups of a name that end before its first escape sequence: the others cannot be compared."""
+    if name is None or _ESCAPE not in bytes(name.value):
+        return name
+    known = bytes(name.value).partition(_ESCAPE)[0].rpartition(b"=")[0]
+    return replace(name, value=memoryview(known))
 
 
 def _encodings(element: ParsedElement | None) -> list[str]:

@@ -11,7 +11,7 @@ from davfs.imports.sniff import is_junk
 
 _TEMPORARY: Final = (
     ".*",  # hidden files: .report.pdf.swp (vim), .goutputstream-XXXXXX (GNOME), .~lock.report.odt#, .fuse_hidden…
-    "~*",  # ~WRD0000.tmp (Word)
+    "~$*",  # ~$report.docx (Word); but ~report.pdf is a report
     "*~",  # backups of editors
     "#*#",  # emacs
     "*.tmp", "*.temp", "*.part", "*.partial", "*.filepart", "*.crdownload", "*.download", "*.swp", "*.lock", "4913",

@@ -9,7 +9,7 @@ from davfs.demo.ports import free_ports
 from tests.orthanc.conftest import RunOrthanc
 from tests.support import dicom, pictures
 from tests.support.attaching import Study, complaints
-from tests.support.drive import Server, connected, rest_client
+from tests.support.drive import Server, connected, has, import_by_rest, rest_client
 from tests.support.webdav import WebDav
 
 GREY = pictures.png([b"\x01\x02\x03", b"\x04\x05\x06"], columns=3, colour=pictures.GREY)
@@ -170,3 +170,28 @@ def test_name_of_the_user(run_orthanc: RunOrthanc) -> None:
             with WebDav(url, auth=("Jörg", "secret")) as drive:
                 assert drive.put(f"{study.folder}/{number}.pdf", pictures.pdf(number)).status_code == 201
         assert [each["OperatorsName"] for each in study.attached()] == ["Jörg", "Jörg"]
+
+
+CHARACTER_SETS = {
+    "Japanese": ("\\ISO 2022 IR 87", "Yamada^Tarou=山田^太郎"),
+    "Japanese behind ISO IR 13": ("ISO 2022 IR 13\\ISO 2022 IR 87", "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎"),
+    "Japanese behind ASCII": ("ISO 2022 IR 6\\ISO 2022 IR 87", "Yamada^Tarou=山田^太郎"),
+    "Korean": ("\\ISO 2022 IR 149", "Hong^Gildong=洪^吉洞"),
+    "Chinese": ("GB18030", "Wang^XiaoDong=王^小东"),
+    "Russian behind Latin": ("ISO 2022 IR 100\\ISO 2022 IR 144", "ИВАНОВ^ИВАН"),
+}
+
+
+@pytest.mark.parametrize("name", CHARACTER_SETS)
+def test_images_in_their_own_study(archive: Server, name: str) -> None:
+    """An image goes into its study in any character set, also in those that Orthanc reads as other letters."""
+    charset, person = CHARACTER_SETS[name]
+    tags = {"SpecificCharacterSet": charset, "PatientName": person, "PatientBirthDate": "19500102"}
+    contents = [dicom.instance(f"set {name}", number=number, tags=tags) for number in (1, 2)]
+    import_by_rest(archive.rest, contents[0])
+    (patient,) = (each for each in archive.drive.listing("by-patient") if each.endswith(f"(set {name})"))
+    (folder,) = archive.drive.listing(f"by-patient/{patient}")
+    other = dicom.instance(f"set {name}", number=2, tags=tags | {"PatientBirthDate": "19600102"})
+    assert archive.drive.put(f"by-patient/{patient}/{folder}/second.dcm", other).status_code == 409
+    assert archive.drive.put(f"by-patient/{patient}/{folder}/second.dcm", contents[1]).status_code == 201
+    assert has(archive.rest, contents[1])

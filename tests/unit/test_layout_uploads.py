@@ -245,7 +245,7 @@ TEMPORARY = [
 def test_names_of_temporary_files() -> None:
     """Names of temporary files are known in any case; those of documents are not taken for them."""
     assert all(is_temporary(name) and is_temporary(name.upper()) for name in TEMPORARY)
-    assert not any(map(is_temporary, ["report.pdf", "x.template.pdf", "tmp", "4913.pdf", "a~1.pdf"]))
+    assert not any(map(is_temporary, ["report.pdf", "~x.pdf", "x.template.pdf", "tmp", "4913.pdf", "a~1.pdf"]))
 
 
 AGREEING = [
