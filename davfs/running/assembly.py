@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from davfs.attachments.attacher import Attacher
 from davfs.audit.trail import AuditTrail
-from davfs.cache import LruSet
 from davfs.catalog.catalog import Catalog
 from davfs.catalog.database_follower import DatabaseFollower, DatabaseLink, IndexComparison
 from davfs.catalog.indexer import Indexer
@@ -23,22 +21,14 @@ from davfs.catalog.synchronizer import IndexCallbacks
 from davfs.comparison.images import Decoder
 from davfs.derived.checksums import StoredChecksums
 from davfs.derived.files import DerivedFiles
-from davfs.entry import Path
 from davfs.errors import ConfigurationError, Unavailable
 from davfs.events import ResourceEvent
-from davfs.filesystem.deletions import Deletions
-from davfs.filesystem.drive import PROTECTED_SECONDS, PROTECTED_UPLOADS, Drive, RefusedUploads
-from davfs.filesystem.forwarded import ForwardedImages
-from davfs.filesystem.inbox import Inbox
-from davfs.filesystem.layout_uploads import LayoutUploads
+from davfs.filesystem.drive import Drive, RefusedUploads
 from davfs.filesystem.readme import Readme
-from davfs.filesystem.receipts import TrashLookup
 from davfs.filesystem.search.assembly import SearchAssembly
 from davfs.filesystem.trash.area import TrashArea
 from davfs.filesystem.trash.sent_again import SentAgainQueue
-from davfs.imports.importer import Importer
 from davfs.imports.lanes import Lanes
-from davfs.imports.same_image import SameImage
 from davfs.orthanc import Orthanc
 from davfs.orthanc.ranges import RangeCache
 from davfs.orthanc.storage_folder import StorageFolder
@@ -49,12 +39,12 @@ from davfs.running.quarantining import Follower, Quarantine, start_quarantine
 from davfs.running.shutdown import Shutdown
 from davfs.running.top_folders import TopFolders
 from davfs.running.trash_parts import make_trash, retention_of
+from davfs.running.writing_parts import make_writing
 from davfs.settings import setup
 from davfs.settings.configuration import Configuration
 from davfs.settings.layout_files import LoadedLayouts
 from davfs.settings.setup import Setup
 from davfs.shared.database import SharedDatabase
-from davfs.shared.refused_uploads import SharedRefusedUploads
 from davfs.shared.spool import SharedSpool
 from davfs.spool.files import InboxFiles
 from davfs.spool.spool import Spool
@@ -146,43 +136,33 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
         since=since,
         queue=sent_again,
     )
-    same_image = SameImage(orthanc, decode, spool.scratch)
-    importer = Importer(
-        orthanc, same_image, may_alter=checked.may_alter, import_filter=quarantine, shown=trash.uploads.show
+    writing = make_writing(
+        checked,
+        orthanc,
+        visible,
+        spool=spool,
+        lanes=lanes,
+        ranges=ranges,
+        checksums=derived_files.checksums,
+        trash=trash,
+        refresh=catalog.refresh,
+        decode=decode,
+        quarantine=quarantine,
+        shared=shared,
     )
-    forwarded = ForwardedImages(expected=checked.has_scripts)
-    inbox = Inbox(
-        ranges,
-        spool,
-        lanes,
-        importer,
-        allow_upload=settings.allow_upload,
-        forwarded=forwarded,
-        stored=derived_files.checksums,
-        accepting=quarantine is not None,
-        trash=TrashLookup(catalog.refresh, visible.in_trash),
-    )
-    may_delete = settings.allow_delete and not checked.read_only
-    deletions = (
-        Deletions(orthanc, visible, lanes.deletions.run, trash.trash, settings.delete_for_good) if may_delete else None
-    )
-    shown_trash = trash.area if may_delete else None
-    refused = _refused(shared)
-    attacher = Attacher(visible, orthanc, storing=importer.store_past_filter)
-    may_attach = settings.allow_attach
-    uploads = LayoutUploads(visible, spool, lanes, importer, attacher, refused=refused.add) if may_attach else None
+    shown_trash = trash.area if writing.deletions else None
     folders = TopFolders(
         catalog,
         store,
         visible,
         ranges,
         derived_files,
-        deletions,
-        inbox,
+        writing.deletions,
+        writing.inbox,
         searching,
         since,
         changed,
-        uploads,
+        writing.uploads,
         shown_trash,
     )
     folders.show(layouts)
@@ -194,7 +174,7 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     indexer.start(catalog, partial(_regularly, reloader, hiding))
     placing.start()
     sweeper.start()
-    if may_delete:
+    if shown_trash:
         trash.retention.start()
     for thread in trash.sent_again:
         thread.start()
@@ -226,15 +206,8 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
             *([shared.close] if shared else []),
         ),
     )
-    drive = _drive(checked, folders, indexer, since, refused, derived_files.checksums)
+    drive = _drive(checked, folders, indexer, since, writing.refused, derived_files.checksums)
     return Assembly(drive, indexer, shutdown, reloader.reload, shared, audit, shown_trash)
-
-
-def _refused(shared: SharedDatabase | None) -> RefusedUploads:
-    """Return the paths whose upload was refused a moment ago, of all nodes."""
-    if shared:
-        return SharedRefusedUploads(shared, PROTECTED_SECONDS)
-    return LruSet[Path](PROTECTED_UPLOADS, lifetime=PROTECTED_SECONDS)
 
 
 def _regularly(reloader: LayoutReloader, hiding: Hiding) -> None:
