@@ -87,7 +87,7 @@ test-attacks: $(PLUGIN) .venv/.dev test-packages
 
 test-crash: ROUNDS ?= 60
 test-crash: $(PLUGIN) .venv/.dev test-packages
-	TEST_ROUNDS=$(ROUNDS) $(LONG) tests/webdav/test_crash.py tests/webdav/test_trash_crash.py $(ARGS)
+	TEST_ROUNDS=$(ROUNDS) $(LONG) tests/webdav/test_crash.py tests/webdav/test_trash_crash.py tests/webdav/test_attach_crash.py $(ARGS)
 
 test-trash: OPERATIONS ?= 1000
 test-trash: $(PLUGIN) .venv/.dev test-packages

@@ -1,7 +1,7 @@
 """With a quarantine, what other Orthancs on the database have stored counts, too, and all show what was held."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from tests.cluster.conftest import node_server
 from tests.support import cstore, dicom
 from tests.support.drive import rest_client
 from tests.support.postgresql import PostgresServer
+from tests.support.waiting import eventually
 from tests.support.webdav import WebDav
 
 ERROR = 0xA900
@@ -43,16 +44,6 @@ def person(patient: str, name: str, study: int = 1) -> bytes:
 def stored(server: OrthancProcess, content: bytes) -> int:
     """Send an instance by C-STORE; return its status."""
     return cstore.send(server.dicom_port, [content])[0]
-
-
-def eventually(holds: Callable[[], object]) -> bool:
-    """Return True once something holds, False if it does not within some seconds."""
-    deadline = time.monotonic() + 20
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 def test_what_one_node_has_stored_is_known_to_the_others(nodes: list[OrthancProcess]) -> None:

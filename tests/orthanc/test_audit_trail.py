@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from tests.orthanc.conftest import RunOrthanc, assert_stops
 from tests.support import dicom
 from tests.support.audit import audit_records
 from tests.support.drive import connected, import_by_rest, place
+from tests.support.waiting import eventually
 from tests.support.webdav import WebDav
 
 PATIENT = "AUDITED"
@@ -26,14 +27,6 @@ _DEADLINE = 20.0
 def reads(file: Path) -> list[str]:
     """Return the resources that the audit file says were read."""
     return [record["resource"] for record in audit_records(file) if record["action"] == "read"]
-
-
-def wait(condition: Callable[[], bool]) -> None:
-    """Wait for a condition."""
-    until = time.monotonic() + _DEADLINE
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.1)
 
 
 def filled(orthanc: OrthancProcess) -> None:
@@ -73,7 +66,7 @@ def test_full_disk(run_orthanc: RunOrthanc, small_disk: Path) -> None:
     with run_orthanc(davfs=davfs(File=str(file))) as orthanc:
         filled(orthanc)
         before = read_all(orthanc)
-        wait(lambda: sorted(reads(file)) == sorted(before))
+        assert eventually(lambda: sorted(reads(file)) == sorted(before))
         ballast.write_bytes(bytes(os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize))
         while len(reads(file)) < 3 * len(before) and "cannot be written" not in orthanc.log.read_text():
             before += read_all(orthanc)
@@ -81,8 +74,8 @@ def test_full_disk(run_orthanc: RunOrthanc, small_disk: Path) -> None:
         before += read_all(orthanc)
         assert orthanc.log.read_text().count("cannot be written: No space left on device") == 1
         ballast.unlink()
-        wait(lambda: sorted(reads(file)) == sorted(before))
-        wait(lambda: "can be written again" in orthanc.log.read_text())
+        assert eventually(lambda: sorted(reads(file)) == sorted(before))
+        assert eventually(lambda: "can be written again" in orthanc.log.read_text())
 
 
 def test_read_only_folder_and_logrotate(run_orthanc: RunOrthanc, tmp_path: Path) -> None:
@@ -92,15 +85,15 @@ def test_read_only_folder_and_logrotate(run_orthanc: RunOrthanc, tmp_path: Path)
     with run_orthanc(davfs=davfs(File=str(file))) as orthanc:
         filled(orthanc)
         first = read_all(orthanc)
-        wait(lambda: len(reads(file)) == len(first))
+        assert eventually(lambda: len(reads(file)) == len(first))
         file.rename(folder / "audit.jsonl.1")
         second = read_all(orthanc)
-        wait(lambda: file.exists() and len(reads(file)) == len(second))
+        assert eventually(lambda: file.exists() and len(reads(file)) == len(second))
         folder.rename(tmp_path / "gone")
         third = read_all(orthanc)
-        wait(lambda: "cannot be written: No such file or directory" in orthanc.log.read_text())
+        assert eventually(lambda: "cannot be written: No such file or directory" in orthanc.log.read_text())
         (tmp_path / "gone").rename(folder)
-        wait(lambda: len(reads(file)) == len(second) + len(third))
+        assert eventually(lambda: len(reads(file)) == len(second) + len(third))
         assert len(reads(folder / "audit.jsonl.1")) == len(first)
 
 
@@ -147,7 +140,7 @@ def test_no_names(run_orthanc: RunOrthanc, tmp_path: Path) -> None:
             drive.put("inbox/Doe", b"Doe")
             drive.request("DELETE", place(PATIENT))
         done = {"read", "list", "search", "upload", "delete"}
-        wait(lambda: done <= {record["action"] for record in audit_records(file)})
+        assert eventually(lambda: done <= {record["action"] for record in audit_records(file)})
         content = file.read_text()
         assert not [word for word in ("Doe", PATIENT, "SECOND", "Study 1", "by-patient") if word in content]
         lines = [line for line in orthanc.log.read_text().splitlines() if "davfs" in line and "audit" in line]

@@ -2,7 +2,6 @@
 
 import io
 import json
-import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from tests.support.doors import COLLECTION, DOORS, SERVER, STANDALONE
 from tests.support.drive import delete_all, import_by_rest, rest_client
 from tests.support.serving import ServeProcess
 from tests.support.trashing import restore, trash
+from tests.support.waiting import eventually
 from tests.support.webdav import WebDav
 
 FILES = """
@@ -158,8 +158,7 @@ def test_all_that_is_shown(archive: Archive, drive: WebDav, hidden: tuple[bytes,
     assert walk(drive) == whole
     for one in instances(*hidden):
         archive.rest.delete(f"/instances/{one}").raise_for_status()
-    time.sleep(3)  # of a deletion by REST, groups learn in the background
-    assert shown == walk(drive)
+    assert eventually(lambda: shown == walk(drive))  # of a deletion by REST, groups learn in the background
 
 
 def test_each_request_sees_it(archive: Archive, drive: WebDav) -> None:

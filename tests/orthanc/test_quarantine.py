@@ -4,7 +4,7 @@ import io
 import subprocess
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from tests.orthanc.conftest import PYTHON_PLUGIN, RunOrthanc
 from tests.support import cstore, dicom
 from tests.support.audit import audit_records
 from tests.support.drive import has, rest_client
+from tests.support.waiting import eventually
 from tests.support.webdav import WebDav
 
 ERROR, BUSY = 0xA900, 0xA700
@@ -96,16 +97,6 @@ def person(patient: str | None, name: str | bytes, birth: str = "", sex: str = "
     key = (patient, name, birth, sex, *more.items())
     tags = {"PatientID": patient, "PatientName": name, "PatientBirthDate": birth, "PatientSex": sex, **more}
     return dicom.instance(patient or "none", repr(key), tags=tags)
-
-
-def eventually(holds: Callable[[], object]) -> bool:
-    """Return True once something holds, False if it does not within some seconds."""
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 CONTRADICTIONS = {

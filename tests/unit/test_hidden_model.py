@@ -53,7 +53,7 @@ TEXTS = [BY_PATIENT, layouts.BY_DATE.replace("all", "dates"), layouts.BY_MODALIT
 PLACES = [
     (patient, study, series, number) for patient in "ab" for study in (1, 2) for series in (1, 2) for number in (1, 2)
 ]
-EXAMPLES = int(os.environ.get("DAVFS_TEST_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("TEST_EXAMPLES", "15"))
 """Histories of 20 steps; 200 take some minutes."""
 LOADED = [load_text(text, "test.toml") for text in TEXTS]
 

@@ -1,6 +1,5 @@
 """Tests of the quarantine's thread, of the folder where it keeps files, and of what it says."""
 
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path as DiskPath
@@ -22,6 +21,7 @@ from davfs.spool.spool import Spool
 from tests.support import inbox as inboxes
 from tests.support.inbox import CT, MR, content, names
 from tests.support.memory_orthanc import MemoryOrthanc, identify
+from tests.support.waiting import eventually
 from tests.support.zips import zipped
 
 T = TypeVar("T")
@@ -288,14 +288,6 @@ def followed(
     finally:
         assert thread.stop(10)
     return kept
-
-
-def eventually(until: Callable[[], bool]) -> bool:
-    """Return True once something holds."""
-    deadline = time.monotonic() + 10
-    while not until() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return until()
 
 
 def test_the_table_is_complete_once_the_index_is() -> None:

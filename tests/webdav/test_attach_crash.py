@@ -1,6 +1,6 @@
 """Papers whose upload was acknowledged outlive a crash, and are attached once, whatever clients repeat afterwards.
 
-``TEST_ROUNDS=60`` crashes each of them so many times.
+``make test-crash ROUNDS=60`` crashes each of them so many times.
 """
 
 import os
