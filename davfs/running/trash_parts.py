@@ -91,12 +91,11 @@ def make_trash(  # noqa: PLR0913  what it is made of
     )
     area = TrashArea(trash, trees, lambda: checked.layout_files.loaded.layouts, noted, run, since)
     closed = (area.close, derived_files.close, files.close)
-    sent_again = tuple(
-        SentAgain(each, ShownAgain(noted, known, marks, orthanc).show, settings.catalog.with_name(_SENT_AGAIN))
-        for each in ([queue] if queue else [])
-    )
-    for each in sent_again:
-        trash.spare(each)
+    sent_again: tuple[SentAgain, ...] = ()
+    if queue:
+        shown = ShownAgain(noted, known, marks, orthanc)
+        sent_again = (SentAgain(queue, shown.show, settings.catalog.with_name(_SENT_AGAIN)),)
+        trash.spare(sent_again[0], shown.note_deleted)
     return TrashParts(trash, area, UploadedImages(marks, orthanc), Retention(trash, noted), sent_again, closed)
 
 

@@ -102,3 +102,21 @@ def test_a_flood(process: OrthancProcess) -> None:
         for each in images:
             assert shown_within(drive, each)
         assert not [each for each in drive.listing("trash") if f"({patient})" in each]
+
+
+@pytest.mark.parametrize("stopped", [True, False], ids=["before a stop", "at the start"])
+def test_restarts(run_orthanc: RunOrthanc, tmp_path: Path, *, stopped: bool) -> None:
+    """What is sent again just before Orthanc stops, or before the drive has started, is shown after the start."""
+    image, content = place("restart"), dicom.instance("restart")
+    options: dict[str, Any] = {"davfs": {"AllowDelete": True}, "settings": ANY_SENDER, "stops": True}
+    with run_orthanc(tmp_path / "orthanc", **options) as process:
+        with rest_client(process) as rest, WebDav(process.drive_url) as drive:
+            import_by_rest(rest, content)
+            assert drive.delete("/".join(image.split("/")[:2])).status_code == 204
+        time.sleep(3)
+        if stopped:
+            by_rest(process, content, tmp_path)
+    with run_orthanc(tmp_path / "orthanc", **options) as process, WebDav(process.drive_url) as drive:
+        if not stopped:
+            by_rest(process, content, tmp_path)
+        assert shown_within(drive, image)

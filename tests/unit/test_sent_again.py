@@ -58,13 +58,14 @@ class Bin(TrashBin):
         self.file = file
         self.queue = Queue()
         self.fails = False
+        self.deleted: set[OrthancId] = set()
         self.restart()
 
     def restart(self) -> None:
         """Start the drive again."""
         self.sent_again = SentAgain(self.queue, self._show, self.file, self._seconds)
         self.trash = self.other("here")
-        self.trash.spare(self.sent_again)
+        self.trash.spare(self.sent_again, self.deleted.update)
 
     def _seconds(self) -> float:
         return self.time.timestamp()
@@ -75,7 +76,9 @@ class Bin(TrashBin):
         known = KnownMarks(self.orthanc, storage := MemoryMarks(), DEFAULT_NUMBER)
         known.read(self.orthanc.ids(Level.STUDY))
         storage.is_complete = True
-        ShownAgain(lambda: None, known, self.marks, self.orthanc).show(instances)
+        shown = ShownAgain(lambda: None, known, self.marks, self.orthanc)
+        shown.note_deleted(list(self.deleted))
+        shown.show(instances)
 
 
 @pytest.fixture
@@ -136,6 +139,16 @@ def test_too_late(bin_: Bin, caplog: pytest.LogCaptureFixture) -> None:
     one, two = bin_.store("p"), bin_.store("p", number=2)
     bin_.delete(PATH, one, two)
     bin_.orthanc.delete_instances([one])
+    bin_.queue.waiting += [one]
+    bin_.sent_again.settle()
+    assert "1 images were deleted when they had just been sent again" in caplog.text
+
+
+def test_in_the_moment_of_its_deletion(bin_: Bin, caplog: pytest.LogCaptureFixture) -> None:
+    """So is what Orthanc deleted in that moment, also if nothing is left in the trash."""
+    one = bin_.store("p")
+    bin_.delete(PATH, one)
+    bin_.trash.purge(bin_.only())
     bin_.queue.waiting += [one]
     bin_.sent_again.settle()
     assert "1 images were deleted when they had just been sent again" in caplog.text

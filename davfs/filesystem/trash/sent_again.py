@@ -11,11 +11,12 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from davfs.cache import LruSet
 from davfs.errors import DavfsError
 from davfs.filesystem.trash import changes
 from davfs.orthanc.model import OrthancId
@@ -27,6 +28,8 @@ _log = logging.getLogger(__name__)
 
 POSTPONED = 7 * 86_400.0
 """Seconds for which nothing is deleted for good by itself after an image sent again could not be queued."""
+_DELETED, _DELETED_SECONDS = 10_000, 60.0
+"""Images that are remembered to have been deleted for good, and for how many seconds."""
 _WAIT = 1.0
 """Seconds for which the thread waits for an image, and between attempts while Orthanc does not answer."""
 _GATHER = 0.1
@@ -68,12 +71,19 @@ class ShownAgain:
         known: The marks as they were read last.
         marks: Changes the marks.
         orthanc: Has all images.
+        deleted: Images that this drive has deleted for good in the last minute, or is deleting.
     """
 
     refresh: Callable[[], object]
     known: KnownMarks
     marks: Marks
     orthanc: StudiesOfInstances
+    deleted: LruSet[OrthancId] = field(default_factory=lambda: LruSet(_DELETED, lifetime=_DELETED_SECONDS))
+
+    def note_deleted(self, instances: Sequence[OrthancId]) -> None:
+        """Take note that images are about to be deleted for good."""
+        for one in instances:
+            self.deleted.add(one)
 
     def show(self, instances: Sequence[OrthancId]) -> None:
         """Take those of the images out of the trash that are in it, also if a drive is about to delete them for good.
@@ -82,7 +92,7 @@ class ShownAgain:
             OrthancError: Orthanc does not answer: nothing is decided.
         """
         self.refresh()
-        if self.known.are_none:
+        if self.known.are_none and not any(one in self.deleted for one in instances):
             return
         if gone := len(instances) - len(self.orthanc.existing(instances)):
             _log.warning("%d images were deleted when they had just been sent again: send them once more", gone)

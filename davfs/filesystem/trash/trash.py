@@ -103,12 +103,13 @@ class Trash:
         self._interrupted = False
         self._version = version
         self._spared: Spared | None = None
+        self._deleting: Callable[[Sequence[OrthancId]], object] = lambda _some: None
         self._entries: tuple[object, Mapping[EntryId, TrashEntry]] = (object(), {})
         self._images: LruCache[EntryId, tuple[object, EntryImages]] = LruCache(_OPEN)
 
-    def spare(self, spared: Spared) -> None:
-        """Delete nothing for good that was sent to Orthanc again."""
-        self._spared = spared
+    def spare(self, spared: Spared, deleting: Callable[[Sequence[OrthancId]], object] = lambda _some: None) -> None:
+        """Delete nothing for good that was sent to Orthanc again; report what is about to be deleted."""
+        self._spared, self._deleting = spared, deleting
 
     # Reading
 
@@ -303,7 +304,9 @@ class Trash:
                 batch = changes.claimed_instances(mark, self._node)[:_AT_ONCE]
                 if not batch:
                     return
-                self._orthanc.delete_instances(self._hidden(study, mark, batch))
+                hidden = self._hidden(study, mark, batch)
+                self._deleting(hidden)
+                self._orthanc.delete_instances(hidden)
                 self._marks.change(study, partial(changes.purged, self._node, frozenset(batch), self._now()))
 
     def _hidden(self, study: OrthancId, mark: StudyMark, listed: Sequence[OrthancId]) -> Sequence[OrthancId]:
