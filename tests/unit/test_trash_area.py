@@ -1,6 +1,6 @@
 """trash/ as an area of the drive, over an Orthanc in memory: names, trees by layouts, and who sees what."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from davfs.entry import read_all
 from davfs.errors import IsAFolder, NotAFolder, NotFound, Unavailable
 from davfs.filesystem.trash.area import TEXT, TrashArea
 from davfs.filesystem.trash.entry_trees import EntryTrees
+from davfs.filesystem.trash.joining import DeletedFolder
 from davfs.filesystem.trash.refresh import TrashRefresh
 from davfs.filesystem.trash.retention import Retention
 from davfs.layout import HashKey, Layout, load_text
@@ -340,3 +341,30 @@ def test_nothing_expires_after_the_clock_was_put_forward(caplog: pytest.LogCaptu
         assert looks.acquire(timeout=10)
     assert retention.stop(10)
     assert not bin_.orthanc.exists(Level.INSTANCE, one)
+
+
+def test_images_that_come_while_they_are_deleted_for_good(tmp_path: Path) -> None:
+    """An image that is sent again at this moment stays, and the others are deleted all the same."""
+    shown = Shown(tmp_path)
+    orthanc, marks = shown.bin.orthanc, shown.bin.marks
+    one, two = shown.bin.store("p"), shown.bin.store("p", number=2)
+    (study,) = orthanc.studies_of([one])
+    folder = DeletedFolder("by-name", ("Doe p (p)",), 1)
+    shown.bin.trash.add(folder, shown.bin.images(one, two), ANN, orthanc.last_change())
+    deletes = orthanc.delete_instances
+
+    def deletes_late(instances: Sequence[OrthancId]) -> None:
+        orthanc.delete_instances = deletes  # type: ignore[method-assign]
+        deletes(instances)
+        shown.bin.store("p")
+        raise Unavailable("instances were not deleted")
+
+    def refresh() -> None:
+        if orthanc.delete_instances == deletes and one in orthanc.files:
+            marks.change(study, lambda mark: mark.without_arrived({one: orthanc.last_change()}))
+
+    orthanc.delete_instances = deletes_late  # type: ignore[method-assign]
+    shown.area._refresh = refresh
+    assert shown.area.purge_entry(shown.bin.only()) == [study]
+    assert orthanc.files.keys() == {one}
+    assert marks.read(study) is None

@@ -16,8 +16,9 @@ from davfs.audit.record import NOBODY, Client
 from davfs.cache import LruSet
 from davfs.derived.checksums import StoredChecksums
 from davfs.entry import Content, Entry, EntryKind, Opened, Path
-from davfs.errors import IsAFolder, NotAFolder, NotFound
+from davfs.errors import IsAFolder, NotAFolder, NotFound, Unavailable
 from davfs.filesystem.trash.entry import TrashEntry, description, named, resolved
+from davfs.filesystem.trash.entry_images import EntryImages
 from davfs.filesystem.trash.entry_trees import EntryTree, EntryTrees
 from davfs.filesystem.trash.trash import Trash
 from davfs.layout import Layout
@@ -208,16 +209,21 @@ class TrashArea:
             part = tree.part(self._trash.images(entry), below)
         if not part.by_study:
             raise NotFound(path, "there is no image below it")
-        gone = list[OrthancId]()
-        self._run(lambda: gone.extend(self._trash.purge(entry, part)))
+        self._run(lambda: self._purge(entry, part))
         self._note(path)
-        return gone
+        return [*part.by_study]
 
     def purge_entry(self, entry: TrashEntry) -> Sequence[OrthancId]:
         """Delete a whole entry for good; return its studies."""
-        gone = list[OrthancId]()
-        self._run(lambda: gone.extend(self._trash.purge(entry)))
-        return gone
+        self._run(lambda: self._purge(entry))
+        return [*entry.deletions]
+
+    def _purge(self, entry: TrashEntry, images: EntryImages | None = None) -> None:
+        try:
+            self._trash.purge(entry, images)
+        except Unavailable:  # some may have come again at the moment when they were deleted, which Orthanc's log tells
+            self._refresh()
+            self._trash.resume()
 
     def _note(self, path: Path) -> None:
         for depth in range(1, len(path)):
