@@ -105,9 +105,13 @@ static void end_word(group* made, word* one)
   if (is_readable(one) && made->count < WORDS)
   {
     one->text[one->length] = '\0';
+    char* last = one->text + one->length - 1;
+    char end = *last;
+    *last = end == UNREADABLE ? '\0' : end; /* UNKNOWN? */
     one->is_common = IS_AMONG(COMMON, one->text);
-    one->is_nobody = IS_AMONG(NOBODY, one->text) || strspn(one->text, "x") == one->length;
+    one->is_nobody = IS_AMONG(NOBODY, one->text) || strspn(one->text, "x") == strlen(one->text);
     one->is_describing = IS_AMONG(DESCRIBING, one->text) || one->characters < 2 || strpbrk(one->text, "0123456789") != NULL;
+    *last = end;
     if (one->script == DAVFS_LATIN)
     {
       join_umlauts(one);
@@ -376,7 +380,7 @@ static inline const char* next_part(const char* part)
   return part + 3 + (unsigned char) part[1];
 }
 
-/* Returns 1 if a text is as a pattern, in which UNREADABLE stands for one character or more. */
+/* Returns 1 if a text is as a pattern, in which UNREADABLE stands for any characters, or for a doubt (DOE?). */
 static int matches(const char* pattern, const char* text)
 {
   const char *wild = NULL, *from = NULL;
@@ -385,7 +389,7 @@ static int matches(const char* pattern, const char* text)
     if (*pattern == UNREADABLE)
     {
       wild = pattern++;
-      from = ++text;
+      from = text;
     }
     else if (*pattern == *text)
     {
@@ -402,7 +406,7 @@ static int matches(const char* pattern, const char* text)
       return 0;
     }
   }
-  return *pattern == '\0';
+  return pattern[strspn(pattern, (const char[]) {UNREADABLE, '\0'})] == '\0';
 }
 
 /* As `is_shared`, of parts of which one may be damaged, in the same script. */

@@ -157,6 +157,8 @@ AGREE = [
     ("??????^????", "ИВАНОВ^ИВАН"),
     ("M?LLER", "МЮЛЛЕР"),
     ("M?LL?R", "M?LLER"),
+    ("DOE?", "DOE"),
+    ("UNKNOWN?^MALE", "DOE^JOHN"),
     ("PATIENT^042", "PATIENT^043"),
 ]
 CONTRADICT = [
@@ -179,6 +181,7 @@ CONTRADICT = [
     ("MALCOLM^X", "ROE^JANE"),
     ("M?LLER^JAN", "MEIER^KARL"),
     ("M?LLER", "SCHMIDT"),
+    ("DOE?", "ROE?"),
     ("M?LLER", "MÜLLNER"),
 ]
 
