@@ -244,3 +244,12 @@ def _until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+def test_sent_again_before_the_deletion(bin_: Bin) -> None:
+    """What was sent again before it was deleted is deleted as a whole, though nobody has looked at the queue yet."""
+    images = [bin_.store("p", number=number) for number in (1, 2, 3)]
+    bin_.queue.waiting += images[1:]
+    bin_.delete(PATH, *images)
+    bin_.sent_again.settle()
+    assert bin_.entries() == {PATH: set(images)}

@@ -162,7 +162,9 @@ class Trash:
 
         Raises:
             UnknownResource: All of its studies are gone.
+            Unavailable: Orthanc does not answer.
         """
+        self._settle()  # what was sent before is not meant: it would be taken out of the trash again
         time = self._now()
         entry = self._entry_of(deleted, by, time)
         missing = 0
