@@ -1,6 +1,7 @@
 """Tests of the trash of two nodes: one hides at once what the other has put there, and no mark is lost."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -79,3 +80,20 @@ def test_no_mark_is_lost(cluster: Cluster, writers: int) -> None:
         assert mark
         assert sorted(each.id for each in mark.deletions) == sorted(map(str, range(writers)))
         assert marks[0].change(study, lambda _mark: StudyMark()) is None
+
+
+def test_sent_again_to_another_node(cluster: Cluster) -> None:
+    """An image in the trash that is sent again to another node is shown by both within two seconds."""
+    node, other = cluster.nodes
+    content = dicom.instance("again")
+    node.rest.post("/instances", content=content).raise_for_status()
+    time.sleep(3)  # until then, the other node takes it for new
+    image = "by-patient/Doe again (again)/2024-02-29 Study 1/001 CT Series 1/00001.dcm"
+    with orthanc_of(node) as orthanc:
+        trash(orthanc, instances(content))
+    assert {each.drive.get(image).status_code for each in cluster.nodes} == {404}
+    assert other.rest.post("/instances", content=content).json()["Status"] == "AlreadyStored"
+    end = time.monotonic() + 2
+    while {each.drive.get(image).status_code for each in cluster.nodes} != {200}:
+        assert time.monotonic() < end
+        time.sleep(0.05)
