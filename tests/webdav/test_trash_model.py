@@ -11,6 +11,7 @@ import pytest
 from tests.support import dicom
 from tests.support.drive import place
 from tests.support.trashed import Archive, archive, tree
+from tests.support.waiting import eventually
 from tests.support.webdav import WebDav
 
 __all__ = ["archive"]  # pytest finds fixtures by the names in a module
@@ -41,11 +42,12 @@ class Model:
         return self._chance.choice(self._archive.drives)
 
     def arrive(self) -> None:
-        """Store an image by REST: one that Orthanc has already stays where it is."""
+        """Store an image by REST: it is shown then, and one that was in the trash soon."""
         image, content = self._image()
         self._archive.rest.post("/instances", content=content).raise_for_status()
-        if image not in self.trashed:
-            self.shown.add(image)
+        assert eventually(lambda: self._archive.drive.status(self.paths[image]) == 207)
+        self.trashed.discard(image)
+        self.shown.add(image)
 
     def upload(self) -> None:
         """Upload an image through a drive: then it is shown."""
