@@ -8,7 +8,7 @@ request.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from davfs.orthanc import ResourceIndex
@@ -62,12 +62,15 @@ def end_of_log(orthanc: ResourceIndex) -> LogPosition:
     return LogPosition(max(last, page.last), page.entries)
 
 
-def without_deleted_entries(orthanc: ResourceIndex, position: LogPosition) -> LogPosition | None:
+def without_deleted_entries(
+    orthanc: ResourceIndex, position: LogPosition, existing: Callable[[Sequence[OrthancId]], set[OrthancId]]
+) -> LogPosition | None:
     """Return the same position without the entries that were deleted with their resources.
 
     Args:
         orthanc: Sends the entries before the position, further and further back, until one of them is known.
         position: A position whose newest entry is missing.
+        existing: Returns those of some resources that Orthanc has, also in the trash.
 
     Returns:
         None if this is another log, or was emptied, or if that cannot be excluded.
@@ -84,7 +87,7 @@ def without_deleted_entries(orthanc: ResourceIndex, position: LogPosition) -> Lo
         if left:
             gone = {entry.id for entry in known if entry.seq not in there}
             again = {entry.id for entry in page.entries if entry.seq > position.seen}
-            explained = orthanc.existing(sorted(gone)) <= again
+            explained = existing(sorted(gone)) <= again
             return LogPosition(position.seen, (*position.entries[:-size], *left)) if explained else None
     return None
 

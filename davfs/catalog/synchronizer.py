@@ -43,12 +43,14 @@ class IndexCallbacks:
         changed: Called after each change of a resource or instance.
         revealed: Called with new entries of the log before anything else is done about them; returns the studies and
             series of which other parts may be visible now than before, with their levels (`davfs.trash.hidden`).
+        existing: Returns those of some resources that Orthanc has, also in the trash; None to ask the server.
     """
 
     reconcile_soon: Callable[[], object] = lambda: None
     wait_for_first_index: Callable[[], object] = lambda: None
     changed: Callable[[], object] = lambda: None
     revealed: Callable[[Sequence[Change]], Collection[tuple[Level, OrthancId]]] = lambda _entries: ()
+    existing: Callable[[Sequence[OrthancId]], set[OrthancId]] | None = None
 
 
 class Synchronizer:
@@ -146,7 +148,7 @@ class Synchronizer:
 
     def resume_log(self, position: LogPosition) -> None:
         """Handle a log without the entry that was read last: it was deleted, or the index is stale from now on."""
-        shortened = without_deleted_entries(self._orthanc, position)
+        shortened = without_deleted_entries(self._orthanc, position, self._callbacks.existing or self._orthanc.existing)
         if shortened is not None:
             self._store.log.shorten(position, shortened)
         elif self._store.log.replace(position, end_of_log(self._orthanc)):

@@ -120,7 +120,9 @@ def assemble(  # noqa: PLR0913  the differences between running inside Orthanc a
     spool, store = _open(settings, shared, Placer(searching.placed(layouts)), indexer)
     hiding = assemble_hiding(orthanc, store.marks, settings, changed, set_trash, shared)
     visible = hiding.visible
-    callbacks = IndexCallbacks(indexer.reconcile_soon, indexer.wait_for_first_index, changed, hiding.revealed)
+    callbacks = IndexCallbacks(
+        indexer.reconcile_soon, indexer.wait_for_first_index, changed, hiding.revealed, orthanc.existing
+    )
     instances = InstanceCache()
     catalog = Catalog(visible, store, instances, callbacks)
     storage = StorageFolder(settings.storage_folder, visible) if settings.storage_folder else None

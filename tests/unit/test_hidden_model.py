@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -86,7 +86,8 @@ class Drive:
             marks = OrthancMarks(self.orthanc, known.all, lambda study: known.read([study]))
             visible = VisibleOrthanc(self.orthanc, known, marks)
             revealed = visible.revealed
-        self.catalog = Catalog(visible, self.store, InstanceCache(), replace(IndexCallbacks(), revealed=revealed))
+        callbacks = IndexCallbacks(revealed=revealed, existing=self.orthanc.existing)
+        self.catalog = Catalog(visible, self.store, InstanceCache(), callbacks)
         self.catalog.synchronizer.building = True
         since, derived = datetime(2024, 1, 1, tzinfo=UTC), DerivedFiles(visible)
         self.trees = [Tree(each, self.catalog, visible, None, since, derived) for each in LOADED]
@@ -321,4 +322,20 @@ def test_images_are_not_fetched_again(tmp_path: Path) -> None:
     drive.catalog.refresh()
     assert drive.shown() == before
     assert orthanc.described < 10
+    drive.store.close()
+
+
+def test_backup_without_the_last_deletion(tmp_path: Path) -> None:
+    """A study whose mark alone is lost when a backup is restored is shown again."""
+    archive = MemoryOrthanc()
+    archive.store(CONTENTS[IDS[0]])
+    drive = Drive(archive, tmp_path / "index.sqlite")
+    drive.index()
+    before, shown = archive.backup(), drive.shown()
+    trash(archive, IDS[:1], seq=archive.last_change())
+    assert drive.shown() != shown
+    archive.restore(before)
+    drive.catalog.refresh()
+    drive.index()
+    assert drive.shown() == shown
     drive.store.close()
