@@ -22,6 +22,7 @@
     │   ├── BadFile               … because the content is no DICOM file
     │   ├── StorageFull           … because its storage is full
     │   ├── NotAnonymised         … or its answer would still identify the patient
+    │   ├── UnreadableMark        … or a study's mark of the trash is damaged, or of a newer version
     │   └── Unavailable           … because it, or its database, cannot be reached
     │       └── DatabaseGone      … because its database is known to be gone: it was not asked
     ├── NotImported               some content cannot be imported, wherever on the drive it was dropped
@@ -136,6 +137,10 @@ class StorageFull(OrthancError):
 
 class NotAnonymised(OrthancError):
     """A file cannot be shown without identifying the patient."""
+
+
+class UnreadableMark(OrthancError):
+    """The mark of a study in the trash cannot be read, so that it must not be changed."""
 
 
 class Unavailable(OrthancError):

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, NewType
 
-from davfs.errors import OrthancError
+from davfs.errors import UnreadableMark
 from davfs.orthanc.model import OrthancId
 
 PREFIX = '{"davfs-trash":'
@@ -32,10 +32,6 @@ _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}")
 
 EntryId = NewType("EntryId", str)
 """Id of an entry of the trash; deletions in several studies can belong to one."""
-
-
-class UnreadableMark(OrthancError):
-    """A mark cannot be read, so that it must not be changed."""
 
 
 @dataclass(frozen=True, slots=True)

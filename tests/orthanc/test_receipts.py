@@ -30,6 +30,8 @@ UNPROVOKED = {
     "BadFile": "the inbox turns it into Rejected",
     "NotAnonymised": "test_research.py does, with a layout that has such images",
     "StorageFull": "the inbox turns it into NoSpace",
+    "UploadTooLarge": "tests/unit/test_layout_uploads.py does, with a smaller limit",
+    "UnreadableMark": "tests/unit/test_trash.py does, with a damaged mark",
     "Unavailable": "the index would have to be unreachable",
 }
 
@@ -129,6 +131,7 @@ def test_refusal_has_its_status(small: Server, error: str) -> None:
 
 def test_table_knows_every_error() -> None:
     """Every error about a path and of Orthanc has a row, and is provoked above or has a reason why not."""
-    known = {kind.__name__ for root in (errors.PathError, errors.OrthancError) for kind in root.__subclasses__()}
+    roots = (errors.PathError, errors.OrthancError, errors.Rejected)
+    known = {kind.__name__ for root in roots for kind in root.__subclasses__()}
     assert known - {"Forbidden"} == set(STATUS)
     assert set(PROVOKED) | set(UNPROVOKED) == set(STATUS)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from davfs.errors import UnreadableMark
 from davfs.orthanc import OrthancId
-from davfs.trash.mark import PREFIX, UNREADABLE, Deletion, EntryId, StudyMark, UnreadableMark
+from davfs.trash.mark import PREFIX, UNREADABLE, Deletion, EntryId, StudyMark
 
 MIN, MAX = (datetime(year, 1, 1) for year in (2000, 2099))  # noqa: DTZ001  Hypothesis wants them without
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)

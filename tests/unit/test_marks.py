@@ -7,9 +7,9 @@ from functools import partial
 
 import pytest
 
-from davfs.errors import OrthancError, UnknownResource, ValueChanged
+from davfs.errors import OrthancError, UnknownResource, UnreadableMark, ValueChanged
 from davfs.orthanc import Level, MetadataValue, OrthancId
-from davfs.trash.mark import Deletion, EntryId, StudyMark, UnreadableMark
+from davfs.trash.mark import Deletion, EntryId, StudyMark
 from davfs.trash.marks import DEFAULT_NUMBER, OrthancMarks, decode
 from tests.support.five_images import FIRST, UNKNOWN, fill, path
 from tests.support.memory_orthanc import MemoryOrthanc

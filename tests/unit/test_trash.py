@@ -8,12 +8,11 @@ from functools import partial
 import pytest
 
 from davfs.audit.record import Client, Door
-from davfs.errors import OrthancError, Unavailable, UnknownResource
+from davfs.errors import OrthancError, Unavailable, UnknownResource, UnreadableMark
 from davfs.filesystem.trash.joining import SECONDS, DeletedFolder
 from davfs.filesystem.trash.trash import LEASE, Trash
 from davfs.filesystem.trash.uploads import UploadedImages
 from davfs.orthanc import Level, OrthancId
-from davfs.trash.mark import UnreadableMark
 from davfs.trash.marks import DEFAULT_NUMBER
 from tests.support.trash import ANN, BOB, TrashBin
 from tests.support.trashing import without

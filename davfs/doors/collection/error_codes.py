@@ -25,6 +25,7 @@ ERROR_CODES: dict[type[Exception], ErrorCode] = {
     errors.BadFile: ErrorCode.UnsupportedMediaType,  # 415
     errors.StorageFull: ErrorCode.DatabaseUnavailable,  # 503, as NoSpace
     errors.NotAnonymised: ErrorCode.NotAcceptable,  # 406, as TooLarge
+    errors.UnreadableMark: ErrorCode.Revision,  # 409
     errors.Unavailable: ErrorCode.DatabaseUnavailable,  # 503
 }
 

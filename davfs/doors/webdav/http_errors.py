@@ -27,6 +27,7 @@ STATUSES: dict[type[errors.DavfsError], HTTPStatus] = {
     errors.BadFile: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,  # 415
     errors.StorageFull: HTTPStatus.INSUFFICIENT_STORAGE,  # 507
     errors.NotAnonymised: HTTPStatus.FORBIDDEN,  # 403
+    errors.UnreadableMark: HTTPStatus.CONFLICT,  # 409
     errors.Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,  # 503
     errors.ValueChanged: HTTPStatus.SERVICE_UNAVAILABLE,  # 503
     errors.DatabaseGone: HTTPStatus.SERVICE_UNAVAILABLE,  # 503

@@ -98,7 +98,7 @@ class SearchArea:
         self._study(path)
         return self._tree.read(path[1:])
 
-    def write(self, path: Path, content: Buffer) -> Entry:  # noqa: ARG002  as `Writable` has it
+    def write(self, path: Path, content: Buffer, *, user: str = "") -> Entry:  # noqa: ARG002  as `Writable` has it
         """Raise `Forbidden`."""
         raise Forbidden(path, _FROM_ARCHIVE)
 
@@ -136,7 +136,7 @@ class SearchArea:
             self._searches.remove(path[0])
         return ""
 
-    def move(self, source: Path, target: Path, *, replace: bool) -> None:
+    def move(self, source: Path, target: Path, *, replace: bool, user: str = "") -> None:  # noqa: ARG002  `Movable`
         """Rename a saved search; see `Movable`.
 
         Raises:
@@ -152,11 +152,11 @@ class SearchArea:
         if source == target:
             raise Forbidden(target, "It has this name.")
         self._check_query(target)
-        user = self._placeholders.user(source[0])
-        if user is None:
+        creator = self._placeholders.user(source[0])
+        if creator is None:
             self._searches.rename(source[0], target[0], replace=replace)
             return
-        self._searches.add(target[0], user, replace=replace)
+        self._searches.add(target[0], creator, replace=replace)
         self._placeholders.drop(source[0])
 
     def copy(self, source: Path, target: Path, *, replace: bool, deep: bool = True) -> None:  # noqa: ARG002  `Movable`
