@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -53,6 +54,8 @@ patient = "{PatientID:hash}"
 [[level]]
 instance = "{InstanceNumber}.dcm"
 """
+LOOKED_UP = 2.0
+"""Seconds until the plugin has looked up images that may have been sent again: a test before has just deleted them."""
 FIRST, SECOND = (dicom.instance("p1", 1, 1, number, pixels=dicom.CT_IMAGE) for number in (1, 2))
 MR = dicom.instance("p1", 1, 2, 1, tags={"Modality": "MR"})
 OLD = dicom.instance("old", 1, 1, 1, tags={"StudyDate": "19990101"})
@@ -108,6 +111,7 @@ def archive(shared: Archive) -> Archive:
     """The archive with four images of two patients."""
     delete_all(shared.rest)
     import_by_rest(shared.rest, FIRST, SECOND, MR, OLD)
+    time.sleep(LOOKED_UP)
     return shared
 
 
