@@ -109,7 +109,7 @@ def test_index_that_fails_keeps_smaller_archives(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(subprocess, "run", _first_only(subprocess.run))
     with pytest.raises(WrongAnswer):
         index.measure(part, [20, 40])
-    assert [len(each.values) for each in part.figures if isinstance(each, index.Sized)] == [1] * 16
+    assert [len(each.values) for each in part.figures if isinstance(each, index.Sized)] == [1] * 23
 
 
 def test_goals_of_the_index() -> None:

@@ -5,6 +5,7 @@
 
 import os
 import random
+import time
 
 import pytest
 
@@ -16,6 +17,8 @@ from tests.support.webdav import WebDav
 
 __all__ = ["archive"]  # pytest finds fixtures by the names in a module
 OPERATIONS = int(os.environ.get("TEST_OPERATIONS", "60"))
+LOOKED_UP = 1.5
+"""Seconds until the plugin has looked up an image that may have been sent again, such as one that was just deleted."""
 SEED = int(os.environ.get("TEST_SEED", "1"))
 PATIENTS, NUMBERS = ("a", "b"), (1, 2)
 
@@ -46,6 +49,7 @@ class Model:
         image, content = self._image()
         self._archive.rest.post("/instances", content=content).raise_for_status()
         assert eventually(lambda: self._archive.drive.status(self.paths[image]) == 207)
+        time.sleep(LOOKED_UP)
         self.trashed.discard(image)
         self.shown.add(image)
 
