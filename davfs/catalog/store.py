@@ -274,7 +274,7 @@ class Store:
         return self._query(lambda db: next(iter(ResourceTable(db).parent(resource, level)), None))
 
     def studies_of_patient(self, patient: OrthancId) -> set[OrthancId]:
-        """Return the indexed studies of a patient of Orthanc, whoever they belong to."""
+        """Return the indexed studies of a patient of Orthanc; several persons can share one PatientID."""
         return self._query(lambda db: ResourceTable(db).studies_of(patient))
 
     def studies_of(self, node: str) -> list[OrthancId]:

@@ -55,7 +55,7 @@ def oracle(deleted: Iterable[bytes]) -> MemoryOrthanc:
 
 
 def known(calls: Sequence[Any]) -> Any:
-    """Return the result of a call, or that it said that there is no such resource."""
+    """Return the result of a call, or a mark that it raised `UnknownResource`."""
     function, *arguments = calls
     try:
         return function(*arguments)

@@ -161,12 +161,14 @@ def no_such_host() -> tuple[str, Callable[[], object]]:
 def test_bad_servers(prepare: Callable[[], tuple[str, Callable[[], object]]], caplog: pytest.LogCaptureFixture) -> None:
     """No server makes writing or stopping wait, and what was not sent is in the log."""
     url, end = prepare()
+    took = list[float]()
     with sending(url) as sink:
         for _ in range(100):
             began = time.monotonic()
             sink.write([record(number) for number in range(1000)])
-            assert time.monotonic() - began < 5
+            took.append(time.monotonic() - began)
             time.sleep(0.02)
+    assert sorted(took)[-2] < 0.5  # one may be held up by a busy machine
     end()
     assert re.search(r"\d+ records of the audit trail were not sent to tcp://", caplog.text)
     assert caplog.text.count("cannot be sent") <= 1
